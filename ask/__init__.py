@@ -1,4 +1,4 @@
-"""Sends questions to models, in batches and under limits, and counts what they cost."""
+"""Sends questions to language models, in batches and within limits, and counts calls and tokens."""
 
 from ..core import Status
 from .config import LanguageModelConfig, Limits

@@ -1,6 +1,6 @@
 """Parses the answers of a language model: yes or no, or validated JSON.
 
-Harmless errors in JSON are repaired: code fences and words around it, commas before a closing
+Harmless errors are repaired: code fences and words around the JSON, commas before a closing
 bracket, an object around the array, objects without an array, and names in other spellings. Any
 other error raises `BadAnswer`, whose message is sent to the model.
 """
@@ -28,7 +28,7 @@ class BadAnswer(Exception):  # noqa: N818 - not raised to callers
 
 
 def yes_or_no(answer: str) -> bool | None:
-    """Return True for an answer with "yes", False for "no"; None if it has neither or both."""
+    """Return True for an answer with the word "yes", False for "no", None for neither or both."""
     words = {word.lower() for word in _WORD.findall(answer)}
     return words == {"yes"} if len(words) == 1 else None
 
@@ -36,7 +36,7 @@ def yes_or_no(answer: str) -> bool | None:
 def logistic(logit: float) -> float:
     """Return 1 / (1 + exp(-logit)) without overflow, for a logit of any size.
 
-    It is the probability of one of two answers, from the logarithm of their likelihood ratio.
+    If `logit` is the log-likelihood ratio of two answers, this is the probability of the first.
     """
     if logit >= 0:
         return 1 / (1 + math.exp(-logit))
@@ -46,9 +46,9 @@ def logistic(logit: float) -> float:
 def entries(text: str, key: str) -> Sequence[dict[str, Any]]:
     """Return the JSON objects of an answer.
 
-    The answer may contain an array of objects, an object that holds such an array, or separate
-    objects. key: a name that each object should have, as `fold` returns it. Raises BadAnswer if
-    there are no objects.
+    The answer may contain an array of objects, an object that contains such an array, or separate
+    objects. key: a name that each object should have, in the spelling that `fold` returns. Raises
+    BadAnswer if there are no objects.
     """
     objects = []
     for value in values(text):
@@ -85,7 +85,7 @@ def values(text: str) -> Iterator[Any]:
 def number(value: Any, low: float, high: float, what: str) -> float:
     """Return the value as a float. Raises BadAnswer unless it is a number from `low` to `high`.
 
-    what: name of the value in the message.
+    what: name of the value in the error message.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise BadAnswer(f"{what} is {shown(value)}, not a number from {low:g} to {high:g}")
@@ -93,17 +93,20 @@ def number(value: Any, low: float, high: float, what: str) -> float:
 
 
 def folded(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a JSON object with the names that `fold` returns."""
+    """Return a copy of a JSON object in which `fold` has normalised every name."""
     return {fold(name): value for name, value in entry.items()}
 
 
 def fold(name: str) -> str:
-    """Return the letters and digits of a name in lower case, for comparisons."""
+    """Return only the letters and digits of a name, in lower case, to compare spellings."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message: its JSON, shortened to 40 characters, or "missing"."""
+    """Return a value as text for an error message: its JSON, shortened to 40 characters.
+
+    A missing value (None) becomes "missing".
+    """
     return "missing" if value is None else one_line(json.dumps(value, ensure_ascii=False))[:40]
 
 

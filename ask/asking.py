@@ -1,4 +1,4 @@
-"""Gets answers from a language model, by likelihood or by generation, and their usage."""
+"""Gets answers from a language model, with their usage: by likelihood or by generation."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _INSTEAD = '; use mode = "generation" instead'
 class AnsweringModel:
     """A language model that answers prompts in one of two modes. Thread-safe.
 
-    mode: "scoring" compares the likelihoods of two answers; "generation" generates an answer.
-    Raises UnsupportedError if the model does not support the mode.
+    mode: "scoring" compares the likelihoods of two given answers; "generation" generates an answer.
+    The constructor raises UnsupportedError if the model does not support the mode.
     """
 
     def __init__(self, model: LanguageModel, mode: Mode) -> None:
@@ -41,10 +41,10 @@ class AnsweringModel:
         self.mode = mode
 
     def cost(self, size: int, reader: Reader, *, written: int) -> Cost:
-        """Return the cost of a prompt.
+        """Return the cost of a prompt in calls and tokens.
 
-        size: tokens of the prompt. written: tokens of the answer; they count only in mode
-        "generation".
+        size: number of tokens of the prompt. reader: tells if the model is on a server. written:
+        maximum number of tokens of the answer, which count only in mode "generation".
         """
         if self.mode == "generation":
             return Cost(1, size + written)
@@ -57,8 +57,9 @@ class AnsweringModel:
     ) -> list[tuple[float, Usage]]:
         """Return the log-likelihood ratio of two answers, and the usage, for each prompt.
 
-        The ratio is log(p(first answer) / p(second answer)). weights: tokens of each prompt, by
-        which the total usage is divided. Raises ModelError if a likelihood is not a finite number.
+        The ratio is log(p(first answer) / p(second answer)). weights: number of tokens of each
+        prompt; the usage of the call is divided in proportion to them. Raises ModelError if a
+        likelihood is not a finite number.
         """
         try:
             found = cast(LikelihoodModel, self._model).likelihood(prompts, answers)
@@ -67,7 +68,8 @@ class AnsweringModel:
         margins = [float(first - second) for first, second in found.total]
         if not all(map(math.isfinite, margins)):
             raise ModelError(
-                "the model returned likelihoods that are not finite numbers; use another model"
+                f"model {self._model.name!r} returned likelihoods that are not finite numbers; "
+                "use another model"
             )
         return list(zip(margins, shares(found.usage, weights), strict=True))
 
@@ -78,12 +80,14 @@ class AnsweringModel:
 
 
 def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[Sequence[T]]:
-    """Divide prompts into calls of the model. Each prompt is in exactly one call.
+    """Divide prompts into calls of a model. Each prompt is in exactly one call.
 
-    A model reads the common beginning of a call's prompts only once. Prompts that share a beginning
-    therefore get calls of their own if there are at least `MIN_SHARED` of them.
+    If all prompts of a call begin alike, the model reads this beginning only once. Prompts that
+    share a beginning therefore get calls of their own if there are at least `MIN_SHARED` of them.
 
-    beginnings: functions from a prompt to the key of its beginning, longest beginning first.
+    items: prompts, or objects that stand for prompts. beginnings: functions that return a key for
+    the beginning of a prompt, such as its first words. The function for the longest beginning is
+    first.
     """
     rest = list(items)
     for beginning in beginnings:
@@ -102,9 +106,10 @@ def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def shares(usage: Usage, weights: Sequence[int]) -> list[Usage]:
-    """Divide a usage into parts that add up to it.
+    """Divide the usage of one call among its prompts. The parts add up to the usage.
 
-    Tokens are divided in proportion to `weights`, calls equally.
+    Tokens are divided in proportion to `weights`, calls equally. Seconds are not divided; they are
+    0.
     """
     calls = _shares(usage.calls, [1] * len(weights))
     read = _shares(usage.prompt_tokens, weights)

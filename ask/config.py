@@ -12,7 +12,7 @@ from ..core.config_base import Config
 
 
 class Limits(Config):
-    """Limits on the use of a model. None: no limit.
+    """Limits on the use of a model by one task. None: no limit.
 
     calls:        maximum number of prompts that models read. For cross-encoders: pairs.
     tokens:       maximum number of tokens that models read and generate.
@@ -45,5 +45,5 @@ class LanguageModelConfig(Config):
     @model_validator(mode="after")
     def _key_of_a_server(self) -> Self:
         if self.api_key_variable is not None and self.base_url is None:
-            raise ValueError("api_key_variable requires base_url, because only servers use a key")
+            raise ValueError("api_key_variable requires base_url, because only a server uses a key")
         return self

@@ -1,7 +1,7 @@
-"""Types of an algorithm that asks a model: a generator of questions, and a judge that answers them.
+"""Types for algorithms that ask a model questions in rounds.
 
-The generator (a `Course`) yields the questions of a round, receives their answers, and finally
-returns a result. `Rounds` runs it.
+Such an algorithm is a generator, a `Course`. It yields the questions of a round, receives their
+answers, and finally returns a result. A `Judge` answers the questions. `Rounds` runs courses.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ A_co = TypeVar("A_co", covariant=True)
 class Outcome(Generic[R]):
     """The result of a course (an algorithm that asks a model questions), with warnings.
 
-    complete: False if some answers of the model were unusable, so that the course did less than
-              the limits allow. `warnings` say why.
+    complete: False if the course did less than the limits allow, because some answers of the model
+              were unusable. `warnings` then gives the reasons.
     """
 
     result: R
@@ -44,12 +44,12 @@ far. A course that raises a TwindexError has the status "failed"."""
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Generic[A_co]):
-    """The answer to a question.
+    """The answer of a judge to a question.
 
     answer:    the answer, never None.
-    usage:     model usage.
-    truncated: texts that were not read to their end, or digests of these texts. The cache stores
-               only digests.
+    usage:     usage of the model for this answer.
+    truncated: texts of the question that the model did not read to their end, or digests of these
+               texts. The cache stores only digests.
     """
 
     answer: A_co
@@ -64,16 +64,16 @@ class Judge(Protocol[Q_contra, A_co]):
     """
 
     def costs(self, questions: Sequence[Q_contra]) -> Sequence[Cost]:
-        """Return the maximum cost of each question. It must be cheap to compute.
+        """Return the maximum cost of each question. This must be fast.
 
-        Limits are kept only if these costs are correct.
+        The limits are respected only if no question costs more than its maximum.
         """
 
     def ask(self, questions: Sequence[Q_contra]) -> Sequence[Judgement[A_co]]:
-        """Return the answers to the questions, in order. Raises ModelError."""
+        """Return the answers to the questions, in order. Raises ModelError if the model fails."""
 
     def key(self, question: Q_contra) -> Hashable:
-        """Return a key for the cache. Questions with equal keys have the same answer.
+        """Return a key for the cache of answers. Questions with equal keys have the same answer.
 
-        A key must not contain a long text.
+        A key must be small: it contains digests instead of long texts.
         """

@@ -1,7 +1,7 @@
-"""Computes how many items an algorithm can finish within its limits.
+"""Computes how many items an algorithm, such as a sort, can finish within its limits.
 
-An algorithm that stops early wastes work: a list that is sorted from the bottom has no first item
-yet. It therefore gets fewer items instead.
+If a limit stops the algorithm early, its work is wasted: a sort that fills a list from the bottom
+does not know the best item yet. The algorithm therefore gets fewer items, which it can finish.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ def plan(
     most: Callable[[], Cost],
     speed: float | None,
 ) -> Iterator[int]:
-    """Yield the number of items for each run, as `sizes` does.
+    """Yield the number of items for each run of the algorithm. See `sizes`.
 
-    count: number of items. needed: function from a number of items to the number of questions; it
-    must not decrease. most: function that returns the maximum cost of a question. speed: tokens per
-    second; None: unknown.
+    count: number of items. needed: function from a number of items to the number of questions that
+    the algorithm asks about them; it must not decrease. most: function that returns the maximum
+    cost of a question. speed: tokens that the model processes per second; None: unknown.
     """
     paid, timely = affordable(limits, most, speed, least=needed(2))
     return sizes(fitting(count, needed, timely), fitting(count, needed, paid), limits)
@@ -42,11 +42,12 @@ def affordable(
 ) -> tuple[float, float]:
     """Return how many questions fit the limits on calls and tokens, and how many also fit the time.
 
-    Both are infinite without a limit. Without a known speed, the second number equals the first.
+    Without limits, both numbers are infinite. If the speed is unknown, the second number equals the
+    first.
 
-    most: function that returns the maximum cost of a question. speed: tokens per second; None:
-    unknown. least: minimum number of questions for the time limit. It ensures that a model which
-    was slow once is called again.
+    most: function that returns the maximum cost of a question. speed: tokens that the model
+    processes per second; None: unknown. least: number of questions that always count as fitting the
+    time. It ensures that a model which was slow once is called again.
     """
     known = (limits.calls, limits.tokens, None if speed is None else limits.milliseconds)
     if all(limit is None for limit in known):
@@ -65,9 +66,9 @@ def affordable(
 def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
     """Return the largest number of items, up to `count`, that need at most `most` questions.
 
-    Returns 0 if even two items need more. A single item needs no questions, so if `count` is 0 or
-    1, it is returned. needed: function from a number of items to the number of questions; it must
-    not decrease.
+    Returns 0 if even two items need more questions. A single item needs none, so a `count` of 0 or
+    1 is returned unchanged. needed: function from a number of items to the number of questions; it
+    must not decrease.
     """
     return next(
         (n for n in range(count, 1, -1) if needed(n) <= most), min(count, 1) if count < 2 else 0
@@ -75,12 +76,14 @@ def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
 
 
 def sizes(planned: int, count: int, limits: Limits) -> Iterator[int]:
-    """Yield the number of items for each run.
+    """Yield the number of items for each run of an algorithm.
+
+    planned: number of items that should fit the limits. count: number of all items.
 
     Without a time limit, there is one run of `planned` items. With a time limit, the first run gets
-    a part of `planned`, the second all of it. While most of the time is left, each further run gets
-    twice as many items, up to `count`. This happens if judgements were cached, or if the model is
-    faster than expected.
+    one quarter of `planned`, and the second run all of it. As long as most of the time is left,
+    each further run gets twice as many items, up to `count`. This happens if answers were cached,
+    or if the model is faster than expected.
     """
     began = perf_counter()
     if limits.milliseconds is not None and planned > FIRST:

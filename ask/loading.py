@@ -1,4 +1,4 @@
-"""Loads the language model of a configuration, on this machine or from a server."""
+"""Loads the language model that a configuration describes, on this machine or on a server."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from .config import LanguageModelConfig
 
 
 def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:
-    """Return the language model of a configuration. A server is not contacted yet.
+    """Return the language model that a configuration describes. A server is not contacted yet.
 
-    Raises ConfigError or ModelError.
+    Raises ConfigError for an invalid option, and ModelError if the model cannot be loaded or can
+    neither compute likelihoods nor generate text.
     """
     if config.base_url is None:
         model = load_model(

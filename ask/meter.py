@@ -1,4 +1,4 @@
-"""Tracks how much of its limits a task has used."""
+"""Counts the calls, tokens and time that a task has used, against its limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ L = TypeVar("L", bound=Limits)
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Maximum cost of a question: number of calls, and of tokens read and generated."""
+    """Maximum cost of a question to a model.
+
+    calls: number of prompts that the model reads. tokens: number of tokens read and generated.
+    """
 
     calls: int = 1
     tokens: int = 0
@@ -22,12 +25,12 @@ class Cost:
 
 @dataclass(slots=True)
 class Meter(Generic[L]):
-    """The budget of one task and how much of it is used.
+    """The budget of one task, and how much of it is used.
 
     budget:   limits of the task.
-    began:    start of the time limit, as a value of `perf_counter()`.
-    usage:    usage so far.
-    reserved: maximum cost of the questions that are not answered yet.
+    began:    start of the task, as a value of `perf_counter()`.
+    usage:    usage of the model so far.
+    reserved: total maximum cost of the questions that were asked and have no answer yet.
     """
 
     budget: L
@@ -37,12 +40,12 @@ class Meter(Generic[L]):
 
     @property
     def deadline(self) -> float | None:
-        """End of the time limit, as a value of `perf_counter()`. None: no limit."""
+        """Time at which the task must end, as a value of `perf_counter()`. None: no time limit."""
         limit = self.budget.milliseconds
         return None if limit is None else self.began + limit / 1e3
 
     def reserve(self, cost: Cost) -> bool:
-        """Reserve the maximum cost of a question. Return False if it exceeds what is left."""
+        """Reserve the maximum cost of a question. Return False if the budget left is too small."""
         calls, tokens = self.budget.calls, self.budget.tokens
         spent = self.usage.calls + self.reserved.calls
         used = self.usage.prompt_tokens + self.usage.completion_tokens + self.reserved.tokens
@@ -54,12 +57,12 @@ class Meter(Generic[L]):
         return True
 
     def settle(self, cost: Cost, usage: Usage) -> None:
-        """Replace the reserved cost of a question with its actual usage."""
+        """Replace the reserved cost of an answered question with its actual usage."""
         self.reserved = Cost(self.reserved.calls - cost.calls, self.reserved.tokens - cost.tokens)
         self.usage += usage
 
     def left(self) -> L:
-        """Return what is left of the budget now. At least 0.001 milliseconds are left."""
+        """Return what is left of the limits now. At least 0.001 milliseconds are left."""
         update: dict[str, float] = {}
         if self.budget.calls is not None:
             update["calls"] = max(0, self.budget.calls - self.usage.calls)

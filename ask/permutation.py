@@ -14,10 +14,10 @@ _BARE = re.compile(r"[0-9]+")
 class Permutation:
     """A ranking of n items.
 
-    order:    each position from 0 to n - 1, once.
-    missing:  positions that the answer omitted. They are at the end of `order`, ascending.
-    repeated: number of ignored numbers that occurred before.
-    unknown:  number of ignored numbers that belong to no item.
+    order:    positions of the items from 0 to n - 1, best first, each once.
+    missing:  positions that the model's answer omitted. They are at the end of `order`, ascending.
+    repeated: how many numbers were ignored because they occurred earlier in the answer.
+    unknown:  how many numbers were ignored because no item has them.
     """
 
     order: Sequence[int]
@@ -39,8 +39,9 @@ class Permutation:
 def permutation(answer: str, count: int, *, cut: bool = False) -> Permutation:
     """Return the ranking of `count` items in an answer such as "[3] > [1] > [2]".
 
-    Numbers in brackets count. If there are fewer than two of them, all numbers count. cut: True if
-    the answer was cut off, so that a number at its end may be incomplete.
+    The items have the numbers 1 to `count`. Only numbers in brackets are read; if there are fewer
+    than two of them, all numbers are read. cut: True if the answer was cut off, so that a number at
+    its end may be incomplete.
     """
     found = _BRACKETED.findall(answer)
     if len(found) < 2:

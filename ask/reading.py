@@ -31,7 +31,7 @@ REMEMBERED = 20_000
 def one_line(text: str) -> str:
     """Return the text on one line, with single quotes instead of double quotes.
 
-    A text that a prompt puts in double quotes can then not end its own quotation.
+    Prompts put texts in double quotes. Without double quotes, a text cannot end its quotation.
     """
     return " ".join(text.split()).replace('"', "'")
 
@@ -40,7 +40,8 @@ def one_line(text: str) -> str:
 class Extract:
     """The part of a text that a model reads.
 
-    tokens: number of its tokens. truncated: True if it is not the whole text.
+    text: this part. tokens: number of tokens of the part. truncated: True if the part is not the
+    whole text.
     """
 
     text: str
@@ -64,22 +65,26 @@ class Reader:
         self._chats = self._local is None or _has_template(self._local)
 
     def passage(self, text: str) -> Extract:
-        """Return a passage on one line, cut to the maximum number of tokens."""
+        """Return a passage on one line, cut to at most `passage_tokens` tokens."""
         return self._extract(text, self._limit)
 
     def cut(self, keys: Sequence[bytes], texts: Sequence[str]) -> tuple[bytes, ...]:
-        """Return the keys of the passages that are not read to their end."""
+        """Return the keys of the passages that are longer than `passage_tokens`.
+
+        keys: a key for each text, such as its digest. texts: whole passages.
+        """
         read = map(self.passage, texts)
         return tuple(key for key, one in zip(keys, read, strict=True) if one.truncated)
 
     def query(self, text: str) -> Extract:
-        """Return a whole query on one line."""
+        """Return a query on one line. A query is never cut."""
         return self._extract(text, None)
 
     def prompt(self, message: str, begun: str = "") -> Prompt:
         """Return a prompt with a user's message and the beginning of the assistant's answer.
 
-        The prompt is plain text if the model has no chat template.
+        The prompt is a conversation, or a text if the model has no chat template. begun: beginning
+        of the answer. "": the model begins the answer itself.
         """
         if not self._chats:
             return f"{message} {begun}" if begun else message
@@ -87,20 +92,24 @@ class Reader:
         return [user, Message("assistant", begun)] if begun else [user]
 
     def spaced(self, answer: str, *, begun: bool) -> str:
-        """Return an answer as the continuation of a prompt, with a space before it if needed.
+        """Return an answer as the continuation of a prompt, with a space before it if one is
+        needed.
 
-        begun: True if the prompt contains the beginning of the answer.
+        begun: True if the prompt already contains the beginning of the answer.
         """
         return f" {answer}" if begun or not self._chats else answer
 
     def count(self, text: str) -> int:
-        """Return the number of tokens of a text. It is an estimate for a model on a server."""
+        """Return the number of tokens of a text. For a model on a server, this is an estimate."""
         if self._local is None:
             return -(-len(text.encode(errors="surrogatepass")) // BYTES)
         return len(self._local.tokenize([text])[0])
 
     def frame(self, message: str, begun: str = "") -> int:
-        """Return the number of tokens of a prompt without query and passages."""
+        """Return the number of tokens that a prompt needs in addition to its query and passages.
+
+        message: user's message with empty query and passages. begun: beginning of the answer.
+        """
         prompt = self.prompt(message, begun)
         if self._local is None:
             return self.count(message + begun) + SLACK
@@ -108,15 +117,15 @@ class Reader:
         return len(self._local.tokenize_markup(whole)) + SLACK
 
     def check_limit(self, tokens: int, *, field: str) -> None:
-        """Raise ConfigError if a prompt of this many tokens exceeds the model's limit.
+        """Raise ConfigError if a prompt of `tokens` tokens is too long for the model.
 
-        field: configuration field that the error names.
+        field: configuration field that the error names as the cause.
         """
         limit: int | None = getattr(self._model, "limit", None)
         if limit is not None and tokens > limit:
             raise ConfigError(
                 f"prompts would have up to {tokens} tokens, but model {self._model.name!r} accepts "
-                f"at most {limit}; choose a smaller value",
+                f"at most {limit}; use a smaller value for this field",
                 field=field,
             )
 

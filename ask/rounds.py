@@ -1,7 +1,7 @@
-"""Runs many courses at once under limits.
+"""Runs many courses at once within limits. A course is an algorithm that asks a model questions.
 
 This module handles batches, limits, the cache, time and failures, so that courses do not have to.
-The questions of all courses share batches.
+A batch may contain questions of several courses.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ long texts."""
 
 @dataclass(frozen=True, slots=True)
 class _Pending(Generic[Q, A]):
-    """A question that will be asked.
+    """A question of a course that fits the limits and will be sent to the judge.
 
-    run:    the course that asks it.
-    number: position of the question in its round.
-    cost:   cost reserved for it.
-    key:    its key in the cache.
+    run:    state of the course that asks the question.
+    number: position of the question in the course's current round.
+    cost:   cost that is reserved for the question.
+    key:    key of the question in the cache.
     """
 
     run: Run[Q, A, Any]
@@ -55,8 +55,8 @@ class _Pending(Generic[Q, A]):
 class Rounds(Generic[Q, A]):
     """Runs algorithms that ask a model questions, and caches the answers. Thread-safe.
 
-    judge: answers the questions. model: name of the judge in errors. remembered: maximum number of
-    cached judgements; the least recently used are dropped.
+    judge: answers the questions. model: name of the model in errors, such as "the model".
+    remembered: maximum number of cached answers; the least recently used are dropped.
     """
 
     def __init__(
@@ -69,7 +69,10 @@ class Rounds(Generic[Q, A]):
 
     @property
     def speed(self) -> float | None:
-        """Tokens per second of the latest calls, by their costs. None before the first call."""
+        """Estimated tokens per second, from the maximum costs and the times of the latest calls.
+
+        None before the first call.
+        """
         return self._waiting.speed
 
     def run(
@@ -80,11 +83,12 @@ class Rounds(Generic[Q, A]):
     ) -> list[Finished[R]]:
         """Run several courses (algorithms that ask questions) and return their results, in order.
 
-        The limits apply to each course. The time limit starts for all courses when this method is
-        called. If a model fails, the status is "failed" and no exception is raised.
+        The limits apply to each course separately. The time of all courses starts when this method
+        is called. If the model fails, the status of a result is "failed"; no exception is raised.
 
-        guard: checked before each round and each call, and while costs are computed. With a guard,
-               calls are small. An exception of the guard ends the run.
+        guard: `guard.check` is called before each round and each call of the model, and while costs
+               are computed. With a guard, calls of the model are small, so that it is called often.
+               An exception of the guard ends all courses and is raised.
         """
         limits = limits or Limits()
         began = perf_counter()
@@ -99,9 +103,10 @@ class Rounds(Generic[Q, A]):
         return [run.finished() for run in runs]
 
     def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:
-        """Fill in the answers of every run, as far as the limits allow.
+        """Answer the current questions of every run, as far as the limits allow.
 
-        Reserved cost that is not used lets the run ask further questions.
+        A question usually costs less than what was reserved for it. The difference lets the run ask
+        further questions.
         """
         known: dict[Hashable, Judgement[A]] = {}
         guard.check()
@@ -133,9 +138,10 @@ class Rounds(Generic[Q, A]):
         known: Mapping[Hashable, Judgement[A]],
         guard: Guard,
     ) -> list[_Pending[Q, A]]:
-        """Return the questions that fit the limits, sorted by their position in each run.
+        """Return the open questions that fit the limits, sorted by their position in the round.
 
-        Cached answers are filled in.
+        Questions with an answer in `known` or in the cache are answered and not returned. known:
+        answers of this round by key.
         """
         found: list[_Pending[Q, A]] = []
         failures = _Failures()
@@ -181,10 +187,10 @@ class Rounds(Generic[Q, A]):
         known: dict[Hashable, Judgement[A]],
         failures: _Failures,
     ) -> None:
-        """Ask a batch of questions. Raises Overdue at the deadline.
+        """Send a batch of questions to the judge and store the answers in the runs.
 
-        If the batch fails, the questions of each run are asked separately, so that one text that
-        the model refuses does not fail other runs.
+        If the batch fails, the questions of each run are sent separately. A text that the model
+        refuses then fails only its own run. Raises Overdue at the deadline.
         """
         try:
             failures.check()
@@ -205,7 +211,7 @@ class Rounds(Generic[Q, A]):
             self._ask(part, known, failures)
 
     def _answer(self, items: Sequence[_Pending[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
-        """Ask the judge once for each key. Questions with equal keys share the judgement."""
+        """Send one question per key to the judge. Questions with equal keys share the answer."""
         unique: dict[Hashable, _Pending[Q, A]] = {}
         for item in items:
             if item.key not in known:
@@ -235,8 +241,8 @@ class Rounds(Generic[Q, A]):
 class _Failures:
     """Counts consecutive failures of runs.
 
-    Two failures in a row that are not caused by the input mean that the model itself is broken. All
-    other runs then fail without calling it.
+    Two failures in a row that the input did not cause mean that the model is broken. The other runs
+    then fail with the same error, and the model is not called again.
     """
 
     def __init__(self) -> None:
@@ -257,9 +263,9 @@ class _Failures:
 
 
 def _guarded(items: Sequence[_Pending[Q, A]], guard: Guard) -> list[Cost]:
-    """Return the costs of the questions that the next call may include.
+    """Return the costs of the first questions in `items`, as many as the next call may have.
 
-    With a guard, these are few questions, and the guard is checked.
+    Without a guard, these are all questions. With a guard, they are few, and the guard is checked.
     """
     costs = [item.cost for item in items]
     if guard is UNGUARDED:
@@ -269,11 +275,11 @@ def _guarded(items: Sequence[_Pending[Q, A]], guard: Guard) -> list[Cost]:
 
 
 def _deadline(items: Sequence[_Pending[Q, A]]) -> float | None:
-    """Return the deadline of the questions, which is equal for all runs; None without a limit."""
+    """Return the deadline of the questions, which all runs share; None without a time limit."""
     return items[0].run.meter.deadline
 
 
 def _compact(judgement: Judgement[A]) -> Judgement[A]:
-    """Return a judgement for the cache, with digests instead of truncated texts."""
+    """Return a copy of a judgement for the cache, with digests instead of the truncated texts."""
     short = (digest(one) if isinstance(one, str) else one for one in judgement.truncated)
     return replace(judgement, truncated=tuple(short))

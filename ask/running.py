@@ -1,4 +1,4 @@
-"""The state of a running course, and its result."""
+"""The state and the result of a running course (an algorithm that asks a model questions)."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ log = logging.getLogger(__name__)
 
 
 def as_twindex_error(error: Exception, model: str) -> TwindexError:
-    """Return the error of a model as a TwindexError.
+    """Return an exception that a model raised as a TwindexError.
 
-    An exception of another library is logged and becomes a ModelError. model: name of the model in
-    the message, such as "the model".
+    A TwindexError is returned unchanged. Any other exception is logged and becomes a ModelError.
+    model: name of the model in the message, such as "the model".
     """
     if isinstance(error, TwindexError):
         return error
     log.error("%s failed", model, exc_info=error)
-    return ModelError(f"{model} failed: {type(error).__name__}: {error}")
+    return ModelError(f"{model} failed with {type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True, slots=True)
 class Finished(Generic[R]):
     """The result of a course (an algorithm that asks a model questions).
 
-    result:    value that the course returned. None if it failed.
-    usage:     model usage of the calls that ended in time. `cache_hits` counts judgements from the
-               cache, which needed no call.
+    result:    value that the course returned. None if the course failed.
+    usage:     usage of the model, for calls that ended before the deadline. `cache_hits` counts
+               answers from the cache, which needed no call.
     seconds:   time from the call of `Rounds.run` to the end of the course.
-    truncated: number of texts that were not read to their end.
+    truncated: number of texts that the model did not read to their end.
     error:     reason of the status "failed", else None.
     """
 
@@ -70,15 +70,16 @@ class Run(Generic[Q, A, R]):
 
     @property
     def open(self) -> list[int]:
-        """Positions of the questions that have no answer yet but may still get one."""
+        """Positions of the current questions that may still get an answer. Empty after a limit."""
         if self.status != "complete" or self.ended:
             return []
         return [i for i, answer in enumerate(self.answers) if answer is None]
 
     def advance(self, answers: Sequence[A | None] | None) -> None:
-        """Send answers to the course and store its next questions, or its result.
+        """Send answers to the course. Store the questions that it asks next, or its result.
 
-        answers: None at the start.
+        answers: an answer for each question of the round, None for each that a limit prevented.
+        Instead of the sequence, None at the start of the course.
         """
         try:
             self.questions = next(self.course) if answers is None else self.course.send(answers)
@@ -95,7 +96,11 @@ class Run(Generic[Q, A, R]):
             self.fail(error)
 
     def answer(self, number: int, judgement: Judgement[A], usage: Usage, cost: Cost) -> None:
-        """Store the answer to question `number`. cost: cost that was reserved for the question."""
+        """Store the answer to a question.
+
+        number: position of the question in the round. usage: actual usage of the question. cost:
+        cost that was reserved for it.
+        """
         self.meter.settle(cost, usage)
         self.answers[number] = judgement.answer
         self.truncated.update(judgement.truncated)

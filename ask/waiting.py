@@ -1,8 +1,8 @@
 """Calls of a model with a deadline.
 
-A model cannot be stopped during a call. The size of each call is therefore chosen by the time left
-and the speed of earlier calls. If a call still takes longer, it continues in its thread, and its
-caller continues without it.
+A model cannot be stopped during a call. The number of questions of a call is therefore chosen by
+the time left and the speed of earlier calls. If a call still misses its deadline, it continues in
+its thread, and the caller continues without its result.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _THREADS: WeakSet[Thread] = WeakSet()
 
 @atexit.register
 def _let_end() -> None:
-    """Wait for running calls when the interpreter ends.
+    """Wait up to `GRACE` seconds for running calls when the interpreter ends.
 
-    A thread inside the native code of a model would abort the process.
+    If a thread is still inside the native code of a model at that time, the process aborts.
     """
     deadline = perf_counter() + GRACE
     for thread in list(_THREADS):
@@ -72,15 +72,15 @@ class Waiting:
 
     @property
     def speed(self) -> float | None:
-        """Tokens per second. None before the first call."""
+        """Estimated tokens per second of the latest calls. None before the first call."""
         return None if self._rate is None else 1 / self._rate
 
     def chunk(self, costs: Sequence[Cost], deadline: float | None) -> int:
-        """Return the number of questions for the next call.
+        """Return how many of the remaining questions the next call should contain.
 
-        costs: costs of all remaining questions. Without a deadline, the call has all of them. It
-        has none if the deadline has passed, or if one question would probably take twice the time
-        left.
+        costs: cost of each remaining question. Returns the number of all questions if there is no
+        deadline. Returns 0 if the deadline has passed, or if one question would probably take more
+        than twice the time left.
         """
         if deadline is None:
             return len(costs)
@@ -99,8 +99,8 @@ class Waiting:
     def call(self, function: Callable[[], T], tokens: int, deadline: float | None) -> T:
         """Call `function` and return its result. Raises Overdue at the deadline.
 
-        tokens: tokens of the call, to measure the speed. deadline: a value of `perf_counter()`;
-        None: no deadline.
+        tokens: number of tokens of the call, to measure the speed. deadline: time at which the
+        caller stops waiting, as a value of `perf_counter()`; None: no deadline.
         """
 
         def timed() -> T:
@@ -144,10 +144,10 @@ class Waiting:
             self._behind -= 1
 
     def _learn(self, rate: float) -> None:
-        """Update the seconds per token with those of the latest call.
+        """Update the estimated seconds per token with the seconds per token of the latest call.
 
-        The new value is the geometric mean of both. One call that is a thousand times slower, such
-        as the first, therefore has no long effect.
+        The new estimate is the geometric mean of the old one and `rate`. A single call that is a
+        thousand times slower, such as the first, is therefore soon forgotten.
         """
         rate = max(rate, QUICKEST)
         with self._lock:
@@ -155,7 +155,10 @@ class Waiting:
 
 
 def within(costs: Sequence[Cost], tokens: float) -> int:
-    """Return how many of the first questions have at most `tokens` tokens together."""
+    """Return how many questions, from the first on, have at most `tokens` tokens together.
+
+    costs: cost of each question.
+    """
     return bisect_right(list(accumulate(max(1, cost.tokens) for cost in costs)), tokens)
 
 

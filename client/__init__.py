@@ -4,8 +4,8 @@
         for hit in client.open("birds").search("flightless bird").hits:
             print(hit.id, hit.score)
 
-`AsyncClient` has the same methods for asyncio. Failures raise the errors of `twindex`, such as
-`NotFoundError`, `InvalidInputError`, and `UnavailableError` if the service cannot be reached.
+`AsyncClient` has the same methods for asyncio. Failures raise the exceptions of `twindex`, such as
+`NotFoundError` and `InvalidInputError`. A service that cannot be reached raises `UnavailableError`.
 """
 
 from .asynchronous import AsyncClient, AsyncRemoteCollection

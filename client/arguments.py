@@ -1,4 +1,4 @@
-"""Checks of arguments, before a request is sent."""
+"""Checks the arguments of client methods before a request is sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def collection(name: object) -> str:
 
 
 def identifier(value: object, field: str = "id") -> str:
-    """Return an id as a part of a URL path. Raises InvalidInputError for an invalid id."""
+    """Return the id of a document or job, quoted for a URL path.
+
+    Raises InvalidInputError for an invalid id.
+    """
     text = checked_text(value, field)
     if text in ("", ".", ".."):
         raise InvalidInputError(f"must not be '', '.' or '..', got {shown(text)}", field=field)
@@ -41,9 +44,10 @@ def checked_text(value: object, field: str) -> str:
 
 
 def ids(value: object) -> list[str]:
-    """Return a list of ids without duplicates, in order. Raises InvalidInputError.
+    """Return the ids as a list without duplicates, in order.
 
-    A single string is refused, because its characters would become the ids.
+    Raises InvalidInputError unless the value is a list or set of strings. A single string is
+    refused, because its characters would become the ids.
     """
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | Set):
         hint = f"; write [{shown(value)}]" if isinstance(value, str) else ""
@@ -70,16 +74,16 @@ def mapping(value: object, field: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidInputError(f"must be a mapping, got {shown(value)}", field=field)
     if (wrong := next((name for name in value if not isinstance(name, str)), None)) is not None:
-        raise InvalidInputError(f"a name must be a string, got {shown(wrong)}", field=field)
+        raise InvalidInputError(f"every key must be a string, got {shown(wrong)}", field=field)
     return dict(value)
 
 
 def as_text(value: object, field: str) -> str:
-    """Return a value as JSON text. Raises InvalidInputError if that is not possible."""
+    """Return a value as JSON text. Raises InvalidInputError if JSON cannot represent the value."""
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"cannot be written as JSON: {error}", field=field) from None
+        raise InvalidInputError(f"cannot be written as JSON ({error})", field=field) from None
 
 
 def positive_integer(value: object, field: str) -> None:
@@ -89,9 +93,9 @@ def positive_integer(value: object, field: str) -> None:
 
 
 def check_json(value: Any) -> None:
-    """Raise an error for a value that JSON would change.
+    """Raise an error for a value that would change if it were written as JSON and read again.
 
-    TypeError: a key is not a string. ValueError: an integer has more than 64 bits.
+    TypeError: a key of a mapping is not a string. ValueError: an integer has more than 64 bits.
     """
     if isinstance(value, Mapping):
         for key, inner in value.items():
@@ -102,4 +106,4 @@ def check_json(value: Any) -> None:
         for inner in value:
             check_json(inner)
     elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
-        raise ValueError("an integer must fit in 64 bits")
+        raise ValueError("it contains an integer of more than 64 bits")

@@ -1,4 +1,4 @@
-"""The asyncio client, with the operations of the blocking client."""
+"""The asyncio client. It has the same operations as the blocking client."""
 
 from __future__ import annotations
 
@@ -48,10 +48,11 @@ class AsyncClient:
         api_key:   sent as a bearer token.
         timeout:   seconds to wait for the reply of one attempt.
         patience:  seconds during which a failed call is retried while the service is unreachable,
-                   loading or overloaded. 0: no retries. A retried write of documents happens only
-                   once, and so does a deletion of documents.
-        headers:   further HTTP headers.
-        transport: transport for tests, such as `httpx2.MockTransport`.
+                   loading or overloaded. 0: no retries. The service executes a retried write or
+                   deletion of documents only once.
+        headers:   HTTP headers that the client adds to every request.
+        transport: object that sends the requests. For tests, such as `httpx2.MockTransport`. None:
+                   the network.
         """
         self.url = url
         self._patience = patience
@@ -62,8 +63,8 @@ class AsyncClient:
     async def create(self, name: str, config: Any = None) -> AsyncRemoteCollection:
         """Create a collection. Raises ConflictError if the name exists.
 
-        config: a CollectionConfig, or a mapping with its fields. None: a dense, a sparse and a
-        lexical leg.
+        config: a CollectionConfig, or a mapping with its fields. None: the default configuration,
+        with a dense, a sparse and a lexical leg.
         """
         await self.run(calls.create(name, config))
         return AsyncRemoteCollection(self, name)
@@ -76,21 +77,22 @@ class AsyncClient:
     async def open_or_create(self, name: str, config: Any = None) -> AsyncRemoteCollection:
         """Open a collection, or create it if it does not exist.
 
-        config: as for `create`. None accepts any configuration of an existing collection. Raises
-        ConflictError if the collection exists with another configuration than `config`.
+        config: configuration, as for `create`. Raises ConflictError if the collection exists and
+        its configuration differs from `config`. None: an existing collection may have any
+        configuration.
         """
         await self.run(calls.open_or_create(name, config))
         return AsyncRemoteCollection(self, name)
 
     async def collections(self) -> list[CollectionState]:
-        """Return the states of all collections, including those that cannot be searched."""
+        """Return the state of every collection, including collections that cannot be searched."""
         return await self.run(calls.collections())
 
     async def drop(self, name: str) -> None:
         """Delete a collection and its files.
 
-        Raises NotFoundError if there is none. This also happens if the first attempt succeeded but
-        its reply was lost.
+        Raises NotFoundError if the collection does not exist. If the reply of a successful attempt
+        is lost, the retry raises this error too.
         """
         await self.run(calls.drop(name))
 
@@ -101,10 +103,10 @@ class AsyncClient:
         documents: Sequence[str | Mapping[str, str]],
         **options: Any,
     ) -> list[Reranked]:
-        """Rerank texts with a reranker of the service. Returns them best first.
+        """Rerank texts with a reranker of the service, and return the texts best first.
 
-        model: name of the reranker. options: further fields of `POST /v1/rerank`, such as `top_n`
-        or `timeout_ms`.
+        model: name of the reranker. options: other fields of the request `POST /v1/rerank`, such as
+        `top_n` or `timeout_ms`.
         """
         return await self.run(calls.rerank(model, query, documents, options))
 
@@ -113,7 +115,7 @@ class AsyncClient:
         return await self.run(calls.jobs())
 
     async def job(self, id: str) -> Job:  # noqa: A002
-        """Return the state of a job. Raises NotFoundError if there is none with this id."""
+        """Return the state of the job with this id. Raises NotFoundError if there is none."""
         return await self.run(calls.job(id))
 
     async def wait(self, id: str) -> Job:  # noqa: A002
@@ -131,7 +133,7 @@ class AsyncClient:
         await self.close()
 
     async def run(self, steps: Steps[T]) -> T:
-        """Run an operation of the module `calls` and return its result."""
+        """Run an operation of the module `calls`: send its HTTP calls and return its result."""
         reply: Reply | None = None
         error: TwindexError | None = None
         try:
@@ -174,7 +176,7 @@ class AsyncClient:
 
 
 class AsyncRemoteCollection:
-    """A collection of a service, with the methods of `RemoteCollection` as coroutines."""
+    """A collection of a service. Its methods are those of `RemoteCollection`, as coroutines."""
 
     def __init__(self, client: AsyncClient, name: str) -> None:
         self.name = name
@@ -192,11 +194,12 @@ class AsyncRemoteCollection:
     ) -> WriteReport:
         """Insert documents, and replace documents with the same id. Durable when it returns.
 
-        Documents are sent in batches of at most 500 documents or 4 MiB, which take about 5 seconds.
-        Only one batch is in memory. Each batch is durable before the next is sent.
+        Documents are sent in batches. A batch has at most 500 documents or 4 MiB, and a size that
+        the service can write in about 5 seconds. Only one batch is in memory. Each batch is durable
+        before the next is sent.
 
-        Raises InvalidInputError, which names the first invalid document by its position from 0. Of
-        a batch with an invalid document, nothing is written.
+        Raises InvalidInputError, which names the first invalid document by its position from 0. No
+        document of the batch that contains it is written; earlier batches are.
         """
         report, batcher, reporter = WriteReport(), Batcher(), progress or NoProgress()
 
@@ -228,7 +231,7 @@ class AsyncRemoteCollection:
     ) -> list[Document]:
         """Return up to `limit` documents in ascending order of id.
 
-        after: only ids greater than this one. filter: only documents that meet this condition.
+        after: return only ids greater than this one. filter: return only documents that meet it.
         """
         return await self._client.run(calls.documents(self.name, after, limit, filter))
 
@@ -253,16 +256,16 @@ class AsyncRemoteCollection:
     async def delete(self, ids: Sequence[str]) -> list[str]:
         """Delete documents by id, and return the ids that existed. Durable when it returns.
 
-        If a reply is lost and the call is retried, the deleted ids no longer exist and are missing
-        from the result.
+        If a reply is lost and the call is retried, ids that the first attempt deleted may be
+        missing from the result.
         """
         return await self._client.run(calls.delete(self.name, ids))
 
     async def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
-        """Delete every document that meets a filter, and return their number, with `warnings`.
+        """Delete every document that meets a filter, and return the number of deleted documents.
 
-        If a reply is lost and the call is retried, documents that are already deleted are not
-        counted.
+        The number has the attribute `warnings`. If a reply is lost and the call is retried,
+        documents that the first attempt deleted may be missing from the number.
         """
         return await self._client.run(calls.delete_where(self.name, filter))
 
@@ -275,9 +278,10 @@ class AsyncRemoteCollection:
         return await self._client.run(calls.search(self.name, request, fields))
 
     async def search_batch(self, requests: Sequence[Any]) -> list[SearchResult]:
-        """Run up to 100 searches on one state of the collection, and return their results.
+        """Run up to 100 searches and return their results in order.
 
-        The queries are encoded together.
+        All searches see the same documents, even if other clients write meanwhile. The queries are
+        encoded together.
         """
         return await self._client.run(calls.search_batch(self.name, requests))
 
@@ -286,21 +290,22 @@ class AsyncRemoteCollection:
         return await self._client.run(calls.info(self.name))
 
     async def merge(self) -> bool:
-        """Merge all segments into one and free the space of deleted documents.
+        """Merge all segments of the index into one and free the space of deleted documents.
 
-        Waits for the job. Returns True if there was something to merge.
+        Waits until the merge ends. Returns False if there was nothing to merge, else True.
         """
         return await self._client.run(calls.merge(self.name))
 
     async def reconfigure(self, legs: Mapping[str, Any]) -> Job:
-        """Change how the vectors of dense legs are stored. Waits for the job and returns it.
+        """Change how the vectors of dense legs are stored. Waits until the job ends and returns it.
 
-        legs: name of a leg -> VectorStorage, or a mapping with its fields.
+        legs: name of a leg -> its new VectorStorage, or a mapping with the fields of a
+        VectorStorage.
         """
         return await self._client.run(calls.reconfigure(self.name, legs))
 
     async def close(self) -> None:
-        """Do nothing, because the client owns the connections."""
+        """Do nothing. The connections belong to the client; closing the client closes them."""
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""Divides documents into batches of NDJSON with bounded memory."""
+"""Divides documents into batches of NDJSON (one JSON object a line) with bounded memory."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ BYTES = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of documents as NDJSON.
+    """A batch of documents as NDJSON (one JSON object a line).
 
-    first: position of its first document in the input, from 0. documents: number of documents.
+    first: position in the input, from 0, of the first document of the batch. documents: number of
+    documents. lines: the NDJSON.
     """
 
     first: int
@@ -34,7 +35,7 @@ class Batch:
 
 
 class Batcher:
-    """Collects documents into batches. Batches grow with the speed of the service."""
+    """Collects documents into batches. The faster the service writes, the larger the batches."""
 
     def __init__(self) -> None:
         self._most = FIRST
@@ -43,8 +44,9 @@ class Batcher:
         self._bytes = 0
 
     def offer(self, document: Document | Mapping[str, Any]) -> Batch | None:
-        """Add a document. If the current batch is full, return it and begin a new one.
+        """Add a document to the current batch.
 
+        If that batch is full, return it and begin a new one with the document; else return None.
         Raises InvalidInputError for a document that cannot be written as JSON.
         """
         number = self._first + len(self._lines)
@@ -70,7 +72,7 @@ class Batcher:
             ) from None
         except (TypeError, ValueError) as error:
             raise InvalidInputError(
-                f"cannot be written as JSON: {error}", field=f"documents[{number}]"
+                f"cannot be written as JSON ({error})", field=f"documents[{number}]"
             ) from None
         full = len(self._lines) >= self._most or self._bytes + len(line) >= BYTES
         batch = self.rest() if full else None
@@ -79,15 +81,15 @@ class Batcher:
         return batch
 
     def took(self, batch: Batch, seconds: float) -> None:
-        """Adapt the size of the next batches, so that each takes about `SECONDS`.
+        """Adapt the size of the next batches, so that the service writes each in about `SECONDS`.
 
-        seconds: time that the service needed for `batch`.
+        seconds: time that the service took to write `batch`.
         """
         wanted = batch.documents * SECONDS / max(seconds, 1e-3)
         self._most = round(min(max(wanted, 1), 4 * self._most, DOCUMENTS))
 
     def rest(self) -> Batch | None:
-        """Return the collected documents as a batch; None if there are none."""
+        """Return the documents of the current, incomplete batch; None if it is empty."""
         if not self._lines:
             return None
         batch = Batch(self._first, len(self._lines), b"\n".join(self._lines) + b"\n")

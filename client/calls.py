@@ -1,7 +1,8 @@
 """Operations of the client, each as a generator of HTTP calls.
 
 A generator yields a `Call` and receives its `Reply`, or yields a `Pause`. It returns the result of
-the operation. It does no input or output, so the blocking and the asyncio client share it.
+the operation. The clients send the calls, so the blocking and the asyncio client share the
+generators.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ DELETED = 5_000
 class Call:
     """One HTTP request.
 
-    body: sent as JSON. lines: NDJSON, sent instead of `body`.
+    body: value that is sent as JSON. lines: NDJSON, which is sent instead of `body`; None: `body`.
+    params: query parameters of the URL.
     """
 
     method: str
@@ -48,7 +50,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A request to wait for some seconds before the next call."""
+    """Tells the client to wait for `seconds` before the next call."""
 
     seconds: float
 
@@ -68,8 +70,8 @@ Steps = Generator[Call | Pause, Any, T]
 def as_json(value: Any) -> Any:
     """Return a configuration or request as a JSON value.
 
-    A mapping is returned unchanged. Of a Twindex configuration, only fields that were set are
-    included.
+    A mapping is returned unchanged. A Twindex configuration becomes a dictionary of the fields that
+    its creator set explicitly.
     """
     dump = getattr(value, "model_dump", None)
     return value if dump is None else dump(mode="json", exclude_unset=True)
@@ -139,7 +141,10 @@ def _job(path: str, body: Any) -> Steps[Job]:
 
 
 def _once() -> dict[str, str]:
-    """Return a header that makes the service execute a retried call only once."""
+    """Return a header with a new idempotency key.
+
+    The service executes a call with the same key only once, so the call can be retried.
+    """
     return {"Idempotency-Key": uuid4().hex}
 
 
@@ -147,10 +152,10 @@ def _once() -> dict[str, str]:
 
 
 def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> Steps[WriteReport]:
-    """Write a batch of documents. Nothing is written if one of them is invalid.
+    """Write a batch of documents. Nothing is written if one of the documents is invalid.
 
     params: query parameters of the request. None: chosen by the size of the batch. Raises
-    InvalidInputError, which names the document by its position in the input.
+    InvalidInputError, which names the invalid document by its position in the whole input.
     """
 
     def numbered(text: str) -> str:
@@ -225,7 +230,7 @@ def page(
     limit: int,
     filter: Mapping[str, Any] | None,  # noqa: A002
 ) -> Steps[list[Document]]:
-    """Return one page of documents, which may have fewer than `limit`."""
+    """Return one page of documents, with at most `limit` and at most `LISTED` documents."""
     found = yield from _page(name, after, min(limit, LISTED), filter)
     return [replies.document(one) for one in found["documents"]]
 
@@ -315,7 +320,7 @@ def wait(id: str) -> Steps[Job]:  # noqa: A002
     while True:
         found = yield from job(id)
         if found.state == "failed":
-            raise ServiceError(f"job {id} ({found.kind}) failed: {found.error}")
+            raise ServiceError(f"the job {id!r} ({found.kind}) failed: {found.error}")
         if found.state == "done":
             return found
         yield Pause(POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Turns error replies and broken connections into errors, and decides whether to retry."""
+"""Turns error replies and broken connections into exceptions, and decides whether to retry."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ _PASSING = ("not_ready", "loading", "overloaded", "too_many_requests", "storage"
 class Failure(Exception):  # noqa: N818 - it carries the error
     """A failed call, with the data that decides whether it is retried.
 
-    error:       error to raise if there is no retry.
-    passing:     True if the failure may end soon.
-    retry_after: seconds to wait before a retry, from the service. None: it gave none.
+    error:       exception to raise if the call is not retried.
+    passing:     True if the failure is temporary, so that a retry may succeed.
+    retry_after: seconds to wait before a retry, as the service requests. None: it requests none.
     working:     True if the service is still working on an earlier attempt of the call.
     """
 
@@ -89,7 +89,7 @@ class Failure(Exception):  # noqa: N818 - it carries the error
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-    """Return the failure that a reply with status 400 or higher describes."""
+    """Return the failure that an error reply describes."""
     try:
         problem: Any = json.loads(body)
     except ValueError:
@@ -124,7 +124,7 @@ def _error(status: int, problem: Mapping[str, Any]) -> TwindexError:
 
 
 def _seconds(header: str | None) -> float | None:
-    """Return the seconds of a Retry-After header. A date counts as absent."""
+    """Return the seconds in a Retry-After header. None if it is absent or contains a date."""
     try:
         return None if header is None else max(0.0, float(header))
     except ValueError:
@@ -132,10 +132,14 @@ def _seconds(header: str | None) -> float | None:
 
 
 class Attempts:
-    """Decides how long to wait between the attempts of one call."""
+    """Decides whether a failed call is attempted again, and how long to wait before."""
 
     def __init__(self, patience: float, clock: Callable[[], float] | None = None) -> None:
-        """patience: seconds after the first failed attempt during which a retry may begin."""
+        """Begin the attempts of one call.
+
+        patience: seconds after the first failure during which a retry may begin. They begin again
+        while the service is working on an earlier attempt. clock: function that returns seconds.
+        """
         self._clock = clock or monotonic
         self._patience = patience
         self._until: float | None = None

@@ -1,4 +1,8 @@
-"""Converts the JSON of replies to value types: those of a local collection and of the service."""
+"""Converts the JSON of replies to value types.
+
+Searches and writes use the types of a local collection. This module defines the types that only a
+service has.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +28,10 @@ from ..core.types import (
 class CollectionState:
     """The state of a collection of the service.
 
-    status:    "ready", or the reason why it cannot be searched: "loading", "building", "damaged",
-               "unreadable" or "unavailable".
-    documents: number of documents. None while it is not ready.
-    problem:   details of the reason. None if it is ready.
+    status:    "ready", or the reason why the collection cannot be searched: "loading", "building",
+               "damaged", "unreadable" or "unavailable".
+    documents: number of documents in the collection. None unless `status` is "ready".
+    problem:   details of the reason. None if `status` is "ready".
     """
 
     name: str
@@ -41,11 +45,12 @@ class Job:
     """A long operation of the service.
 
     kind:  "bulk", "merge" or "reconfigure".
-    state: "queued", "running", "waiting" (a disk problem stopped it; it is retried), "done" or
-           "failed".
-    done, total: progress in `unit`. `total` is None while it is unknown.
+    state: "queued", "running", "waiting" (a disk problem stopped the job; the service retries it),
+           "done" or "failed".
+    done, total: number of units that are finished, and of all units. `total` is None while it is
+           unknown. unit: name of a unit, such as "documents".
     error: reason of the state "failed", else None.
-    created, updated: ISO 8601 times.
+    created, updated: times in ISO 8601.
     """
 
     id: str
@@ -63,10 +68,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """A reranked document.
+    """A document of a request to rerank, with its new score.
 
     index:   position of the document in the request, from 0.
-    judged:  False if the budget ran out before the reranker scored the document.
+    score:   score from the reranker.
+    judged:  False if the budget ran out before the reranker scored or compared the document.
     reasons: explanation of the rank, as JSON.
     """
 
@@ -92,7 +98,10 @@ def reranked(value: Mapping[str, Any]) -> Reranked:
 
 
 def write_report(value: Mapping[str, Any], documents: int) -> WriteReport:
-    """Return the report of a bulk write that accepted all of its `documents` documents."""
+    """Return the report of a bulk write without invalid documents.
+
+    value: the reply of the service. documents: number of documents in the write.
+    """
     return WriteReport(
         documents=documents - value["unchanged"],
         replaced=value["replaced"],

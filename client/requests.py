@@ -1,4 +1,4 @@
-"""Converts calls to HTTP requests, and HTTP responses to replies. Both clients use it."""
+"""Converts calls to HTTP requests, and HTTP responses to replies, for both clients."""
 
 from __future__ import annotations
 
@@ -27,25 +27,29 @@ def options(
     patience: float,
     headers: Mapping[str, str] | None,
 ) -> dict[str, Any]:
-    """Return the arguments of `httpx2.Client`. Raises InvalidInputError for an invalid option.
+    """Check the options of a client, and return them as arguments of `httpx2.Client`.
 
-    Proxies and credentials of the environment are ignored, so requests go only to the URL.
+    Proxies and credentials in the environment are ignored, so requests are sent only to the URL.
+    Raises InvalidInputError for an invalid option.
     """
     try:
         base = httpx2.URL(arguments.checked_text(url, "url"))
     except httpx2.InvalidURL as error:
-        raise InvalidInputError(f"is not a valid URL: {error}", field="url") from None
+        raise InvalidInputError(f"is not a valid URL ({error})", field="url") from None
     if base.userinfo:
-        raise InvalidInputError("must not contain a password; use `api_key`", field="url")
+        raise InvalidInputError(
+            "must not contain a user name or password; use `api_key`", field="url"
+        )
     if base.scheme not in _SENDABLE or not base.host or base.query or base.fragment:
         raise InvalidInputError(
-            f"must be http:// or https://, a host and optionally a path, got {url!r}", field="url"
+            f"must consist of http:// or https://, a host and optionally a path, got {url!r}",
+            field="url",
         )
     own = dict(headers or {})
     for name, value in own.items():
         if not all(isinstance(one, str) and _HEADER.fullmatch(one) for one in (name, value)):
             raise InvalidInputError(
-                "name and value must be strings of visible ASCII characters",
+                "the name and the value of a header must be strings of printable ASCII characters",
                 field=f"headers.{name}",
             )
     for name, seconds, least in (("timeout", timeout, 1e-3), ("patience", patience, 0)):
@@ -57,7 +61,8 @@ def options(
     if api_key is not None:
         if not isinstance(api_key, str) or not _KEY.fullmatch(api_key):
             raise InvalidInputError(
-                "must be a string of visible ASCII characters without spaces", field="api_key"
+                "must be a non-empty string of printable ASCII characters without spaces",
+                field="api_key",
             )
         own["Authorization"] = f"Bearer {api_key}"
     return {"base_url": base, "timeout": timeout, "headers": own, "trust_env": False}
@@ -73,7 +78,7 @@ def sent(call: Call) -> dict[str, Any]:
             arguments.check_json(call.body)
             content = json.dumps(call.body, ensure_ascii=False, allow_nan=False).encode()
         except (TypeError, ValueError) as error:
-            raise InvalidInputError(f"the request cannot be written as JSON: {error}") from None
+            raise InvalidInputError(f"the request cannot be written as JSON ({error})") from None
         headers["Content-Type"] = "application/json"
     return {
         "method": call.method,
@@ -85,7 +90,7 @@ def sent(call: Call) -> dict[str, Any]:
 
 
 def reply(response: httpx2.Response) -> Reply:
-    """Return the reply of a response. Raises Failure for an error response."""
+    """Return a successful HTTP response as a Reply. Raises Failure for other responses."""
     if response.status_code >= 300:
         raise failure_of(response.status_code, response.headers, response.content)
     try:
@@ -98,7 +103,10 @@ def reply(response: httpx2.Response) -> Reply:
 
 
 def unreachable(base: object, error: Exception) -> Failure:
-    """Return the failure for a broken connection. The call is retried if it could be sent."""
+    """Return the Failure for a broken connection to the URL `base`.
+
+    It is temporary, except if the request is such that it can never be sent.
+    """
     if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
         return Failure(ServiceError(f"the request cannot be sent: {type(error).__name__}"), False)
     what = str(error) or type(error).__name__
@@ -106,7 +114,10 @@ def unreachable(base: object, error: Exception) -> Failure:
 
 
 def unusable(error: Exception) -> TwindexError:
-    """Return the error for a request that cannot be built, or a reply that cannot be read."""
+    """Return the exception for a URL that is too long, or for a reply with unexpected content."""
     if isinstance(error, httpx2.InvalidURL):
-        return InvalidInputError(f"an id or a filter is too long for a request: {error}")
-    return ServiceError(f"the reply cannot be read: {error}")
+        return InvalidInputError(f"an id or filter is too long for a URL ({error}); shorten it")
+    return ServiceError(
+        f"the reply has unexpected content ({type(error).__name__}: {error}); "
+        "check that client and service have the same version"
+    )

@@ -62,7 +62,10 @@ def optional(check: Check) -> Check:
 
 
 def instance(kind: type | UnionType, wanted: str) -> Check:
-    """Return a check for an instance of `kind`. Errors say that the value must be `wanted`."""
+    """Return a check for an instance of `kind`.
+
+    wanted: what the value must be, in words for the error message.
+    """
 
     def check(value: object, name: str) -> None:
         if not isinstance(value, kind):
@@ -72,7 +75,10 @@ def instance(kind: type | UnionType, wanted: str) -> Check:
 
 
 def function(wanted: str) -> Check:
-    """Return a check for a callable. Errors say that the value must be `wanted`."""
+    """Return a check for a callable.
+
+    wanted: what the value must be, in words for the error message.
+    """
 
     def check(value: object, name: str) -> None:
         if not callable(value):
@@ -134,7 +140,10 @@ def ids(value: object, name: str) -> None:
 
 
 def refused(value: object, name: str, wanted: str) -> InvalidInputError:
-    """Return the error for an argument that is not `wanted`."""
+    """Return the error for the value of the argument `name`.
+
+    wanted: what the value must be, in words.
+    """
     return InvalidInputError(f"must be {wanted}, got {shown(value)}", field=name)
 
 

@@ -28,8 +28,9 @@ _INT64 = 2**63
 class Bounds:
     """Minimum and maximum of a number.
 
-    Both bounds are inclusive. With `above`, the number must be greater than `least`. Strings that
-    contain a number are accepted, as in pydantic. Booleans, NaN and infinity are refused.
+    The number may equal `least` or `greatest`. If `above` is True, it must be greater than
+    `least`. Strings that contain a number are accepted, as in pydantic. Booleans, NaN and infinity
+    are refused.
     """
 
     least: Number
@@ -87,7 +88,10 @@ class Bounds:
 
 
 def _kept(value: Number, kind: type[Number]) -> Number:
-    """Return a stored number that is out of bounds. Integers are clamped to 64 bits, as in JSON."""
+    """Return a number from disk that is out of bounds, converted to `kind` (int or float).
+
+    Integers beyond 64 bits become the nearest 64-bit integer.
+    """
     if kind is int and (isinstance(value, int) or math.isfinite(value)):
         return max(-_INT64, min(int(value), _INT64 - 1))
     return float(max(-_INT64, min(value, _INT64))) if isinstance(value, int) else value

@@ -1,4 +1,4 @@
-"""Base class of objects that a `with` block closes."""
+"""Base class of objects that hold resources and are closed at the end of a `with` block."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Self
 
 
 class Closing:
-    """Base class that makes an object with `close` a context manager."""
+    """Base class of context managers. The end of a `with` block calls `close`."""
 
     def close(self) -> None:
-        """Release all resources. It is called once."""
+        """Release all resources. The end of a `with` block calls this method once."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""Types of fields that many configurations share."""
+"""Types of configuration fields that several models share: device and precision."""
 
 from __future__ import annotations
 

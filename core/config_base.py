@@ -24,9 +24,9 @@ from .errors import ConfigError, shown
 class Config(BaseModel):
     """Base class of every configuration object and request.
 
-    An unknown field raises ConfigError, which suggests the nearest known name. None, or null in
-    JSON, is the same as leaving the field out. A wrong value raises ConfigError, which names the
-    field.
+    An unknown field raises ConfigError, which suggests the most similar name of a field. A wrong
+    value raises ConfigError, which names the field. If a field does not accept None, then None
+    (null in JSON) is the same as leaving the field out.
     """
 
     model_config = ConfigDict(
@@ -58,9 +58,10 @@ class Config(BaseModel):
 
     @classmethod
     def stored(cls, value: str | Mapping[str, Any]) -> Self:
-        """Return the configuration that was stored on disk, from JSON or a mapping.
+        """Return the configuration that a JSON string or a mapping from disk describes.
 
-        Numbers may be out of bounds. Raises pydantic's ValidationError.
+        Numbers may be out of bounds, because bounds change between versions. Raises pydantic's
+        ValidationError for a wrong value.
         """
         if isinstance(value, str):
             return cls.model_validate_json(value, context=STORED)
@@ -86,7 +87,10 @@ class Config(BaseModel):
 
 @cache
 def _never_none(model: type[BaseModel]) -> tuple[str, ...]:
-    """Return the fields that do not accept None as a value. For them, None means absent."""
+    """Return the names of the fields of a model class that do not accept None.
+
+    For these fields, None in the input means that the field is absent.
+    """
     return tuple(
         name for name, field in model.model_fields.items() if not _admits_none(field.annotation)
     )
@@ -101,9 +105,9 @@ def _admits_none(annotation: Any) -> bool:
 
 
 def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
-    """Return the error in the words of this project.
+    """Return a pydantic error with its message in the words of this project.
 
-    For an unknown field of `model`, the error suggests the nearest known name.
+    For an unknown field of `model`, the message suggests the most similar name of a field.
     """
     if error["type"] != "extra_forbidden" or len(error["loc"]) > 1:
         kind: Any = PydanticCustomError(_TEXT, "{text}", {"text": message_of(error)})
@@ -138,8 +142,8 @@ def _refusal(error: ValidationError, value: Any) -> ConfigError:
 def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
     """Return the path of a field, such as `legs[0].name` for ("legs", 0, "name").
 
-    place: location of an error in `value`, as pydantic gives it. The tags of unions, which pydantic
-    inserts, are left out. Returns None for the whole value.
+    place: location of an error in `value`, as pydantic gives it. The tags of tagged unions, which
+    pydantic inserts into a location, are left out. Returns None if the whole value is wrong.
     """
     path = ""
     for position, part in enumerate(place):
@@ -155,7 +159,10 @@ def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
 
 
 def _is_tag(part: str, value: Any, *, last: bool) -> bool:
-    """Return True if `part` of an error's location is the tag of a union, not a field name."""
+    """Return True if `part` of an error's location is the tag of a tagged union, not a field name.
+
+    value: the object at this location. last: True if `part` is the last part of the location.
+    """
     if not isinstance(value, Mapping) or part in value:
         return False
     return not last or value.get("kind") == part

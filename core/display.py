@@ -13,7 +13,8 @@ from .types import Hit
 def one_line(text: str, limit: int = 100) -> str:
     """Return the text on one line of at most `limit` characters.
 
-    Control characters become "?", because a terminal could obey them.
+    A longer text is cut and ends with "…". Control characters become "?", because a terminal would
+    interpret them.
     """
     words = " ".join(text.split())
     words = "".join(character if character.isprintable() else "?" for character in words)
@@ -21,7 +22,7 @@ def one_line(text: str, limit: int = 100) -> str:
 
 
 def score(hit: Hit) -> str:
-    """Return a hit's score with four decimals, or with four digits if it is 1e6 or more."""
+    """Return a hit's score with four decimals; from 1e6 on, with four significant digits."""
     return f"{hit.score:.4f}" if abs(hit.score) < 1e6 else f"{hit.score:.4g}"
 
 
@@ -31,7 +32,10 @@ def ranks(hit: Hit) -> str:
 
 
 def as_lines(hits: Sequence[Hit]) -> list[str]:
-    """Return a line for each hit: rank, id, score, rank in each leg, title or passage."""
+    """Return a line for each hit: rank, id, score, rank in each leg, and title.
+
+    A hit without a title shows the beginning of its best passage instead.
+    """
     lines = []
     width = max((len(one_line(hit.id, 30)) for hit in hits), default=0)
     for number, hit in enumerate(hits, 1):

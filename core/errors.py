@@ -39,12 +39,15 @@ class TwindexError(Exception):
     request_id: str | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Support pickling for subclasses with any constructor."""
+        """Make errors picklable, whatever arguments the constructor of a subclass requires."""
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class InvalidInputError(TwindexError):
-    """A value from the caller is wrong. `field` is its path, such as `legs[0].weight`."""
+    """A value from the caller is wrong.
+
+    field: path of the value, such as `legs[0].weight`. None if no single field is wrong.
+    """
 
     code = "invalid"
 
@@ -105,7 +108,7 @@ class ModelError(TwindexError):
 
 
 class UnsupportedError(ModelError):
-    """A model, its server or a store lacks a required capability. The message names it."""
+    """A model, its server or a store lacks a required capability, which the message names."""
 
     code = "unsupported"
 
@@ -113,7 +116,7 @@ class UnsupportedError(ModelError):
 class UnsupportedByStoreError(UnsupportedError, InvalidInputError):
     """The store of a collection lacks a capability that the request requires.
 
-    `field` names the part of the request that requires it.
+    `field` names the part of the request that requires the capability.
     """
 
     code = "unsupported"
@@ -131,7 +134,7 @@ class MissingExtraError(TwindexError):
 
 
 class ServiceError(TwindexError):
-    """A service did not return a result."""
+    """A Twindex service did not return a result."""
 
     code = "service"
 
@@ -166,9 +169,10 @@ class CorruptFileError(StorageError):
 
 
 def shown(value: object) -> str:
-    """Return a value for an error message: its `repr`, shortened to 40 characters.
+    """Return a value as text for an error message.
 
-    For types other than strings, bytes, numbers, booleans and None, returns the name of the type.
+    Strings, bytes, numbers, booleans and None: `repr`, shortened to 40 characters. Values of other
+    types: the name of the type.
     """
     if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
         return f"an integer of about {value.bit_length() * 3 // 10:,} digits"

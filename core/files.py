@@ -17,15 +17,18 @@ _KINDS = (
 
 
 def special(mode: int) -> str:
-    """Return the kind of a special file in words, such as "a named pipe". mode: its `st_mode`."""
+    """Return the kind of a special file in words, such as "a named pipe".
+
+    mode: `st_mode` of the file, from `os.stat`.
+    """
     return next((name for test, name in _KINDS if test(mode)), "a special file")
 
 
 def check_regular(path: Path, remedy: str) -> None:
     """Raise SourceError unless the path is a regular file or a link to one.
 
-    remedy: end of the message, which says what to do. Pipes and devices are refused because they
-    may never end, and because opening a pipe waits for a writer.
+    remedy: what the caller can do instead, for the end of the error message. Pipes and devices are
+    refused because they may never end, and because opening a pipe waits for a writer.
     """
     try:
         mode = path.stat().st_mode
@@ -46,7 +49,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from None
     if len(content) > limit:
-        message = f"has more than {limit:,} bytes; check that it is the right file"
+        message = f"the file has more than {limit:,} bytes; check that it is the right file"
         raise SourceError(message, path=path)
     return content
 

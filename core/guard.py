@@ -14,9 +14,10 @@ def _always() -> None:
 class Guard:
     """Limits of one search.
 
-    check:      called between the stages of a search and between the searches of a batch. It may
-                raise to end the search. A running stage is not interrupted.
-    page_bytes: maximum size of titles, texts and metadata in the hits of a page. None: no limit.
+    check:      function that is called between the stages of a search and between the searches of a
+                batch. It may raise an exception to end the search. It does not interrupt a stage.
+    page_bytes: maximum size, in bytes, of the titles, texts and metadata of all returned hits
+                together. None: no limit.
     """
 
     check: Callable[[], None] = _always

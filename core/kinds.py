@@ -42,7 +42,7 @@ _families: list[Kinds[Any]] = []
 
 
 def families() -> tuple[Kinds[Any], ...]:
-    """Return the registries of all families, in the order of their creation."""
+    """Return the registries of all families of kinds, in the order in which they were created."""
     return tuple(_families)
 
 
@@ -67,8 +67,8 @@ class Kinds(Generic[C]):
     def register(self, config: type[C]) -> type[C]:
         """Register a configuration class and return it, so that this can be a decorator.
 
-        Raises ConfigError if the class does not belong to the family, lacks a required attribute,
-        or has the name of another class.
+        Raises ConfigError if the class is not a subclass of `base`, lacks a required attribute, or
+        has the same kind as a registered class.
         """
         if not isinstance(config, type) or not issubclass(config, self.base):
             name = getattr(config, "__name__", shown(config))
@@ -116,7 +116,7 @@ class Kinds(Generic[C]):
                 )
 
     def find(self, name: str) -> type[C] | None:
-        """Return the configuration class with this name; None if there is none.
+        """Return the configuration class of the kind with this name; None if there is none.
 
         Raises ConfigError if the class is in a package that cannot be imported.
         """
@@ -126,9 +126,9 @@ class Kinds(Generic[C]):
         return known
 
     def __getitem__(self, name: str) -> type[C]:
-        """Return the configuration class with this name.
+        """Return the configuration class of the kind with this name.
 
-        Raises ConfigError, which lists the known kinds, for an unknown name.
+        Raises ConfigError, which lists all kinds of the family, for an unknown name.
         """
         found = self.find(name)
         if found is None:
@@ -139,13 +139,13 @@ class Kinds(Generic[C]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names of all kinds: those of this program, then those of other packages."""
+        """Yield the names of all kinds: registered kinds first, then those of other packages."""
         return iter(self.classes())
 
     def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
-        """Return name -> configuration class for all kinds.
+        """Return a mapping from the name of each kind to its configuration class.
 
-        among: only kinds for which this function returns True. None: all kinds.
+        among: function that returns True for the kinds to include. None: all kinds.
         """
         for entry in self._installed().values():
             if entry.name not in self._kinds:
@@ -183,9 +183,9 @@ class Kinds(Generic[C]):
             return self._entries
 
     def _load(self, entry: EntryPoint) -> type[C]:
-        """Import and register a kind from an installed package.
+        """Import and register the kind that an entry point of an installed package names.
 
-        Raises ConfigError if that fails. The reason is logged once and left out of the error,
+        Raises ConfigError if that fails. The cause is logged once. It is not part of the error,
         because it may contain paths that clients must not see.
         """
         with self._lock:
@@ -196,7 +196,7 @@ class Kinds(Generic[C]):
                 self.register(config)
                 if entry.name not in _names(config):
                     raise ConfigError(
-                        f"{config.__name__} does not have the kind {entry.name!r}", field="kind"
+                        f"{config.__name__} does not define the kind {entry.name!r}", field="kind"
                     )
                 return self._kinds[entry.name]
             except Exception as error:
@@ -237,7 +237,7 @@ def register(config: type[K]) -> type[K]:
 def named(reference: str, beside: type[Any]) -> Any:
     """Import the object that "module:name" refers to and return it.
 
-    beside: a class. ".module:name" is relative to the package that contains it.
+    beside: a class. A reference ".module:name" is relative to the package of this class.
     """
     module, _, name = reference.partition(":")
     package = beside.__module__.rpartition(".")[0]
@@ -260,8 +260,9 @@ _shown: ContextVar[frozenset[type[Config]]] = ContextVar("_shown", default=froze
 class OneOf(Generic[C]):
     """Annotation of a field that accepts any kind of a family: `Annotated[Base, OneOf(KINDS)]`.
 
-    default: kind of a value without the field `kind`. None: `kind` is required. among: function
-    that returns True for the kinds that the field accepts. None: it accepts all.
+    kinds: registry of the family. default: kind of a value that has no field `kind`. None: the
+    value must have it. among: function that returns True for the kinds that the annotated field
+    accepts. None: all kinds.
     """
 
     def __init__(
@@ -276,7 +277,7 @@ class OneOf(Generic[C]):
         self._among = among
 
     def classes(self) -> Mapping[str, type[C]]:
-        """Return name -> configuration class for all kinds that the field accepts."""
+        """Return name -> configuration class for all kinds that the annotated field accepts."""
         return self._kinds.classes(self._among)
 
     def __get_pydantic_core_schema__(
@@ -337,7 +338,7 @@ class OneOf(Generic[C]):
 
 
 def _reference(schema: CoreSchema) -> str:
-    """Return the name by which other definitions refer to a schema."""
+    """Return the name by which other pydantic schemas refer to a schema."""
     inner: Any = schema
     while "ref" not in inner:
         inner = inner["schema"]

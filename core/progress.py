@@ -11,10 +11,10 @@ class Progress(Protocol):
     """Receives the progress of a long operation."""
 
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
-        """Begin a stage.
+        """Begin a stage of the operation.
 
-        total: number of units; None if it is unknown. done: units that were done before a resumed
-        stage began.
+        stage: name of the stage. total: number of units of work; None if it is unknown. unit: name
+        of a unit, such as "documents". done: number of units that an interrupted run completed.
         """
 
     def advance(self, n: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""Encoded texts."""
+"""The result of encoding a batch of texts."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class Representation:
 
     dense:   float32 [n, d].
     sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
-    terms:   n term-frequency maps of an analyzer, for BM25. The vocabulary is open.
+    terms:   n maps from a term to its frequency in the text, from an analyzer, for BM25. Terms are
+             strings, not positions in a fixed vocabulary.
     truncated: bool [n], True if the encoder did not read the text to its end.
-    offsets: int64 [n + 1] if texts have several vectors, else None. Text i owns the rows offsets[i]
-             to offsets[i + 1] (exclusive, at least one) of `dense` and `sparse`. These then have
-             offsets[n] rows instead of n.
+    offsets: int64 [n + 1] if a text can have several vectors, else None. The vectors of text i are
+             the rows offsets[i] to offsets[i + 1] (exclusive, at least one) of `dense` and
+             `sparse`, which then have offsets[n] rows instead of n.
     usage:   language model usage of the batch. None if no language model ran.
     """
 

@@ -44,7 +44,7 @@ class WriteReport:
 
 @dataclass(frozen=True, slots=True)
 class RerankStage:
-    """The result of one reranker of a chain. `RerankReport` describes the fields."""
+    """The result of one reranker in a chain of rerankers. `RerankReport` describes the fields."""
 
     name: str
     status: Status
@@ -56,17 +56,17 @@ class RerankStage:
 
 @dataclass(frozen=True, slots=True)
 class RerankReport:
-    """The result of reranking.
+    """The result of reranking the hits of a search.
 
     status:     "complete"; "partial" if the budget ran out before all candidates were judged, or if
-                some answers of a model were unusable; or "failed" if a model failed. Hits then keep
-                the order of the search, or of the last stage of a chain that succeeded.
+                some answers of a model were unusable; "failed" if a model failed. After a failure,
+                hits keep the order of the search, or of the last successful reranker of a chain.
     candidates: number of hits that the reranker received.
     judged:     number of hits that the reranker scored or compared.
-    usage:      model usage. `cache_hits` counts judgements that were reused.
+    usage:      usage of the models. `cache_hits` counts judgements that came from the cache.
     seconds:    duration of the reranking.
     truncated:  number of candidates whose text was not read to its end.
-    stages:     for a chain, the result of each reranker.
+    stages:     for a chain of rerankers, the result of each. Empty for a single reranker.
     """
 
     model: str
@@ -88,13 +88,14 @@ Relation = Literal["eq", "gte"]
 class SearchResult:
     """The result of a search: a sequence of hits, with details of the search.
 
-    total:    number of documents in the full ranked list.
+    total:    number of documents in the full ranked list, of which `hits` is one page.
     relation: "eq" if `total` counts all matching documents; "gte" if more may match. More may match
-              if a leg reached its depth, or if hits that were not reranked might reach `min_score`.
+              if a leg returned its maximum number of candidates, or if hits that were not reranked
+              might reach `min_score`.
     timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `rerank`
               (including the fetch of the texts that it reads), `fetch`.
     warnings: messages for the caller, such as a truncated query.
-    generation: generation of the collection that was searched.
+    generation: version number of the collection that was searched. It increases with every change.
     usage:    language model usage to encode the query. None if no leg uses a language model. A
               cached query counts as a cache hit, not as a call. In a batch, the usage of queries
               that were encoded together is divided evenly.

@@ -10,9 +10,10 @@ from .guard import UNGUARDED, Guard
 
 
 class Trace:
-    """Records the milliseconds of each stage, in the order in which stages first end.
+    """Records how many milliseconds each stage of a request takes.
 
-    guard: its `check` is called before each stage.
+    timings: name of a stage -> milliseconds, in the order in which the stages first ended.
+    guard:   limits of the request. `guard.check` is called before each stage.
     """
 
     __slots__ = ("guard", "timings")
@@ -23,7 +24,7 @@ class Trace:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a block. The times of a stage that runs several times are added up."""
+        """Measure the time of a `with` block. The times of a repeated stage are added."""
         self.guard.check()
         began = perf_counter()
         try:

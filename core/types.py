@@ -26,9 +26,9 @@ class Document:
 
 
 class DeletedCount(int):
-    """The number of documents that a filter deleted, with warnings.
+    """The number of documents that a deletion by filter deleted, with warnings.
 
-    warnings: a message for each field of the filter that no document had.
+    warnings: a message for each field of the filter that occurs in no document.
     """
 
     warnings: tuple[str, ...]
@@ -63,11 +63,11 @@ TermCounts = Mapping[str, int]
 class Usage:
     """Language model usage of one request. `+` adds two usages.
 
-    calls:             prompts that a model read.
-    prompt_tokens:     tokens in these prompts.
-    cached_tokens:     prompt tokens whose keys and values were reused from an earlier computation.
-    completion_tokens: generated tokens.
-    cache_hits:        texts that needed no call, because their result was cached.
+    calls:             number of prompts that a model read.
+    prompt_tokens:     number of tokens in these prompts.
+    cached_tokens:     number of prompt tokens whose keys and values were reused, not computed.
+    completion_tokens: number of generated tokens.
+    cache_hits:        number of texts or questions that needed no call: their result was cached.
     seconds:           wall-clock time spent in models.
     """
 
@@ -83,7 +83,7 @@ class Usage:
 
 
 def add_usages(one: Usage | None, other: Usage | None) -> Usage | None:
-    """Return the sum of two usages. None means no usage; returns None if both are None."""
+    """Return the sum of two usages. None counts as zero usage; the sum of None and None is None."""
     if one is None or other is None:
         return one or other
     return one + other
@@ -98,10 +98,11 @@ class LegScore:
 
     The other fields are None without `explain`:
 
-    scaled:       score that the fusion method adds up. The raw score if only one leg ran.
+    scaled:       score after the fusion method has scaled it, before it is weighted. The raw score
+                  if only one leg ran.
     weight:       weight of the leg in the request.
-    contribution: part of the fused score from this leg. The contributions of a hit sum to its
-                  fused score.
+    contribution: the part of the hit's fused score that comes from this leg. The contributions of
+                  all legs add up to the fused score.
     """
 
     rank: int
@@ -113,7 +114,11 @@ class LegScore:
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """Part of a passage's score from one term: `score` = `query` weight x `document` weight."""
+    """The part of a passage's score that comes from one term.
+
+    score = query x document, where `query` and `document` are the weights of the term in the query
+    and in the passage.
+    """
 
     term: str
     score: float
@@ -123,7 +128,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class TermWeight:
-    """Weight of a term in an indexed passage: from a model, or the term frequency."""
+    """A term of an encoded text and its weight: from a model, or the term frequency."""
 
     term: str
     weight: float
@@ -131,9 +136,10 @@ class TermWeight:
 
 @dataclass(frozen=True, slots=True)
 class TopTerms:
-    """The terms of a text with the largest weights.
+    """The terms of a text that have the largest weights.
 
-    top: terms in descending order of weight. total: number of terms with a weight.
+    top: these terms in descending order of weight. total: number of all terms of the text that have
+    a non-zero weight.
     """
 
     top: Sequence[TermWeight]
@@ -146,8 +152,8 @@ class HitRerank:
 
     rank:     rank after reranking, from 1.
     previous: rank before reranking, from 1.
-    score:    score from the reranker; None if it gave none. The range depends on the reranker,
-              unless the score is calibrated.
+    score:    score from the reranker; None if the reranker gave none. Its range depends on the
+              reranker, unless the score is calibrated.
     reasons:  explanation of the rank, as JSON. The fields depend on the kind of reranker.
     judged:   True if the reranker scored or compared the hit. Other hits keep their order and
               follow all judged hits.
@@ -168,8 +174,9 @@ class Hit:
     legs:     rank and raw score in each leg that returned the document.
     passage:  best passage in the leg that ranked the document highest. None if the document was
               indexed whole.
-    document: stored document. None if the request excluded it.
-    explain:  leg -> contributions of the terms, largest first. Only for legs that support it.
+    document: stored document. None if the request did not ask for any of its fields.
+    explain:  leg -> contributions of the terms to the leg's score, largest first. Only for legs
+              whose score is a sum over terms. None without `explain` in the request.
     terms:    leg -> heaviest terms of the best passage, for each sparse leg that returned the
               document.
     rerank:   result of reranking. None without reranking. Reranking changes the order of the hits,

@@ -1,4 +1,4 @@
-"""Checks that strings are valid Unicode text, without half of a surrogate pair."""
+"""Checks that strings are valid Unicode text: they contain no half of a surrogate pair."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import InvalidInputError
 def check_unicode(texts: Sequence[str], start: int = 0) -> None:
     """Raise InvalidInputError if a text contains half of a surrogate pair.
 
-    start: number of the first text in the error message.
+    start: number that the error message gives the first text, if `texts` is part of a longer list.
     """
     for number, text in enumerate(texts, start):
         try:
@@ -27,7 +27,8 @@ def check_unicode(texts: Sequence[str], start: int = 0) -> None:
 def unicode_errors(texts: Sequence[str], start: int = 0) -> Iterator[None]:
     """Turn a tokenizer's TypeError for half of a surrogate pair into an InvalidInputError.
 
-    The error is that of `check_unicode`. Any other TypeError is raised unchanged.
+    texts: texts that the block tokenizes. start: as in `check_unicode`. If all texts are valid, the
+    TypeError is raised unchanged.
     """
     try:
         yield

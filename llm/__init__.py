@@ -1,4 +1,4 @@
-"""Language models: finds their weights on this machine, identifies them and runs them."""
+"""Runs language models on this machine or on a server, and finds and identifies their weights."""
 
 from .fake import FakeModel
 from .protocol import (

@@ -1,8 +1,8 @@
-"""Batches of texts of similar length.
+"""Divides texts into batches of similar length.
 
-A batch is padded to its longest text, so texts are sorted by their number of tokens. The limit of a
-batch is its number of padded tokens (longest text x number of texts), not its number of texts. All
-batches therefore need about the same time and memory.
+A batch is padded to its longest text, so texts are sorted by their number of tokens. The size of a
+batch is limited in padded tokens (longest text x number of texts), not in texts. All batches
+therefore need about the same time and memory.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 def batches(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]]:
     """Yield the positions of texts in batches of at most `budget` padded tokens.
 
-    lengths: number of tokens of each text. Longer texts come first; texts of equal length keep
-    their order. A text that is longer than the budget is a batch of its own.
+    Longer texts come first; texts of equal length keep their order. A text that is longer than the
+    budget is a batch of its own. lengths: number of tokens of each text.
     """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     begin = 0
@@ -29,9 +29,9 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]]:
 
 
 def pad(rows: Sequence[Sequence[int]], *, fill: int, side: str) -> NDArray[np.int64]:
-    """Return rows of different lengths as an array int64 [n, longest].
+    """Return rows of tokens of different lengths as an array int64 [n, longest].
 
-    side: "left" or "right", where short rows are padded with `fill`.
+    fill: value that is added to short rows. side: where it is added, "left" or "right".
     """
     longest = max(map(len, rows))
     padded = np.full((len(rows), longest), fill, np.int64)
@@ -44,7 +44,10 @@ def pad(rows: Sequence[Sequence[int]], *, fill: int, side: str) -> NDArray[np.in
 
 
 def mask(lengths: Sequence[int], *, side: str) -> NDArray[np.int64]:
-    """Return the attention mask of padded rows, int64 [n, longest]: 1 for tokens, 0 for padding."""
+    """Return the attention mask of padded rows, int64 [n, longest]: 1 for tokens, 0 for padding.
+
+    lengths: number of tokens of each row. side: "left" or "right", where the rows are padded.
+    """
     sizes: NDArray[Any] = np.asarray(lengths)[:, None]
     positions = np.arange(int(sizes.max()))[None, :]
     if side == "left":

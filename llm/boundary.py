@@ -1,9 +1,9 @@
 """Finds the boundary between a prompt and its continuation, in tokens.
 
 The tokens of "a b" can differ from the tokens of "a" followed by those of " b". Models are trained
-on the tokens of whole texts, so prompt and continuation are tokenised together. The tokens after
-those of the prompt are the continuation. If one token spans the boundary, the continuation is
-tokenised alone.
+on the tokens of whole texts, so prompt and continuation are tokenised together. The tokens that
+follow the prompt's tokens are the continuation. If one token contains characters of both, the
+continuation is tokenised alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .protocol import Tokens
 
 
 def divide(prompt: str, continuation: str) -> tuple[str, str]:
-    """Move spaces from the end of a prompt to the start of its continuation.
+    """Move spaces from the end of a prompt to the start of its continuation, and return both.
 
     In most vocabularies a word and the space before it are one token. A prompt that consists only
     of spaces is not changed.
@@ -25,9 +25,11 @@ def divide(prompt: str, continuation: str) -> tuple[str, str]:
 
 
 def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
-    """Return the tokens of a continuation; None if a token spans the boundary.
+    """Return the tokens of a continuation.
 
-    joint: tokens of prompt and continuation, tokenised together.
+    prompt: tokens of the prompt alone. joint: tokens of prompt and continuation, tokenised
+    together. Returns None if `joint` does not begin with `prompt`, because a token contains
+    characters of both.
     """
     if len(joint) > len(prompt) and list(joint[: len(prompt)]) == list(prompt):
         return list(joint[len(prompt) :])
@@ -46,7 +48,8 @@ def check(continuations: Sequence[str]) -> None:
 def check_tokens(tails: Sequence[Sequence[Tokens]]) -> None:
     """Raise InvalidInputError for a continuation without tokens.
 
-    Some tokenizers drop characters, so a text that is not empty can have no tokens.
+    tails: for each prompt, the tokens of each continuation. Some tokenizers drop characters, so a
+    text that is not empty can have no tokens.
     """
     for of_one in tails:
         for number, tail in enumerate(of_one):

@@ -1,7 +1,8 @@
 """A deterministic language model without weights, for tests and first trials.
 
-It has all three capabilities. A token is a word or a punctuation character. Its states depend only
-on the words of a text, so texts that share words have similar states.
+It returns states, computes likelihoods and generates text. A token is a word or a punctuation
+character. The states depend only on the words of a text, so texts that share words have similar
+states.
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ class FakeModel:
         return [[_token(word) for word in _TOKEN.findall(text.lower())] for text in texts]
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Return the tokens that `tokenize` returns, because this model has no special tokens."""
+        """Return the tokens of a text, as `tokenize` does. This model has no special tokens."""
         return self.tokenize([text])[0]
 
     def piece(self, token: int) -> str:
@@ -105,10 +106,10 @@ class FakeModel:
         return "".join(" " * (token >= SIGNS) + self.piece(token) for token in tokens)
 
     def render(self, messages: Sequence[Message]) -> str:
-        """Return a line `[role] content` for each message.
+        """Return a conversation as text, with a line `[role] content` for each message.
 
-        The text ends where the assistant continues: after its last message, or after the line
-        `[assistant] `.
+        The text ends where the assistant continues to write. This is the end of its message if that
+        is the last; otherwise a line `[assistant] ` is added.
         """
         if not messages:
             raise InvalidInputError("must contain at least one message", field="messages")
@@ -128,10 +129,11 @@ class FakeModel:
         """Return states that depend only on the words of the texts, not on prefix or suffix.
 
         hidden: sum of the vectors of all words. A word's vector has 64 values of +1 or -1. Each
-                step adds the vector of the chosen word.
+                step adds the vector of the word that it chose.
         logits: frequency of each word in the text. Of equally frequent words, the earlier has the
-                larger logit. Words outside the text and words that were chosen have negative
-                logits. After all words, the model chooses the quote, then the end of the turn.
+                larger logit. Words outside the text, and words that an earlier step chose, have
+                negative logits. After all words, the model chooses the quotation mark, then the end
+                of its turn.
         """
         if layer != -1:
             raise ConfigError(

@@ -31,10 +31,10 @@ def load_model(
     precision: Precision = "float32",
     device: Device = "auto",
 ) -> CausalModel | MaskedModel | FakeModel:
-    """Return the model with this name or path. "fake" returns a FakeModel.
+    """Return the language model with this name or path. The name "fake" returns a FakeModel.
 
-    The model's configuration decides whether it is causal or masked. If a model with the same
-    weights, precision and device is in use, it is shared instead of loaded again.
+    The model's config.json decides whether the model is causal or masked. If a model with the same
+    name, weights, precision and device is in use, that model is returned and nothing is loaded.
 
     Raises ModelError if the model cannot be found or read, or is neither causal nor masked. Raises
     ConfigError if this machine or this model does not support an option.

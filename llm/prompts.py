@@ -1,9 +1,9 @@
 """Converts prompts to tokens.
 
-A text is tokenised with the special tokens that the tokenizer puts before a text, such as a begin
-token. A conversation is tokenised as its chat template writes it. Names of special tokens become
-special tokens only where the template wrote them, so a document in a user's message cannot end that
-message.
+A prompt is a text or a conversation. A text is tokenised with the special tokens that the tokenizer
+puts before a text, such as a begin token. A conversation is tokenised as the model's chat template
+writes it. Names of special tokens become special tokens only where the template wrote them, so a
+document in a user's message cannot end that message.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class PromptTokens:
         return [*self._begin, *self._encode(self._text)]
 
     def parted(self, continuations: Sequence[str]) -> tuple[list[int], list[list[int]]]:
-        """Return the tokens of the prompt, and those of each continuation.
+        """Return the tokens of the prompt, and the tokens of each continuation after it.
 
-        The module `boundary` explains where the prompt ends. Spaces at the end of the prompt belong
-        to the continuations.
+        Spaces at the end of the prompt become part of the continuations. The module `boundary`
+        explains why.
         """
         kept, spaces = divide(self._text, "")
         head = self._encode(kept)
@@ -65,8 +65,9 @@ class PromptTokens:
     def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], str]:
         """Return the first part of a conversation as tokens, and the rest as text.
 
-        In the text, all names of special tokens are from the template, so `tokenize_markup` can
-        tokenise it. The first part is empty if no message contains such a name.
+        The first part ends with the last message if a message contains the name of a special token;
+        otherwise it is empty. In the rest, all names of special tokens come from the chat template,
+        so `tokenize_markup` can tokenise it.
         """
         if not any(self._has_markup(message.content) for message in messages):
             return [], self._tokenizer.render(messages)
@@ -90,7 +91,7 @@ class PromptTokens:
 
 
 def shared(rows: Sequence[list[int]]) -> list[int]:
-    """Return the prefix that all rows share, if it has at least `SHARED` tokens, else []."""
+    """Return the tokens with which all rows begin; [] if they are fewer than `SHARED`."""
     if len(rows) < 2:
         return []
     first, last = min(rows), max(rows)  # All rows in between share the prefix of these two.
@@ -102,8 +103,9 @@ def shared(rows: Sequence[list[int]]) -> list[int]:
 def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | None) -> None:
     """Raise InvalidInputError for a prompt that is empty or too long for the model.
 
-    lengths: number of tokens of each prompt. extra: number of tokens that follow each prompt.
-    limit: maximum of both together; None: unlimited.
+    lengths: number of tokens of each prompt. extra: number of tokens that follow each prompt, from
+    a continuation or from generation. limit: maximum number of tokens that the model accepts for
+    both together; None: unlimited.
     """
     for number, (length, added) in enumerate(zip(lengths, extra, strict=True)):
         if not length:
@@ -113,6 +115,6 @@ def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | Non
         if limit is not None and length + added > limit:
             raise InvalidInputError(
                 f"has {length} tokens, and {added} follow; the model accepts at most {limit}, so "
-                "shorten the prompt or what follows",
+                "shorten the prompt, the continuation or max_tokens",
                 field=f"prompts[{number}]",
             )

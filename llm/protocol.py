@@ -1,12 +1,12 @@
 """Protocols of language models: they read prompts and return states, likelihoods or text.
 
-A model has one or more of three capabilities. Each has a protocol:
+A model has one or more of three capabilities. Each capability has a protocol:
 
 - "states":     `StateModel` returns the hidden state and the logits at the last token of a prompt.
 - "likelihood": `LikelihoodModel` returns the likelihoods of given continuations of a prompt.
 - "generate":   `GenerativeModel` returns text that continues a prompt.
 
-A missing capability raises UnsupportedError, which names it.
+A method of a capability that the model lacks raises UnsupportedError, which names the capability.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ class Sampling:
 
     max_tokens:  maximum number of generated tokens, >= 1.
     stop:        strings that end the text. The text does not include them.
-    temperature: randomness of the choice, >= 0. 0: always the most likely token.
-    top_p:       total probability of the most likely tokens from which one is sampled, in (0, 1].
+    temperature: randomness of the choice of a token, >= 0. 0: always the most likely token.
+    top_p:       tokens are chosen only from the most likely ones, whose probabilities add up to
+                 `top_p`, in (0, 1].
     seed:        seed of the sampling, >= 0. Equal seeds give equal texts on one machine.
     """
 
@@ -117,7 +118,7 @@ class Chunk:
 class Likelihoods:
     """Log-likelihoods of c continuations after n prompts, as natural logarithms.
 
-    total:  float64 [n, c], sum over the tokens of the continuation.
+    total:  float64 [n, c], log-likelihood of the continuation: the sum over its tokens.
     tokens: int64 [n, c], number of tokens of the continuation.
     """
 
@@ -130,10 +131,12 @@ class Likelihoods:
 class States:
     """Hidden states and logits for n prompts and up to s greedy steps.
 
-    hidden: float32 [n, s, d], state of a layer. Step 0 is at the last token of the prompt. Step i
-            is at the token that was chosen at step i - 1.
+    In each step, a model chooses the token with the largest logit and appends it to the prompt.
+
+    hidden: float32 [n, s, d], hidden state of a layer. At step 0, the state at the last token of
+            the prompt. At step i, the state at the token that was chosen at step i - 1.
     logits: float32 [n, s, vocabulary], logits of the next token.
-    tokens: int64 [n, s], chosen token: the one with the largest logit.
+    tokens: int64 [n, s], token that was chosen at the step.
     steps:  int64 [n], number of valid steps for each prompt, 1 to s. Values of later steps are
             zero. The last valid step chose a stop token, or is step s - 1.
     """
@@ -146,25 +149,25 @@ class States:
 
 
 class LanguageModel(Protocol):
-    """A language model with any capabilities. Thread-safe."""
+    """What all language models have, whatever their capabilities. Thread-safe."""
 
     @property
     def name(self) -> str:
-        """The name or path that the caller gave."""
+        """The name or path of the model, as the caller gave it."""
 
     @property
     def capabilities(self) -> frozenset[Capability]: ...
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """Identity as a JSON object. Models with equal fingerprints agree up to rounding."""
+        """Identity as a JSON object. Equal fingerprints mean equal results, up to rounding."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, without special tokens."""
 
 
 def unsupported(model: LanguageModel, capability: Capability) -> UnsupportedError:
-    """Return the error for a capability that a model lacks."""
+    """Return the error for a capability that a model lacks. It lists the model's capabilities."""
     supported = ", ".join(sorted(model.capabilities))
     return UnsupportedError(
         f"model {model.name!r} does not support {capability}; it supports: {supported}"
@@ -198,11 +201,14 @@ class StateModel(LanguageModel, Protocol):
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of each text, without special tokens.
 
-        Names of special tokens in a text are treated as plain text.
+        The name of a special token, such as `<|im_end|>`, is tokenised as ordinary characters.
         """
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Return the tokens of a part of a prompt. Names of special tokens become those tokens."""
+        """Return the tokens of trusted text, such as a chat template wrote.
+
+        The name of a special token, such as `<|im_end|>`, becomes that special token.
+        """
 
     def piece(self, token: int) -> str:
         """Return the name of a token in the vocabulary."""
@@ -228,9 +234,10 @@ class StateModel(LanguageModel, Protocol):
     ) -> States:
         """Read `prefix + text + suffix` for each text, as one batch.
 
-        The keys and values of the prefix are computed once and kept for later calls. With `steps`
-        > 1 the model continues greedily until it chooses a token in `stop` or one that ends its
-        turn. A masked model reads the state at its mask and supports one step only.
+        The keys and values of the prefix are computed once and cached for later calls. With `steps`
+        > 1 the model continues each text greedily until it chooses a token in `stop` or one that
+        ends its turn. A masked model returns the state at its mask token and supports one step
+        only.
 
         layer: number of the layer whose states are returned, as in the `hidden_states` of
         transformers. -1 is the last layer, after the final norm; -2 is the input of the last block,
@@ -244,7 +251,7 @@ class LikelihoodModel(LanguageModel, Protocol):
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
         """Return the log-likelihood of every continuation after every prompt.
 
-        A prefix that all prompts share is computed once.
+        A prefix that all prompts share is read once.
         """
 
 
@@ -257,4 +264,4 @@ class GenerativeModel(LanguageModel, Protocol):
         """Return one generated text for each prompt."""
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
-        """Yield a generated text in pieces. Together they are the text that `generate` returns."""
+        """Yield a generated text in pieces. Joined, they are the text that `generate` returns."""

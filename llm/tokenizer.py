@@ -51,7 +51,10 @@ class Tokenizer:
         self.limit: int = tokenizer.model_max_length  # A huge number if there is no limit.
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the tokens of each text. Names of special tokens are treated as plain text."""
+        """Return the tokens of each text.
+
+        The name of a special token, such as `<|im_end|>`, is tokenised as ordinary characters.
+        """
         rows = self._encode(list(texts), split=True)
         if self._markup:
             for number, row in enumerate(rows):
@@ -60,7 +63,10 @@ class Tokenizer:
         return rows
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Return the tokens of a part of a prompt. Names of special tokens become those tokens."""
+        """Return the tokens of trusted text, such as a chat template wrote.
+
+        The name of a special token, such as `<|im_end|>`, becomes that special token.
+        """
         return self._encode([text], split=False)[0]
 
     def around(self) -> tuple[list[int], list[int]]:
@@ -72,13 +78,13 @@ class Tokenizer:
             if whole[start : start + len(bare)] == bare:
                 return whole[:start], whole[start + len(bare) :]
         raise ModelError(
-            "the tokenizer changes a text when it adds its special tokens; use another model"
+            "the model's tokenizer changes a text when it adds special tokens; use another model"
         )
 
     def piece(self, token: int) -> str:
-        """Return the name of a token in the vocabulary, or `[number]` if it has none.
+        """Return the name of a token in the vocabulary, or `[number]` if the token has no name.
 
-        A model may have more logits than its tokenizer has tokens.
+        This happens because a model may have more logits than its tokenizer has tokens.
         """
         name = self._tokenizer.convert_ids_to_tokens(int(token))
         return f"[{token}]" if name is None else str(name)
@@ -91,12 +97,12 @@ class Tokenizer:
         """Return a conversation as text with markup, written by the model's chat template.
 
         The text ends where the assistant begins to write. If the last message is the assistant's,
-        it ends after the last character of that message. If a template has no system role, the
-        system message is put before the user's message. Templates that contain the date use a fixed
-        date.
+        the text ends after the last character of that message. If a template has no system role,
+        the system message is put before the user's message. Templates that contain today's date
+        write a fixed date.
 
-        Raises ConfigError (field `template`) if there is no template or it refuses the
-        conversation.
+        Raises ConfigError (field `template`) if the model has no chat template or the template
+        refuses the conversation.
         """
         if not self._tokenizer.chat_template:
             raise ConfigError(
@@ -137,7 +143,7 @@ class Tokenizer:
             )
         except (TemplateError, ValueError, TypeError, ArithmeticError) as error:
             raise ConfigError(
-                f"the model's chat template refuses the conversation: {error}", field="template"
+                f"the model's chat template refuses the conversation ({error})", field="template"
             ) from error
         if not continued:
             return text
@@ -164,7 +170,7 @@ class Tokenizer:
         return rows
 
     def _without_added(self, text: str) -> list[int]:
-        """Return the tokens of a text from the original vocabulary, without added tokens."""
+        """Return the tokens of a text from the original vocabulary, without tokens added to it."""
         backend = self._tokenizer.backend_tokenizer
         if backend.normalizer is not None:
             text = backend.normalizer.normalize_str(text)

@@ -1,4 +1,4 @@
-"""Builds a text from its tokens: complete characters only, up to the first stop string."""
+"""Builds a text from generated tokens: complete characters only, up to the first stop string."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _CONTEXT = 8
 
 
 def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
-    """Return the position at which a stop string ends the text; None if there is none.
+    """Return the start of the first stop string in a text; None if the text contains none.
 
-    The stop string that is complete first counts. If several are complete at the same character,
-    the longest counts. begin: up to here, the text contains no complete stop string.
+    The first is the one that ends first. Of several that end at the same character, it is the
+    longest. begin: the caller knows that no stop string ends before this position.
     """
     ends = []
     for string in stop:
@@ -27,9 +27,9 @@ def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
 
 
 def safe(text: str, stop: Sequence[str]) -> int:
-    """Return the number of characters that cannot become part of a stop string.
+    """Return how many characters at the start of a text cannot be part of a stop string.
 
-    They are counted from the start of the text.
+    The characters after them may be the beginning of one.
     """
     longest = max((len(string) for string in stop), default=1) - 1
     for begin in range(max(0, len(text) - longest), len(text)):
@@ -41,10 +41,12 @@ def safe(text: str, stop: Sequence[str]) -> int:
 class Writing:
     """A text that is being generated, token by token.
 
-    text:   the text so far. ended: True if a stop string has ended it.
+    text:   the text so far, without a stop string.
+    ended:  True if a stop string has ended the text.
     decode: function from tokens to text. It is called only with the last few tokens.
-    prompt: tokens before the text. They are needed because many decoders remove a space from the
-            start of a text.
+    prompt: tokens before the text. They are decoded with it, because many decoders remove a space
+            from the start of what they decode.
+    stop:   strings that end the text.
     """
 
     def __init__(self, decode: Callable[[Tokens], str], prompt: Tokens, stop: Sequence[str]):
@@ -73,9 +75,9 @@ class Writing:
             self._new = []
 
     def take(self, *, last: bool = False) -> str:
-        """Return the text that can be shown and was not returned before.
+        """Return the part of the text that is final and that no earlier call returned.
 
-        last: True at the end of the text, to return all that is left.
+        last: True at the end of the text, to return all of the rest.
         """
         end = len(self.text) if last or self.ended else safe(self.text, self._stop)
         begin, self._taken = self._taken, end

@@ -1,7 +1,7 @@
 """Readers of files: documents, queries and relevance judgements.
 
-All files are read as streams, in a fixed order. Errors name the file, line and field of an invalid
-record.
+Files are read as streams, and their records always come in the same order. Errors name the file,
+line and field of an invalid record.
 """
 
 from .document import CheckedDocuments, check_document, checked_documents, parse_document

@@ -24,11 +24,13 @@ def parse_document(value: object) -> Document:
     """Return the Document that a mapping `{"id", "title", "text", "metadata"}` describes.
 
     id:       non-empty string, or an integer, which is stored as a decimal string. At most 512
-              bytes of UTF-8, no control characters, not "." or "..". `_id` is another name for it.
+              bytes of UTF-8, no control characters, not "." or "..". The field may also be named
+              `_id`.
     text:     string, required; may be empty.
     title:    string or null, optional.
-    metadata: object or null, optional. Only JSON values: finite numbers, integers of 64 bits, at
-              most 16 levels of nesting, keys of 1 to 256 characters.
+    metadata: object or null, optional. It may contain only JSON values, with finite numbers,
+              integers of at most 64 bits, at most 16 levels of nesting, and keys of 1 to 256
+              characters.
 
     Raises InvalidInputError, whose `field` names the invalid or unknown field.
     """
@@ -42,7 +44,9 @@ def parse_document(value: object) -> Document:
             )
     name = parse_id(value)
     if "text" not in value:
-        raise InvalidInputError("a document requires a text, which may be empty", field="text")
+        raise InvalidInputError(
+            "is missing; a document requires a text, which may be empty", field="text"
+        )
     title, metadata = value.get("title"), value.get("metadata")
     return check_document(
         Document(
@@ -69,7 +73,7 @@ def check_document(document: Document) -> Document:
 
 
 class CheckedDocuments(Iterator[Document]):
-    """Documents that are already checked, so that a write does not check them again."""
+    """An iterator over documents that are already checked. A write does not check them again."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = iter(documents)
@@ -81,10 +85,11 @@ class CheckedDocuments(Iterator[Document]):
 def checked_documents(
     documents: Iterable[Document | Mapping[str, object]],
 ) -> CheckedDocuments:
-    """Return an iterator that checks each document when it is read.
+    """Return an iterator that checks each document when it reads the document.
 
-    CheckedDocuments are returned unchanged. The iterator raises InvalidInputError, which names the
-    document by its position from 0 and the field, such as `documents[7].text`.
+    CheckedDocuments are returned unchanged. For an invalid document, the iterator raises
+    InvalidInputError. The error names the position of the document, from 0, and the invalid field,
+    such as `documents[7].text`.
     """
     if isinstance(documents, CheckedDocuments):
         return documents
@@ -100,20 +105,22 @@ def _checked(number: int, item: Document | Mapping[str, object]) -> Document:
 
 
 def parse_id(value: Mapping[str, Any]) -> str:
-    """Return the valid `_id` or `id` of a document or query.
+    """Return the id of a document or query, which is in its field `_id` or `id`.
 
-    Raises InvalidInputError if it is missing or invalid, or if the two differ.
+    Raises InvalidInputError if both fields are missing, if one is invalid, or if they differ.
     """
     present = [name for name in ("_id", "id") if name in value]
     names = [name for name in present if value[name] is not None] or present
     if not names:
-        raise InvalidInputError("missing; every record requires an `id` or `_id`", field="id")
+        raise InvalidInputError("is missing; every record requires an `id` or `_id`", field="id")
     ids = [
         _checked_id(_string(_decimal(value[name], name), name, "a string or an integer"), name)
         for name in names
     ]
     if ids[0] != ids[-1]:
-        raise InvalidInputError("`_id` and `id` have different values; keep one", field="id")
+        raise InvalidInputError(
+            f"`_id` is {shown(ids[0])}, but `id` is {shown(ids[-1])}; keep one of them", field="id"
+        )
     return ids[0]
 
 
@@ -123,7 +130,7 @@ def _decimal(value: object, field: str) -> object:
         return value
     if value.bit_length() > 4 * MAX_ID_BYTES:  # Python refuses to convert very long integers.
         raise InvalidInputError(
-            f"has too many digits; at most {MAX_ID_BYTES} are allowed", field=field
+            f"the integer has too many digits; an id has at most {MAX_ID_BYTES}", field=field
         )
     return str(value)
 
@@ -156,7 +163,11 @@ def _checked_metadata(value: object) -> dict[str, Any]:
 
 
 def _json(value: object, path: str, depth: int) -> Any:
-    """Return a copy of a valid JSON value. Raises InvalidInputError for an invalid one."""
+    """Return a copy of a JSON value. Raises InvalidInputError if it is not valid.
+
+    path: path of the value for the error, such as `metadata.tags[0]`. depth: number of objects and
+    lists that contain the value.
+    """
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -182,9 +193,9 @@ def _json(value: object, path: str, depth: int) -> Any:
 
 
 def _items(value: Mapping[Any, Any], path: str) -> list[tuple[str, str, Any]]:
-    """Return (key, path to the item, item) for each item of an object.
+    """Return (key, path of the item, item) for each item of a JSON object.
 
-    Raises InvalidInputError for an invalid key.
+    path: path of the object, such as `metadata.author`. Raises InvalidInputError for a wrong key.
     """
     for key in value:
         if not 1 <= len(_string(key, path, "an object with string keys")) <= MAX_METADATA_KEY:

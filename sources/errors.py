@@ -1,4 +1,4 @@
-"""Reports records that cannot be used."""
+"""Reports invalid records of input files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ OnError = Callable[[SourceError], None]
 
 
 def report(error: SourceError, on_error: OnError | None) -> None:
-    """Pass the error to `on_error`, so that reading continues. Raise it if `on_error` is None."""
+    """Pass an error to the function `on_error`, so that reading continues after it.
+
+    If `on_error` is None, raise the error.
+    """
     if on_error is None:
         raise error
     on_error(error)

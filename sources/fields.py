@@ -13,15 +13,15 @@ from .document import parse_document
 
 @dataclass(frozen=True, slots=True)
 class FieldNames:
-    """The fields of a file that contain the parts of a document.
+    """Names of the fields (or table columns) of a file that contain the parts of a document.
 
-    id:       field of the id. None: `_id` or `id`.
-    title:    field of the title.
-    text:     field of the text.
-    metadata: fields that are stored as metadata. "rest": all fields without another use. An object
-              in the field `metadata` of a JSON record is always included.
-    numeric:  metadata fields with numbers written as text, such as the cells of a table. An empty
-              cell gives no value.
+    id:       field that contains the id. None: `_id` or `id`.
+    title:    field that contains the title.
+    text:     field that contains the text.
+    metadata: fields that are stored as metadata. "rest": all fields that are not id, title or text.
+              The content of the field `metadata` of a JSON record is always stored as well.
+    numeric:  metadata fields that contain numbers as text, such as the cells of a table. They are
+              stored as numbers. An empty cell is not stored.
     """
 
     id: str | None = None
@@ -37,10 +37,11 @@ class FieldNames:
             raise InvalidInputError(message, field="numeric")
 
     def document(self, record: Mapping[str, Any], *, nested: str | None = None) -> Document:
-        """Return the document of a record.
+        """Return the document that a record of a file describes.
 
-        nested: name of the field that contains an object with metadata. None: there is none. Raises
-        InvalidInputError, whose `field` is the name of the field in the file.
+        record: name of each field -> value. nested: name of the field that contains an object with
+        metadata; None: no field does. Raises InvalidInputError, whose `field` is the name of the
+        field in the file.
         """
         parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
@@ -50,7 +51,8 @@ class FieldNames:
             for name in metadata:
                 if name in own:
                     raise InvalidInputError(
-                        f"occurs both beside `{nested}` and inside it; keep one", field=name
+                        f"is a field of the record and also of its `{nested}`; keep one",
+                        field=name,
                     )
             metadata = {**own, **metadata}
         value["metadata"] = metadata if own is None or isinstance(own, Mapping) else own
@@ -62,13 +64,14 @@ class FieldNames:
             in_file = self._name_in_file(field)
             if field in ("id", "text") and field not in value and f"_{field}" not in value:
                 option = f"set the field with --{field}-field"
-                message = f"missing; {offer(in_file or '', record)}; {option}"
+                message = f"is missing; {offer(in_file or '', record)}; {option}"
             raise InvalidInputError(message, field=in_file) from None
 
     def named(self) -> list[str]:
-        """Return the optional fields that the caller named explicitly.
+        """Return the title, metadata and numeric fields that the caller named explicitly.
 
-        A record may lack them, so a misspelled name would not be noticed otherwise.
+        A single record may lack them. Readers check that they occur in several records, to find
+        misspelled names.
         """
         title = [] if self.title == DEFAULT_FIELDS.title else [self.title]
         metadata = () if self.metadata == "rest" else self.metadata
@@ -100,7 +103,10 @@ DEFAULT_FIELDS = FieldNames()
 
 
 def offer(name: str, names: Iterable[str]) -> str:
-    """Return a message that lists the known fields and suggests the one most similar to `name`."""
+    """Return text for an error that lists the fields `names` of a file.
+
+    It suggests the field that is most similar to the unknown field `name`.
+    """
     known = list(names)
     near = difflib.get_close_matches(name.lower()[:100], [one.lower()[:100] for one in known], 1)
     meant = [one for one in known if near and one.lower()[:100] == near[0]][:1]

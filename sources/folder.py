@@ -1,4 +1,4 @@
-"""Reads documents from plain text and Markdown files, one document from each file."""
+"""Reads documents from plain text and Markdown files. Each file is one document."""
 
 from __future__ import annotations
 
@@ -46,14 +46,18 @@ def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iter
 def read_text_document(
     path: Path, name: str | None = None, on_error: OnError | None = None
 ) -> Iterator[Document]:
-    """Yield the document of a text file. Yields nothing if `on_error` received an error.
+    """Yield the document of a text file.
 
-    id:    `name`. None: the name of the file.
-    title: for Markdown, the `title` of the front matter, or the first heading. Otherwise, or if
-           there is neither, the file name without its suffix.
+    An error is passed to `on_error`, and nothing is yielded. Without `on_error`, it is raised.
+
+    The fields of the document are:
+
+    id:    `name`. If that is None, the name of the file.
+    title: for Markdown, the `title` of the front matter, or else the first heading. For Markdown
+           without either, and for other files, the file name without its suffix.
     text:  the whole file without front matter.
-    metadata: front matter of simple `key: value` lines. Values are numbers, true, false, lists such
-           as [a, b], or text. Any other front matter stays in the text.
+    metadata: front matter, if it has only simple `key: value` lines. Values are numbers, true,
+              false, lists such as [a, b], or text. More complex front matter stays in the text.
     """
     try:
         text = read_whole(path)
@@ -74,9 +78,10 @@ def read_text_document(
 
 
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """Return the front matter and the remaining text of a Markdown file.
+    """Return (metadata from the front matter, remaining text) of a Markdown file.
 
-    The metadata is empty if the text does not begin with a simple `---` block.
+    Front matter is a block between lines of `---` at the start. The metadata is empty if there is
+    none, or if it has lines other than `key: value`.
     """
     lines = text.split("\n")
     if lines[0].rstrip() != "---":
@@ -129,8 +134,8 @@ def text_files(folder: Path) -> Iterator[Path]:
 def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
     """Yield (path, reason) for the files in a folder and its subfolders.
 
-    reason: why the file is not read; None: it is read. A folder that is not read is also listed,
-    but its files are not.
+    reason: why the file is skipped; None if it is read. For a skipped folder, the folder itself is
+    yielded, without its files.
     """
     refused: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=refused.append):

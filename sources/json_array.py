@@ -28,8 +28,8 @@ def is_array(path: Path) -> bool:
 def read_array(path: Path) -> Iterator[tuple[int, object]]:
     """Yield (line number, value) for each item of the JSON array in a file.
 
-    The line number is that of the first line of the item, from 1. Raises SourceError, with the
-    line, if the file does not contain exactly one array, or if an item has more than
+    The line number, from 1, is that of the first line of the item. Raises SourceError, with the
+    line, if the file contains anything other than one array, or if an item has more than
     2 x `MAX_LINE` characters.
     """
     reader = _Reader(path)
@@ -48,7 +48,7 @@ def read_array(path: Path) -> Iterator[tuple[int, object]]:
 
 
 class _Reader:
-    """A buffer of text from a file, with the current position and its line number."""
+    """A buffer of text from a file, with the position of the next character and its line number."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -66,7 +66,7 @@ class _Reader:
                     yield decoder.decode(piece)
                 yield decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            self.fail(f"this item or the next is not UTF-8: {error.reason}")
+            self.fail(f"this item or the next is not UTF-8 ({error.reason}); convert it to UTF-8")
 
     def _more(self) -> bool:
         for piece in self._pieces:
@@ -77,7 +77,7 @@ class _Reader:
         return False
 
     def next(self) -> str:
-        """Return the next non-blank character; "" at the end of the file."""
+        """Skip blanks and return the next character without using it; "" at the end of the file."""
         while True:
             match = _BLANKS.match(self._text, self._at)
             self._use(match.end() if match else self._at)
@@ -108,33 +108,33 @@ class _Reader:
                         return line, value
                     problem, position = "the array is cut off; check that the file is complete", end
                 except json.JSONDecodeError as error:
-                    problem, position = f"not JSON: {error.msg}", error.pos
+                    problem, position = f"the array is not valid JSON ({error.msg})", error.pos
                     if not self._may_be_cut(error):
                         more = False
                 except RecursionError:
-                    self.fail("is nested too deeply; use fewer levels")
+                    self.fail("the item is nested too deeply; use fewer levels")
                 except ValueError as error:  # An integer of thousands of digits.
-                    self.fail(f"contains an invalid number: {error}")
+                    self.fail(f"the item contains an invalid number ({error})")
                 if not more:
                     self._use(position)
                     self.fail(problem)
             if len(self._text) - self._at > 2 * MAX_LINE:
-                self.fail(f"an item has more than {2 * MAX_LINE:,} characters; split it")
+                self.fail(f"an item has more than {2 * MAX_LINE:,} characters; split the item")
             more = self._more()
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
-        """Return True if the item may continue after the end of the buffer."""
+        """Return True if an error may only mean that the buffer ends inside an item."""
         at_end = error.pos > len(self._text) - _TOKEN
         # The position of an unterminated string is its start.
         return at_end or error.msg.startswith("Unterminated")
 
     def _use(self, end: int) -> None:
-        """Advance the position to `end`."""
+        """Advance the position to `end`, and the line number with it."""
         self._line += self._text.count("\n", self._at, end)
         self._at = end
 
     def _refuse(self, constant: str) -> NoReturn:
-        self.fail(f"{constant} is not JSON")
+        self.fail(f"{constant} is not a JSON value; use a finite number or null")
 
     def fail(self, message: str) -> NoReturn:
         raise SourceError(message, path=self._path, line=self._line)

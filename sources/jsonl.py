@@ -1,4 +1,4 @@
-"""Reads documents from JSON lines, the format of BEIR."""
+"""Reads documents from files of JSON lines (one object a line), the format of BEIR."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def read_jsonl_documents(
     A line is an object with `_id` or `id`, `title`, `text` and `metadata` (an object). Other fields
     are added to the metadata. A `.json` file may contain one array of such objects instead.
 
-    An invalid line is passed to `on_error`, or raises SourceError if that is None. Raises
-    SourceError if the first records all lack a title, metadata or numeric field that `fields`
-    names.
+    For an invalid line, SourceError is passed to `on_error`, or raised if `on_error` is None.
+    Raises SourceError if none of the first `LOOKED_AT` records has a title, metadata or numeric
+    field that `fields` names explicitly.
     """
     if plain_suffix(path) == ".json" and is_array(path):
         records: Iterator[tuple[int, object]] = read_array(path)
@@ -49,7 +49,11 @@ def read_jsonl_documents(
 def _checked(
     records: Iterator[tuple[int, object]], named: list[str], path: Path
 ) -> Iterator[tuple[int, object]]:
-    """Yield the records. Raises SourceError if a named field is in none of the first records."""
+    """Yield the (line number, record) pairs unchanged.
+
+    named: fields that the caller named. Raises SourceError if one of them is in none of the first
+    `LOOKED_AT` records.
+    """
     first = list(islice(records, LOOKED_AT))
     present: dict[str, None] = {}
     for _, record in first:
@@ -59,7 +63,7 @@ def _checked(
             present.update(dict.fromkeys([*found, *(inner if isinstance(inner, dict) else {})]))
     missing = [name for name in named if name not in present]
     if missing and present:
-        message = f"occurs in none of the first {len(first)} records; {offer(missing[0], present)}"
+        message = f"is in none of the first {len(first)} records; {offer(missing[0], present)}"
         raise SourceError(message, path=path, field=missing[0])
     yield from first
     yield from records
@@ -69,17 +73,19 @@ def _object(record: object) -> dict[str, object]:
     if isinstance(record, bytes):
         return parse_json_line(record)
     if not isinstance(record, dict):
-        raise InvalidInputError("an item of the array must be an object")
+        raise InvalidInputError("each item of the array must be a JSON object")
     return record
 
 
 def parse_json_line(line: bytes) -> dict[str, object]:
-    """Return the JSON object on a line. Raises InvalidInputError if there is none."""
+    """Return the JSON object on a line. Raises InvalidInputError for anything else on the line."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"not JSON: {error.msg} (column {error.colno})") from None
+        raise InvalidInputError(
+            f"the line is not valid JSON ({error.msg}, column {error.colno})"
+        ) from None
     if not isinstance(value, dict):
         hint = "; a file with one array must be named .json" if isinstance(value, list) else ""
-        raise InvalidInputError(f"a line must contain a JSON object{hint}")
+        raise InvalidInputError(f"each line must be a JSON object{hint}")
     return value

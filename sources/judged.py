@@ -13,7 +13,7 @@ from .lines import decode, plain_suffix, read_lines
 
 
 def read_queries(path: Path) -> list[Query]:
-    """Return the queries of a file, in order.
+    """Return the queries of a file, in the order of the file.
 
     The file is BEIR's `queries.jsonl` with the fields `_id` or `id` and `text` (others are
     ignored), or a `.tsv` or `.txt` file with lines `id<TAB>text` and no header. It may be
@@ -32,14 +32,14 @@ def read_queries(path: Path) -> list[Query]:
             else:
                 query = _json_query(line)
             if query.id in queries:
-                raise InvalidInputError(f"query {query.id} occurs twice; remove one")
+                raise InvalidInputError(f"another query has the id {query.id}; remove one of them")
         except SourceError:
             raise
         except InvalidInputError as error:
             raise SourceError(error.message, path=path, line=number, field=error.field) from None
         queries[query.id] = query
     if not queries:
-        raise SourceError("contains no queries", path=path)
+        raise SourceError("the file contains no queries; check its path", path=path)
     return list(queries.values())
 
 
@@ -48,9 +48,10 @@ def read_qrels(path: Path) -> Qrels:
 
     The file has BEIR's columns `query-id<TAB>corpus-id<TAB>score` with a header, or TREC's four
     columns `query iteration document grade`. It may be compressed (`.gz`). Grades are integers. A
-    grade of 0, or below 0 in TREC files, means judged and not relevant.
+    grade of 0 (in TREC files also below 0) means that a document was judged as not relevant.
 
-    Raises SourceError, with the line, for an invalid line or for two different grades of a pair.
+    Raises SourceError, with the line, for an invalid line, and if a pair of query and document has
+    two different grades.
     """
     qrels: dict[str, dict[str, int]] = {}
     for number, line in _judgement_lines(path):
@@ -67,12 +68,14 @@ def read_qrels(path: Path) -> Qrels:
             message = f"must be an integer, got {shown(grade)}"
             raise SourceError(message, path=path, line=number, field="score") from None
         if not query or not document:
-            raise SourceError("an id must not be empty", path=path, line=number)
+            raise SourceError(
+                "the ids of query and document must not be empty", path=path, line=number
+            )
         if qrels.setdefault(query, {}).setdefault(document, value) != value:
             message = f"document {document} has two grades for query {query}; keep one"
             raise SourceError(message, path=path, line=number)
     if not qrels:
-        raise SourceError("contains no judgements", path=path)
+        raise SourceError("the file contains no judgements; check its path", path=path)
     return qrels
 
 
@@ -90,7 +93,7 @@ def _json_query(line: bytes) -> Query:
 def _tab_query(line: str) -> Query:
     query_id, tab, text = line.partition("\t")
     if not tab:
-        raise InvalidInputError("a line must be `id<TAB>text`")
+        raise InvalidInputError("the line has no tab; a query must be `id<TAB>text`")
     return _query(parse_id({"id": query_id}), text)
 
 

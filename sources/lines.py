@@ -50,24 +50,26 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def read_whole(path: Path) -> str:
     """Return the text of a UTF-8 file, with line ends as `\\n`.
 
-    Raises SourceError for a file of more than `MAX_LINE` bytes. Raises it with the line for a NUL
-    byte and for bytes that are not UTF-8.
+    Raises SourceError for a file of more than `MAX_LINE` bytes. Raises SourceError, with the line,
+    for a NUL byte and for bytes that are not UTF-8.
     """
     with reading(path) as file:
         content = file.read(MAX_LINE + 1)
     if len(content) > MAX_LINE:
-        raise SourceError(f"has more than {MAX_LINE:,} bytes; split it", path=path)
+        raise SourceError(f"the file has more than {MAX_LINE:,} bytes; split it", path=path)
     content = content.removeprefix(BOM)
     if (position := content.find(b"\0")) >= 0:
         line = content.count(b"\n", 0, position) + 1
-        message = "contains a NUL byte, like binary data or UTF-16 text; convert it to UTF-8 text"
+        message = "the line has a NUL byte, like binary data or UTF-16; convert the file to UTF-8"
         raise SourceError(message, path=path, line=line)
     try:
         return content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise SourceError(
-            f"not UTF-8: {error.reason}; convert the file to UTF-8", path=path, line=line
+            f"the line is not UTF-8 ({error.reason}); convert the file to UTF-8",
+            path=path,
+            line=line,
         ) from None
 
 
@@ -77,12 +79,14 @@ def decode(content: bytes, path: Path, line: int) -> str:
         return content.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise SourceError(
-            f"not UTF-8: {error.reason}; convert the file to UTF-8", path=path, line=line
+            f"the line is not UTF-8 ({error.reason}); convert the file to UTF-8",
+            path=path,
+            line=line,
         ) from None
 
 
 def plain_suffix(path: Path) -> str:
-    """Return the suffix of the format in lower case, such as `.jsonl` for `corpus.jsonl.gz`."""
+    """Return the suffix of a file in lower case, without `.gz`: `.jsonl` for `corpus.jsonl.gz`."""
     name = path.name.lower()
     return Path(name.removesuffix(".gz")).suffix
 
@@ -94,7 +98,7 @@ def open_source(path: Path) -> BufferedIOBase:
     """
     if path == STDIN:
         if sys.stdin is None:  # The process was started without standard input.
-            raise SourceError("standard input is closed", path=path)
+            raise SourceError("standard input is closed; name a file instead", path=path)
         return cast(BufferedIOBase, os.fdopen(os.dup(sys.stdin.fileno()), "rb"))
     check_regular(path, PIPE)
     if path.name.lower().endswith(".gz"):
@@ -104,15 +108,17 @@ def open_source(path: Path) -> BufferedIOBase:
 
 @contextmanager
 def reading(path: Path) -> Iterator[BufferedIOBase]:
-    """Open a file as `open_source` does, and close it at the end of the block.
+    """Open a file as `open_source` does, and close it at the end of the `with` block.
 
-    Raises SourceError if the file cannot be read or is a damaged gzip file, also for errors inside
-    the block.
+    Raises SourceError if the file cannot be read or is a damaged gzip file, also if this happens
+    inside the block.
     """
     try:
         with open_source(path) as file:
             yield file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise SourceError(f"damaged gzip file: {error}; create it again", path=path) from None
+        raise SourceError(
+            f"the file is not valid gzip ({error}); create it again", path=path
+        ) from None
     except OSError as error:
         raise unreadable(path, error) from None

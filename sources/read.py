@@ -26,14 +26,18 @@ def read_documents(
     fields: FieldNames = DEFAULT_FIELDS,
     on_error: OnError | None = None,
 ) -> CheckedDocuments:
-    """Return an iterator over the documents of files and folders, in the given order.
+    """Return an iterator over the documents of files and folders, in the order of `paths`.
 
-    Supported are JSON lines (BEIR; `-` reads them from standard input), CSV and TSV, each also as
-    `.gz`; `.json` with one array or with lines; plain text, Markdown, and folders of these.
+    paths:    files and folders. Files of records are JSON lines (BEIR), CSV and TSV, each also with
+              `.gz`, and `.json` with one array or with lines. Plain text and Markdown files are one
+              document each. A folder stands for its text and Markdown files. `-` reads JSON lines
+              from standard input.
+    fields:   names of the fields in files of records.
+    on_error: function that receives the SourceError of an invalid record; reading then continues.
+              None: the error is raised.
 
-    An invalid record is passed to `on_error` and reading continues. Without `on_error`, it raises
-    SourceError. A path that does not exist, has an unknown suffix or cannot be read always raises
-    SourceError, if possible before any file is read.
+    A path that does not exist, has an unknown suffix or cannot be read always raises SourceError,
+    if possible before any file is read.
 
         for document in read_documents("corpus.jsonl.gz"):
             print(document.id, document.title)
@@ -49,8 +53,8 @@ def read_documents(
 def count_documents(paths: Iterable[Path | str]) -> int | None:
     """Return the approximate number of documents in files and folders, for a progress bar.
 
-    Counts lines without parsing them. Returns None if counting would be expensive, as for tables,
-    whose rows may span lines.
+    Counts lines without parsing them. Returns None if counting would be expensive. This is so for
+    tables, because a row may have several lines, and for JSON arrays and standard input.
     """
     count = 0
     for path in map(Path, paths):
@@ -68,7 +72,7 @@ def count_documents(paths: Iterable[Path | str]) -> int | None:
 
 
 def holds_records(path: Path) -> bool:
-    """Return True if the records of a file have named fields, so that FieldNames applies to it."""
+    """Return True if a file has records with named fields (JSON, CSV or TSV), not plain text."""
     return path == STDIN or (not path.is_dir() and plain_suffix(path) in RECORD_SUFFIXES)
 
 
@@ -86,7 +90,7 @@ def _check(path: Path) -> None:
     if not path.is_dir() and not holds_records(path) and path.suffix.lower() not in TEXT_SUFFIXES:
         known = ", ".join(sorted(RECORD_SUFFIXES)) + " (each also with .gz), "
         known += ", ".join(sorted(TEXT_SUFFIXES)) + ", or a folder"
-        raise SourceError(f"unknown type of file; supported are {known}", path=path)
+        raise SourceError(f"the type of the file is not supported; use {known}", path=path)
 
 
 def _read(paths: list[Path], fields: FieldNames, on_error: OnError | None) -> Iterator[Document]:
@@ -107,10 +111,11 @@ def _read(paths: list[Path], fields: FieldNames, on_error: OnError | None) -> It
 
 
 def _is_new(id_: str, path: Path, known: dict[str, Path], on_error: OnError | None) -> bool:
-    """Return True if no other file has a document with this id.
+    """Return True if no text file that was read before has the same document id as the file `path`.
 
-    Otherwise, the record is passed to `on_error`, because it would replace the other document. The
-    id of a text file is its path relative to the folder that the caller named.
+    Otherwise, report an error, because the document would replace that of the other file. known: id
+    -> file, for all files so far. The id of a text file is its path relative to the folder that the
+    caller named.
     """
     other = known.setdefault(id_, path)
     if other == path:

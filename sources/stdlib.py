@@ -84,7 +84,10 @@ def read_stdlib_docstrings(root: Path | None = None) -> Iterator[Document]:
 
 
 def _source_files(root: Path) -> Iterator[tuple[str, Path]]:
-    """Yield (dotted name, file), sorted by name. Modules that this Python lacks are skipped."""
+    """Yield (dotted name, file) of the modules to read, sorted by name.
+
+    Modules that this version of Python lacks are skipped.
+    """
     found: dict[str, Path] = {}
     for name in MODULES:
         for stem in (IMPLEMENTED_IN.get(name, name), name):

@@ -1,4 +1,4 @@
-"""Counts which files in folders are read and which are skipped, by kind and reason."""
+"""Counts the files in folders that are read, and those that are skipped, by kind and reason."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from .folder import HIDDEN, walk
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Numbers of files that are read and skipped, by kind.
+    """The numbers of files that are read and that are skipped, by kind.
 
     The kind of a file is its suffix in lower case, or "none".
 
     read:     kind -> number of files that are read.
-    left_out: reason -> kind -> number of files and folders that are skipped.
-    examples: some skipped paths that are not hidden.
+    left_out: reason for skipping -> kind -> number of skipped files and folders.
+    examples: some paths that are skipped for another reason than being hidden.
     """
 
     read: Mapping[str, int]
@@ -32,9 +32,9 @@ class Survey:
 
 
 def survey(paths: Iterable[Path], *, examples: int = 3) -> Survey:
-    """Count the files in `paths` and in its folders. Files that are named directly count as read.
+    """Count the files in `paths`: files, which count as read, and folders, which are searched.
 
-    examples: maximum number of example paths.
+    examples: maximum number of skipped paths to return as examples.
     """
     read: Counter[str] = Counter()
     left_out: dict[str, Counter[str]] = {}

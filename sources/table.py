@@ -22,11 +22,11 @@ def read_table_documents(
     """Yield a document for each row of a `.csv` or `.tsv` file with a header. `.gz` is allowed.
 
     CSV follows RFC 4180: quoted cells may contain commas, line ends and doubled quotes. TSV has no
-    quoting: a tab always ends a cell. Columns without another use become metadata. They are text,
-    except those in `fields.numeric`.
+    quoting: a tab always ends a cell. The columns that `fields` selects as metadata are stored as
+    text, except those in `fields.numeric`.
 
-    An invalid row is passed to `on_error`, or raises SourceError if that is None. A header without
-    a required column always raises SourceError.
+    For an invalid row, SourceError is passed to `on_error`, or raised if `on_error` is None. A
+    header without a required column always raises SourceError.
     """
     rows = _rows(path, on_error)
     header_line, header = next(rows, (1, []))
@@ -38,7 +38,7 @@ def read_table_documents(
                 raise InvalidInputError(message)
             for name, cell in zip(header, cells, strict=True):
                 if not _is_text(cell):
-                    raise InvalidInputError("not UTF-8; convert the file to UTF-8", field=name)
+                    raise InvalidInputError("is not UTF-8; convert the file to UTF-8", field=name)
             document = fields.document(dict(zip(header, cells, strict=True)))
         except InvalidInputError as error:
             report(SourceError(error.message, path=path, line=line, field=error.field), on_error)
@@ -47,9 +47,10 @@ def read_table_documents(
 
 
 def _rows(path: Path, on_error: OnError | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number of the row's first line, cells) for each row that is not empty.
+    """Yield (number of the row's first line, cells) for each row of a table that is not empty.
 
-    Bytes that are not UTF-8 become lone surrogates, so that reading continues after an invalid row.
+    Bytes that are not UTF-8 become lone surrogates in the cells, so that reading continues after an
+    invalid row.
     """
     if csv.field_size_limit() < MAX_ROW:
         csv.field_size_limit(MAX_ROW)  # The module has only this limit, for the whole process.
@@ -64,13 +65,16 @@ def _rows(path: Path, on_error: OnError | None) -> Iterator[tuple[int, list[str]
                 lines.next_row()
             return
         except csv.Error as error:
-            message = f"not a table row: {error}"
+            message = f"the row is not valid ({error})"
             report(SourceError(message, path=path, line=lines.begins), on_error)
             lines.next_row()
 
 
 class _Lines:
-    """The lines of a table as text. It tracks the first line and the size of the current row."""
+    """Iterator over the lines of a table as text, for the `csv` module.
+
+    begins: number of the first line of the current row. It also limits the size of a row.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -95,7 +99,7 @@ class _Lines:
         self._number, line = next(self._lines)
         self._size += len(line)
         if self._size > MAX_ROW:
-            raise csv.Error(f"it has more than {MAX_ROW:,} bytes; is a quote not closed?")
+            raise csv.Error(f"more than {MAX_ROW:,} bytes; check that every quote is closed")
         return line.decode(errors="surrogateescape")
 
 
@@ -104,7 +108,9 @@ def _check_header(header: list[str], fields: FieldNames, path: Path, line: int) 
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise SourceError(
-            f"columns must have different names; repeated: {', '.join(twice)}", path=path, line=line
+            f"columns must have different names, but these are repeated: {', '.join(twice)}",
+            path=path,
+            line=line,
         )
     wanted = {fields.text, *fields.named()}
     if fields.id is not None:

@@ -12,30 +12,30 @@ Operator = Literal["eq", "gt", "gte", "lt", "lte"]
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """True if all `parts` are true. Without parts, it is true for every document."""
+    """True if all conditions in `parts` are true. Without parts, it is true for every document."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """True if at least one of `parts` is true."""
+    """True if at least one of the conditions in `parts` is true."""
 
     parts: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """True if `part` is false."""
+    """True if the condition `part` is false."""
 
     part: Condition
 
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """True if the field `key` has this value, or is a list that contains it.
+    """True if the field `key` has the value `value`, or is a list that contains it.
 
-    kind: NUMBER, STRING or BOOLEAN. A boolean value is stored as 0 or 1.
+    kind: type of the value, NUMBER, STRING or BOOLEAN. A boolean value is stored as 0 or 1.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Equal:
 class In:
     """True if the field `key` has one of `values`, or is a list that contains one of them.
 
-    values: (kind, value) pairs.
+    values: (kind, value) pairs; the kind is NUMBER, STRING or BOOLEAN.
     """
 
     key: str
@@ -61,7 +61,11 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """True if one value of the field `key` meets all `bounds`. Strings compare by code point."""
+    """True if the field `key`, or one element of its list, meets all `bounds`.
+
+    kind: NUMBER or STRING. bounds: (operator, value) pairs, such as ("gte", 1990). Strings compare
+    by code point.
+    """
 
     key: str
     kind: int
@@ -70,7 +74,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """True if one string value of the field `key` begins with `text`."""
+    """True if the field `key`, or one element of its list, is a string that begins with `text`."""
 
     key: str
     text: str
@@ -80,9 +84,9 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """True if one date in the field `key` meets all `bounds`.
+    """True if the field `key`, or one element of its list, is a date that meets all `bounds`.
 
-    bounds: (operator, microseconds since 1970 in UTC) pairs.
+    bounds: (operator, instant) pairs. An instant is in microseconds since 1970 in UTC.
     """
 
     key: str
@@ -93,9 +97,9 @@ class Dated:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """True if the field `key`, or a field inside it, has a value.
+    """True if the field `key`, or a field nested inside it, has a value.
 
-    `id` always has a value. An empty title counts as no value.
+    The field `id` always has a value. An empty title counts as no value.
     """
 
     key: str
@@ -115,9 +119,9 @@ def tested(condition: Condition) -> set[str]:
 
 
 def kinds(condition: Condition) -> set[tuple[str, int]]:
-    """Return (field, kind) pairs for the values that a condition compares.
+    """Return the (field name, kind) pairs of all values that a condition compares.
 
-    `Exists` compares no value, so its field is not included.
+    kind: NUMBER, STRING or BOOLEAN. `Exists` compares no value, so its field is not included.
     """
     match condition:
         case And(parts) | Or(parts):
@@ -132,10 +136,10 @@ def kinds(condition: Condition) -> set[tuple[str, int]]:
 
 
 def constant(condition: Condition) -> bool | None:
-    """Return whether a condition holds for every document or for none.
+    """Return the truth value of a condition that is the same for every document.
 
-    True: it holds for every document. False: it holds for no document. None: it depends on the
-    document.
+    True: the condition holds for every document. False: it holds for no document. None: it depends
+    on the document.
     """
     match condition:
         case And(parts) | Or(parts):

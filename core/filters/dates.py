@@ -32,9 +32,10 @@ def instant(text: str) -> int | None:
 
 
 def date_text(microseconds: int) -> str:
-    """Return the ISO 8601 date of an instant. `instant` reads it as the same number.
+    """Return an instant, in microseconds since 1970 in UTC, as an ISO 8601 date.
 
-    Raises ValueError for an instant outside the years 1 to 9999.
+    The function `instant` converts the date back to the same number. Raises ValueError for an
+    instant outside the years 1 to 9999.
     """
     at = timedelta(microseconds=microseconds)
     for minutes, zone in ((0, "Z"), (1439, "+23:59"), (-1439, "-23:59")):

@@ -64,7 +64,7 @@ def parse_filter(value: None) -> None: ...
 @overload
 def parse_filter(value: Filter | None) -> Condition | None: ...
 def parse_filter(value: Filter | None) -> Condition | None:
-    """Return the condition that a JSON filter describes. All its values are checked.
+    """Check a JSON filter and return the condition that it describes.
 
     None and a parsed condition are returned unchanged. Raises InvalidInputError, which names the
     wrong part of the filter.
@@ -75,9 +75,9 @@ def parse_filter(value: Filter | None) -> Condition | None:
 
 
 def check_selective(condition: Condition) -> None:
-    """Raise InvalidInputError for a condition that must not select documents to delete.
+    """Raise InvalidInputError if a deletion by this condition could delete every document.
 
-    These are conditions that every document meets, and conditions that name no field.
+    Refused are conditions that every document meets, and conditions that name no field.
     """
     if constant(condition) or not tested(condition):
         raise InvalidInputError(
@@ -180,7 +180,7 @@ class _Parser:
         self._counts[what] += n
         if self._counts[what] > MAX_CONDITIONS:
             raise InvalidInputError(
-                f"the filter has more than {MAX_CONDITIONS:,} {what}; split it into several",
+                f"the filter has more than {MAX_CONDITIONS:,} {what}; use several smaller filters",
                 field=place,
             )
 
@@ -188,7 +188,9 @@ class _Parser:
 def _items(value: Mapping[Any, Any], place: str) -> Iterator[tuple[str, Any]]:
     for name, item in value.items():
         if not isinstance(name, str):
-            raise InvalidInputError(f"a name must be a string, got {shown(name)}", field=place)
+            raise InvalidInputError(
+                f"the name of a field or operator must be a string, got {shown(name)}", field=place
+            )
         yield checked_text(name, place), item
 
 
@@ -196,7 +198,9 @@ def _range(key: str, bounds: Mapping[Operator, Any], place: str) -> Range:
     found = {name: typed(value, f"{place}.{name}") for name, value in bounds.items()}
     kinds = {kind for kind, _ in found.values()}
     if len(kinds) > 1 or BOOLEAN in kinds:
-        raise InvalidInputError("bounds must be either all numbers or all strings", field=place)
+        raise InvalidInputError(
+            "the bounds of a range must be either all numbers or all strings", field=place
+        )
     return Range(key, kinds.pop(), tuple((name, v) for name, (_, v) in found.items()))
 
 

@@ -11,9 +11,10 @@ from .values import BOOLEAN, Scalar
 
 
 def show_filter(condition: Condition) -> dict[str, Any]:
-    """Return a JSON filter that `parse_filter` parses into an equal condition.
+    """Return a condition as a JSON filter. `parse_filter` turns the filter into an equal condition.
 
-    Several tests of one field become an `and` group. The group counts towards the limit of groups.
+    Several tests of one field become an `and` group, which counts towards the maximum number of
+    groups in a filter.
     """
     match condition:
         case And(parts):
@@ -41,7 +42,10 @@ def show_filter(condition: Condition) -> dict[str, Any]:
 
 
 def _all(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return one object if all parts have different names, else an `and` group."""
+    """Join JSON filters, all of which must be true, into one filter.
+
+    Filters on different fields become one object with several fields; others an `and` group.
+    """
     names = {name for part in shown for name in part}
     if len(shown) > 1 and all(len(part) == 1 for part in shown) and len(names) == len(shown):
         return {name: test for part in shown for name, test in part.items()}
@@ -49,7 +53,10 @@ def _all(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _contains(parts: Sequence[Condition]) -> dict[str, Any] | None:
-    """Return a `contains` filter if all parts are `Equal` conditions on one field, else None."""
+    """Return the parts of an `And` as a JSON filter with the operator `contains`.
+
+    Returns None unless all parts are `Equal` conditions on the same field.
+    """
     equal = [part for part in parts if isinstance(part, Equal)]
     if not parts or len(equal) < len(parts) or len({part.key for part in equal}) > 1:
         return None

@@ -1,4 +1,7 @@
-"""Values that filters compare: the scalars in metadata, each with a kind."""
+"""Values that filters compare: the scalars in metadata, each with a kind.
+
+The kind is NUMBER, STRING or BOOLEAN.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ OWN = frozenset({"id", "title"})
 
 
 def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int, Scalar]]:
-    """Yield (key, kind, value) for every scalar in `metadata`.
+    """Yield (key, kind, value) for every scalar in `metadata`. kind: NUMBER, STRING or BOOLEAN.
 
-    Keys of nested objects are joined with dots. A list yields one item for each element.
+    Keys of nested objects are joined with dots. A list yields one item for each element. prefix:
+    beginning of all keys.
     """
     for name, value in metadata.items():
         key = f"{prefix}{name}"
@@ -33,10 +37,10 @@ def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
 
 
 def typed(value: Any, field: str) -> tuple[int, Scalar]:
-    """Return (kind, value) of a scalar. A boolean becomes 0 or 1.
+    """Return (kind, value) of a scalar. kind: NUMBER, STRING or BOOLEAN.
 
-    An integer beyond 64 bits becomes a float. Raises InvalidInputError, which names `field`, for a
-    value that is not a scalar, for NaN and for infinity.
+    A boolean becomes 0 or 1. An integer beyond 64 bits becomes a float. Raises InvalidInputError,
+    which names `field`, for a value that is not a scalar, for NaN and for infinity.
     """
     if isinstance(value, bool):
         return BOOLEAN, int(value)

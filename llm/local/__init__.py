@@ -1,1 +1,1 @@
-"""Runs language models on this machine with the library transformers."""
+"""Runs language models on this machine with the Python library transformers."""

@@ -1,7 +1,7 @@
 """Runs causal language models with transformers: reads prompts in batches and continues them.
 
-Only the last token of each row passes through the language-model head. A prefix that all rows share
-is read once. Its keys and values are kept for later batches.
+Only the last token of each prompt passes through the language-model head. If all prompts share a
+prefix, the model reads the prefix once and caches its keys and values for later batches.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ PREFIX_TOKENS = 4_096
 class CausalModel(PretrainedModel):
     """A model that continues text: Llama, Qwen, Mistral, Phi, SmolLM2, ...
 
-    It supports all three capabilities. Thread-safe: the model computes one batch at a time, and all
-    other work runs in parallel.
+    It returns states, computes likelihoods and generates text. Thread-safe: the model computes one
+    batch at a time, and all other work runs in parallel.
     """
 
     loader = AutoModelForCausalLM
@@ -108,10 +108,10 @@ class CausalModel(PretrainedModel):
         return replace(states, usage=usage + decoding.usage)
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
-        """Read `prefix + row` for each row as one batch, and return a decoding that continues it.
+        """Read `prefix + row` for each row as one batch. The returned Decoding can continue them.
 
-        rows: tokens, at least one row. layer: number of the layer whose states are kept, as in
-        `StateModel.read`.
+        rows: tokens of each prompt after the prefix; at least one row. layer: number of the layer
+        whose states the Decoding contains, as in `StateModel.read`.
         """
         begun = perf_counter()
         rows = [list(row) for row in rows]
@@ -144,11 +144,13 @@ class CausalModel(PretrainedModel):
         mask: torch.Tensor | None = None,
         layer: int = -1,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute one pass over ids int64 [n, t] and add their keys and values to the cache.
+        """Run the model on tokens and return the hidden states of a layer and the logits.
 
-        Returns the states of a layer and the logits. Layer -1 is the input of the head. last: int64
-        [n], a position in each row; the results are then [n, d] and [n, vocabulary]. None: all
-        positions, [n, t, d] and [n, t, vocabulary].
+        ids:   int64 [n, t], tokens. Their keys and values are added to `cache`.
+        last:  int64 [n], one position in each row. The results are of these positions only: states
+               [n, d] and logits [n, vocabulary]. None: of all positions, [n, t, d] and
+               [n, t, vocabulary].
+        layer: number of the layer, as in `StateModel.read`. -1: the input of the head.
         """
         read: list[torch.Tensor] = []
 
@@ -183,7 +185,10 @@ class CausalModel(PretrainedModel):
         return read[0], logits
 
     def _block_after(self, layer: int) -> Any:
-        """Return the block whose input is the states of a layer."""
+        """Return the transformer block whose input is the output of a layer.
+
+        layer: number of the layer, at most -2. Raises ConfigError for a layer that does not exist.
+        """
         blocks = getattr(self._model.base_model, "layers", ())
         if not -len(blocks) - 1 <= layer < -1:
             known = f"layers -{len(blocks) + 1} to -1" if blocks else "only its last layer (-1)"
@@ -195,11 +200,11 @@ class CausalModel(PretrainedModel):
         if self.limit is not None and tokens > self.limit:
             raise InvalidInputError(
                 f"a prompt has {tokens} tokens, but model {self.name!r} accepts at most "
-                f"{self.limit}; shorten it"
+                f"{self.limit}; shorten the prompt"
             )
 
     def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
-        """Return keys and values of a prefix for `count` rows, and True if they were cached."""
+        """Return the keys and values of a prefix for `count` rows, and True if they were cached."""
         if not prefix:
             return DynamicCache(), True
         one = self._prefixes.get(prefix)
@@ -225,13 +230,13 @@ def _has_other_state(model: Any) -> bool:
 
 
 def _limit(model: Any) -> int | None:
-    """Return the maximum number of tokens of the model; None if its configuration has no limit."""
+    """Return the maximum number of tokens that a model accepts; None if its config has no limit."""
     limit: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     return limit
 
 
 def _ends(parts: Pretrained) -> frozenset[int]:
-    """Return the tokens that end the model's turn."""
+    """Return the tokens that end the model's turn, from its configuration and its tokenizer."""
     found: set[int] = set()
     for given in (
         parts.model.config.get_text_config().eos_token_id,

@@ -1,9 +1,9 @@
 """Continues a batch of prompts that a causal model has read.
 
-The rows of a batch differ in length, so they are padded on the right. A causal model does not look
-ahead, so this padding changes nothing and needs no mask. Before the rows continue, their keys and
-values are moved to the right end of the cache. The padding is then on the left and is masked, and
-the distances between tokens are the same as without padding.
+A row is one prompt of the batch. Rows differ in length, so they are padded on the right. A causal
+model does not look ahead, so this padding changes nothing and needs no mask. Before the rows
+continue, their keys and values are moved to the right end of the cache. The padding is then on the
+left and is masked, and the distances between tokens are the same as without padding.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Reader(Protocol):
     """Tokens that end a text."""
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = ()) -> Decoding:
-        """Read `prefix + row` for each row as one batch, and return a decoding to continue it."""
+        """Read `prefix + row` for each row as one batch, and return a Decoding of the rows."""
 
     def check_length(self, tokens: int) -> None:
         """Raise InvalidInputError if `tokens` exceeds the number of positions of the model."""
@@ -45,20 +45,22 @@ class Reader(Protocol):
         mask: torch.Tensor | None = None,
         layer: int = -1,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute one pass over ids int64 [n, t] and return the states and the logits.
+        """Run the model on the tokens `ids`, int64 [n, t], and return hidden states and logits.
 
-        The keys and values of the ids are added to the cache.
+        The keys and values of these tokens are added to `cache`.
         """
 
 
 class Decoding:
-    """A batch of n rows that a model has read and can continue. `CausalModel.start` creates it.
+    """A batch of n prompts ("rows") that a model has read and can continue.
 
-    hidden: [n, d], state at the last token of each row, in the model's precision.
-    logits: [n, vocabulary], logits of the next token.
-    usage:  model usage through this object. `select` returns an object with a new count.
+    `CausalModel.start` creates it.
 
-    Only one thread at a time may use a decoding. Several decodings of one model may run in
+    hidden: [n, d], hidden state at the last token of each row, in the model's precision.
+    logits: [n, vocabulary], logits of the token that follows each row.
+    usage:  usage of the model by this object. The object that `select` returns counts from zero.
+
+    Only one thread at a time may use a Decoding. Several Decodings of one model may run in
     parallel.
     """
 
@@ -86,7 +88,7 @@ class Decoding:
 
     @property
     def lengths(self) -> list[int]:
-        """Number of tokens read of each row, including the prefix."""
+        """Number of tokens that the model has read in each row, including the prefix."""
         return [int(length) for length in self._lengths]
 
     def step(self, tokens: Sequence[int]) -> None:
@@ -97,10 +99,10 @@ class Decoding:
         self.usage += Usage(completion_tokens=len(tokens), seconds=perf_counter() - begun)
 
     def feed(self, rows: Sequence[Tokens]) -> torch.Tensor:
-        """Append tokens, at least one to each row, in one pass.
+        """Append `rows[i]`, at least one token, to each row i in one pass of the model.
 
-        Returns logits [n, longest row, vocabulary]. Those at [i, j] are for the token that follows
-        rows[i][j]. They are undefined if row i has no token j.
+        Returns logits [n, longest of `rows`, vocabulary]. The logits at [i, j] are for the token
+        that follows rows[i][j]. They are undefined if rows[i] has no token j.
         """
         begun = perf_counter()
         hidden, logits = self._feed(rows)
@@ -112,7 +114,7 @@ class Decoding:
         return logits
 
     def select(self, rows: Sequence[int]) -> Decoding:
-        """Return a decoding with the rows at these positions, in this order. Rows may repeat."""
+        """Return a Decoding with the rows at these positions, in this order. Rows may repeat."""
         chosen = torch.tensor([int(row) for row in rows], device=self._lengths.device)
         cache = copied(self._cache, lambda part: part[chosen])
         lengths, hidden, logits = self._lengths[chosen], self.hidden[chosen], self.logits[chosen]
@@ -122,7 +124,7 @@ class Decoding:
 
     def _feed(self, rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
         if len(rows) != len(self) or not all(map(len, rows)):
-            raise InvalidInputError(f"each of the {len(self)} rows requires at least one token")
+            raise InvalidInputError(f"each of the {len(self)} prompts requires at least one token")
         device = self._lengths.device
         added = torch.tensor(list(map(len, rows)), device=device)
         self._model.check_length(int((self._lengths + added).max()))
@@ -143,7 +145,7 @@ class Decoding:
     def _align(self) -> None:
         """Move the free slots of the cache from the end of each row to its start.
 
-        Slots that are free in all rows are removed.
+        A slot holds the keys and values of one token. Slots that are free in all rows are removed.
         """
         if not self._gap.any():
             return

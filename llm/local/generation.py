@@ -49,8 +49,8 @@ def generate(
 ) -> list[Completion]:
     """Return a generated text for each prompt.
 
-    Every text uses the same seed, so a batch gives the same texts as its prompts one by one, up to
-    rounding. A prefix that all prompts share is read once.
+    Every prompt uses the same seed, so a batch returns the same texts as separate calls for each
+    prompt, up to rounding. A prefix that all prompts share is read once.
 
     Raises InvalidInputError if a prompt and `max_tokens` together exceed the model's limit.
     """
@@ -88,7 +88,8 @@ def stream(
 ) -> Iterator[Chunk]:
     """Yield a generated text in pieces, then an empty chunk with `finish` and `usage`.
 
-    Incomplete characters and text that may become a stop string are held back.
+    An incomplete character, and text that may become a stop string, is yielded only when the
+    following tokens have decided.
     """
     begun = perf_counter()
     (row,) = _rows(model, tokenizer, [prompt], sampling)
@@ -107,12 +108,13 @@ def stream(
 def choose(
     logits: torch.Tensor, sampling: Sampling, randoms: Sequence[np.random.Generator]
 ) -> list[int]:
-    """Return a token for each row of logits [n, vocabulary].
+    """Choose the next token for each row of logits [n, vocabulary].
 
     Nucleus sampling (Holtzman et al., 2020): the nucleus holds the most likely tokens, up to the
     first one at which their total probability reaches `top_p`. A token of the nucleus is chosen in
-    proportion to its probability. randoms: a generator for each row; each gives one number. With
-    temperature 0, the token with the largest logit is chosen.
+    proportion to its probability. With temperature 0, the token with the largest logit is chosen.
+
+    randoms: a random generator for each row; one number is drawn from each.
     """
     if sampling.temperature == 0:
         return [int(token) for token in logits.argmax(dim=1)]
@@ -144,7 +146,10 @@ def _rows(
 def _steps(
     model: Reader, decoding: Decoding, rows: Sequence[Row], sampling: Sampling
 ) -> Iterator[None]:
-    """Add one token to each unfinished row, and yield, until all rows are finished."""
+    """Generate the rows of a batch: in each step, add one token to each unfinished row, then yield.
+
+    Ends when all rows are finished. decoding: the prompts of the rows, which the model has read.
+    """
     alive = list(rows)
     while True:
         tokens = choose(decoding.logits, sampling, [row.random for row in alive])

@@ -29,9 +29,10 @@ def likelihood(
 ) -> Likelihoods:
     """Return the log-likelihood of each continuation after each prompt.
 
-    It is the sum over the tokens t of the continuation of log p(t | prompt, tokens before t). Each
-    prompt is read once, and a prefix that all prompts share is read once for all. A continuation of
-    one token needs no further pass. Longer ones reuse the keys and values of their prompt.
+    The log-likelihood is the sum of log p(t | prompt, tokens before t) over the tokens t of the
+    continuation. The model reads each prompt once, and a prefix that all prompts share once for
+    all. A continuation of one token needs no further pass. Longer continuations reuse the keys and
+    values of their prompt.
 
     Raises InvalidInputError for a continuation without tokens, and if a prompt and its longest
     continuation together exceed the model's limit.
@@ -59,7 +60,11 @@ def likelihood(
 def _scores(
     decoding: Decoding, tails: Sequence[Tails], budget: int
 ) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], Usage]:
-    """Return the log-likelihoods [n, c] of the c continuations of each of the n rows."""
+    """Return the log-likelihoods [n, c] of c continuations after n prompts, and the usage.
+
+    decoding: the prompts, which the model has read. tails: for each prompt, the tokens of each
+    continuation. budget: maximum number of padded tokens in a batch.
+    """
     usage = Usage()
     first = torch.tensor([[tail[0] for tail in of_one] for of_one in tails])
     scores = _logarithms(decoding.logits, first)
@@ -90,7 +95,10 @@ def _scores(
 def _logarithms(
     logits: torch.Tensor, tokens: torch.Tensor
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the log probabilities [n, k] of tokens int64 [n, k] from logits [n, vocabulary]."""
+    """Return the log probabilities [n, k] of tokens int64 [n, k].
+
+    logits: [n, vocabulary].
+    """
     scores = logits.float()
     chosen = scores.gather(1, tokens.to(scores.device)) - scores.logsumexp(dim=1, keepdim=True)
     return chosen.double().cpu().numpy()

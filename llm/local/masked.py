@@ -1,4 +1,4 @@
-"""Runs masked language models with transformers and reads their states at the mask."""
+"""Runs masked language models with transformers and reads their states at the mask token."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from .pretrained import Pretrained, PretrainedModel, check_texts, no_states
 class MaskedModel(PretrainedModel):
     """A model that fills in a mask: BERT, RoBERTa, DistilBERT, ModernBERT, ...
 
-    It supports only the capability "states". States are read at the mask, which the prompt must
-    contain exactly once. They are from the last layer, before the transform of the language-model
+    It supports only the capability "states". States are read at the mask token, which a prompt must
+    contain exactly once. They come from the last layer, before the transform of the language-model
     head. Masked models look ahead, so keys and values of a prefix cannot be reused. Thread-safe:
     one batch runs at a time.
     """
@@ -69,7 +69,7 @@ class MaskedModel(PretrainedModel):
     ) -> States:
         if steps != 1:
             raise UnsupportedError(
-                f"model {self.name!r} predicts one token only; steps must be 1, got {steps}"
+                f"masked model {self.name!r} predicts one token only; steps must be 1, got {steps}"
             )
         if layer != -1:
             raise ConfigError(
@@ -80,7 +80,8 @@ class MaskedModel(PretrainedModel):
         masks = [*begin, *end].count(self._mask_token)
         if masks != 1:
             raise InvalidInputError(
-                f"must contain {self.mask} exactly once, got {masks} times", field="prompt"
+                f"must contain the mask token {self.mask} exactly once, got it {masks} times",
+                field="prompt",
             )
         states = no_states(len(texts), 1, self)
         if not len(texts):
@@ -108,7 +109,10 @@ class MaskedModel(PretrainedModel):
     def _forward(
         self, rows: Sequence[Tokens], positions: Sequence[int]
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return states [n, d] and logits [n, vocabulary] at one position of each row."""
+        """Return hidden states [n, d] and logits [n, vocabulary] at one position of each row.
+
+        rows: tokens of each prompt. positions: position of the mask token in each.
+        """
         ids = pad(rows, fill=self._tokenizer.pad_token or 0, side="right")
         seen = mask(list(map(len, rows)), side="right")
         chosen = torch.tensor(positions, device=self._device)

@@ -1,4 +1,4 @@
-"""Loads a model of transformers from a folder of weights, without output and without a network."""
+"""Loads a model with transformers from a folder of weights. Prints nothing, uses no network."""
 
 from __future__ import annotations
 
@@ -50,11 +50,13 @@ before it uses them, so many types occur."""
 
 @dataclass(frozen=True, slots=True)
 class Pretrained:
-    """A loaded model with its tokenizer, causal or masked.
+    """A loaded causal or masked language model with its tokenizer.
 
-    model:  a torch module, a view of `shared`.
+    name:   name or path that the caller gave.
+    model:  torch module. Its parameters belong to `shared`, which other models may use too.
     digest: digest of the weights.
-    shared: the shared weights. Keep it as long as the model is in use. None if nothing is shared.
+    shared: the shared weights. Keep this object as long as the model is in use. None if the model
+            has weights of its own.
     """
 
     name: str
@@ -67,7 +69,7 @@ class Pretrained:
 
 
 class PretrainedModel:
-    """Base class of causal and masked models: identity, tokenisation and decoding."""
+    """Base class of causal and masked models: identity, and conversion of text to tokens."""
 
     loader: ClassVar[Any]
     """The class of transformers that loads a model of this kind."""
@@ -76,7 +78,7 @@ class PretrainedModel:
         head = parts.model.get_output_embeddings()
         if head is None:
             raise ModelError(
-                f"model {parts.name!r} has no language-model head; use a language model"
+                f"model {parts.name!r} has no language-model head; use a causal or masked model"
             )
         self.name = parts.name
         self.vocabulary, self.dimensions = map(int, head.weight.shape)
@@ -98,7 +100,7 @@ class PretrainedModel:
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """Identity of the model. A copy of the weights in another folder has an equal identity."""
+        """Identity of the model: name of the model or its folder, digest, and precision."""
         return {
             "model": Path(self.name).name,
             "weights": self._parts.digest,
@@ -132,10 +134,10 @@ def load_pretrained(
     precision: Precision = "float32",
     device: Device = "auto",
 ) -> Pretrained:
-    """Return a model with its tokenizer.
+    """Return a language model with its tokenizer.
 
-    If a model with the same weights and arithmetic is in use, it is shared instead of loaded again.
-    kind: AutoModelForCausalLM or AutoModelForMaskedLM.
+    If a model with the same weights, number type and device is in use, its weights are shared
+    instead of loaded again. kind: AutoModelForCausalLM or AutoModelForMaskedLM.
 
     Raises ModelError if the model cannot be found or read. Raises ConfigError if this machine does
     not support the device or the precision.
@@ -168,15 +170,21 @@ def load_pretrained(
 
 @contextmanager
 def loading(name: str, source: Path) -> Iterator[None]:
-    """Turn the exceptions of model libraries into a ModelError that names the model."""
+    """Turn exceptions of model libraries inside the `with` block into a ModelError.
+
+    name: name of the model in the error. source: folder of its weights.
+    """
     try:
         yield
     except FAILURES as error:
-        raise ModelError(f"model {name!r} in {source} cannot be loaded: {error}") from error
+        raise ModelError(f"model {name!r} in {source} cannot be loaded ({error})") from error
 
 
 def pick_device(device: Device) -> str:
-    """Return "cpu" or "cuda". Raises ConfigError for "cuda" without a CUDA device."""
+    """Return "cpu" or "cuda" for a configured device. "auto" selects CUDA if there is a GPU.
+
+    Raises ConfigError if the device is "cuda" and there is no GPU.
+    """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("this machine has no CUDA device; use cpu or auto", field="device")
     if device == "auto":
@@ -185,7 +193,7 @@ def pick_device(device: Device) -> str:
 
 
 def no_states(count: int, steps: int, model: PretrainedModel) -> States:
-    """Return states of zeros for `count` texts, to be filled."""
+    """Return States of zeros for `count` texts, which the caller fills."""
     return States(
         np.zeros((count, steps, model.dimensions), np.float32),
         np.zeros((count, steps, model.vocabulary), np.float32),
@@ -197,8 +205,8 @@ def no_states(count: int, steps: int, model: PretrainedModel) -> States:
 def check_texts(texts: Sequence[Tokens], around: int, limit: int | None, name: str) -> None:
     """Raise InvalidInputError, which names the longest text, if it is too long for the model.
 
-    around: number of tokens before and after each text. limit: maximum number of tokens of the
-    model; None: unlimited.
+    around: number of prompt tokens before and after each text together. limit: maximum number of
+    tokens that the model accepts; None: unlimited. name: name of the model.
     """
     number = max(range(len(texts)), key=lambda position: len(texts[position]))
     longest = len(texts[number])
@@ -212,9 +220,10 @@ def check_texts(texts: Sequence[Tokens], around: int, limit: int | None, name: s
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress progress bars and reports of transformers, and restore its settings afterwards.
+    """Suppress progress bars and log messages of transformers during the `with` block.
 
-    Only one thread at a time can be inside, because the settings apply to the whole process.
+    The settings of transformers apply to the whole process, so only one thread at a time can be
+    inside the block. They are restored at its end.
     """
     verbose: Any = transformers.utils.logging
     with _quieting:

@@ -1,1 +1,1 @@
-"""Language models on an OpenAI-compatible server."""
+"""Runs language models on an OpenAI-compatible HTTP server."""

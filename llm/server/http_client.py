@@ -1,4 +1,4 @@
-"""An HTTP client that sends and receives JSON and describes every failure."""
+"""An HTTP client that sends and receives JSON, and raises HttpError for every failure."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ T = TypeVar("T")
 class HttpError(ModelError):
     """An HTTP request failed.
 
-    status:    HTTP status code. None if there was no reply or the reply was invalid.
+    status:    HTTP status code of an error reply. None if there was no reply, or an invalid one.
     temporary: True if a retry may succeed.
-    wait:      seconds to wait before a retry, from the server. 0: the server gave none.
+    wait:      seconds that the server requests to wait before a retry. 0: it requests none.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class JsonClient:
     """A client that sends and receives JSON. Thread-safe. Failures raise HttpError with the URL.
 
     api_key: sent as a bearer token. It never appears in a message, a log or a repr.
-    seconds: time limit of one attempt, from connecting to the last byte. In a stream, the time
-             limit for each next byte.
+    seconds: time limit of one attempt, from connecting to the last byte of the reply. For a stream,
+             the time limit from one piece to the next.
     retries: maximum number of retries if the status is in `TEMPORARY` or the connection fails. The
-             pause before a retry grows, or is the value of Retry-After. There is no retry after a
-             timeout, or if Retry-After exceeds `seconds`.
+             pause doubles with each retry; a Retry-After header replaces it. There is no retry
+             after a timeout, or if Retry-After exceeds `seconds`.
 
     Redirects are not followed, so the key is sent only to the given address.
     """
@@ -68,7 +68,9 @@ class JsonClient:
         headers = {"Content-Type": "application/json"}
         if api_key is not None:
             if not api_key or not all("!" <= character <= "~" for character in api_key):
-                raise ConfigError("must be printable ASCII without spaces", field="api_key")
+                raise ConfigError(
+                    "must be non-empty printable ASCII without spaces", field="api_key"
+                )
             headers["Authorization"] = f"Bearer {api_key}"
         self._key = api_key
         self._seconds = seconds
@@ -88,8 +90,8 @@ class JsonClient:
     def stream(self, url: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Send a JSON body and yield the JSON objects of an event stream.
 
-        The stream ends at "[DONE]" or at the end of the reply. A stream that has begun is not
-        retried.
+        The stream ends at the event "[DONE]" or at the end of the reply. If a stream fails after
+        its first byte, it is not retried.
         """
         response = self._retrying(lambda: self._open(url, body))
         with closing(response):
@@ -135,7 +137,7 @@ class JsonClient:
             reason = _message(b"".join(self._pieces(url, response, deadline)))
         pause = f" (retry after {wait:g} s)" if wait else ""
         raise HttpError(
-            f"{url}: HTTP {response.status_code}: {self._short(reason)}{pause}",
+            f"{url} replied with HTTP status {response.status_code}: {self._short(reason)}{pause}",
             status=response.status_code,
             temporary=response.status_code in TEMPORARY,
             wait=wait,
@@ -149,25 +151,30 @@ class JsonClient:
             for piece in response.iter_bytes():
                 size += len(piece)
                 if size > LARGEST:
-                    raise HttpError(f"{url}: the reply is larger than {LARGEST >> 20} MiB")
+                    raise HttpError(
+                        f"{url} sent a reply larger than {LARGEST >> 20} MiB; check the address"
+                    )
                 if deadline is not None and time.monotonic() > deadline:
                     raise httpx2.ReadTimeout("")
                 yield piece
 
     @contextmanager
     def _failures_named(self, url: str) -> Iterator[None]:
-        """Turn exceptions of the HTTP library into an HttpError with the URL."""
+        """Turn exceptions of the HTTP library inside the `with` block into an HttpError."""
         try:
             yield
         except httpx2.TimeoutException as error:
             raise HttpError(
-                f"{url}: no answer within {self._seconds:g} seconds; increase timeout_seconds"
+                f"{url} did not answer within {self._seconds:g} seconds; increase timeout_seconds"
             ) from error
         except httpx2.ConnectError as error:
-            raise HttpError(f"{url}: cannot connect ({error})", temporary=True) from error
+            raise HttpError(
+                f"{url} cannot be reached ({error}); check that the server is running",
+                temporary=True,
+            ) from error
         except httpx2.HTTPError as error:
             raise HttpError(
-                f"{url}: the connection failed before the end of the reply ({error})",
+                f"{url}: the connection failed before the end of the reply ({error}); try again",
                 temporary=True,
             ) from error
 
@@ -178,9 +185,9 @@ class JsonClient:
             value = None
         if not isinstance(value, dict):
             shown = self._short(data.decode(errors="replace")) or "nothing"
-            raise HttpError(f"{url}: the reply is not a JSON object: {shown}")
+            raise HttpError(f"{url} replied with {shown} instead of a JSON object")
         if value.get("error"):  # Some servers report errors inside a stream or with status 200.
-            raise HttpError(f"{url}: {self._short(_message(data))}")
+            raise HttpError(f"{url} reported an error: {self._short(_message(data))}")
         return value
 
     def _short(self, text: str) -> str:
@@ -192,10 +199,10 @@ class JsonClient:
 
 
 def checked_url(text: str) -> str:
-    """Return the address of a server without the slash at its end.
+    """Return the address of a server without a slash at its end.
 
-    Raises ConfigError for an invalid address. The message omits the address, because it may contain
-    a password.
+    Raises ConfigError for an invalid address. The error message omits the address, because it may
+    contain a password.
     """
     try:
         url = httpx2.URL(text)
@@ -204,14 +211,14 @@ def checked_url(text: str) -> str:
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError("must begin with http:// or https:// and a host", field="base_url")
     if url.userinfo:
-        raise ConfigError("must not contain a name or password; use api_key", field="base_url")
+        raise ConfigError("must not contain a user name or password; use api_key", field="base_url")
     if url.query or url.fragment:
         raise ConfigError("must not contain ? or #", field="base_url")
     return str(url).rstrip("/")
 
 
 def _message(data: bytes) -> str:
-    """Return the message in the JSON object of an error reply, else the whole reply."""
+    """Return the error message in the JSON of an error reply, or the whole reply without one."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -223,7 +230,10 @@ def _message(data: bytes) -> str:
 
 
 def _seconds(retry_after: str) -> float:
-    """Return the seconds of a Retry-After header, which holds seconds or a date; 0 if invalid."""
+    """Return the seconds to wait that a Retry-After header requests; 0 if the header is invalid.
+
+    The header contains seconds or a date.
+    """
     if retry_after.isdecimal():
         return float(retry_after)
     try:

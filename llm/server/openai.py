@@ -1,15 +1,16 @@
 """Models on an OpenAI-compatible HTTP server: vLLM, llama.cpp, Ollama and others.
 
-Servers differ in what they support. If a server lacks a feature, an UnsupportedError names it:
+Servers support different features. If a server lacks a feature, UnsupportedError names the feature:
 
 - Generation uses `/chat/completions` and `/completions`. All servers support it.
 - A conversation that ends with the assistant's message is continued inside that message. vLLM does
   this if the request sets `continue_final_message`; llama.cpp and Ollama always do it. Other
   servers begin a new message, which the client cannot detect.
-- Counting tokens requires `/tokenize`, which vLLM and llama.cpp have. Its path replaces "/v1".
+- Counting tokens requires the path `/tokenize`, which vLLM and llama.cpp have. It replaces the
+  path "/v1" of the address.
 - Likelihoods also require log probabilities of the prompt's tokens (`echo`), which vLLM has.
 
-The server decides how it treats names of special tokens in a text or a message.
+The server decides whether the name of a special token in a text or a message becomes that token.
 """
 
 from __future__ import annotations
@@ -51,18 +52,19 @@ R = TypeVar("R")
 
 
 class OpenAIModel:
-    """A model named `model` on the server at `base_url`. Thread-safe.
+    """A model on an OpenAI-compatible HTTP server. Thread-safe.
 
-    base_url: address with the version, such as "http://localhost:8000/v1". It must not contain
-              credentials. No other address is contacted.
+    base_url: address of the server with the version of its API, such as "http://localhost:8000/v1".
+              It must not contain credentials. No other address is contacted.
+    model:    name of the model on the server.
     api_key:  sent as a bearer token.
     timeout_seconds: time limit of one request. In a stream, the time limit for each next piece.
     retries:  maximum number of retries if the server is busy (HTTP 429, 5xx) or the connection
               fails.
 
-    A failed request or an invalid reply raises ModelError with the address. A feature that the
-    server lacks raises UnsupportedError. Token counts in `usage` are from the server, 0 if it gives
-    none.
+    A failed request or an invalid reply raises ModelError, which names the address. A feature that
+    the server lacks raises UnsupportedError. Token counts in a `usage` are those of the server; 0
+    if the server returns none.
     """
 
     capabilities: frozenset[Capability] = frozenset({"generate", "likelihood"})
@@ -105,7 +107,7 @@ class OpenAIModel:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text.
 
-        Raises UnsupportedError if the server has no `/tokenize`.
+        Raises UnsupportedError if the server does not have the path `/tokenize`.
         """
         return _concurrently(lambda text: len(self._tokenize(_plain(text, special=False))), texts)
 
@@ -140,11 +142,12 @@ class OpenAIModel:
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
         """Return the log-likelihood of every continuation after every prompt.
 
-        The server tokenises prompt and continuation. The module `boundary` then separates their
-        tokens, and they are sent as tokens.
+        The server tokenises prompt and continuation together. The module `boundary` finds the
+        tokens of the continuation. The tokens are then sent to the server, which returns their log
+        probabilities.
 
-        Raises UnsupportedError if the server has no `/tokenize` or returns no log probabilities of
-        prompt tokens (`echo` with `logprobs`).
+        Raises UnsupportedError if the server does not have the path `/tokenize`, or if it returns
+        no log probabilities of prompt tokens (`echo` with `logprobs`).
         """
         check_prompts(prompts)
         check(continuations)
@@ -182,7 +185,10 @@ class OpenAIModel:
         return f"{self._url}/chat/completions", {**body, **_conversation(prompt)}
 
     def _row(self, prompt: Prompt, row: int, continuations: Sequence[str]) -> Likelihoods:
-        """Return the likelihoods [c] of the continuations of one prompt."""
+        """Return the likelihoods [c] of the c continuations of one prompt.
+
+        row: position of the prompt in the list, for errors.
+        """
         begun = perf_counter()
         head = self._tokenize(_joined(prompt))
         if not head and not isinstance(prompt, str):
@@ -191,7 +197,9 @@ class OpenAIModel:
             raise InvalidInputError("has no tokens; it must not be empty", field=f"prompts[{row}]")
         tails = [self._tail(prompt, head, continuation) for continuation in continuations]
         if not all(tails):
-            raise ModelError(f"{self._url}: the server returned no tokens for a continuation")
+            raise ModelError(
+                f"{self._url}: the server returned no tokens for a continuation; use another text"
+            )
         rows = [[*head, *tail] for tail in tails]
         url = f"{self._url}/completions"
         body = {"model": self.name, "prompt": rows, "echo": True, "logprobs": 1}
@@ -214,11 +222,14 @@ class OpenAIModel:
     def _sum(self, url: str, reply: Any, number: int, begin: int, end: int) -> float:
         """Return the sum of the log probabilities of the tokens `begin` to `end` (exclusive).
 
-        number: position of the choice in the reply.
+        number: position in the reply of the choice that contains the log probabilities.
         """
         choice = replies.pick(url, reply, "choices", number, kind=dict)
         if choice.get("index") != number:
-            raise ModelError(f"{url}: choices[{number}].index of the reply is not {number}")
+            raise ModelError(
+                f"{url}: choices[{number}].index of the reply must be {number}, "
+                f"got {choice.get('index')!r:.40}"
+            )
         if choice.get("logprobs") is None:
             raise self._no_likelihood(f"{url} returned no logprobs")
         values = replies.pick(url, choice, "logprobs", "token_logprobs", kind=list)
@@ -228,7 +239,9 @@ class OpenAIModel:
             )
         wanted = values[begin:end]
         if not all(isinstance(value, int | float) and value <= 0 for value in wanted):
-            raise ModelError(f"{url}: token_logprobs of the reply are not log probabilities")
+            raise ModelError(
+                f"{url}: token_logprobs of the reply are not log probabilities (numbers <= 0)"
+            )
         return float(sum(wanted))
 
     def _tail(self, prompt: Prompt, head: Sequence[int], continuation: str) -> list[int]:
@@ -245,7 +258,7 @@ class OpenAIModel:
         except HttpError as error:
             if error.status in _ABSENT:
                 raise UnsupportedError(
-                    f"the server does not tokenize ({error}); use vLLM or llama.cpp"
+                    f"the server does not return tokens of a text ({error}); use vLLM or llama.cpp"
                 ) from None
             raise
         tokens = replies.pick(url, reply, "tokens", kind=list)
@@ -261,9 +274,9 @@ class OpenAIModel:
 
 
 def _concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Return the results of `work` for all items in order, several at a time.
+    """Call `work` for each item in several threads, and return the results in order.
 
-    The first failure cancels the remaining items and is raised.
+    The first exception cancels the remaining items and is raised.
     """
     if len(items) < 2:
         return [work(item) for item in items]
@@ -277,9 +290,10 @@ def _concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 
 
 def _text(url: str, choice: Mapping[str, Any], prompt: Prompt, *, message: str) -> str:
-    """Return the text of a choice in a reply.
+    """Return the generated text of a choice in a reply.
 
-    In a conversation the text may be absent, because a model may only have reasoned. It is then "".
+    message: name of the object that contains the text, for a conversation. The text may be absent,
+    because some models return only their reasoning; "" is then returned.
     """
     if isinstance(prompt, str):
         return replies.text(url, choice, "text")
@@ -299,13 +313,17 @@ def _conversation(messages: Sequence[Message]) -> dict[str, Any]:
 def _plain(text: str, *, special: bool) -> dict[str, Any]:
     """Return the body of a `/tokenize` request for a text.
 
-    It has the fields of vLLM and those of llama.cpp. Each server ignores the other's.
+    The body has the fields of vLLM and those of llama.cpp. Each server ignores the fields of the
+    other. special: True adds the special tokens that the tokenizer puts around a text.
     """
     return {"prompt": text, "add_special_tokens": special, "content": text, "add_special": special}
 
 
 def _unfinished(prompt: Prompt) -> str:
-    """Return the text of the prompt that a continuation directly follows."""
+    """Return the text at the end of a prompt that its continuation directly follows.
+
+    This is a whole text, or the last message of a conversation if it is the assistant's; else "".
+    """
     if isinstance(prompt, str):
         return prompt
     return prompt[-1].content if prompt and prompt[-1].role == "assistant" else ""

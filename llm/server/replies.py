@@ -15,7 +15,8 @@ _FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length"}
 def pick(url: str, reply: Any, *path: str | int, kind: type[T]) -> T:
     """Return the value at a path through the objects and lists of a reply.
 
-    Raises ModelError if there is no value at the path or it is not of type `kind`.
+    path: keys and positions, such as "choices", 0, "text". Raises ModelError if there is no value
+    at the path, or if the value is not of type `kind`. url: address of the server, for the error.
     """
     value = reply
     where = ""
@@ -24,7 +25,7 @@ def pick(url: str, reply: Any, *path: str | int, kind: type[T]) -> T:
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            raise ModelError(f"{url}: the reply has no {where.lstrip('.')}") from None
+            raise ModelError(f"{url} sent a reply that has no {where.lstrip('.')}") from None
     if not isinstance(value, kind):
         wrong = f"{where.lstrip('.')} of the reply is {type(value).__name__}, not {kind.__name__}"
         raise ModelError(f"{url}: {wrong}")
@@ -32,10 +33,10 @@ def pick(url: str, reply: Any, *path: str | int, kind: type[T]) -> T:
 
 
 def text(url: str, reply: Any, *path: str | int) -> str:
-    """Return the text at a path of a reply.
+    """Return the text at a path of a reply. See `pick`.
 
-    Raises ModelError if there is none, or if it contains half of a surrogate pair, which JSON
-    allows.
+    Raises ModelError if there is no text, or if the text contains half of a surrogate pair, which
+    JSON allows.
     """
     value = pick(url, reply, *path, kind=str)
     try:
@@ -46,15 +47,17 @@ def text(url: str, reply: Any, *path: str | int) -> str:
 
 
 def finish(url: str, choice: Mapping[str, Any]) -> Finish:
-    """Return the reason why the text ended. Raises ModelError unless it is "stop" or "length"."""
+    """Return why a generated text ended. Raises ModelError unless it is "stop" or "length"."""
     reason = pick(url, choice, "finish_reason", kind=str)
     if reason not in _FINISHES:
-        raise ModelError(f"{url}: finish_reason must be 'stop' or 'length', got {reason!r}")
+        raise ModelError(
+            f"{url}: finish_reason of the reply must be 'stop' or 'length', got {reason!r}"
+        )
     return _FINISHES[reason]
 
 
 def usage(url: str, reply: Mapping[str, Any]) -> Usage:
-    """Return the token counts of a reply. Counts that the server does not give are 0."""
+    """Return the token counts of a reply. Counts that the reply does not contain are 0."""
     if reply.get("usage") is None:
         return Usage()
     counts = pick(url, reply, "usage", kind=dict)

@@ -1,4 +1,4 @@
-"""Finds weights that have moved, by their digest."""
+"""Finds weights on this machine by their digest, wherever their folder is now."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 def find_by_digest(digest: str, models: Iterable[str] = ()) -> Path | None:
     """Return a folder (for GGUF: a file) of weights with this digest; None if there is none.
 
-    Only weights that are safe to load are returned. The search covers `models` (names and folders),
-    the models listed in TWINDEX_MODELS, installed packages of weights and the cache of the Hugging
-    Face hub, in this order. It does not use the network.
+    Weights that could run code when they are loaded are skipped. The search covers `models` (names
+    and folders), the models listed in TWINDEX_MODELS, installed packages of weights and the cache
+    of the Hugging Face hub, in this order. It does not use the network.
     """
     for path in _candidates(models):
         try:
@@ -33,7 +33,10 @@ def find_by_digest(digest: str, models: Iterable[str] = ()) -> Path | None:
 
 
 def digest_of(name: str, *, revision: str | None = None) -> str | None:
-    """Return the digest of the weights with this name or path; None if they cannot be loaded."""
+    """Return the digest of the weights of the model with this name or path.
+
+    Returns None if there are no such weights on this machine, or if they are not safe to load.
+    """
     try:
         return weights_digest(find_weights(name, revision=revision, allow_download=False))
     except (ModelError, ConfigError):

@@ -1,4 +1,4 @@
-"""The cache folder for extracted and converted weights, which can be created again."""
+"""The cache folder for extracted and converted weights. Its content may be deleted at any time."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def cache_folder() -> Path:
 
 
 def make_folder(target: Path, fill: Callable[[Path], Any]) -> Path:
-    """Return the folder `target`, which `fill` fills if it does not exist. It is never incomplete.
+    """Return the folder `target`. If it does not exist, create it and fill it with `fill`.
 
-    Safe with several processes: each fills its own temporary folder and renames it when complete.
-    The temporary folder of an interrupted process is removed after a day.
+    The folder is never incomplete, even if several processes create it at the same time. Each
+    process fills a temporary folder of its own and renames it when it is complete. The temporary
+    folder of an interrupted process is removed after a day.
     """
     if target.is_dir():
         return target
@@ -48,7 +49,7 @@ def make_folder(target: Path, fill: Callable[[Path], Any]) -> Path:
 
 
 def remove_folder(target: Path) -> None:
-    """Remove a folder and its files. Does nothing if another process has removed it."""
+    """Remove a folder and its files. Does nothing if the folder no longer exists."""
     aside = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=target.parent))
     try:
         with suppress(FileNotFoundError):
@@ -65,7 +66,7 @@ def _sweep(parent: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Flush all files of a folder to disk, before a rename marks the folder as complete."""
+    """Flush all files of a folder to disk. The folder is then complete and may be renamed."""
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as stream:

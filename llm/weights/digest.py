@@ -18,9 +18,9 @@ _TEXTS = frozenset({".json", ".jinja", ".model", ".txt"})
 def weights_digest(path: Path) -> str:
     """Return the digest of a folder of weights, or of one weight file: 32 hexadecimal digits.
 
-    Configuration and tokenizer files are read in full. A weight file contributes its size and 64
-    blocks of 64 KiB, spread evenly over the file. That is enough, because training changes all of a
-    file. Read-me files, exports for other runtimes and the name of the folder do not count.
+    Configuration and tokenizer files are read in full. Of a weight file, the size and 64 blocks of
+    64 KiB are read, spread evenly over the file. That is enough, because training changes all of a
+    file. Read-me files, exports for other runtimes and the name of the folder are not part of it.
 
     Raises ModelError for files that cannot be read.
     """
@@ -32,7 +32,7 @@ def weights_digest(path: Path) -> str:
             state.update(f"{name}\0{file.stat().st_size}\0".encode())
             _read_into(state, file, sampled=file.suffix not in _TEXTS)
     except OSError as error:
-        raise ModelError(f"the weights in {path} cannot be read: {error.strerror}") from error
+        raise ModelError(f"the weights in {path} cannot be read ({error.strerror})") from error
     return state.hexdigest()
 
 

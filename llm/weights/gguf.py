@@ -1,4 +1,4 @@
-"""Converts GGUF files once to folders that load quickly."""
+"""Converts GGUF files to folders of safetensors, once for each file. The folders load quickly."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ _SEAL = "digest"
 
 
 def gguf_file(source: Path) -> Path | None:
-    """Return the GGUF file of a path; None if the weights have another format.
+    """Return the GGUF file at a path; None if the weights there have another format.
 
-    source: a file, or a folder with exactly one GGUF file and no safetensors. Raises ModelError for
-    a folder with several GGUF files and no configuration.
+    source: a file, or a folder. The GGUF file of a folder is used if it is the only one and there
+    are no safetensors. Raises ModelError for several GGUF files without a config.json.
     """
     if source.is_file():
         return source if source.suffix == ".gguf" else None
     found = sorted(source.glob("*.gguf"))
     if len(found) > 1 and not (source / "config.json").exists():
         names = ", ".join(file.name for file in found)
-        raise ModelError(f"{source} contains several GGUF files; name one of them: {names}")
+        raise ModelError(
+            f"the folder {source} contains several GGUF files; name one of them: {names}"
+        )
     return found[0] if len(found) == 1 and not any(source.glob("*.safetensors")) else None
 
 
@@ -51,13 +53,13 @@ def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
         return make_folder(target, lambda folder: convert(file, folder, dtype))
     except OSError as error:
         raise ModelError(
-            f"cannot unpack {file} into {target.parent}: {error}. Check that the file is complete "
-            f"and the folder is writable, or set {CACHE} to another folder"
+            f"cannot convert {file} into {target.parent} ({error}). Check that the file is "
+            f"complete and the folder is writable, or set {CACHE} to another folder"
         ) from error
 
 
 def seal(folder: Path) -> None:
-    """Write the digest of a complete folder into the folder."""
+    """Write the digest of a complete folder into a file of the folder, to detect later damage."""
     (folder / _SEAL).write_text(weights_digest(folder))
 
 
@@ -67,9 +69,10 @@ def _intact(folder: Path) -> bool:
 
 
 def convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
-    """Dequantise a GGUF file into a folder.
+    """Dequantise a GGUF file and write its weights, configuration and tokenizer into a folder.
 
-    Takes half a minute or more and shows a progress bar on standard error.
+    Takes half a minute or more and shows a progress bar on standard error. dtype: type of the
+    weights.
     """
     for package in ("gguf", "accelerate"):
         if find_spec(package) is None:

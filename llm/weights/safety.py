@@ -1,4 +1,4 @@
-"""Refuses weights that could run code of their own when they are loaded.
+"""Refuses a folder of weights if loading it could run code from the folder.
 
 Loading must only read numbers. Three kinds of files can do more:
 
@@ -6,8 +6,9 @@ Loading must only read numbers. Three kinds of files can do more:
 - pickles such as `pytorch_model.bin`, which can call functions when they are read;
 - adapters and kernels, which load other, unchecked repositories.
 
-Model libraries refuse most of these themselves, but each library and version does it differently.
-This check is the same for all loaders, runs before them and names the file.
+Model libraries refuse most of these files themselves, but each library and version does it
+differently. The check in this module is the same for all loaders, runs before they read a file, and
+names the file in its error.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ SAFETENSORS = "Only safetensors are loaded: convert it (see docs/models.md)"
 def check_weights(name: str, source: Path) -> None:
     """Raise ModelError, which names the file, if loading the weights could run code.
 
-    source: a folder, or a GGUF file.
+    name: name of the model in the error. source: a folder of weights, or a GGUF file.
     """
     if source.is_file():
         if source.suffix != ".gguf":
@@ -81,9 +82,9 @@ def check_weights(name: str, source: Path) -> None:
 
 
 def _folders(name: str, source: Path) -> Iterator[tuple[Path, frozenset[str]]]:
-    """Yield the folders that loaders may read, each with the names of its files.
+    """Yield `source` and its subfolders that loaders may read, each with the names of its files.
 
-    Links to folders are followed, because loaders follow them too.
+    Links to folders are followed, because loaders follow them too. name: name of the model.
     """
     count = 0
     for folder, below, files in os.walk(source, followlinks=True):
@@ -112,7 +113,7 @@ def _check_config(name: str, source: Path, file: Path) -> None:
         if file.stat().st_size > LARGEST_CONFIG:
             raise ModelError(
                 f"model {name!r}: {_shown(source, file)} is larger than {LARGEST_CONFIG >> 20} "
-                "MiB; a configuration must be smaller"
+                "MiB; use a folder of weights with a smaller configuration"
             )
         config = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -126,7 +127,10 @@ def _check_config(name: str, source: Path, file: Path) -> None:
 
 
 def _code(config: Any, file: str) -> str | None:
-    """Return a description of the code that a configuration would run; None if there is none."""
+    """Return a description of the code that a configuration would run; None if it would run none.
+
+    config: the JSON value. file: name of the configuration file.
+    """
     if file == "modules.json" and isinstance(config, list):
         named = [str(one.get("type")) for one in config if isinstance(one, Mapping)]
     else:
@@ -168,10 +172,13 @@ def _is_module(name: str) -> bool:
 
 
 def _native(owner: Mapping[str, Any], config: Any) -> bool:
-    """Return True if transformers has its own class for a model or tokenizer that names code.
+    """Return True if transformers has a class of its own for the object that names code.
 
-    That class is then loaded and the code is not read, because `trust_remote_code` is always False.
-    Many published models, such as Phi-3, name code for older versions of the library.
+    It then loads its class and does not read the code, because `trust_remote_code` is always False.
+    Many published models, such as Phi-3, name code for older versions of transformers.
+
+    owner: object in the configuration with an `auto_map`, which names code for a model or a
+    tokenizer. config: the whole configuration.
     """
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
@@ -184,5 +191,8 @@ def _native(owner: Mapping[str, Any], config: Any) -> bool:
 
 
 def _shown(source: Path, file: Path) -> str:
-    """Return the path of a file relative to its folder, because clients must not see the folder."""
+    """Return the path of a file relative to the folder `source`, for errors.
+
+    Clients must not see the absolute path.
+    """
     return file.relative_to(source).as_posix()

@@ -1,8 +1,9 @@
-"""Shares weights between models of one process. They are loaded once and freed with the last user.
+"""Shares weights between the models of one process.
 
-Configurations that differ in prompts or limits use the same weights. Each gets a view of the loaded
-model. Views share parameters, buffers and the vocabulary of the tokenizer. Each view has its own
-structure and settings, so it can remove a layer or set a limit without effect on other views.
+Weights are loaded once and freed when no model uses them. Models with different prompts or limits
+can have the same weights. Each gets a view: a copy of the loaded model that shares parameters,
+buffers and the vocabulary of the tokenizer. Each view has its own structure and settings, so it can
+remove a layer or set a limit without effect on other views.
 """
 
 from __future__ import annotations
@@ -19,19 +20,20 @@ from .digest import weights_digest
 
 
 class SharedModel:
-    """A loaded model that several users share through views.
+    """A loaded model whose weights several models of the process share.
 
-    Keep this object as long as you use a view of it, so that later users find it.
+    Each uses a view, which `view` creates. Keep this object as long as you use a view, so that
+    `share` finds it.
 
-    tokenizing: lock to hold while the tokenizer of a view is called. The views share its backend,
-    which keeps truncation and padding as state.
+    tokenizing: lock to hold while the tokenizer of a view is called. All views share one tokenizer
+                backend, which stores the settings for truncation and padding.
     """
 
     def __init__(self, model: Any, tokenizer: Any, digest: str) -> None:
         """Create a shared model.
 
-        model: a torch module. tokenizer: a fast tokenizer of transformers, which may be inside the
-        module; None: there is none to share. digest: digest of the weights.
+        model: a torch module. tokenizer: a fast tokenizer of transformers, which may be a part of
+        the module; None: no tokenizer is shared. digest: digest of the weights.
         """
         self.digest = digest
         self.tokenizing = Lock()
@@ -39,7 +41,7 @@ class SharedModel:
         self._model = model
 
     def view(self) -> Any:
-        """Return a copy of the model that shares parameters and buffers: 0.2 MB for MiniLM."""
+        """Return a copy that shares parameters and buffers. It takes 0.2 MB for MiniLM."""
         shared = [*self._model.parameters(), *self._model.buffers()]
         memo: dict[int, Any] = {id(tensor): tensor for tensor in shared}
         if hasattr(self.tokenizer, "backend_tokenizer"):
@@ -52,10 +54,11 @@ _loading = Lock()
 
 
 def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, Any]]) -> SharedModel:
-    """Return the shared model of these weights. It is loaded unless one is in use.
+    """Return the SharedModel of the weights in `source`. Load it unless a model already uses it.
 
-    kind: class and arithmetic of the model; only equal kinds are shared. load: function that
-    returns (model, tokenizer). Only one model is loaded at a time.
+    kind: text that names the class and number type of the model. Only models with equal kind,
+    device and weights are shared. load: function that returns (model, tokenizer). Only one model is
+    loaded at a time.
 
     Raises ModelError for weights that cannot be read or that change during loading. Exceptions of
     `load` are passed on.
@@ -77,8 +80,8 @@ def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, An
 def freed_at_once(model: Any) -> Any:
     """Remove a model's reference to itself and return the model.
 
-    Without the reference cycle, the model is freed with its last user. The garbage collector would
-    never free it, because a server freezes all objects that exist at its start.
+    Without this reference cycle, Python frees the model when nothing else refers to it. The garbage
+    collector would never free it, because a server freezes all objects that exist at its start.
     """
     card = getattr(model, "model_card_data", None)
     if card is not None:
@@ -87,7 +90,7 @@ def freed_at_once(model: Any) -> Any:
 
 
 def _shell(tokenizer: Any) -> Any:
-    """Return a tokenizer with its own settings and the same backend."""
+    """Return a copy of a tokenizer that has its own settings but shares the backend."""
     shell = object.__new__(type(tokenizer))
     shell.__dict__.update(tokenizer.__dict__)
     return shell

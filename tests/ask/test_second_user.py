@@ -86,9 +86,9 @@ def test_failure_names_the_given_model() -> None:
 
     plain, own = Rounds(Writer(FakeModel(answer=answer))), Writer(FakeModel(answer=answer))
     (found,) = plain.run([wordings("cheap flights")])
-    assert str(found.error) == "the model failed: RuntimeError: no memory"
+    assert str(found.error) == "the model failed with RuntimeError: no memory"
     (found,) = Rounds(own, model="the writer").run([wordings("cheap flights")])
-    assert str(found.error) == "the writer failed: RuntimeError: no memory"
+    assert str(found.error) == "the writer failed with RuntimeError: no memory"
 
 
 def test_guard_ends_all_courses(writer: Writer) -> None:

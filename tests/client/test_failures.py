@@ -267,7 +267,7 @@ def test_invalid_collection_names_are_refused(name):
 
 def test_key_that_is_not_ascii_is_refused():
     with pytest.raises(
-        twindex.InvalidInputError, match="api_key: must be a string of visible ASCII"
+        twindex.InvalidInputError, match="api_key: must be a non-empty string of printable ASCII"
     ):
         twindex.Client(api_key="caf\u00e9")
 

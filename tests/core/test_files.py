@@ -31,11 +31,11 @@ def test_configuration_has_a_maximum_size(tmp_path):
     assert parse_toml(path, dict) == {"a": 1}
     with path.open("a") as file:
         file.write("x")
-    with pytest.raises(SourceError, match=r"c\.toml: has more than 1,048,576 bytes"):
+    with pytest.raises(SourceError, match=r"c\.toml: the file has more than 1,048,576 bytes"):
         parse_toml(path, dict)
     with path.open("wb") as file:
         file.truncate(1 << 40)  # without data on the disk
-    with pytest.raises(SourceError, match=r"c\.toml: has more than 1,048,576 bytes"):
+    with pytest.raises(SourceError, match=r"c\.toml: the file has more than 1,048,576 bytes"):
         parse_toml(path, dict)
 
 

@@ -200,7 +200,7 @@ def test_kinds_of_installed_packages(
                 family.find(name)
     assert "star" in list(family)
     assert caplog.text.count("No module named 'no_such_module'") == 1  # It is logged once.
-    assert caplog.text.count("Square does not have the kind 'wrong'") == 1
+    assert caplog.text.count("Square does not define the kind 'wrong'") == 1
 
     class Drawing(Config):
         shape: Annotated[Shape, OneOf(family)]

@@ -154,7 +154,7 @@ def test_feed_accepts_rows_of_different_lengths(tiny: CausalModel) -> None:
         assert_allclose(decoding.hidden[number], whole.hidden_states[-1][0, -1], atol=1e-4)
     assert decoding.lengths == [9, 9, 8]
     assert (decoding.usage.prompt_tokens, decoding.usage.completion_tokens) == (6, 3)
-    with pytest.raises(InvalidInputError, match="each of the 3 rows requires at least one token"):
+    with pytest.raises(InvalidInputError, match="each of the 3 prompts requires at least one tok"):
         decoding.feed([[1], [2], []])
 
 

@@ -52,7 +52,7 @@ def test_exactly_one_mask_and_one_step_are_required(model: MaskedModel) -> None:
     (text,) = model.tokenize(["a text with [MASK] in it"])
     (mask,) = model.tokenize_markup("[MASK]")
     assert mask not in text
-    with pytest.raises(InvalidInputError, match=r"contain \[MASK\] exactly once, got 0 times"):
+    with pytest.raises(InvalidInputError, match=r"token \[MASK\] exactly once, got it 0 times"):
         model.read([text])
     with pytest.raises(InvalidInputError, match="2 times"):
         model.read([text], prefix=[mask], suffix=[mask])

@@ -101,7 +101,7 @@ def test_answer_without_content_is_empty(server: Any) -> None:
 def test_first_failure_cancels_the_rest(server: Any) -> None:
     bad = "prompt 3"
     server.replies = [lambda _, body: (400, "no") if body["prompt"] == bad else plain("yes")]
-    with pytest.raises(ModelError, match="HTTP 400"):
+    with pytest.raises(ModelError, match="HTTP status 400"):
         server.model().generate([f"prompt {number}" for number in range(200)])
     assert len(server.requests) < 100  # the rest is not sent any more
 
@@ -243,7 +243,7 @@ def test_server_that_tokenizes_only_texts_is_named(server: Any) -> None:
 @pytest.mark.parametrize(
     ("reply", "problem"),
     [
-        ((400, {"message": "longer than 100 tokens"}), "HTTP 400: longer than"),
+        ((400, {"message": "longer than 100 tokens"}), "HTTP status 400: longer than"),
         ({"choices": [{"index": 1}]}, "index"),
         ({"choices": [{"index": 0, "logprobs": {}}]}, "token_logprobs"),
         ({"choices": [{"index": 0, "logprobs": {"token_logprobs": [None] * 3}}]}, "not log prob"),
@@ -267,7 +267,8 @@ def test_count_tokens_uses_tokenize(server: Any) -> None:
     server.replies = [lambda _, body: {"tokens": list(range(len(body["content"])))}]  # llama.cpp
     assert server.model().count_tokens(["abc"]) == [3]
     server.replies = [(404, "no such path")]
-    with pytest.raises(UnsupportedError, match=r"does not tokenize .*/tokenize: HTTP 404"):
+    problem = r"does not return tokens of a text .*/tokenize replied with HTTP status 404"
+    with pytest.raises(UnsupportedError, match=problem):
         server.model().count_tokens(["a"])
     for rubbish in ({}, {"tokens": 3}, {"tokens": ["a"]}):
         server.replies = [rubbish]

@@ -39,7 +39,7 @@ def test_unreachable_server_is_named() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        with pytest.raises(ModelError, match=f"{url}/completions: cannot connect"):
+        with pytest.raises(ModelError, match=f"{url}/completions cannot be reached"):
             OpenAIModel(url, "tiny", retries=0).generate(["a"])
 
 
@@ -49,7 +49,7 @@ def test_timeout_is_not_retried(server: Any) -> None:
         return plain("late")
 
     server.replies = [late]
-    with pytest.raises(ModelError, match=r"/completions: no answer within 0.1 seconds"):
+    with pytest.raises(ModelError, match=r"/completions did not answer within 0.1 seconds"):
         server.model(timeout_seconds=0.1, retries=2).generate(["a"])
     assert len(server.requests) == 1  # not tried again
 
@@ -58,7 +58,7 @@ def test_slow_reply_hits_the_timeout(server: Any) -> None:
     trickle = [piece for _ in range(100) for piece in (0.05, b" ")]
     server.replies = [(200, trickle, {"Content-Type": "application/json"})]
     begun = time.monotonic()
-    with pytest.raises(ModelError, match="no answer within"):
+    with pytest.raises(ModelError, match="did not answer within"):
         server.model(timeout_seconds=0.3).generate(["a"])
     assert time.monotonic() - begun < 2
 
@@ -84,7 +84,8 @@ def test_large_reply_is_refused(server: Any, monkeypatch: pytest.MonkeyPatch) ->
 )
 def test_error_contains_the_message_of_the_server(server: Any, content: Any, said: str) -> None:
     server.replies = [(404, content)]
-    with pytest.raises(ModelError, match=f"{server.url}/chat/completions: HTTP 404: .*{said}"):
+    problem = f"{server.url}/chat/completions replied with HTTP status 404: .*{said}"
+    with pytest.raises(ModelError, match=problem):
         server.model(retries=2).generate([CHAT])
     assert len(server.requests) == 1
 
@@ -95,7 +96,7 @@ def test_busy_server_is_retried(server: Any, status: int) -> None:
     assert server.model(retries=2).generate(["a"])[0].text == "there"
     server.replies = [(status, "busy")]
     server.requests.clear()
-    with pytest.raises(ModelError, match=f"HTTP {status}: busy"):
+    with pytest.raises(ModelError, match=f"HTTP status {status}: busy"):
         server.model(retries=2).generate(["a"])
     assert len(server.requests) == 3
     server.replies = [(status, "busy"), (200, [delta("a", "stop"), DONE])]
@@ -135,11 +136,11 @@ def test_redirects_are_not_followed(server: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "not a JSON object: nothing"),
-        (b"<html>hello</html>", "not a JSON object: <html>"),
-        (b"\xff\xfe", "not a JSON object"),
-        (b"[" * 100_000, "not a JSON object"),
-        ([b"[]"], "not a JSON object"),
+        (b"", "replied with nothing instead of a JSON object"),
+        (b"<html>hello</html>", "replied with <html>hello</html> instead of a JSON object"),
+        (b"\xff\xfe", "instead of a JSON object"),
+        (b"[" * 100_000, "instead of a JSON object"),
+        ([b"[]"], "instead of a JSON object"),
         ({}, "no choices"),
         ({"choices": []}, r"no choices\[0\]"),
         ({"choices": "abc"}, r"choices\[0\] of the reply is str, not dict"),
@@ -222,7 +223,7 @@ def test_invalid_prompts_are_refused(server: Any) -> None:
     ("pieces", "problem"),
     [
         ([delta("half of"), delta("the te")[:-9]], "ended before the text was complete"),
-        ([delta("a"), event(b"{what"), DONE], "not a JSON object: {what"),
+        ([delta("a"), event(b"{what"), DONE], "replied with {what instead of a JSON object"),
         ([delta("a"), event({"error": {"message": "out of memory"}})], "out of memory"),
         ([delta("a"), event({"choices": [{"text": 1}]}), DONE], "no delta"),
         ([delta("a"), delta("", "content_filter"), DONE], "content_filter"),
@@ -253,5 +254,5 @@ def test_server_without_streaming_is_refused(server: Any) -> None:
 
 def test_stalled_stream_hits_the_timeout(server: Any) -> None:
     server.replies = [(200, [delta("a"), 1.0, delta("b", "stop")])]
-    with pytest.raises(ModelError, match=r"no answer within 0.2 seconds"):
+    with pytest.raises(ModelError, match=r"did not answer within 0.2 seconds"):
         list(server.model(timeout_seconds=0.2).stream(CHAT))

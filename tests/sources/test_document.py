@@ -62,7 +62,7 @@ def test_only_id_and_text_are_required() -> None:
     [
         ([], None, "not an array"),
         (None, None, "not null"),
-        ({"text": "x"}, "id", "missing"),
+        ({"text": "x"}, "id", "is missing"),
         ({"id": "", "text": "x"}, "id", "empty"),
         ({"_id": "", "text": "x"}, "_id", "empty"),
         ({"id": True, "text": "x"}, "id", "not a boolean"),
@@ -75,7 +75,7 @@ def test_only_id_and_text_are_required() -> None:
         ({"id": 10**600, "text": "x"}, "id", "at most 512 bytes in UTF-8, got 601"),
         ({"id": 10**5000, "text": "x"}, "id", "too many digits"),
         ({"id": "a", "text": "x", 10**5000: 1}, None, "unknown field"),
-        ({"id": "a", "_id": "b", "text": "x"}, "id", "differ"),
+        ({"id": "a", "_id": "b", "text": "x"}, "id", "`_id` is 'b', but `id` is 'a'; keep one"),
         ({"id": "a"}, "text", "requires a text"),
         ({"id": "a", "text": None}, "text", "not null"),
         ({"id": "a", "text": ["x"]}, "text", "not an array"),

@@ -35,14 +35,14 @@ def test_read_queries(tmp_path: Path, name: str, content: str) -> None:
         (
             "q.jsonl",
             '{"_id": "1", "text": "a"}\n{"_id": "1", "text": "b"}',
-            r":2: query 1 occurs twice",
+            r":2: another query has the id 1; remove one",
         ),
         ("q.jsonl", '{"_id": "1"}', r":1: text: a query requires a non-empty text"),
-        ("q.jsonl", '{"text": "a"}', r":1: id: missing"),
-        ("q.jsonl", "{", r":1: not JSON"),
-        ("q.tsv", "1 a", r":1: a line must be"),
+        ("q.jsonl", '{"text": "a"}', r":1: id: is missing"),
+        ("q.jsonl", "{", r":1: the line is not valid JSON"),
+        ("q.tsv", "1 a", r":1: the line has no tab"),
         ("q.tsv", "1\t ", r":1: text"),
-        ("q.jsonl", "", "contains no queries"),
+        ("q.jsonl", "", "the file contains no queries"),
     ],
 )
 def test_invalid_queries_are_refused(tmp_path: Path, name: str, content: str, words: str) -> None:
@@ -75,8 +75,8 @@ def test_read_qrels_of_trec(tmp_path: Path) -> None:
         ("1 a\n", ":1: a line must have 3 columns .*, got 2"),
         ("1 0 a 1 z\n", ":1: a line must have 3 columns .*, got 5"),
         ("1\ta\t1\n1\ta\t2\n", ":2: document a has two grades"),
-        ("1\t\t1\n", ":1: an id must not be empty"),
-        ("query-id\tcorpus-id\tscore\n", "contains no judgements"),
+        ("1\t\t1\n", ":1: the ids of query and document must not be empty"),
+        ("query-id\tcorpus-id\tscore\n", "the file contains no judgements"),
     ],
 )
 def test_invalid_judgements_are_refused(tmp_path: Path, content: str, words: str) -> None:

@@ -75,7 +75,7 @@ def test_first_invalid_line_raises_without_on_error(tmp_path: Path) -> None:
     path = write(tmp_path / "c.jsonl", '{"_id": "1", "text": "a"}\n{}\n')
     reader = read_documents(path)
     assert next(reader).id == "1"
-    with pytest.raises(SourceError, match=r"c\.jsonl:2: id: missing"):
+    with pytest.raises(SourceError, match=r"c\.jsonl:2: id: is missing"):
         next(reader)
 
 
@@ -99,7 +99,7 @@ def test_damaged_gzip_is_named(tmp_path: Path) -> None:
     whole = gzip.compress(b'{"_id": "1", "text": "a"}\n' * 9)
     for damaged in (whole[:-9], b"not gzip", whole[:20] + b"\0\0" + whole[22:]):
         path.write_bytes(damaged)
-        with pytest.raises(SourceError, match=r"c\.jsonl\.gz: damaged gzip"):
+        with pytest.raises(SourceError, match=r"c\.jsonl\.gz: the file is not valid gzip"):
             failures(path)
 
 
@@ -140,7 +140,11 @@ def test_invalid_rows_are_named_by_their_first_line(tmp_path: Path) -> None:
         ("id,text", FieldNames(id="key"), "no column key"),
         ("id,text", FieldNames(metadata=("year",)), "no column year"),
         ("id,text", FieldNames(numeric=("year",)), "no column year"),
-        ("id,text,x,x", FieldNames(), "columns must have different names; repeated: x"),
+        (
+            "id,text,x,x",
+            FieldNames(),
+            "columns must have different names, but these are repeated: x",
+        ),
         ("", FieldNames(), "the file has: none"),
     ],
 )
@@ -215,7 +219,7 @@ def test_text_that_is_not_utf8_is_named_with_line(tmp_path: Path) -> None:
     write(tmp_path / "b.txt", b"one\ntwo\xff")
     found, errors = failures(tmp_path)
     assert found == ["a.txt"]
-    assert str(errors[0]).startswith(f"{tmp_path / 'b.txt'}:2: not UTF-8")
+    assert str(errors[0]).startswith(f"{tmp_path / 'b.txt'}:2: the line is not UTF-8")
 
 
 # Paths
@@ -225,7 +229,7 @@ def test_paths_are_checked_before_reading(tmp_path: Path) -> None:
     good = write(tmp_path / "c.jsonl", "")
     with pytest.raises(SourceError, match="no such file"):
         read_documents([good, tmp_path / "missing.jsonl"])
-    with pytest.raises(SourceError, match=r"supported are \.csv, \.json, .* or a folder"):
+    with pytest.raises(SourceError, match=r"is not supported; use \.csv, \.json, .* or a folder"):
         read_documents([good, write(tmp_path / "c.pdf", "")])
     empty = tmp_path / "empty"
     write(empty / "corpus.jsonl", "")

@@ -48,7 +48,7 @@ def test_long_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SourceError, match=r"c\.jsonl\.gz:2: the line has more than 1,000 bytes"):
         next(reader)
     (tmp_path / "t.txt").write_text("x" * 1_001)
-    with pytest.raises(SourceError, match="has more than 1,000 bytes; split it"):
+    with pytest.raises(SourceError, match="the file has more than 1,000 bytes; split it"):
         list(read_documents(tmp_path / "t.txt"))
 
 
@@ -73,7 +73,7 @@ def test_gzip_bomb_takes_bounded_memory(tmp_path: Path) -> None:
 
 def test_binary_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_bytes("one\ntwo".encode("utf-16"))
-    with pytest.raises(SourceError, match=r"t\.txt: .*UTF-16|t\.txt:1: contains a NUL byte"):
+    with pytest.raises(SourceError, match=r"t\.txt: .*UTF-16|t\.txt:1: the line has a NUL byte"):
         list(read_documents(tmp_path / "t.txt"))
 
 
@@ -103,10 +103,10 @@ def test_survey_counts_by_kind_and_reason(tmp_path: Path) -> None:
 def test_unknown_field_name_is_refused_with_known_fields(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text(json.dumps({"id": "1", "headline": "One", "text": "t"}) + "\n")
-    words = r"hedline: occurs in none of the first 1 records; .* text \(did you mean headline"
+    words = r"hedline: is in none of the first 1 records; .* text \(did you mean headline"
     with pytest.raises(SourceError, match=words):
         list(read_documents(path, fields=FieldNames(title="hedline")))
-    with pytest.raises(SourceError, match="year: occurs in none"):
+    with pytest.raises(SourceError, match="year: is in none"):
         list(read_documents(path, fields=FieldNames(metadata=("year",))))
     table = tmp_path / "c.csv"
     table.write_text("id,Headline,text\n1,One,t\n")
@@ -159,13 +159,16 @@ def test_array_is_read_as_a_stream(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ('[{"id": "1", "text": "a"}', ":1: the array is cut off"),
-        ('[{"id": "1", "text": "a"},\n]', ":2: not JSON"),
+        ('[{"id": "1", "text": "a"},\n]', ":2: the array is not valid JSON"),
         ('[{"id": "1", "text": "a"}\n{"id": "2"}]', ":2: expected `,`, got '{'"),
         ('[\n{"id": "1", "text": "a"}] x', ":2: expected the end"),
-        ('[{"id": "1", "text": NaN}]', ":1: NaN is not JSON"),
-        ("[\n\n1]", ":3: an item of the array must be an object"),
-        ("[" * 100_000, ":1: is nested too deeply"),
-        (f'[{{"id": "1", "text": "a", "n": {"1" * 5_000}}}]', ":1: contains an invalid number"),
+        ('[{"id": "1", "text": NaN}]', ":1: NaN is not a JSON value"),
+        ("[\n\n1]", ":3: each item of the array must be a JSON object"),
+        ("[" * 100_000, ":1: the item is nested too deeply"),
+        (
+            f'[{{"id": "1", "text": "a", "n": {"1" * 5_000}}}]',
+            ":1: the item contains an invalid number",
+        ),
     ],
 )
 def test_invalid_array_is_named_with_line(tmp_path: Path, content: str, words: str) -> None:
@@ -185,7 +188,7 @@ def test_invalid_item_is_named_at_once(tmp_path: Path, monkeypatch: pytest.Monke
         path.write_text(
             f'[{{"id": "1",\n{part}}},' + '{"id": "2", "text": "b"},\n' * 10_000 + "{}]"
         )
-        with pytest.raises(SourceError, match=r"c\.json:2: not JSON"):
+        with pytest.raises(SourceError, match=r"c\.json:2: the array is not valid JSON"):
             list(read_documents(path))
 
 
@@ -204,7 +207,7 @@ def test_closed_standard_input_is_named() -> None:
     done = subprocess.run(
         ["sh", "-c", '"$0" -c "$1" <&-', sys.executable, code], capture_output=True, text=True
     )
-    assert "SourceError: -: standard input is closed" in done.stderr
+    assert "SourceError: -: standard input is closed; name a file instead" in done.stderr
 
 
 def test_json_lines_are_read_from_standard_input() -> None:
@@ -328,12 +331,13 @@ def test_large_row_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert next(found).id == "1"
     list(found)
     assert errors[0].line == 203
-    message = f"{path}:203: not a table row: it has more than 1,000 bytes; is a quote not closed?"
+    message = f"{path}:203: the row is not valid (more than 1,000 bytes; "
+    message += "check that every quote is closed)"
     assert str(errors[0]) == message
     with pytest.raises(SourceError, match="more than 1,000 bytes"):
         list(read_documents(path))
     path.write_text('id,text\n1,"' + "x\n" * 2_000)
-    with pytest.raises(SourceError, match=r"c\.csv:2: .* more than 1,000 bytes"):
+    with pytest.raises(SourceError, match=r"c\.csv:2: .*more than 1,000 bytes"):
         list(read_documents(path))
 
 
@@ -355,6 +359,6 @@ def test_damaged_gzip_file_is_named(tmp_path: Path, name: str, damage: str) -> N
         packed = bytearray(content.encode())
     path = tmp_path / name
     path.write_bytes(packed)
-    with pytest.raises(SourceError, match="damaged gzip file: ") as caught:
+    with pytest.raises(SourceError, match=r"the file is not valid gzip \(") as caught:
         list(read_documents(path))
     assert caught.value.path == path

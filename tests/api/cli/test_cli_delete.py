@@ -61,9 +61,9 @@ def test_an_unreadable_file_of_ids_is_named(
     for name, words in (
         ("pipe", "pipe: is a named pipe, not a regular file; to read from a pipe, use `-`"),
         ("zero", "zero: is a device, not a regular file"),
-        ("large", "large: has more than 1,000 bytes; split it"),
-        ("binary", "binary:2: contains a NUL byte"),
-        ("latin", "latin:2: not UTF-8"),
+        ("large", "large: the file has more than 1,000 bytes; split it"),
+        ("binary", "binary:2: the line has a NUL byte"),
+        ("latin", "latin:2: the line is not UTF-8"),
         ("none", "none: cannot be read: No such file"),
     ):
         done = run("delete", index, "--ids-file", str(tmp_path / name))
