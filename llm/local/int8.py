@@ -8,8 +8,8 @@ and are quantised as they come, so no calibration is needed (W8A8 dynamic, as in
 where the processor has them.
 
 On SmolLM2-135M one thread reads 1.9 times as fast as in float32; two threads read no faster, as
-quantising the activations takes as long as the products (benchmarks/speed/promptreps_speed.py). States
-have a cosine of 0.993 to 0.998 to those of float32. With AMX, bfloat16 is faster and closer
+quantising the activations takes as long as the products (benchmarks/speed/promptreps_speed.py).
+States have a cosine of 0.993 to 0.998 to those of float32. With AMX, bfloat16 is faster and closer
 (0.9997): int8 is for weights that would not fit the memory.
 """
 
