@@ -274,8 +274,7 @@ def main() -> None:
 
     def encoder() -> Encoder:
         if not loaded:
-            config = DenseEncoderConfig(device="cpu", precision=arguments.precision)
-            loaded.append(load_encoder(config))
+            loaded.append(load_encoder(DenseEncoderConfig(precision=arguments.precision)))
         return loaded[0]
 
     sets = {}
