@@ -57,7 +57,7 @@ def read_criteria(text: str, weight: float) -> Criteria:
     names = [fold(one.name) for one in chosen]
     if not 1 <= len(chosen) <= MAX_CRITERIA:
         raise BadAnswer(
-            f"there must be 1 to {MAX_CRITERIA} criteria besides relevance, got {len(chosen)}"
+            f"there are {len(chosen)} criteria besides relevance, not 1 to {MAX_CRITERIA}"
         )
     for name in names:
         if names.count(name) > 1 or name == "document":
@@ -81,7 +81,7 @@ def _criterion(entry: dict[str, Any], weight: float) -> Criterion:
     name = one_line(name).replace("[", "(").replace("]", ")")
     maximum = number(entry.get("maximum", 5), 0, MAX_MAXIMUM, f'"maximum" of "{name}"')
     if maximum == 0:
-        raise BadAnswer(f'"maximum" of "{name}" must be above 0, got 0')
+        raise BadAnswer(f'"maximum" of "{name}" is 0, but must be above 0')
     return Criterion(
         name,
         one_line(definition),
