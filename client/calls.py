@@ -264,7 +264,8 @@ def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchRe
         body = {"query": request, **fields}
     elif fields:
         raise InvalidInputError(
-            "is allowed only with a query string; with a SearchRequest, put it into the request",
+            "cannot be combined with a request object; set it inside the request, or pass the "
+            "query as a string",
             field=next(iter(fields)),
         )
     else:

@@ -1,4 +1,7 @@
-"""Rerankers: reorder the hits of a search under a budget. All share one protocol."""
+"""Rerankers: they reorder the hits of a search, within limits of time, calls and tokens.
+
+All of them implement the protocol `Reranker`.
+"""
 
 from ..ask import Status
 from . import kinds as kinds

@@ -1,8 +1,8 @@
-"""Calibration of scores: converts the scores of a reranker to probabilities.
+"""Calibration: converts the scores of a reranker to probabilities of relevance.
 
 Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999): the probability
-that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). Slope and intercept are
-fitted to judged hits. The order of hits does not change.
+that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits
+slope and intercept to relevance judgements. The order of the hits does not change.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from .protocol import Budget, Needs, Placed, Reranked, Reranker, Task
 class CalibrationConfig(Config):
     """Conversion of a reranker's score to the probability that the hit is relevant (Platt, 1999).
 
-    p = 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits slope and intercept
-    to judgements.
+    The probability is 1 / (1 + exp(-(slope * score + intercept))). `twindex calibrate` fits slope
+    and intercept to relevance judgements.
     """
 
     slope: Annotated[float, Bounds(0, 1e30, above=True)]
@@ -29,12 +29,15 @@ class CalibrationConfig(Config):
 
 
 def probability(score: float, calibration: CalibrationConfig) -> float:
-    """Return the calibrated probability of a score, in (0, 1)."""
+    """Return the probability, in (0, 1), that a hit with this reranker score is relevant."""
     return logistic(calibration.slope * score + calibration.intercept)
 
 
 class Calibrated:
-    """A reranker with calibrated scores. The original score is in the reasons, as `raw`."""
+    """A reranker whose scores are converted to probabilities of relevance.
+
+    The reasons of a hit (`Placed.reasons`) have the original score as `raw`.
+    """
 
     def __init__(self, reranker: Reranker, calibration: CalibrationConfig) -> None:
         self.kind = reranker.kind

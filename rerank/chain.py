@@ -21,10 +21,11 @@ from .protocol import Budget, Needs, Placed, Reranked, Reranker, Task
 
 
 class StageConfig(Config):
-    """One stage of a chain.
+    """One stage of a chain of rerankers.
 
-    reranker:   configuration of the reranker.
-    candidates: number of best hits of the previous stage that the reranker judges.
+    reranker:   configuration of the stage's reranker.
+    candidates: number of hits that the reranker judges: the best ones of the previous stage, or of
+                the search for the first stage.
     """
 
     reranker: Annotated[RerankerConfig, OneOf(RERANKERS)]
@@ -43,7 +44,7 @@ class ChainConfig(RerankerConfig):
 
     kind: Literal["chain"] = "chain"
     stages: tuple[StageConfig, ...] = Field(min_length=1)
-    """Stages in order. Each has a `reranker`, and the number of hits it judges: `candidates`."""
+    """Stages in order. Each has a `reranker` and `candidates`, the number of hits it judges."""
     # A chain has no such fields of its own; its stages have them.
     text: ClassVar[Any]  # type: ignore[misc]
     candidates: ClassVar[Any] = property(lambda chain: chain.stages[0].candidates)  # type: ignore[misc]
@@ -65,8 +66,8 @@ class Chain:
     one budget. If a stage fails, the later stages do not run, and the order of the previous stage
     is the result.
 
-    The score of a candidate in a stage is its score in the previous stage. The scores of the result
-    are those of the last stage.
+    A stage receives candidates with their scores of the previous stage (`Candidate.score`). The
+    scores in the result are those of the last stage.
     """
 
     kind = "chain"
@@ -76,7 +77,7 @@ class Chain:
 
     @classmethod
     def load(cls, config: ChainConfig) -> Self:
-        """Return the chain of a configuration. Raises the errors of `load_reranker`."""
+        """Load the rerankers of all stages. Raises the errors of `load_reranker`."""
         return cls([(stage.reranker.load(), stage.candidates) for stage in config.stages])
 
     @property
@@ -104,7 +105,7 @@ class Chain:
 
 @dataclass(slots=True)
 class _TaskState:
-    """The state of one task between stages."""
+    """The order of one task's candidates and the results of the stages that have run so far."""
 
     task: Task
     meter: Meter[Budget]
@@ -156,12 +157,12 @@ class _TaskState:
 
 
 def _candidate_scores(given: Sequence[float | None]) -> list[float]:
-    """Return candidate scores for the next stage, in the order of the previous stage.
+    """Return the scores of n candidates for the next stage, in the order of the previous stage.
 
-    given: scores of the previous stage; None for a hit that it did not score.
+    given: scores of the previous stage; None for a candidate that it did not score.
 
-    A hit without a score gets the lowest score of the others. If no hit has a score, the scores are
-    n, n - 1, ..., 1.
+    A candidate without a score gets the lowest score of the others. If no candidate has a score,
+    the scores are n, n - 1, ..., 1.
     """
     known = [score for score in given if score is not None]
     if not known:

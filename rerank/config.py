@@ -29,11 +29,14 @@ RerankerName = Annotated[str, Field(pattern=RERANKER_NAME)]
 
 @dataclass(frozen=True, slots=True)
 class Shorthand:
-    """How a spec such as `--rerank pairwise:MODEL@20` names a kind; see `twindex.rerank.spec`.
+    """How a spec such as `--rerank pairwise:MODEL@20` on the command line names a reranker.
 
-    words:    word -> fields that it sets. None: the only word is the kind's name, with - for _.
-    argument: path of the field that the text after the colon sets. A kind without this field
-              accepts no colon.
+    See `twindex.rerank.spec`.
+
+    words:    word before the colon -> configuration fields that the word sets. None: the only word
+              is the kind's name, with - in place of _.
+    argument: path of the configuration field that the text after the colon sets. If the kind has no
+              such field, its specs have no colon.
     shown:    placeholder for the text after the colon in help and errors.
     """
 
@@ -45,10 +48,11 @@ class Shorthand:
 class RerankerConfig(Config):
     """Base of all reranker configurations.
 
-    made_by:      class of the reranker, as "module:name", or ".module:name" relative to the
-                  configuration's package. The module is imported when a reranker is loaded.
-    shorthand:    how a spec names the kind.
-    scores_texts: True if the reranker scores each text independently and reads only texts.
+    made_by:      class or function that creates the reranker, as "module:name", or ".module:name"
+                  relative to the configuration's package. The module is imported on loading.
+    shorthand:    how a spec on the command line names this kind of reranker.
+    scores_texts: True if the reranker scores each hit independently of the others, and reads only
+                  texts (no stored scores or vectors).
     """
 
     made_by: ClassVar[str]
@@ -59,9 +63,10 @@ class RerankerConfig(Config):
     candidates: Few = 100
     """Number of hits to rerank if a request does not set `top_n`."""
     text: Literal["passage", "document"] = "passage"
-    """Text read for each hit: its title with its best passage, or with the whole document."""
+    """Text that is read for each hit: title and best passage, or title and whole document."""
     calibration: CalibrationConfig | None = None
-    """Converts scores to probabilities; then `min_score` of a request is a probability."""
+    """Converts scores to probabilities, so that `min_score` of a request is a probability; None =
+    scores are not converted."""
 
     def load(self) -> Reranker:
         """Load the reranker and its models. Raises the errors of `load_reranker`."""
@@ -69,12 +74,12 @@ class RerankerConfig(Config):
         return reranker if self.calibration is None else Calibrated(reranker, self.calibration)
 
     def make(self) -> Reranker:
-        """Return the reranker without its calibration."""
+        """Create the reranker, ignoring `calibration`."""
         reranker: Reranker = named(self.made_by, type(self))(self)
         return reranker
 
     def on(self, device: Device) -> Self:
-        """Return a copy of the configuration with the models on another device."""
+        """Return a copy of the configuration that loads its models on `device`."""
         if "device" not in type(self).model_fields:
             return self
         return self.model_copy(update={"device": device})
@@ -89,9 +94,9 @@ class PromptingConfig(RerankerConfig):
     """The language model: fields of `LanguageModelConfig`."""
 
     def language_model(self) -> LikelihoodModel | GenerativeModel:
-        """Load the language model.
+        """Load the language model that `llm` describes.
 
-        Raises the errors of `load_language_model`; a ConfigError names the field under `llm`.
+        Raises the errors of `load_language_model`. The field of a ConfigError starts with "llm.".
         """
         try:
             return load_language_model(self.llm)
@@ -105,7 +110,7 @@ class PromptingConfig(RerankerConfig):
 
 
 RERANKERS = Kinds(RerankerConfig, "reranker", "twindex.rerankers")
-"""The registry of reranker kinds."""
+"""The registry of the kinds of rerankers, such as "pairwise": name -> configuration class."""
 
 RerankerLoader = Callable[[RerankerConfig], Reranker]
 """A function that loads a reranker from its configuration, such as `load_reranker`."""
@@ -114,7 +119,7 @@ RerankerLoader = Callable[[RerankerConfig], Reranker]
 class Rerankers(Config):
     """The content of a TOML file with tables `[rerankers.NAME]`.
 
-    rerankers: name -> configuration of a reranker.
+    rerankers: NAME -> configuration of the reranker with this name.
     """
 
     rerankers: dict[RerankerName, Annotated[RerankerConfig, OneOf(RERANKERS)]] = Field(
@@ -125,10 +130,10 @@ class Rerankers(Config):
 def load_reranker(config: RerankerConfig, *, device: Device | None = None) -> Reranker:
     """Load a reranker and its models.
 
-    device: device of the models. None: the device of the configuration.
+    device: device of the models. None: the device that the configuration names.
 
-    Raises ConfigError for options that cannot be used, and ModelError for a model that cannot be
-    loaded. Uses the network only for a server that the configuration names, and to download weights
-    if the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
+    Raises ConfigError for an option that is not supported, and ModelError for a model that cannot
+    be loaded. Uses the network only to call a server that the configuration names, or to download
+    weights if the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
     """
     return (config if device is None else config.on(device)).load()

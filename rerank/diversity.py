@@ -1,4 +1,4 @@
-"""Maximal marginal relevance: prefers hits that are relevant and unlike the hits above them."""
+"""Maximal marginal relevance (MMR): prefers relevant hits that differ from the hits above them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from .config import RERANKERS, RerankerConfig, Shorthand
 from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 DECIMALS = 6
-"""Decimals of a similarity. Rounding removes differences due to the order of float sums."""
+"""Decimals to which similarities are rounded, because their last digits depend on the order of
+float sums."""
 
 Similar = Callable[[int], NDArray[np.float64]]
-"""Number of a candidate -> its similarity to every candidate, float64 [n] in [0, 1]."""
+"""Position of a candidate -> its similarity to each of the n candidates, float64 [n] in [0, 1]."""
 
 
 @RERANKERS.register
 class DiversityConfig(RerankerConfig):
-    """Maximal marginal relevance (Carbonell and Goldstein, 1998)."""
+    """Maximal marginal relevance (MMR, Carbonell and Goldstein, 1998): prefers relevant hits that
+    differ from the hits above them."""
 
     made_by = ".diversity:DiversityReranker"
     shorthand = Shorthand(argument="leg", shown="LEG")
@@ -37,7 +39,7 @@ class DiversityConfig(RerankerConfig):
     relevance: Share = 0.7
     """Weight of relevance against novelty, the lambda of the paper: 1 = relevance only."""
     leg: str | None = Field(default=None, pattern=LEG_NAME)
-    """Dense leg whose stored vectors measure similarity; None = the words of the texts."""
+    """Dense leg whose stored vectors are compared; None = the words of the texts are compared."""
     top_k: Few = 10
     """Number of top positions to fill; the other hits keep their order."""
     analyzer: AnalyzerConfig = AnalyzerConfig()
@@ -49,14 +51,15 @@ class DiversityReranker:
 
     Each of the first `top_k` positions goes to the hit with the largest
 
-        lambda * relevance - (1 - lambda) * (largest similarity to a hit placed before)
+        lambda * relevance - (1 - lambda) * (largest similarity to a hit that is already placed)
 
-    A tie goes to the earlier hit. The other hits keep their order and are not judged. No model is
-    called.
+    where lambda is the configured `relevance`. A tie goes to the earlier hit. The other hits keep
+    their order and are not judged. No model is called.
 
     Relevance is the candidate's score, scaled from 0 (lowest candidate) to 1 (highest). If all
     scores are equal, relevance is 1 for all. Similarity is the cosine of stored vectors, or of
-    tf-idf weights of words. A negative cosine counts as 0. A hit without a vector has similarity 0.
+    tf-idf weights of words. A negative cosine counts as 0. A hit without a vector has similarity 0
+    to all others.
     """
 
     kind = "mmr"
@@ -67,10 +70,10 @@ class DiversityReranker:
         self.needs = Needs(vectors=config.leg)
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """See Reranker.
+        """Rerank several tasks; see `Reranker.rerank`.
 
-        Raises InvalidInputError if a score is not a finite number, or if `leg` is configured and no
-        candidate has a vector.
+        Raises InvalidInputError if a candidate's score is not a finite number, or if `leg` is
+        configured and no candidate has a vector.
         """
         meter = Meter(budget or Budget())
         found = []
@@ -125,10 +128,11 @@ class DiversityReranker:
         return lambda i: _cosine(vectors @ vectors[i])
 
     def _words(self, candidates: Sequence[Candidate]) -> Any:
-        """Return tf-idf weights of the candidates' texts: a csr_array of float64 [n, terms].
+        """Return tf-idf weights of the n candidates' texts: a csr_array of float64 [n, terms].
 
-        A weight is (1 + ln tf) * (1 + ln((1 + n) / (1 + df))). Rows are scaled to length 1; the row
-        of a text without words is zero.
+        The weight of a term that occurs tf times in the text and in df of the n texts is
+        (1 + ln tf) * (1 + ln((1 + n) / (1 + df))). Rows are scaled to length 1; the row of a text
+        without words is zero.
         """
         from scipy.sparse import csr_array  # A slow import.
 
@@ -167,14 +171,16 @@ def _relevance(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
 
 
 def _vectors(candidates: Sequence[Candidate], leg: str) -> NDArray[np.float64]:
-    """Return the candidates' vectors scaled to length 1: float64 [n, d].
+    """Return the vectors of n candidates, scaled to length 1: float64 [n, d].
 
-    A candidate without a vector gets a zero row. Raises InvalidInputError if all lack a vector.
+    leg: name of the leg that stores the vectors, for the error.
+
+    A candidate without a vector gets a zero row. Raises InvalidInputError if no candidate has one.
     """
     known = [candidate.vector for candidate in candidates if candidate.vector is not None]
     if not known:
         raise InvalidInputError(
-            f"no candidate has a vector of leg {leg!r}; outside a collection, set `leg` to None",
+            f"no candidate has a vector of leg {leg!r}; set `Candidate.vector`, or `leg` to None",
             field="leg",
         )
     none = np.zeros(len(known[0]))

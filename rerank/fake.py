@@ -17,7 +17,7 @@ from .scoring import Question, Scored, ScoringReranker
 class FakeRerankerConfig(RerankerConfig):
     """A reranker without a model, for tests and experiments.
 
-    The score of a hit is the fraction of the query's words that it contains.
+    The score of a hit is the fraction of the query's words that occur in its text.
     """
 
     made_by = ".fake:FakeReranker"
@@ -25,13 +25,13 @@ class FakeRerankerConfig(RerankerConfig):
 
     kind: Literal["fake"] = "fake"
     milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
-    """Milliseconds to wait for each hit."""
+    """Milliseconds to wait before each hit is scored."""
     fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
-    """Number of the hit, from 0, at which the reranker fails; None = it never fails."""
+    """Position of the hit, from 0, at which the reranker fails; None = it never fails."""
 
 
 class FakeReranker(ScoringReranker[Question, float]):
-    """Scores a hit by the fraction of the query's words that it contains.
+    """Scores a hit by the fraction of the query's words that occur in its text.
 
     See `FakeRerankerConfig`.
     """

@@ -1,6 +1,6 @@
-"""The built-in kinds of rerankers. Importing a module registers its kind.
+"""Registers the built-in kinds of rerankers, by importing the modules that define them.
 
-Help texts and errors list the kinds in this order.
+Help texts and errors list the kinds in the order of these imports.
 """
 
 from __future__ import annotations

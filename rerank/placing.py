@@ -1,7 +1,8 @@
 """Runs ranking algorithms that ask a model questions, and returns the new order of candidates.
 
-Such an algorithm is a generator of questions, called a course; see `ask.course`. Questions of all
-tasks are batched together; see `ask.rounds`.
+Such an algorithm is a generator of questions, called a course; see `ask.course`. It ranks the
+candidates of one task (one query). The questions of all tasks are batched together; see
+`ask.rounds`.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ The order contains every candidate of the task exactly once, even if the budget 
 
 
 class Placing(Rounds[Q, A]):
-    """Runs the ranking algorithms (`ask.Course`) of a reranker. Thread-safe.
+    """Reranks tasks by running a ranking algorithm (`ask.Course`) for each. Thread-safe.
 
-    judge:      model that answers the questions of an algorithm.
+    judge:      model that answers the questions of the algorithms.
     remembered: maximum number of cached answers; the least recently used ones are dropped.
     """
 
@@ -42,8 +43,8 @@ class Placing(Rounds[Q, A]):
     ) -> list[Reranked]:
         """Rerank several tasks; see `Reranker.rerank`.
 
-        course: function that starts the ranking algorithm for a task. The task that it receives
-            contains only the candidates that the budget allows.
+        course: function that starts the ranking algorithm for a task. It receives the task without
+            the candidates that exceed `Budget.candidates`.
         """
         budget = budget or Budget()
         seen = [replace(task, candidates=task.candidates[: budget.candidates]) for task in tasks]
@@ -56,10 +57,10 @@ class Placing(Rounds[Q, A]):
 
 
 def _reranked(found: Finished[Sequence[Placed]], judged: int, total: int) -> Reranked:
-    """Convert the result of a ranking algorithm to a Reranked.
+    """Return the result of a ranking algorithm as a Reranked.
 
     judged: number of candidates that the algorithm received.
-    total:  number of candidates of the task.
+    total:  number of all candidates of the task. Those that were not judged come last.
     """
     order = found.result
     if order is None:

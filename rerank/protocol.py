@@ -17,7 +17,7 @@ from ..core.bounds import Calls
 class Budget(Limits):
     """Limits for reranking one query; None = no limit.
 
-    candidates: number of best hits that may be judged. The other hits keep their order.
+    candidates: maximum number of hits that are judged, from the best. The others keep their order.
     """
 
     candidates: Calls | None = None
@@ -28,14 +28,15 @@ class Candidate:
     """A hit to be reranked.
 
     id:       id of the document.
-    text:     text of the best passage, without the title. If the document is not cut into passages:
-              its whole text.
+    text:     text of the document's best passage, without the title; the whole text if the document
+              is not cut into passages.
     title:    title of the document.
     document: text of the whole document; None if it equals `text`.
-    score:    score of the search, or of the previous stage of a chain. Any unit.
-    legs:     leg -> stored score, for the legs in `Needs.legs`. A leg that does not return the
-              document is missing.
-    vector:   float32 [d], vector stored by the leg `Needs.vectors`; None if there is none.
+    score:    score of the hit in the search, or in the previous stage of a chain. Any range.
+    legs:     name of a leg -> score of the document in this leg, for the legs in `Needs.legs`. A
+              leg that does not return the document has no entry.
+    vector:   float32 [d], vector of the passage, stored by the leg `Needs.vectors`; None if there
+              is none.
     """
 
     id: str
@@ -47,11 +48,11 @@ class Candidate:
     vector: NDArray[np.float32] | None = None
 
     def read(self, part: Literal["passage", "document"] = "passage") -> str:
-        """Return the title followed by the text of the passage or document."""
+        """Return the title, a space, and the text of the best passage or of the document."""
         return f"{self.title} {self.body(part)}".strip()
 
     def body(self, part: Literal["passage", "document"]) -> str:
-        """Return the text of the passage or document, without the title."""
+        """Return the text of the best passage or of the document, without the title."""
         return self.document if part == "document" and self.document is not None else self.text
 
 
@@ -59,8 +60,8 @@ class Candidate:
 class Task:
     """A query with its candidates, best first. Ids of candidates are unique.
 
-    guard: its method `check` is called before each call of a model. An exception that it raises
-           ends the reranking. Tasks that are reranked together share one guard.
+    guard: object whose method `check` is called before each call of a model. An exception from
+           `check` ends the reranking. Tasks that are reranked together share one guard.
     """
 
     query: str
@@ -70,12 +71,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A candidate in the new order.
+    """One candidate in the order that a reranker returns.
 
     index:   position of the candidate in the task, from 0.
-    score:   score of the reranker; None if the candidate was not judged or the method gives no
+    score:   score from the reranker; None if the candidate was not judged or the method gives no
              scores. If all candidates have scores, these are in descending order.
-    reasons: details of the judgement, as JSON values: wins and ties, scores of criteria, windows.
+    reasons: details of the judgement, as JSON values. They depend on the kind of reranker: for
+             example wins and ties, scores of criteria, or windows.
     judged:  True if the reranker judged the candidate. Candidates that were not judged follow the
              others in their original order.
     """
@@ -91,15 +93,18 @@ class Reranked:
     """The result of reranking one query.
 
     order:     every candidate of the task exactly once, best first.
-    status:    see `ask.Status`. If it is "failed", the order is that of the task.
-    usage:     usage of models, in calls that ended in time. calls: prompts, or pairs, that they
-               read. cache_hits: judgements taken from the cache without a call.
+    status:    "complete", "partial" or "failed"; see `ask.Status`. If it is "failed", the order is
+               that of the task, or of the last stage of a chain that did not fail.
+    usage:     usage of models, in calls that ended within the time limit. Its `calls` counts
+               prompts, or pairs of query and passage; its `cache_hits` counts judgements taken from
+               the cache without a call.
     seconds:   wall-clock time until the task was finished.
-    truncated: number of candidates whose text was cut in any stage.
+    truncated: number of candidates whose text was too long and was cut; for a chain, the largest
+               number of a stage.
     warnings:  warnings for the caller.
-    error:     reason of the status "failed".
-    stages:    stages of a chain, in order: (name, result). Positions in a result refer to the
-               candidates that this stage received.
+    error:     reason of the status "failed"; None for another status.
+    stages:    for a chain, (name, result) of each stage that ran. `Placed.index` in such a result
+               is a position among the candidates that this stage received.
     """
 
     order: Sequence[Placed]
@@ -113,31 +118,32 @@ class Reranked:
 
 
 def failed(count: int, error: TwindexError) -> Reranked:
-    """Return a failed result that keeps `count` candidates in their order."""
+    """Return the result of a reranking that failed: `count` candidates in their original order."""
     order = [Placed(i, judged=False) for i in range(count)]
     return Reranked(order, status="failed", error=error)
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Stored data of a collection that a reranker reads, in addition to texts.
+    """The stored data of a collection that a reranker reads, in addition to texts.
 
-    legs:    legs whose scores the candidates must have.
-    vectors: dense leg whose vectors the candidates must have; None if no vectors are needed.
+    legs:    names of the legs whose scores the candidates must have.
+    vectors: name of the dense leg whose vectors the candidates must have; None if no vectors are
+             needed.
     """
 
     legs: frozenset[str] = frozenset()
     vectors: str | None = None
 
     def __or__(self, other: Needs) -> Needs:
-        """Return the union of two Needs.
+        """Return the data that two rerankers read together.
 
-        Raises ConfigError if they need the vectors of different legs.
+        Raises ConfigError if they read the vectors of different legs.
         """
         if self.vectors and other.vectors and self.vectors != other.vectors:
             raise ConfigError(
-                "all stages of a chain must use the vectors of one leg, got "
-                f"{self.vectors} and {other.vectors}"
+                "all stages of a chain must read the vectors of the same leg, got "
+                f"{self.vectors!r} and {other.vectors!r}; change the `leg` of one stage"
             )
         return Needs(self.legs | other.legs, self.vectors or other.vectors)
 
@@ -147,19 +153,19 @@ class Reranker(Protocol):
 
     @property
     def kind(self) -> str:
-        """Return the `kind` of the reranker's configuration."""
+        """Return the `kind` of the reranker's configuration, such as "pairwise"."""
 
     @property
     def needs(self) -> Needs:
-        """Return the stored data that candidates must have."""
+        """Return the stored data of a collection that candidates must have."""
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         """Rerank several tasks. Return one result for each task, in the same order.
 
-        budget: limits of each task. Its milliseconds start with this call for all tasks.
+        budget: limits for each task. The time limit starts with this call for all tasks.
 
-        If a model fails, the result has the status "failed"; no exception is raised. Raises the
-        exceptions of the tasks' guard.
+        If a model fails, the result of the task has the status "failed"; no exception is raised.
+        Raises the exceptions of the guard (`Task.guard`).
         """
 
 

@@ -1,4 +1,4 @@
-"""Shared code of rerankers that score each hit independently."""
+"""Shared code of rerankers that score each hit independently of the other hits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 @dataclass(slots=True)
 class Question:
-    """A query with the text of one hit.
+    """A question for a judge: how relevant is the text of one hit to a query?
 
     position: position of the hit in the task, from 0.
     """
@@ -27,7 +27,7 @@ class Question:
 
     @property
     def key(self) -> tuple[bytes, bytes]:
-        """Return the digests of query and text."""
+        """Return the digests of query and text, as the key of a cached answer."""
         return digest(self.query), digest(self.text)
 
 
@@ -36,7 +36,7 @@ class Scored:
     """The score of one hit.
 
     reasons: details for the caller, as JSON values.
-    key:     sort key of the hit, descending; None: the score is the sort key.
+    key:     value by which hits are sorted, largest first; None: hits are sorted by `score`.
     """
 
     score: float
@@ -61,14 +61,14 @@ class ScoringReranker(Generic[Q, A]):
 
         judge:    model that answers the questions.
         question: function that makes a question from a query, a text and the position of its hit.
-        read:     function that returns the score in an answer.
-        part:     text of a hit that is read.
+        read:     function that converts an answer to a score.
+        part:     text of a hit that the judge reads: its best passage or the whole document.
         """
         self._placing: Placing[Q, A] = Placing(judge)
         self._make, self._read, self._part = question, read, part
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """See Reranker."""
+        """Rerank several tasks; see `Reranker.rerank`."""
         return self._placing.rerank(tasks, self._course, budget)
 
     def _course(self, task: Task) -> Course[Q, A]:
@@ -85,8 +85,8 @@ def by_score(
 ) -> Generator[Sequence[Q], Sequence[A | None], list[Placed]]:
     """Ask one question for each candidate, in one round, and sort the candidates by score.
 
-    question: function that makes a question from a task, a candidate and its position.
-    read:     function that returns the score in an answer.
+    question: function that makes a question from a task, a candidate and the candidate's position.
+    read:     function that converts an answer to a score.
     """
     answers = yield [question(task, one, i) for i, one in enumerate(task.candidates)]
     return ranked_by_score([None if answer is None else read(answer) for answer in answers])
@@ -94,6 +94,8 @@ def by_score(
 
 def ranked_by_score(found: Sequence[Scored | None]) -> list[Placed]:
     """Return the candidates sorted by score, descending. Candidates without a score come last.
+
+    found: score of each candidate, in the order of the task; None for a candidate without a score.
 
     Ties, and candidates without a score, keep their order. Raises ModelError for a score that is
     not a finite number.
@@ -104,7 +106,8 @@ def ranked_by_score(found: Sequence[Scored | None]) -> list[Placed]:
             keys[i] = one.score if one.key is None else one.key
             if not math.isfinite(keys[i]):
                 raise ModelError(
-                    f"the model's score of candidate {i} must be a finite number, got {keys[i]}"
+                    f"the score of candidate {i} must be a finite number, got {keys[i]}; use "
+                    "another model"
                 )
     judged = [
         Placed(i, one.score, one.reasons)

@@ -3,8 +3,9 @@
     SPEC  = STAGE [+ STAGE ...]
     STAGE = KIND[:MODEL][@CANDIDATES]
 
-MODEL is a folder, the name of a model or the name of a leg, depending on the kind. All other
-options have their defaults. To set them, use a TOML file (`RerankerRegistry.read`).
+The stages form a chain. KIND is a kind of reranker. MODEL is a folder, the name of a model or the
+name of a leg, depending on the kind. CANDIDATES is the number of hits to rerank. All other options
+have their defaults. To set them, use a TOML file (`RerankerRegistry.read`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ logger = logging.getLogger(__name__)
 
 
 class _Word(NamedTuple):
-    """A word in a spec, with the configuration class of its kind and the fields that it sets."""
+    """A word that names a kind of reranker in a spec.
+
+    config: configuration class of the kind.
+    fields: fields of the configuration that the word sets.
+    """
 
     word: str
     config: type[RerankerConfig]
@@ -30,7 +35,7 @@ class _Word(NamedTuple):
 
     @property
     def argument(self) -> list[str]:
-        """Return the path of the field that MODEL sets; [] if the kind accepts no MODEL."""
+        """Return the path of the field that MODEL (after the colon) sets; [] if there is none."""
         path = self.config.shorthand.argument.split(".")
         return path if path[0] in self.config.model_fields else []
 
@@ -47,7 +52,7 @@ class _Word(NamedTuple):
 
 
 def _words() -> dict[str, _Word]:
-    """Return the spec words of all kinds. A word belongs to the first kind registered with it."""
+    """Return the words that name kinds in specs. A word names the first kind registered with it."""
     found: dict[str, _Word] = {}
     for kind, config in RERANKERS.classes().items():
         words = config.shorthand.words
@@ -60,7 +65,7 @@ def _words() -> dict[str, _Word]:
 
 @cache
 def _warn_of_taken(word: str, kind: str, first: str) -> None:
-    """Log a warning, once, that a kind cannot use a spec word that another kind already has."""
+    """Log a warning, once, that a word in specs names the kind `first` and not the kind `kind`."""
     logger.warning(
         "a spec cannot name the reranker %r as %r: the reranker %r already uses this word",
         kind,
@@ -70,7 +75,7 @@ def _warn_of_taken(word: str, kind: str, first: str) -> None:
 
 
 def usages() -> tuple[str, ...]:
-    """Return the forms that a stage may have, for help and errors: `late[:MODEL]` and so on."""
+    """Return the forms of a stage in a spec, such as `late[:MODEL]`, for help and errors."""
     return tuple(word.usage for word in _words().values())
 
 
@@ -80,15 +85,15 @@ def parse_spec(text: str) -> RerankerConfig:
     >>> parse_spec("leg:late@50").candidates
     50
 
-    Every stage after the first requires @CANDIDATES. Raises ConfigError for an invalid spec; the
-    error lists the known kinds.
+    Every stage after the first requires @CANDIDATES. Raises ConfigError for an invalid spec. For an
+    unknown kind, the error lists the known kinds.
     """
     stages = [_stage(stage, text) for stage in text.split("+")]
     if len(stages) == 1:
         return _validated(stages[0], text)
     for stage, given in zip(stages[1:], text.split("+")[1:], strict=True):
         if "candidates" not in stage:
-            message = f"{text!r}: stage {given!r} requires a number of hits, as in {given}@10"
+            message = f"{text!r}: stage {given!r} has no number of hits; write it as {given}@10"
             raise ConfigError(message)
     chain = []
     for stage in stages:
@@ -98,7 +103,10 @@ def parse_spec(text: str) -> RerankerConfig:
 
 
 def _stage(stage: str, text: str) -> dict[str, Any]:
-    """Return the configuration fields of one stage. Raises ConfigError for an invalid stage."""
+    """Return the configuration fields of the stage `stage` of the spec `text`.
+
+    Raises ConfigError if the stage is invalid.
+    """
     match = re.fullmatch(r"([^:@]*)(?::(.*?))?(?:@([0-9]+))?", stage)
     word, model, candidates = match.groups() if match else (stage, None, None)
     known = _words().get(word)
@@ -106,7 +114,7 @@ def _stage(stage: str, text: str) -> dict[str, Any]:
         message = f"{text!r}: unknown kind of reranker {word!r}; known: {', '.join(usages())}"
         raise ConfigError(message)
     if model == "" or (model is None and known.required) or (model and not known.argument):
-        raise ConfigError(f"{text!r}: write it as {known.usage}")
+        raise ConfigError(f"{text!r}: stage {stage!r} is invalid; write it as {known.usage}")
     fields: dict[str, Any] = dict(known.fields)
     if model is not None:
         _set(fields, known.argument, model)

@@ -1,4 +1,7 @@
-"""Collections: write documents, search with several legs, fuse the results and rerank them."""
+"""Collections: write documents, search with several legs, fuse the results and rerank them.
+
+A leg is one index of a collection with its own encoder: dense, learned sparse or BM25.
+"""
 
 from ..core import RerankReport, SearchResult, WriteReport
 from .collection import Collection

@@ -54,11 +54,13 @@ from .writing.writer import Writer
 
 _SCAN_DOCUMENTS = 1_000
 _SCAN_BYTES = 16 << 20
-"""Maximum number of documents, and of their bytes, in one page of `scan`."""
+"""Maximum number, and maximum total size, of the documents that `scan` reads at a time."""
 
 
 class Collection(Closing, MaintenanceMethods):
-    """Search and change one collection. Thread-safe; several processes may open the same one.
+    """Search and change a collection of documents in a folder.
+
+    Thread-safe. Several processes may open the same collection.
 
     >>> collection = Collection.open_or_create("my-index")                   # doctest: +SKIP
     >>> collection.add([{"id": "1", "text": "The kiwi cannot fly."}])    # doctest: +SKIP
@@ -119,15 +121,16 @@ class Collection(Closing, MaintenanceMethods):
         rerankers: RerankerRegistry | None = None,
         models: Sequence[str] = (),
     ) -> Collection:
-        """Open an existing collection. It stores its configuration and the names of its models.
+        """Open the collection in the folder `path`, with the configuration that is stored there.
 
         verify: "full" compares the checksum of every file; "size" compares only the file sizes.
-        encoders: function that loads the encoders. The collection does not store it: pass it again
-            if you created the collection with encoders of your own.
+        encoders: function that loads the encoders. It is not stored, so pass it again if you
+            created the collection with encoders of your own.
         rerankers: rerankers that a search may name.
-        models: names or folders searched for a model that is not at its stored path.
+        models: names or folders of models, tried for a model that is not at its stored path.
 
-        Raises NotFoundError, ConflictError, or CorruptFileError, which names the damaged file.
+        Raises NotFoundError if there is no collection, ConflictError for an unfinished build, and
+        CorruptFileError, which names the damaged file.
         """
         store = LocalStore.open(Path(path), verify=verify, read_only=read_only)
         legs = LegEncoders(store.config, encoders, models)
@@ -145,9 +148,9 @@ class Collection(Closing, MaintenanceMethods):
     ) -> Collection:
         """Open the collection in the folder `path`, or create it if there is none.
 
-        Raises ConfigError if an existing collection's configuration differs from `config`. The
-        device and the path of a model may differ. None accepts any configuration. Also raises the
-        errors of `open` and `create`.
+        Raises ConfigError if an existing collection's configuration differs from `config`, apart
+        from the devices and paths of models. `config` None accepts any existing configuration.
+        Also raises the errors of `open` and `create`.
         """
         names = model_names(absolute(config or CollectionConfig(), encoders))
         try:
@@ -189,13 +192,13 @@ class Collection(Closing, MaintenanceMethods):
         progress: Progress | None = None,
         record: Callable[[Transaction, WriteReport], None] | None = None,
     ) -> WriteReport:
-        """Insert documents; replace those with the same id. Durable when it returns.
+        """Insert documents, replacing stored ones with the same id. Durable when it returns.
 
         A mapping has the keys `id` (or `_id`), `text`, `title` and `metadata`. Documents already
         stored with the same title, text and metadata are skipped (`unchanged` in the report).
 
-        Large inputs are written in batches of at most about a minute of encoding. Each batch is
-        one transaction, even if other threads and processes write at the same time.
+        Large inputs are written in batches, each with about a minute of encoding at most. Each
+        batch is one transaction, even if other threads and processes write at the same time.
 
         record: function called in the transaction of each batch, with the report up to and
             including this batch. At that time, exactly the documents of these batches have been
@@ -233,7 +236,7 @@ class Collection(Closing, MaintenanceMethods):
 
     @checked(**parameters.DELETE_WHERE)
     def delete_where(self, filter: Filter) -> DeletedCount:  # noqa: A002
-        """Delete every document that matches a filter. Return their number, with `warnings`."""
+        """Delete every document that matches a filter; return how many, with `warnings`."""
         self._require_writable()
         deleted = self.store.delete_where(parse_filter(filter))
         self._upkeep.after_write()
@@ -254,10 +257,10 @@ class Collection(Closing, MaintenanceMethods):
         filter: Filter | None = None,  # noqa: A002
         most_bytes: int | None = None,
     ) -> list[Document]:
-        """Return a page of documents in ascending order of id, starting after the id `after`.
+        """Return up to `limit` documents in ascending order of id, starting after the id `after`.
 
-        most_bytes: maximum total size of the documents. The page ends before it is exceeded, but
-            contains at least one document.
+        most_bytes: maximum total size of the returned documents. A single larger document is
+            returned nevertheless.
         """
         with self.store.view() as view:
             return view.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
@@ -266,8 +269,8 @@ class Collection(Closing, MaintenanceMethods):
     def scan(self, filter: Filter | None = None) -> Iterator[Document]:  # noqa: A002
         """Iterate over all documents, or those that match a filter, in ascending order of id.
 
-        Only one page of documents is in memory. A document written during the scan is included if
-        the scan has not yet passed its id.
+        At most 1,000 documents are in memory at a time. A document that is written during the scan
+        is included if the scan has not yet passed its id.
         """
         condition, after = parse_filter(filter), None
         while page := self.documents(
@@ -278,7 +281,7 @@ class Collection(Closing, MaintenanceMethods):
 
     @checked(**parameters.COUNT)
     def count(self, filter: Filter | None = None) -> int:  # noqa: A002
-        """Return the number of documents, or of those that match a filter."""
+        """Return the number of documents, or of the documents that match a filter."""
         with self.store.view() as view:
             return view.count(parse_filter(filter))
 
@@ -306,9 +309,10 @@ class Collection(Closing, MaintenanceMethods):
     ) -> SearchResult:
         """Search the collection and return a page of hits.
 
-        request: a SearchRequest, a mapping with its fields, or the query text. Only a query text
-            accepts `fields`: it becomes `SearchRequest(query=request, **fields)`.
-        guard: limits set by the caller. An exception raised by its `check` ends the search.
+        request: a SearchRequest, a mapping with its fields, or the query text.
+        fields: other fields of the request, allowed only if `request` is the query text: the search
+            is then `SearchRequest(query=request, **fields)`.
+        guard: limits of the caller. An exception that its method `check` raises ends the search.
         """
         parameters.guard(guard, "guard")
         request = parameters.request(request, fields)
@@ -326,12 +330,13 @@ class Collection(Closing, MaintenanceMethods):
         *,
         guard: Guard = UNGUARDED,
     ) -> list[SearchResult]:
-        """Run several searches on the same state of the collection. Return one result for each.
+        """Run several searches on one snapshot of the collection. Return one result for each.
 
         Queries are encoded together. Searches with the same reranker and the same budget are
-        reranked together, and their time limit applies to the whole group.
+        reranked together; their time limit then applies to all of these searches together.
 
-        Raises InvalidInputError, which names the request: `requests[2].legs[0].name`.
+        Raises InvalidInputError, whose field starts with the number of the request, such as
+        `requests[2].legs[0].name`.
         """
         self._load_fingerprints()
         plans: list[Plan] = []
@@ -357,7 +362,7 @@ class Collection(Closing, MaintenanceMethods):
         return self._answer(fused)
 
     def _answer(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
-        """Rerank the searches that request it, and return a page of hits for each search."""
+        """Rerank the searches that have `rerank`. Return a page of hits for every search."""
         results = rerank(fused)
         for result in results:
             if result is not None:
@@ -370,14 +375,14 @@ class Collection(Closing, MaintenanceMethods):
     # -- collection -------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
-        """Return counts, sizes, legs and the configuration of the collection, as JSON values."""
+        """Return counts, sizes, legs and configuration of the collection; see `search.info`."""
         return {**describe(self.store), "maintenance_error": self._upkeep.failure}
 
     @property
     def usage(self) -> Usage | None:
         """Return the total usage of language models and rerankers since the collection was opened.
 
-        Includes searches and writes that failed later. None if no model was used.
+        Includes usage of searches and writes that then failed. None if no model was used.
         """
         return add_usages(self._usage, self._queries.usage)
 
@@ -392,14 +397,14 @@ class Collection(Closing, MaintenanceMethods):
             self._usage = add_usages(self._usage, usage)
 
     def _load_fingerprints(self) -> None:
-        """Read the stored encoder fingerprints, unless those of all legs are known already."""
+        """Read the legs' encoder fingerprints from the store, unless all were read already."""
         if not self._encoders.complete:
             self._encoders.set_stored_fingerprints(self.store.fingerprints())
 
     def _bind_encoders(self) -> None:
-        """Store the fingerprints of the encoders before a write, or compare them with stored ones.
+        """Before a write: store the encoders' fingerprints, or compare them with the stored ones.
 
-        Raises EncoderMismatchError if an encoder differs from the stored fingerprint.
+        Raises EncoderMismatchError if an encoder's fingerprint differs from the stored one.
         """
         self._load_fingerprints()
         own = self._encoders.fingerprints()

@@ -11,10 +11,11 @@ from ..index.models import absolute, same_models
 
 
 def config_difference(store: Store, wanted: CollectionConfig) -> ConfigError | None:
-    """Return a ConfigError for the first field that differs from the store, or None if none does.
+    """Return a ConfigError for the first field that differs between `wanted` and the store.
 
-    Ignores the devices of encoders, because stored representations do not depend on them. Also
-    ignores the name of a model whose weights equal the stored weights.
+    Returns None if no field differs. Ignores the devices of encoders, because stored
+    representations do not depend on them. Also ignores the name of a model whose weights have the
+    stored digest.
     """
     stored = absolute(store.config)
     wanted = same_models(wanted, stored, store.fingerprints())
@@ -40,7 +41,9 @@ def _comparable(config: CollectionConfig) -> dict[str, Any]:
 def _first_difference(stored: Any, wanted: Any, path: str) -> tuple[str, str, str] | None:
     """Return (path, stored value, wanted value) of the first difference of two JSON values.
 
-    path: path of the two values in the whole configuration. None: the values are equal.
+    path: path of the two values in the whole configuration, such as "legs.dense".
+
+    Returns None if the values are equal.
     """
     if isinstance(stored, Mapping) and isinstance(wanted, Mapping):
         for name in dict.fromkeys([*wanted, *stored]):

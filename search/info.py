@@ -10,15 +10,15 @@ from ..index import CollectionConfig, Store
 
 
 def describe(store: Store) -> dict[str, Any]:
-    """Return counts, segments, sizes, legs with their encoders, and the configuration of a store.
+    """Return counts, segments, sizes, legs, encoders and configuration of a collection.
 
-    The entry "cut" says how documents are cut into passages:
+    All values are JSON values. The entry "cut" says how documents are cut into passages:
         unit: the configured unit: "tokens", "words", "sentences" or "none".
         size: maximum tokens or words of a passage. None: documents are not cut, or the size is not
             known before the first document is encoded.
         overlap: tokens or words that neighbouring passages share.
         whole: documents with at most this many words are not cut.
-        leg: the leg whose encoder limits the size, or None.
+        leg: name of the leg whose encoder limits the size, or None.
     """
     stored, fingerprints, config = store.describe(), store.fingerprints(), store.config
     legs = stored.get("legs", {})
@@ -42,7 +42,7 @@ def describe(store: Store) -> dict[str, Any]:
 def _passage_cut(
     config: CollectionConfig, fingerprints: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the entry "cut" of `describe`."""
+    """Return how documents are cut into passages: the entry "cut" of `describe`."""
     passages = config.passages
     reads = {
         name: one.get("document_length", one.get("max_length"))

@@ -23,9 +23,10 @@ from . import parameters
 
 
 class MaintenanceMethods:
-    """Maintenance methods of a collection.
+    """The methods of a collection that maintain its files.
 
-    They raise UnsupportedByStoreError if the store does not have the capability "maintenance".
+    They raise UnsupportedByStoreError unless the collection's store has the capability
+    "maintenance", as a local folder does.
     """
 
     store: Store
@@ -33,12 +34,12 @@ class MaintenanceMethods:
     read_only: bool
 
     def seal(self) -> bool:
-        """Write the recent changes into a new segment. Return False if there are none."""
+        """Turn the documents written since the last seal into a segment. Return False if none."""
         return seal(self._writable_local_store())
 
     @checked(**parameters.PROGRESS)
     def merge(self, *, progress: Progress | None = None) -> bool:
-        """Seal, merge all segments into one, and free the space of deleted documents.
+        """Seal (see `seal`), merge all segments into one, and free the space of deleted documents.
 
         Returns False if there was nothing to do.
         """
@@ -54,13 +55,13 @@ class MaintenanceMethods:
         memory: int | None = None,
         progress: Progress | None = None,
     ) -> Reconfigured:
-        """Change how the vectors of dense legs are stored. Nothing is encoded again.
+        """Change how the vectors of dense legs are stored. No document is encoded again.
 
         Searches and writes continue meanwhile, in this process and in others.
 
-        legs: leg name -> its new storage.
-        memory: bytes that the change may use, beyond what building an index requires. None: 256
-            MiB.
+        legs: leg name -> the leg's new storage.
+        memory: bytes that the conversion may use in addition to what building an index requires.
+            None: 256 MiB.
 
         Raises InvalidInputError for a leg that is not dense or does not support the storage.
         """
@@ -73,11 +74,11 @@ class MaintenanceMethods:
         check_reconfigure(self._local_store(), legs)
 
     def verify(self) -> list[str]:
-        """Read all files and return a description of each problem. Empty: there is no damage."""
+        """Read all files and return a description of each damage. Empty: no file is damaged."""
         return self._local_store().problems()
 
     def _local_store(self) -> LocalStore:
-        """Return the local store. Raises UnsupportedByStoreError for any other store."""
+        """Return the store as a LocalStore. Raises UnsupportedByStoreError if it is another one."""
         require(self.store, "maintenance")
         assert isinstance(self.store, LocalStore), "only a LocalStore supports maintenance"
         return self.store

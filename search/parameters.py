@@ -14,7 +14,7 @@ from .request import SearchRequest
 from .rerankers import RerankerRegistry
 
 PAGE = Bounds(1, 1_000_000)
-"""Bounds of `limit`: the number of documents in one list."""
+"""Bounds of `limit`, the maximum number of documents or fields that one call returns."""
 
 LIMIT: Check = is_.integer(PAGE)
 
@@ -28,8 +28,9 @@ _SHARED: dict[str, Check] = {
 def list_of(wanted: str, check: Check) -> Check:
     """Return a check that applies `check` to each item of a list.
 
-    It rejects a string, whose characters would otherwise become the items. `wanted` describes the
-    list in the error.
+    The check rejects a string, because its characters would become the items.
+
+    wanted: description of the list for the error, such as "a list of names".
     """
 
     def each(value: object, name: str) -> None:
@@ -71,7 +72,7 @@ DOCUMENTS: dict[str, Check] = {
 
 
 def storages(value: object, name: str) -> None:
-    """Check a mapping from leg names to VectorStorage."""
+    """Raise InvalidInputError unless `value` is a mapping from leg names to VectorStorage."""
     wanted = 'a mapping such as {"dense": VectorStorage(...)}'
     if not isinstance(value, Mapping):
         raise refused(value, name, wanted)
@@ -95,7 +96,8 @@ REPOINT: dict[str, Check] = {"path": is_.path, "model": is_.path, "legs": option
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
     """Return the SearchRequest for the arguments of `Collection.search`.
 
-    fields: keyword arguments; accepted only if `value` is the query text.
+    value:  the argument `request`: a SearchRequest, a mapping with its fields, or the query text.
+    fields: the other keyword arguments; accepted only if `value` is the query text.
     """
     if isinstance(value, str):
         return SearchRequest.parse({**fields, "query": value})
@@ -118,6 +120,6 @@ def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
 
 
 def guard(value: object, name: str) -> None:
-    """Check that `value` is a Guard: it must have a method `check`."""
+    """Raise InvalidInputError unless `value` is a Guard, that is, has a method `check`."""
     if not callable(getattr(value, "check", None)):
         raise refused(value, name, "a Guard")

@@ -1,4 +1,4 @@
-"""Store a new location for the models of a collection."""
+"""Store a new location of a model in a collection, after the model's folder has moved."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from . import parameters
 
 @checked(**parameters.REPOINT)
 def repoint(path: Path | str, model: Path | str, *, legs: Sequence[str] | None = None) -> list[str]:
-    """Store the new location of a model and return the legs that changed. Durable on return.
+    """Store the new location of a model in a collection. Return the names of the legs that use it.
 
     path: folder of the collection.
-    model: folder or name of the model.
-    legs: legs to change. None: every leg whose vectors were computed with this model's weights.
+    model: new folder or name of the model.
+    legs: names of legs to change. None: every leg whose vectors were computed with these weights.
 
-    A leg without vectors accepts any weights if `legs` names it. An open collection keeps the
-    models that it has loaded; open it again if it could not load them.
+    The change is durable on return. A leg without vectors accepts any weights if `legs` names it.
+    A Collection that is already open keeps its loaded models; reopen it if a model was missing.
 
     Raises EncoderMismatchError if the weights differ from those that computed a leg's vectors,
     ModelError if there are no weights, and InvalidInputError for a leg without a model.

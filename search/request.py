@@ -27,10 +27,11 @@ Depth = Annotated[int, Bounds(1, 10_000)]
 class LegRequest(Config):
     """One leg of a search.
 
-    name:   a leg of the collection.
+    name:   name of a leg of the collection.
     weight: weight of the leg in the fusion.
-    depth:  number of documents that the leg contributes; None = the request's `depth`.
-    search: search effort of a dense leg's index; None = the request's `search`.
+    depth:  number of best documents that the leg contributes to the fusion; None = the request's
+            `depth`.
+    search: search effort in the index of a dense leg; None = the request's `search`.
     """
 
     name: str = Field(pattern=LEG_NAME)
@@ -48,7 +49,7 @@ class Fusion(Config):
     The module `twindex.search.finding.fusion` documents the formulae.
 
     method: "minmax", "zscore", "dbsf" (distribution-based), or "rrf" (reciprocal rank).
-    k:      the constant of RRF; None = 60. Only "rrf" accepts it.
+    k:      the constant k of reciprocal rank fusion; None = 60. Only "rrf" accepts it.
     """
 
     method: Method = "minmax"
@@ -58,17 +59,19 @@ class Fusion(Config):
     @classmethod
     def _only_for_rrf(cls, k: int | None, info: ValidationInfo) -> int | None:
         if k is not None and info.data.get("method", "rrf") != "rrf":
-            raise ValueError('only the method "rrf" accepts it; remove it or set `method` to "rrf"')
+            raise ValueError(
+                'only the method "rrf" accepts `k`; remove `k` or set `method` to "rrf"'
+            )
         return k
 
     @property
     def constant(self) -> int:
-        """Return the constant of RRF: `k`, or 60 if it is None."""
+        """Return the constant of reciprocal rank fusion: `k`, or 60 if `k` is None."""
         return 60 if self.k is None else self.k
 
 
 def _parse_fusion(value: object) -> object:
-    """Return {"method": name} for the name of a method, and any other value unchanged."""
+    """Return {"method": value} for a string, and any other value unchanged."""
     return {"method": value} if isinstance(value, str) else value
 
 
@@ -84,13 +87,13 @@ class RerankRequest(Config):
     timeout_ms: wall-clock time limit in milliseconds. Hits not judged by then follow the judged
                 hits in their original order, and the status is "partial". The same applies to
                 the limits `calls` and `tokens`.
-    calls:      maximum number of prompts, or pairs, that the models read.
-    tokens:     maximum number of tokens that the models read and write.
+    calls:      maximum number of prompts (or pairs of query and passage) that the models read.
+    tokens:     maximum number of tokens that the models read and write, added up.
     on_error:   what to do if a model fails. "keep" = return the hits in their original order,
                 with the status "failed" and a warning; "fail" = raise the error.
     min_score:  minimum rerank score of a hit; a probability if the reranker is calibrated. Hits
                 after `top_n` have no rerank score and are left out. Hits that were not judged
-                because the budget ran out are kept.
+                because a limit was reached stay in the result.
     """
 
     model: str = Field(json_schema_extra={"pattern": RERANKER_NAME})
@@ -113,7 +116,7 @@ class RerankRequest(Config):
 
     @property
     def budget(self) -> Budget:
-        """Return the budget of each query."""
+        """Return the limits of this request as a reranker's Budget."""
         return Budget(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
 
 
@@ -122,17 +125,17 @@ class SearchRequest(Config):
 
     query:   query text. The encoder of each leg encodes it.
     vectors: query vectors of dense legs, used instead of the text: {leg: [float, ...]}.
-    legs:    legs that run; empty = all legs of the collection with weight 1, except those with the
-             role "rerank".
+    legs:    legs that run. Empty = every leg of the collection whose role is not "rerank", each
+             with weight 1; without `query`, the legs in `vectors`.
     fusion:  how the ranked lists are fused. The string "rrf" is short for {"method": "rrf"}.
     filter:  a condition on metadata, see docs/filters.md. Every leg applies it. A field that no
              document has causes a warning.
-    depth:   number of documents that each leg contributes to the fusion. It does not depend on the
-             page, so pages neither overlap nor have gaps. At least one leg must have a depth of
-             offset + limit.
-    search:  search effort of dense indexes; None = as configured in the collection.
+    depth:   number of best documents that each leg contributes to the fusion. It does not depend
+             on the page, so pages neither overlap nor have gaps. At least one leg must have a depth
+             of offset + limit or more.
+    search:  search effort in the indexes of dense legs; None = as configured in the collection.
     limit:   number of hits to return.
-    offset:  number of best hits to skip.
+    offset:  number of best hits to skip before the first hit that is returned.
     min_score: minimum fused score of a hit. Fused scores of different queries are comparable only
              for a method with a fixed range ("minmax").
     explain: also return the contribution of each leg to the fused score, the contribution of each
@@ -174,7 +177,7 @@ class SearchRequest(Config):
     def _is_not_parsed(cls, value: object) -> object:
         if isinstance(value, Condition):
             raise ValueError(
-                f"must be an object, got {shown(value)}, a parsed condition; pass "
+                f"must be an object, got the parsed condition {shown(value)}; pass "
                 "twindex.core.filters.show_filter(condition)"
             )
         return value
@@ -213,8 +216,8 @@ class SearchRequest(Config):
 class ReconfigureRequest(Config):
     """A request to change how the vectors of dense legs are stored.
 
-    legs: leg name -> its index, codec, projection and originals. A field that is left out is reset
-          to its default, not kept at its current value.
+    legs: leg name -> the leg's new index, codec, projection and originals. A field that is left out
+          gets its default, not its current value.
     """
 
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], VectorStorage] = Field(min_length=1)

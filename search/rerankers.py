@@ -1,4 +1,4 @@
-"""A registry of rerankers by name."""
+"""The rerankers that a search can name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELD = "rerank.model"
 
 
 class _RerankerObject(RerankerConfig):
-    """The configuration entry of a reranker object that the program created itself."""
+    """A stand-in for the configuration of a reranker object that the calling program created."""
 
     kind: str
     name: RerankerName
@@ -29,10 +29,10 @@ class _RerankerObject(RerankerConfig):
 
 
 class RerankerRegistry:
-    """Rerankers by name. Each one is loaded at its first use. Thread-safe.
+    """The rerankers that a search can name. Each is loaded at its first use. Thread-safe.
 
-    configs: name -> a configuration, or a reranker object of your own. A reranker object judges the
-             default number of hits unless the request sets `top_n`.
+    configs: name -> a configuration, or a reranker object of your own. A reranker object judges
+             100 hits unless the request sets `top_n`.
     load:    function that loads a reranker from its configuration.
     """
 
@@ -56,9 +56,9 @@ class RerankerRegistry:
 
     @classmethod
     def read(cls, path: Path, *, load: RerankerLoader = load_reranker) -> Self:
-        """Return the rerankers of a TOML file with `[rerankers.NAME]` tables.
+        """Return the registry of the rerankers in a TOML file with tables `[rerankers.NAME]`.
 
-        Raises SourceError, which names the file and the field.
+        Raises SourceError for an invalid file; the error names the file and the field.
         """
         return cls(parse_toml(path, Rerankers.parse).rerankers, load=load)
 
@@ -71,25 +71,29 @@ class RerankerRegistry:
         return tuple(self._configs)
 
     def config(self, name: str) -> RerankerConfig:
-        """Return the configuration of a reranker.
+        """Return the configuration of the reranker with a name.
 
-        Raises InvalidInputError for an unknown name. The error lists the known names.
+        Raises InvalidInputError if there is none; the error lists the configured names.
         """
         found = self._configs.get(name)
         if found is None:
             known = ", ".join(self._configs)
             raise InvalidInputError(
                 f"there is no reranker {name!r}; "
-                + (f"configured: {known}" if known else "none is configured"),
+                + (
+                    f"the configured rerankers are {known}"
+                    if known
+                    else "no reranker is configured"
+                ),
                 field=FIELD,
             )
         return found
 
     def get(self, name: str) -> Reranker:
-        """Return a reranker; load it at the first call.
+        """Return the reranker with a name; load it at the first call.
 
-        Raises InvalidInputError for an unknown name, and the errors of `load_reranker`. After an
-        error, the next call tries to load it again.
+        Raises InvalidInputError for an unknown name, and the errors of `load_reranker`. If loading
+        fails, the next call tries again.
         """
         config = self.config(name)
         found = self._loaded.get(name)

@@ -1,4 +1,4 @@
-"""Division of a batch's language-model usage among its texts."""
+"""Divides the language-model usage of a batch among the texts of the batch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from ..core import Usage
 
 
 def usage_share(usage: Usage | None, part: int, parts: int) -> Usage | None:
-    """Return the share of one text in the usage of a batch.
+    """Return the share of one text in the usage of a batch; None if `usage` is None.
 
-    usage: usage of the whole batch, or None.
+    usage: usage of the whole batch.
     part:  number of the text in the batch, from 0.
     parts: number of texts in the batch.
 
-    All shares are equal, except that the first texts receive the remainders of integer fields. So
-    the shares add up to `usage`.
+    All shares are equal, except that the first texts receive the remainders of integer fields.
+    The shares of all texts add up to `usage`.
     """
     if usage is None:
         return None

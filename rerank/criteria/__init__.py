@@ -1,1 +1,1 @@
-"""REBEL: a language model scores hits by relevance and other criteria."""
+"""REBEL reranking: a language model scores hits by relevance and other criteria."""

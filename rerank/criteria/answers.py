@@ -1,4 +1,7 @@
-"""Parsers of a model's answers with scores or criteria; see `twindex.ask.answers`."""
+"""Parsers of a language model's JSON answers, which contain scores or criteria.
+
+`twindex.ask.answers` has the shared parts.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,18 @@ from .scores import RELEVANCE, Criteria, Criterion, Scores
 MAX_CRITERIA = 8
 MAX_NAME_LENGTH = 60
 MAX_DEFINITION_LENGTH = 400
-"""Maximum characters of a criterion's definition."""
+"""Maximum number of characters in the definition of a criterion."""
 
 MAX_WEIGHT = 2.0
 MAX_MAXIMUM = 10.0
 
 
 def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
-    """Return the scores of documents 1 to `count`, in this order.
+    """Return the scores in a model's answer, one entry for each document from 1 to `count`.
 
-    Raises BadAnswer for an answer that is not complete and valid.
+    criteria: the criteria by which the answer must score every document.
+
+    Raises BadAnswer for an incomplete or invalid answer.
     """
     found: dict[int, Scores] = {}
     for entry in entries(text, "document"):
@@ -28,25 +33,25 @@ def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
         if type(document) is not int or not 1 <= document <= count:
             raise BadAnswer(f'"document" is {shown(document)}, not a number from 1 to {count}')
         if document in found:
-            raise BadAnswer(f"document {document} occurs twice")
+            raise BadAnswer(f"the scores of document {document} occur twice")
         found[document] = _scores(entry, document, criteria)
     missing = [str(document) for document in range(1, count + 1) if document not in found]
     if missing:
-        raise BadAnswer(f"no scores of document {', '.join(missing)}")
+        raise BadAnswer(f"the scores of document {', '.join(missing)} are missing")
     return [found[document] for document in range(1, count + 1)]
 
 
 def read_criteria(text: str, weight: float) -> Criteria:
     """Return the criteria in a model's answer.
 
-    weight: weight of a criterion for which the answer has none.
+    weight: weight of each criterion to which the answer gives no weight.
 
     Raises BadAnswer for an invalid answer.
     """
     whole = next((v for v in values(text) if isinstance(v, dict) and "criteria" in v), None)
     items = None if whole is None else whole["criteria"]
     if not isinstance(items, list) or not all(isinstance(entry, dict) for entry in items):
-        raise BadAnswer('there is no JSON object with "criteria", a list of objects')
+        raise BadAnswer('a JSON object with a list "criteria" of objects is missing')
     found = [_criterion(entry, weight) for entry in items]
     chosen = [one for one in found if fold(one.name) != RELEVANCE]
     names = [fold(one.name) for one in chosen]
@@ -56,7 +61,7 @@ def read_criteria(text: str, weight: float) -> Criteria:
         )
     for name in names:
         if names.count(name) > 1 or name == "document":
-            raise BadAnswer(f'the name "{name}" cannot be used, or occurs twice')
+            raise BadAnswer(f'the name "{name}" occurs twice, or is reserved')
     assert whole is not None
     wanted = fold(str(whole.get("tie_breaker", "")))
     tie = next((one.name for one in chosen if fold(one.name) == wanted), chosen[0].name)
@@ -69,14 +74,14 @@ def _criterion(entry: dict[str, Any], weight: float) -> Criterion:
         raise BadAnswer(f'"name" is {shown(name)}, not a text of 1 to {MAX_NAME_LENGTH} characters')
     if not isinstance(definition, str) or not 0 < len(definition.strip()) <= MAX_DEFINITION_LENGTH:
         raise BadAnswer(
-            f'"definition" of "{one_line(name)}" is not a text of 1 to {MAX_DEFINITION_LENGTH} '
-            "characters"
+            f'"definition" of "{one_line(name)}" is {shown(definition)}, not a text of 1 to '
+            f"{MAX_DEFINITION_LENGTH} characters"
         )
     # A closing bracket would end the answer; see `_Question.end` in `reranker`.
     name = one_line(name).replace("[", "(").replace("]", ")")
     maximum = number(entry.get("maximum", 5), 0, MAX_MAXIMUM, f'"maximum" of "{name}"')
     if maximum == 0:
-        raise BadAnswer(f'"maximum" of "{name}" is 0, and must be above 0')
+        raise BadAnswer(f'"maximum" of "{name}" is 0, but must be above 0')
     return Criterion(
         name,
         one_line(definition),
@@ -91,7 +96,7 @@ def _scores(entry: dict[str, Any], document: int, criteria: Criteria) -> Scores:
     for one in criteria.scored_criteria:
         key = fold(one.name)
         if key not in given:
-            raise BadAnswer(f'document {document} has no "{one.name}"')
+            raise BadAnswer(f'the score "{one.name}" of document {document} is missing')
         scores[one.name] = number(
             given[key], 0, one.maximum, f'"{one.name}" of document {document}'
         )

@@ -1,10 +1,10 @@
 """Prompts of REBEL: one asks for scores of documents, one for criteria that suit a query.
 
-The method is REBEL (2025, "REBEL: retrieval with multi-criteria reranking"). The prompts are worded
-differently, and the answer is JSON, so that the code computes the sums and not the model.
+The method is that of "REBEL: retrieval with multi-criteria reranking" (2025). The wording differs,
+and the model answers in JSON, so that the code computes the sums and not the model.
 
-Each query and document is on one line and contains no double quote (`reading.one_line`). So its
-text cannot end its quotation and pose as another document or as instructions.
+The text of a query or document is put on one line without double quotes (`reading.one_line`). So it
+cannot end the quotation and pose as another document or as instructions.
 """
 
 from __future__ import annotations
@@ -76,9 +76,9 @@ An earlier answer could not be used: {error}. Write only the JSON, complete and 
 
 
 def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
-    """Return the prompt that asks for scores of documents.
+    """Return the prompt that asks for scores of documents by some criteria.
 
-    query, documents: texts converted by `one_line`.
+    query, documents: texts, already converted by `one_line`.
     """
     relevance = (
         f'- "{RELEVANCE}" (0 to {RELEVANCE_MAXIMUM:g}): how well it answers the query; 0 = not at '
@@ -103,16 +103,18 @@ def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
 
 
 def example(criteria: Criteria) -> str:
-    """Return a JSON object of typical length for one document of an answer."""
+    """Return an example of the JSON object for one document in an answer, of typical length."""
     scores = {one.name: 2.5 for one in criteria.scored_criteria}
     return json.dumps({"document": 10, **scores}, ensure_ascii=False)
 
 
 def _shape(count: int, criteria: Criteria) -> str:
-    """Return the form of the answer: its first and its last object.
+    """Return a template of the answer: the JSON objects for the first and the last document.
 
-    The form has ranges in place of scores, because small models copy example scores. A copied range
-    is not JSON and is therefore not accepted as a score.
+    count: number of documents.
+
+    The template has ranges such as <0-10> in place of scores, because small models copy example
+    scores. A copied range is not JSON and is therefore not accepted as a score.
     """
     scores = ", ".join(f'"{one.name}": <0-{one.maximum:g}>' for one in criteria.scored_criteria)
     objects = [f'{{"document": {number}, {scores}}}' for number in sorted({1, count})]

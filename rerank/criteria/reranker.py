@@ -25,15 +25,16 @@ CACHED_ANSWERS = 10_000
 """Maximum number of cached answers. An answer has a few hundred characters."""
 
 INFERRED_TOKENS = 700
-"""Maximum tokens of an answer with criteria."""
+"""Maximum tokens of an answer that lists criteria."""
 
 AROUND_TOKENS = 48
-"""Maximum tokens of an answer outside its objects."""
+"""Maximum tokens of an answer outside its JSON objects."""
 
 
 @RERANKERS.register
 class CriteriaConfig(PromptingConfig):
-    """REBEL (2025): a language model scores several criteria, which are added with weights."""
+    """REBEL (2025): a language model scores each hit by relevance and other criteria. The weighted
+    sum of these scores orders the hits."""
 
     made_by = ".reranker:CriteriaReranker"
     shorthand = Shorthand(
@@ -64,8 +65,8 @@ class _Question:
     prompt:       text of the prompt.
     answer_start: beginning of the answer, which the model continues.
     max_tokens:   maximum tokens of the answer.
-    end:          text that ends the answer. Models often continue after it. "": none.
-    cut:          digests of the texts that were cut.
+    end:          text at which generation stops, because models often continue after it; "": none.
+    cut:          digests of the texts that were cut to fit into the prompt.
     """
 
     prompt: str
@@ -78,21 +79,23 @@ class _Question:
 class CriteriaReranker:
     """REBEL (2025): a language model scores relevance (0 to 10) and other criteria, as JSON.
 
-    The answers are checked, and hits are sorted by relevance + sum of weight x score.
-
-    With one turn, there are five fixed criteria from 0 to 5 (`prompts.FIXED`), in ceil(n / batch)
-    calls. With two turns, one more call first infers criteria, ranges and weights from the query.
-    With `relevance_only`, only relevance is scored; after two turns, the prompt lists the inferred
+    The answers are checked, and hits are sorted by relevance + sum of weight x score of the other
     criteria.
 
-    A tie is broken by authoritativeness, or by the inferred criterion that the model chose for
-    ties, and then by the original order. The paper drops documents with a relevance below
-    `discard`. Here they follow all others, their score is their relevance, and `reasons` has an
-    entry `discarded`.
+    With one turn, there are five fixed criteria from 0 to 5 (`prompts.FIXED`); n hits take
+    ceil(n / batch) calls. With two turns, one more call first infers criteria, ranges and weights
+    from the query. With `relevance_only`, only relevance is scored; with two turns, the prompt then
+    describes relevance by the inferred criteria.
 
-    An invalid answer is requested once more, with the error, in another call. If that fails too,
-    the batch is not judged, and the status is "partial"; it is "failed" if no batch was judged.
-    Scores of different batches are only roughly comparable; `reasons` has the number of the batch.
+    Ties are broken by the criterion "authoritativeness" (one turn) or by the inferred criterion
+    that the model chose for ties (two turns), and then by the original order. The paper drops
+    documents with a relevance below `discard`. Here these documents follow all others, their score
+    is their relevance, and their reasons have an entry `discarded`.
+
+    After an invalid answer, the prompt is sent once more, with the error. If the second answer is
+    invalid too, the hits of the batch are not judged, and the status is "partial"; it is "failed"
+    if no batch was judged. Scores of different batches are only roughly comparable; the reasons of
+    a hit have the number of its batch.
     """
 
     kind = "criteria"
@@ -101,10 +104,10 @@ class CriteriaReranker:
     def __init__(self, config: CriteriaConfig, model: GenerativeModel | None = None) -> None:
         """Create a reranker.
 
-        model: the language model; None: from the configuration.
+        model: the language model; None: load the one that `config` describes.
 
-        Raises UnsupportedError for a model that cannot generate text, and ConfigError if a batch is
-        longer than the model reads.
+        Raises UnsupportedError for a model that cannot generate text, and ConfigError if a prompt
+        for `batch` passages is longer than the model reads.
         """
         self._config = config
         loaded = config.language_model() if model is None else model
@@ -148,7 +151,10 @@ class CriteriaReranker:
             last = _parse_answers(dict(zip(bad, answers, strict=True)), judged, criteria)
             bad = {b: last.get(b, error) for b, error in bad.items() if judged[b[0]] is None}
         if bad and reached and not any(judged):
-            raise ModelError(f"all answers of the model are invalid: {next(iter(bad.values()))}")
+            raise ModelError(
+                f"all answers of the language model are invalid ({next(iter(bad.values()))}); use "
+                "another model"
+            )
         warnings = [
             f"candidates {batch[0] + 1} to {batch[-1] + 1} were not judged, because the model's "
             f"answer is invalid: {error}"
@@ -163,7 +169,7 @@ class CriteriaReranker:
     ) -> Generator[Sequence[_Question], Sequence[str | None], Criteria | None]:
         """Ask the model for criteria that suit a query. Return None if the budget is too small.
 
-        Raises ModelError if two answers in sequence are invalid.
+        Raises ModelError if the first answer and the answer to a second prompt are invalid.
         """
         question = _Question(prompts.INFER.format(query=query), "{", INFERRED_TOKENS)
         error = ""
@@ -177,7 +183,10 @@ class CriteriaReranker:
                 error = str(bad)
             else:
                 return replace(criteria, scored=not self._config.relevance_only)
-        raise ModelError(f"the model returned no valid criteria for the query: {error}")
+        raise ModelError(
+            f"the language model returned no valid criteria for the query ({error}); use another "
+            "model, or set `turns` to 1"
+        )
 
     def _judge(self, query: str, texts: Sequence[Extract], criteria: Criteria) -> _Question:
         prompt = prompts.judge(query, [text.text for text in texts], criteria)
@@ -190,7 +199,7 @@ class CriteriaReranker:
 
 
 class _Judge:
-    """Generates the answers to questions with the language model."""
+    """A judge that answers questions (prompts) with a language model."""
 
     def __init__(self, model: GenerativeModel, reader: Reader) -> None:
         self._model = model
@@ -217,10 +226,10 @@ class _Judge:
         return digest(question.prompt)
 
     def _tokens(self, question: _Question) -> int:
-        """Return the tokens of a prompt.
+        """Return the number of tokens of a prompt.
 
-        The frame is counted separately, because only in the frame are the names of special tokens
-        converted to special tokens.
+        The frame (the chat template) is counted separately, because names of special tokens are
+        converted to special tokens only in the frame.
         """
         frame = self._reader.frame("", self._answer_start(question))
         return frame + self._reader.count(question.prompt) + SLACK
@@ -230,7 +239,7 @@ class _Judge:
         return Sampling(max_tokens=question.max_tokens, stop=stop)
 
     def _answer_start(self, question: _Question) -> str:
-        """Return the beginning of the answer; "" for a server, which may not continue it."""
+        """Return the answer's beginning; "" for a server, which may not be able to continue it."""
         return "" if self._reader.remote else question.answer_start
 
 
@@ -242,9 +251,12 @@ def _retry(question: _Question, error: str) -> _Question:
 def _parse_answers(
     answers: Mapping[range, str | None], judged: list[Scores | None], criteria: Criteria
 ) -> dict[range, str]:
-    """Parse answers and store their scores in `judged`. Return batch -> error of invalid answers.
+    """Parse answers and store their scores in `judged`.
 
-    A batch whose answer is None is skipped: the budget ran out.
+    answers: batch (positions of its candidates) -> answer; None if the budget ran out before it.
+    judged:  scores of every candidate.
+
+    Returns batch -> error, for each batch with an invalid answer.
     """
     bad = {}
     for batch, answer in answers.items():

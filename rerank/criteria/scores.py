@@ -1,4 +1,4 @@
-"""Criteria, and the weighted sum of scores. The code computes the sums, not the model."""
+"""Criteria by which a model scores documents, and the weighted sum of a document's scores."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ RELEVANCE_MAXIMUM = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A criterion, scored from 0 to `maximum`.
+    """A criterion by which the model scores a document, from 0 to `maximum`.
 
-    weight: value of one point, in points of relevance.
+    weight: factor of the score in the weighted sum; relevance has the factor 1.
     """
 
     name: str
@@ -29,9 +29,9 @@ class Criterion:
 class Criteria:
     """The criteria of a query, in addition to relevance.
 
-    items:  the criteria.
-    tie:    name of the criterion that breaks ties; None: there is none.
-    scored: False if only relevance is scored. Then the criteria explain to the model what relevance
+    items:  the criteria, without relevance.
+    tie:    name of the criterion that decides between equal sums; None: the original order decides.
+    scored: False if only relevance is scored. Then `items` explain to the model what relevance
             means for the query.
     """
 
@@ -41,7 +41,7 @@ class Criteria:
 
     @property
     def scored_criteria(self) -> tuple[Criterion, ...]:
-        """Return the criteria that are scored, relevance first."""
+        """Return the criteria that the model scores, relevance first."""
         relevance = Criterion(RELEVANCE, "", RELEVANCE_MAXIMUM, 1.0)
         return (relevance, *(self.items if self.scored else ()))
 
@@ -51,7 +51,7 @@ Scores = Mapping[str, float]
 
 
 def total(scores: Scores, criteria: Criteria) -> float:
-    """Return relevance + sum of weight x score."""
+    """Return the weighted sum of a document's scores: relevance + sum of weight x score."""
     return sum(one.weight * scores[one.name] for one in criteria.scored_criteria)
 
 
@@ -60,9 +60,9 @@ def order(
 ) -> list[Placed]:
     """Return the documents sorted by their totals, descending; see `CriteriaReranker`.
 
-    judged:  scores of each document; None if there are none.
-    batches: number of the batch in which each document was judged.
-    discard: minimum relevance. Documents with less follow all others, sorted by relevance.
+    judged:  scores of each document; None for a document that was not judged.
+    batches: for each document, the number of the batch in which it was judged.
+    discard: minimum relevance. Documents with less relevance follow the others, sorted by it.
     """
     kept, discarded, rest = [], [], []
     for i, scores in enumerate(judged):

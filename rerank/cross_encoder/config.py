@@ -11,7 +11,7 @@ from ..config import RERANKERS, RerankerConfig, Shorthand
 
 @RERANKERS.register
 class CrossEncoderConfig(RerankerConfig):
-    """A transformer that reads query and passage together and gives one score."""
+    """A transformer that reads query and passage together and returns one relevance score."""
 
     made_by = ".reranker:CrossEncoderReranker"
     shorthand = Shorthand(shown="FOLDER")
@@ -22,10 +22,11 @@ class CrossEncoderConfig(RerankerConfig):
     """Folder of the model (`twindex train cross-encoder` makes one), its name on this machine, or
     "fake"."""
     revision: str | None = None
-    """Commit or tag of the model in the hub's local cache; None = the cached revision."""
+    """Commit or tag of the model in the local cache of the hub; None = the cached revision."""
     max_length: Tokens | None = None
-    """Maximum tokens read of a pair; None = the model's own limit."""
+    """Maximum tokens read of a query and a passage together; None = the model's own limit."""
     precision: Literal["float32", "bfloat16", "int8"] = "float32"
-    """Arithmetic of the model; "int8" quantises the weights and requires a CPU."""
+    """Number format in which the model computes; "int8" quantises the weights and runs only on the
+    CPU."""
     device: Device = "auto"
     """Device of the model; "auto" is CUDA if available."""

@@ -1,4 +1,4 @@
-"""Scores pairs of texts with a sentence-transformers CrossEncoder, batched by length."""
+"""Scores pairs of a query and a passage with a sentence-transformers CrossEncoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .config import CrossEncoderConfig
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3
-"""Relative tolerance for comparing logits in float32."""
+"""Relative tolerance for comparing float32 logits with those of the library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Pair:
     """A query and a passage as tokens.
 
     ids:       token ids, including the model's special tokens.
-    types:     token types; None if the model does not use them.
-    room:      maximum tokens of the passage next to this query. Below 1, no passage fits.
+    types:     token types (query or passage); None if the model does not use them.
+    room:      number of tokens that the query leaves for a passage. Below 1, no passage fits.
     truncated: True if the passage was cut.
     """
 
@@ -49,9 +49,10 @@ class PairModel:
     def __init__(
         self, model: Any, config: CrossEncoderConfig, shared: SharedModel | None = None
     ) -> None:
-        """Create a model and check it.
+        """Check a loaded model and prepare it for the options of `config`.
 
-        shared: the shared model whose weights `model` uses; None: the weights are not shared.
+        model:  a CrossEncoder of sentence-transformers.
+        shared: the SharedModel whose weights `model` uses; None: its weights are not shared.
 
         Raises ModelError or ConfigError for a model or an option that is not supported.
         """
@@ -63,7 +64,7 @@ class PairModel:
         self._running = Lock()
         if not getattr(self.tokenizer, "is_fast", False):
             raise ModelError(
-                f"model {config.model!r} has no fast tokenizer; use a cross-encoder with one"
+                f"model {config.model!r} has no fast tokenizer; use a cross-encoder that has one"
             )
         if model.num_labels != 1:
             raise ConfigError(
@@ -76,8 +77,7 @@ class PairModel:
         if config.precision == "int8":
             if self.device.type != "cpu":
                 raise ConfigError(
-                    'int8 runs on CPUs only; set `device` to "cpu" or use "bfloat16"',
-                    field="precision",
+                    "int8 runs only on the CPU; use bfloat16 on CUDA", field="precision"
                 )
             quantise(_transformer(model))
             shared = None  # The shared float32 weights are no longer needed.
@@ -87,8 +87,8 @@ class PairModel:
     def load(cls, config: CrossEncoderConfig) -> Self:
         """Load the model of a configuration.
 
-        Raises ModelError if it cannot be found, read or used, and ConfigError for an option that it
-        does not support.
+        Raises ModelError if the model cannot be found, read or used, and ConfigError for an option
+        that the model does not support.
         """
         folder = find_weights(config.model, revision=config.revision)
         with loading(config.model, folder):
@@ -96,7 +96,7 @@ class PairModel:
             return cls(shared.view(), config, shared)
 
     def tokenize(self, queries: Sequence[str], texts: Sequence[str]) -> list[Pair]:
-        """Convert each query and its text to a pair of tokens; passages that are too long are cut.
+        """Return a Pair for each query and the text at the same position. Cuts texts if too long.
 
         Raises InvalidInputError for text that is not valid Unicode.
         """
@@ -123,7 +123,7 @@ class PairModel:
         ]
 
     def read(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the scores and the logits of n pairs: float32 [n] each."""
+        """Return the scores of n pairs, and the logits behind them: float32 [n] each."""
         logits = np.empty(len(pairs), np.float32)
         for rows in batches([len(pair.ids) for pair in pairs], BUDGET[self.device.type]):
             logits[rows] = self._logits([pairs[row] for row in rows])
@@ -143,7 +143,10 @@ class PairModel:
         return found
 
     def features(self, pairs: Sequence[Pair]) -> dict[str, Any]:
-        """Return the input of the model: padded tokens, types and mask, each [n, longest]."""
+        """Return the model's input: token ids, types and attention mask.
+
+        Each is [n, tokens of the longest pair], padded.
+        """
         columns = {"input_ids": [pair.ids for pair in pairs]}
         if pairs[0].types is not None:
             columns["token_type_ids"] = [pair.types or () for pair in pairs]
@@ -175,8 +178,8 @@ class PairModel:
     def _limit(self) -> int:
         """Return the maximum number of tokens of a pair.
 
-        If the configured length exceeds the model's own limit, tests the model with it. Raises
-        ConfigError if the length is too small or too large.
+        If the configured `max_length` exceeds the model's own limit, runs the model on a pair of
+        this length. Raises ConfigError if `max_length` is too small or too large.
         """
         own = self.model.max_seq_length
         positions = getattr(_transformer(self.model).config, "max_position_embeddings", None)
@@ -189,8 +192,8 @@ class PairModel:
         least = self.tokenizer.num_special_tokens_to_add(pair=True) + 2
         if limit < least:
             raise ConfigError(
-                f"must be at least {least} (one token of each text and the special tokens), got "
-                f"{limit}",
+                f"must be at least {least} (one token of the query, one of the passage, and the "
+                f"special tokens), got {limit}",
                 field="max_length",
             )
         if asked is not None and (own is None or asked > own):
@@ -203,14 +206,15 @@ class PairModel:
             self._logits([pair])
         except (IndexError, RuntimeError) as error:
             raise ConfigError(
-                f"the model cannot read {length} tokens ({error}); use a lower value",
+                f"model {self.config.model!r} cannot read {length} tokens ({error}); use a lower "
+                "value",
                 field="max_length",
             ) from None
 
     def _probe(self) -> None:
-        """Compare one score with the library's `predict`, since some models need other input.
+        """Check that one score equals that of `CrossEncoder.predict` of sentence-transformers.
 
-        Raises ModelError if the scores differ.
+        Some models require another input format. Raises ModelError if the scores differ.
         """
         pair = self.tokenize([PROBE[0]], [PROBE[1]])
         if pair[0].room < 1 or pair[0].truncated:
@@ -223,11 +227,11 @@ class PairModel:
             own = float(self.model(features)["scores"].float().reshape(-1)[0])
         if not abs(own - float(expected[0])) <= SAME * max(1.0, abs(own)):
             raise ModelError(
-                f"model {self.config.model!r} is not supported: its scores differ from those of "
-                "CrossEncoder.predict"
+                f"model {self.config.model!r} is not supported, because its scores differ from "
+                "those of CrossEncoder.predict; use another cross-encoder"
             )
 
 
 def _transformer(model: Any) -> Any:
-    """Return the inner model of the library transformers."""
+    """Return the `transformers` model inside a CrossEncoder of sentence-transformers."""
     return model.transformers_model

@@ -1,8 +1,9 @@
 """Cross-encoders: a transformer reads query and passage together (Nogueira and Cho, 2019).
 
-The score equals `CrossEncoder.predict` of sentence-transformers: the logit after the activation
-that the model's folder names, by default a sigmoid. Hits are sorted by the logit, because a sigmoid
-is flat far from zero. If score and logit differ, the reasons have the logit.
+The score equals that of `CrossEncoder.predict` of sentence-transformers: the logit after the
+activation function that the model's folder names, by default a sigmoid. Hits are sorted by the
+logit, because a sigmoid is flat far from zero. If score and logit differ, the reasons of a hit have
+the logit.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from .pair_model import Pair, PairModel
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The output of a cross-encoder for one pair."""
+    """The output of a cross-encoder for one query and passage.
+
+    logit: the output before the activation function.
+    """
 
     score: float
     logit: float
@@ -29,9 +33,9 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Question(Question):
-    """A question with its tokens.
+    """A query and the text of a hit, with their tokens.
 
-    pair: None until `costs` is called; so each text is tokenised only once.
+    pair: the tokens; None until `costs` is called. So each text is tokenised only once.
     """
 
     pair: Pair | None = None
@@ -44,7 +48,7 @@ class CrossEncoderReranker(ScoringReranker[_Question, _Answer]):
     InvalidInputError for a query that leaves no room for a passage.
 
     Creating a reranker raises ModelError if the model cannot be found, read or used, and
-    ConfigError for a model with several labels or an option that it does not support.
+    ConfigError for a model with several labels or an option that the model does not support.
     """
 
     kind = "cross_encoder"
@@ -69,7 +73,7 @@ class _Keyed:
 
 
 class _PairJudge(_Keyed):
-    """Scores pairs with a `PairModel`."""
+    """A judge that scores each question with a `PairModel`."""
 
     def __init__(self, model: PairModel) -> None:
         self._model = model
@@ -87,7 +91,8 @@ class _PairJudge(_Keyed):
             if pair.room < 1:
                 raise InvalidInputError(
                     f"has {len(pair.ids)} tokens including special tokens and leaves no room for a "
-                    f"passage: the cross-encoder reads {self._model.max_length}; shorten the query",
+                    f"passage, because the cross-encoder reads {self._model.max_length} tokens; "
+                    "shorten the query",
                     field="query",
                 )
         scores, logits = self._model.read(pairs)
@@ -102,16 +107,14 @@ class _PairJudge(_Keyed):
 
 
 class _FakeJudge(_Keyed):
-    """A judge without a model: the score is a hash of both texts, from -4 to 4.
+    """A judge without a model: the score is a hash of query and passage, from -4 to 4.
 
     Each word counts as one token.
     """
 
     def __init__(self, config: CrossEncoderConfig) -> None:
         if config.precision == "int8" and config.device == "cuda":
-            raise ConfigError(
-                'int8 runs on CPUs only; set `device` to "cpu" or use "bfloat16"', field="precision"
-            )
+            raise ConfigError("int8 runs only on the CPU; use bfloat16 on CUDA", field="precision")
         self._limit = config.max_length
 
     def costs(self, questions: Sequence[_Question]) -> list[Cost]:

@@ -1,1 +1,4 @@
-"""Rerankers that compare representations, stored in a collection or encoded at query time."""
+"""Rerankers that compare representations of query and passage.
+
+The passages are encoded at query time, or their representations are stored in the collection.
+"""

@@ -1,6 +1,7 @@
 """Base of rerankers that encode query and passages at query time, independently of each other.
 
-Representations of passages do not depend on the query. The most recently used ones are cached.
+The representation of a passage (token vectors or term weights) does not depend on the query. The
+most recently used ones are cached.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from ..scoring import Question, Scored
 V = TypeVar("V")
 
 PASSAGE_CACHE_BYTES = 256 << 20
-"""Maximum bytes of cached passages."""
+"""Maximum total size in bytes of the cached representations of passages."""
 CACHED_QUERIES = 1_000
-"""Maximum number of cached queries."""
+"""Maximum number of queries whose representations are cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded(Generic[V]):
-    """An encoded text.
+    """A text and what an encoder made of it.
 
     value:     representation of the text.
     tokens:    number of tokens that the encoder read.
@@ -36,25 +37,29 @@ class Encoded(Generic[V]):
 
 
 class Reader(Protocol[V]):
-    """An encoder together with a function that scores two representations. Thread-safe."""
+    """An encoder, with a function that scores a passage's representation for a query's.
+
+    Thread-safe.
+    """
 
     def encode(self, texts: Sequence[str], role: Role) -> Sequence[Encoded[V]]:
         """Encode texts as queries or documents. Raises ModelError."""
 
     def tokens(self, texts: Sequence[str], role: Role) -> Sequence[int]:
-        """Return how many tokens of each text a model would read; 0 if no model reads it."""
+        """Return for each text how many tokens a model reads to encode it; 0 if none does."""
 
     def size(self, value: V) -> int:
-        """Return the size of a representation in bytes."""
+        """Return the size in bytes of a representation in the cache."""
 
     def score(self, query: V, text: V) -> Scored:
-        """Return the score of a text for a query, from their representations."""
+        """Return the score of a text for a query. Both arguments are representations."""
 
 
 class EncodedJudge(Generic[V]):
-    """A Judge that encodes texts and scores their representations.
+    """A Judge that encodes query and passage, and scores their representations.
 
-    One encoded text counts as one call. A query is counted once, with the first of its passages.
+    In costs and usage, each text that is encoded counts as one call. A query counts only once, with
+    the first of its passages.
     """
 
     def __init__(self, reader: Reader[V], *, remembered: int = PASSAGE_CACHE_BYTES) -> None:
@@ -63,7 +68,7 @@ class EncodedJudge(Generic[V]):
         self._queries: Memory[Encoded[V]] = Memory(CACHED_QUERIES)
 
     def costs(self, questions: Sequence[Question]) -> list[Cost]:
-        """See Judge."""
+        """Return the cost of encoding the texts that are not cached; see `Judge.costs`."""
         new = self._uncached(self._texts, [question.text for question in questions])
         new_queries = self._uncached(self._queries, [question.query for question in questions])
         read = dict(zip(new, self._reader.tokens(new, "document"), strict=True))
@@ -75,7 +80,7 @@ class EncodedJudge(Generic[V]):
         return costs
 
     def ask(self, questions: Sequence[Question]) -> list[Judgement[Scored]]:
-        """See Judge."""
+        """Return the score of each question; see `Judge.ask`."""
         texts, made = self._encodings(
             self._texts, [question.text for question in questions], "document"
         )
@@ -97,17 +102,20 @@ class EncodedJudge(Generic[V]):
         return found
 
     def key(self, question: Question) -> Hashable:
-        """See Judge."""
+        """Return the cache key of a question; see `Judge.key`."""
         return question.key
 
     def _uncached(self, memory: Memory[Encoded[V]], texts: Sequence[str]) -> list[str]:
-        """Return the texts that are not cached, without duplicates."""
+        """Return the texts whose encodings `memory` does not contain, without duplicates."""
         return [text for text in dict.fromkeys(texts) if memory.get(digest(text)) is None]
 
     def _encodings(
         self, memory: Memory[Encoded[V]], texts: Sequence[str], role: Role
     ) -> tuple[dict[str, Encoded[V]], dict[str, int]]:
-        """Return the encoding of each text, and the token counts of texts that were not cached."""
+        """Return text -> its encoding, and text -> number of tokens for those encoded just now.
+
+        memory: cache of encodings, to which the new ones are added.
+        """
         every = dict.fromkeys(texts)
         known = {text: one for text in every if (one := memory.get(digest(text))) is not None}
         new = [text for text in every if text not in known]

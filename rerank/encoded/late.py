@@ -2,8 +2,8 @@
 
     score(q, d) = sum over the vectors of q of the greatest inner product with a vector of d
 
-For documents of a collection, a stored late-interaction leg (kind "leg") is faster: it does not
-encode them again.
+For documents of a collection, the reranker kind "leg" with a late-interaction leg is faster,
+because the leg stores the vectors of the documents.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ SHOWN = 5
 
 @RERANKERS.register
 class LateInteractionConfig(LateFields, RerankerConfig):
-    """MaxSim over token vectors computed at query time. For texts in a collection, a stored
-    late-interaction leg (kind "leg") is faster.
+    """Late interaction (MaxSim, ColBERT) over token vectors that are computed at query time. For
+    texts in a collection, the kind "leg" with a stored late-interaction leg is faster.
 
     The fields are those of `LateEncoderConfig`.
     """
@@ -41,10 +41,10 @@ class LateInteractionConfig(LateFields, RerankerConfig):
 
 @dataclass(frozen=True, slots=True)
 class TokenVectors:
-    """The token vectors of a text.
+    """The vectors of a text's n tokens.
 
     vectors: float16 or float32 [n, d].
-    tokens:  text of the n tokens; () if not known.
+    tokens:  text of each token; () if the encoder does not return it.
     """
 
     vectors: NDArray[np.float16] | NDArray[np.float32]
@@ -52,13 +52,13 @@ class TokenVectors:
 
 
 class TokenReader:
-    """A Reader of token vectors. Vectors of passages are kept as float16."""
+    """A Reader whose representations are token vectors: float16 for passages, else float32."""
 
     def __init__(self, encoder: TokenEncoder) -> None:
         self._encoder = encoder
 
     def encode(self, texts: Sequence[str], role: Role) -> list[Encoded[TokenVectors]]:
-        """See Reader."""
+        """Return the token vectors of each text; see `Reader.encode`."""
         found, names = self._encoder.encode_tokens(texts, role=role)
         assert found.dense is not None, "a late encoder gives dense vectors"
         assert found.offsets is not None, "a late encoder gives several of them"
@@ -73,15 +73,15 @@ class TokenReader:
         ]
 
     def tokens(self, texts: Sequence[str], role: Role) -> list[int]:
-        """See Reader."""
+        """Return the number of tokens of each text; see `Reader.tokens`."""
         return self._encoder.count_tokens(texts, role=role)
 
     def size(self, value: TokenVectors) -> int:
-        """See Reader."""
+        """Return the estimated size in bytes: the vectors, and 64 for each token's text."""
         return value.vectors.nbytes + 64 * len(value.tokens)
 
     def score(self, query: TokenVectors, text: TokenVectors) -> Scored:
-        """See Reader."""
+        """Return the MaxSim of query and text, with the best pairs of tokens as reasons."""
         products = query.vectors.astype(np.float32) @ text.vectors.astype(np.float32).T
         best = products.argmax(axis=1)
         values = products[np.arange(len(best)), best]
@@ -98,7 +98,7 @@ class TokenReader:
 
 
 class LateInteractionReranker(ScoringReranker[Question, Scored]):
-    """Reranks by MaxSim over token vectors. Thread-safe.
+    """Reranks by MaxSim (see the module) over token vectors of query and passage. Thread-safe.
 
     The reasons of a hit have `matches`: the query tokens that add most to the score, each with the
     nearest token of the passage. Raises ModelError if the model cannot be found, read or used.
@@ -107,7 +107,10 @@ class LateInteractionReranker(ScoringReranker[Question, Scored]):
     kind = "late"
 
     def __init__(self, config: LateInteractionConfig, encoder: TokenEncoder | None = None) -> None:
-        """encoder: the encoder; None: load it from the configuration."""
+        """Create a reranker.
+
+        encoder: encoder of token vectors; None: load the one that `config` describes.
+        """
         own = {name: getattr(config, name) for name in LateFields.model_fields}
         encoder = encoder or load_token_encoder(LateEncoderConfig(**own))
         judge = EncodedJudge(TokenReader(encoder))

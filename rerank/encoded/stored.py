@@ -1,4 +1,4 @@
-"""Reranking by the scores of a stored leg. Only the query is encoded, by the search."""
+"""Reranking by the scores of a leg of the collection. The search encodes only the query."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from ..scoring import Scored, ranked_by_score
 
 @RERANKERS.register
 class LegScoreConfig(RerankerConfig):
-    """Scores of a leg whose representations are stored in the collection. Only the query is
-    encoded. Examples: late interaction (MaxSim over stored token vectors) and TILDEv2."""
+    """Reranks by the scores of a leg, which stores representations of all passages. Only the query
+    is encoded. Examples: legs of late interaction (MaxSim over token vectors) and TILDEv2."""
 
     made_by = ".stored:StoredLegReranker"
     shorthand = Shorthand(argument="leg", shown="NAME")
 
     kind: Literal["leg"] = "leg"
     leg: str = Field(pattern=LEG_NAME)
-    """Name of the leg."""
+    """Name of the leg whose scores are used."""
 
 
 class StoredLegReranker:
-    """Reranks hits by their scores in a stored leg of the collection. Thread-safe.
+    """Reranks hits by their scores in a leg of the collection. Thread-safe.
 
-    Examples of such legs are late interaction and TILDEv2. A hit that the leg does not return
-    shares no term with the query; its score is 0. No model is called, so `Budget.candidates` is the
-    only limit that applies.
+    Such a leg stores for example token vectors (late interaction) or TILDEv2 weights. A hit that
+    the leg does not return shares no term with the query; its score is 0. No model is called, so
+    `Budget.candidates` is the only limit that applies.
     """
 
     kind = "leg"
@@ -42,7 +42,7 @@ class StoredLegReranker:
         self.needs = Needs(legs=frozenset({config.leg}))
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
-        """See Reranker."""
+        """Rerank several tasks; see `Reranker.rerank`."""
         began = perf_counter()
         most = None if budget is None else budget.candidates
         return [self._rerank(task, most, began) for task in tasks]

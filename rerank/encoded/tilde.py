@@ -1,7 +1,7 @@
-"""TILDEv2 at query time (Zhuang and Zuccon, 2021).
+"""TILDEv2 (Zhuang and Zuccon, 2021) with passages encoded at query time.
 
-For documents of a collection, a stored leg (kind "leg") with a "tilde" encoder is faster: it only
-looks up stored weights.
+TILDEv2 is an encoder that weights the terms that occur in a passage. For documents of a collection,
+the reranker kind "leg" with a leg of this encoder is faster: it only looks up stored weights.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ SHOWN = 10
 
 @RERANKERS.register
 class TildeConfig(TildeFields, RerankerConfig):
-    """TILDEv2 (Zhuang and Zuccon, 2021), with passages encoded at query time. For texts in a
-    collection, a stored leg with a "tilde" encoder (kind "leg") is faster.
+    """TILDEv2 (Zhuang and Zuccon, 2021): weights of the query's terms in passages that are encoded
+    at query time. For texts in a collection, the kind "leg" is faster, with a leg whose encoder is
+    "tilde".
 
     The fields are those of `TildeEncoderConfig`.
     """
@@ -38,13 +39,13 @@ Weights = dict[int, float]
 
 
 class WeightReader:
-    """A Reader of sparse vectors. Queries are tokenised, but no model reads them."""
+    """A Reader whose representations are term weights. Queries are tokenised without a model."""
 
     def __init__(self, encoder: CountingEncoder) -> None:
         self._encoder = encoder
 
     def encode(self, texts: Sequence[str], role: Role) -> list[Encoded[Weights]]:
-        """See Reader."""
+        """Return the term weights of each text; see `Reader.encode`."""
         found = self._encoder.encode(texts, role=role)
         assert found.sparse is not None, "a TILDE encoder gives sparse vectors"
         assert found.truncated is not None, "a TILDE encoder says what it cut"
@@ -58,15 +59,15 @@ class WeightReader:
         ]
 
     def tokens(self, texts: Sequence[str], role: Role) -> list[int]:
-        """See Reader."""
+        """Return the number of tokens of each passage, or 0 for each query."""
         return [0] * len(texts) if role == "query" else self._encoder.count_tokens(texts, role=role)
 
     def size(self, value: Weights) -> int:
-        """Return the estimated size in bytes: 100 for each term."""
+        """Return the estimated size in bytes of a text's term weights: 100 for each term."""
         return 100 * len(value)
 
     def score(self, query: Weights, text: Weights) -> Scored:
-        """See Reader."""
+        """Return the inner product of the weights of query and text."""
         shares = [(term, count * text[term]) for term, count in query.items() if term in text]
         shares.sort(key=lambda share: -share[1])
         terms = [
@@ -77,16 +78,19 @@ class WeightReader:
 
 
 class TildeReranker(ScoringReranker[Question, Scored]):
-    """Reranks by the weights of the query's tokens in each passage. Thread-safe.
+    """Reranks by the TILDEv2 weights of the query's tokens in each passage. Thread-safe.
 
-    The reasons of a hit have `terms`: the query tokens that add most to the score, with their
-    contributions. Raises ModelError if the model cannot be found, read or used.
+    The reasons of a hit have `terms`: the query tokens that add most to the score, each with what
+    it adds. Raises ModelError if the model cannot be found, read or used.
     """
 
     kind = "tilde"
 
     def __init__(self, config: TildeConfig, encoder: CountingEncoder | None = None) -> None:
-        """encoder: the encoder; None: load it from the configuration."""
+        """Create a reranker.
+
+        encoder: a TILDEv2 encoder; None: load the one that `config` describes.
+        """
         own = {name: getattr(config, name) for name in TildeFields.model_fields}
         encoder = encoder or load_tilde_encoder(TildeEncoderConfig(**own))
         judge = EncodedJudge(WeightReader(encoder))

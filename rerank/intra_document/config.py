@@ -16,7 +16,7 @@ from ..config import RERANKERS, RerankerConfig, Shorthand
 @RERANKERS.register
 class IntraDocumentConfig(RerankerConfig):
     """The intra-document cascade (IDCM, Hofstätter et al., 2021): a cheap scorer picks windows of a
-    long document, and a costly reranker reads only these."""
+    long document, and a costly reranker reads only these windows."""
 
     made_by = ".reranker:IntraDocumentReranker"
     shorthand = Shorthand(
@@ -44,9 +44,9 @@ class IntraDocumentConfig(RerankerConfig):
     """Score of the windows that a short document lacks: "mean" = the (weighted) mean of its own
     windows, "zero" = 0, as in the paper, whose model is trained with it."""
     size: Annotated[int, Bounds(4, 100_000)] = 50
-    """Words in a window, not counting `overlap`."""
+    """Number of words in a window, not counting `overlap`."""
     overlap: Annotated[int, Bounds(0, 100_000)] = 7
-    """Additional words on each side of a window."""
+    """Number of additional words on each side of a window."""
     analyzer: AnalyzerConfig = AnalyzerConfig()
     """How the lexical scorer splits texts into terms."""
     memory: Annotated[int, Bounds(0, 2**40)] = 512 * 2**20
@@ -61,8 +61,9 @@ class IntraDocumentConfig(RerankerConfig):
             return self
         if len(self.weights) != self.best:
             raise ValueError(
-                f"`weights` must have {self.best} values (see `best`), got {len(self.weights)}"
+                f"`weights` must have as many values as `best` says ({self.best}), got "
+                f"{len(self.weights)}"
             )
         if self.weights[0] == 0:
-            raise ValueError("the first of `weights` must be above 0, got 0")
+            raise ValueError("the first value of `weights` must be above 0, got 0")
         return self

@@ -1,12 +1,14 @@
-"""The efficient student model of IDCM: kernels that score how well short word sequences match.
+"""A small model that scores how well sequences of three word pieces in a window match the query.
 
-Hofstätter et al. (SIGIR 2021), after Conv-KNRM (Dai et al., WSDM 2018):
+It is the "efficient student model" of IDCM (Hofstätter et al., SIGIR 2021), after Conv-KNRM (Dai et
+al., WSDM 2018):
 
     v_i    = ReLU(W [e_i; e_i+1; e_i+2] + b), scaled to length 1;  zeros follow the last token
     S_k(q) = sum over tokens d of the window of  exp(-(cos(v_q, v_d) - mu_k)^2 / (2 * 0.1^2))
     score  = sum over k of  w_k * sum over tokens q of the query of  ln max(1e-4, alpha_k * S_k(q))
 
-e are word-piece embeddings, which are fixed and not trained. There are 11 kernels k.
+e_i is the fixed embedding of word piece (token) i. W, b, alpha_k and w_k are trained. mu_k is the
+centre of kernel k; there are 11 kernels.
 """
 
 from __future__ import annotations
@@ -22,14 +24,14 @@ MU = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, -0.1, -0.3, -0.5, -0.7, -0.9)
 SIGMA = 0.1
 FLOOR = 1e-4
 REACH = 3
-"""Tokens that the convolution spans."""
+"""Number of tokens that the convolution spans."""
 
 
 class KernelModel(nn.Module):
-    """The student model of IDCM, a convolutional kernel model.
+    """The student model of IDCM, a convolutional kernel model; see the formula of this module.
 
     embeddings: word-piece embeddings [vocabulary, width]; stored as float16.
-    dimensions: number of dimensions of the convolved vectors.
+    dimensions: number of dimensions of the vectors v.
     seed:       seed of the initial weights.
 
     The convolution is computed as a linear map of three tokens. So windows need no padding, and
@@ -57,10 +59,10 @@ class KernelModel(nn.Module):
             self.output.bias.zero_()
 
     def vectors(self, windows: Sequence[Sequence[int]], tables: Tensor | None = None) -> Tensor:
-        """Return the vectors v of all tokens of all windows, concatenated: [tokens, dimensions].
+        """Return the vectors v of the tokens of all windows, concatenated: [tokens, dimensions].
 
         windows: token ids of each window.
-        tables:  result of `tables`, for a trained model; makes this call much cheaper.
+        tables:  result of the method `tables` after training; makes this call much cheaper.
         """
         triples = torch.from_numpy(_triples(windows, len(self.embeddings) - 1))
         if tables is None:
@@ -72,9 +74,9 @@ class KernelModel(nn.Module):
         return nn.functional.normalize(torch.relu(linear), dim=1)
 
     def tables(self) -> Tensor:
-        """Return precomputed products of embeddings and weights: [3, vocabulary + 1, dimensions].
+        """Return the products of W and all embeddings: [3, vocabulary + 1, dimensions].
 
-        A row is what a token adds to v in one of the three positions of the convolution.
+        Row [i, t] is what token t in position i of the convolution adds to v, before ReLU.
         """
         parts = self.convolution.weight.chunk(REACH, dim=1)
         return torch.stack([self.embeddings.float() @ part.T for part in parts])
@@ -82,8 +84,8 @@ class KernelModel(nn.Module):
     def scores(self, query: Tensor, windows: Tensor, lengths: Tensor) -> Tensor:
         """Return the scores of windows for a query: [windows].
 
-        query:   vectors v of the query's tokens.
-        windows: vectors v of the tokens of all windows, concatenated.
+        query:   vectors v of the query's tokens: [query tokens, dimensions].
+        windows: vectors v of the tokens of all windows, concatenated: [tokens, dimensions].
         lengths: number of tokens of each window.
         """
         cosines = windows @ query.T
@@ -93,7 +95,10 @@ class KernelModel(nn.Module):
         return self._pooled(list(_summed(kernels, lengths).unbind(1)))
 
     def _pooled(self, sums: Sequence[Tensor]) -> Tensor:
-        """Return scores [windows] from S_k: one matrix [windows, query tokens] for each kernel."""
+        """Return the scores of windows: [windows].
+
+        sums: S_k of each kernel k, as a matrix [windows, query tokens].
+        """
         logs = [
             torch.log(torch.clamp(total * alpha, min=FLOOR)).sum(1)
             for total, alpha in zip(sums, self.alpha, strict=True)
@@ -107,7 +112,11 @@ def _kernel(cosines: Tensor, mu: float) -> Tensor:
 
 
 def _summed(values: Tensor, lengths: Tensor) -> Tensor:
-    """Return the sum of the rows of each window."""
+    """Return for each window the sum of the rows of its tokens.
+
+    values:  one row for each token; the windows are concatenated.
+    lengths: number of tokens of each window.
+    """
     windows = torch.repeat_interleave(torch.arange(len(lengths)), lengths)
     zeros = torch.zeros(len(lengths), *values.shape[1:])
     return zeros.index_add(0, windows, values)
@@ -116,7 +125,7 @@ def _summed(values: Tensor, lengths: Tensor) -> Tensor:
 def _triples(windows: Sequence[Sequence[int]], nothing: int) -> NDArray[np.int64]:
     """Return each token with the next two tokens of its window: [tokens, 3].
 
-    nothing: token id that follows the last token.
+    nothing: token id that is used after the last token of a window.
     """
     lengths = [len(window) for window in windows]
     found = np.full((sum(lengths), REACH), nothing, np.int64)

@@ -1,6 +1,6 @@
-"""A trained passage scorer, loaded from a folder with a kernel model, tokenizer and options.
+"""A trained cheap scorer of windows, called a passage scorer.
 
-`twindex train passage-scorer` creates such a folder.
+`twindex train passage-scorer` writes it into a folder: a kernel model, a tokenizer and options.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ from .kernel_model import KernelModel
 
 OPTIONS, WEIGHTS, TOKENIZER = "passage_scorer.json", "model.safetensors", "tokenizer.json"
 TOKENS = 16_384
-"""Maximum tokens of a batch of windows. A batch has at least one window."""
+"""Maximum number of tokens in a batch of windows. A batch has at least one window."""
 
 
 class ScorerOptions(Config):
     """Options stored in the folder of a passage scorer.
 
-    dimensions: dimensions of the convolved vectors.
-    size:       words in a window during training.
-    overlap:    additional words on each side of a window during training.
-    weights:    trained weights of the best windows; None if they were not trained.
+    dimensions: number of dimensions of the convolved vectors.
+    size:       number of words in a window during training.
+    overlap:    number of additional words on each side of a window during training.
+    weights:    trained weights of the best window, the second best, and so on; None if these were
+                not trained.
     trained:    description of the training, for information only.
     """
 
@@ -49,9 +50,9 @@ class ScorerOptions(Config):
 
 @dataclass(frozen=True, slots=True)
 class Convolved:
-    """The windows of one document, convolved.
+    """The convolved vectors (v of `kernel_model`) of the windows of one document.
 
-    vectors: float16 [tokens, dimensions], normalised vectors of all windows, concatenated.
+    vectors: float16 [tokens, dimensions], vectors of length 1 of all windows, concatenated.
     lengths: int64 [windows], number of tokens in each window.
     """
 
@@ -66,7 +67,7 @@ class Convolved:
 class KernelScorer:
     """Scores windows with a `KernelModel` on the CPU. Thread-safe.
 
-    Keeps the normalised convolved vectors of a document as float16.
+    The prepared form of a document is its convolved vectors, as float16; see `Convolved`.
     """
 
     def __init__(self, model: KernelModel, tokenizer: Tokenizer, options: ScorerOptions) -> None:
@@ -82,7 +83,8 @@ class KernelScorer:
     def load(cls, folder: Path) -> KernelScorer:
         """Load the passage scorer in a folder.
 
-        Raises ConfigError if the folder holds no passage scorer, and ModelError if it is damaged.
+        Raises ConfigError if the folder contains no passage scorer, and ModelError if a file of the
+        passage scorer is damaged.
         """
         if not (folder / OPTIONS).is_file():
             raise ConfigError(
@@ -96,11 +98,14 @@ class KernelScorer:
             model.load_state_dict(tensors)
             tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         except Exception as error:  # The tokenizers library raises plain exceptions.
-            raise ModelError(f"the passage scorer in {folder} cannot be read: {error}") from error
+            raise ModelError(
+                f"the passage scorer in {folder} cannot be read ({error}); train it again with "
+                "`twindex train passage-scorer`"
+            ) from error
         return cls(model, tokenizer, options)
 
     def save(self, folder: Path) -> None:
-        """Write the model, tokenizer and options into an existing folder."""
+        """Write the passage scorer (model, tokenizer and options) into an existing folder."""
         text = json.dumps(self.options.model_dump(mode="json"), indent=1)
         (folder / OPTIONS).write_text(text + "\n")
         save_file(self.model.state_dict(), folder / WEIGHTS)
@@ -139,7 +144,10 @@ class KernelScorer:
 
 
 def _batches(lengths: NDArray[np.int64]) -> list[int]:
-    """Return the end positions of batches of windows with at most `TOKENS` tokens."""
+    """Split windows into batches of at most `TOKENS` tokens. Return the end position of each batch.
+
+    lengths: number of tokens of each window.
+    """
     ends, total = [], 0
     for i, length in enumerate(lengths):
         if total and total + length > TOKENS:

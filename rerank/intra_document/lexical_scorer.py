@@ -17,12 +17,12 @@ from ...index.inverted.bm25 import idf, length_norms
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Posting lists of the windows of one document.
+    """Posting lists of one document: for each term, the windows in which the term occurs.
 
-    terms:   int64 [terms], hashes of terms, ascending.
-    starts:  int32 [terms + 1], start of each term's posting list.
-    windows: int32 [postings], number of the window.
-    counts:  int32 [postings], frequency of the term in the window.
+    terms:   int64 [terms], hashes of the terms, ascending.
+    starts:  int32 [terms + 1], start of each term's posting list in `windows` and `counts`.
+    windows: int32 [postings], number of the posting's window in the document, from 0.
+    counts:  int32 [postings], frequency of the term in this window.
     lengths: int32 [windows], number of terms in each window.
     """
 
@@ -37,7 +37,10 @@ class Postings:
         return sum(getattr(self, name).nbytes for name in self.__slots__)
 
     def postings(self, term: int) -> slice:
-        """Return the slice of a term's posting list in `windows` and `counts`."""
+        """Return where the posting list of a term lies in `windows` and `counts`.
+
+        term: hash of the term. The slice is empty if the term does not occur.
+        """
         position = int(np.searchsorted(self.terms, term))
         if position == len(self.terms) or self.terms[position] != term:
             return slice(0, 0)
@@ -47,8 +50,8 @@ class Postings:
 class LexicalScorer:
     """Scores windows by BM25; see `index.inverted.bm25`.
 
-    Document frequencies and the average length are computed over the windows of all candidates of
-    the query. Terms are identified by hashes of 64 bits.
+    Each window counts as a document. Document frequencies and the average length are computed over
+    the windows of all candidates of the query. Terms are identified by hashes of 64 bits.
     """
 
     def __init__(self, analyzer: AnalyzerConfig | None = None) -> None:

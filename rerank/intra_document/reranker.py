@@ -6,12 +6,13 @@ scorer picks the n best windows. The costly reranker scores these, and
 
     score(q, d) = sum over i = 1 ... k of  theta_i * (i-th best of the costly scores).
 
-A document therefore costs at most n costly calls, however long it is.
+n, k and the weights theta are `windows`, `best` and `weights` of `IntraDocumentConfig`. However
+long a document is, it costs at most n calls of the costly reranker.
 
-The scores of a costly reranker can be logits below zero. Then a document with fewer than k windows
-would profit from its shorter sum; with positive scores, it would suffer. By default its sum is
-therefore scaled up, as if the missing windows had the mean score of its own windows (`absent` in
-`IntraDocumentConfig`).
+For a document with fewer than k windows, the sum is shorter. This would be an advantage if scores
+are negative (logits), and a disadvantage if they are positive. By default the sum is therefore
+scaled up, as if the missing windows had the mean score of the others (`absent` of the
+configuration).
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ from .windows import cut
 FAST = "the passage scorer"
 
 PREPARING_SHARE = 0.5
-"""Share of a time budget for preparing documents. The costly part starts no later than that, with
-the documents prepared so far."""
+"""Fraction of the time limit after which no more documents are prepared, so that the costly
+reranker has time for the prepared ones."""
 
 FIXED_CHARACTERS = 10_000
 """Fixed cost of preparing a document, as a number of characters. Without it, a short first document
@@ -47,7 +48,10 @@ would make the estimate for long documents far too high."""
 
 @dataclass(frozen=True, slots=True)
 class _PreparedDocument(Generic[F]):
-    """Cached data of a document: its windows and their prepared form for the cheap scorer."""
+    """Cached data of a document: its windows, and the data that the cheap scorer prepared.
+
+    form: what `WindowScorer.prepare` returned.
+    """
 
     windows: Sequence[Passage]
     form: F
@@ -55,7 +59,10 @@ class _PreparedDocument(Generic[F]):
 
 @dataclass(frozen=True, slots=True)
 class _PickedWindow:
-    """A window for the costly reranker, with its score by the cheap scorer (`fast`)."""
+    """A window that the costly reranker reads.
+
+    fast: score of the window by the cheap scorer.
+    """
 
     window: Passage
     fast: float
@@ -63,11 +70,12 @@ class _PickedWindow:
 
 @dataclass(slots=True)
 class _TaskState(Generic[F]):
-    """The state of one task.
+    """What has been computed for one task so far.
 
     judged:   number of candidates that the budget allows.
-    prepared: prepared documents of the first candidates, as many as the time allowed.
-    picked:   picked windows of the first candidates, as many as the time allowed.
+    prepared: prepared documents of the first candidates, as many as the time limit allowed.
+    picked:   picked windows of the first candidates, as many as the time limit allowed.
+    error:    error of the cheap scorer; None if it did not fail.
     """
 
     task: Task
@@ -84,15 +92,17 @@ class IntraDocumentReranker(Generic[F]):
     The cheap scorer picks windows. The costly reranker receives all picked windows of a query as
     one task: first the windows of the first candidate, best first, then those of the next. If the
     budget runs out, the lower candidates are not judged. A document is judged only if all of its
-    picked windows were read. `Budget.candidates` counts documents. The usage is that of the costly
-    reranker.
+    picked windows were read. `Budget.candidates` counts documents. The usage in the result is that
+    of the costly reranker.
 
     Reasons of a hit:
-        windows: windows read, best first. Each has `start` and `end` (characters of the document's
-            text), `fast` (score of the cheap scorer) and `score` (of the costly reranker).
-        of: number of windows of the document.
+        windows: windows that were read, best first. Each has `start` and `end` (characters of the
+            document's text), `fast` (score of the cheap scorer) and `score` (of the costly
+            reranker).
+        of: number of all windows of the document.
 
-    `truncated` of a result is an upper bound: it counts windows that the costly reranker cut.
+    `Reranked.truncated` is an upper bound of the number of documents with a cut window. It is the
+    number of windows that the costly reranker cut, but at most the number of judged documents.
     """
 
     kind = "intra_document"
@@ -105,8 +115,9 @@ class IntraDocumentReranker(Generic[F]):
     ) -> None:
         """Create a reranker.
 
-        slow: costly reranker, which scores each text independently. None: from the configuration.
-        fast: cheap scorer, which picks the windows. None: from the configuration.
+        slow: costly reranker, which scores each text independently. None: load the one that
+            `config` describes.
+        fast: cheap scorer, which picks the windows. None: load the one that `config` describes.
         """
         self._config = config
         self._slow = config.slow.load() if slow is None else slow
@@ -146,12 +157,15 @@ class IntraDocumentReranker(Generic[F]):
         ]
 
     def prepare(self, texts: Sequence[str]) -> None:
-        """Prepare documents in advance and cache them, up to `memory` bytes."""
+        """Prepare documents with these texts in advance, and cache them up to `memory` bytes."""
         for text in texts:
             self._prepared(text, None)
 
     def _prepare_all(self, runs: Sequence[_TaskState[F]], until: float | None) -> None:
-        """Prepare documents until the time `until`: first the first candidate of each task."""
+        """Prepare the first candidate of each task, then the second of each task, and so on.
+
+        until: time to stop, in `perf_counter()` seconds; None: no time limit.
+        """
         for position in range(max((run.judged for run in runs), default=0)):
             for run in runs:
                 if run.error is not None or not position < run.judged:
@@ -167,7 +181,10 @@ class IntraDocumentReranker(Generic[F]):
                     run.error = as_twindex_error(error, FAST)
 
     def _prepared(self, text: str, until: float | None) -> _PreparedDocument[F]:
-        """Return the prepared document for a text. Raises Overdue if it is not ready in time."""
+        """Prepare the document with this text, or return it from the cache.
+
+        Raises Overdue if it is not ready at the time `until`, in `perf_counter()` seconds.
+        """
         key = digest(text)
         known = self._memory.get(key)
         if known is not None:
@@ -186,9 +203,11 @@ class IntraDocumentReranker(Generic[F]):
         return self._waiting.call(make, cost.tokens, until)
 
     def _pick(self, run: _TaskState[F], deadline: float | None) -> None:
-        """Pick the windows of each document by the cheap scorer, best first. Ties keep their order.
+        """Pick the windows of each prepared document that the cheap scorer scores best, best first.
 
-        deadline: time in `perf_counter()` seconds.
+        Windows with equal scores keep their order.
+
+        deadline: time to stop, in `perf_counter()` seconds; None: no time limit.
         """
         if run.error is not None:
             return
@@ -246,7 +265,10 @@ class IntraDocumentReranker(Generic[F]):
         )
 
     def _score(self, costly: Sequence[float]) -> float:
-        """Return the score of a document from the costly scores of its windows."""
+        """Return the score of a document.
+
+        costly: scores of its picked windows by the costly reranker.
+        """
         best = np.sort(np.array(costly, np.float64))[::-1][: len(self._weights)]
         weights = self._weights[: len(best)]
         score = float(weights @ best)
@@ -258,9 +280,11 @@ class IntraDocumentReranker(Generic[F]):
 
 
 def window_score(placed: Placed) -> float | None:
-    """Return the score of a window: the logit if the reasons have one, as in the paper.
+    """Return the costly reranker's score of a window: the logit, as in the paper.
 
-    Returns the reranker's score instead if there is no logit or if the reranker is calibrated.
+    Returns `placed.score` instead if the reasons have no logit or if the reranker is calibrated.
+
+    placed: the window in the result of the costly reranker.
     """
     if "logit" in placed.reasons and "raw" not in placed.reasons:
         return float(placed.reasons["logit"])
@@ -268,9 +292,10 @@ def window_score(placed: Placed) -> float | None:
 
 
 def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[float] | None]:
-    """Load the cheap scorer. Return it with its trained weights, or None if it has no weights.
+    """Load the cheap scorer. Return it with its trained weights, which are None if it has none.
 
-    Raises ConfigError if the folder is not a passage scorer or does not fit the configuration.
+    Raises ConfigError if the folder contains no passage scorer, or one whose weights do not fit
+    `best` of the configuration.
     """
     if config.fast == "lexical":
         return LexicalScorer(config.analyzer), None
@@ -280,8 +305,8 @@ def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[floa
     weights = scorer.options.weights
     if config.weights is None and weights is not None and len(weights) != config.best:
         raise ConfigError(
-            f"must be {len(weights)}, got {config.best}: the passage scorer has weights for the "
-            f"{len(weights)} best windows; set `best` to {len(weights)}, or set `weights`",
+            f"must be {len(weights)}, because the passage scorer has {len(weights)} trained "
+            f"weights, got {config.best}; set `best` to {len(weights)}, or set `weights`",
             field="best",
         )
     return scorer, weights

@@ -12,11 +12,11 @@ from ...core import Passage
 
 
 class Prepared(Protocol):
-    """Prepared data of a document that does not depend on the query."""
+    """Data of a document that a cheap scorer computes in advance, without the query."""
 
     @property
     def nbytes(self) -> int:
-        """Return the size in bytes."""
+        """Return the size of the data in bytes, for the limit of the cache."""
 
 
 F = TypeVar("F", bound=Prepared)
@@ -26,9 +26,10 @@ class WindowScorer(Protocol[F]):
     """A cheap scorer of all windows of a document. Thread-safe."""
 
     def prepare(self, text: str, windows: Sequence[Passage]) -> F:
-        """Compute the data of a document that does not depend on the query.
+        """Compute the data of a document that scoring needs and that does not depend on the query.
 
-        windows: spans of characters in `text`.
+        text:    text of the document.
+        windows: the windows, as spans of characters in `text`.
         """
 
     def scores(
@@ -36,7 +37,7 @@ class WindowScorer(Protocol[F]):
     ) -> list[NDArray[np.float32]]:
         """Return the scores of each document's windows: float32 [windows]. Higher is better.
 
-        documents: results of `prepare`.
-        deadline:  time in `perf_counter()` seconds. After it, no further document is scored, and
-                   the returned list is shorter than `documents`.
+        documents: results of `prepare`, one for each document.
+        deadline:  time in `perf_counter()` seconds; None: no time limit. After it, no further
+                   document is scored, and the returned list is shorter than `documents`.
         """

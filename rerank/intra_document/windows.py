@@ -9,7 +9,8 @@ from ...encoders.passages.passages import word_spans
 def cut(text: str, size: int = 50, overlap: int = 7) -> list[Passage]:
     """Cut a text into windows of `size` words, with up to `overlap` more words on each side.
 
-    Returns spans of characters, in order; at least one. A text without words is one window.
+    Returns the windows in order, as spans of characters; at least one. A text without words is one
+    window.
 
     Window i contains the words from `size * i - overlap` to `size * (i + 1) + overlap` (exclusive).
     So every word is in the middle part of exactly one window, with some context on both sides.

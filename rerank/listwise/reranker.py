@@ -4,8 +4,8 @@ Sun et al., "Is ChatGPT good at search? Investigating large language models as r
 (2023), RankGPT. Neighbouring windows overlap, so the best passages of a window move up into the
 next one.
 
-Incomplete answers are repaired: missing numbers are appended in their previous order, and repeated
-or unknown numbers are ignored.
+An answer lists the numbers of the passages. Incomplete answers are repaired: missing numbers are
+appended in their previous order, and repeated or unknown numbers are ignored.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ only their numbers, each of them once, as in [2] > [1]:"""
 ANSWER_START = "["
 
 TOKENS_PER_PASSAGE = 6
-"""Tokens of an answer for each passage, such as "[12] > "."""
+"""Number of tokens in an answer for each passage, such as "[12] > "."""
 
 
 @RERANKERS.register
@@ -77,7 +77,7 @@ def prompt(query: str, passages: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """A question: passages to be ordered.
+    """A question to the model: how should these passages be ordered?
 
     key: digests of the query and the passages.
     """
@@ -91,8 +91,8 @@ class _Window:
 class _Tally:
     """Statistics of the answers for one task.
 
-    windows: candidate -> number of windows that contained it.
-    missing: candidate -> number of answers that left it out.
+    windows: position of a candidate -> number of windows that contained it.
+    missing: position of a candidate -> number of answers that left it out.
     """
 
     answers: list[Permutation] = field(default_factory=list)
@@ -106,7 +106,7 @@ class _Tally:
 
     @property
     def read(self) -> bool:
-        """Return True if at least one answer could be read, or if there are no answers."""
+        """Return True if at least one answer contains numbers, or if there are no answers."""
         return not self.answers or any(answer.read for answer in self.answers)
 
     def warnings(self) -> list[str]:
@@ -128,11 +128,11 @@ class _Tally:
 class ListwiseReranker:
     """Reranks by asking a language model to order windows of passages; see `ListwiseConfig`.
 
-    model: the language model; None: from the configuration.
+    model: the language model; None: load the one that the configuration describes.
 
     The result has no scores. The reasons of a candidate are `windows` (number of windows that
-    contained it) and `missing` (number of answers that left it out). If no answer can be read, the
-    order is kept and the status is "partial".
+    contained it) and `missing` (number of answers that left it out). If no answer contains numbers,
+    the order is kept and the status is "partial".
 
     If the budget does not suffice for all candidates, only the first n are judged, where n is the
     largest number whose reranking can be completed.
@@ -178,7 +178,12 @@ class ListwiseReranker:
     def _slide(
         self, texts: _Texts, order: list[int], tally: _Tally
     ) -> Generator[Sequence[_Window], Sequence[Permutation | None], bool]:
-        """Run one pass and reorder `order` in place. Return True if the pass was completed."""
+        """Run one pass of windows over the candidates, from the bottom to the top.
+
+        order: positions of the candidates, which are reordered in place.
+
+        Returns True if the pass was completed, and False if the budget ran out.
+        """
         for window in windows(len(order), self._config.window, self._config.step):
             positions = [order[i] for i in window]
             (answer,) = yield [texts.window(positions)]
@@ -190,9 +195,11 @@ class ListwiseReranker:
 
 
 def windows(count: int, width: int, step: int) -> list[range]:
-    """Return the positions of each window, from the bottom to the top.
+    """Return the positions of the candidates in each window, from the bottom to the top.
 
-    count: number of candidates. width: passages in a window. step: distance of windows.
+    count: number of candidates.
+    width: number of candidates in a window.
+    step:  number of positions by which each window lies above the previous one.
     """
     if count < 2:
         return []
@@ -244,12 +251,15 @@ class _Judge:
         ]
 
     def max_cost(self, query: str, texts: Sequence[str]) -> Cost:
-        """Return the maximum cost of a window with any of the texts."""
+        """Return the cost of the most expensive window that can be made of these texts."""
         sizes = sorted(self._reader.passage(text).tokens for text in texts)
         return self._cost(query, sizes[-self._width :])
 
     def _cost(self, query: str, sizes: Sequence[int]) -> Cost:
-        """Return the cost of a prompt and its answer. sizes: tokens of each passage."""
+        """Return the cost of a prompt and its answer.
+
+        sizes: number of tokens of each passage in the prompt.
+        """
         each = len(sizes) * (self._each + TOKENS_PER_PASSAGE)
         return Cost(1, self._frame + self._reader.query(query).tokens + sum(sizes) + each)
 

@@ -34,7 +34,8 @@ class Verdict:
     """The result of a comparison.
 
     winner: 1 = the first passage, -1 = the second, 0 = a tie.
-    margin: log(p(first) / p(second)), the mean of both orders. None in mode "generation".
+    margin: log(p(first) / p(second)), where p is the likelihood that the model prefers a passage;
+            the mean of both orders. None in mode "generation".
     """
 
     winner: Literal[1, 0, -1]
@@ -44,7 +45,7 @@ class Verdict:
 class Board:
     """The comparisons of one task's candidates, and their verdicts.
 
-    Verdicts are stored under pairs (i, j) with i < j; winner 1 means that i won.
+    A verdict is stored under the pair (i, j) of candidates, where i < j; winner 1 means that i won.
     """
 
     def __init__(self, task: Task, part: Literal["passage", "document"]) -> None:
@@ -63,7 +64,7 @@ class Board:
         return Comparison(self.query, self.texts[i], self.texts[j], key)
 
     def record(self, pairs: Sequence[Pair], answers: Sequence[Verdict | None]) -> list[int]:
-        """Store the verdicts of pairs, up to the first pair that has no answer.
+        """Store the verdicts of pairs of candidates, up to the first pair that has no answer.
 
         Returns for each stored pair: 1 = its first candidate won, -1 = the second won, 0 = a tie.
         """
@@ -80,7 +81,7 @@ class Board:
     def points(self, count: int) -> list[float]:
         """Return the points of each of the first `count` candidates: wins + ties / 2.
 
-        Only comparisons among these candidates count.
+        Only comparisons of two of these candidates count.
         """
         points = [0.0] * count
         for (i, j), verdict in self._verdicts.items():
@@ -92,7 +93,8 @@ class Board:
     def reasons(self) -> list[dict[str, Any]]:
         """Return for each candidate its numbers of wins, ties, losses and comparisons.
 
-        `margin` is the mean margin of its comparisons; missing if none has one.
+        An entry `margin` is the mean of log(p(this candidate) / p(the other)) over its comparisons.
+        It is missing in mode "generation", and without comparisons.
         """
         tallies: list[dict[str, Any]] = [
             {"wins": 0, "ties": 0, "losses": 0, "comparisons": 0} for _ in self.texts

@@ -1,4 +1,4 @@
-"""Asks a language model which of two passages it prefers, in both orders."""
+"""Asks a language model which of two passages is more relevant, in both orders."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class PairwiseJudge:
         return [self._cost(size) for size in self._sizes(questions)]
 
     def max_cost(self, query: str, texts: Sequence[str]) -> Cost:
-        """Return the maximum cost of a comparison of any two of the texts."""
+        """Return the cost of the most expensive comparison of two of these texts."""
         longest = sorted(self._reader.passage(text).tokens for text in texts)[-2:]
         return self._cost(self._frame + self._reader.query(query).tokens + sum(longest))
 
@@ -129,8 +129,10 @@ class PairwiseJudge:
     def _verdict(self, as_a: float, as_b: float) -> Verdict:
         """Return the verdict of a comparison.
 
-        as_a: preference for Passage A in the prompt in which the first passage is Passage A.
-        as_b: preference for Passage A in the prompt in which the first passage is Passage B.
+        A preference is positive for Passage A, negative for Passage B, and 0 for neither.
+
+        as_a: preference in the prompt in which the first passage is Passage A.
+        as_b: preference in the prompt in which the first passage is Passage B.
         """
         winner: Literal[1, 0, -1] = 1 if as_a > 0 > as_b else -1 if as_a < 0 < as_b else 0
         scoring = self._asking.mode == "scoring"
@@ -143,7 +145,7 @@ class PairwiseJudge:
         return self._reader.prompt(text, ANSWER_START)
 
     def _sizes(self, questions: Sequence[Comparison]) -> list[int]:
-        """Return the approximate number of tokens of one prompt of each question."""
+        """Return for each question the approximate number of tokens of one of its two prompts."""
         known: dict[bytes, int] = {}
         for question in questions:
             query, first, second = question.key

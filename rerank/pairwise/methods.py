@@ -3,7 +3,7 @@
 An algorithm is a generator over the candidates 0 to n - 1 in their original order, best first. It
 yields a list of pairs that can be compared at the same time. It receives a result for each pair: 1
 = the first candidate won, -1 = the second won, 0 = a tie. It appends candidates to `settled`, best
-first, as soon as their final positions are known, until there are k.
+first, as soon as their final positions are known, until the first k positions are filled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ Method = Generator[Sequence[Pair], Sequence[int], None]
 
 
 def all_pairs(n: int, since: int = 0) -> list[Pair]:
-    """Return all n(n - 1)/2 pairs. The pairs among the first m candidates come first, for every m.
+    """Return all n(n - 1)/2 pairs of n candidates.
+
+    For every m, the pairs among the first m candidates come before all others.
 
     since: leave out the pairs among the first `since` candidates.
     """
@@ -26,7 +28,7 @@ def all_pairs(n: int, since: int = 0) -> list[Pair]:
 
 
 def sliding(n: int, k: int, settled: list[int]) -> Method:
-    """Run k bubble passes from the bottom: the lower of two neighbours moves up if it wins.
+    """Run k bubble-sort passes from the bottom: the lower of two neighbours moves up if it wins.
 
     Needs kn - k(k + 1)/2 comparisons in n + k - 2 rounds. The passes run in parallel: each follows
     two positions behind the previous pass, where the order no longer changes. So the comparisons
@@ -66,8 +68,8 @@ def heapsort(n: int, k: int, settled: list[int]) -> Method:
 def tournament(n: int, k: int, settled: list[int]) -> Method:
     """Run a knockout tournament for each of the first k positions.
 
-    The first tournament has all candidates. The next one has those who lost directly to the last
-    winner. Comparisons of one round run in parallel.
+    The first tournament has all candidates. Each further one has the candidates that lost directly
+    to the previous winner. Comparisons of one round run in parallel.
 
     Needs n - 1 comparisons for the first position and about log2(n) for each further one. For the
     second position, this is the minimum.
@@ -92,9 +94,9 @@ def tournament(n: int, k: int, settled: list[int]) -> Method:
 
 
 def comparisons_needed(method: str, n: int, k: int) -> int:
-    """Return the number of comparisons for n candidates.
+    """Return how many comparisons a method needs to find the first k of n candidates.
 
-    For the methods "heap" and "tournament", it is an approximate maximum.
+    method: a key of `METHODS`. For "heap" and "tournament", the result is an approximate maximum.
     """
     k = min(k, n - 1)
     if n < 2:
@@ -114,7 +116,7 @@ METHODS: dict[str, Callable[[int, int, list[int]], Method]] = {
 
 
 def _sink(items: list[int], node: int, size: int) -> Method:
-    """Let an item sink in the heap `items[:size]` until no item below it is better.
+    """Let the item at position `node` sink in the heap `items[:size]` until none below is better.
 
     A tie is won by the candidate that comes first in the original order.
     """
@@ -146,5 +148,5 @@ def _in_parallel(methods: Sequence[Method]) -> Method:
 
 
 def _in_original_order(one: int, other: int) -> Pair:
-    """Return the pair in the original order, so that the first candidate wins a tie."""
+    """Return two candidates as a pair in the original order, so that the first one wins a tie."""
     return min(one, other), max(one, other)

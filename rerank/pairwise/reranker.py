@@ -4,8 +4,8 @@ Qin et al., "Large language models are effective text rankers with pairwise rank
 (2023). The model compares a pair in both orders. A passage wins if it is preferred in both orders;
 otherwise it is a tie. For N candidates and the first K positions:
 
-- "allpair": sorts by points (wins + ties/2) against all others. N(N - 1)/2 comparisons in one
-  round. Equal points keep the original order.
+- "allpair": sorts by points (wins + ties/2) against all other candidates. N(N - 1)/2 comparisons in
+  one round. Equal points keep the original order.
 - "sorting": a sort that stops after K positions. `sort` "heap" is the paper's heapsort.
   "tournament" needs fewer comparisons and runs more of them in parallel. A tie is won by the
   candidate that comes first in the original order.
@@ -40,7 +40,8 @@ _MethodRun = Generator[Sequence[Comparison], Sequence[Verdict | None], bool]
 
 @RERANKERS.register
 class PairwiseConfig(PromptingConfig):
-    """Pairwise Ranking Prompting (Qin et al., 2023): a language model compares passages."""
+    """Pairwise Ranking Prompting (Qin et al., 2023): a language model compares two passages at a
+    time."""
 
     made_by = ".reranker:PairwiseReranker"
     shorthand = Shorthand(
@@ -58,9 +59,9 @@ class PairwiseConfig(PromptingConfig):
     """"allpair" compares all pairs, "sorting" sorts by comparisons, "sliding" is a bubble sort."""
     sort: Literal["tournament", "heap"] = "tournament"
     """Algorithm of the method "sorting": "tournament" needs fewer comparisons and rounds, "heap" is
-    the paper's."""
+    the heapsort of the paper."""
     top_k: Few = 10
-    """Number of top positions to rank; "allpair" ranks all."""
+    """Number of top positions to rank; "allpair" ranks all hits."""
     mode: Mode = "scoring"
     """"scoring" compares the likelihoods of both answers, "generation" reads a generated answer."""
     passage_tokens: Tokens = 128
@@ -70,17 +71,17 @@ class PairwiseConfig(PromptingConfig):
 class PairwiseReranker:
     """Reranks by pairwise comparisons with a language model; see `PairwiseConfig`.
 
-    model: the language model; None: from the configuration.
+    model: the language model; None: load the one that the configuration describes.
 
-    Only the method "allpair" gives scores: points from 0 to N - 1. The reasons of a candidate are
-    its numbers of wins, ties, losses and comparisons. In mode "scoring", they also have `margin`,
-    the mean of log(p(this candidate) / p(the other)).
+    Only the method "allpair" gives scores: points from 0 to N - 1 for N candidates. The reasons of
+    a candidate are its numbers of wins, ties, losses and comparisons. In mode "scoring", they also
+    have `margin`, the mean of log(p(this candidate) / p(the other)) over its comparisons.
 
     If the budget does not suffice for all candidates, only the first n are judged, where n is the
     largest number whose ranking can be completed. Under a time limit, a quarter of the candidates
     is ranked first, so that there is a result when the time is over.
 
-    Raises UnsupportedError for a model that does not support the mode.
+    Raises UnsupportedError for a model that does not support the configured `mode`.
     """
 
     kind = "pairwise"
@@ -127,8 +128,8 @@ def _all_pairs(board: Board, budget: Budget) -> Course[Comparison, Verdict]:
     """Run the method "allpair".
 
     If some pairs have no answer, ranks only the first m candidates, for the largest m whose pairs
-    all have answers. Uses one round, or several under a time limit, because the time for writing
-    down the questions counts too.
+    all have answers. Uses one round, or several under a time limit, because creating the questions
+    takes time too.
     """
     count, judged = len(board), min(len(board), 1)
     sizes = [count] if budget.milliseconds is None else [*_doubled(FIRST_ROUND, count), count]
@@ -156,7 +157,10 @@ def _doubled(value: int, below: int) -> Iterator[int]:
 
 
 def _run_method(board: Board, method: Method) -> _MethodRun:
-    """Run an algorithm with the comparisons of a board. Return True if all were answered."""
+    """Run an algorithm and record its comparisons on the board.
+
+    Returns True if all comparisons were answered, and False if the budget ran out.
+    """
     with suppress(StopIteration):
         pairs = next(method)
         while True:

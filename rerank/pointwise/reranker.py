@@ -50,15 +50,15 @@ class PointwiseConfig(PromptingConfig):
 
     kind: Literal["pointwise"] = "pointwise"
     mode: Mode = "scoring"
-    """"scoring": the score is the probability of yes against no; "generation": the score is 1
-    if the model writes yes, 0 if it writes no."""
+    """"scoring": the score is p(yes) / (p(yes) + p(no)); "generation": the score is 1 if the model
+    writes yes, 0 if it writes no, and 0.5 otherwise."""
     passage_tokens: Tokens = 256
     """Maximum tokens read of each passage; longer passages are cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relevance:
-    """The relevance of a passage.
+    """The relevance of a passage to the query, as the language model judges it.
 
     score:  relevance in [0, 1].
     answer: generated answer if it is neither yes nor no; otherwise None.
@@ -71,12 +71,12 @@ class Relevance:
 class PointwiseReranker(ScoringReranker[Question, Relevance]):
     """Reranks by asking a language model about each passage; see `PointwiseConfig`.
 
-    model: the language model; None: from the configuration.
+    model: the language model; None: load the one that the configuration describes.
 
     In mode "generation", a hit whose answer is neither yes nor no gets the score 0.5. Its reasons
     have the `answer`, and a warning counts such hits.
 
-    Raises UnsupportedError for a model that does not support the mode.
+    Raises UnsupportedError for a model that does not support the configured `mode`.
     """
 
     kind = "pointwise"
@@ -138,15 +138,15 @@ class _Judge:
         return [(Relevance(logistic(margin)), usage) for margin, usage in margins]
 
     def _size(self, question: Question) -> int:
-        """Return the approximate number of tokens of a prompt."""
+        """Return the approximate number of tokens of the prompt for a question."""
         passage = self._reader.passage(question.text).tokens
         return self._frame + self._reader.query(question.query).tokens + passage
 
 
 def parse_answer(answer: str) -> Relevance:
-    """Return the relevance in a generated answer.
+    """Return the relevance that a generated answer states.
 
-    The score is 1 if "yes" occurs, 0 if "no" occurs, and `UNKNOWN` if neither or both do.
+    The score is 1 if "yes" occurs, 0 if "no" occurs, and `UNKNOWN` if neither or both occur.
     """
     found = yes_or_no(answer)
     return Relevance(UNKNOWN, answer) if found is None else Relevance(float(found))

@@ -1,4 +1,4 @@
-"""The encoders of a collection's legs."""
+"""Loads the encoders of a collection's legs, and checks that they built the collection."""
 
 from __future__ import annotations
 
@@ -18,15 +18,20 @@ logger = logging.getLogger(__name__)
 class LegEncoders:
     """The encoders of a collection's legs. Each one is loaded at its first use. Thread-safe.
 
-    Legs whose encoder configurations are equal, except for the device, share one encoder. Each
-    encoder is compared with the leg's stored fingerprint, if there is one. A model that is not at
-    its stored path is searched for by the digest of its weights.
+    Legs whose encoder configurations are equal, except for the device, share one encoder. The
+    collection stores a fingerprint of each encoder (its model, prompts and options) at the first
+    write. An encoder must have the stored fingerprint. A model that is not at its stored path is
+    searched for by the digest of its weights.
     """
 
     def __init__(
         self, config: CollectionConfig, load: EncoderLoader, models: Sequence[str] = ()
     ) -> None:
-        """models: names or folders searched for a model that is not at its stored path."""
+        """Load nothing yet.
+
+        load:   function that loads an encoder from its configuration.
+        models: names or folders of models, tried for a model that is not at its stored path.
+        """
         self._config = config
         self._load = load
         self._models = models
@@ -39,7 +44,7 @@ class LegEncoders:
     def __getitem__(self, leg: str) -> Encoder:
         """Return the encoder of a leg; load it at the first call.
 
-        Raises EncoderMismatchError if its fingerprint differs from the leg's stored fingerprint.
+        Raises EncoderMismatchError if the encoder's fingerprint differs from the stored one.
         """
         key = self._keys[leg]
         with self._lock:
@@ -52,7 +57,7 @@ class LegEncoders:
             return encoder
 
     def _load_encoder(self, leg: str) -> Encoder:
-        """Load the encoder of a leg. If a model has moved, search for it by its digest."""
+        """Load the encoder of a leg. Search for moved models by the digest of their weights."""
         config = self._config.legs[leg].encoder
         try:
             return self._load(config)
@@ -70,22 +75,24 @@ class LegEncoders:
 
     @property
     def complete(self) -> bool:
-        """Return True if the stored fingerprint of every leg is known."""
+        """Return True if the fingerprints of all legs were set by `set_stored_fingerprints`."""
         return len(self._expected) == len(self._config.legs)
 
     def set_stored_fingerprints(self, stored: Mapping[str, Mapping[str, object]]) -> None:
-        """Set the stored fingerprints (leg -> fingerprint) that encoders are compared with."""
+        """Set the fingerprints that encoders must have.
+
+        stored: leg -> the fingerprint of its encoder that the collection stores.
+        """
         self._expected = stored
 
     def fingerprints(self) -> dict[str, Mapping[str, object]]:
-        """Return leg -> fingerprint of its encoder. Loads all encoders."""
+        """Load all encoders. Return leg -> fingerprint of its encoder."""
         return {name: self[name].fingerprint for name in self._config.legs}
 
     def check_widths(self) -> None:
-        """Raise ConfigError if the vectors of a leg have too few or too many dimensions.
+        """Raise ConfigError if a leg's projection or codec does not support the vectors' width.
 
-        A projection or codec may not support the number. Without this check, the error would occur
-        only when the first index is built.
+        Without this check, the error would occur only when the first index is built.
         """
         for name, leg in self._config.legs.items():
             if not isinstance(leg, DenseLeg) or (leg.projection is None and leg.codec is None):
@@ -98,7 +105,7 @@ class LegEncoders:
                 raise ConfigError(error.message, field=f"legs.{name}.{error.field}") from None
 
     def groups(self) -> dict[EncoderConfig, list[str]]:
-        """Return encoder key -> legs that share the encoder."""
+        """Return `key` of an encoder -> names of the legs that share the encoder."""
         groups: dict[EncoderConfig, list[str]] = {}
         for name, key in self._keys.items():
             groups.setdefault(key, []).append(name)

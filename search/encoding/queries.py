@@ -25,10 +25,10 @@ LARGEST_COMPONENT = 1e18
 class EncodedQuery:
     """A query, encoded for each leg of a search.
 
-    legs:     one representation of one row for each leg, in the order of the legs.
-    usage:    usage of language models; None if no leg has one. A query taken from the cache counts
-              as one of the `cache_hits`. Legs that share an encoder count once.
-    warnings: warnings about queries that an encoder cut.
+    legs:     the query's representation (one row) for each leg, in the order of the legs.
+    usage:    usage of language models; None if no encoder uses one. A query taken from the cache
+              counts as one of the `cache_hits`. Legs that share an encoder count once.
+    warnings: one message for each leg whose encoder cut the query.
     """
 
     legs: Sequence[Representation]
@@ -37,7 +37,7 @@ class EncodedQuery:
 
 
 class QueryEncoder:
-    """Encodes the queries of a collection, and caches them. Thread-safe."""
+    """Encodes queries for the legs of a collection, and caches the results. Thread-safe."""
 
     def __init__(self, config: CollectionConfig, encoders: LegEncoders) -> None:
         self._config = config
@@ -48,11 +48,11 @@ class QueryEncoder:
 
     @property
     def usage(self) -> Usage | None:
-        """Return the usage of language models for all queries so far; None if there is none."""
+        """Return the total usage of language models for queries so far; None if none was used."""
         return self._usage
 
     def encode(self, legs: Sequence[str], request: SearchRequest) -> EncodedQuery:
-        """Return the query of a request, encoded for each of `legs`.
+        """Return the query of a request, encoded for each leg named in `legs`.
 
         Raises InvalidInputError for a query vector that a leg does not accept.
         """
@@ -78,7 +78,7 @@ class QueryEncoder:
     def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Encode the queries of each leg in one batch, and put them into the cache.
 
-        texts: leg -> queries. A later call of `encode` finds them in the cache.
+        texts: leg -> queries. A later call of `encode` finds their representations in the cache.
         """
         for leg, queries in texts.items():
             distinct = list(dict.fromkeys(queries))
@@ -93,23 +93,23 @@ class QueryEncoder:
                     QUERY_CACHE.put(self._key(leg, text), row)
 
     def is_sparse(self, leg: str) -> bool:
-        """Return True for a learned sparse leg."""
+        """Return True if the leg is a learned sparse leg."""
         return isinstance(self._config.legs[leg], SparseLeg)
 
     def name(self, leg: str, term: str) -> str:
-        """Return the readable form of a term.
+        """Return the readable form of a term of a leg.
 
-        A term of a sparse leg is a vocabulary index in decimal; its word piece is returned. Terms
-        of other legs are returned unchanged.
+        A term of a sparse leg is a vocabulary index in decimal; the word piece with this index is
+        returned. Terms of other legs are returned unchanged.
         """
         return self._encoders[leg].term(int(term)) if self.is_sparse(leg) else term
 
     def _encoded_text(
         self, leg: str, text: str, taken: dict[Key, Representation]
     ) -> Representation:
-        """Return a query encoded for a leg, from `taken`, the cache or the encoder.
+        """Return a query text encoded for a leg, from `taken`, the cache or the encoder.
 
-        taken: queries already encoded for this request; the result is added to it.
+        taken: representations already used for this request; the returned one is added.
         """
         key = self._key(leg, text)
         if key not in taken:
@@ -124,7 +124,7 @@ class QueryEncoder:
         return taken[key]
 
     def close(self) -> None:
-        """Remove the queries of this encoder from the cache."""
+        """Remove the queries that this object has cached from the cache of the process."""
         QUERY_CACHE.forget(self._owner)
 
     def _key(self, leg: str, text: str) -> Key:
@@ -146,8 +146,8 @@ class QueryEncoder:
             )
         if config.multi:
             raise InvalidInputError(
-                f"leg {leg!r} has several vectors per query and does not accept a vector; use a "
-                "text (`query`) instead",
+                f"leg {leg!r} encodes a query as several vectors and accepts no query vector; use "
+                "a text (`query`) instead",
                 field=f"vectors.{leg}",
             )
         exact = np.asarray([vector], dtype=np.float64)

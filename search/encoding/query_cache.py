@@ -1,4 +1,4 @@
-"""A cache of encoded queries, with a memory limit for the whole process."""
+"""The cache of encoded queries, which all collections of a process share."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ...core import Representation, Usage
 from ...encoders import EncoderConfig
 
 LIMIT_BYTES = 64 << 20
-"""Maximum total size of the cached queries of a process."""
+"""Maximum total size in bytes of the cached queries of a process."""
 
 ENTRY_BYTES = 1_024
-"""Estimated size of a cache entry without its arrays: keys and objects."""
+"""Estimated size in bytes of a cache entry without its arrays: keys and objects."""
 
 TERM_BYTES = 150
-"""Estimated size of a term without its characters."""
+"""Estimated size in bytes of a term of a query, without its characters."""
 
 Key = tuple[object, EncoderConfig, bytes]
-"""Cache key: owner of the entry, encoder, and digest of the text. The text itself is not kept."""
+"""Cache key: object that identifies the collection, encoder, and digest of the query text."""
 
 
 class QueryCache:
     """A cache of encoded queries that drops the least recently used ones. Thread-safe.
 
-    limit: maximum total size in bytes.
+    limit: maximum total size of the entries, in bytes.
     """
 
     def __init__(self, limit: int = LIMIT_BYTES) -> None:
@@ -47,10 +47,10 @@ class QueryCache:
     def get(
         self, key: Key, replace_with: Callable[[Representation], Representation] | None = None
     ) -> Representation | None:
-        """Return the representation of a key, or None if it is not cached.
+        """Return the representation cached under a key, or None if there is none.
 
-        replace_with: function that makes the representation for the next call. It must have the
-            same size.
+        replace_with: function from the cached representation to one of the same size, which
+            replaces it in the cache, for later calls.
         """
         with self._lock:
             found = self._entries.get(key)
@@ -62,7 +62,7 @@ class QueryCache:
             return found[0]
 
     def put(self, key: Key, value: Representation) -> None:
-        """Store a representation, and drop the least recently used ones above the limit."""
+        """Cache a representation, and drop the least recently used ones that exceed the limit."""
         size = size_of(value)
         with self._lock:
             self._remove(key)
@@ -74,7 +74,7 @@ class QueryCache:
                 self._remove(next(iter(self._entries)))
 
     def forget(self, owner: object) -> None:
-        """Remove all entries of one owner."""
+        """Remove all entries whose key starts with the object `owner`; see `Key`."""
         with self._lock:
             for key in [key for key in self._entries if key[0] is owner]:
                 self._remove(key)
@@ -86,7 +86,7 @@ class QueryCache:
 
 
 QUERY_CACHE = QueryCache()
-"""The cache of this process."""
+"""The query cache of this process."""
 
 
 def digest(text: str) -> bytes:
@@ -95,7 +95,7 @@ def digest(text: str) -> bytes:
 
 
 def size_of(value: Representation) -> int:
-    """Return the estimated size of a cache entry, in bytes."""
+    """Return the estimated size, in bytes, of a cache entry with this representation."""
     size = ENTRY_BYTES
     for array in (value.dense, value.offsets, value.truncated):
         size += 0 if array is None else array.nbytes
@@ -108,7 +108,10 @@ def size_of(value: Representation) -> int:
 
 
 def copy_row(value: Representation) -> Representation:
-    """Return a copy of one row of a batch, so that the whole batch can be freed."""
+    """Return a copy of a representation whose arrays are views of those of a batch.
+
+    So the memory of the whole batch can be freed.
+    """
     dense = None if value.dense is None else value.dense.copy()
     truncated = None if value.truncated is None else value.truncated.copy()
     return replace(value, dense=dense, truncated=truncated)
@@ -119,5 +122,5 @@ CACHE_HIT = Usage(cache_hits=1)
 
 
 def as_cache_hit(found: Representation) -> Representation:
-    """Return the representation with the usage of a cache hit, if it has a usage."""
+    """Return a copy whose usage is one cache hit, or `found` itself if it has no usage."""
     return found if found.usage is None else replace(found, usage=CACHE_HIT)

@@ -1,4 +1,4 @@
-"""Reads the input of a reranker (texts, scores, vectors) from one state of a collection."""
+"""Reads the input of a reranker (texts, scores, vectors) from one snapshot of a collection."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def read_candidates(
     scores: NDArray[np.float64],
     documents: Mapping[int, Document],
 ) -> list[Candidate]:
-    """Return a candidate for each document, with the stored scores and vectors that are needed.
+    """Return a Candidate for each document, with the stored data that the reranker reads.
 
-    legs:      legs that ran.
-    numbers:   handles of m documents, best first.
+    view:      snapshot of the collection that was searched.
+    legs:      results of the legs that ran.
+    numbers:   handles of m documents in the view, best first.
     scores:    float64 [m], fused scores of the documents.
     documents: handle -> document.
 
@@ -77,7 +78,10 @@ def _candidate(
 
 
 def _leg_scores(view: View, leg: str, query: Representation, numbers: Handles) -> dict[int, float]:
-    """Return document -> score in a leg. Documents that the leg does not return are left out."""
+    """Return handle of a document -> its exact score in a leg.
+
+    numbers: handles of the documents. Documents that the leg does not return are left out.
+    """
     if len(numbers) == 0:
         return {}
     found = view.search(leg, query, len(numbers), view.among(numbers), EXACT)[0]

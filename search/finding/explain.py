@@ -1,4 +1,4 @@
-"""Explanations of hits: contributions of legs and terms to a score, and the top terms of texts."""
+"""Explanations of hits: contributions of legs and terms to a score, and top terms of texts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ TERMS = 20
 """Maximum number of top terms returned for a query or a passage."""
 
 Scaled = Mapping[str, tuple[NDArray[np.float64], float]]
-"""Leg -> (scaled scores of its list, float64 [m]; factor). The fusion adds score x factor."""
+"""Leg -> (scaled scores of the leg's m documents, float64 [m]; factor).
+
+A leg adds scaled score x factor to the fused score of a document."""
 
 
 def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
-    """Return the scaled scores and the factor of each leg. A single leg is not scaled."""
+    """Return the scaled scores and the factor of each leg.
+
+    If there is only one leg, its scores are unchanged and its factor is 1.
+    """
     if len(legs) == 1:
         return {legs[0].request.name: (legs[0].result.scores.astype(np.float64), 1.0)}
     factors = list_factors([leg.request.weight for leg in legs], fusion)
@@ -37,7 +42,9 @@ def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
 def leg_scores(positions: LegPositions, scaled: Scaled | None) -> dict[str, LegScore]:
     """Return leg -> the rank and score of a document in this leg.
 
-    scaled: None, or scaled scores; then each LegScore also has the leg's share in the fused score.
+    positions: the legs that returned the document, with its position in each leg's list.
+    scaled:    scaled scores of all legs. If given, each LegScore also has the leg's contribution to
+               the fused score.
     """
     found = {}
     for leg, at in positions:
@@ -57,8 +64,8 @@ def leg_scores(positions: LegPositions, scaled: Scaled | None) -> dict[str, LegS
 class HitExplanation:
     """The explanation of one hit.
 
-    contributions: leg -> contribution of each query term to the score, largest first. Dense legs
-                   are left out.
+    contributions: leg -> contribution of each query term to the hit's score in this leg, largest
+                   first. Dense legs are left out.
     terms:         sparse leg -> terms with the highest weights in the hit's best passage.
     """
 
@@ -69,7 +76,10 @@ class HitExplanation:
 def explain_hits(
     view: ExplainingView, queries: QueryEncoder, hits: Sequence[LegPositions]
 ) -> Iterator[HitExplanation]:
-    """Yield the explanation of each hit. An explanation may take milliseconds."""
+    """Yield the explanation of each hit. Computing one may take milliseconds.
+
+    hits: for each hit, the legs that returned it, with its position in each leg's list.
+    """
     legs = {leg.request.name: leg for positions in hits for leg, _ in positions}
     contributions, terms = {}, {}
     for name, leg in legs.items():
@@ -103,7 +113,8 @@ def query_terms(
 ) -> dict[str, TopTerms]:
     """Return sparse leg -> terms with the highest weights in the query.
 
-    If a query has several vectors, a term has the highest of its weights.
+    encoded: leg -> representation of the query. If it has several vectors, the weight of a term is
+             the highest one among them.
     """
     return {
         leg: _top_terms(queries, leg, _query_weights(query))

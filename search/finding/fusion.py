@@ -1,6 +1,6 @@
-"""Fusion of several ranked lists into one.
+"""Fusion of the ranked lists of several legs into one list.
 
-Let s be the raw score of a document in one leg's list, and w the leg's weight:
+The fused score of a document, where s is its raw score in a leg's list and w is the leg's weight:
 
     rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009). Equal scores share
             the best of their ranks, so a rank does not depend on the order of writes.
@@ -9,10 +9,10 @@ Let s be the raw score of a document in one leg's list, and w the leg's weight:
     dbsf    weighted mean of (s - (mean - 3 sd)) / 6 sd (distribution-based), not clipped to [0, 1]
 
 min, max, mean and sd (population) are computed over the leg's list, cut off at its depth. If all
-scores of a list are equal, each of its documents scores 1 (dbsf: 0.5).
+scores of a list are equal, each of its documents gets the scaled score 1 (dbsf: 0.5).
 
-A document that is absent from a leg's list scores 0 in it. Under minmax and zscore this equals the
-score of the list's last document. Under dbsf it equals a raw score of mean - 3 sd.
+A document that is absent from a leg's list gets the scaled score 0 in it. Under minmax and zscore
+this equals the score of the list's last document. Under dbsf it equals a raw score of mean - 3 sd.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from ..request import Fusion
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A ranked list of one leg.
+    """The ranked list of m documents of one leg.
 
-    numbers: int64 [m], document numbers, best first.
+    numbers: int64 [m], handles of the documents, best first.
     scores:  float [m], scores of the documents.
     weight:  weight of the leg in the fusion.
     """
@@ -42,14 +42,17 @@ class Ranked:
 
 
 def ranks(scores: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the ranks, from 1, of scores in descending order. Equal scores share the best rank."""
+    """Return the ranks, from 1, of the scores. Equal scores share the best of their ranks.
+
+    scores: float [m] in descending order.
+    """
     places = np.arange(1, len(scores) + 1)
     places[1:][scores[1:] == scores[:-1]] = 0
     return np.maximum.accumulate(places)
 
 
 def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
-    """Return the scaled scores of one list, float64 [m], before they are weighted.
+    """Return the scaled scores of one leg's list, float64 [m], before they are weighted.
 
     scores: float [m], raw scores in descending order.
     """
@@ -69,13 +72,19 @@ def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
 
 
 def list_factors(weights: Sequence[float], fusion: Fusion) -> list[float]:
-    """Return the factor of each list. A list adds scaled score x factor to the fused score."""
+    """Return the factor of each list: it adds scaled score x factor to the fused score.
+
+    weights: weights of the lists' legs.
+    """
     total = 1.0 if fusion.method == "rrf" else sum(weights) or 1.0
     return [weight / total for weight in weights]
 
 
 def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return document numbers and fused scores, best first. Ties are ordered by number."""
+    """Return the handles and fused scores of all documents, best first.
+
+    Documents with equal scores are ordered by handle.
+    """
     numbers = np.concatenate([ranked.numbers for ranked in lists])
     gained = np.concatenate([ranked.weight * normalize(ranked.scores, fusion) for ranked in lists])
     by_number = np.argsort(numbers, kind="stable")

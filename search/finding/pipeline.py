@@ -21,7 +21,7 @@ from .results import FusedResults, Leg, Reordered, best_passage, leg_positions
 
 
 def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
-    """Search one state of the collection and read everything that the result needs from it.
+    """Search a view, a snapshot of the collection, and read all that the search result needs.
 
     The view can be closed afterwards, so no transaction is open while a reranker runs. Call
     `check_search` with the view's configuration first.
@@ -77,7 +77,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
 def _check_size(view: View, page: Sequence[int], most_bytes: int | None) -> None:
     if most_bytes is not None and (size := sum(view.sizes(page).values())) > most_bytes:
         raise InvalidInputError(
-            f"a page must hold at most {most_bytes} bytes, got {size} in {len(page)} hits; lower "
+            f"the documents of a page may have at most {most_bytes} bytes, got {size}; lower "
             "`limit`, or set `include` to [] and fetch the documents one by one",
             field="limit",
         )
@@ -86,8 +86,9 @@ def _check_size(view: View, page: Sequence[int], most_bytes: int | None) -> None
 def make_result(
     queries: QueryEncoder, fused: FusedResults, reordered: Reordered | None
 ) -> SearchResult:
-    """Return the requested page of a fused list.
+    """Return the result of a search: the requested page of the list of hits.
 
+    fused:     the fused list of hits.
     reordered: the list after reranking; None if the request has no `rerank`.
     """
     encoded = fused.encoded
@@ -147,7 +148,11 @@ def _fuse(legs: Sequence[Leg], request: SearchRequest) -> tuple[Handles, NDArray
 def _settle_ties(
     view: View, numbers: Handles, scores: NDArray[np.float64], end: int
 ) -> tuple[Handles, NDArray[np.float64]]:
-    """Return the list with ties ordered by document id, at least for its first `end` entries."""
+    """Order documents with equal scores by their ids, at least among the first `end`.
+
+    numbers: handles of n documents, best first.
+    scores:  float64 [n], scores in descending order.
+    """
     if len(scores) < 2:
         return numbers, scores
     worst = scores[min(end, len(scores)) - 1]
@@ -173,7 +178,12 @@ def _hits(
     scores: NDArray[np.float64],
     reranked: Sequence[HitRerank | None],
 ) -> list[Hit]:
-    """Return the hits of a page, with explanations if the request has `explain`."""
+    """Return the hits of a page, with explanations if the request has `explain`.
+
+    numbers:  handles of the page's n documents.
+    scores:   float64 [n], fused scores.
+    reranked: for each document, the reranker's result; None without a reranker.
+    """
     request = fused.encoded.plan.request
     positions = leg_positions(fused.legs, numbers)
     passages = fused.view.passages(

@@ -34,7 +34,7 @@ class Reranking:
     reranker: the loaded reranker; None if it could not be loaded.
     needs:    stored scores and vectors that the reranker reads.
     top_n:    number of best hits to rerank.
-    error:    the reason why the reranker could not be loaded.
+    error:    the reason why the reranker could not be loaded; None if it was loaded.
     """
 
     request: RerankRequest
@@ -48,10 +48,10 @@ class Reranking:
 class Plan:
     """A validated search request.
 
-    legs:   legs that run.
-    where:  the parsed filter.
+    legs:   the legs that run.
+    where:  the parsed filter; None if the request has no filter.
     rerank: the reranking step; None if the request has no `rerank`.
-    extra:  names of legs that do not run, but whose scores the reranker reads.
+    extra:  names of legs that do not run, but whose stored scores the reranker reads.
     """
 
     request: SearchRequest
@@ -62,7 +62,7 @@ class Plan:
 
     @property
     def encoded_legs(self) -> list[str]:
-        """Return the names of the legs that need the encoded query."""
+        """Return the names of the legs for which the query must be encoded."""
         return [*(leg.name for leg in self.legs), *self.extra]
 
 
@@ -71,7 +71,7 @@ class EncodedPlan:
     """A plan with its encoded query.
 
     query: the query, encoded for each leg of `plan.encoded_legs`.
-    trace: timings of the steps done so far.
+    trace: timings of the steps of this search so far, and the caller's guard.
     """
 
     plan: Plan
@@ -80,7 +80,7 @@ class EncodedPlan:
 
 
 def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
-    """Return the plan of a request.
+    """Check a request against the collection, and return the plan of the search.
 
     Raises InvalidInputError for an invalid request, and UnsupportedByStoreError if the store lacks
     a capability that the request needs. Does not check the search parameters of dense legs; see
@@ -101,9 +101,9 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
 
 
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
-    """Encode the query of a plan.
+    """Encode the query of a plan for its legs.
 
-    Call it before a view is opened: a model may take seconds.
+    Call it before a view is opened, because a model may take seconds.
     """
     trace = Trace(guard)
     with trace.stage("encode"):
@@ -114,11 +114,11 @@ def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> 
 def check_search(config: CollectionConfig, plan: Plan) -> None:
     """Check the search parameters of a plan against the stored configuration of its legs.
 
-    config: the configuration of the view to be searched. The storage of a leg may change while the
-        collection is open; the list of legs may not.
+    config: the configuration of the view to be searched. While a collection is open, `reconfigure`
+        may change how a leg's vectors are stored, but the list of legs does not change.
 
     Raises InvalidInputError for a parameter that the index of a dense leg does not support, and
-    ConfigError for a leg whose stored configuration exceeds the current bounds.
+    ConfigError for a leg whose stored configuration has a value outside the bounds of this version.
     """
     for name in plan.encoded_legs:
         _check_stored(config, name)
@@ -155,7 +155,7 @@ def _check_stored(config: CollectionConfig, name: str) -> None:
 
 
 def vector_search(request: SearchRequest, leg: LegRequest) -> VectorSearch | None:
-    """Return the search effort that a request sets for a leg; None = as configured."""
+    """Return the search effort that a request sets for a leg; None = as the leg is configured."""
     search = request.search if leg.search is None else leg.search
     return search if search is not None and search.model_fields_set else None
 
@@ -186,7 +186,7 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
         )
     if not any(leg.weight > 0 for leg in legs):
         raise InvalidInputError(
-            "at least one leg must have a weight above 0, got 0 for all", field="legs"
+            "at least one leg must have a weight above 0, got 0 for all of them", field="legs"
         )
     dense = {leg.name for leg in legs if isinstance(config.legs[leg.name], DenseLeg)}
     for i, leg in enumerate(legs):
@@ -205,7 +205,7 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
 
 
 def _no_leg(config: CollectionConfig, name: str) -> str:
-    return f"there is no leg {shown(name)}; this collection has {', '.join(config.legs)}"
+    return f"there is no leg {shown(name)}; this collection has the legs {', '.join(config.legs)}"
 
 
 def _reranking(
@@ -239,7 +239,7 @@ def _reranking(
 
 @contextmanager
 def naming_request(i: int) -> Iterator[None]:
-    """Add `requests[i]` to the field of an InvalidInputError raised in the block."""
+    """Put `requests[i]` before the field of an InvalidInputError that the block raises."""
     try:
         yield
     except InvalidInputError as error:

@@ -1,4 +1,4 @@
-"""Reranking of fused result lists. No transaction is open meanwhile."""
+"""Reranks the fused lists of hits. No transaction of the collection is open meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def rerank(fused: Sequence[FusedResults]) -> list[Reranked | None]:
-    """Rerank several searches. Return one result for each; None if it has no `rerank`.
+    """Rerank several searches. Return one result for each; None for a request without `rerank`.
 
     Searches with the same reranker and budget are reranked together, in one call.
     """
@@ -67,9 +67,9 @@ def _task(fused: FusedResults) -> Task:
 
 
 def reorder(fused: FusedResults, result: Reranked | None) -> Reordered | None:
-    """Return the fused list in the order of a reranker's result; None if there is no result.
+    """Return the hits of a search in the order of the reranker's result; None if `result` is None.
 
-    Raises the error of a failed model if the request has `on_error` "fail".
+    Raises the error of the reranker if it failed and the request has `on_error` "fail".
     """
     if result is None:
         return None
@@ -129,10 +129,10 @@ def reorder(fused: FusedResults, result: Reranked | None) -> Reordered | None:
 
 
 def _with_min_score(result: Reranked, least: float) -> list[Placed]:
-    """Return the hits with a score of at least `least`, and hits that could not be judged.
+    """Return the hits with a rerank score of at least `least`, and the hits that were not judged.
 
-    A hit could not be judged if the reranker (of a chain: its last stage) received it, but the
-    budget ran out.
+    Such a hit was sent to the reranker (of a chain: to the last stage), but a limit was reached
+    before it was judged.
     """
     last = result.stages[-1][1].order if result.stages else ()
     judged = [*(placed.judged for placed in last)]
@@ -149,7 +149,7 @@ def _judged(result: Reranked) -> int:
 
 
 def rerank_warnings(result: Reranked) -> list[str]:
-    """Return the warnings of a reranking, including one for the status "failed" or "partial"."""
+    """Return the reranker's warnings, with one more if the status is "failed" or "partial"."""
     warnings = list(result.warnings)
     if result.status == "failed":
         before = [name for name, stage in result.stages if stage.status != "failed"]

@@ -1,4 +1,4 @@
-"""Results of a search before a page of them is returned."""
+"""Intermediate results of a search: lists of the legs, the fused list, the reranked list."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .planning import EncodedPlan
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """The results of one leg.
+    """The results of one leg for one query.
 
-    request: the leg in the search request.
+    request: the leg's entry in the search request.
     query:   the encoded query, one row.
-    result:  documents of the leg, best first.
-    ranks:   int64 [m], rank of each document from 1; equal scores share the best rank.
+    result:  the m documents that the leg returned, best first.
+    ranks:   int64 [m], rank of each document from 1; equal scores share the best of their ranks.
     """
 
     request: LegRequest
@@ -31,7 +31,10 @@ class Leg:
     ranks: NDArray[np.int64]
 
     def positions(self, numbers: Handles) -> list[int | None]:
-        """Return the position of each document in the leg's list, or None if it is not there."""
+        """Return the position of each document in the leg's list; None for a document not in it.
+
+        numbers: handles of the documents.
+        """
         found = self.result.documents
         if len(found) == 0:
             return [None] * len(numbers)
@@ -46,7 +49,10 @@ LegPositions = Sequence[tuple[Leg, int]]
 
 
 def leg_positions(legs: Sequence[Leg], numbers: Handles) -> list[LegPositions]:
-    """Return for each document the legs that returned it, with its position in their lists."""
+    """Return for each document the legs that returned it, with its position in each leg's list.
+
+    numbers: handles of the documents.
+    """
     at = zip(*(leg.positions(numbers) for leg in legs), strict=True)
     return [
         [
@@ -59,21 +65,24 @@ def leg_positions(legs: Sequence[Leg], numbers: Handles) -> list[LegPositions]:
 
 
 def best_passage(positions: LegPositions) -> int:
-    """Return the handle of a document's best passage, from the leg that ranks it highest."""
+    """Return the handle of a document's best passage, from the leg that ranks the document highest.
+
+    positions: the legs that returned the document, with its position in each leg's list.
+    """
     leg, position = min(positions, key=lambda pair: pair[1])
     return int(leg.result.passages[position])
 
 
 @dataclass(frozen=True, slots=True)
 class FusedResults:
-    """The fused result list of a request.
+    """The fused list of n documents that a search found, and the data for its result.
 
     view:       the view that was searched; it may be closed already.
     legs:       results of each leg.
-    numbers:    handles of n documents, best first.
+    numbers:    handles of the documents, best first.
     scores:     float64 [n], fused scores.
-    complete:   True if no leg reached its depth limit.
-    documents:  handle -> document, for every document that the page may contain.
+    complete:   True if no leg reached its depth limit, so that the number of hits is exact.
+    documents:  handle -> document, for every document that the returned page may contain.
     candidates: input of the reranker; None if the request has no `rerank`.
     warnings:   warnings about filter fields that no document has.
     """
@@ -91,12 +100,13 @@ class FusedResults:
 
 @dataclass(frozen=True, slots=True)
 class Reordered:
-    """A fused result list after reranking.
+    """The list of hits of a search after reranking.
 
-    positions: positions in the fused list, best first.
-    hits:      reranker results of the first len(hits) positions. The others were not reranked.
+    positions: the position of each hit in the fused list, in the new order, best first.
+    hits:      the reranker's results for the first len(hits) hits. The others were not reranked.
     report:    summary of the reranking.
-    complete:  False if a hit that was left out could belong in the list.
+    complete:  False if `min_score` removed hits without a rerank score, which could have reached
+               `min_score`.
     """
 
     positions: Sequence[int]
@@ -105,7 +115,7 @@ class Reordered:
     complete: bool
 
     def hit(self, position: int) -> HitRerank:
-        """Return the reranker's result of the hit at a position, from 0, in the new order."""
+        """Return the reranker's result for the hit at a position, from 0, in the new order."""
         if position < len(self.hits):
             return self.hits[position]
         return HitRerank(position + 1, self.positions[position] + 1, judged=False)

@@ -1,4 +1,4 @@
-"""Offline build of a whole collection within a memory budget. An interrupted build can resume."""
+"""Offline build of a whole collection within a memory budget. It can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ from .pace import FIRST_DOCUMENTS, Pace
 
 LOCK = "build.lock"
 SHARD_DOCUMENTS = 2_000
-"""Maximum documents in a shard. A killed build loses at most the shard that it was encoding."""
+"""Maximum number of documents in a shard, the unit in which a build stores its progress.
+
+A killed build loses at most the shard that it was encoding."""
 BYTES_PER_CHARACTER = 64
-"""Estimated working memory for a character of a shard: text, terms, vectors and postings."""
+"""Estimated working memory in bytes for each character of a shard: text, terms and vectors."""
 ENCODING_BYTES = 192 << 20
-"""Memory reserved for the activations of the models."""
+"""Memory in bytes reserved for the activations of the models."""
 DEFAULT_WORKING_BYTES = 1 << 30
 LEAST_WORKING_BYTES = 64 << 20
 
@@ -47,9 +49,9 @@ class BuildReport:
 
     documents:  number of documents in the collection.
     passages:   number of passages in the collection.
-    truncated:  leg -> number of passages, encoded in this run, that its encoder cut.
-    resumed_at: number of input documents that earlier, interrupted runs had stored.
-    duplicates: number of input documents replaced by a later one with the same id.
+    truncated:  leg -> number of passages that its encoder cut in this run.
+    resumed_at: number of input documents that earlier, interrupted runs of this build had stored.
+    duplicates: number of input documents that a later one with the same id replaced.
     seconds:    duration of this run.
     usage:      usage of language models in this run; None if no leg uses one.
     """
@@ -75,8 +77,8 @@ def build(
 ) -> BuildReport:
     """Build a new collection in the folder `path` from all `documents`.
 
-    To continue an interrupted build, call it again with the same documents and configuration. An
-    interruption loses at most about a minute of encoding.
+    To continue an interrupted build, call `build` again with the same arguments. An interruption
+    loses at most about a minute of encoding.
 
     memory_budget: bytes that the whole process may use, loaded models included. None: the build
         may use 1 GiB in addition to the models.
@@ -152,15 +154,19 @@ def _remaining_documents(
 ) -> CheckedDocuments:
     """Return the documents that an interrupted build has not stored yet.
 
-    Raises ConflictError if the first documents differ from those that it has stored.
+    documents: all input documents.
+    done:      how many of them the interrupted build has stored, and their checksum.
+
+    Raises ConflictError if the first of `documents` are not the stored ones.
     """
     seen = Consumed()
     for document in itertools.islice(documents, done.documents):
         seen = seen.after(document)
     if seen != done:
         raise ConflictError(
-            f"{path}: the first {done.documents} documents are not those of the interrupted "
-            "build; pass the same input to continue it, or remove the folder to start again"
+            f"{path}: the first {done.documents} input documents differ from those of the "
+            "interrupted build; pass the same input to continue it, or remove the folder to start "
+            "again"
         )
     return documents
 

@@ -20,10 +20,10 @@ BATCH_CHARACTERS = 4_000_000
 
 
 class Advance(Protocol):
-    """A callback that reports the progress of encoders."""
+    """A function that is called with the progress of the encoders within a batch of texts."""
 
     def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None:
-        """Report that an encoder has encoded `n` more texts of a batch with `of` texts."""
+        """Report that an encoder has encoded `n` more texts of the batch, which has `of` texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ def batches(
 ) -> Iterator[list[Document]]:
     """Yield batches of validated documents.
 
-    max_documents: function that returns the maximum number of documents; called before each batch.
-    characters:    approximate maximum size of a batch: text, title and the JSON of the metadata.
+    max_documents: function that returns the maximum number of documents in the next batch.
+    characters:    number of characters (text, title and metadata as JSON) that ends a batch.
 
-    Raises InvalidInputError, whose `field` names the invalid field of a document.
+    Raises InvalidInputError for an invalid document; its `field` names the field of the document.
     """
     batch: list[Document] = []
     size = 0
@@ -82,7 +82,7 @@ def encode(
 ) -> EncodedBatch:
     """Cut documents into passages and encode them for every leg.
 
-    advance: callback for the progress of each encoder.
+    advance: function that is called with the progress of each encoder.
     """
     cut = cut_documents(documents, config, encoders)
     texts = [text for item in cut for text in passage_texts(item)]
@@ -104,9 +104,9 @@ def encode(
 def cut_documents(
     documents: Sequence[Document], config: CollectionConfig, encoders: LegEncoders
 ) -> list[EncodedDocument]:
-    """Return documents with their passages.
+    """Cut documents into passages. Return each document with its passages.
 
-    Raises InvalidInputError for a document with too many passages.
+    Raises InvalidInputError for a document with too many passages; the error names the document.
     """
     readers: list[TokenReader] = []
     by_tokens = config.passages.unit == "tokens"
@@ -133,13 +133,16 @@ def cut_documents(
 
 
 def check_passages(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
-    """Raise InvalidInputError for a document of too many passages. Only long texts are cut."""
+    """Raise InvalidInputError if a document would be cut into too many passages.
+
+    A text with fewer characters than the maximum number of passages need not be cut for this.
+    """
     if len(document.text) > MOST_PASSAGES:
         cut_documents([document], config, encoders)
 
 
 def passage_texts(item: EncodedDocument) -> list[str]:
-    """Return the text that encoders read for each passage: the document's title and the passage."""
+    """Return the text that encoders read for each passage: the title, a space and the passage."""
     document = item.document
     pieces = [document.text[p.start : p.end] for p in item.passages] or [document.text]
     return [f"{document.title} {piece}".strip() for piece in pieces]

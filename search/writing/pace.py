@@ -9,7 +9,7 @@ from ...core import Progress
 from ...encoders import EncoderConfig
 
 BATCH_SECONDS = 60.0
-"""Target time for encoding one batch. A batch becomes durable as a whole."""
+"""Target time in seconds for encoding one batch. A batch becomes durable as a whole."""
 
 FIRST_DOCUMENTS = 8
 """Number of documents in the first batch. It is small, because the speed is not yet known."""
@@ -18,11 +18,12 @@ FIRST_DOCUMENTS = 8
 class Pace:
     """Chooses the size of the next batch from the speed so far, and reports progress in documents.
 
-    Encoders process a batch one after another. The progress within a batch weights each encoder by
-    its share of the time for earlier batches.
+    The encoders process a batch one after another. Within a batch, an encoder counts for the
+    fraction of the encoding time that it took in earlier batches.
 
-    max_documents: maximum documents of a batch.
-    first:         documents of the first batch.
+    encoders:      configurations of the encoders.
+    max_documents: maximum number of documents in a batch.
+    first:         number of documents in the first batch.
     """
 
     def __init__(
@@ -53,14 +54,14 @@ class Pace:
         return max(1, min(self._max_documents, int(in_time)))
 
     def begin(self, documents: int) -> None:
-        """Start the measurement of a batch with this number of documents."""
+        """Start measuring a batch with this number of documents."""
         self._batch, self._reported, self._part = documents, 0, 0.0
         self._began = self._last = perf_counter()
         if (spent := sum(self._seconds.values())) > 0:
             self._weights = {key: seconds / spent for key, seconds in self._seconds.items()}
 
     def read(self, encoder: EncoderConfig, n: int, *, of: int) -> None:
-        """Record that an encoder has encoded `n` more texts of a batch with `of` texts."""
+        """Record that an encoder has encoded `n` more texts of the batch, which has `of` texts."""
         now = perf_counter()
         self._seconds[encoder] += now - self._last
         self._last = now
@@ -68,7 +69,7 @@ class Pace:
         self._report(int(self._part * self._batch))
 
     def complete(self) -> None:
-        """Record that the whole batch is encoded."""
+        """Record that all encoders have encoded the whole batch."""
         self._documents += self._batch
         self._total_seconds += perf_counter() - self._began
         self._report(self._batch)

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """Seals and merges a collection in a background thread after enough writes."""
+    """Seals and merges the segments of a collection in a background thread after enough writes."""
 
     def __init__(self, store: Store) -> None:
         self.failure: str | None = None
@@ -24,7 +24,7 @@ class Upkeep:
         self._lock = Lock()
 
     def after_write(self) -> None:
-        """Start maintenance if it is due and not already running."""
+        """Start maintenance if enough documents are not yet in a segment and none is running."""
         store = self._store
         if store is None or store.pending() < store.config.sealed_at:
             return

@@ -14,11 +14,11 @@ from .pace import FIRST_DOCUMENTS, Pace
 class Writer:
     """Writes documents to a collection in batches. Each batch is one transaction.
 
-    bind:   function that checks the encoders; called before a batch is encoded. It is not called,
-            and no model is loaded, for a batch whose documents are all stored already.
-    count:  function called with the usage of each encoded batch, before the batch is written.
-    record: function called in the transaction of each batch, with the report up to and including
-            this batch.
+    bind:   function that loads and checks the encoders. It is called before a batch is encoded, but
+            not for a batch whose documents are all stored already.
+    count:  function called with the model usage of each encoded batch, before it is written.
+    record: function called in the transaction of each batch, with the report on all batches up to
+            and including this one.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Writer:
         """Totals of all batches so far."""
 
     def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
-        """Write the documents. Yield after each batch, when it is durable."""
+        """Write the documents. Yield each time a batch has become durable."""
         self._progress.start("add", None, "documents")
         for batch in batches(documents, max_documents=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())

@@ -151,6 +151,8 @@ def test_chain_needs_the_data_of_all_stages():
     one, other = Needs(frozenset({"a"})), Needs(frozenset({"b"}), "dense")
     chain = Chain([(Stage(number, needs=one), 3), (Stage(number, needs=other), 3)])
     assert chain.needs == Needs(frozenset({"a", "b"}), "dense")
-    with pytest.raises(ConfigError, match="vectors of one leg, got dense and x"):
+    with pytest.raises(
+        ConfigError, match="vectors of the same leg, got 'dense' and 'x'; change the `leg`"
+    ):
         _ = Chain([(Stage(number, needs=other), 3), (Stage(number, needs=Needs(vectors="x")), 3)]
                   ).needs  # fmt: skip

@@ -123,6 +123,6 @@ def test_a_parsed_condition_in_a_request_is_refused_with_the_remedy(collection):
     with pytest.raises(ConfigError) as caught:
         collection.search("kiwi", filter=condition)
     assert caught.value.field == "filter"
-    assert "got Equal" in str(caught.value)
+    assert "got the parsed condition Equal" in str(caught.value)
     assert "show_filter(condition)" in str(caught.value)
     assert collection.search("kiwi", filter=show_filter(condition)).total == 10

@@ -122,7 +122,7 @@ def test_a_query_without_a_text_is_not_reranked():
 
 def test_an_unknown_reranker_is_refused_with_the_known_names(reranking):
     with pytest.raises(
-        InvalidInputError, match="configured: fake, slow, bad, half, whole, chain"
+        InvalidInputError, match="the configured rerankers are fake, slow, bad, half, whole, chain"
     ) as caught:
         reranking.search(asked(rerank="quick"))
     assert caught.value.field == "rerank.model"

@@ -73,7 +73,7 @@ def test_a_server_without_rerankers_offers_none(client: Any) -> None:
     assert "Reranker" not in text
     refused = client.get("/", params={"collection": "birds", "q": "fly", "rerank": "words"})
     assert refused.status_code == 422
-    assert "none is configured" in refused.text
+    assert "no reranker is configured" in refused.text
 
 
 def test_hits_show_their_movement(page: Any) -> None:

@@ -197,7 +197,7 @@ def test_a_build_does_not_continue_with_other_documents(tmp_path, change):
         "inside": [*documents[:5], Document("d5", "repaired"), *documents[6:]],
         "shorter": documents[: SHARD_DOCUMENTS - 1],
     }[change]
-    with pytest.raises(ConflictError, match="not those of the interrupted build"):
+    with pytest.raises(ConflictError, match="differ from those of the interrupted build"):
         build(tmp_path / "c", other, configuration())
     report = build(tmp_path / "c", documents, configuration())
     assert (report.documents, report.resumed_at) == (len(documents), TWO_SHARDS)
