@@ -23,10 +23,11 @@ class PassageConfig(Config):
     that every encoder can read, at most 512, or 200 words."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
     """Most tokens or words that a passage repeats from the end of the previous passage. Only the
-    unit "words" repeats parts of sentences. The default is 40 for "words" and "sentences"."""
+    unit "words" repeats parts of sentences. For "words" and "sentences", the default is 40, not
+    32."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
-    """A document of at most this many words is not split. The default is 512 for "words" and
-    "sentences". It must be 0 for the unit "tokens", which splits every document that is too long
+    """A document of at most this many words is not split. For "words" and "sentences", the default
+    is 512, not 0. It must be 0 for the unit "tokens", which splits every document that is too long
     for one passage."""
 
     @model_validator(mode="before")

@@ -115,7 +115,7 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
         (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice; drop one"),
         (
             ["--rerank", "fake", "--rerank", "mmr"],
-            "--rerank: may only be repeated with `twindex eval --table`",
+            "--rerank: may be repeated only with `twindex eval --table`; give it once",
         ),
         (
             ["--rerank", "fake", "--rerank-top-n", "0"],
