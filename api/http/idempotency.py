@@ -47,8 +47,8 @@ class NewJob:
 async def once(request: Request, collection: str, digest: str, work: Work) -> Response:
     """Do `work` and return its reply, or return the stored reply for the same `Idempotency-Key`.
 
-    Only successful replies are stored, for 24 hours. digest: digest of the request's body. Raises
-    Problem 422 if the key was used with another body, and 409 while the first request runs.
+    Only successful replies are stored, for 24 hours. digest: of the request's content. Raises
+    Problem 422 if the key was used for another request, and 409 while the first request runs.
     """
 
     def answer(served: Served, keep: Keep) -> Response:

@@ -96,7 +96,7 @@ class Form:
         return validate(SearchRequest, fields)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
-        """Return the names of the legs to search: those selected, else all legs for searching.
+        """Return the names of the selected legs; if none, those of all legs with the role "search".
 
         legs: name -> configuration of the collection's legs.
         """

@@ -45,7 +45,7 @@ class AllowedModels:
             self._listed.update(_spellings(name))
 
     def resolved(self, config: CollectionConfig) -> CollectionConfig:
-        """Return the configuration with the full path of each model folder that `listed` allows."""
+        """Return the configuration with names of folders in `listed` replaced by full paths."""
         legs = {
             name: leg.model_copy(update={"encoder": self._resolved(leg.encoder)})
             for name, leg in config.legs.items()
@@ -97,7 +97,7 @@ class AllowedModels:
 
 
 def _spellings(name: str) -> dict[str, str]:
-    """Return how requests may write the model `name` -> the name that configurations store.
+    """Return name of the model in a request -> name that configurations store.
 
     name: of a model or its folder, as the operator wrote it.
     """

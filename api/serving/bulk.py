@@ -111,7 +111,7 @@ class BulkResult:
 
     @classmethod
     def resumed(cls, stored: Mapping[str, Any]) -> BulkResult:
-        """Return a BulkResult with the values of `stored`, an earlier `asdict` of it, copied."""
+        """Return the BulkResult that `asdict` converted to `stored`. The two share no objects."""
         own = copy.deepcopy(dict(stored))
         usage = own.get("usage")
         return cls(**{**own, "usage": None if usage is None else Usage(**usage)})

@@ -54,7 +54,7 @@ class Settings(Config):
                      by default "auto".
     shutdown_seconds: seconds that running requests and jobs have to finish when the server stops.
     access_log:      log every request.
-    log_level:       lowest level of messages that are logged.
+    log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
     log_format:      "text": lines of text; "json": one JSON object per line.
     root_path:       path under which a reverse proxy serves this server, such as `/search`.
     cors_origins:    origins whose pages may call the interface from a browser; `*`: any origin.
@@ -64,7 +64,7 @@ class Settings(Config):
                      503.
     reply_memory:    maximum bytes of all large replies in memory until clients have read them; a
                      request above it gets 503.
-    page_bytes:      maximum total bytes of titles, texts and metadata in one page of hits.
+    page_bytes:      maximum bytes of all titles, texts and metadata in a page of hits or documents.
     query_chars:     maximum characters of a query. All queries of a batch together may have ten
                      times as many.
     batch_depth:     maximum sum of `depth` over the searches of a batch.
@@ -127,7 +127,7 @@ class Settings(Config):
         first = value.strip("/").partition("/")[0]
         if first in _OWN_PATHS:
             raise ValueError(
-                f"{value!r} begins like a path of the server's own; choose another first part"
+                f"{value!r} begins with a path that the server itself uses; choose another path"
             )
         return value.rstrip("/")
 

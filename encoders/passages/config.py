@@ -19,8 +19,8 @@ class PassageConfig(Config):
     words if no encoder has a limit), "words" (runs of words), "sentences" (whole sentences,
     measured in words) or "none" (documents are not split)."""
     size: Count | None = None
-    """Most tokens in a passage; most words if the unit is "words" or "sentences". None = all tokens
-    that every encoder can read, at most 512, or 200 words."""
+    """Most tokens in a passage; most words if the unit is "words" or "sentences". None = as many
+    tokens as every encoder can read, at most 512, or 200 words."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
     """Most tokens or words that a passage repeats from the end of the previous passage. Only the
     unit "words" repeats parts of sentences. For "words" and "sentences", the default is 40, not

@@ -39,7 +39,7 @@ class RerankedStage(Shape):
     name:       kind of the reranker.
     status:     "complete", "partial" or "failed", as in RerankReport.
     usage:      work of language models.
-    seconds:    duration.
+    seconds:    duration in seconds.
     candidates: number of hits that this reranker was to rerank.
     judged:     number of these hits that it read.
     """
@@ -57,7 +57,7 @@ class RerankReport(Shape):
 
     model:      name of the reranker.
     usage:      work of language models.
-    seconds:    duration.
+    seconds:    duration in seconds.
     warnings:   warnings in words, such as an option that was ignored.
     status:     "complete"; "partial" if the budget ran out or some answers of the model were
                 unusable; "failed" if the model failed. After a failure, the hits keep the order of

@@ -213,8 +213,9 @@ class SearchHit(Shape):
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
     title, text, metadata: parts of the document; only those that `include` requests.
-    explain:  leg -> contribution of each term to its score; only with `explain: true`.
-    terms:    sparse leg -> terms of the passage that the leg found; only with `explain: true`.
+    explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
+    terms:    sparse leg -> terms with the largest weights in the best passage; only with
+              `explain: true`.
     rerank:   position after reranking; only if the request has `rerank`.
     """
 
