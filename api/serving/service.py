@@ -165,7 +165,7 @@ class Service:
             return sorted(self._served.values(), key=lambda served: served.name)
 
     def collections(self) -> list[Served]:
-        """Return all collections by name. First applies changes of other processes in the folder."""
+        """Return all collections by name, after applying other processes' changes in the folder."""
         if not self.loading:
             for served in self.known():
                 if served.replaced():
