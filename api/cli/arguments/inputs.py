@@ -78,8 +78,20 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_judged(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
-    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    parser.add_argument(
+        "--queries",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="BEIR's queries.jsonl or id<TAB>text",
+    )
+    parser.add_argument(
+        "--qrels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="relevance judgements: BEIR's or TREC's qrels",
+    )
 
 
 def read_judged(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:

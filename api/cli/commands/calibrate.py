@@ -2,8 +2,8 @@
 
 The reranker scores the best hits of each judged query. Platt scaling (two numbers) then maps the
 scores to probabilities of relevance, so that --rerank-min-score 0.5 keeps the hits that are more
-likely relevant than not. Cross-validation measures the fit. The two numbers
-are printed as a table for a file of --rerankers.
+likely relevant than not. Cross-validation measures the fit. The two numbers are printed as a table
+for a file of --rerankers.
 
 Hits without a judgement count as not relevant, as in most measures. Probabilities are too low if
 some relevant documents were never judged. If irrelevant documents are judged too, --judged-only

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="TREC runs (`query Q0 document rank score tag`) and reports (.json), each also as .gz",
     )
     parser.add_argument(
-        "--qrels", type=Path, metavar="FILE", help="judgements; required for TREC runs"
+        "--qrels", type=Path, metavar="FILE", help="relevance judgements; required for TREC runs"
     )
     parser.add_argument(
         "--measures",

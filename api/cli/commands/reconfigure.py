@@ -1,7 +1,8 @@
 """Change how the vectors of a collection are stored.
 
 Nothing is encoded again. Searches and writes continue meanwhile, in other processes too. Until the
-end, both the old and the new files are on disk. A setting without a flag keeps its value.
+end, both the old and the new files are on disk. Without --config, a setting that has no flag on the
+command line keeps its value.
 """
 
 from __future__ import annotations
