@@ -1,6 +1,6 @@
 """The middleware of every request: request id, API key, timing, metrics and unexpected errors.
 
-It is one plain ASGI callable, because a stack of framework middlewares costs more than a small
+It is a single ASGI callable, because a stack of framework middlewares costs more than a small
 search.
 """
 

@@ -3,8 +3,8 @@
 ROOT contains one folder for each collection. The search page is at /, the interactive API reference
 at /docs. Requests may only use the rerankers of --rerankers.
 
-Every setting can be an option, an environment variable (TWINDEX_ and its name in capitals) or a key
-of the file --config. An option overrides a variable, and a variable overrides the file.
+Every setting can be an option, an environment variable (TWINDEX_THREADS for --threads) or a key of
+the file --config. An option overrides a variable, and a variable overrides the file.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The slow reranker scores every window of some documents, which takes most of the time. The passage
 scorer learns to find the windows with the best scores. Judgements are optional: with them, training
-also learns how much each of the best windows counts in a document's score. To use OUT, name it as
-`fast` of a reranker of the kind "intra_document" whose `slow` is the slow reranker.
+also learns how much each of the best windows counts in a document's score. To use it,
+configure a reranker of the kind "intra_document": `fast` is OUT, and `slow` is the slow reranker.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Models of requests and replies about documents."""
+"""Pydantic models of requests and replies about documents."""
 
 from __future__ import annotations
 

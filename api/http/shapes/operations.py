@@ -1,4 +1,4 @@
-"""Models of replies about the server: its models, state and limits."""
+"""Pydantic models of replies about the server: its encoders, rerankers, state and limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of reranking requests and replies."""
+"""Pydantic models of reranking requests and replies."""
 
 from __future__ import annotations
 

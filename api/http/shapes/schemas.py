@@ -1,4 +1,4 @@
-"""Models of requests and replies, for the OpenAPI document and for tests.
+"""Pydantic models of requests and replies, for the OpenAPI document and for tests.
 
 The server builds replies from plain values (see `render`), because validation would cost more than
 a small search. Tests validate every reply with these models.

@@ -1,4 +1,4 @@
-"""The base of all models of replies."""
+"""The base class of all Pydantic models of replies."""
 
 from __future__ import annotations
 
