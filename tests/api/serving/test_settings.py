@@ -114,7 +114,7 @@ def test_a_file_with_the_key_is_regular_and_small(tmp_path, capsys):
     for name, words in (
         ("pipe", "is a named pipe, not a regular file"),
         ("large", "has more than 65,536 bytes"),
-        ("latin", "cannot be read"),
+        ("latin", "is not UTF-8 ("),
         ("none", "none: cannot be read: No such file"),
     ):
         assert main(["serve", str(tmp_path), "--api-key-file", str(tmp_path / name)]) == 2
