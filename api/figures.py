@@ -1,10 +1,10 @@
-"""Format numbers and short texts for people."""
+"""Format numbers for the command line and the pages."""
 
 from __future__ import annotations
 
 
 def size(count: int) -> str:
-    """Format a number of bytes in the largest unit (a power of 1000) that leaves at least 1."""
+    """Format a number of bytes with a unit, such as `1.5 MB`. Units are powers of 1000."""
     value = float(count)
     for unit in ("bytes", "kB", "MB", "GB"):
         if value < 1000:
@@ -14,7 +14,7 @@ def size(count: int) -> str:
 
 
 def figure(value: float) -> str:
-    """Format a weight or score: no decimals if it is whole or at least 1,000, else three."""
+    """Format a weight or score: a whole number or one from 1,000 without decimals, else three."""
     whole = value == round(value) or abs(value) >= 1_000
     return f"{value:,.0f}" if whole else f"{value:.3f}"
 
@@ -22,7 +22,7 @@ def figure(value: float) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: `1 document`, `2 documents`.
 
-    many: the plural; None: `one` with an s.
+    one: the noun in the singular. many: its plural; None: `one` with an s.
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
 

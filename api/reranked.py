@@ -16,7 +16,7 @@ ITEMS = 6
 """Maximum number of list items that are shown in a reason."""
 
 TEXT = 120
-"""Maximum number of characters of a text that are shown in a reason."""
+"""Maximum number of characters that are shown of a text in a reason."""
 
 
 class Window(NamedTuple):
@@ -34,8 +34,8 @@ class Window(NamedTuple):
 class WindowsRead(NamedTuple):
     """The windows of a text that a reranker read.
 
-    windows: sorted by offset.
-    of:      number of windows that the text has; None if unknown.
+    windows: windows that it read, sorted by offset.
+    of:      number of all windows of the text, read or not; None if unknown.
     """
 
     windows: list[Window]
@@ -43,13 +43,13 @@ class WindowsRead(NamedTuple):
 
 
 def moved(hit: HitRerank) -> str:
-    """Return how far a hit moved: `+3` up, `-2` down, `=` unchanged."""
+    """Return by how many ranks a hit moved: `+3` (up), `-2` (down) or `=` (not at all)."""
     change = hit.previous - hit.rank
     return f"{change:+d}" if change else "="
 
 
 def cost_line(report: RerankReport) -> str:
-    """Return what reranking cost, as one line."""
+    """Return one line with the status, calls, tokens and time of reranking."""
     parts = [f"{report.judged} of {counted(report.candidates, 'hit')} judged"]
     parts += _cost(report.usage)
     if report.truncated:
@@ -58,7 +58,7 @@ def cost_line(report: RerankReport) -> str:
 
 
 def stage_lines(report: RerankReport) -> list[str]:
-    """Return what each stage of a chain of rerankers cost, one line per stage."""
+    """Return one line for each reranker of a chain, with its status, calls, tokens and time."""
     return [
         f"{stage.name} {stage.status}: "
         + ", ".join([f"{stage.judged} of {stage.candidates} judged", *_cost(stage.usage)])
@@ -76,14 +76,18 @@ def _cost(usage: Usage) -> list[str]:
 
 
 def reasons(value: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the name and the text of each reason. A nested reason gets a joined name."""
+    """Return (name, text) of each reason of a reranker.
+
+    The name of a reason inside an object is the object's name, a space and its own name.
+    """
     return [(name, _text(inner)) for name, inner in _flat(value, "")]
 
 
 def windows_read(value: Mapping[str, Any], length: int) -> WindowsRead:
-    """Return the `windows` in a reason, at any depth, and the `of` next to them.
+    """Return the windows that the reasons of a reranker contain, at any depth.
 
-    length: characters of the text. Windows that do not lie inside the text are skipped.
+    value: reasons. They contain `windows` and, next to it, `of`. length: number of characters of
+    the text. Windows that do not lie inside the text are skipped.
     """
     found: dict[tuple[int, int], Window] = {}
     of: int | None = None

@@ -1,4 +1,4 @@
-"""The argument parser of every command: format of errors and help."""
+"""The argument parser of every command, which sets the format of errors and help."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MISUSE = 2
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors have the format of all errors of `twindex`."""
+    """An ArgumentParser that prints errors in the format of all `twindex` errors."""
 
     def __init__(self, **options: object) -> None:
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse the arguments. An unknown one is an error of the command that received it."""
+        """Parse the arguments. Print an error of this command and exit for unknown arguments."""
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")

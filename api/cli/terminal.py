@@ -38,8 +38,8 @@ def note(message: str) -> None:
 def print_result(result: SearchResult, first: int = 1, *, explain: bool = False) -> None:
     """Print the hits, with their rank and score in every leg.
 
-    Counts, timings and warnings go to standard error. first: rank of the first hit. explain: also
-    print the reasons of a reranker.
+    Counts, timings and warnings go to standard error. first: rank of the first printed hit.
+    explain: also print the reasons of a reranker.
     """
     for leg, terms in (result.query_terms or {}).items():
         print(f"query in {leg}: {_top(terms)}")
@@ -57,14 +57,17 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
 
 
 def print_report(name: str, report: RerankReport) -> None:
-    """Print what reranking cost, on standard error. name: the reranker."""
+    """Print the calls, tokens and time of reranking on standard error. name: of the reranker."""
     note(f"{name}: {cost_line(report)}")
     for line in stage_lines(report):
         note(f"  {line}")
 
 
 def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
-    """Print one hit: score, id, title, rank in each leg, start of the text, explanations."""
+    """Print one hit: score, id, title, rank in each leg, start of the text and explanations.
+
+    rank: printed rank. explain: also print the reasons of a reranker.
+    """
     title = hit.document.title if hit.document else ""
     score, moves = f"{hit.score:.4f}", ""
     ranks = [f"{leg} #{found.rank} ({found.score:.4f})" for leg, found in hit.legs.items()]
@@ -96,7 +99,7 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
 
 
 def model_usage(usage: Usage) -> str:
-    """Return one line on what language models did, with their speed if a prompt was run."""
+    """Return one line with the prompts, tokens, time and speed of language models."""
     if not usage.calls:
         return f"language models: {counted(usage.cache_hits, 'text')} from the cache"
     tokens = usage.prompt_tokens + usage.completion_tokens
@@ -122,7 +125,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def print_skipped(skipped: int, truncated: Mapping[str, int]) -> None:
-    """Print the number of skipped records, and of truncated passages for each leg.
+    """Print the number of skipped records, and the number of truncated passages of each leg.
 
     truncated: leg -> passages that exceeded the input limit of its encoder.
     """

@@ -1,4 +1,4 @@
-"""Limits of requests: bytes of bodies and replies in memory, and the time of a search."""
+"""Limits on requests: memory for request bodies and replies, and the time of a search."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ T = TypeVar("T")
 
 
 class Budget:
-    """A number of bytes that may be reserved at once. Only the event loop uses it, without a lock.
+    """A limit on the bytes that all requests reserve together.
 
-    most:  size of the budget in bytes.
-    taken: bytes reserved now.
+    It has no lock, because only the event loop uses it.
+
+    most:  maximum number of reserved bytes.
+    taken: number of bytes that are reserved now.
     """
 
     def __init__(self, most: int) -> None:
@@ -31,7 +33,7 @@ class Budget:
     def take(self, size: int) -> bool:
         """Reserve `size` bytes. Return False, and reserve nothing, if they do not fit.
 
-        A size above the whole budget fits while nothing else is reserved.
+        While nothing is reserved, any size fits, even one above `most`.
         """
         if self.taken and self.taken + size > self.most:
             return False
@@ -45,7 +47,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Admission:
-    """The memory budgets of one server: for request bodies and for replies."""
+    """The memory budgets of one server: one for request bodies and one for replies."""
 
     bodies: Budget
     replies: Budget
@@ -60,28 +62,32 @@ class Admission:
 
 @dataclass(slots=True)
 class Hold:
-    """The bytes that the body of one request reserves in a budget."""
+    """The reservation of one request's body in the budget for bodies.
+
+    size: number of reserved bytes.
+    """
 
     budget: Budget
     size: int = 0
 
     def announce(self, size: int) -> None:
-        """Raise Problem 503 if a body of `size` bytes does not fit now.
+        """Raise Problem 503 if a body of `size` bytes does not fit into the budget now.
 
-        Nothing is reserved, so a client that announces a body and does not send it takes no memory.
+        Reserves nothing, so a client that announces a large body and does not send it blocks no
+        memory.
         """
         if self.budget.taken and self.budget.taken + size > self.budget.most:
             raise _overloaded()
 
     def grow(self, size: int) -> None:
-        """Raise the reservation to `size` bytes in total. Raises Problem 503 if they do not fit."""
+        """Increase the reservation to `size` bytes. Raises Problem 503 if they do not fit."""
         if size > self.size:
             if not self.budget.take(size - self.size):
                 raise _overloaded()
             self.size = size
 
     def release(self) -> None:
-        """Release all reserved bytes."""
+        """Release the whole reservation."""
         self.budget.give(self.size)
         self.size = 0
 
@@ -100,10 +106,10 @@ def _overloaded() -> Problem:
 class Deadline:
     """The time limit of a search or reranking.
 
-    seconds:    length of the limit.
+    seconds:    time from the start of the request to its end.
     page_bytes: maximum size of the page of results, in bytes.
-    at:         end of the limit, on the monotonic clock.
-    gone:       the client has closed the connection.
+    at:         latest end of the request, on the monotonic clock.
+    gone:       True once the client has closed the connection.
     """
 
     seconds: float
@@ -122,11 +128,11 @@ class Deadline:
 
     @property
     def guard(self) -> Guard:
-        """A guard that a collection calls during a search, possibly from other threads."""
+        """A guard that stops a search in a thread by an exception (see `check`)."""
         return Guard(self.check, self.page_bytes)
 
     def check(self) -> None:
-        """Raise ClientGone if the client left, or Problem 504 if the time is up."""
+        """Raise ClientGone if the client closed the connection, or Problem 504 after the limit."""
         if self.gone:
             raise ClientGone
         if monotonic() >= self.at:
@@ -144,8 +150,9 @@ class Deadline:
     async def wait(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` and return its result.
 
-        Raises ClientGone if the client leaves, and Problem 504 if the time is up. Work that still
-        waits for a thread is then cancelled; work that runs ends at its next call of the guard.
+        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. If
+        `work` still waits for a thread, it is then cancelled. If it runs, it ends at its next call
+        of the guard.
         """
         task = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(_client_left(request))

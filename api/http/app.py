@@ -1,4 +1,4 @@
-"""Create the REST application."""
+"""Create the REST application: its routes, middleware and metrics."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ STATIC = Path(__file__).parents[1] / "pages" / "static"
 
 
 def create_app(root: Path, settings: Settings | None = None, *, host: str = "") -> FastAPI:
-    """Return the application that serves the collections in the folder `root`.
+    """Return the ASGI application that serves the collections in the folder `root`.
 
-    After the start, collections and models load in the background; `/readyz` returns 200 when they
-    are ready. settings: None: the defaults. host: name that the server listens on. Raises
-    NotFoundError if `root` is not a folder, and SourceError for an invalid file of rerankers.
+    After it starts, collections and models load in the background; `/readyz` returns 200 when they
+    are ready. settings: None: the defaults. host: host name that the server listens on.
+    Raises NotFoundError if `root` is not a folder, and SourceError for an invalid `rerankers` file.
     """
     settings = settings or Settings()
     service = Service(root, settings)

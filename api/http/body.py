@@ -1,4 +1,4 @@
-"""Read request bodies. Content type and size are checked before anything is stored."""
+"""Read request bodies, after checks of their content type and size."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ async def stream(
 
     types: accepted content types. limit: maximum size of the body in bytes. held: maximum number of
     bytes that the caller keeps in memory; None: the whole body. Raises Problem 415 for another
-    content type, 413 for a larger body, and 503 if the bodies of all requests use all memory for
-    bodies.
+    content type, 413 for a body above `limit`, and 503 if the bodies of all requests together
+    exceed the setting `body_memory`.
     """
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
@@ -60,7 +60,7 @@ async def stream(
 
 
 async def read(request: Request, types: Sequence[str] = JSON) -> bytes:
-    """Return the whole body, of at most `max_body_bytes` bytes. Raises Problem as `stream` does."""
+    """Return the body, of at most `max_body_bytes` (a setting). Raises Problem as `stream` does."""
     limit = request.app.state.settings.max_body_bytes
     pieces = [piece async for piece in stream(request, types, limit)]
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -71,7 +71,7 @@ def parse(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, f"the body is not JSON: {error}") from None
+        raise Problem(400, f"the body is not JSON ({error})") from None
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Limit the number of connections, and close those that are idle or too slow.
 
 `uvicorn` closes a connection that is idle after a reply. It waits forever for a first request, for
-the rest of a body, and for a client that does not read. `guarded` adds these limits.
+the rest of a body, and for a client that does not read the reply. `guarded` adds time limits for
+these waits.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ QUIET_SECONDS = 60.0
 
 
 class Transport:
-    """A wrapper of a transport that counts the bytes written. handed: their number."""
+    """A transport that counts bytes. handed: number of bytes written to the transport `inner`."""
 
     def __init__(self, inner: asyncio.Transport) -> None:
         self._inner = inner
@@ -44,7 +45,11 @@ class Transport:
 
 @dataclass(slots=True)
 class Window:
-    """Start of a time window, and the number of bytes moved until then."""
+    """A time window for measuring the speed of a connection, in one direction.
+
+    since: start of the window, on the monotonic clock.
+    moved: number of bytes received or sent before the window.
+    """
 
     since: float
     moved: int
@@ -55,9 +60,10 @@ class Connection:
     """The state of one connection.
 
     opened:   time when it was opened.
-    waiting:  time since which it waits for the head of a request; None while a request runs.
-    received: bytes received.
-    reading, writing: current time window of the body and of the reply; None if there is none.
+    waiting:  time when it began to wait for the head of a request; None while a request runs.
+    received: number of bytes received.
+    reading, writing: time window of the body that the server reads, and of the reply that it
+              writes; None while it does not read or write.
     """
 
     transport: Transport
@@ -75,7 +81,7 @@ class Connection:
 class Connections:
     """The connections of one server. Only the event loop uses it.
 
-    most: maximum number of connections, without the reserve.
+    most: maximum number of connections, in addition to RESERVE connections for `OPEN_PATHS`.
     """
 
     settings: Settings
@@ -86,7 +92,7 @@ class Connections:
     def add(self, protocol: Any, transport: Transport) -> bool:
         """Register a connection. Return False if it may only request `OPEN_PATHS`.
 
-        If the limit is reached, the connection that has waited longest for a request is closed.
+        If `most` connections are open, closes the one that has waited longest for a request.
         """
         now = monotonic()
         full = len(self.protocols) >= self.most and not self._make_room()
@@ -111,7 +117,7 @@ class Connections:
         return True
 
     def warn(self, message: str) -> None:
-        """Log a warning, at most once in `QUIET_SECONDS`."""
+        """Log a warning, but the same message at most once in `QUIET_SECONDS`."""
         now = monotonic()
         if now - self._warned.get(message.partition(" ")[2], -QUIET_SECONDS) >= QUIET_SECONDS:
             self._warned[message.partition(" ")[2]] = now
@@ -157,9 +163,10 @@ class Connections:
         return self._stalled(found, "reading", found.received, now)
 
     def _stalled(self, found: Connection, what: str, moved: int, now: float) -> bool:
-        """Return True if a window has ended in which fewer bytes moved than `min_rate` requires.
+        """Return True if a time window ended in which the connection was slower than `min_rate`.
 
-        what: "reading" or "writing". moved: bytes moved since the connection opened.
+        what: "reading" or "writing". moved: number of bytes read or written since the connection
+        opened.
         """
         window: Window | None = getattr(found, what)
         if window is None:
@@ -173,7 +180,7 @@ class Connections:
 
 
 async def reserved(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run the application for `OPEN_PATHS`, and send Problem 503 for any other path."""
+    """Reply on a reserved connection: run `app` for `OPEN_PATHS`, else send Problem 503."""
     path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
     if scope["type"] != "http" or path in OPEN_PATHS:
         await app(scope, receive, send)
@@ -195,7 +202,10 @@ else:
 
 
 class _Guarded(_Base):
-    """Mixin of a protocol that reports to `guard`, which a subclass sets."""
+    """Mixin for a protocol of `uvicorn` that registers its connections with `guard`.
+
+    guard: set by a subclass.
+    """
 
     guard: Connections
 
@@ -230,7 +240,10 @@ class _Guarded(_Base):
 
 
 def guarded(connections: Connections) -> type[asyncio.Protocol]:
-    """Return the class for `uvicorn.Config(http=...)`, with the fastest installed parser."""
+    """Return a protocol class for `uvicorn.Config(http=...)` that registers with `connections`.
+
+    The class uses the fastest installed HTTP parser.
+    """
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
     except ImportError:

@@ -1,4 +1,4 @@
-"""Opaque cursors: the position in a list of documents, bound to the filter of the list.
+"""Opaque cursors of document lists. A cursor contains a position and a digest of the filter.
 
 Callers must parse the filter first, because the JSON serialiser limits the depth of a value.
 """
@@ -17,17 +17,17 @@ from ...core import InvalidInputError
 
 
 def encode(after: str, condition: Mapping[str, Any] | None) -> str:
-    """Return the cursor of the page that follows the document `after`.
+    """Return the cursor of the page that begins after the document with the id `after`.
 
-    condition: the filter of the list.
+    condition: the filter of the list; None: no filter.
     """
     return base64.urlsafe_b64encode(orjson.dumps([after, _digest(condition)])).decode().rstrip("=")
 
 
 def decode(cursor: str, condition: Mapping[str, Any] | None) -> str:
-    """Return the id of the document before the page.
+    """Return the id of the document after which the page of `cursor` begins.
 
-    Raises InvalidInputError for a malformed cursor, and for the cursor of another filter.
+    Raises InvalidInputError for a malformed cursor, and if the cursor was made for another filter.
     """
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
@@ -37,7 +37,9 @@ def decode(cursor: str, condition: Mapping[str, Any] | None) -> str:
             "is not a cursor; send `next_cursor` unchanged", field="cursor"
         ) from None
     if not isinstance(after, str) or digest != _digest(condition):
-        raise InvalidInputError("belongs to another filter; send the same filter", field="cursor")
+        raise InvalidInputError(
+            "was returned for another filter; send the same filter", field="cursor"
+        )
     return after
 
 

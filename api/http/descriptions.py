@@ -1,4 +1,4 @@
-"""Descriptions of the fields of schemas, from the docstrings of their classes.
+"""Descriptions of the fields in JSON schemas, taken from the docstrings of the classes.
 
 A docstring describes fields in lines such as
 
@@ -19,7 +19,7 @@ FIELD = re.compile(r"([a-z][a-z_0-9]*(?:, [a-z][a-z_0-9]*)*): +(\S.*)")
 
 
 def fields(docstring: str) -> dict[str, str]:
-    """Return the descriptions: field -> text on one line."""
+    """Return field -> its description in the docstring, on one line."""
     found: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in cleandoc(docstring).splitlines():
@@ -46,9 +46,9 @@ def without_fields(docstring: str) -> str:
 
 
 def describe_fields(schemas: dict[str, Any], base: type) -> None:
-    """Move the descriptions of fields from the description of each schema to its properties.
+    """Move the text about each field from the schema's description to the field's property.
 
-    base: a schema of a subclass also gets the descriptions of the fields that the class inherits.
+    base: schemas of its subclasses also get the descriptions of inherited fields.
     """
     inherited = {cls.__name__: list(_docstrings(cls, base)) for cls in _subclasses(base)}
     for name, schema in schemas.items():
@@ -66,7 +66,7 @@ def describe_fields(schemas: dict[str, Any], base: type) -> None:
 
 
 def _docstrings(cls: type, base: type) -> Iterator[str]:
-    """Yield the docstrings of a class and of its bases up to `base`, the class first."""
+    """Yield the docstring of a class, then those of its bases that are subclasses of `base`."""
     for one in cls.__mro__:
         if one is base:
             return

@@ -31,9 +31,10 @@ Keep = Callable[[int, bytes], None]
 class NewJob:
     """A job to queue.
 
-    total, unit: amount and unit of its progress; a total of None is unknown.
+    kind:        the work of the job, such as "merge".
+    total, unit: size of the work and its unit, for progress; a total of None is unknown.
     result:      initial value of the job's result.
-    id:          id of its upload; None: a new id.
+    id:          id of the job, which an uploaded body already has; None: a new id.
     """
 
     kind: str
@@ -44,10 +45,10 @@ class NewJob:
 
 
 async def once(request: Request, collection: str, digest: str, work: Work) -> Response:
-    """Return the reply of `work`, or the stored reply for the request's key.
+    """Do `work` and return its reply, or return the stored reply for the same `Idempotency-Key`.
 
     Only successful replies are stored, for 24 hours. digest: of the request's content. Raises
-    Problem 422 if the key was used with another digest, and 409 while the first request runs.
+    Problem 422 if the key was used for another request, and 409 while the first request runs.
     """
 
     def answer(served: Served, keep: Keep) -> Response:
@@ -66,11 +67,11 @@ async def enqueue(
     check: Callable[[Served], NewJob],
     upload: Upload | None = None,
 ) -> Response:
-    """Queue the job that `check` returns, once for each key. Reply 202 with the job.
+    """Queue the job that `check` returns, once for each `Idempotency-Key`. Reply 202 with the job.
 
     The job and its stored reply become durable in one transaction. A request that is repeated after
-    a crash or on a full disk therefore never queues a second job. upload: stays with its job, or is
-    removed if there is none. Raises Problem as `once` does.
+    a crash or on a full disk therefore never queues a second job. upload: file that the job
+    reads; it is removed if no job is queued. Raises Problem as `once` does.
     """
     service: Service = request.app.state.service
 
@@ -113,7 +114,7 @@ async def _once(
     if key is None:
         return await service.write(collection, lambda served: answer(served, _forget))
     if not _KEY.fullmatch(key):
-        raise Problem(422, "Idempotency-Key must be 1 to 255 visible ASCII characters")
+        raise Problem(422, "Idempotency-Key must have 1 to 255 visible ASCII characters")
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     request_digest = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
     served = await service.served(collection)
@@ -130,7 +131,7 @@ async def _once(
 
 
 def _forget(status: int, body: bytes) -> None:
-    """Store nothing: the request has no key."""
+    """Store no reply, because the request has no `Idempotency-Key`."""
 
 
 def _keyed(

@@ -13,10 +13,10 @@ FIELDS = ("method", "path", "status", "milliseconds", "request_id")
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as a JSON object on one line.
+    """Formats a log record as a JSON object on one line.
 
-    The object has `time`, `level`, `logger` and `message`, for an exception `error` with the
-    traceback, and for a request the names in FIELDS.
+    The object has `time`, `level`, `logger` and `message`. A record of an exception also has
+    `error`, with the traceback. A record of a request also has the names in FIELDS.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Log messages of at least `level` to standard error.
+    """Write log messages of at least `level` to standard error. form: "text" or "json".
 
     Does nothing if the program has already configured handlers of the root logger.
     """

@@ -1,4 +1,4 @@
-"""Prometheus metrics of one server, in a separate registry."""
+"""Prometheus metrics of one server. Each server has its own registry."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ UNMATCHED = "unmatched"
 
 
 class Metrics:
-    """Counts and times requests and the stages of searches."""
+    """The metrics of a server: numbers and times of requests, search stages and rerankings."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -78,7 +78,7 @@ class Metrics:
         self._by_stage: dict[str, Histogram] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one request. route: template of the route, so that ids do not become labels."""
+        """Count and time one request. route: path of the route, with `{id}` in place of an id."""
         if method not in METHODS:
             method = OTHER
         self._requests.labels(method, route, str(status)).inc()
@@ -93,7 +93,7 @@ class Metrics:
             histogram.observe(milliseconds / 1e3)
 
     def rerank(self, model: str, status: str, seconds: float, usage: Usage) -> None:
-        """Count one reranking of a query. model: name of the reranker."""
+        """Count and time the reranking of one query. model: name of the reranker."""
         self._reranks.labels(model, status).inc()
         self._rerank_seconds.labels(model).observe(seconds)
         for field, counter in self._rerank_counts.items():
@@ -118,7 +118,7 @@ Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 
 
 class _Read(Collector):
-    """Collects a metric whose values `read` returns. family: makes the empty metric."""
+    """Collector of a metric whose values `read` returns. family: creates the metric, empty."""
 
     def __init__(
         self, family: Callable[[], GaugeMetricFamily | CounterMetricFamily], read: Reading

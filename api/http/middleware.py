@@ -1,6 +1,6 @@
 """The middleware of every request: request id, API key, timing, metrics and unexpected errors.
 
-It is one plain ASGI callable, because a stack of framework middlewares costs more than a small
+It is a single ASGI callable, because a stack of framework middlewares costs more than a small
 search.
 """
 
@@ -38,7 +38,7 @@ _FOREIGN = (
 
 
 class Frame:
-    """The middleware around the application. It sets `request_id` in the state of a request.
+    """The middleware around the application. It sets `request.state.request_id`.
 
     host: name that the server listens on.
     """
@@ -110,9 +110,9 @@ class Frame:
                 logger.info("%s %s %d %.1f ms %s", *fields.values(), extra=fields)
 
     def _local_path(self, scope: Scope) -> str:
-        """Return the path without `root_path`, and set `root_path` in `scope`.
+        """Return the path without the prefix `root_path`. Sets `root_path` and path in `scope`.
 
-        A proxy may or may not remove `root_path` from the paths that it forwards.
+        Accepts paths with and without `root_path`, because some proxies remove it.
         """
         path: str = scope["path"]
         if not self._root:
@@ -127,7 +127,8 @@ class Frame:
     def _admit(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
         """Raise Problem for a request that is not allowed.
 
-        path: without `root_path`. The checks are encoding, site, host and API key.
+        Checks the encoding of the path, the site that sent the request, the host and the API key.
+        path: path without `root_path`.
         """
         if "\ufffd" in path and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
             raise Problem(400, "the path must be percent-encoded UTF-8")
@@ -152,9 +153,9 @@ class Frame:
             )
 
     def _is_foreign(self, headers: dict[bytes, bytes]) -> bool:
-        """Return True if a page of another site or port made a browser send the request.
+        """Return True if a web page of another site or port sent the request.
 
-        Pages of the origins in `cors_origins` are not foreign.
+        Pages of the origins in the setting `cors_origins` are not foreign.
         """
         page = headers.get(b"origin", b"").decode("latin-1").lower()
         if page and ("*" in self._pages or page in self._pages):
@@ -168,7 +169,7 @@ class Frame:
         return origin != host and origin not in self._origins
 
     def _is_own_host(self, authority: str) -> bool:
-        """Return True if a `Host` is an IP address or a name of this server."""
+        """Return True if the value of a `Host` header is an IP address or a name of this server."""
         if authority.startswith("["):
             name = authority[1:].partition("]")[0]
         else:
@@ -183,7 +184,7 @@ class Frame:
 
 
 def _route(scope: Scope, path: str) -> str:
-    """Return the template of the route that replied. The number of such labels is bounded."""
+    """Return the route that replied, as a label for metrics: its path, without ids."""
     if (route := scope.get("route")) is not None and hasattr(route, "path"):
         return str(route.path)
     if path.startswith("/static/"):
@@ -192,7 +193,7 @@ def _route(scope: Scope, path: str) -> str:
 
 
 def _key_of(headers: dict[bytes, bytes]) -> bytes:
-    """Return the key from `api-key`, a bearer token or a Basic password; empty if there is none."""
+    """Return the API key from the header `api-key` or `Authorization`; empty without a key."""
     if b"api-key" in headers:
         return headers[b"api-key"]
     scheme, _, value = headers.get(b"authorization", b"").partition(b" ")

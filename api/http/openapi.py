@@ -1,4 +1,4 @@
-"""The OpenAPI document. Routes read raw bodies, so the schemas of bodies are declared here."""
+"""The OpenAPI document. Declares the schemas of request bodies, because routes read raw bytes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _SCHEMES = {
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return the id of an operation. Client generators make a function name from it."""
+    """Return the operation id of a route. Client generators make a function name from it."""
     return _OPERATION_IDS.get(route.name, route.name)
 
 
@@ -105,7 +105,7 @@ def ndjson_body(example: str) -> dict[str, Any]:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route for its error statuses."""
+    """Return `responses` of a route for the error `statuses`: all are problem details."""
     schema = {"$ref": _TEMPLATE.format(model=ProblemDetails.__name__)}
     return {
         status: {"description": _MEANING[status], "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -129,7 +129,7 @@ _MEANING = {
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI document. It is created at the first call."""
+    """Return the OpenAPI document of the application. The first call creates it."""
     if app.openapi_schema is None:
         settings: Settings = app.state.settings
         document = get_openapi(
@@ -159,7 +159,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
-    """Add to an operation its common errors, security and descriptions of parameters."""
+    """Add common errors, security and descriptions of parameters to an operation.
+
+    keyed: True if the server requires an API key.
+    """
     required: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES]
     if path in OPEN_PATHS:
         operation["security"] = []
@@ -182,9 +185,9 @@ def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
 
 
 def _require_kinds(schemas: dict[str, Any]) -> None:
-    """Mark the property that distinguishes the members of a union as required.
+    """Mark the property that distinguishes the schemas of a union, such as `kind`, as required.
 
-    In a union without a `discriminator`, an object without the property is the first member.
+    In a union without a `discriminator`, an object without the property has the first schema.
     """
     for schema in list(objects(schemas)):
         members = [one["$ref"].rpartition("/")[2] for one in schema.get("oneOf", ())]
@@ -195,7 +198,7 @@ def _require_kinds(schemas: dict[str, Any]) -> None:
 
 
 def _describe_defaults(schemas: dict[str, Any]) -> None:
-    """Move defaults that are objects into descriptions.
+    """Move the default of a field into its description if the default is an object.
 
     Client generators skip the schema of a field whose default is an object.
     """

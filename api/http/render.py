@@ -1,4 +1,4 @@
-"""Turn values into the JSON of replies. The serialiser turns dataclasses into objects."""
+"""Convert results into the JSON of replies. The serialiser converts dataclasses to objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...search import RerankReport, SearchRequest, SearchResult
 def json_response(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a JSON reply."""
+    """Return an HTTP reply whose body is `value` as JSON."""
     return Response(
         orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY),
         status,
@@ -28,12 +28,12 @@ def json_response(
 
 
 def usage(value: Usage | None) -> dict[str, Any]:
-    """Return `{"usage": ...}`, the work of language models; empty for None."""
+    """Return `{"usage": ...}` with the work of language models; an empty object for None."""
     return {} if value is None else {"usage": counts(value)}
 
 
 def counts(value: Usage) -> dict[str, Any]:
-    """Return the fields of a Usage, with seconds rounded to microseconds."""
+    """Return a Usage as a JSON object, with seconds rounded to microseconds."""
     return {**asdict(value), "seconds": round(value.seconds, 6)}
 
 
@@ -50,7 +50,7 @@ def document(value: Document) -> dict[str, Any]:
 def search_result(
     request: SearchRequest, result: SearchResult, encoders: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return the result of one search, without the fields of the whole reply.
+    """Return the result of one search as a JSON object, without `request_id` and `took_ms`.
 
     encoders: leg -> name of its encoder.
     """
@@ -93,12 +93,12 @@ def _leg(leg: LegScore) -> object:
 
 
 def _work(report: RerankReport | RerankStage) -> dict[str, Any]:
-    """Return the report on a reranker, or on one stage of a chain, with rounded seconds."""
+    """Return a report on a reranker or stage as a JSON object, with rounded seconds."""
     return {**asdict(report), "usage": counts(report.usage), "seconds": round(report.seconds, 6)}
 
 
 def job(collection: str, value: Job) -> dict[str, Any]:
-    """Return a job of a collection as a JSON object."""
+    """Return a job as a JSON object. collection: name of the job's collection."""
     return {
         "id": value.id,
         "collection": collection,

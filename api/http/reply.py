@@ -17,10 +17,10 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Reply:
-    """The ASGI `send` of one request. It adds headers and waits while the client reads.
+    """An ASGI `send` for one request. It adds headers, and sends no faster than the client reads.
 
-    status: status of the reply; 0 before the reply.
-    begun:  True once the head of the reply is sent.
+    status: HTTP status of the reply; 0 before the application replies.
+    begun:  True once the status and headers of the reply are sent.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Reply:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the request began."""
+        """Number of seconds since the request began."""
         return perf_counter() - self._began
 
     async def __call__(self, message: Message) -> None:
@@ -70,7 +70,7 @@ class Reply:
             self._budget.give(len(body))
 
     async def _begin(self) -> None:
-        """Send the head of the reply, unless it is already sent."""
+        """Send the status and headers of the reply, unless they are already sent."""
         start, self._start = self._start, None
         if start is not None:
             self.begun = True
@@ -82,7 +82,7 @@ class Reply:
         return [*self._extra, (b"server-timing", total)]
 
     def _below_root(self, headers: Sequence[tuple[bytes, bytes]]) -> Headers:
-        """Return the headers, with `root_path` in front of the path in `Location`."""
+        """Return the headers, with `root_path` put before the path in the `Location` header."""
         if not self._root:
             return list(headers)
         return [
@@ -93,7 +93,7 @@ class Reply:
         ]
 
     async def _refuse(self) -> None:
-        """Send Problem 503 instead of a reply that does not fit into the memory budget."""
+        """Send Problem 503 instead of the reply, which does not fit into the memory budget."""
         self._refused = self.begun = True
         problem = Problem(
             503,

@@ -42,9 +42,10 @@ def serve(
     process exits with status 1. The files on disk are consistent at every moment, and the next
     start continues interrupted jobs.
 
-    port: 0: any free port, which the log shows. settings: None: read from the environment. device,
-    rerankers: override where models run, and the file of rerankers. Raises NotFoundError if there
-    is no such folder, ConflictError if the port is in use, and ConfigError for invalid settings.
+    port: port to listen on; 0: any free port, which the log shows. settings: None: read from the
+    environment. device, rerankers: override the settings of the same names. Raises NotFoundError
+    if `root` is not a folder, ConflictError if the port is in use, and ConfigError for an invalid
+    setting.
     """
     settings = settings or Settings.from_environment(os.environ)
     given = {"device": device, "rerankers": rerankers}
@@ -79,7 +80,7 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """A server whose process ends in bounded time. Running threads cannot be stopped."""
+    """A server that ends its process in bounded time, even if threads still run."""
 
     def __init__(self, config: uvicorn.Config, seconds: int, connections: Connections) -> None:
         super().__init__(config)
@@ -96,8 +97,8 @@ class _Server(uvicorn.Server):
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error of the event loop.
 
-        Without free file descriptors the same error occurs thousands of times per second. It is
-        then logged rarely, and no connection is accepted for a second.
+        If the process has no free file descriptor, the same error occurs thousands of times per
+        second. It is then logged rarely. The event loop accepts no connection for a second.
         """
         error = context.get("exception")
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
@@ -115,9 +116,9 @@ class _Server(uvicorn.Server):
 
 
 def _connection_limit(most: int) -> int:
-    """Return how many connections the process may have, at most `most`.
+    """Return the maximum number of connections: `most`, or less if file descriptors are few.
 
-    The limit of file descriptors is raised if needed. Connections use at most half of it.
+    Raises the process's limit of file descriptors if needed. Connections use at most half of it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * (most + RESERVE)
@@ -149,7 +150,9 @@ def _listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (OSError, OverflowError) as error:
-        raise ConfigError(f"cannot listen on {host!r}: {error}", field="host") from None
+        raise ConfigError(
+            f"cannot listen on {host!r} ({error}); name an address of this machine", field="host"
+        ) from None
     listener = socket.socket(family, kind, protocol)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -17,13 +17,13 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A bulk body that was received.
+    """The body of a bulk request, in memory or in a file.
 
     digest: SHA-256 of the body.
     lines:  number of lines.
     data:   the body; None if it is in a file.
-    job:    id that the job must get, if the body is in a file.
-    upload: the synced file; None if `data` has the body.
+    job:    id of the future job that reads the file; None if `data` has the body.
+    upload: the file, durable on disk; None if `data` has the body.
     """
 
     digest: str
@@ -34,9 +34,10 @@ class Received:
 
 
 async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received:
-    """Read a bulk body.
+    """Read the body of a bulk request.
 
-    It goes to a file if `as_job`, or if it exceeds `job_bytes` or `job_documents` of the settings.
+    Writes the body to a file if `as_job`, or if it exceeds the setting `job_bytes` or
+    `job_documents`.
     Raises StorageError if the file cannot be written.
     """
     service: Service = request.app.state.service

@@ -1,4 +1,4 @@
-"""Routes that match exact paths and reject unknown query parameters."""
+"""Routes that match the whole path and reject unknown query parameters."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..serving.problems import Problem
 
 
 class _TextConvertor(Convertor[str]):
-    """Converts any text, slashes and line breaks included.
+    """Path convertor that matches any text, including slashes and line breaks.
 
-    The convertors of the framework stop at line breaks.
+    The convertors of Starlette do not match line breaks.
     """
 
     regex = "(?s:.*)"
@@ -37,8 +37,8 @@ register_url_convertor("text", _TextConvertor())
 class ExactRoute(APIRoute):
     """A route that matches the whole path.
 
-    The framework ends its patterns with `$`, which also matches before a final line break. The line
-    break would then belong to no parameter.
+    Starlette's patterns end with `$`, which also matches before a final line break. A path with a
+    line break at its end would then match, without the line break.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -51,7 +51,7 @@ class ExactRoute(APIRoute):
 
 
 class StrictRoute(ExactRoute):
-    """A route that replies 422 to a query parameter that is unknown, repeated or not UTF-8."""
+    """A route that replies 422 if a query parameter is unknown, repeated or not UTF-8."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -70,7 +70,7 @@ class StrictRoute(ExactRoute):
                         message = f"unknown parameter; known: {', '.join(sorted(known)) or 'none'}"
                         raise _refused(name, message)
                     if names.count(name) > 1 and name not in several:
-                        raise _refused(name, "given more than once; give it once")
+                        raise _refused(name, "is given more than once; give it once")
                 _check_text(request)
             return await handle(request)
 
@@ -78,7 +78,7 @@ class StrictRoute(ExactRoute):
 
 
 def _check_text(request: Request) -> None:
-    """Raise Problem 422 for a query string that is not UTF-8: the framework would replace bytes."""
+    """Raise Problem 422 for a query string that is not UTF-8. Starlette would replace bytes."""
     for part in request.scope["query_string"].split(b"&"):
         try:
             unquote_to_bytes(part).decode()

@@ -1,4 +1,4 @@
-"""Filters in the search form: a field, an operator and a value instead of JSON."""
+"""Filters of the search form, where a user enters field, operator and value instead of JSON."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from ...core import InvalidInputError
 from ...core.filters import BOOLEAN, NUMBER, flatten
 
 OPERATORS = {"eq": "is", "gte": "is at least", "lte": "is at most", "exists": "has a value"}
-"""Operator of a filter -> its words in the form."""
+"""Operator of a filter -> how the form shows it."""
 COMBINING = ("and", "or", "not")
 """Keys of a filter that combine conditions and are not fields."""
 CHIPS = 12
-"""Maximum number of metadata values of a document that are shown as chips."""
+"""Maximum number of metadata values of a document that the page shows, as links (chips)."""
 CHIP = 60
 """Maximum number of characters that are shown of a value."""
 LONGEST = 200
 """Maximum length of a value, in characters, for which a chip is a filter."""
 
 Kinds = Mapping[str, Set[int]]
-"""Metadata field -> kinds of its values."""
+"""Metadata field -> kinds of its values in the collection, such as NUMBER."""
 
 
 def parse(text: str) -> dict[str, Any] | None:
-    """Parse a filter in JSON; None for an empty text. Raises InvalidInputError."""
+    """Return the filter in a JSON text; None for an empty text. Raises InvalidInputError."""
     if not text.strip():
         return None
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidInputError(f"is not JSON: {error}", field="filter") from None
+        raise InvalidInputError(f"is not JSON ({error})", field="filter") from None
     if not isinstance(value, dict):
         raise InvalidInputError(
             'must be a JSON object, such as {"year": {"gte": 1990}}', field="filter"
@@ -41,17 +41,19 @@ def parse(text: str) -> dict[str, Any] | None:
 
 
 def condition(field: str, operator: str, value: str, kinds: Kinds) -> dict[str, Any]:
-    """Return the filter for a field, operator and value of the form.
+    """Return the filter for a field, an operator and a value that were entered in the form.
 
-    The value is converted to the kind of the field. Raises InvalidInputError for an unknown
-    operator, and for a value that is missing or of another kind.
+    Converts the value to a kind that the field has. Raises InvalidInputError for an unknown
+    operator, and for a value that is missing or of a kind that the field does not have.
     """
     if operator not in OPERATORS:
         raise InvalidInputError(
             f"must be one of {', '.join(OPERATORS)}, got {operator!r}", field="operator"
         )
     if field in COMBINING:
-        raise InvalidInputError(f"{field!r} combines conditions and is not a field", field="field")
+        raise InvalidInputError(
+            f"{field!r} is an operator, not a field; enter a metadata field", field="field"
+        )
     if operator == "exists":
         return {field: {"exists": True}}
     if not value:
@@ -70,7 +72,10 @@ def condition(field: str, operator: str, value: str, kinds: Kinds) -> dict[str, 
 
 
 def _typed(text: str, kinds: Set[int]) -> list[Any]:
-    """Return the values that a text may represent. No kinds: decide by the form of the text."""
+    """Return the values of `kinds` that a text can represent: a number, a boolean or the text.
+
+    If `kinds` is empty, returns the number or boolean if the text is one, else the text.
+    """
     found: list[Any] = []
     try:
         literal = orjson.loads(text)
@@ -87,7 +92,7 @@ def _typed(text: str, kinds: Set[int]) -> list[Any]:
 
 
 def joined(present: Mapping[str, Any] | None, added: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a filter that combines both. Conditions already in `present` are not repeated."""
+    """Return a filter with the conditions of both filters. None: no filter."""
     if not present:
         return dict(added)
     parts = _parts(present)
@@ -95,7 +100,7 @@ def joined(present: Mapping[str, Any] | None, added: Mapping[str, Any]) -> dict[
 
 
 def _parts(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the conditions of a filter that must all hold."""
+    """Return the conditions that a filter combines with "and", each as a filter of its own."""
     if set(value) == {"and"} and isinstance(value["and"], list):
         inner = [part for part in value["and"] if isinstance(part, Mapping)]
         if len(inner) == len(value["and"]):
@@ -111,12 +116,15 @@ def _all(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def dumped(value: Mapping[str, Any] | None) -> str:
-    """Return a filter as JSON for the form; empty for no filter."""
+    """Return a filter as JSON for the form; an empty text for no filter."""
     return orjson.dumps(value).decode() if value else ""
 
 
 def active(value: Mapping[str, Any] | None) -> list[dict[str, str]]:
-    """Return the conditions of a filter in words, each with the filter `without` it."""
+    """Return an entry for each condition of a filter.
+
+    `text` describes the condition. `without` is the filter without this condition, as JSON.
+    """
     parts = _parts(value) if value else []
     return [
         {"text": _words(part), "without": dumped(_all(parts[:i] + parts[i + 1 :]))}
@@ -139,7 +147,7 @@ def _words(part: Mapping[str, Any]) -> str:
 
 
 def as_text(value: Any) -> str:
-    """Return a metadata value as text for people."""
+    """Return a metadata value as text: a string unchanged, another value as JSON."""
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
@@ -151,10 +159,10 @@ def _value(value: Any) -> str:
 def chips(
     metadata: Mapping[str, Any], present: Mapping[str, Any] | None
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return the metadata values of a document that are shown, and the number of others.
+    """Return chips for the first metadata values of a document, and the number of other values.
 
-    `filter` of a value is the filter `present` with this value added; None if a filter cannot
-    contain the value.
+    A chip has `name`, `value` and `filter`: the filter `present` with the condition that the field
+    has this value, as JSON. `filter` is None if a filter cannot contain the value.
     """
     rows = list(flatten(metadata))
     found = []

@@ -20,7 +20,7 @@ _SOURCES = ("url", "source_url", "source", "link", "href", "uri", "homepage")
 def address(collection: str, document: str, query: str, passage: Any) -> str:
     """Return the address of a document's page, relative to the search page.
 
-    query: its words are marked in the document. passage: a Passage to mark, or None.
+    document: id. query: words to mark in the document. passage: Passage to mark, or None.
     """
     fields = {"collection": collection, "id": document, "q": query}
     if passage is not None:
@@ -29,14 +29,14 @@ def address(collection: str, document: str, query: str, passage: Any) -> str:
 
 
 def raw_address(collection: str, document: str) -> str:
-    """Return the address of a document in JSON, relative to the pages."""
+    """Return the REST address of a document, relative to the pages. document: id."""
     return f"v1/collections/{quote(collection, safe='')}/documents/{quote(document, safe='')}"
 
 
 def web_address(value: object) -> str | None:
     """Return the value if it is an absolute http or https address, else None.
 
-    Addresses that run scripts are therefore None.
+    So it returns None for addresses that run scripts, such as `javascript:...`.
     """
     if not isinstance(value, str) or not 8 <= len(value) <= 2_000:
         return None
@@ -50,7 +50,7 @@ def web_address(value: object) -> str | None:
 
 
 def source(metadata: Mapping[str, Any]) -> str | None:
-    """Return the web address of a document's source from its metadata; None if there is none."""
+    """Return the web address of a document's source, from its metadata; None if it has none."""
     by_name = {name.lower(): value for name, value in metadata.items()}
     named = [by_name[name] for name in _SOURCES if name in by_name]
     found = (web_address(value) for value in [*named, *metadata.values()])
@@ -60,10 +60,10 @@ def source(metadata: Mapping[str, Any]) -> str | None:
 def shown(
     document: Document, span: tuple[int, int] | None, terms: Set[str], tokenize: Tokenize
 ) -> dict[str, Any]:
-    """Return the values of the page: text, title, metadata and links, with query words marked.
+    """Return the values that the page of a document shows, with query words marked.
 
-    The text has three parts: `before`, `passage` and `after`. `cut_before` and `cut_after` are the
-    numbers of characters that are not shown of a very long text. span: start and end of the
+    The text has three parts: `before`, `passage` and `after`. Of a very long text, `cut_before`
+    characters at the start and `cut_after` at the end are not shown. span: start and end of the
     passage, in characters; None: no passage. terms: terms to mark.
     """
     text = document.text

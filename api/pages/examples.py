@@ -1,4 +1,4 @@
-"""Examples of an operation of the OpenAPI document: a shell command and a program."""
+"""Examples for the API reference: each operation as a curl command and a Python program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VALUES = {"collection": "my-collection", "id": "kiwi"}
 
 
 def _path(path: str, values: Mapping[str, str]) -> str:
-    """Return the path with values for its parameters.
+    """Return a path of the OpenAPI document with `{name}` replaced by a value.
 
     A parameter without a value becomes its name in capitals, for the reader to replace.
     """
@@ -22,7 +22,7 @@ def _path(path: str, values: Mapping[str, str]) -> str:
 
 
 def curl(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -> str:
-    """Return a curl command.
+    """Return a curl command that requests an operation.
 
     base: address of the server, without a final slash. values: path parameter -> value.
     """
@@ -36,7 +36,10 @@ def curl(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -> 
 
 
 def python(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -> str:
-    """Return a Python program that uses only the standard library. Arguments: see `curl`."""
+    """Return a Python program that requests an operation with the standard library.
+
+    Arguments: see `curl`.
+    """
     arguments = [repr(base + _path(operation["path"], values))]
     if operation["method"] != "GET":
         arguments.append(f"method={operation['method']!r}")
@@ -54,6 +57,6 @@ def python(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -
 
 
 def _literal(text: str) -> str:
-    """Escape a text for a Python literal in triple quotes."""
+    """Return a text, escaped for a Python literal in triple double quotes."""
     escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return escaped[:-1] + '\\"' if escaped.endswith('"') else escaped

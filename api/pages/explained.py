@@ -1,4 +1,4 @@
-"""Explain the score of a hit: the legs, then the terms, with word pieces joined."""
+"""The explanation of a hit's score on the search page: contributions of legs and of terms."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _CONTINUES = "##"
 
 
 def leg_rows(hit: Hit, request: SearchRequest) -> list[dict[str, Any]]:
-    """Return a row for each leg that found the hit.
+    """Return a row for each leg that found the hit, with rank, scores, weight and contribution.
 
-    `of` is the sum of all weights if the fusion is a mean, else None. `alone` is True if only one
-    leg ran.
+    `of` is the sum of the weights of all legs that ran, if the fusion is a weighted mean; else
+    None. `alone` is True if only one leg ran.
     """
     weights = sum(leg.weight for leg in request.legs)
     mean = request.fusion.method != "rrf" and len(request.legs) > 1
@@ -42,10 +42,10 @@ def leg_rows(hit: Hit, request: SearchRequest) -> list[dict[str, Any]]:
 def term_rows(
     explain: Mapping[str, Sequence[Contribution]] | None, texts: Sequence[str]
 ) -> dict[str, Any]:
-    """Return leg -> its heaviest words (`rows`), and the number of others (`more`).
+    """Return leg -> words that contribute most (`rows`), and the number of other words (`more`).
 
-    `share` of a word is its score relative to the largest. texts: texts of the hit, whose words are
-    used to join word pieces.
+    `share` of a word is its contribution relative to the largest one. explain: leg -> contributions
+    of its terms. texts: query and texts of the hit; their words tell which word pieces to join.
     """
     found = {}
     for leg, terms in (explain or {}).items():
@@ -59,10 +59,10 @@ def term_rows(
 
 
 def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Return terms as words, by descending score.
+    """Return the contributions of terms as contributions of words, by descending score.
 
     Word pieces (`predecess`, `##or`) that spell a word of `texts` become this word, with the sum of
-    their scores. Other pieces stay separate. A word whose `item` is None was joined from `pieces`.
+    their scores. Its `item` is None, and `pieces` are its word pieces. Other terms stay separate.
     """
     left = {item.term: item for item in terms}
     words = []
@@ -83,7 +83,10 @@ def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str
 
 
 def _pieces(word: str, known: Mapping[str, Any]) -> list[str]:
-    """Cut a word as WordPiece does, always the longest known piece. Empty if that fails."""
+    """Split a word as WordPiece does, each time at the longest piece in `known`.
+
+    Return an empty list if the word cannot be split into such pieces.
+    """
     found: list[str] = []
     at = 0
     while at < len(word) <= 100:
@@ -98,12 +101,12 @@ def _pieces(word: str, known: Mapping[str, Any]) -> list[str]:
 
 
 def _shown_piece(term: str) -> str:
-    """Show a word piece to people: `…or` continues a word, `␣cat` begins with a space."""
+    """Return a word piece as the page shows it: `…or` for `##or`, `␣cat` for ` cat`."""
     if term.startswith(_CONTINUES) and len(term) > len(_CONTINUES):
         return "…" + term.removeprefix(_CONTINUES)
     return piece(term)
 
 
 def piece(term: str) -> str:
-    """Show an entry of a vocabulary to people, with a leading space as `␣`."""
+    """Return an entry of a vocabulary as the page shows it, with a leading space as `␣`."""
     return "␣" + term[1:] if term[:1] in ("Ġ", "▁") and len(term) > 1 else term

@@ -1,4 +1,4 @@
-"""The search form: its fields, the search request and links to other pages."""
+"""The search form: its fields, the search request that they make, and links to its pages."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PARAMETERS = {**_LINKED, "offset": "offset", "new_field": "field", "operator": 
 class Form:
     """The fields of the form as the user entered them, valid or not. The page shows them again.
 
-    new_field, operator, value: a condition to add to `filter`.
+    new_field, operator, value: condition on a metadata field, to be added to `filter`.
     """
 
     collection: str = ""
@@ -57,7 +57,7 @@ class Form:
 
     @classmethod
     def read(cls, given: QueryParams) -> Form:
-        """Read the fields from a query string."""
+        """Return the form whose fields are in the query string of an address."""
         plain = {field: given[name] for field, name in _PARAMETERS.items() if name in given}
         weights = {
             name.removeprefix("weight."): value
@@ -68,9 +68,9 @@ class Form:
         return cls(**plain, legs=legs, weights=weights, explain="explain" in given)
 
     def add_condition(self, kinds: Kinds) -> None:
-        """Move the new condition into `filter`. Raises InvalidInputError.
+        """Add the new condition, if any, to `filter`. Raises InvalidInputError if it is invalid.
 
-        kinds: metadata field -> kinds of its values.
+        kinds: metadata field -> kinds of its values in the collection.
         """
         if self.new_field:
             added = conditions.condition(self.new_field, self.operator, self.value.strip(), kinds)
@@ -78,9 +78,9 @@ class Form:
             self.new_field, self.operator, self.value = "", "eq", ""
 
     def request(self, legs: Mapping[str, Any]) -> SearchRequest:
-        """Return the search request. Legs of other collections are ignored.
+        """Return the search request of the form. Ignores legs that are not in the collection.
 
-        legs: legs of the collection. Raises Problem 422 for invalid fields.
+        legs: name -> configuration of the collection's legs. Raises Problem 422 for invalid fields.
         """
         chosen = self.running(legs)
         fields = {
@@ -96,7 +96,10 @@ class Form:
         return validate(SearchRequest, fields)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
-        """Return the selected legs of the collection; if none, the default legs of a search."""
+        """Return the names of the selected legs; if none, those of all legs with the role "search".
+
+        legs: name -> configuration of the collection's legs.
+        """
         chosen = [name for name in self.legs if name in legs]
         return chosen or [name for name, leg in legs.items() if leg.role == "search"]
 
@@ -107,7 +110,7 @@ class Form:
         return {"model": self.rerank, **{name: given for name, given in options.items() if given}}
 
     def link(self, offset: int) -> str:
-        """Return the address of the page of this search that begins at `offset`."""
+        """Return the address of the page whose first hit has the given offset in this search."""
         fields = [
             *((name, getattr(self, field)) for field, name in _LINKED.items()),
             *(("leg", name) for name in self.legs),
@@ -118,11 +121,14 @@ class Form:
         return "./?" + urlencode(fields)
 
     def filtered(self, condition: str) -> str:
-        """Return the address of the first page of this search with another filter."""
+        """Return the address of the first page of this search, with `condition` as its filter."""
         return replace(self, filter=condition).link(0)
 
     def changed(self, legs: Mapping[str, Any]) -> list[str]:
-        """Describe the options that differ from their defaults."""
+        """Return short descriptions of the options that differ from their defaults.
+
+        legs: name -> values of the collection's legs in the form.
+        """
         searched = {name for name, leg in legs.items() if leg["role"] == "search"}
         on = [name for name, leg in legs.items() if leg["on"]]
         words = [] if set(on) == searched else [" + ".join(on)]

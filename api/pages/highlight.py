@@ -20,7 +20,7 @@ READ = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of text. marked: True if it matches the query."""
+    """A piece of a text. marked: True if the page marks it, because it matches the query."""
 
     text: str
     marked: bool
@@ -38,7 +38,9 @@ class Shown:
 class Excerpt:
     """An excerpt of a text.
 
-    blocks: in order. cut_before, cut_after: True if the text continues there.
+    blocks:     paragraphs and code of the excerpt, in order.
+    cut_before: True if the text has more before the excerpt.
+    cut_after:  True if the text has more after the excerpt.
     """
 
     blocks: Sequence[Shown]
@@ -47,12 +49,12 @@ class Excerpt:
 
     @property
     def fragments(self) -> list[Fragment]:
-        """The fragments of all blocks."""
+        """The marked and unmarked pieces of the excerpt, in order."""
         return [fragment for block in self.blocks for fragment in block.fragments]
 
 
 def fragments(text: str, terms: Set[str], tokenize: Tokenize) -> list[Fragment]:
-    """Split a text into fragments, with the words of `terms` marked."""
+    """Split a text into fragments. Marks the words that `tokenize` maps to one of `terms`."""
     return _split(text, 0, len(text), _spans(text, terms, tokenize))
 
 
@@ -65,9 +67,9 @@ def excerpt(
 ) -> Excerpt:
     """Return the stretch of a passage that has the most matching words.
 
-    The excerpt has about `length` characters, without marks of Markdown. It begins at a sentence
-    if one is near, else at a word. Of equally good stretches, the first is returned. terms: terms
-    to mark. passage: None: the whole text.
+    The excerpt has about `length` characters, without the markup of Markdown. It begins at a
+    sentence if one starts nearby, else at a word. Of equally good stretches, it is the first.
+    terms: terms to mark. passage: None: the whole text.
     """
     begin, stop = (0, len(text)) if passage is None else (passage.start, passage.end)
     stop = min(stop, begin + READ)
@@ -95,7 +97,10 @@ def excerpt(
 
 
 def _spans(text: str, terms: Set[str], tokenize: Tokenize) -> list[tuple[int, int]]:
-    """Return the (start, end) of the matching tokens, in order. Overlapping spans are joined."""
+    """Return the (start, end) of tokens whose term is in `terms`, in order.
+
+    Overlapping tokens become one span.
+    """
     spans: list[tuple[int, int]] = []
     for token in tokenize(text) if terms else ():
         if token.term in terms:
@@ -113,7 +118,10 @@ NEAR = 120
 
 
 def _begin(text: str, parts: Sequence[Block], start: int, best: int) -> int:
-    """Return the start of a block or sentence near `start`, else of a word, not after `best`."""
+    """Return where an excerpt begins: at a block or sentence near `start`, else at a word.
+
+    best: latest begin, where the matching words begin.
+    """
     if start == 0:
         return 0
     low, high = max(0, start - NEAR), min(start + NEAR, best)
@@ -125,7 +133,7 @@ def _begin(text: str, parts: Sequence[Block], start: int, best: int) -> int:
 
 
 def _end(text: str, start: int, end: int) -> int:
-    """Return the last border of a word before `end`; `end` itself if none is near."""
+    """Return the end of the last whole word before `end`; `end` itself if no word ends nearby."""
     if end == len(text):
         return end
     at = end

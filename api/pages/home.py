@@ -22,7 +22,10 @@ LONGEST = 70
 
 
 def cards(collections: Sequence[Served]) -> list[dict[str, Any]]:
-    """Return for each collection its documents, legs with encoders, and sample queries."""
+    """Return the values that the home page shows of each collection.
+
+    They are its status, number of documents, legs with encoders, and sample queries.
+    """
     return [_card(served, described=i < LISTED) for i, served in enumerate(collections)]
 
 
@@ -53,9 +56,9 @@ def _card(served: Served, *, described: bool) -> dict[str, Any]:
 
 
 def samples(collection: Collection) -> list[str]:
-    """Return queries that find something.
+    """Return sample queries that find a document of the collection.
 
-    They are the titles of the first documents by id, or the first words of their texts.
+    They are titles, or first words of texts without a title, of the first documents by id.
     """
     found = dict.fromkeys(_sample(document) for document in collection.documents(limit=READ))
     return [text for text in found if text][:SAMPLES]

@@ -1,7 +1,7 @@
-"""Convert Markdown into plain blocks of text: marks are removed, code keeps its lines.
+"""Convert Markdown into blocks of text without markup. Code keeps its lines.
 
-This is not a full parser: it removes the common marks and keeps everything else. The time is linear
-in the length of the text.
+This is not a full parser: it removes the common markup and keeps everything else. The time is
+linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _INLINE = re.compile(
 
 
 def blocks(text: str) -> list[Block]:
-    """Split a text into blocks. Joined, they are the text without its marks."""
+    """Split a Markdown text into blocks. Joined, the blocks are the text without its markup."""
     found: list[Block] = []
     prose: list[str] = []
     code: list[str] = []
@@ -91,7 +91,7 @@ def blocks(text: str) -> list[Block]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text with their line ends. Only a newline ends a line."""
+    """Yield the lines of a text, each with its newline. No other character ends a line."""
     at = 0
     while at < len(text):
         end = text.find("\n", at) + 1 or len(text)
@@ -100,7 +100,7 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _inline(text: str) -> str:
-    """Remove marks of emphasis, links and code. A second pass removes nested marks."""
+    """Return a text without the markup of emphasis, links and code, even if nested once."""
     for _ in range(2):
         text = _INLINE.sub(lambda match: next(g for g in match.groups() if g is not None), text)
     return text

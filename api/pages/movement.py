@@ -1,4 +1,4 @@
-"""The work of a reranker, as the search page shows it."""
+"""What a reranker did to the hits of a page, as the search page shows it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WINDOWS = 8
 
 
 def description(moved: HitRerank) -> str:
-    """Return in words how far a hit moved."""
+    """Return in words how many ranks a hit moved, and from where to where."""
     ranks = moved.previous - moved.rank
     if ranks == 0:
         return f"stays at {moved.rank}"
@@ -27,10 +27,11 @@ def description(moved: HitRerank) -> str:
 def shown(
     moved: HitRerank, document: Document, terms: Set[str], tokenize: Tokenize
 ) -> dict[str, Any]:
-    """Return the movement, score and reasons of a hit.
+    """Return what the page shows of a hit's reranking: movement, score, reasons and text read.
 
-    `spans` are the stretches of the text that the reranker read, in order; empty if unknown.
-    `windows` are the first of them, with their text. terms: terms to mark in the text.
+    `spans` are the stretches of the text that the reranker read, in order; empty if unknown. `of`
+    is the number of windows of the text. `windows` are the first WINDOWS spans, with their text.
+    terms: terms to mark in the text.
     """
     spans, of = windows_read(moved.reasons, len(document.text))
     return {
@@ -57,11 +58,11 @@ def shown(
 def before_and_after(
     before: Sequence[Hit], after: Sequence[Hit], first: int
 ) -> list[dict[str, Any]]:
-    """Return rows that compare a page before and after reranking.
+    """Return rows that compare a page of hits before and after reranking, one row for each rank.
 
-    A row has a `rank`, the hit with this rank before reranking (`before`) and after it
-    (`after`). Either may be None. `to` in `before` is the new rank; None: the hit is on another
-    page. first: rank of the first hit of the page.
+    `before` of a row is the hit with this rank before reranking, and `after` is the hit with this
+    rank after reranking. Either may be None. `to` of `before` is the new rank of its hit; None: the
+    hit is on another page. first: rank of the first hit of the page.
     """
     to = {hit.id: rank for rank, hit in enumerate(after, first)}
     return [

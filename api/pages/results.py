@@ -1,4 +1,4 @@
-"""The result of a search on the search page."""
+"""The results of a search, as the search page shows them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def result(
 ) -> dict[str, Any]:
     """Run the search of the form and return the values that the page shows.
 
-    Raises InvalidInputError or Problem for invalid fields, and the errors of the guard.
+    guard: stops the search by an exception, e.g. at a time limit. Raises InvalidInputError or
+    Problem for invalid fields, and the exceptions of the guard.
     """
     request = form.request(opened.config.legs)
     check_work(settings, [request])
@@ -103,12 +104,12 @@ def _hit(
 
 
 def query_terms(analyzer: LexicalEncoder, query: str) -> set[str]:
-    """Return the terms of a query, which are marked in texts."""
+    """Return the analyzed terms of a query. The page marks these terms in texts."""
     return {token.term for token in analyzer.tokens(query)}
 
 
 def analyzer_of(opened: Collection) -> LexicalEncoder:
-    """Return the analyzer of the lexical leg; without one, an analyzer for plain words."""
+    """Return the analyzer of the lexical leg; without such a leg, an analyzer for plain words."""
     for leg in opened.config.legs.values():
         if isinstance(leg, LexicalLeg):
             return _analyzer(leg.encoder)

@@ -1,4 +1,4 @@
-"""Render pages from templates. Links are relative, so that a proxy can serve them under a path."""
+"""Render HTML pages from templates. Links are relative, so they work below any path of a proxy."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ templates.filters |= {"piece": piece, "figure": figure}
 
 
 def render(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """Return a page as an HTTP response."""
+    """Return the HTTP response with the page that `template` makes of `values`."""
     return HTMLResponse(templates.get_template(template).render(values), status, HEADERS)

@@ -5,8 +5,8 @@ show what is on the disk. A request may name only:
 
 - the models of the served collections and rerankers,
 - installed packages of weights,
-- models in the local cache of the hub, and
-- models that the operator lists (`--models`).
+- models in the local cache of the Hugging Face hub, and
+- models that the operator names with `--models`.
 
 The server never looks up a folder by a name in a request.
 """
@@ -29,10 +29,11 @@ from ...llm.weights.places import find_named, local_path, shown
 class AllowedModels:
     """The models that requests may name.
 
-    listed:     names and folders that the operator allows.
-    configured: returns the configurations of the served collections and rerankers.
+    listed:     names and folders of models that the operator allows with `--models`.
+    configured: returns the configurations of the served collections and rerankers. Their models are
+                allowed too.
 
-    Raises ConfigError for a listed path that does not exist.
+    Raises ConfigError for a path in `listed` that does not exist.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class AllowedModels:
             self._listed.update(_spellings(name))
 
     def resolved(self, config: CollectionConfig) -> CollectionConfig:
-        """Return the configuration with the full paths of listed folders as names of models."""
+        """Return the configuration with names of folders in `listed` replaced by full paths."""
         legs = {
             name: leg.model_copy(update={"encoder": self._resolved(leg.encoder)})
             for name, leg in config.legs.items()
@@ -54,15 +55,15 @@ class AllowedModels:
     def check(self, config: CollectionConfig) -> None:
         """Raise ConfigError, which names the field, for a model that requests may not name.
 
-        The error does not depend on the existence of the model.
+        The error is the same whether the model exists on this machine or not.
         """
         for name, leg in config.legs.items():
             for field, model in named(leg.encoder):
                 if not self._allows(model, getattr(leg.encoder, "revision", None)):
                     raise ConfigError(
                         f"{shown(model)} is not a model that this server allows; allowed are "
-                        f"{', '.join(self._names())}, and models in the server's cache of the "
-                        "hub. The operator can allow others with `twindex serve --models`",
+                        f"{', '.join(self._names())}, and models in the server's Hugging "
+                        "Face cache. The operator can allow others with `twindex serve --models`",
                         field=f"legs.{name}.encoder.{field}",
                     )
 
@@ -91,12 +92,15 @@ class AllowedModels:
                 )
 
     def _names(self) -> list[str]:
-        """Return the allowed names for an error message. Folders appear without their parents."""
+        """Return names of allowed models for an error message: folders without their parents."""
         return sorted({*WHEELS, *(Path(name).name for name in self._listed)})
 
 
 def _spellings(name: str) -> dict[str, str]:
-    """Return spelling in requests -> stored name, for a listed model."""
+    """Return name of the model in a request -> name that configurations store.
+
+    name: of a model or its folder, as the operator wrote it.
+    """
     try:
         folder = local_path(name)
     except ModelError as error:
@@ -104,7 +108,7 @@ def _spellings(name: str) -> dict[str, str]:
     if folder is not None:
         return dict.fromkeys((name, str(folder), folder.name), str(folder))
     if name.startswith(("/", ".", "~")):
-        raise ConfigError(f"{name!r} does not exist", field="models")
+        raise ConfigError(f"{name!r} does not exist; name a folder or a model", field="models")
     return {name: name}
 
 

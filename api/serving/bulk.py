@@ -1,4 +1,4 @@
-"""Write bulk bodies: one JSON document per line."""
+"""Write the documents of bulk requests: one JSON document per line."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ ERRORS_KEPT = 100
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line that is not blank: a document or an error.
+    """A line of a bulk request that is not blank: a document, or an invalid line with its error.
 
     number: line number, from 1.
-    error:  the error of an invalid line; None for a document.
-    status: HTTP status of the line in the reply.
+    error:  `code`, `line`, `detail` and `field` of an invalid line; None for a valid line.
+    status: HTTP status of this line in the reply.
     """
 
     number: int
@@ -37,20 +37,20 @@ class Line:
     status: int = 200
 
     def item(self) -> dict[str, Any]:
-        """Return the item of this line in the reply."""
+        """Return the entry for this line in `items` of the reply."""
         item: dict[str, Any] = {"id": self.id, "status": self.status}
         return item if self.error is None else {**item, "error": self.error}
 
 
 def parse_lines(lines: Iterable[bytes], start: int = 1) -> Iterator[Line]:
-    """Parse each line separately, and skip blank lines. start: number of the first line."""
+    """Yield a Line for each line that is not blank. start: number of the first line."""
     for number, line in enumerate(lines, start):
         if line.strip():
             yield _parse(number, line)
 
 
 def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]:
-    """Lines whose documents have too many passages for this collection become errors."""
+    """Yield the lines. A document with too many passages for the collection becomes an error."""
     for line in lines:
         if line.document is not None:
             try:
@@ -90,13 +90,13 @@ def _parse(number: int, line: bytes) -> Line:
 class BulkResult:
     """The progress of a bulk write.
 
-    documents: valid lines.
-    replaced:  documents that replaced a stored document.
-    unchanged: documents that were skipped, because an equal document was already stored.
-    passages:  passages that were encoded.
-    failed:    invalid lines.
-    truncated: leg -> passages that its encoder did not read to the end.
-    errors:    the first ERRORS_KEPT errors.
+    documents: number of valid lines.
+    replaced:  number of documents that replaced a stored document.
+    unchanged: number of documents that were skipped, because an equal document was already stored.
+    passages:  number of passages that were encoded.
+    failed:    number of invalid lines.
+    truncated: leg -> number of passages that its encoder did not read to the end.
+    errors:    errors of the first ERRORS_KEPT invalid lines.
     usage:     work of language models; None if there was none.
     """
 
@@ -111,7 +111,7 @@ class BulkResult:
 
     @classmethod
     def resumed(cls, stored: Mapping[str, Any]) -> BulkResult:
-        """Return the result whose `asdict` is `stored`. The two share no objects."""
+        """Return the BulkResult that `asdict` converted to `stored`. The two share no objects."""
         own = copy.deepcopy(dict(stored))
         usage = own.get("usage")
         return cls(**{**own, "usage": None if usage is None else Usage(**usage)})
@@ -122,10 +122,11 @@ class BulkResult:
         lines: Iterable[Line],
         record: Callable[[sqlite3.Connection, int], None] | None = None,
     ) -> None:
-        """Write the valid lines durably, and count the invalid ones.
+        """Write the documents of the valid lines durably, and count the invalid lines.
 
-        record: called in each transaction with the connection and the number of the last line.
-        `self` then counts the lines up to this number, so that both can be stored together.
+        record: called in each transaction with the database connection and the number of the last
+        line written. At that time, `self` counts the lines up to this one, so that `record` can
+        store both.
         """
         lines = list(lines)
         before = replace(self, truncated=dict(self.truncated))

@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 FIRST_STEP = 8
 """Number of lines in the first step of a bulk job, before its speed is known."""
 STEP_SECONDS = 10.0
-"""Target duration of a step. A stop waits for its end, and progress is stored after it."""
+"""Target duration of a step of a bulk job. Progress is stored, and a job can stop, after a step."""
 RETRY_SECONDS = (1.0, 30.0)
 """First and longest pause before a retry of a job that the disk stopped. Pauses double."""
 
 
 class Interruption(Exception):  # noqa: N818 - not an error
-    """The server stops or the collection was deleted. The job keeps its state."""
+    """Raised in a job if the server stops or the collection is deleted. The job keeps its state."""
 
 
 @dataclass(slots=True)
@@ -38,8 +38,8 @@ class _Entry:
     """A job in the queue.
 
     retry_at: time of the next attempt, on the monotonic clock.
-    pause:    seconds until the attempt after that.
-    reason:   why the last attempt stopped; None if it did not.
+    pause:    seconds to wait if the next attempt fails.
+    reason:   why the job waits for a retry; None if it does not.
     """
 
     served: Served
@@ -52,8 +52,8 @@ class _Entry:
 class JobRunner:
     """A queue of jobs and the thread that runs them.
 
-    A job that a full or failing disk stops keeps its position and is retried. Later jobs of the
-    same collection wait for it, because their order matters. Other collections do not wait.
+    If a full or failing disk stops a job, the job keeps its position and is retried. Later jobs of
+    the same collection wait for it, because their order matters. Other collections do not wait.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class JobRunner:
         self._thread = Thread(target=self._work, name="twindex-jobs", daemon=True)
 
     def submit(self, served: Served, job_id: str) -> None:
-        """Queue a job that is stored in the collection."""
+        """Queue the job `job_id`, which is already stored in the collection."""
         with self._changed:
             self._queue.append(_Entry(served, job_id))
             if self._thread.ident is None:
@@ -71,7 +71,7 @@ class JobRunner:
             self._changed.notify_all()
 
     def waiting(self, served: Served) -> dict[str, str]:
-        """Return job id -> reason, for the jobs of a collection that wait for a retry."""
+        """Return job id -> why it waits, for the jobs of a collection that wait for a retry."""
         with self._changed:
             return {
                 entry.job_id: entry.reason
@@ -80,7 +80,7 @@ class JobRunner:
             }
 
     def close(self) -> None:
-        """Stop after the current step of the running job. The next start continues it."""
+        """Stop the thread after the current step of a job. The next start continues the job."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -100,7 +100,7 @@ class JobRunner:
                 entry.pause = min(2 * entry.pause, RETRY_SECONDS[1])
 
     def _next(self) -> _Entry | None:
-        """Wait for the next job: the oldest of a collection, when its pause is over.
+        """Wait until a collection's oldest job may run, and return it.
 
         Return None if the server stops.
         """
@@ -119,7 +119,7 @@ class JobRunner:
             return None
 
     def _attempt(self, entry: _Entry) -> str | None:
-        """Run a job. Return None at its end, or the reason if it must be retried."""
+        """Run a job. Return why it must be retried, or None if it must not."""
         served, job_id = entry.served, entry.job_id
         collection, store = served.collection, served.jobs
 
@@ -149,7 +149,7 @@ class JobRunner:
 
 
 def _is_temporary(error: Exception) -> bool:
-    """Return True if a retry may succeed: for a full or failing disk, not for damaged files."""
+    """Return True if a retry may succeed: after disk errors, but not for damaged files."""
     if isinstance(error, StorageError):
         return not isinstance(error, CorruptFileError)
     return isinstance(error, OSError)
@@ -162,10 +162,10 @@ def _reason(error: Exception, path: Path) -> str:
 def _perform(
     collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]
 ) -> None:
-    """Run a job and store its final state.
+    """Run a job and store its final state, "done" or "failed".
 
-    proceed: raises Interruption if the job must stop. Raises errors that a retry may avoid; the job
-    then keeps its state.
+    proceed: raises Interruption if the job must stop. An error that a retry may avoid is raised,
+    and the job keeps its state.
     """
     proceed()
     try:
@@ -221,15 +221,15 @@ def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[
 
 
 def _next_step(lines: int, seconds: float) -> int:
-    """Return the number of lines of the next step, for a duration of about STEP_SECONDS.
+    """Return how many lines of a bulk job to write in the next step, to take about STEP_SECONDS.
 
-    lines, seconds: size and duration of the last step.
+    lines, seconds: number of lines and duration of the last step.
     """
     return max(1, min(BATCH, int(lines * STEP_SECONDS / max(seconds, 1e-9))))
 
 
 class _StoredProgress:
-    """A Progress that stores the progress of a job in the database."""
+    """A Progress that stores the progress of a job in the collection's database."""
 
     def __init__(self, store: JobStore, job: Job) -> None:
         self._store = store

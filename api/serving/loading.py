@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class Loader:
-    """Loads collections, their models and their jobs. Collections share equal encoders."""
+    """Loads collections, their models and jobs. Legs with equal encoders share one encoder."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Loader:
         rerankers: ServedRerankers,
         models: Sequence[str],
     ) -> None:
-        """models: models that the operator lists, searched for a model that has moved."""
+        """models: names and folders that the operator allows, where moved models are searched."""
         self._root = root
         self._rerankers = rerankers
         self._runner = runner
@@ -55,10 +55,10 @@ class Loader:
         self._lock = Lock()
 
     def open(self, served: Served) -> bool:
-        """Open and load one collection. An error is stored in its state and not raised.
+        """Open a collection and load its models. Stores errors in `served` and does not raise them.
 
-        Return False if the folder is empty after an interrupted creation, so that the collection
-        can be created again.
+        Return False if the folder contains no collection, because its creation was interrupted. It
+        can then be created again.
         """
         collection = None
         try:
@@ -88,7 +88,7 @@ class Loader:
         return True
 
     def create(self, served: Served, config: CollectionConfig) -> None:
-        """Create a collection, after loading its models, so that a wrong name creates nothing.
+        """Load the models of `config`, then create the collection. A wrong model creates nothing.
 
         Raises ConfigError, which names the field, if a model cannot be loaded.
         """
@@ -111,7 +111,7 @@ class Loader:
         self._adopt(served, collection)
 
     def _adopt(self, served: Served, collection: Collection) -> None:
-        """Load models and jobs, make the collection ready, and continue its unfinished jobs."""
+        """Load the models and jobs of an open collection, mark it ready and continue its jobs."""
         try:
             collection.load()
             jobs = JobStore(served.path, read_only=collection.read_only)
@@ -127,7 +127,7 @@ class Loader:
             self._runner.submit(served, job.id)
 
     def _public_text(self, error: TwindexError, collection: Collection | None) -> str:
-        """Return the message of an error without folders of the server."""
+        """Return the error's message without names of the server's folders, for clients."""
         names = [] if collection is None else model_names(collection.config)
         return _without_folders(str(error).replace(f"{self._root}/", ""), [*names, *self._models])
 
@@ -141,7 +141,7 @@ class Loader:
 
 
 def _without_folders(message: str, names: Iterable[str]) -> str:
-    """Return a message about models, with folders reduced to their last part."""
+    """Return a message with the path of each model in `names` reduced to its last part."""
     for name in names:
         for path in (str(find_named(name) or ""), os.path.realpath(name), name):
             if Path(path).is_absolute():

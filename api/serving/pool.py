@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class Pool:
-    """A thread pool that runs at most `threads` calls at once; at most `queue` more may wait.
+    """A thread pool that runs at most `threads` calls at once; at most `queue` more calls may wait.
 
-    A call counts until its thread is free, even if its caller was cancelled.
+    A call that was cancelled still counts until its thread ends.
     """
 
     def __init__(self, name: str, threads: int, queue: int) -> None:
@@ -29,8 +29,8 @@ class Pool:
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(...)` in a thread and return its result.
 
-        Raises Problem 429 if too many calls wait. If the caller is cancelled, a waiting call is
-        dropped; a running call continues.
+        Raises Problem 429 if `queue` calls wait already. If the caller is cancelled, a call that
+        waits is dropped, and a call that runs continues.
         """
         with self._lock:
             if self._active >= self._most:
@@ -53,5 +53,5 @@ class Pool:
             self._active -= 1
 
     def close(self) -> None:
-        """Wait for running calls, and drop the waiting ones."""
+        """Wait for the calls that run, and drop the calls that wait."""
         self._executor.shutdown(wait=True, cancel_futures=True)

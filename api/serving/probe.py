@@ -1,4 +1,4 @@
-"""Check that writes to the served folder work."""
+"""Check that the server can write to the folders of its collections."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 @dataclass(frozen=True, slots=True)
 class Writable:
-    """The result of a check for writes.
+    """The result of a test write.
 
     problem:  why writes fail; None if they work.
-    intended: the folder is read-only, which is not a fault.
+    intended: True if writes fail because the folder is read-only, which is not a fault.
     """
 
     problem: str | None = None
@@ -31,7 +31,7 @@ class Writable:
 
 
 class WriteProbe:
-    """Checks at intervals that writes work. Thread-safe; one thread at a time uses the disk."""
+    """Tests that writes work, at most once in PROBE_SECONDS. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -39,9 +39,9 @@ class WriteProbe:
         self._taken = -PROBE_SECONDS
 
     def check(self, folders: Sequence[Path]) -> Writable:
-        """Return the worst result of the file systems of `folders`.
+        """Return the worst result of test writes, one to each file system of `folders`.
 
-        Returns the last result if it is recent (PROBE_SECONDS), or while another thread checks.
+        Returns the last result if it is younger than PROBE_SECONDS, or while another thread tests.
         """
         if not self._lock.acquire(blocking=False):
             return self._last

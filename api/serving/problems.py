@@ -70,9 +70,9 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     """An error reply of the REST interface.
 
     status: HTTP status.
-    detail: what went wrong, for people.
-    code:   stable word for programs; None: the default of the status.
-    errors: invalid fields, as `{"field", "message"}`.
+    detail: what went wrong, in words.
+    code:   kind of error, a stable word that programs can test; None: the default of the status.
+    errors: invalid fields, each as `{"field": ..., "message": ...}`.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.headers = dict(headers or {})
 
     def body(self, request_id: str) -> bytes:
-        """Return the problem details as JSON."""
+        """Return the reply's body: problem details in JSON."""
         return orjson.dumps(
             {
                 "type": f"urn:twindex:problem:{self.code}",
@@ -107,7 +107,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         )
 
     def response(self, request_id: str) -> Response:
-        """Return the problem details as an HTTP response."""
+        """Return the HTTP response, whose body is problem details."""
         return Response(
             self.body(request_id), self.status, headers=self.headers, media_type=MEDIA_TYPE
         )
@@ -118,9 +118,9 @@ class ClientGone(Exception):  # noqa: N818 - an event, no error
 
 
 def problem_of(error: Exception, root: Path) -> Problem:
-    """Return the error reply for an expected error. Any other error is raised again.
+    """Return the Problem for an expected exception. Raises any other exception again.
 
-    root: folder of the collections, which is removed from paths in messages.
+    root: folder of the collections. Paths in messages become relative to it.
     """
     if isinstance(error, Problem):
         return error
@@ -147,7 +147,7 @@ def problem_of(error: Exception, root: Path) -> Problem:
 
 
 def validate(model: type[ConfigT], value: Any) -> ConfigT:
-    """Validate a value of a request. Raises Problem 422, which names every invalid field."""
+    """Return `value`, from a request, as a `model`. Raises Problem 422 with all invalid fields."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -166,7 +166,7 @@ def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """Handle an exception of the application: return the error reply."""
+    """Return the error reply for an exception of a request (handler of the application)."""
     if isinstance(error, ClientGone):
         return Response(status_code=499)  # For the metrics, as in other servers.
     problem = problem_of(error, request.app.state.service.root)

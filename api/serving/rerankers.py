@@ -1,4 +1,4 @@
-"""The rerankers of a server. They load when it starts, and never during a request."""
+"""The rerankers of a server. They load when the server starts, and never during a request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TEXTS = [Candidate("1", "A text."), Candidate("2", "Another text.")]
 
 
 class ServedRerankers(RerankerRegistry):
-    """A registry of rerankers that requests may use once `load` has loaded them."""
+    """The rerankers that requests may use. `load` loads them before their first use."""
 
     def __init__(self, configs: Mapping[str, RerankerConfig], device: Device | None) -> None:
         super().__init__(configs, load=partial(load_reranker, device=device))
@@ -32,16 +32,16 @@ class ServedRerankers(RerankerRegistry):
 
     @classmethod
     def of(cls, path: Path | None, device: Device | None) -> ServedRerankers:
-        """Return the rerankers in a TOML file. path: None: no rerankers.
+        """Return a registry with the rerankers of a TOML file; empty if `path` is None.
 
-        Raises SourceError, which names the file and the field.
+        Raises SourceError, with file and field, for an invalid file.
         """
         return cls({} if path is None else RerankerRegistry.read(path).configs, device)
 
     def load(self, stopping: Callable[[], bool]) -> None:
-        """Load every reranker and run it once. An error is stored, and the others still load.
+        """Load every reranker and run it once. If one fails, stores its error and loads the others.
 
-        stopping: returns True if the server stops; loading then ends.
+        stopping: returns True if the server stops. No further reranker is then loaded.
         """
         for name in self.names:
             if stopping():
@@ -59,9 +59,9 @@ class ServedRerankers(RerankerRegistry):
                 logger.exception("reranker %s is not served", name)
 
     def get(self, name: str) -> Reranker:
-        """Return a loaded reranker.
+        """Return the reranker with this name.
 
-        Raises Problem 503 while it loads, and the stored error if loading failed.
+        Raises Problem 503 while it loads, and its error if it could not be loaded.
         """
         if name in self._problems:
             # Without a fresh traceback, the error would keep the frames of every request.
@@ -74,7 +74,7 @@ class ServedRerankers(RerankerRegistry):
         return super().get(name)
 
     def status(self, name: str) -> Status:
-        """Return the state of a reranker."""
+        """Return whether a reranker is loading, ready or unavailable."""
         if name in self._problems:
             return "unavailable"
         return "ready" if name in self._ready else "loading"

@@ -25,7 +25,7 @@ def folder_name(path: Path) -> str:
 
 
 def unreadable(path: Path) -> str | None:
-    """Return why a folder cannot be read; None if it can be read or does not exist."""
+    """Return why a folder cannot be read; None for a readable or missing folder."""
     try:
         os.stat(f"{path}/{FILE_NAME}")
     except (FileNotFoundError, NotADirectoryError):
@@ -36,7 +36,7 @@ def unreadable(path: Path) -> str | None:
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return device and inode of a collection's database file; None if there is none."""
+    """Return (device, inode) of the database file of the collection at `path`; None if missing."""
     try:
         status = os.stat(f"{path}/{FILE_NAME}")
     except OSError:
@@ -46,13 +46,13 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 @dataclass(slots=True)
 class Served:
-    """One collection and its state.
+    """A collection of the server and its state.
 
-    problem:      why it is not ready; None if it is.
-    mismatch:     the error if a model differs from the one that encoded the collection.
+    problem:      why the collection is not ready; None if it is ready.
+    mismatch:     error if a model is not the model that encoded the collection; else None.
     collection, jobs: the open collection and its jobs; None until it is ready.
     identity:     device and inode of the open database file; None until it is opened.
-    deleted:      True once the server no longer serves it.
+    deleted:      True once the server no longer serves the collection.
     encoders:     leg -> name of its model or language.
     busy_keys:    idempotency keys of running requests.
     """
@@ -72,7 +72,8 @@ class Served:
     def ready(self) -> tuple[Collection, JobStore]:
         """Return the open collection and its jobs.
 
-        Raises Problem 503 if it is not ready, and EncoderMismatchError for a wrong model.
+        Raises Problem 503 if the collection is not ready, and EncoderMismatchError if a model is
+        not the one that encoded it.
         """
         if self.collection is None or self.jobs is None:
             if self.status == "loading":
@@ -100,9 +101,9 @@ class Served:
 
 
 def encoder_names(config: CollectionConfig) -> dict[str, str]:
-    """Return leg -> label of its encoder (see `EncoderConfig.label`).
+    """Return leg -> short name of its encoder (`EncoderConfig.label`).
 
-    The kind of encoder precedes the label if it is not the default kind of the leg.
+    The name is KIND:LABEL if the encoder's kind is not the default for such a leg.
     """
     return {name: _label(leg) for name, leg in config.legs.items()}
 

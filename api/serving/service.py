@@ -1,4 +1,4 @@
-"""The collections of a server: opened once, shared by all routes."""
+"""The service behind all routes: the open collections of a server, its threads and jobs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Service:
     """The collections in the subfolders of `root`, or `root` itself if it is a collection.
 
     Raises NotFoundError if `root` is not a folder, StorageError if it cannot be read, and
-    ConfigError for an invalid name of a single collection.
+    ConfigError if `root` is a collection and its name is invalid.
     """
 
     def __init__(self, root: Path, settings: Settings) -> None:
@@ -60,7 +60,7 @@ class Service:
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         if self.single and not NAME.fullmatch(self.root.name):
-            raise ConfigError(f"{self.root.name!r} is not a valid name of a collection: {_RULE}")
+            raise ConfigError(f"{self.root.name!r} is not a valid name of a collection; {_RULE}")
         self.readers = Pool("search", settings.workers, settings.queue)
         # A reranker may take seconds. Searches without reranking never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
@@ -85,7 +85,7 @@ class Service:
     # -- start and stop --------------------------------------------------------------------
 
     def start(self) -> None:
-        """List the collections and start to load them in the background."""
+        """Complete interrupted deletions. Then load collections and rerankers in a thread."""
         for path in sorted(self.root.glob(f".*{_TRASH}*")):
             logger.info("removing %s, whose deletion was interrupted", folder_name(path))
             remove_tree(path)
@@ -96,7 +96,7 @@ class Service:
         self._loading.start()
 
     def close(self) -> None:
-        """Wait for running work, then close every collection."""
+        """Wait until running requests and job steps end, then close every collection."""
         self._stopping.set()
         if self._loading is not None:
             self._loading.join()
@@ -108,7 +108,7 @@ class Service:
         gc.unfreeze()
 
     def _folders(self) -> Iterator[Path]:
-        """Yield the folders that contain a collection, or cannot be read and may contain one."""
+        """Yield the folders of collections, and unreadable folders that may contain one."""
         if self.single:
             yield self.root
             return
@@ -149,23 +149,23 @@ class Service:
 
     @property
     def loading(self) -> bool:
-        """True while the collections and rerankers load after the start."""
+        """True until `start` has loaded all collections and rerankers."""
         return self._loading is None or self._loading.is_alive()
 
     def writable(self) -> Writable:
-        """Check that writes to the collections work. The result may be PROBE_SECONDS old."""
+        """Return whether writes to the collections work. The result may be PROBE_SECONDS old."""
         ready = [served.path for served in self.known() if served.status == "ready"]
         return self._probe.check(ready or [self.root])
 
     # -- collections -----------------------------------------------------------------------
 
     def known(self) -> list[Served]:
-        """Return all known collections by name, damaged ones included. Does not read the disk."""
+        """Return the collections found so far, by name, even damaged ones. Reads no files."""
         with self._lock:
             return sorted(self._served.values(), key=lambda served: served.name)
 
     def collections(self) -> list[Served]:
-        """Return all collections, after applying changes of other processes in the folder."""
+        """Return all collections by name, after applying other processes' changes in the folder."""
         if not self.loading:
             for served in self.known():
                 if served.replaced():
@@ -187,9 +187,9 @@ class Service:
         return self.known()
 
     async def served(self, name: str) -> Served:
-        """Return a collection by name. Raises NotFoundError.
+        """Return a collection by name. Raises NotFoundError if there is none.
 
-        A collection that another process created, replaced or finished building is opened first.
+        First opens a collection that another process created, replaced or finished building.
         """
         served = self._served.get(name)
         if served is not None and served.replaced():
@@ -202,7 +202,7 @@ class Service:
         return served
 
     def _path(self, name: str) -> Path:
-        """Return the folder of a collection. Raises NotFoundError for an invalid name."""
+        """Return the folder of the collection `name`. Raises NotFoundError for an invalid name."""
         if self.single and name == self.root.name:
             return self.root
         if self.single or not NAME.fullmatch(name):
@@ -222,7 +222,7 @@ class Service:
             return served
 
     def _drop(self, served: Served) -> None:
-        """Close and remove a collection that no longer exists. Running work then fails."""
+        """Close a collection that no longer exists, and forget it. Work that uses it then fails."""
         with self._lock:
             if served.deleted:
                 return
@@ -232,15 +232,15 @@ class Service:
         served.close()
 
     async def read(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on a collection, in a thread for searches."""
+        """Run `work` on the collection `name`, in a thread for searches, and return its result."""
         return await self._run(self.readers, name, work)
 
     async def rerank(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on a collection, in a thread for reranking."""
+        """Run `work` on the collection `name`, in a thread for reranking, and return its result."""
         return await self._run(self.reranking, name, work)
 
     async def write(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on a collection, in a thread for writes. Searches never wait for writes."""
+        """Run `work` on the collection `name`, in a thread for writes, and return its result."""
         return await self._run(self.writers, name, work)
 
     async def _run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
@@ -257,14 +257,14 @@ class Service:
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
         """Create a collection. Return it, and False if it already exists with this configuration.
 
-        Its models are loaded first, so that a wrong name fails at once. Raises ConfigError for a
-        model that requests may not name, and ConflictError if the existing collection differs.
+        Loads the models first, so that a wrong name of a model creates nothing. Raises ConfigError
+        for a model that requests may not name, and ConflictError if `name` has another config.
         """
         if not NAME.fullmatch(name):
             raise InvalidInputError(_RULE, field="collection")
         if self.single:
             raise ConflictError(
-                "the server serves a single collection; serve its parent folder instead"
+                "a server of a single collection cannot create others; serve its parent folder"
             )
         path = self._path(name)
         wanted = self.models.resolved(config)
@@ -279,8 +279,8 @@ class Service:
             if served.collection is not None and served.collection.config in (config, wanted):
                 return served, False
             raise ConflictError(
-                f"collection {name!r} exists and differs ({served.status}); delete it or choose "
-                "another name"
+                f"another collection {name!r} exists, with status {served.status}; delete it or "
+                "choose another name"
             )
         self.models.check(wanted)
         if not os.access(path.parent, os.W_OK):
@@ -298,13 +298,13 @@ class Service:
         return served, True
 
     def _configured(self) -> list[dict[str, Any]]:
-        """Return the configurations of the open collections and of the rerankers."""
+        """Return the configurations of the open collections and of the rerankers, as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
         rerankers = self.rerankers.configs.values()
         return [one.model_dump() for one in (*(e.config for e in opened), *rerankers)]
 
     def delete(self, name: str) -> None:
-        """Delete a collection, even a damaged one. After a crash, the next start completes it."""
+        """Delete a collection, even a damaged one. If interrupted, the next start completes it."""
         if self.single:
             raise ConflictError(
                 "a server of a single collection cannot delete it; serve its parent folder"
@@ -328,7 +328,7 @@ class Service:
     # -- jobs ------------------------------------------------------------------------------
 
     def jobs(self) -> list[tuple[str, Job]]:
-        """Return (collection, job) of all readable collections, newest first."""
+        """Return (name of the collection, job) for all readable collections, newest job first."""
         found = []
         for served in self.collections():
             with _readable(served):
@@ -339,7 +339,7 @@ class Service:
         return sorted(found, key=lambda pair: -pair[1].created)
 
     def job(self, job_id: str) -> tuple[str, Job]:
-        """Return (collection, job). Raises NotFoundError, or StorageError for unreadable jobs."""
+        """Return (collection name, job). Raises NotFoundError, or StorageError if unreadable."""
         failure: StorageError | None = None
         for served in self.known():
             if served.jobs is not None:
@@ -354,7 +354,7 @@ class Service:
         raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
 
     def _with_state(self, served: Served, job: Job) -> Job:
-        """Return the job; its state is "waiting" if it waits, which a full disk cannot store."""
+        """Return the job, with the state "waiting" if it waits for a retry (not stored on disk)."""
         reason = self.runner.waiting(served).get(job.id)
         return job if reason is None else replace(job, state="waiting", error=reason)
 
@@ -380,7 +380,7 @@ class Service:
         return found
 
     def usage(self, field: str) -> dict[tuple[str, ...], float]:
-        """Return (collection,) -> a field of its Usage, for collections with language models."""
+        """Return (collection,) -> `field` of its Usage, for collections with a language model."""
         return {
             (served.name,): getattr(usage, field)
             for served in self.known()
@@ -390,7 +390,7 @@ class Service:
 
 @contextmanager
 def _readable(served: Served) -> Iterator[None]:
-    """Log a warning and skip the rest of the block if the collection cannot be read."""
+    """A context that skips the rest of its block, with a warning, if `served` is unreadable."""
     try:
         yield
     except (StorageError, NotFoundError) as error:

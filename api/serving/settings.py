@@ -31,44 +31,49 @@ logger = logging.getLogger(__name__)
 
 
 class Settings(Config):
-    """Settings of the server. The variable of a setting is `TWINDEX_` and its name in capitals.
+    """Settings of the server. The setting `threads` is the environment variable TWINDEX_THREADS.
 
     api_key:         API key that every request must send, except to `/livez` and `/readyz`.
-    allowed_hosts:   names of this server that `Host` and `Origin` may have, e.g. those of a proxy.
-    max_body_bytes:  maximum size of a request body, except of bulk requests.
-    max_bulk_bytes:  maximum size of the body of a bulk request.
-    job_bytes:       a bulk request with a larger body becomes a job.
+    allowed_hosts:   additional names of this server, e.g. of a proxy, for the headers `Host` and
+                     `Origin` of requests.
+    max_body_bytes:  maximum bytes of a request body, except for bulk requests.
+    max_bulk_bytes:  maximum bytes of the body of a bulk request.
+    job_bytes:       a bulk request with a body of more bytes becomes a job.
     job_documents:   a bulk request with more documents becomes a job.
     threads:         number of searches that run in parallel; 0: one for each CPU.
-    queue:           number of requests that may wait for a thread; further requests get 429.
-    rerankers:       TOML file of the rerankers that requests may name; without it there are none.
-    models:          names and folders of models that requests may name, separated by commas. These
-                     are in addition to configured models, packages and the cache of the hub.
-    rerank_threads:  number of requests that are reranked in parallel, in addition to searches.
-    rerank_queue:    number of requests that may wait for a reranker; further requests get 429.
-    device:          where models run; None: as configured for each collection or reranker, by
-                     default "auto".
-    shutdown_seconds: time that running requests and jobs have to finish when the server stops.
+    queue:           number of searches, and of writes, that may wait for a thread; further requests
+                     get 429.
+    rerankers:       TOML file of the rerankers that requests may name; without it, none.
+    models:          names and folders of models that requests may name, separated by commas.
+                     Requests may always name the models of collections and rerankers, of
+                     installed packages and of the Hugging Face cache.
+    rerank_threads:  number of requests with reranking that run in parallel, besides searches.
+    rerank_queue:    number of requests with reranking that may wait for a thread; further requests
+                     get 429.
+    device:          device that models run on; None: as configured for each collection or reranker,
+                     by default "auto".
+    shutdown_seconds: seconds that running requests and jobs have to finish when the server stops.
     access_log:      log every request.
-    log_level:       lowest level of messages that are logged.
-    log_format:      lines of text, or one JSON object per line.
+    log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
+    log_format:      "text": lines of text; "json": one JSON object per line.
     root_path:       path under which a reverse proxy serves this server, such as `/search`.
     cors_origins:    origins whose pages may call the interface from a browser; `*`: any origin.
-    search_seconds:  time limit of a search, a batch, a page or a reranking; after it the reply is
-                     504.
-    body_memory:     bytes of memory for the bodies of all requests together; above it the reply is
+    search_seconds:  time limit in seconds of a search, a batch, a page or a reranking; then the
+                     reply is 504.
+    body_memory:     maximum bytes of all request bodies in memory together; a request above it gets
                      503.
-    reply_memory:    bytes of memory for large replies until clients read them; above it the reply
-                     is 503.
-    page_bytes:      maximum total bytes of titles, texts and metadata in one page of hits.
-    query_chars:     maximum characters of a query; a batch may have ten times as many in total.
-    batch_depth:     maximum sum of documents that the searches of a batch take from their legs.
-    max_connections: maximum number of open connections; above it idle connections are closed.
-    head_seconds:    time limit from the first wait for a request to the end of its headers.
-    idle_seconds:    time after the last reply until an idle connection is closed.
-    stall_seconds:   time window in which a body or reply must progress. The connection is closed if
-                     it moves fewer than `min_rate` bytes per second over the window.
-    min_rate:        minimum bytes per second; see `stall_seconds`.
+    reply_memory:    maximum bytes of all large replies in memory until clients have read them; a
+                     request above it gets 503.
+    page_bytes:      maximum bytes of all titles, texts and metadata in a page of hits or documents.
+    query_chars:     maximum characters of a query. All queries of a batch together may have ten
+                     times as many.
+    batch_depth:     maximum sum of `depth` over the searches of a batch.
+    max_connections: maximum number of open connections; at the maximum, idle ones are closed.
+    head_seconds:    seconds from the start of waiting for a request to the end of its headers.
+    idle_seconds:    seconds from the last reply until an idle connection is closed.
+    stall_seconds:   length in seconds of the time window for `min_rate`.
+    min_rate:        minimum speed in bytes per second. A connection that receives a body or sends a
+                     reply more slowly, over `stall_seconds`, is closed.
     """
 
     api_key: SecretStr | None = None
@@ -121,7 +126,9 @@ class Settings(Config):
             return value
         first = value.strip("/").partition("/")[0]
         if first in _OWN_PATHS:
-            raise ValueError(f"{value!r} begins like a path of the server; choose another name")
+            raise ValueError(
+                f"{value!r} begins with a path that the server itself uses; choose another path"
+            )
         return value.rstrip("/")
 
     @field_validator("cors_origins")
@@ -148,7 +155,7 @@ class Settings(Config):
 
     @property
     def workers(self) -> int:
-        """Number of threads that run searches."""
+        """Number of threads for searches: `threads`, or the number of CPUs if it is 0."""
         return self.threads or os.cpu_count() or 1
 
     @classmethod
@@ -159,11 +166,11 @@ class Settings(Config):
         file: Path | None = None,
         given: Mapping[str, object] | None = None,
     ) -> Settings:
-        """Return settings from a TOML file, from variables and from options.
+        """Return settings from a TOML file, environment variables `TWINDEX_*` and options.
 
-        An option (`given`) overrides a variable, and a variable overrides the file. Raises
-        ConfigError, which names the variable, the option, or the file and its field. Unknown
-        variables are logged as a warning.
+        given: setting -> value of its option. An option overrides a variable, and a variable
+        overrides the file. Raises ConfigError for an invalid setting; it names the option, the
+        variable, or the file and field. Unknown variables are logged as a warning.
         """
         values: dict[str, object] = {}
         sources: dict[str, str] = {}
@@ -193,5 +200,5 @@ class Settings(Config):
 
 
 def option(field: str) -> str:
-    """Return the command-line option for a setting or another field."""
+    """Return the command-line option for a field: `--rrf-k` for `rrf_k`."""
     return "--" + field.replace("_", "-")

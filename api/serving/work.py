@@ -1,4 +1,4 @@
-"""Limits on the work that the searches of one request may cause."""
+"""Limits on the queries and depth of a search request or batch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ BATCH_QUERIES = 10
 def check_work(
     settings: Settings, requests: Sequence[SearchRequest], *, batch: bool = False
 ) -> None:
-    """Raise Problem 422 if a query is too long, or a batch exceeds a limit in total.
+    """Raise Problem 422 if a query is too long, or if a batch exceeds one of its limits.
 
-    A batch has a limit on the characters of its queries and on the sum of its depths.
+    A batch has a limit on the characters of all its queries, and on the sum of `depth` over its
+    searches.
     """
     characters = depth = 0
     for i, search in enumerate(requests):
@@ -41,7 +42,7 @@ def check_work(
 
 
 def check_query(settings: Settings, query: str, field: str = "query") -> None:
-    """Raise Problem 422 if a query is too long. field: its path in the request."""
+    """Raise Problem 422 if a query is too long. field: path of the query in the request."""
     if len(query) > settings.query_chars:
         raise _invalid(
             field,

@@ -50,4 +50,5 @@ class LateEncoderConfig(LateFields, EncoderConfig):
 
     kind: Literal["late"] = "late"
     pooling: Annotated[float, Bounds(1, 16)] = 1.0
-    """Tokens per stored vector of a passage: vectors with similar directions are merged."""
+    """Average number of a passage's tokens for each stored vector: above 1, vectors with similar
+    directions are merged."""

@@ -17,8 +17,8 @@ class AnalyzerConfig(EncoderConfig):
 
     kind: Literal["analyzer"] = "analyzer"
     language: str = "en"
-    """Language of the texts, for stems and stopwords: an ISO 639-1 code with a Snowball stemmer
-    ("en", "de", ...), or "none" for words without either."""
+    """Language of the texts, which selects stemmer and stopwords: an ISO 639-1 code that Snowball
+    supports ("en", "de", ...), or "none" for no stems and no stopwords."""
     stem: bool = True
     """Replace words by their stems."""
     stopwords: bool | None = None

@@ -19,14 +19,15 @@ class PassageConfig(Config):
     words if no encoder has a limit), "words" (runs of words), "sentences" (whole sentences,
     measured in words) or "none" (documents are not split)."""
     size: Count | None = None
-    """Most tokens in a passage; most words if the unit is "words" or "sentences". None = all tokens
-    that every encoder can read, at most 512, or 200 words."""
+    """Most tokens in a passage; most words if the unit is "words" or "sentences". None = as many
+    tokens as every encoder can read, at most 512, or 200 words."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
     """Most tokens or words that a passage repeats from the end of the previous passage. Only the
-    unit "words" repeats parts of sentences. The default is 40 for "words" and "sentences"."""
+    unit "words" repeats parts of sentences. For "words" and "sentences", the default is 40, not
+    32."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
-    """A document of at most this many words is not split. The default is 512 for "words" and
-    "sentences". It must be 0 for the unit "tokens", which splits every document that is too long
+    """A document of at most this many words is not split. For "words" and "sentences", the default
+    is 512, not 0. It must be 0 for the unit "tokens", which splits every document that is too long
     for one passage."""
 
     @model_validator(mode="before")

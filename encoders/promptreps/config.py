@@ -40,7 +40,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     variant: Variant = "single"
-    """How a text is read; the multi_* variants return several vectors for a text."""
+    """Way to represent a text; the multi_* variants return several vectors for a text."""
     style: Literal["chat", "literal"] = "chat"
     """Wording of the prompt: "chat" uses the model's own chat template with line breaks; "literal"
     is the prompt of the paper's published code, with a backslash and an n for each line break."""
@@ -50,13 +50,14 @@ class PromptRepsEncoderConfig(EncoderConfig):
     language: str = "en"
     """Language of the stopwords, which get no weight; "none" keeps all words."""
     layer: Annotated[int, Bounds(-1_000, -1)] = -1
-    """Layer whose state is the dense vector: -1 is the last; -2 is often better in small models."""
+    """Layer whose hidden state is the dense vector. -1 is the last; -2 is often better in small
+    models."""
     center: bool = False
-    """Subtract the vector of the prompt around an empty text from each dense vector."""
+    """Subtract the vector of an empty text, with the same prompt, from each dense vector."""
     max_length: Annotated[int, Bounds(1, 1_048_576)] = 512
     """Most tokens read of each text; the prompt is never truncated."""
     top_terms: Count = 128
-    """Number of terms kept among a text's own words: those with the largest weights."""
+    """Number of terms kept of those in the text: those with the largest weights."""
     expansion: Annotated[int, Bounds(0, 1_000_000)] = 0
     """Number of terms added that are not in the text: those with the largest weights."""
     precision: Literal["float32", "bfloat16", "int8"] = "float32"

@@ -87,7 +87,8 @@ class Int8Codec(CodecConfig):
 
     kind: Literal["int8"] = "int8"
     scope: Literal["dimension", "global"] = "dimension"
-    """Range of values: one per dimension ("dimension"), or one for all dimensions ("global")."""
+    """Range of values that the codes cover: one range for each dimension ("dimension"), or one for
+    all dimensions ("global")."""
 
     def fit(self, sample: Vectors) -> Codec:
         """See CodecConfig."""
@@ -110,7 +111,7 @@ class PqCodec(CodecConfig):
 
     kind: Literal["pq"] = "pq"
     subquantizers: Width | None = None
-    """Number of pieces that a vector is cut into; None: one for every 2 dimensions."""
+    """Number of pieces that a vector is split into; None: one piece for every 2 dimensions."""
     bits: Literal[4, 8] = 4
     """Bits per piece."""
 

@@ -25,7 +25,7 @@ class ApproximateConfig(IndexConfig):
     """Recall target for the 10 nearest neighbours, calibrated when a segment is built; None:
     0.98."""
     flat_below: Rows = 20_000
-    """Segments with fewer passages are searched exactly."""
+    """Segments with fewer passages than this number are searched exactly."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -1,1 +1,1 @@
-"""Arguments that commands share, and the values that they are parsed into."""
+"""Command-line arguments that several commands share, and functions that interpret them."""

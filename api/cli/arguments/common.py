@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and the values they are parsed into."""
+"""Arguments that most commands share: folder, output, models, legs and filters."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         choices=get_args(Device),
-        help="where models run; not stored in the collection (default: as configured, else auto: "
-        "CUDA if available)",
+        help="device that runs the models; not stored in the collection (default: as configured, "
+        "else auto, which uses CUDA if available)",
     )
 
 
@@ -71,20 +71,20 @@ def add_allowed_models(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME_OR_FOLDER",
-        help="a model that requests may name, besides the models of the served collections and "
-        "rerankers, packages of weights and the cache of the hub; may be repeated "
-        "(default: TWINDEX_MODELS)",
+        help="a model that requests may name; may be repeated. Requests may always name the models "
+        "of the served collections and rerankers, of installed packages and of the Hugging Face "
+        "cache (default: TWINDEX_MODELS)",
     )
 
 
 def allow_models(arguments: argparse.Namespace) -> None:
-    """Put `--models` into the environment, where settings and the model resolver read it."""
+    """Copy `--models` to TWINDEX_MODELS, which the settings and the model resolver read."""
     if arguments.models:
         os.environ["TWINDEX_MODELS"] = ",".join(arguments.models)
 
 
 def loader_of(arguments: argparse.Namespace) -> EncoderLoader:
-    """Return the encoder loader for the arguments of `add_models`. May permit downloads."""
+    """Return a function that loads encoders. Permits downloads if `--allow-download` is given."""
     from ....encoders import load_encoder
 
     allow_download(arguments)
@@ -103,12 +103,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fusion",
         choices=get_args(Fusion.model_fields["method"].annotation),
-        help="how the lists of the legs are combined (default: minmax)",
+        help="how the result lists of the legs are combined (default: minmax)",
     )
-    parser.add_argument("--rrf-k", type=int, metavar="K", help="constant of rrf (default: 60)")
+    parser.add_argument("--rrf-k", type=int, metavar="K", help="k of --fusion rrf (default: 60)")
     add_filter(parser)
     parser.add_argument(
-        "--depth", type=int, metavar="N", help="documents to take from each leg (default: 1000)"
+        "--depth", type=int, metavar="N", help="results to take from each leg (default: 1000)"
     )
     search = parser.add_mutually_exclusive_group()
     search.add_argument(
@@ -119,7 +119,7 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "(default: as the collection is configured)",
     )
     search.add_argument(
-        "--exact", action="store_true", help="compare every vector of dense legs (recall 1)"
+        "--exact", action="store_true", help="dense legs compare every vector (recall 1)"
     )
     search.add_argument(
         "--search",
@@ -140,7 +140,7 @@ def add_filter(parser: argparse._ActionsContainer) -> None:
 
 
 def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return the fields of SearchRequest that the arguments of `add_selection` set."""
+    """Return field -> value of SearchRequest, for the options of `add_selection` that are given."""
     fields = given(arguments, ("filter", "depth"))
     if arguments.legs:
         fields["legs"] = arguments.legs
@@ -160,10 +160,10 @@ def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse_folder(text: str) -> Path:
-    """Return the path. Raises ArgumentTypeError if it exists and is not a folder."""
+    """Return the path of a folder, which need not exist. Raises ArgumentTypeError for a file."""
     path = Path(text)
     if os.path.exists(path) and not os.path.isdir(path):
-        raise argparse.ArgumentTypeError(f"{text} is a file, not a folder")
+        raise argparse.ArgumentTypeError(f"{text} is a file; name a folder")
     return path
 
 
@@ -203,9 +203,9 @@ def parse_filter(text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from None
+        raise argparse.ArgumentTypeError(f"the filter is not JSON ({error})") from None
     if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError('a filter is a JSON object, as in {"lang": "en"}')
+        raise argparse.ArgumentTypeError('the filter must be a JSON object, as in {"lang": "en"}')
     return value
 
 
@@ -226,9 +226,9 @@ def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]
 
 @contextmanager
 def errors_name_options(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
-    """Make errors about arguments of the library name the options of the command line.
+    """A context in which an error about a Python argument names the command-line option instead.
 
-    renamed: argument -> option, for options with a different name.
+    renamed: Python argument -> option, for options with a different name.
     """
     try:
         yield
@@ -246,6 +246,6 @@ def progress_of(arguments: argparse.Namespace) -> Progress:
 
 
 def allow_download(arguments: argparse.Namespace) -> None:
-    """Permit downloads if `--allow-download` is given; the model resolver reads the variable."""
+    """Set TWINDEX_ALLOW_DOWNLOAD if `--allow-download` is given. The model resolver reads it."""
     if arguments.allow_download:
         os.environ["TWINDEX_ALLOW_DOWNLOAD"] = "1"

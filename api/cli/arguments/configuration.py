@@ -1,4 +1,4 @@
-"""The flags of `twindex build` that configure a collection: one field of the config each."""
+"""The flags of `twindex build`. Each flag sets one field of the collection's configuration."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RERANKING: dict[str, LegConfig] = {
     "late": DenseLeg(role="rerank", encoder=LateEncoderConfig()),
     "tilde": SparseLeg(role="rerank", encoder=TildeEncoderConfig()),
 }
-"""Default configurations of the legs for rerankers, which a flag adds."""
+"""Default configurations of the legs for reranking. The flag --late or --tilde adds the leg."""
 
 
 def add_legs(parser: argparse._ActionsContainer) -> None:
@@ -30,51 +30,54 @@ def add_legs(parser: argparse._ActionsContainer) -> None:
         parser.add_argument(
             f"--{leg}",
             metavar="NAME",
-            help=f"{what}: a name or a folder; none: leave the leg out (default: {default})",
+            help=f"name or folder of a {what}; none leaves out the leg (default: {default})",
         )
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
-    """Add all flags. Their help has the defaults of CollectionConfig."""
+    """Add the flags for all fields of CollectionConfig. The help shows the field's default."""
     group = parser.add_argument_group("configuration of the collection")
     group.add_argument(
         "--config",
         type=Path,
         metavar="FILE.toml",
-        help="fields of CollectionConfig; flags override",
+        help="TOML file of the collection's configuration; flags override it",
     )
     add_legs(group)
     group.add_argument(
-        "--lexical", choices=("bm25", "none"), help="the lexical leg (default: bm25)"
+        "--lexical",
+        choices=("bm25", "none"),
+        help="ranking function of the lexical leg; none leaves out the leg (default: bm25)",
     )
     group.add_argument(
         "--late",
         metavar="NAME",
-        help="store a vector for each token, for reranking with `--rerank leg:late`: a "
-        "ColBERT-style or any sentence-transformers model, such as "
+        help="add a leg with a vector for each token, for reranking with `--rerank leg:late`. "
+        "NAME: a ColBERT-style or any sentence-transformers model, such as "
         f"{LateEncoderConfig().model} (default: none)",
     )
     group.add_argument(
         "--tilde",
         metavar="NAME",
-        help="store a weight for each token of a passage, for reranking with "
-        "`--rerank leg:tilde`: a TILDEv2, SPLADE or masked language model, such as "
+        help="add a leg with a weight for each token of a passage, for reranking with "
+        "`--rerank leg:tilde`. NAME: a TILDEv2, SPLADE or masked language model, such as "
         f"{TildeEncoderConfig().model} (default: none)",
     )
     group.add_argument(
         "--encoder",
         metavar="KIND[:NAME]",
-        help="kind of encoder for the legs that it supports, dense or sparse or both: "
-        f"{', '.join(_supported_legs())}. promptreps runs a language model once on each text for "
-        "both legs; --dense none or --sparse none drops one. NAME: a model, by name or folder",
+        help="use this kind of encoder for each leg that it supports (dense, sparse or both). "
+        f"Kinds: {', '.join(_supported_legs())}. promptreps encodes a text for both legs in one "
+        "pass of a language model; --dense none or --sparse none drops a leg. NAME: name or folder "
+        "of a model",
     )
     add_flags(group, flags(), defaults=True)
 
 
 def configuration(arguments: argparse.Namespace) -> CollectionConfig:
-    """Return the configuration for the arguments of `add_configuration`.
+    """Return the collection's configuration from the flags and the file of `--config`.
 
-    Raises ConfigError for a wrong value, and for a flag whose leg does not exist.
+    Raises ConfigError for a wrong value, and for a flag of a leg that is left out.
     """
     config = CollectionConfig()
     if arguments.config is not None:
@@ -98,9 +101,9 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
 
 
 def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
-    """Apply a flag such as `--dense NAME` to `legs`.
+    """Apply a flag such as `--dense NAME` to `legs`, the legs of a configuration.
 
-    model: "none" removes the leg, another name sets its model, None changes nothing.
+    model: "none" removes the leg `name`, another value sets its model, None changes nothing.
     """
     if model == "none":
         legs.pop(name, None)
@@ -111,7 +114,7 @@ def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
 
 
 def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """Apply `--encoder` to `legs`. Legs with equal encoders share one pass of the model."""
+    """Apply `--encoder` to `legs`. Legs with equal encoder configurations share one pass."""
     if arguments.encoder is None:
         return
     kind, colon, model = arguments.encoder.partition(":")
@@ -123,7 +126,7 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
     given = {name: getattr(arguments, name) for name in fitting[kind]}
     for name, other in given.items():
         if other not in (None, "none"):
-            message = f"conflicts with --encoder: only `--{name} none` is allowed"
+            message = f"conflicts with --encoder; only `--{name} none` may be combined with it"
             raise ConfigError(message, field=f"--{name}")
     if all(given.values()):
         raise ConfigError(f"requires a {' or '.join(given)} leg", field="--encoder")
@@ -133,7 +136,7 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
 
 
 def _supported_legs() -> dict[str, list[str]]:
-    """Return kind of encoder -> names of the legs that it can encode."""
+    """Return kind of encoder -> which of the legs "dense" and "sparse" it can encode."""
     legs = {
         kind: [leg for leg in MODELS if leg in set(map(str, config.gives))]
         for kind, config in ENCODERS.classes().items()
@@ -142,9 +145,10 @@ def _supported_legs() -> dict[str, list[str]]:
 
 
 def _targets(flag: Flag, value: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the parts of a configuration that have the flag's field.
+    """Return the legs of the configuration `value` that have the flag's field.
 
-    Raises ConfigError if there is none.
+    Returns `value` itself for a flag that is not about legs. Raises ConfigError if no leg has the
+    field.
     """
     if flag.legs is None:
         return [value]

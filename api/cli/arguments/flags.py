@@ -35,12 +35,12 @@ _METAVARS: Mapping[Any, str] = {int: "N", float: "X"}
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag, and the field that it sets.
+    """A flag of the command line, and the field of a configuration that it sets.
 
     field: path of the field in a leg, or in the whole configuration if `legs` is None.
-    help:  pairs of text and default; several if kinds that share the flag differ in them.
-    legs:  names of the legs that have the field; (): every leg with the field.
-    kinds: kinds of the object at field[0] that have the field; (): any kind.
+    help:  (text, default) pairs; several if kinds that share the flag describe it differently.
+    legs:  names of the legs that have the field; (): any leg that passes `kinds`.
+    kinds: kinds of the object at field[0], such as the index, with this field; (): any kind.
     null:  value on the command line that sets the object at field[0] to None.
     """
 
@@ -59,7 +59,7 @@ class Flag:
         return self.name.removeprefix("--").replace("-", "_")
 
     def fits(self, name: str, leg: Mapping[str, Any]) -> bool:
-        """Return True if the leg `name` of a configuration has the field."""
+        """Return True if `leg`, the configuration of the leg `name`, has the field."""
         if self.legs is None or (self.legs and name not in self.legs):
             return False
         return not self.kinds or (leg.get(self.field[0]) or {}).get("kind") in self.kinds
@@ -73,7 +73,7 @@ class Flag:
         return f"leg with {article} {self.field[0]} of the kind {' or '.join(self.kinds)}"
 
     def set(self, target: dict[str, Any], given: Any) -> None:
-        """Set the field in `target`, a part of a configuration, to the value `given`."""
+        """Set the field to `given`. target: the leg or configuration that `field` starts from."""
         *path, last = self.field
         if given == self.null:
             target[self.field[0]] = None
@@ -88,7 +88,7 @@ class Flag:
 
 
 class EffortFlag(Flag):
-    """A flag that sets how far an index searches: a recall target or a search parameter."""
+    """A flag for the effort of an index search: a recall target or a parameter such as nprobe."""
 
     def set(self, target: dict[str, Any], given: Any) -> None:
         """See Flag. Raises ConfigError if the index has no such field."""
@@ -103,7 +103,7 @@ class EffortFlag(Flag):
 
 
 def parse_projection(text: str) -> dict[str, Any] | str:
-    """Parse `pca:0.5` (a share of the dimensions), `matryoshka:256` (their number) or `none`."""
+    """Parse `pca:0.5` (share of the dimensions), `matryoshka:256` (dimensions kept) or `none`."""
     kind, _, amount = text.partition(":")
     kinds = tuple(PROJECTIONS)
     if text == "none":
@@ -120,9 +120,10 @@ def parse_projection(text: str) -> dict[str, Any] | str:
 
 
 def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator[Flag]:
-    """Yield the flags for the fields of all kinds of one part of a leg. Kinds may share a flag.
+    """Yield a flag for each field of the kinds of one part of a leg, such as the index.
 
-    A flag is named `--FIELD` for an encoder, and `--PART-FIELD` for any other part.
+    Kinds that have a field of the same name share its flag. The flag is `--FIELD` for an encoder,
+    and `--PART-FIELD` for any other part.
     """
     shared: dict[tuple[str, str], dict[str, type[Config]]] = {}
     for kind, config in family.classes().items():
@@ -140,7 +141,7 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
 
 
 def _is_foreign(config: type[Config]) -> bool:
-    """Return True if a kind comes from another package. Its flags then get a prefix."""
+    """Return True if another package defines the kind. Its flags then begin with the kind."""
     return config.__module__.partition(".")[0] != __name__.partition(".")[0]
 
 
@@ -153,16 +154,16 @@ def storage_flags() -> list[Flag]:
         Flag("--index", ("index", "kind"), [(f"kind of vector index: {indexes}", "flat")],
              dense, choices=tuple(STRUCTURES)),
         *kind_flags("index", STRUCTURES, dense),
-        Flag("--codec", ("codec", "kind"), [("how the index stores vectors; auto is the default "
-             "of the index", "auto")], dense, choices=("auto", *CODECS), null="auto"),
+        Flag("--codec", ("codec", "kind"), [("how the index stores vectors; auto is the index's "
+             "own default", "auto")], dense, choices=("auto", *CODECS), null="auto"),
         *kind_flags("codec", CODECS, dense),
-        _projection("--projection", dense, "fewer dimensions for the index: a kind "
-                    f"({any_of(tuple(PROJECTIONS))}) with the share to keep (pca:0.5) or the "
-                    "number of dimensions (pca:192); or none"),
-        Flag("--originals", ("originals",), [("full vectors kept beside the index for rescoring; "
-             "none cannot be undone", "auto")], dense, choices=originals),
+        _projection("--projection", dense, "reduce the dimensions of indexed vectors, with a kind "
+                    f"({any_of(tuple(PROJECTIONS))}) and the share to keep (pca:0.5) or the "
+                    "number of dimensions (pca:192); none keeps all"),
+        Flag("--originals", ("originals",), [("number format of the full vectors for rescoring; "
+             "none does not store them, and cannot be undone", "auto")], dense, choices=originals),
         EffortFlag("--recall", ("index", "recall"), [("recall target: share of the true nearest "
-                   "vectors that the index finds", str(DEFAULT_RECALL))], dense, type=float),
+                   "vectors that a search should find", str(DEFAULT_RECALL))], dense, type=float),
     ]  # fmt: skip
 
 
@@ -172,9 +173,9 @@ def _projection(name: str, legs: tuple[str, ...], text: str) -> Flag:
 
 
 def flags() -> list[Flag]:
-    """Return all flags of a CollectionConfig, each name once.
+    """Return the flags for all fields of CollectionConfig, with unique names.
 
-    If two flags have the same name, the later one wins; flags of other packages come first.
+    If two flags have the same name, the later one in `known` wins.
     """
     lexical = {"": LexicalLeg}
     passages = {"": PassageConfig}
@@ -184,8 +185,8 @@ def flags() -> list[Flag]:
         *storage_flags(),
         Flag("--late-codec", ("codec", "kind"), [("how token vectors are stored", "int4")],
              ("late",), choices=scalar_codecs()),
-        _projection("--late-projection", ("late",), "fewer dimensions for token vectors, as for "
-                    "--projection"),
+        _projection("--late-projection", ("late",), "reduce the dimensions of token vectors, as "
+                    "with --projection"),
         *(
             _derived("--passages" if field == "unit" else f"--passage-{field}",
                      ("passages", field), passages, None)
@@ -196,7 +197,7 @@ def flags() -> list[Flag]:
 
 
 def add_flags(group: argparse._ActionsContainer, given: list[Flag], *, defaults: bool) -> None:
-    """Add the flags to a parser. defaults: True adds the defaults to the help."""
+    """Add the flags to a parser. defaults: show the default of each flag in the help."""
     for flag in given:
         texts = (f"{text} (default: {usual})" if defaults else text for text, usual in flag.help)
         text = "; ".join(texts).replace("%", "%%")
@@ -212,9 +213,9 @@ def add_flags(group: argparse._ActionsContainer, given: list[Flag], *, defaults:
 
 
 def given_flags(known: list[Flag], arguments: argparse.Namespace) -> list[tuple[Flag, Any]]:
-    """Return the flags that were given, with their values.
+    """Return (flag, value) for each flag of `known` that the command line contains.
 
-    Raises ConfigError if two of them set the search effort.
+    Raises ConfigError if two of these flags are EffortFlags.
     """
     given = [(flag, getattr(arguments, flag.attribute)) for flag in known]
     given = [(flag, value) for flag, value in given if value is not None]
@@ -239,9 +240,10 @@ def _derived(
     kinds: tuple[str, ...] = (),
     flag: type[Flag] = Flag,
 ) -> Flag:
-    """Return the flag for a field of configurations.
+    """Return the flag for the field at `path`, from its docstrings, defaults and annotations.
 
-    configs: kind -> its class. kinds: kinds that the help names; (): none.
+    configs: kind -> its configuration class, which has the field. kinds: as in Flag; the help
+    names the kinds unless this is ().
     """
     field = path[-1]
     texts: dict[tuple[str, str], list[str]] = {}
@@ -259,7 +261,10 @@ def _derived(
 
 
 def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None]:
-    """Return the parser of a value on the command line, and its choices; None: any value."""
+    """Return the function that parses a flag's value, and the allowed values; None: any value.
+
+    annotation: of the configuration field that the flag sets.
+    """
     if get_origin(annotation) is Annotated:
         return _type(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
@@ -271,10 +276,10 @@ def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None
 
 
 def _description(config: type[Config], field: str) -> tuple[str, str]:
-    """Return the text of a field's docstring and its default.
+    """Return the help text of a configuration field, from its docstring, and its default.
 
-    A docstring may contain `None: meaning` or `None = meaning`; a default of None then shows this
-    meaning.
+    A docstring may contain `None: meaning` or `None = meaning`. If the default is None, the meaning
+    is returned as the default.
     """
     info = config.model_fields[field]
     text = " ".join((info.description or field.replace("_", " ")).split()).rstrip(".")
@@ -290,7 +295,7 @@ def _description(config: type[Config], field: str) -> tuple[str, str]:
 
 
 def _summary(config: type[Config]) -> str:
-    """Return the first words of the docstring of a kind."""
+    """Return a short description of a kind, from the docstring of its configuration."""
     text = re.sub(r" \([^)]*\)", "", " ".join((config.__doc__ or "").split()))
     head, _, rest = re.split(r"[.;]", text)[0].partition(": ")
     words = rest if rest and not rest.startswith("exact") else head

@@ -48,21 +48,27 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="stop if a folder has other files than documents (hidden files excepted), and at "
-        "the first invalid record (default: skip and report)",
+        help="stop at the first invalid record, or if a folder contains files other than documents "
+        "and hidden files (default: skip and report)",
     )
     names = FieldNames()
-    group.add_argument("--id-field", metavar="NAME", help="field or column (default: _id or id)")
     group.add_argument(
-        "--title-field", metavar="NAME", help=f"field or column (default: {names.title})"
+        "--id-field", metavar="NAME", help="field or column with the id (default: _id or id)"
     )
     group.add_argument(
-        "--text-field", metavar="NAME", help=f"field or column (default: {names.text})"
+        "--title-field",
+        metavar="NAME",
+        help=f"field or column with the title (default: {names.title})",
+    )
+    group.add_argument(
+        "--text-field",
+        metavar="NAME",
+        help=f"field or column with the text (default: {names.text})",
     )
     group.add_argument(
         "--metadata-fields",
         metavar="NAME,...",
-        help="fields kept as metadata (default: all others)",
+        help="fields or columns to store as metadata (default: all others)",
     )
     group.add_argument(
         "--numeric-fields",
@@ -72,12 +78,24 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_judged(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--queries", type=Path, required=True, metavar="FILE", help="queries")
-    parser.add_argument("--qrels", type=Path, required=True, metavar="FILE", help="judgements")
+    parser.add_argument(
+        "--queries",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="BEIR's queries.jsonl or id<TAB>text",
+    )
+    parser.add_argument(
+        "--qrels",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="relevance judgements: BEIR's or TREC's qrels",
+    )
 
 
 def read_judged(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
-    """Read all queries and the judgements.
+    """Return all queries and the relevance judgements, from --queries and --qrels.
 
     Raises InvalidInputError if no query has judgements.
     """
@@ -112,7 +130,7 @@ class Inputs:
             self._note_left_out()
 
     def json(self) -> dict[str, Any]:
-        """Return what was read and skipped, for reports in JSON."""
+        """Return the numbers of skipped records, read files and skipped files, for JSON reports."""
         return {
             "skipped": self.skipped,
             "files": {"read": self.survey.read, "left_out": self.survey.left_out},
@@ -137,7 +155,7 @@ class Inputs:
     def documents(self) -> CheckedDocuments:
         """Return an iterator over the documents. Call it once.
 
-        Raises InvalidInputError at once if there is no document.
+        Raises InvalidInputError, before the first item is taken, if there is no document.
         """
         first = next(self._documents, None)
         if first is None:
@@ -147,12 +165,12 @@ class Inputs:
         return CheckedDocuments(itertools.chain([first], self._documents))
 
     def report(self) -> None:
-        """Print on standard error which files were not read and which records were skipped."""
+        """Print on standard error the files that were not read and the first skipped records."""
         self._note_left_out()
         for error in self._shown:
             print(f"twindex: skipped: {error}", file=sys.stderr)
         if self.skipped > len(self._shown):
-            print(f"twindex: skipped: ... {self.skipped} records in all", file=sys.stderr)
+            print(f"twindex: skipped: ... {self.skipped} records in total", file=sys.stderr)
 
     def _skip(self, error: SourceError) -> None:
         self.skipped += 1

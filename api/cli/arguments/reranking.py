@@ -1,4 +1,4 @@
-"""Arguments that choose rerankers, and the requests that they are parsed into."""
+"""The options `--rerank` and `--rerank-...`, and the rerankers and requests that they mean."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from ....search import RerankerRegistry, RerankRequest
 from ...serving.settings import option
 
 FIELDS = tuple(name for name in RerankRequest.model_fields if name != "model")
-"""Fields of RerankRequest that have an option `--rerank-FIELD`."""
+"""Fields of RerankRequest. Each has an option `--rerank-FIELD`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankChoice:
-    """The rerankers that the arguments choose.
+    """The rerankers that `--rerank` names.
 
-    registry: loads the rerankers.
-    requests: value of `--rerank` -> request to this reranker.
+    registry: loads these rerankers.
+    requests: value of `--rerank` -> request to rerank with it.
     """
 
     registry: RerankerRegistry
@@ -37,7 +37,7 @@ def add_rerankers(parser: argparse._ActionsContainer) -> None:
         "--rerankers",
         type=Path,
         metavar="FILE.toml",
-        help="file of rerankers: tables [rerankers.NAME] with a kind and options",
+        help="TOML file that configures rerankers, each in a table [rerankers.NAME]",
     )
 
 
@@ -50,33 +50,43 @@ def add_rerank(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
         action="append",
         default=[],
         metavar="NAME",
-        help="rerank the best hits: a name in --rerankers, or one of "
+        help="reranker of the best hits: a name in --rerankers, or one of "
         f"{', '.join(usages()).replace('%', '%%')}; join rerankers with + for a chain, e.g. "
         f"late@50+mmr@10{again}",
     )
     add_rerankers(group)
     group.add_argument(
-        "--rerank-top-n", type=int, metavar="N", help="hits to rerank (default: as configured, 100)"
+        "--rerank-top-n",
+        type=int,
+        metavar="N",
+        help="hits to rerank (default: as configured, else 100)",
     )
     group.add_argument(
         "--rerank-timeout-ms",
         type=float,
         metavar="MS",
-        help="time limit; hits not reranked by then keep their order (default: no limit)",
+        help="time limit in milliseconds; hits not reranked by then keep their order (default: no "
+        "limit)",
     )
     group.add_argument(
-        "--rerank-calls", type=int, metavar="N", help="maximum number of prompts or pairs"
+        "--rerank-calls",
+        type=int,
+        metavar="N",
+        help="maximum prompts or pairs that the model reads",
     )
     group.add_argument(
-        "--rerank-tokens", type=int, metavar="N", help="maximum number of tokens, read and written"
+        "--rerank-tokens",
+        type=int,
+        metavar="N",
+        help="maximum tokens that the model reads and writes",
     )
     group.add_argument(
-        "--rerank-min-score", type=float, metavar="X", help="drop hits with a lower score"
+        "--rerank-min-score", type=float, metavar="X", help="drop hits with a lower reranker score"
     )
     group.add_argument(
         "--rerank-on-error",
         choices=("keep", "fail"),
-        help="if its model fails: keep the hits in their order, or fail (default: keep)",
+        help="if the reranker's model fails: keep the order of the hits, or fail (default: keep)",
     )
 
 
@@ -86,10 +96,10 @@ def rerank_option(field: str) -> str:
 
 
 def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> RerankChoice:
-    """Return the rerankers that the arguments of `add_rerank` choose; none without `--rerank`.
+    """Return the rerankers that `--rerank` names, with their options; none without `--rerank`.
 
-    Raises InvalidInputError for options without `--rerank`, for a name that is neither configured
-    nor a spec, and for more than one reranker unless `several`.
+    Raises InvalidInputError for options without `--rerank`, for a value that is neither a name in
+    `--rerankers` nor a spec such as `mmr`, and for more than one reranker unless `several`.
     """
     fields = {name: getattr(arguments, f"rerank_{name}") for name in FIELDS}
     fields = {name: value for name, value in fields.items() if value is not None}
@@ -111,7 +121,7 @@ def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> Re
         try:
             config = parse_spec(given)
         except ConfigError as error:
-            there = f"; {arguments.rerankers} has {', '.join(known)}" if known else ""
+            there = f"; {arguments.rerankers} has the rerankers {', '.join(known)}" if known else ""
             raise InvalidInputError(f"{error}{there}", field="--rerank") from None
         names[given] = _name(given, configs)
         configs[names[given]] = config
@@ -124,13 +134,13 @@ def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> Re
         raise InvalidInputError(error.message, field=rerank_option(error.field or "")) from None
     if len(requests) > 1 and not several:
         raise InvalidInputError(
-            "may only be repeated with `twindex eval --table`", field="--rerank"
+            "may be repeated only with `twindex eval --table`; give it once", field="--rerank"
         )
     return RerankChoice(RerankerRegistry(configs, load=load), requests)
 
 
 def _name(spec: str, taken: Mapping[str, Any]) -> str:
-    """Return a name for a spec that a registry accepts and that is not in `taken`."""
+    """Return a name for the reranker `spec`: valid in a registry, and not a key of `taken`."""
     base = re.sub(r"[^A-Za-z0-9_.]+", "-", spec).strip("-._")[:56] or "reranker"
     name, number = base, 1
     while name in taken:

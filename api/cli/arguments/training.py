@@ -1,4 +1,4 @@
-"""Arguments that the kinds of `twindex train` share, and the values they are parsed into."""
+"""Arguments that all subcommands of `twindex train` share, and functions that read them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ def add_training(
     *,
     judged: bool,
 ) -> argparse._ArgumentGroup:
-    """Add the arguments of a training. Return the group of its options.
+    """Add the arguments of a subcommand of `twindex train`. Return the group of training options.
 
+    config:  options of the training, with their types and defaults.
     options: field of `config` -> help of its option; the default is added to the help.
     qrels:   help of `--qrels`.
-    judged:  `--qrels` is required.
+    judged:  True: `--qrels` is required.
     """
     parser.add_argument("output", metavar="OUT", type=Path, help="folder to write")
     add_inputs(parser)
@@ -57,7 +58,7 @@ def add_training(
 
 
 def documents_of(arguments: argparse.Namespace) -> list[Document]:
-    """Read all documents, then permit downloads of models if `--allow-download` is given."""
+    """Return all documents. Then permit downloads of models if `--allow-download` is given."""
     inputs = Inputs(arguments)
     documents = list(inputs.documents())
     inputs.report()
@@ -67,9 +68,9 @@ def documents_of(arguments: argparse.Namespace) -> list[Document]:
 
 @contextmanager
 def writing(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
-    """Run a training in this context: errors name options (see `errors_name_options`).
+    """A context for a training, in which errors name options (see `errors_name_options`).
 
-    Raises ConflictError if the output exists.
+    Raises ConflictError if the output folder exists.
     """
     if arguments.output.exists():
         message = f"OUT: {arguments.output} exists already; name a new folder"
@@ -79,7 +80,7 @@ def writing(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
 
 
 def _values(annotation: Any) -> Iterator[Any]:
-    """Yield the types inside an annotation, or the values of a Literal."""
+    """Yield the types that an annotation allows, or the values of a Literal."""
     inner = get_args(annotation)
     if not inner:
         yield annotation

@@ -22,7 +22,7 @@ COMMANDS = {
     "verify": "check every file of a collection and every row of its database",
     "merge": "merge all segments into one",
     "reconfigure": "change how the vectors of a collection are stored",
-    "repoint": "set the path of a collection's model after its folder was moved",
+    "repoint": "set the stored path of a model after the model's folder was moved",
     "tune": "choose how vectors are stored, by measuring on the collection",
     "train": "train a reranker from documents and judged queries",
     "calibrate": "fit a reranker's scores to probabilities, with judged queries",

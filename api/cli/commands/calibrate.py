@@ -2,8 +2,8 @@
 
 The reranker scores the best hits of each judged query. Platt scaling (two numbers) then maps the
 scores to probabilities of relevance, so that --rerank-min-score 0.5 keeps the hits that are more
-likely relevant than not. Cross-validation measures the result, which is printed as a table for a
-file of rerankers.
+likely relevant than not. Cross-validation measures the fit. The two numbers are printed as a table
+for a file of --rerankers.
 
 Hits without a judgement count as not relevant, as in most measures. Probabilities are too low if
 some relevant documents were never judged. If irrelevant documents are judged too, --judged-only
@@ -43,7 +43,7 @@ EXAMPLE = (
 )
 
 UNUSED = ("min_score", "on_error")
-"""Options of --rerank that change which hits have a score."""
+"""Rerank options that `twindex calibrate` rejects, because they affect which hits get a score."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidInputError(f"must be at least 2, got {arguments.folds}", field="--folds")
     rerank = rerank_choice(arguments)
     if not rerank.requests:
-        raise InvalidInputError("is required: name a reranker", field="--rerank")
+        raise InvalidInputError("is required; name a reranker", field="--rerank")
     (request,) = rerank.requests.values()
     # Use the raw scores, even if the reranker has a calibration already.
     config = rerank.registry.config(request.model).model_copy(update={"calibration": None})

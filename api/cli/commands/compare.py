@@ -1,8 +1,9 @@
 """Compare runs on the same queries, with p-values.
 
-RUN is a TREC run, or a report that `twindex eval --json` wrote (.json). In a report of --table,
-each row is a system, named FILE:ROW. The first system is the baseline. A query that is missing in a
-run counts as 0. The p-values come from a paired, two-sided randomisation test.
+RUN is a TREC run, or a report that `twindex eval --json` wrote (.json). Each run is a system. In a
+report of `twindex eval --table`, each row is a system, named FILE:ROW. The first system is the
+baseline. A query that is missing in a run counts as 0. The p-values come from a paired, two-sided
+randomisation test.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="TREC runs (`query Q0 document rank score tag`) and reports (.json), each also as .gz",
     )
     parser.add_argument(
-        "--qrels", type=Path, metavar="FILE", help="judgements; required for TREC runs"
+        "--qrels", type=Path, metavar="FILE", help="relevance judgements; required for TREC runs"
     )
     parser.add_argument(
         "--measures",
@@ -47,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline",
         metavar="NAME",
-        help="system that the others are compared with: the name of its file without the suffix, "
-        "or the path as given (default: the first system)",
+        help="system that the others are compared with: its file name without the suffix, or its "
+        "path as given (default: the first system)",
     )
     add_json(parser)
 
@@ -94,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _measured(
     arguments: argparse.Namespace, qrels: Qrels | None
 ) -> tuple[list[Measured], list[str]]:
-    """Return the systems of all files, and the measures to compare."""
+    """Return the systems in the files of RUN, and the names of the measures to compare."""
     from ....eval import Measured, is_report, measure_run, read_report, read_run
 
     runs: dict[str, Run] = {}
@@ -142,7 +143,7 @@ def _measured(
 
 def _checked(path: Path, found: Run, qrels: Qrels, of: Path) -> Run:
     if not found:
-        raise SourceError("contains no results", path=path)
+        raise SourceError("contains no results; name another run", path=path)
     if not qrels.keys() & found.keys():
         message = f"none of its queries has judgements in {of}; use the same query ids in both"
         raise SourceError(message, path=path)
@@ -150,7 +151,7 @@ def _checked(path: Path, found: Run, qrels: Qrels, of: Path) -> Run:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """Return each file's name without suffixes, or every path if two of the names are equal."""
+    """Return the file names without suffixes, or the full paths if two of the names are equal."""
     if twice := sorted({str(path) for path in paths if paths.count(path) > 1}):
         raise InvalidInputError(f"{twice[0]} is given twice; name each run once", field="RUN")
     short = [_short(path) for path in paths]

@@ -53,5 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read_ids(path: Path) -> list[str]:
-    """Return the ids in a file, one per line. Empty lines are skipped. Raises SourceError."""
+    """Return the document ids in a file, one per line, without empty lines. Raises SourceError."""
     return [line for line in read_whole(path).split("\n") if line]

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection:
-    """Open the demonstration's collection. Build it first if it is missing or incomplete."""
+    """Open the collection of the demonstration. Build it first if it is missing or incomplete."""
     from ....search import Collection, build
     from ....search.config_difference import config_difference
 
@@ -77,6 +77,6 @@ def _open(arguments: argparse.Namespace, config: CollectionConfig) -> Collection
         return Collection.open(path, read_only=True, encoders=encoders)
     if config_difference(collection.store, config) is not None:
         collection.close()
-        raise ConflictError(f"{path} holds another collection; choose another folder")
+        raise ConflictError(f"{path} contains another collection; choose another folder")
     print(f"{path} holds {counted(collection.count(), 'document')} already")
     return collection

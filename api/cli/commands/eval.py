@@ -5,8 +5,8 @@ queries with judgements run. A query without results counts as 0.
 
 `twindex compare` compares the runs and reports of this command.
 
-With --rerank, the report includes the cost of reranking. Its time is measured with one query after
-another. With --table too, each --rerank is compared with the first stage alone, on the same lists.
+With --rerank, the report includes the cost of reranking; its time is measured one query at a time.
+With --rerank and --table, each reranker is compared with the first stage alone, on the same hits.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude-seen-in",
         type=Path,
         metavar="QRELS",
-        help="judgements of a training set, whose queries are in --queries too: skip test queries "
-        "that share a relevant document with it, or nearly copy one of its queries",
+        help="judgements of a training set, whose queries must be in --queries too. Test queries "
+        "that share a relevant document with a training query, or nearly copy one, are skipped",
     )
     add_selection(parser)
     parser.add_argument(
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         dest="run_file",
         metavar="OUT.trec",
-        help="also write the results, as a TREC run",
+        help="also write the results to this file, as a TREC run",
     )
     parser.add_argument(
         "--table",
@@ -140,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _note_missing(collection: Collection, qrels: Qrels) -> None:
-    """Print a warning if the collection lacks relevant documents."""
+    """Print a warning if documents that are judged relevant are not in the collection."""
     names = sorted({n for judged in qrels.values() for n, grade in judged.items() if grade > 0})
     parts = [names[i : i + MAX_NAMES] for i in range(0, len(names), MAX_NAMES)]
     if lost := len(names) - sum(collection.count({"id": {"in": part}}) for part in parts):
@@ -149,7 +149,7 @@ def _note_missing(collection: Collection, qrels: Qrels) -> None:
 
 
 def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:
-    """Write the results as a run. Return the error if that fails, else None."""
+    """Write the results as a TREC run. Return the error if that fails, else None."""
     from ....eval import write_run
 
     try:
@@ -163,7 +163,7 @@ def _write(arguments: argparse.Namespace, run: Run) -> InvalidInputError | None:
 
 
 def parse_measures(text: str) -> list[str]:
-    """Split `nDCG@10,AP(rel=2,judged_only=True)` into names. Commas in brackets do not separate."""
+    """Split `nDCG@10,AP(rel=2,judged_only=True)` at the commas that are outside brackets."""
     names: list[str] = []
     for piece in text.split(","):
         if names and names[-1].count("(") > names[-1].count(")"):
@@ -174,14 +174,16 @@ def parse_measures(text: str) -> list[str]:
 
 
 def _check_files(arguments: argparse.Namespace) -> None:
-    """Raise InvalidInputError if the run would overwrite an input, or both inputs are `-`."""
+    """Raise InvalidInputError if --run would overwrite an input file, or both inputs are `-`."""
     if arguments.queries == arguments.qrels == STDIN:
         message = "cannot read standard input, which --qrels reads too; name a file"
         raise InvalidInputError(message, field="--queries")
     out: Path | None = arguments.run_file
     for option, path in (("--queries", arguments.queries), ("--qrels", arguments.qrels)):
         if out is not None and out.exists() and path.exists() and out.samefile(path):
-            raise InvalidInputError(f"would overwrite {option}; name another file", field="--run")
+            raise InvalidInputError(
+                f"would overwrite the file of {option}; name another file", field="--run"
+            )
 
 
 def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
@@ -199,8 +201,8 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
         if unknown := len(training.keys() - {query.id for query in given}):
             note(
                 f"twindex: warning: {unknown} of {counted(len(training), 'query', 'queries')} of "
-                f"{arguments.exclude_seen_in} not in {arguments.queries}: near copies of them are "
-                "not skipped"
+                f"{arguments.exclude_seen_in} not in {arguments.queries}: queries that nearly "
+                "copy them are not skipped"
             )
         found = separate(queries, qrels, given, training)
         note(
@@ -210,7 +212,9 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
         )
         queries = list(found.clean)
         if not queries:
-            raise InvalidInputError("no test query is left", field="--exclude-seen-in")
+            raise InvalidInputError(
+                "leaves no test query; add queries to --queries", field="--exclude-seen-in"
+            )
         qrels = {query.id: qrels[query.id] for query in queries}
     return queries, qrels
 
@@ -224,7 +228,7 @@ def _single(
     rerank: RerankChoice,
     progress: Progress,
 ) -> tuple[dict[str, Any], Run]:
-    """Return the report on one way to search, and its results."""
+    """Search with the given options, without `--table`. Return the report and the results."""
     from ....eval import (
         engine_search,
         evaluate,
@@ -267,7 +271,10 @@ def _single(
 
 
 def p_value_note(baseline: str) -> str:
-    """Return the explanation of the columns of p-values."""
+    """Return the note below a table that explains its p-values.
+
+    baseline: name of the row that the other rows are compared with.
+    """
     return f"p: probability that chance alone makes a difference this large from {baseline}"
 
 

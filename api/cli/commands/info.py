@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _cutting(cut: dict[str, Any]) -> str:
-    """Describe how documents are cut into passages."""
+    """Describe how documents are split into passages. cut: `cut` of `Collection.info`."""
     if cut["unit"] == "none":
         return "whole documents"
     if cut["size"] is None:
@@ -87,7 +87,11 @@ def _cutting(cut: dict[str, Any]) -> str:
 
 
 def _storage_lines(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
-    """Describe how a leg stores its vectors. Search parameters are those of the largest segment."""
+    """Return lines that describe how a leg stores and searches its vectors.
+
+    vectors: `vectors` of the leg in `Collection.info`. segments: all segments. The search
+    parameters are those of the largest segment.
+    """
     words = [f"index {vectors['index']}"]
     if vectors["codec"] is not None:
         words.append(f"codec {vectors['codec']}")
@@ -113,7 +117,10 @@ def _storage_lines(vectors: dict[str, Any], leg: str, segments: list[dict[str, A
 
 
 def _search_line(configured: dict[str, Any], segment: dict[str, Any]) -> str:
-    """Describe the search parameters of a segment, and the reason if the search is exact."""
+    """Describe the search parameters of a leg in a segment, or why its search there is exact.
+
+    configured: `vectors` of the leg. segment: `vectors` of the segment for this leg.
+    """
     parameters, goal = segment["parameters"], configured["recall"]
     if not isinstance(parameters, str):
         words = (
@@ -133,9 +140,9 @@ def _search_line(configured: dict[str, Any], segment: dict[str, Any]) -> str:
 
 
 def _prompt_line(prompt: str | list[str]) -> str:
-    """Return a prompt on one line, with `{text}` for the text.
+    """Return an encoder's prompt on one line, with `{text}` in place of the text to encode.
 
-    prompt: the part before the text, or a list of the parts before and after it.
+    prompt: the part before the text, or a list of the parts before and after the text.
     """
     before, after = (prompt, "") if isinstance(prompt, str) else prompt
     return json.dumps(f"{before}{{text}}{after}", ensure_ascii=False)

@@ -1,7 +1,8 @@
 """Change how the vectors of a collection are stored.
 
 Nothing is encoded again. Searches and writes continue meanwhile, in other processes too. Until the
-end, both the old and the new files are on disk. Fields that are not given keep their values.
+end, both the old and the new files are on disk. Without --config, a setting that has no flag on the
+command line keeps its value.
 """
 
 from __future__ import annotations
@@ -30,23 +31,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--leg",
         action="append",
         metavar="NAME",
-        help="a dense leg; may be repeated (default: the legs that --config changes, else all "
-        "dense legs except those for reranking)",
+        help="dense leg to change; may be repeated (default: the legs that --config changes, else "
+        "all dense legs except those for reranking)",
     )
     group = parser.add_argument_group("how vectors are stored")
     group.add_argument(
         "--config",
         type=Path,
         metavar="FILE.toml",
-        help="fields of CollectionConfig, as written by `twindex tune`; the vector storage of a "
-        "leg is replaced as a whole, and other fields must equal the collection's; flags override",
+        help="TOML file of a collection's configuration, as written by `twindex tune`; flags "
+        "override it. It replaces the whole vector storage of each leg that it contains. All "
+        "other settings in it must equal the collection's",
     )
     add_flags(group, storage_flags(), defaults=False)
     parser.add_argument(
         "--memory",
         type=parse_bytes,
         metavar="SIZE",
-        help="memory to use beyond what an index must hold (default: 256MiB)",
+        help="memory for building, in addition to the minimum that an index requires (default: "
+        "256MiB)",
     )
     add_output(parser)
 
@@ -81,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 def storage_changes(
     arguments: argparse.Namespace, config: CollectionConfig
 ) -> dict[str, VectorStorage]:
-    """Return the vector storage of each leg that the arguments change."""
+    """Return leg -> its new vector storage, for the legs that the arguments change."""
     value = {} if arguments.config is None else _storage_from_file(arguments.config, config)
     given = given_flags(storage_flags(), arguments)
     if arguments.leg is not None and not given:
@@ -105,7 +108,10 @@ def storage_changes(
 
 
 def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
-    """Return leg -> vector storage from a file. Raises SourceError if the file changes more."""
+    """Return leg -> vector storage, from a file with a collection's configuration.
+
+    Raises SourceError if any other field in the file differs from `present`.
+    """
 
     def parse(value: dict[str, Any]) -> dict[str, Any]:
         given = absolute(CollectionConfig.parse(value))
@@ -115,7 +121,10 @@ def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
             stored = absolute(present).legs.get(name)
             if stored is None or stored.kind != leg.kind:
                 able = ", ".join(f"{other} ({known.kind})" for other, known in present.legs.items())
-                raise ConfigError(f"no such leg; legs here: {able}", field=f"legs.{name}")
+                raise ConfigError(
+                    f"no leg of the collection has this name and kind; it has {able}",
+                    field=f"legs.{name}",
+                )
             _check_equal(leg, stored, STORED, f"legs.{name}.")
             if isinstance(leg, DenseLeg) and leg.model_fields_set & STORED:
                 found[name] = leg.model_dump(mode="json", include=STORED)
@@ -125,7 +134,10 @@ def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
 
 
 def _check_equal(given: Config, present: Config, but: set[str], prefix: str = "") -> None:
-    """Raise ConfigError if `given` sets a field, other than those in `but`, to another value."""
+    """Raise ConfigError if a field that `given` sets differs in `present`.
+
+    but: fields that may differ. prefix: put before the name of the field in the error.
+    """
     for field in sorted(given.model_fields_set - but):
         if getattr(given, field) != getattr(present, field):
             message = "differs from the collection and cannot be changed; build a new collection"
@@ -133,7 +145,10 @@ def _check_equal(given: Config, present: Config, but: set[str], prefix: str = ""
 
 
 def _search_legs(config: CollectionConfig) -> list[str]:
-    """Return the dense legs for searching. Raises InvalidInputError if all are for reranking."""
+    """Return the names of the dense legs that searches run.
+
+    Raises InvalidInputError if all dense legs are for reranking.
+    """
     dense = _dense_legs(config)
     found = [name for name in dense if config.legs[name].role == "search"]
     if not found:

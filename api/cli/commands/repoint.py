@@ -1,4 +1,4 @@
-"""Set the path of a collection's model after its folder was moved.
+"""Set the stored path of a model after the model's folder was moved.
 
 A collection stores the path or name of each model with a digest of its weights. PATH must hold the
 same weights, because vectors of different models cannot be compared. No vector changes. Restart a

@@ -1,8 +1,9 @@
 """Search a collection.
 
 Each hit is printed with its fused score, and its rank and raw score in every leg that found it.
-With --rerank, the reranker's score, the previous rank and the movement are printed; --explain adds
-the reasons of the reranker. --json prints the result as the REST interface returns it.
+With --rerank, the reranker's score, the rank before reranking and the change of rank are printed;
+--explain adds the reasons of the reranker. --json prints the result as the REST interface returns
+it.
 """
 
 from __future__ import annotations

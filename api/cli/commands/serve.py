@@ -3,8 +3,8 @@
 ROOT contains one folder for each collection. The search page is at /, the interactive API reference
 at /docs. Requests may only use the rerankers of --rerankers.
 
-Every setting can be an option, an environment variable (TWINDEX_ and its name in capitals) or a key
-of the file --config. An option overrides a variable, and a variable overrides the file.
+Every setting can be an option, an environment variable (TWINDEX_THREADS for --threads) or a key of
+the file --config. An option overrides a variable, and a variable overrides the file.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--api-key-file",
         type=Path,
         metavar="FILE",
-        help="file with the API key; every user of the machine could read a key in the arguments",
+        help="file with the API key. There is no option for the key itself, because all users of "
+        "the machine can read the arguments of a process",
     )
     texts = _texts()
     for name, field in Settings.model_fields.items():
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _texts() -> dict[str, str]:
-    """Return setting -> description, from the docstring of `Settings`."""
+    """Return name of setting -> description, from the docstring of `Settings`."""
     found = re.findall(r"^    (\w+): +(.*(?:\n {8,}.*)*)", Settings.__doc__ or "", re.MULTILINE)
     return {name: " ".join(text.split()).rstrip(".") for name, text in found}
 
@@ -80,7 +81,9 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             values["api_key"] = read_bounded(arguments.api_key_file, _MAX_KEY).decode()
         except UnicodeDecodeError as error:
-            raise ConfigError(f"cannot be read: {error}", field="--api-key-file") from None
+            raise ConfigError(
+                f"is not UTF-8 ({error}); write the key in ASCII", field="--api-key-file"
+            ) from None
         except SourceError as error:
             raise ConfigError(str(error), field="--api-key-file") from None
     given = {name: value for name, value in values.items() if value not in (None, [])}

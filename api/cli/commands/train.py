@@ -1,6 +1,6 @@
 """Train a reranker from documents and judged queries.
 
-The result is a folder that `--rerank` and a file of rerankers can name.
+The result is a folder, which --rerank or a file of --rerankers can name.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Train a cross-encoder, which reads a query and a passage together and returns one score.
 
 Training starts from another model, with a new head. The model learns to separate the documents that
-answer a query from others that BM25 ranks high. Some queries are held out: training keeps the
-weights that rerank the results of BM25 best for them. OUT is a sentence-transformers CrossEncoder
-folder, with all options and figures in its training.json. Run the same command again to continue an
-interrupted training.
+answer a query from others that BM25 ranks high. Some queries are held out. Training keeps the
+weights that best rerank BM25's results for the held-out queries. OUT is a folder of a
+sentence-transformers CrossEncoder. Its training.json contains all options and measurements. Run the
+same command again to continue an interrupted training.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ EXAMPLE = (
 
 OPTIONS = {
     "init": "model to start from",
-    "layers": "keep the lowest N layers of it; fewer are faster (default: all)",
-    "loss": "softmax: over a positive and its negatives; binary: for each pair",
-    "synthetic": "maximum number of queries made from the documents",
-    "writer": "language model that writes queries for documents",
-    "written": "maximum number of queries that the writer writes",
+    "layers": "keep only the lowest N layers of the model; fewer are faster (default: all)",
+    "loss": "softmax: one loss over a positive and its negatives; binary: a loss for each pair",
+    "synthetic": "maximum number of queries generated from the text of documents",
+    "writer": "language model that writes queries for documents; requires --written",
+    "written": "maximum number of queries that the language model of --writer writes",
     "epochs": "passes over the training queries",
-    "minutes": "time limit in minutes; the learning rate falls with the time",
-    "negatives": "negative documents for each query",
-    "depth": "negatives come from the N best of BM25",
+    "minutes": "time limit in minutes, at which the learning rate reaches 0 (default: no limit)",
+    "negatives": "number of negative documents for each positive",
+    "depth": "number of BM25 results that negatives are sampled from",
     "batch": "queries in a training step",
     "lr": "highest learning rate",
-    "head_lr": "factor on the learning rate, for a new head",
+    "head_lr": "learning rate of the head, as a multiple of --lr",
     "max_length": "maximum number of tokens of a query and a passage together",
-    "held_out": "queries held out to choose the weights, at most a fifth",
-    "rerank": "documents to rerank for each held-out query",
-    "validations": "how often the held-out queries are reranked",
-    "precision": "auto is bfloat16 if the device supports it",
-    "device": "where the training runs",
+    "held_out": "maximum number of held-out queries; never more than a fifth of the judged queries",
+    "rerank": "number of BM25 results to rerank for each held-out query",
+    "validations": "number of times that the held-out queries are reranked",
+    "precision": "number format; auto is bfloat16 if the device supports it, else float32",
+    "device": "device that the training runs on; auto is CUDA if available",
     "seed": "random seed",
 }
 """Field of CrossEncoderTraining -> help of its option."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    qrels = "judgements; do not use those of the evaluation"
+    qrels = "relevance judgements; do not evaluate with the same judgements"
     add_training(parser, CrossEncoderTraining, OPTIONS, qrels, judged=True)
 
 

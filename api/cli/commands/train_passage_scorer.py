@@ -2,8 +2,8 @@
 
 The slow reranker scores every window of some documents, which takes most of the time. The passage
 scorer learns to find the windows with the best scores. Judgements are optional: with them, training
-also learns how much each of the best windows counts in a document's score. To use OUT, name it as
-`fast` of a reranker of the kind "intra_document" whose `slow` is the slow reranker.
+also learns how much each of the best windows counts in a document's score. To use it,
+configure a reranker of the kind "intra_document": `fast` is OUT, and `slow` is the slow reranker.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ EXAMPLE = (
 )
 
 OPTIONS = {
-    "model": "model whose word pieces it uses: a name or a folder",
-    "depth": "documents to label for each query, the best of BM25",
-    "top": "number of best windows of a document that it should find",
-    "windows": "windows of a document in a training step",
-    "dimensions": "dimensions of its vectors",
-    "size": "words in a window",
-    "overlap": "additional words on each side of a window",
+    "model": "name or folder of the model whose word-piece embeddings the scorer uses",
+    "depth": "number of BM25 results for each query that the slow reranker scores",
+    "top": "number of best windows of a document that the scorer should find",
+    "windows": "number of a document's windows in a training step",
+    "dimensions": "number of dimensions of the scorer's vectors",
+    "size": "number of words in a window",
+    "overlap": "number of additional words on each side of a window",
     "epochs": "passes over the training documents",
-    "batch": "documents in a training step",
+    "batch": "number of documents in a training step",
     "learning_rate": "learning rate of the optimizer",
     "held_out": "share of queries held out to choose the epoch",
     "seed": "random seed",
@@ -47,7 +47,7 @@ OPTIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    qrels = "judgements; queries without judgements are then skipped"
+    qrels = "relevance judgements; if given, queries without judgements are skipped"
     how = add_training(parser, PassageScorerTraining, OPTIONS, qrels, judged=False)
     how.add_argument(
         "--slow",
@@ -96,7 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _slow(spec: str) -> RerankerConfig:
-    """Parse the slow reranker. Raises InvalidInputError if the cascade does not accept its kind."""
+    """Return the configuration of the slow reranker from a spec such as cross-encoder:FOLDER.
+
+    Raises InvalidInputError for a kind that `slow` of an intra_document reranker does not accept.
+    """
     try:
         config = parse_spec(spec)
         return IntraDocumentConfig.parse({"slow": config.model_dump()}).slow

@@ -3,8 +3,8 @@
 Every configuration of a grid (index x codec x projection, at several recall targets) is built from
 the collection's own vectors and searched. Quality is the share of the 10 nearest documents that a
 search finds, or nDCG@10 with --qrels. The command recommends one configuration within the limits.
-It writes that configuration, all figures, plots and a page. Exit status 1: no configuration meets
-the limits.
+It writes this configuration, all measurements, plots and an HTML page. Exit status 1: no
+configuration meets the limits.
 """
 
 from __future__ import annotations
@@ -42,29 +42,37 @@ AXES = {"indexes": "index", "codecs": "codec", "projections": "projection"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    parser.add_argument("--leg", default="dense", metavar="NAME", help="dense leg (default: dense)")
+    parser.add_argument(
+        "--leg", default="dense", metavar="NAME", help="dense leg to tune (default: dense)"
+    )
     measured = parser.add_argument_group("measurement")
     measured.add_argument(
         "--queries",
         type=Path,
         metavar="FILE",
-        help="BEIR's queries.jsonl or id<TAB>text (default: documents of the collection; a "
-        "document is not a result for itself)",
+        help="BEIR's queries.jsonl or id<TAB>text (default: documents of the collection are the "
+        "queries, each without itself among its results)",
     )
     measured.add_argument(
-        "--qrels", type=Path, metavar="FILE", help="judgements; quality is then nDCG@10"
+        "--qrels", type=Path, metavar="FILE", help="relevance judgements; quality is then nDCG@10"
     )
     measured.add_argument(
-        "--sample", type=int, metavar="N", help="maximum number of passages (default: 50000)"
+        "--sample",
+        type=int,
+        metavar="N",
+        help="maximum number of passages to measure on (default: 50000)",
     )
     measured.add_argument(
-        "--query-sample", type=int, metavar="N", help="maximum number of queries (default: 500)"
+        "--query-sample",
+        type=int,
+        metavar="N",
+        help="maximum number of queries to measure with (default: 500)",
     )
     measured.add_argument(
         "--depth",
         type=int,
         metavar="N",
-        help="documents that a search requests from the leg (default: 10; the default of `twindex "
+        help="results that a search takes from the leg (default: 10; the default of `twindex "
         "search` is 1000)",
     )
     measured.add_argument(
@@ -72,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     limits = parser.add_argument_group("limits")
     limits.add_argument(
-        "--bytes-per-vector", type=float, metavar="N", help="maximum, all files included"
+        "--bytes-per-vector", type=float, metavar="N", help="maximum bytes per vector in all files"
     )
     limits.add_argument(
         "--memory",
@@ -81,22 +89,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="maximum memory of the index of the whole collection, e.g. 500MB",
     )
     limits.add_argument(
-        "--p95-ms", type=float, metavar="X", help="maximum p95 time of a single query"
+        "--p95-ms",
+        type=float,
+        metavar="X",
+        help="maximum 95th percentile of a query's time, in milliseconds",
     )
     limits.add_argument(
-        "--min-recall", type=float, metavar="R", help="minimum recall@10 against exact search"
+        "--min-recall",
+        type=float,
+        metavar="R",
+        help="minimum recall@10: share of the 10 nearest vectors that a search must find",
     )
     grid = parser.add_argument_group("candidates")
     grid.add_argument(
         "--grid",
         type=Path,
         metavar="FILE.toml",
-        help="`recall = [...]` and [[block]] tables of index, codec, projection, originals "
-        "(default: every useful combination)",
+        help="TOML file of the grid: `recall = [...]`, and [[block]] tables with lists of index, "
+        "codec, projection and originals (default: every useful combination)",
     )
     for name in AXES:
         example = {"indexes": "flat,ivf", "codecs": "int8,pq", "projections": "none,pca:0.5"}
-        text = f"restrict the grid to these, e.g. {example[name]}"
+        text = f"only these {name} of the grid, e.g. {example[name]}"
         grid.add_argument(option(name), type=_names, metavar="NAME,...", help=text)
     parser.add_argument(
         "--output",
@@ -177,9 +191,11 @@ def run(arguments: argparse.Namespace) -> int:
     if applied is not None:
         note("applied to the collection" if applied.changed else "already stored this way")
         if applied.changed and not report.recommended.keeps_originals:
-            note("twindex: warning: originals are no longer kept; this cannot be undone")
+            note("twindex: warning: original vectors are no longer stored; this cannot be undone")
         if segments > 1:
-            note(f"the figures are for one segment, and it has {segments}: run `twindex merge`")
+            note(
+                f"measured for one segment, but the collection has {segments}: run `twindex merge`"
+            )
     return 0
 
 
@@ -191,7 +207,7 @@ def _names(text: str) -> list[str]:
 
 
 def _output(arguments: argparse.Namespace) -> Path:
-    """Return the folder for the results. Raises InvalidInputError if it is in the collection."""
+    """Return the results folder. Raises InvalidInputError if it is inside the collection."""
     collection: Path = arguments.collection.resolve()
     output = arguments.output or Path(f"{collection.name}-tuning")
     if collection in (output.resolve(), *output.resolve().parents):
@@ -211,7 +227,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query] | None, Qrels | No
 
 
 def _print(report: Report) -> None:
-    """Print the configurations that no other one beats, and the recommended one."""
+    """Print the configurations with the best trade-offs, and the recommended configuration."""
     from ....eval.tuning.files import limits, summary
 
     on = report.measured_on

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept",
         action="store_true",
-        help="accept that missing acknowledged writes are lost for good, so that it opens again",
+        help="accept that missing acknowledged writes are lost; the collection then opens again",
     )
 
 

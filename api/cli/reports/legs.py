@@ -24,8 +24,9 @@ def leg_report(
 ) -> dict[str, Any]:
     """Return the report on each leg alone, and on all legs under each fusion.
 
-    baseline: name of the row that the others are compared with; None: each fusion is compared with
-    the single leg that is best by the measure. Raises InvalidInputError for an unknown baseline.
+    baseline: name of the row that the others are compared with; None: each fusion is compared, for
+    each measure, with the best single leg. fields: of the SearchRequest. Raises InvalidInputError
+    if no row has the name `baseline`.
     """
     from ....eval import leg_table, searching_legs, systems
 
@@ -52,7 +53,7 @@ def leg_report(
 
 
 def check_baseline(baseline: str | None, known: list[str]) -> None:
-    """Raise InvalidInputError if `baseline` is not the name of a row."""
+    """Raise InvalidInputError if `baseline` is not in `known`, the names of the rows."""
     if baseline is not None and baseline not in known:
         message = f"no row is named {baseline!r}; the rows are: {', '.join(known)}"
         raise InvalidInputError(message, field="--baseline")
@@ -79,7 +80,10 @@ def _comparisons(
 
 
 def cells(row: dict[str, Any], measures: list[str]) -> list[str]:
-    """Return the cells of a row: its name, then each measure and its p-value, empty if none."""
+    """Return the cells of a table row: its name, then the value and p-value of each measure.
+
+    A p-value that `row` lacks is an empty cell.
+    """
     shown = [row["name"]]
     for name in measures:
         found = row.get("comparisons", {}).get(name)

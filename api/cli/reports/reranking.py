@@ -25,7 +25,7 @@ def rerank_report(
     baseline: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Return the report on the first stage alone and on each reranker.
+    """Return the report that compares the first stage alone with each reranker.
 
     baseline: name of the row that the others are compared with; None: the first stage. Raises
     InvalidInputError for an unknown baseline.
@@ -74,7 +74,7 @@ def cost_of(cost: RerankCost) -> dict[str, Any]:
 
 
 def costs(row: dict[str, Any]) -> list[str]:
-    """Return the cells of a row with the cost of reranking; empty if it did not rerank."""
+    """Return the cost cells of a table row; empty cells for a row without reranking."""
     cost = row.get("rerank")
     if cost is None:
         return ["", "", ""]

@@ -38,7 +38,7 @@ _STORED = {
 
 @router.get("/v1/collections", responses={200: {"model": CollectionList}, **problems(429)})
 async def list_collections(request: Request) -> Response:
-    """List all collections, including those that cannot be served."""
+    """List all collections, including those that cannot be used."""
     service: Service = request.app.state.service
     summaries = await service.readers.run(lambda: [_summary(s) for s in service.collections()])
     return json_response({"collections": summaries})
@@ -100,7 +100,7 @@ async def delete_collection(request: Request, collection: str) -> Response:
     responses={202: {"model": JobReply}, **problems(404, 409, 422, 429, 503)},
 )
 async def merge_collection(request: Request, collection: str) -> Response:
-    """Merge all segments into one and release the space of deleted documents, as a job."""
+    """Start a job that merges all segments into one and releases the space of deleted documents."""
     new = NewJob("merge", "passages")
     return await enqueue(request, collection, "merge", lambda served: new)
 
@@ -112,10 +112,10 @@ async def merge_collection(request: Request, collection: str) -> Response:
     openapi_extra=json_body(ReconfigureRequest, _STORED),
 )
 async def reconfigure_collection(request: Request, collection: str) -> Response:
-    """Change how the vectors of dense legs are stored, as a job. Nothing is encoded again.
+    """Start a job that changes how the vectors of dense legs are stored.
 
-    Searches and writes continue meanwhile. The body replaces the whole vector storage of a leg:
-    fields that are not given get their defaults.
+    Nothing is encoded again, and searches and writes continue meanwhile. The body replaces the
+    whole vector storage of each leg that it names: fields that it lacks get their defaults.
     """
     raw = await body.read(request)
     parsed = validate(ReconfigureRequest, body.parse_object(raw))

@@ -1,4 +1,4 @@
-"""Documents: put, get, delete, list, bulk. The reply to a write is sent when it is on disk."""
+"""Documents: put, get, delete, list and bulk. The reply to a write follows when it is durable."""
 
 from __future__ import annotations
 
@@ -67,25 +67,26 @@ async def write_bulk(
     ] = False,
     on_error: Annotated[
         Literal["keep", "fail"],
-        Query(description="keep: write the valid lines; fail: one invalid line fails the request"),
+        Query(description="keep: write the valid lines; fail: write nothing if a line is invalid"),
     ] = "keep",
 ) -> Response:
     """Insert or replace many documents, one JSON object per line.
 
-    An invalid line fails alone. With `on_error=fail`, it fails the request (422) before anything is
-    written. A large body becomes a job (202), which does not support `on_error=fail`. The header
-    `Idempotency-Key` is supported.
+    If a line is invalid, the valid lines are written. With `on_error=fail`, an invalid line fails
+    the request (422) and nothing is written. A large body becomes a job (202), which does not
+    support `on_error=fail`. The header `Idempotency-Key` is supported.
     """
     service: Service = request.app.state.service
     _, jobs = (await service.served(collection)).ready()
     if on_error == "fail" and as_job:
         raise InvalidInputError(
-            "a job always keeps the valid lines; drop `async`", field="on_error"
+            "cannot be `fail` for a job, which writes all valid lines; drop `async`",
+            field="on_error",
         )
     received = await receive(request, jobs, as_job=as_job)
     if on_error == "fail" and received.upload is not None:
         received.upload.discard()
-        message = "a large body becomes a job, which keeps the valid lines; send fewer lines"
+        message = "cannot be `fail` for a large body, which a job writes; send fewer lines"
         raise InvalidInputError(message, field="on_error")
 
     def write(served: Served) -> tuple[int, Any]:
@@ -98,7 +99,7 @@ async def write_bulk(
 
 
 def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, Any]:
-    """Write the lines and return the reply. whole: write all lines or none."""
+    """Write the lines and return the reply. whole: write nothing if a line is invalid."""
     opened, _ = served.ready()
     lines = list(check_lines(opened, parse_lines((received.data or b"").split(b"\n"))))
     if whole and (errors := [_line_error(line.error) for line in lines if line.error is not None]):
@@ -118,7 +119,7 @@ def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, 
 
 
 def _line_error(error: Mapping[str, Any]) -> dict[str, str]:
-    """Return the error of a line as the error of a field, such as `lines[7].text` (from 0)."""
+    """Return the error of a line as a field error. Its field is, for line 8, `lines[7].text`."""
     field, line = error.get("field"), f"lines[{error['line'] - 1}]"
     message = str(error["detail"]).removeprefix(f"{field}: ")
     return {"field": line if field is None else f"{line}.{field}", "message": message}
@@ -130,7 +131,10 @@ def _line_error(error: Mapping[str, Any]) -> dict[str, str]:
     openapi_extra=json_body(DeleteRequest, {"ids": ["kiwi", "emu"]}),
 )
 async def delete_many(request: Request, collection: str) -> Response:
-    """Delete documents by id or by filter. The header `Idempotency-Key` is supported."""
+    """Delete the documents with the given ids or, instead, those that match a filter.
+
+    The header `Idempotency-Key` is supported.
+    """
     raw = await body.read(request)
     parsed = validate(DeleteRequest, body.parse_object(raw))
     if (parsed.ids is None) == (parsed.filter is None):
@@ -158,14 +162,14 @@ async def list_documents(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
     cursor_: Annotated[str | None, Query(alias="cursor")] = None,
     after: Annotated[
-        str | None, Query(description="Id; the page begins after it. Use instead of `cursor`.")
+        str | None, Query(description="Id after which the page begins. Use it instead of `cursor`.")
     ] = None,
     filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
 ) -> Response:
-    """List documents by ascending id. `total` counts the documents of all pages.
+    """List documents by ascending id. `total` is the number of documents on all pages.
 
-    A page may have fewer than `limit` documents if they are large; continue while there is a
-    `next_cursor`. `after` need not be the id of an existing document.
+    A page of large documents may have fewer than `limit` documents. Continue until `next_cursor` is
+    null. `after` may be an id that no document has.
     """
     if cursor_ is not None and after is not None:
         raise Problem(422, "send `cursor` or `after`, not both")
@@ -209,7 +213,7 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
     given = body.parse_object(await body.read(request))
     names = [name for name in ("_id", "id") if given.get(name) is not None]
     if names and parse_id(given) != id:
-        raise InvalidInputError("differs from the id in the path; drop it", field=names[0])
+        raise InvalidInputError("differs from the id in the path; drop this field", field=names[0])
     rest = {name: value for name, value in given.items() if name not in ("_id", "id")}
     new = parse_document({**rest, "id": id})
 

@@ -25,6 +25,6 @@ async def list_jobs(request: Request) -> Response:
 
 @router.get("/v1/jobs/{id}", responses={200: {"model": JobReply}, **problems(404, 429)})
 async def get_job(request: Request, id: str) -> Response:  # noqa: A002
-    """Return the state and progress of a job."""
+    """Return one job with its state, progress and result."""
     service: Service = request.app.state.service
     return json_response(job(*await service.readers.run(service.job, id)))

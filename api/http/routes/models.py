@@ -1,4 +1,4 @@
-"""The models that this server uses."""
+"""The encoders and rerankers of this server."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def _rerankers(service: Service) -> list[dict[str, Any]]:
 
 
 def _weights(config: RerankerConfig) -> str | None:
-    """Return the name of the model that a reranker uses; None if it has none."""
+    """Return the name of the model in a reranker's configuration; None if it names no model."""
     found = getattr(config, "model", None) or getattr(getattr(config, "llm", None), "model", None)
     return None if found is None else str(found)
 
 
 def _encoders(service: Service) -> list[dict[str, Any]]:
-    """Return an entry for each encoder, with the legs that it encodes."""
+    """Return an entry for each encoder of the open collections, with the legs that use it."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for served in service.known():
         if served.collection is not None:

@@ -30,7 +30,7 @@ async def live() -> Response:
 async def ready(request: Request) -> Response:
     """Reply 200 if collections and models are loaded and writes work, else 503 with the reason.
 
-    A read-only folder is ready for searches: 200 with `"writable": false`.
+    If the folder of the server is read-only, the reply is 200 with `"writable": false`.
     """
     health = await to_thread.run_sync(_health, request.app.state.service)
     failed = health["status"] in ("loading", "unwritable")
@@ -39,9 +39,9 @@ async def ready(request: Request) -> Response:
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def healthy(request: Request) -> Response:
-    """Reply as `/readyz`, but with the API key.
+    """Reply as `/readyz`, but require the API key.
 
-    The status "degraded" means that a collection or reranker cannot be served.
+    The status "degraded" means that a collection or reranker cannot be used.
     """
     return await ready(request)
 

@@ -29,7 +29,7 @@ METHODS = get_args(Fusion.model_fields["method"].annotation)
 
 @router.get("/", response_class=HTMLResponse)
 async def search_page(request: Request) -> Response:
-    """Show the search form, with the hits if there is a query, else with the collections."""
+    """Show the search form. Below it: the hits if there is a query, else the collections."""
     service: Service = request.app.state.service
     deadline = Deadline.of(request)
     collections = await service.readers.run(service.collections)
@@ -64,7 +64,10 @@ async def search_page(request: Request) -> Response:
 
 
 async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard) -> None:
-    """Add the legs and fields of the collection to `page`, and the result of the search."""
+    """Add the collection's legs and metadata fields, and the result of the search, to `page`.
+
+    guard: stops the search at its time limit.
+    """
     service: Service = request.app.state.service
     settings: Settings = request.app.state.settings
     page |= await service.read(form.collection, lambda served: _options(served, form))
@@ -81,7 +84,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
 
 
 def _options(served: Served, form: Form) -> dict[str, Any]:
-    """Return the legs and metadata fields of a collection, as the form needs them."""
+    """Return the values of the search form that depend on the collection: legs and fields."""
     opened, _ = served.ready()
     running = form.running(opened.config.legs)
     legs = {
@@ -101,8 +104,8 @@ def _options(served: Served, form: Form) -> dict[str, Any]:
 async def document_page(request: Request) -> Response:
     """Show a document.
 
-    Query parameters: `collection` and `id`; `start` and `end`, characters of a passage to mark;
-    `q`, a query whose words are marked.
+    Query parameters: `collection` and `id` name the document; `start` and `end`, character offsets,
+    mark a passage; the words of the query `q` are marked.
     """
     service: Service = request.app.state.service
     given, deadline = request.query_params, Deadline.of(request)
@@ -133,14 +136,17 @@ def _document(
 ) -> dict[str, Any]:
     opened, _ = served.ready()
     if not name:
-        raise NotFoundError("`id` is missing; add the id of a document")
+        raise NotFoundError("the parameter `id` is missing; add the id of a document")
     analyzer = analyzer_of(opened)
     found = opened.get(name)
     return document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
 
 
 def _span(given: QueryParams) -> tuple[int, int] | None:
-    """Return the start and end of the passage, or None if not given. Raises Problem 422."""
+    """Return (start, end) of the passage to mark; None without both parameters.
+
+    Raises Problem 422 for an invalid parameter.
+    """
     if "start" not in given and "end" not in given:
         return None
     values = []

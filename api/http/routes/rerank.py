@@ -1,4 +1,4 @@
-"""Rerank the documents of a request, with the fields of Cohere's and Jina's interfaces."""
+"""Rerank documents that the request contains. Fields are those of Cohere and Jina."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CONFIGURED = {
     "rank_fields": "the choice of the fields to read, title and text,",
     "truncation": "the input limit for a document",
 }
-"""Fields of other services -> what they set, which a reranker's configuration sets here."""
+"""Field of other services' requests -> what it sets. Here, a reranker's configuration sets it."""
 
 _EXAMPLE = {
     "model": "fast",
@@ -52,7 +52,7 @@ _EXAMPLE = {
     openapi_extra=json_body(RerankBody, _EXAMPLE),
 )
 async def rerank(request: Request) -> Response:
-    """Rerank the documents in the request, which need not be stored.
+    """Rerank documents that the request contains; they need not be stored in a collection.
 
     The operation is also available at /rerank and /v2/rerank.
     """
@@ -132,11 +132,11 @@ def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:
 
 
 def _relevance(order: Sequence[Placed]) -> list[float]:
-    """Return a relevance score for each result, in descending order.
+    """Return the `relevance_score` of each result, in descending order.
 
-    Relevance is the score of the reranker. If it returns no scores at all, judged results get
-    1 / rank. Other results get 0, or the lowest score if that is below 0. It is never null,
-    because clients sort by it.
+    It is the score of the reranker. If the reranker returns no scores at all, results that it
+    judged get 1 / rank. Other results get 0, or the lowest score if that is below 0.
+    `relevance_score` is never null, because clients sort by it.
     """
     known = _scores(order)
     floor = min([0.0, *known])
@@ -160,9 +160,10 @@ def _document(request: RerankBody, index: int) -> dict[str, Any]:
 
 
 def _reranker(service: Service, name: str) -> Reranker:
-    """Return a reranker by name.
+    """Return the reranker with this name.
 
-    Raises InvalidInputError for an unknown name, and for a reranker that needs stored legs.
+    Raises InvalidInputError for an unknown name, and for a reranker that reads vectors or weights
+    stored in a leg of a collection.
     """
     try:
         reranker = service.rerankers.get(name)

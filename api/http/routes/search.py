@@ -48,8 +48,7 @@ _EXAMPLE = {
 async def search(request: Request) -> Response:
     """Search one collection.
 
-    `offset` + `limit` must not exceed 1,000. The fused list does not depend on them, so pages are
-    consistent.
+    `offset` + `limit` must not exceed 1,000. Neither changes the ranking, so pages are consistent.
     """
     # The path parameter is declared by hand: passing it costs the framework more than routing.
     raw = await body.read(request)
@@ -83,9 +82,9 @@ async def search(request: Request) -> Response:
     openapi_extra=json_body(BatchRequest, {"requests": [_EXAMPLE]}),
 )
 async def search_batch(request: Request, collection: str) -> Response:
-    """Run up to 100 searches on the same state of a collection.
+    """Run up to 100 searches of one collection, between which no write becomes visible.
 
-    If one of them is invalid, the whole request fails and the error names the field.
+    If one search is invalid, the whole request fails, and the error names the invalid field.
     """
     raw = await body.read(request)
 
@@ -120,9 +119,10 @@ async def _run_search(
     begin: Callable[[Served], Response | T],
     answer: Callable[[Served, T], Response],
 ) -> Response:
-    """Return the reply of `begin`, or of `answer` if `begin` returns a request to rerank.
+    """Return the reply to a search, or to a batch of searches.
 
-    `begin` runs in a thread for searches, `answer` in a thread for reranking.
+    `begin` runs in a thread for searches. It returns the reply or, for a search with reranking, the
+    parsed request. `answer` then makes the reply in a thread for reranking.
     """
     service: Service = request.app.state.service
     begun = await service.read(collection, begin)

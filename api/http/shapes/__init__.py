@@ -1,1 +1,1 @@
-"""Models of requests and replies, for the OpenAPI document."""
+"""Pydantic models of requests and replies, for the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""Models of requests and replies about documents."""
+"""Pydantic models of requests and replies about documents."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .shape import LanguageModelUsage, Shape
 
 
 class DocumentBody(BaseModel):
-    """A document.
+    """A document to write.
 
     title:    title; encoders read it before each passage.
     text:     text that is searched.
-    id:       id of the document; `_id` is another name. Optional in a PUT.
-    metadata: object whose fields filters can use.
+    id:       id of the document, which may also be sent as `_id`. Optional in a PUT.
+    metadata: object with any fields, which filters can test.
     """
 
     id: str | int | None = Field(default=None, examples=["kiwi"])
@@ -32,7 +32,7 @@ class StoredDocument(Shape):
     id:       id of the document.
     title:    title; may be empty.
     text:     text that is searched.
-    metadata: object whose fields filters can use.
+    metadata: object with any fields, which filters can test.
     """
 
     id: str
@@ -45,11 +45,11 @@ class Written(Shape):
     """A document that was written.
 
     id:        id of the document.
-    created:   true if the id is new.
-    unchanged: true if an equal document was already stored. Nothing was encoded then.
-    passages:  passages that were encoded.
-    truncated: leg -> passages that its encoder did not read to the end.
-    usage:     work of language models, if a leg's encoder is one.
+    created:   true if no document had this id before.
+    unchanged: true if an equal document was already stored. Then nothing is written or encoded.
+    passages:  number of passages that were encoded.
+    truncated: leg -> number of passages that its encoder did not read to the end.
+    usage:     work of language models; only if a leg's encoder is a language model.
     """
 
     id: str
@@ -63,9 +63,9 @@ class Written(Shape):
 class DocumentPage(Shape):
     """A page of documents, by ascending id.
 
-    documents:   the documents.
-    total:       number of documents on all pages.
-    next_cursor: `cursor` of the next page; null on the last page.
+    documents:   documents of this page.
+    total:       number of documents on all pages together.
+    next_cursor: value of `cursor` for the next page; null on the last page.
     """
 
     documents: list[StoredDocument]
@@ -76,7 +76,7 @@ class DocumentPage(Shape):
 class DeleteRequest(Config):
     """The documents to delete: exactly one of `ids` and `filter`.
 
-    ids: at most 10,000 ids.
+    ids: ids of the documents, at most 10,000.
     """
 
     ids: list[str] | None = Field(default=None, max_length=10_000, examples=[["kiwi"]])
@@ -84,10 +84,10 @@ class DeleteRequest(Config):
 
 
 class Deleted(Shape):
-    """Deleted documents.
+    """The result of a deletion.
 
     deleted:   number of deleted documents.
-    not_found: ids in the request that no document had.
+    not_found: ids in the request without a document.
     warnings:  warnings about the filter.
     """
 
@@ -99,9 +99,9 @@ class Deleted(Shape):
 class BulkError(Shape):
     """An invalid line of a bulk request.
 
-    code:   stable word for programs.
+    code:   kind of error, a stable word that programs can test.
     line:   number of the line, from 1.
-    detail: what is wrong, for people.
+    detail: what is wrong, in words.
     field:  the invalid field of the document; null if the line is not JSON.
     """
 
@@ -115,8 +115,8 @@ class BulkItem(Shape):
     """The result for one line of a bulk request.
 
     id:     id of the document; null if the line has none.
-    error:  what is wrong with an invalid line.
-    status: 200 for a document that is stored, 400 for invalid JSON, 422 for an invalid document.
+    error:  error of an invalid line; absent for a valid line.
+    status: 200 for a stored document, 400 for invalid JSON, 422 for an invalid document.
     """
 
     id: str | None
@@ -127,13 +127,13 @@ class BulkItem(Shape):
 class BulkReply(Shape):
     """The result of a bulk request.
 
-    errors:    true if a line was invalid.
-    items:     one item per line, in order, without blank lines.
-    replaced:  documents that replaced a stored document.
-    unchanged: documents that were skipped, because an equal document was already stored.
-    passages:  passages that were encoded.
-    truncated: leg -> passages that its encoder did not read to the end.
-    usage:     work of language models, if a leg's encoder is one.
+    errors:    true if at least one line was invalid.
+    items:     one item for each line that is not blank, in order.
+    replaced:  number of documents that replaced a stored document.
+    unchanged: number of documents that were skipped, because an equal document was already stored.
+    passages:  number of passages that were encoded.
+    truncated: leg -> number of passages that its encoder did not read to the end.
+    usage:     work of language models; only if a leg's encoder is a language model.
     """
 
     errors: bool

@@ -1,4 +1,4 @@
-"""Models of replies about the server: its models, state and limits."""
+"""Pydantic models of replies about the server: its encoders, rerankers, state and limits."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from .shape import Shape
 
 
 class Model(Shape):
-    """A model that the server uses.
+    """An encoder or a reranker of the server.
 
-    id:         name; requests name a reranker by it.
+    id:         name of the encoder or reranker. Requests name a reranker by its id.
     object:     always "model", as OpenAI's clients expect.
     owned_by:   always "twindex".
-    type:       encoder or reranker.
-    kind:       kind of encoder or reranker.
-    status:     whether it can be used.
-    created:    start of the server, in Unix seconds.
-    legs:       of an encoder: the legs that use it, as `collection/leg`.
-    weights:    of a reranker: its model; null if it has none of its own.
-    candidates: of a reranker: default number of hits to rerank.
+    type:       "encoder" or "reranker".
+    kind:       kind of encoder or reranker, such as "cross_encoder".
+    status:     "ready"; "loading"; "unavailable" if its model could not be loaded.
+    created:    time when the server started, in Unix seconds.
+    legs:       only for an encoder: the legs that use it, as `collection/leg`.
+    weights:    only for a reranker: the model that it runs; null if it runs none of its own.
+    candidates: only for a reranker: default number of hits to rerank.
     """
 
     id: str
@@ -38,7 +38,7 @@ class ModelList(Shape):
     """The encoders and rerankers of the server.
 
     object: always "list", as OpenAI's clients expect.
-    data:   the models.
+    data:   the encoders and rerankers.
     """
 
     object: Literal["list"]
@@ -46,7 +46,7 @@ class ModelList(Shape):
 
 
 class Alive(Shape):
-    """The process runs.
+    """The reply of a running server.
 
     status: always "ok".
     """
@@ -57,11 +57,11 @@ class Alive(Shape):
 class Health(Shape):
     """The state of the server.
 
-    status:      "unwritable" means that writes fail. A read-only folder is not "unwritable".
-    writable:    true if writes work.
+    status:      "unwritable" means that writes fail, but not because the folder is read-only.
+    writable:    true if writes work; false also for a read-only folder.
     problem:     why writes fail.
-    collections: collection -> status.
-    rerankers:   reranker -> status.
+    collections: name of a collection -> its status.
+    rerankers:   name of a reranker -> its status.
     """
 
     status: Literal["ok", "loading", "degraded", "unwritable"]
@@ -75,8 +75,8 @@ class Info(Shape):
     """The version and limits of the server.
 
     name:        always "twindex".
-    version:     version of the server.
-    limits:      limit -> value, such as the maximum size of a body in bytes.
+    version:     version of Twindex.
+    limits:      name of a limit -> value, such as the maximum size of a body in bytes.
     collections: number of collections.
     """
 

@@ -1,4 +1,4 @@
-"""Models of reranking requests and replies."""
+"""Pydantic models of reranking requests and replies."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from .shape import LanguageModelUsage, Shape
 class RerankPlace(Shape):
     """The position of a hit after reranking.
 
-    rank:     new rank, from 1.
+    rank:     rank after reranking, from 1.
     previous: rank before reranking, from 1.
-    score:    score of the reranker; null if it returned none.
+    score:    score of the reranker; null if it returned none for this hit.
     judged:   true if the reranker read the hit.
-    reasons:  reasons for the score, by kind.
+    reasons:  name of a reason for the score -> value.
     """
 
     rank: int
@@ -34,14 +34,14 @@ RerankStatus = Literal["complete", "partial", "failed"]
 
 
 class RerankedStage(Shape):
-    """The work of one reranker of a chain.
+    """The work of one reranker in a chain of rerankers.
 
     name:       kind of the reranker.
-    status:     see `status` of the report.
+    status:     "complete", "partial" or "failed", as in RerankReport.
     usage:      work of language models.
-    seconds:    time in seconds.
-    candidates: hits given to this reranker.
-    judged:     hits that it read.
+    seconds:    duration in seconds.
+    candidates: number of hits that this reranker was to rerank.
+    judged:     number of these hits that it read.
     """
 
     name: str
@@ -57,15 +57,15 @@ class RerankReport(Shape):
 
     model:      name of the reranker.
     usage:      work of language models.
-    seconds:    time in seconds.
-    warnings:   what the request should know, such as an option that was ignored.
+    seconds:    duration in seconds.
+    warnings:   warnings in words, such as an option that was ignored.
     status:     "complete"; "partial" if the budget ran out or some answers of the model were
-                unusable; "failed" if the model failed. After a failure, the hits keep the order
-                that they had, or that the previous stages of a chain gave them.
-    candidates: hits given to the reranker.
-    judged:     hits that it read.
-    truncated:  hits whose text it did not read to the end.
-    stages:     the rerankers of a chain; empty for a single reranker.
+                unusable; "failed" if the model failed. After a failure, the hits keep the order of
+                the search or, in a chain, the order of the stage before.
+    candidates: number of hits that the reranker was to rerank.
+    judged:     number of these hits that it read.
+    truncated:  number of hits whose text it did not read to the end.
+    stages:     work of each reranker of a chain; empty for a single reranker.
     """
 
     model: str
@@ -80,10 +80,10 @@ class RerankReport(Shape):
 
 
 class RerankDocument(Config):
-    """A text to rerank. A string is a text without a title.
+    """A document to rerank. A string stands for a document without a title.
 
-    text:  the text.
-    title: title that the reranker reads before the text.
+    text:  text of the document.
+    title: title, which the reranker reads before the text.
     """
 
     text: str
@@ -99,14 +99,14 @@ def _document(value: object) -> object:
 
 
 class RerankBody(Config):
-    """Documents to rerank.
+    """A request to rerank documents that it contains.
 
     model:      name of a configured reranker; `GET /v1/models` lists them.
-    query:      text that the documents are compared with.
+    query:      query that the documents are ranked for.
     documents:  strings, or objects with `text` and `title`. Documents that the reranker does not
-                read keep this order.
-    top_n:      number of results to return; null: all. Every document is reranked.
-    return_documents: repeat the documents in the results.
+                read keep their order.
+    top_n:      maximum number of results to return; null: all. All documents are reranked anyway.
+    return_documents: include the documents in the results.
     timeout_ms: time limit in milliseconds; null: no limit.
     calls:      maximum number of prompts or pairs that the model reads; null: no limit.
     tokens:     maximum number of tokens that the model reads and writes; null: no limit.
@@ -130,7 +130,7 @@ class RerankBody(Config):
 
     @property
     def budget(self) -> Budget:
-        """The budget of the reranking."""
+        """The limits on time, calls and tokens of the reranking."""
         return Budget(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
 
 
@@ -140,8 +140,8 @@ class RerankResult(Shape):
     index:           position of the document in the request, from 0.
     relevance_score: score of the document; results are in descending order of it.
     judged:          true if the reranker read the document.
-    reasons:         reasons for the score, by kind.
-    document:        the document, with `return_documents`.
+    reasons:         name of a reason for the score -> value.
+    document:        the document; only with `return_documents`.
     """
 
     index: int
@@ -154,18 +154,18 @@ class RerankResult(Shape):
 class RerankUsage(LanguageModelUsage):
     """The work of language models.
 
-    total_tokens: tokens read and generated.
+    total_tokens: number of tokens that were read or generated.
     """
 
     total_tokens: int
 
 
 class RerankMeta(Shape):
-    """Metadata for clients of Cohere. Nothing is billed.
+    """Metadata that clients of Cohere expect. Nothing is billed.
 
-    api_version:  version of the interface.
-    tokens:       kind of token -> number.
-    billed_units: `search_units`, one for each 100 documents.
+    api_version:  version of Cohere's interface.
+    tokens:       "input_tokens" and "output_tokens" -> number of tokens.
+    billed_units: `search_units`: one for each 100 documents.
     """
 
     api_version: dict[str, str]
@@ -181,12 +181,12 @@ class RerankReply(Shape):
     object:         always "list".
     model:          name of the reranker.
     usage:          work of language models.
-    meta:           metadata for clients of Cohere.
-    warnings:       what the request should know, such as an option that was ignored.
+    meta:           metadata that clients of Cohere expect.
+    warnings:       warnings in words, such as an option that was ignored.
     status:         "complete"; "partial" if the budget ran out or some answers of the model were
                     unusable; "failed" if the model failed.
     results:        the documents, best first.
-    truncated:      documents whose text was not read to the end.
+    truncated:      number of documents whose text was not read to the end.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Models of requests and replies, for the OpenAPI document and for tests.
+"""Pydantic models of requests and replies, for the OpenAPI document and for tests.
 
 The server builds replies from plain values (see `render`), because validation would cost more than
 a small search. Tests validate every reply with these models.
@@ -31,10 +31,10 @@ class ProblemDetails(Shape):
     """An error, as in RFC 9457.
 
     type:       URN of the kind of error.
-    title:      the kind of error, for people.
+    title:      name of the HTTP status, such as "Not Found".
     status:     HTTP status.
-    detail:     what went wrong, for people.
-    code:       stable word for programs.
+    detail:     what went wrong, in words.
+    code:       kind of error, a stable word that programs can test.
     request_id: id of the request, which logs contain too.
     errors:     the invalid fields of the request.
     """
@@ -51,9 +51,9 @@ class ProblemDetails(Shape):
 class Progress(Shape):
     """Progress of a job.
 
-    done:  finished units.
-    total: all units; null if their number is unknown.
-    unit:  what is counted, such as "lines".
+    done:  number of finished units.
+    total: number of all units; null if unknown.
+    unit:  what the numbers count, such as "lines".
     """
 
     done: int
@@ -66,13 +66,13 @@ class JobReply(Shape):
 
     id:     id of the job.
     collection: name of the collection.
-    kind:   the work: a bulk write, a merge or a reconfiguration.
+    kind:   the work: "bulk" (a bulk write), "merge" or "reconfigure".
     progress: how much is done.
-    state:  "waiting" means that the disk stopped the job (see `error`), and the server retries it.
+    state:  "waiting" means that a full or failing disk stopped the job. The server retries it.
     error:  why the job failed or waits.
-    result: of a bulk job: counts of documents, and the first errors by line. Of a
+    result: of a bulk job: counts of documents, and the errors of the first invalid lines. Of a
             reconfiguration: the requested legs, `changed`, and warnings.
-    created, updated: time in ISO 8601.
+    created, updated: time of creation and of the last change, in ISO 8601.
     """
 
     id: str
@@ -87,22 +87,22 @@ class JobReply(Shape):
 
 
 class JobList(Shape):
-    """Jobs.
+    """The latest jobs of the server.
 
-    jobs: the jobs, newest first.
+    jobs: the jobs of all collections, newest first.
     """
 
     jobs: list[JobReply]
 
 
 class CollectionSummary(Shape):
-    """A collection in a list.
+    """A collection of the server, in brief.
 
     name:      name of the collection.
     status:    "ready", or why the collection cannot be used: "loading"; "building", an unfinished
                build; "damaged" files; an "unreadable" folder; "unavailable", a missing model.
     documents: number of documents; null if the collection is not ready.
-    problem:   the reason if the collection is not ready.
+    problem:   why the collection is not ready; null if it is ready.
     """
 
     name: str
@@ -114,7 +114,7 @@ class CollectionSummary(Shape):
 class CollectionList(Shape):
     """All collections of the server.
 
-    collections: the collections, by name.
+    collections: the collections, sorted by name.
     """
 
     collections: list[CollectionSummary]
@@ -124,10 +124,10 @@ class CollectionInfo(BaseModel):
     """The contents of a collection. Sizes are in bytes.
 
     name:       name of the collection.
-    status:     "ready".
+    status:     always "ready".
     documents:  number of documents.
     passages:   number of passages.
-    generation: number that every write increases.
+    generation: a number that increases with every write.
     config:     the configuration of the collection.
     """
 
@@ -140,14 +140,14 @@ class CollectionInfo(BaseModel):
 
 
 class LegPlace(Shape):
-    """The rank of a hit in one leg.
+    """The rank and score of a hit in one leg.
 
-    rank:         rank in the leg, from 1.
-    score:        raw score in the leg.
-    scaled:       score after scaling; with `explain: true`.
-    weight:       weight of the leg; with `explain: true`.
-    contribution: part of the fused score; with `explain: true`. The contributions of a hit add up
-                  to its score.
+    rank:         rank in the leg's own list, from 1.
+    score:        score of the leg, before fusion.
+    scaled:       score after the scaling of the fusion; only with `explain: true`.
+    weight:       weight of the leg; only with `explain: true`.
+    contribution: what the leg adds to the fused score; only with `explain: true`. The contributions
+                  of all legs add up to the score of the hit.
     """
 
     rank: int
@@ -158,10 +158,10 @@ class LegPlace(Shape):
 
 
 class PassagePlace(Shape):
-    """The best passage: characters `start` to `end` (exclusive) of the text.
+    """The best passage of a hit, as character offsets in the document's text.
 
-    start: offset of the first character.
-    end:   offset after the last character.
+    start: offset of the passage's first character.
+    end:   offset after the passage's last character.
     """
 
     start: int
@@ -169,10 +169,10 @@ class PassagePlace(Shape):
 
 
 class Term(Shape):
-    """The contribution of one term to a score.
+    """The contribution of one term to the score of a leg.
 
     term:     the term, as it is indexed.
-    score:    `query` times `document`.
+    score:    contribution of the term: `query` times `document`.
     query:    weight of the term in the query.
     document: weight of the term in the document.
     """
@@ -184,7 +184,7 @@ class Term(Shape):
 
 
 class TermWeight(Shape):
-    """A term with its weight.
+    """A term that a sparse encoder returned, with its weight.
 
     term:   an entry of the model's vocabulary, unchanged.
     weight: weight of the term.
@@ -195,10 +195,10 @@ class TermWeight(Shape):
 
 
 class TopTerms(Shape):
-    """The heaviest terms of a text.
+    """The terms of a query or passage with the largest weights.
 
-    top:   the terms, heaviest first.
-    total: number of terms with a weight.
+    top:   these terms, by descending weight.
+    total: number of all terms with a non-zero weight.
     """
 
     top: list[TermWeight]
@@ -211,11 +211,12 @@ class SearchHit(Shape):
     id:       id of the document.
     score:    fused score.
     legs:     leg -> rank and score, for the legs that found the document.
-    passage:  the best passage; null if the document was not cut.
-    title, text, metadata: parts of the document that `include` requests.
-    explain:  leg -> contribution of each term; with `explain: true`.
-    terms:    leg -> terms of the passage that the sparse leg found; with `explain: true`.
-    rerank:   position after reranking, if the request has `rerank`.
+    passage:  best passage; null if the document was not split into passages.
+    title, text, metadata: parts of the document; only those that `include` requests.
+    explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
+    terms:    sparse leg -> terms with the largest weights in the best passage; only with
+              `explain: true`.
+    rerank:   position after reranking; only if the request has `rerank`.
     """
 
     id: str
@@ -233,8 +234,8 @@ class SearchHit(Shape):
 class IndexState(Shape):
     """The state of the index that was searched.
 
-    version: number that every write increases.
-    encoder: leg -> model or language.
+    version: generation of the collection, a number that increases with every write.
+    encoder: leg -> name of its model or language.
     """
 
     version: int
@@ -242,10 +243,10 @@ class IndexState(Shape):
 
 
 class Total(Shape):
-    """The number of matches.
+    """The number of documents that match a search.
 
     value:    number of documents.
-    relation: "eq": exactly `value`. "gte": at least `value`.
+    relation: "eq": exactly `value` documents match. "gte": at least `value` documents match.
     """
 
     value: int
@@ -255,14 +256,14 @@ class Total(Shape):
 class ResultBody(Shape):
     """The result of one search.
 
-    timings:     stage -> milliseconds.
+    timings:     stage of the search -> milliseconds.
     index:       the state of the index that was searched.
-    total:       number of matches.
-    warnings:    what the request should know, such as a filter on an unknown field.
+    total:       number of documents that match.
+    warnings:    warnings in words, such as a filter on an unknown field.
     hits:        the hits, best first.
-    usage:       work of language models, if a leg's encoder is one.
-    query_terms: sparse leg -> terms of the query; with `explain: true`.
-    rerank:      work of the reranker, if the request has `rerank`.
+    usage:       work of language models; only if a leg's encoder is a language model.
+    query_terms: sparse leg -> terms of the query; only with `explain: true`.
+    rerank:      work of the reranker; only if the request has `rerank`.
     """
 
     timings: dict[str, float]
@@ -287,7 +288,9 @@ class SearchReply(ResultBody):
 
 
 class BatchRequest(Config):
-    """Searches on the same state of a collection. Their queries are encoded together.
+    """Searches of one collection, between which no write becomes visible.
+
+    The queries are encoded together.
 
     requests: 1 to 100 searches.
     """

@@ -1,4 +1,4 @@
-"""The base of all models of replies."""
+"""The base class of all Pydantic models of replies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Shape(BaseModel):
-    """A reply, or a part of one. Undeclared fields are errors, which tests check."""
+    """Base class of replies and their parts. Tests check that replies have no other fields."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -14,12 +14,12 @@ class Shape(BaseModel):
 class LanguageModelUsage(Shape):
     """The work of language models for a request.
 
-    calls:             prompts read.
-    prompt_tokens:     tokens in these prompts.
-    cached_tokens:     prompt tokens whose keys and values were reused.
-    completion_tokens: tokens generated.
-    cache_hits:        texts whose result came from the cache, without a call.
-    seconds:           time spent in language models.
+    calls:             number of prompts that the models read.
+    prompt_tokens:     number of tokens in these prompts.
+    cached_tokens:     number of prompt tokens whose keys and values were reused.
+    completion_tokens: number of tokens that the models generated.
+    cache_hits:        number of texts whose result came from the cache, without a call.
+    seconds:           time spent in language models, in seconds.
     """
 
     calls: int

@@ -28,7 +28,8 @@ class HnswConfig(ApproximateConfig):
     ef_search: Effort | None = None
     """Length of the candidate list in searches, instead of `recall`; None: calibrated."""
     flat_below: Rows = 2_000
-    """Segments with fewer passages are searched exactly, because a graph is not faster there."""
+    """Segments with fewer passages than this number are searched exactly, because a graph is not
+    faster there."""
 
     @classmethod
     def supports_codec(cls, codec: type[CodecConfig], kind: str) -> bool:

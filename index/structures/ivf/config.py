@@ -19,10 +19,10 @@ class IvfConfig(ApproximateConfig):
 
     kind: Literal["ivf"] = "ivf"
     lists: Effort | None = None
-    """Number of lists; None: 4 times the square root of the passages in a segment."""
+    """Number of lists in a segment; None: 4 times the square root of its number of passages."""
     replicas: Literal[1, 2] | None = None
-    """Number of lists that store each vector; None: 2 for codec pq with 4 bits, else 1. Other
-    codecs support only 1."""
+    """Number of lists that store each vector. 2 requires the codec pq with 4 bits; None: 2 for this
+    codec, else 1."""
     nprobe: Effort | None = None
     """Number of lists to search, instead of `recall`; None: calibrated."""
 

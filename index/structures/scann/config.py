@@ -20,7 +20,8 @@ class ScannConfig(ApproximateConfig):
 
     kind: Literal["scann"] = "scann"
     leaves: Effort | None = None
-    """Number of leaves of the tree; None: 2.24 times the square root of the passages."""
+    """Number of leaves of the tree; None: 224 for 10,000 passages, proportional to the square root
+    of their number."""
     nprobe: Effort | None = None
     """Number of leaves to search, instead of `recall`; None: calibrated."""
 

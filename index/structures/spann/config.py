@@ -20,13 +20,15 @@ class SpannConfig(ApproximateConfig):
 
     kind: Literal["spann"] = "spann"
     head_share: Annotated[float, Bounds(0, 0.5, above=True)] | None = None
-    """Number of heads (lists) as a share of the vectors; None: chosen for lists of about 40 KiB."""
+    """Number of lists, each with one head, as a share of the number of vectors; None: such that a
+    list has about 40 KiB."""
     replicas: Annotated[int, Bounds(1, 32)] | None = None
-    """Maximum number of lists that store a vector; None: the smallest efficient number for the
-    recall target, measured on the vectors."""
+    """Maximum number of lists that store a vector; None: measured on the vectors, as the smallest
+    number that is efficient for the recall target."""
     epsilon: Annotated[float, Bounds(0, 1_000)] | None = None
-    """A vector is stored in a list only if the squared distance to its head is at most 1 + epsilon
-    times that to the nearest head (epsilon 1 of the paper); None: no limit."""
+    """A vector is stored in a list only if its squared distance to the list's head is at most
+    1 + epsilon times its squared distance to the nearest head. The paper calls it epsilon 1. None:
+    no limit."""
     nprobe: Effort | None = None
     """Number of lists to read, instead of `recall`; None: calibrated."""
 

@@ -78,7 +78,7 @@ def test_bad_records_are_skipped_and_reported(tmp_path: Path, run: Any) -> None:
     assert "12 records skipped" in done.out
     assert "1 document replaced by a later document with the same id" in done.out
     assert f"{corpus}:4: text: must be a string" in done.err
-    assert "12 records in all" in done.err
+    assert "12 records in total" in done.err
     strict = run("build", str(tmp_path / "b"), "--documents", corpus, *FAKES, "--strict")
     assert strict.status == 2
     assert strict.err == f"twindex: error: {corpus}:4: text: must be a string, not an integer\n"
@@ -263,7 +263,7 @@ def test_a_file_is_rejected_as_a_collection(corpus: str, run: Any, capsys: Any) 
         with pytest.raises(SystemExit) as ended:
             main(argv)
         assert ended.value.code == 2
-        assert "is a file, not a folder" in capsys.readouterr().err
+        assert "is a file; name a folder" in capsys.readouterr().err
     below = run("build", f"{corpus}/below", "--documents", corpus, *FAKES)
     assert below.status == 1
     assert "cannot be created" in below.err
@@ -289,7 +289,7 @@ def test_demo_builds_once(tmp_path: Path, run: Any) -> None:
     assert "documents already" in second.out
     other = run("demo", folder, "--dense", "none", "--quiet")
     assert other.status == 2
-    assert "holds another collection" in other.err
+    assert "contains another collection" in other.err
 
 
 # Through real processes
@@ -386,4 +386,4 @@ def test_building_over_a_finished_collection_suggests_a_remedy(tmp_path: Path, r
     assert run(*argv).status == 0
     again = run(*argv)
     assert again.status == 2
-    assert "add documents to it, or remove the folder to build it anew" in again.err
+    assert "add documents to it, or remove the folder to build it again" in again.err

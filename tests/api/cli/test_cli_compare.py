@@ -139,7 +139,7 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
         (["best.trec", "wrong.trec"], "wrong.trec:2: 5 columns; a run has 6"),
         (["best.trec", "report"], "report:1: 2 columns; a run has 6: query Q0 document rank score"),
         (["best.trec", "report"], "a report of `twindex eval --json` must be named .json"),
-        (["best.trec", "empty.trec"], "empty.trec: contains no results"),
+        (["best.trec", "empty.trec"], "empty.trec: contains no results; name another run"),
         (
             ["best.trec", "other.trec"],
             "other.trec: none of its queries has judgements in test.qrel",

@@ -129,13 +129,15 @@ def test_queries_seen_in_training_are_skipped(
 
     assert "warning" not in done.err
     train.write_text("query-id\tcorpus-id\tscore\nt\t2\t1\nelsewhere\t2\t1\n")
-    words = f"1 of 2 queries of {train} not in {file}: near copies of them are not skipped"
+    words = (
+        f"1 of 2 queries of {train} not in {file}: queries that nearly copy them are not skipped"
+    )
     assert words in run(*command, "--json").err
 
     train.write_text("query-id\tcorpus-id\tscore\nt\t3\t1\nother\t1\t1\n")
     done = run(*command)
     assert (done.status, done.out) == (2, "")
-    assert "--exclude-seen-in: no test query is left" in done.err
+    assert "--exclude-seen-in: leaves no test query; add queries to --queries" in done.err
     train.write_text("query-id\tcorpus-id\tscore\nt\t3\tx\n")
     done = run(*command)
     assert (done.status, done.out) == (2, "")

@@ -111,11 +111,14 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
         (["--rerank-on-error", "keep"], "--rerank-on-error: requires --rerank"),
         (["--rerankers", "FILE"], "--rerankers: requires --rerank"),
         (["--rerank", "magic"], "--rerank: 'magic': unknown kind of reranker 'magic'; known: "),
-        (["--rerank", "magic", "--rerankers", "FILE"], "rerankers.toml has words, broken"),
+        (
+            ["--rerank", "magic", "--rerankers", "FILE"],
+            "rerankers.toml has the rerankers words, broken",
+        ),
         (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice; drop one"),
         (
             ["--rerank", "fake", "--rerank", "mmr"],
-            "--rerank: may only be repeated with `twindex eval --table`",
+            "--rerank: may be repeated only with `twindex eval --table`; give it once",
         ),
         (
             ["--rerank", "fake", "--rerank-top-n", "0"],

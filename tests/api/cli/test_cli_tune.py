@@ -131,9 +131,11 @@ def test_dropping_originals_prints_a_warning(tune: Any, built: Path, run: Any) -
     options = ["--codecs", "int8", "--indexes", "flat", "--apply"]
     done = tune(*options, "--bytes-per-vector", "100", grid=None)
     assert done.status == 0, done.err
-    assert "twindex: warning: originals are no longer kept; this cannot be undone" in done.err
+    assert (
+        "twindex: warning: original vectors are no longer stored; this cannot be undone" in done.err
+    )
     assert "search: every code is compared\n" in run("info", str(built / "index")).out
-    assert "originals are no longer kept" not in tune(*options, grid=None).err
+    assert "original vectors are no longer stored" not in tune(*options, grid=None).err
 
 
 def test_a_small_collection_gets_a_note(tmp_path: Path, run: Any) -> None:

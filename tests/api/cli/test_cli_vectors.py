@@ -140,9 +140,12 @@ def test_invalid_reconfigurations_are_rejected(index: str, run: Any, tmp_path: P
     for text, words in (
         (
             "[legs.nope]\nkind = 'dense'",
-            "c.toml: legs.nope: no such leg; legs here: dense",
+            "c.toml: legs.nope: no leg of the collection has this name and kind; it has dense",
         ),
-        ("[legs.lexical]\nkind = 'dense'", "c.toml: legs.lexical: no such leg"),
+        (
+            "[legs.lexical]\nkind = 'dense'",
+            "c.toml: legs.lexical: no leg of the collection has this name and kind",
+        ),
         ("[legs.dense]\nkind = 'dense'\nindex = {kind = 'hnws'}", "c.toml: legs.dense.index"),
         (
             "[legs.dense]\nkind = 'dense'\nk1 = 3",

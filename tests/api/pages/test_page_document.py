@@ -84,7 +84,7 @@ def test_a_narrow_screen_needs_no_sideways_scrolling(browser, address):
     ("parameters", "status", "words"),
     [
         ({"id": "nope"}, 404, "there is no document"),
-        ({}, 404, "`id` is missing; add the id"),
+        ({}, 404, "the parameter `id` is missing; add the id"),
         ({"collection": "nope", "id": "x"}, 404, "no collection"),
         (
             {"id": "kiwi", "start": "-1"},

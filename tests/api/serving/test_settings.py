@@ -113,8 +113,8 @@ def test_a_file_with_the_key_is_regular_and_small(tmp_path, capsys):
     (tmp_path / "latin").write_bytes(b"\xff")
     for name, words in (
         ("pipe", "is a named pipe, not a regular file"),
-        ("large", "the file has more than 65,536 bytes"),
-        ("latin", "cannot be read"),
+        ("large", "has more than 65,536 bytes"),
+        ("latin", "is not UTF-8 ("),
         ("none", "none: cannot be read: No such file"),
     ):
         assert main(["serve", str(tmp_path), "--api-key-file", str(tmp_path / name)]) == 2
