@@ -93,7 +93,7 @@ def test_read_returns_decoded_vectors(built):
 def test_damaged_files_are_rejected(tmp_path):
     config = storage("int8")
     CodedFlat.build(tmp_path, Source(vectors()), config, 1 << 20, NoProgress())
-    with pytest.raises(ValueError, match="not a file of int4"):
+    with pytest.raises(ValueError, match="must be 'int4', got"):
         CodedFlat.open(tmp_path, storage("int4"))
     np.save(tmp_path / CODES, np.zeros((5, 3), np.uint8))
     with pytest.raises(ValueError, match="3 bytes"):

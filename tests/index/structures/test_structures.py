@@ -220,7 +220,10 @@ def test_pieces_must_divide_a_vector(tmp_path: Path) -> None:
     storage = VectorStorage.parse(
         {"index": {"kind": "ivf"}, "codec": {"kind": "pq", "subquantizers": 5}}
     )
-    with pytest.raises(ConfigError, match=r"codec.subquantizers: 5 pieces do not divide the 32"):
+    with pytest.raises(
+        ConfigError,
+        match=r"codec.subquantizers: vectors of 32 dimensions cannot be cut into 5 equal",
+    ):
         IvfLists.build(tmp_path, Source(VECTORS), storage, MEMORY, NoProgress())
 
 
