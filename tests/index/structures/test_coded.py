@@ -145,5 +145,5 @@ def test_faiss_flat_decodes_vectors_and_rejects_damaged_files(tmp_path):
     assert (cosine / np.linalg.norm(sample[100:200], axis=1)).mean() > 0.8
     (file,) = tmp_path.glob("*.faiss")
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(OSError, match="FAISS cannot read it"):
+    with pytest.raises(OSError, match=r"FAISS cannot read .*: expected a complete"):
         FaissFlat.open(tmp_path, config)

@@ -119,7 +119,7 @@ def test_a_flipped_bit_is_reported_with_its_list(tmp_path: Path) -> None:
     read = Postings(tmp_path, STRIDE)
     with read.read(np.array([0, 2])) as block:  # The other lists are unchanged.
         assert block.counts.tolist() == [100, 50]
-    with pytest.raises(CorruptFileError, match=rf"{FILE}: list 1: its checksum does not match"):
+    with pytest.raises(CorruptFileError, match=rf"{FILE}: list 1 has a wrong checksum"):
         read_all(tmp_path)
 
 
@@ -144,7 +144,9 @@ def test_a_truncated_file_is_detected_at_open_and_at_read(tmp_path: Path) -> Non
     read = Postings(tmp_path, STRIDE)
     os.truncate(path, 2 * PAGE)
     with (
-        pytest.raises(CorruptFileError, match="list 1: the file ends within it"),
+        pytest.raises(
+            CorruptFileError, match="list 1 is incomplete, because the file ends too early"
+        ),
         read.read(np.array([0, 1])),
     ):
         pass
