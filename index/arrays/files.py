@@ -37,7 +37,7 @@ def state_of(path: Path) -> FileState:
 
 
 def seal_directory(directory: Path) -> dict[str, FileState]:
-    """Sync `directory` and every file under it. Return the state of each file by relative path.
+    """Sync `directory` and all files under it. Return the `FileState` of each, by relative path.
 
     After this call, a crash cannot lose or change the files.
     """

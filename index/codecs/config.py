@@ -127,7 +127,7 @@ class PqCodec(CodecConfig):
     def pieces(self, dimensions: int) -> int:
         """Return the number of pieces that a vector of `dimensions` is cut into.
 
-        Raises ConfigError if `dimensions` is not a multiple of it.
+        Raises ConfigError if `dimensions` is not a multiple of this number.
         """
         if self.subquantizers is None:
             return dimensions // 2 if dimensions % 2 == 0 else dimensions

@@ -112,7 +112,7 @@ class Float8E5M2(_Float8):
 
 
 def _upper(values: Vectors, dropped: int) -> NDArray[np.uint32]:
-    """Return the bits of float32 values without the lowest `dropped` bits, rounded to even."""
+    """Return float32 bits, rounded to nearest without the lowest `dropped` bits; ties to even."""
     bits = values.view(np.uint32)
     even = (bits >> np.uint32(dropped)) & np.uint32(1)
     half = np.uint32((1 << (dropped - 1)) - 1)

@@ -1,9 +1,9 @@
 """Projections of vectors to fewer dimensions that keep the length of each vector.
 
 Scores are inner products. A projection shortens some vectors more than others, which would lower
-their ranks, so each vector is scaled back to its length. Measured for
-unit vectors of text, projected to half of their dimensions by principal axes: recall@10 is .80 with
-restored lengths and .70 without.
+their ranks, so each vector is scaled back to its length. Measured for unit vectors of text,
+projected to half of their dimensions by principal axes: recall@10 is .80 with restored lengths and
+.70 without.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Projection:
         axes = files.read(path, "projection", axes=2)["axes"]
         if not 0 < len(axes) <= axes.shape[1]:
             raise ValueError(
-                f"{path.name} must contain 1 to {axes.shape[1]} axes, the number of dimensions, "
+                f"{path.name} must have 1 to {axes.shape[1]} axes (at most one per dimension), "
                 f"got {len(axes)}"
             )
         return cls(axes)

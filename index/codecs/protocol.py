@@ -31,7 +31,7 @@ class Codec(Protocol):
 
     @property
     def fitted(self) -> Mapping[str, Vectors]:
-        """Fitted arrays by name. Two codecs of one kind with equal arrays decode codes equally."""
+        """Fitted arrays by name. Codecs of one kind with equal arrays decode codes equally."""
 
     def encode(self, vectors: Vectors) -> Codes:
         """Encode vectors: float32 [n, width] -> uint8 [n, stride]."""

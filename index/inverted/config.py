@@ -46,7 +46,7 @@ class LexicalLeg(LegConfig):
     k1: Annotated[float, Bounds(0, 1_000)] = 0.9
     """BM25: saturation of term frequency. Larger values give more weight to repeated terms."""
     b: Share = 0.4
-    """BM25: share of the normalisation by passage length. 0: none."""
+    """BM25: strength of the normalisation by passage length, from 0 (none) to 1 (full)."""
 
     def warm(self) -> None:
         """See LegConfig."""

@@ -1,4 +1,4 @@
-"""In-memory posting lists of a delta: a log of postings, linked to the previous one of a term.
+"""In-memory posting lists of a delta: a log where each posting links to the previous of its term.
 
 Appends are cheap, and a query follows only the links of its own terms. A search reads a `LogState`,
 an immutable snapshot of the log.

@@ -124,7 +124,7 @@ class Postings:
 
 
 class PostingsWriter(Closing):
-    """Writes the files of `Postings`. Lists must be appended in the order of their terms."""
+    """Writes the files that `Postings` reads. Lists must be appended in order of terms."""
 
     def __init__(self, directory: Path, values: str, dtype: type[np.generic]) -> None:
         self._indptr = NpyWriter(directory / "indptr.npy", np.int64)
@@ -150,7 +150,7 @@ class PostingsWriter(Closing):
 
 
 def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:
-    """Yield the row numbers of each merged segment after the merge, int32 [rows]; -1: dropped.
+    """For each segment of a merge, yield its row numbers after it, int32 [rows]; -1: dropped.
 
     sources: number of rows of each segment, and a mask of the rows to keep (None: all).
     """

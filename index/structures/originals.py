@@ -26,7 +26,7 @@ LEAST_HALF = 2.0**-14
 
 
 class Originals:
-    """A VectorSource over a matrix in memory or in a mapped file."""
+    """Original vectors: a VectorSource over a matrix in memory or in a mapped file."""
 
     def __init__(
         self,

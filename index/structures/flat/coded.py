@@ -35,7 +35,7 @@ QUICKER = 2
 
 
 class CodedFlat:
-    """A Structure that compares a query with the code of every vector. Loses only by the codec."""
+    """A Structure that compares a query with every code. Exact except for the codec loss."""
 
     exact_vectors = None
     """See Structure. This index stores only codes."""

@@ -7,8 +7,8 @@ assigned to
 
     lambda = min(1 / (factor * n), (maximum - mean) / n)
 
-n is the number of vectors. maximum and mean are those of the distances to the mean within the
-largest cluster. factor is an argument.
+n is the number of sampled vectors. maximum and mean are those of the distances to the mean within
+the largest cluster. factor is an argument.
 
 The final assignment uses lambda = 0 and replaces each mean by its medoid, the nearest vector.
 """

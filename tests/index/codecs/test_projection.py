@@ -114,7 +114,7 @@ def test_damaged_files_are_rejected(tmp_path):
     with pytest.raises(ValueError, match=r"must contain finite float32 arrays .*'axes': 2"):
         Projection.load(path)
     files.write(path, "projection", axes=np.zeros((4, 2), np.float32))
-    with pytest.raises(ValueError, match=r"must contain 1 to 2 axes, .* got 4"):
+    with pytest.raises(ValueError, match=r"must have 1 to 2 axes .* got 4"):
         Projection.load(path)
     files.write(path, "int8", axes=np.zeros((2, 4), np.float32))
     with pytest.raises(ValueError, match="must be 'projection', got"):
