@@ -65,7 +65,10 @@ FAISS_BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4
 
 @CODECS.register
 class ScalarCodec(CodecConfig):
-    """A codec without options that stores each dimension separately. See `twindex.index.codecs`."""
+    """A codec without options that stores each dimension separately.
+
+    See the classes in `twindex.index.codecs.classes`.
+    """
 
     scalar = True
 

@@ -1,7 +1,7 @@
 """Calls of FAISS: search, training, files and errors.
 
-Searches bypass the Python layer of FAISS. It checks and converts arguments at each call, which
-takes longer than some searches. The arguments passed here are already valid.
+Searches bypass the Python layer of FAISS. That layer checks and converts arguments at each call,
+which takes longer than some searches. The arguments passed here are already valid.
 """
 
 from __future__ import annotations

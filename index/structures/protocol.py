@@ -78,7 +78,7 @@ class IndexConfig(Config):
 
     @property
     def search(self) -> VectorSearch:
-        """Default search parameters. Stored numbers are not checked against bounds."""
+        """Search parameters of the configuration, used by default. Their bounds are not checked."""
         fields = dict(self)
         given = {name: fields.get(name) for name in ("recall", *self.parameters)}
         return VectorSearch.stored(given)

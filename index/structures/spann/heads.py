@@ -44,7 +44,7 @@ almost all of them."""
 
 
 class Heads:
-    """The heads of all lists, as unit vectors; head i belongs to list i. Safe for threads.
+    """The heads of all lists, as unit vectors. Head i represents list i. Thread-safe.
 
     A graph stores heads as 8-bit integers, which take half the memory of float16. This loses 0.2 to
     0.4 % of the 8 nearest among 8,000 heads (measured on clustered vectors of 384 dimensions).
