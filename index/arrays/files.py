@@ -37,7 +37,7 @@ def state_of(path: Path) -> FileState:
 
 
 def seal_directory(directory: Path) -> dict[str, FileState]:
-    """Sync `directory` and every file under it. Return the state of each file by relative path.
+    """Sync `directory` and all files under it. Return the `FileState` of each, by relative path.
 
     After this call, a crash cannot lose or change the files.
     """
@@ -65,9 +65,10 @@ def sync_directory(path: Path) -> None:
 def check_directory(
     directory: Path, states: Mapping[str, FileState], *, contents: bool
 ) -> Iterator[CorruptFileError]:
-    """Yield an error for each file under `directory` that differs from its state in `states`.
+    """Yield an error for each file of `states` that is missing, unreadable or changed.
 
-    Compares sizes; with `contents`, reads every byte and compares checksums too.
+    states: expected size and checksum of each file, by path relative to `directory`. contents:
+    read every byte and compare checksums too; otherwise only sizes are compared.
     """
     for name, expected in states.items():
         path = directory / name
@@ -76,7 +77,7 @@ def check_directory(
             if size != expected.size:
                 yield CorruptFileError(path, f"has {size} bytes instead of {expected.size}")
             elif contents and state_of(path) != expected:
-                yield CorruptFileError(path, "its checksum does not match: the file was altered")
+                yield CorruptFileError(path, "has changed: its checksum is wrong")
         except FileNotFoundError:
             yield CorruptFileError(path, "is missing")
         except OSError as error:
@@ -84,7 +85,7 @@ def check_directory(
 
 
 def dump_states(states: Mapping[str, FileState]) -> str:
-    """Return the states as JSON text."""
+    """Return the states of files as JSON text: an object of path -> [size, CRC-32]."""
     return json.dumps({name: [state.size, state.crc32] for name, state in states.items()})
 
 
@@ -102,14 +103,16 @@ def remove_tree(path: Path) -> None:
 def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
     """Hold an exclusive lock on the file `path`. Yields True if the lock was acquired.
 
-    wait: block until the lock is free; otherwise yield False at once if another process holds it.
-    The kernel releases the lock when the process dies, so no stale lock can remain. Raises
+    wait: True blocks while another process holds the lock; False yields False at once instead. The
+    kernel releases the lock when the process dies, so no stale lock can remain. Raises
     StorageError if the file cannot be opened for writing.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be opened for writing: {error.strerror}") from error
+        raise StorageError(
+            f"{path}: cannot be opened for writing ({error.strerror}); check its permissions"
+        ) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -13,12 +13,14 @@ T = TypeVar("T", bound=np.generic)
 class GrowingArray(Generic[T]):
     """An array of elements, or of matrix rows, with appends in amortised constant time.
 
-    Only one thread may append. values: a view of the elements so far. A view that a reader holds
-    stays valid and unchanged: elements never move in place, and growth allocates a new array.
+    Only one thread may append; others may read `values`.
+
+    values: numpy view of the elements appended so far. Later appends never change an earlier view:
+    elements are not overwritten, and growth allocates a new array.
     """
 
     def __init__(self, dtype: type[T], columns: int | None = None) -> None:
-        """columns: second dimension of a matrix; None for a vector."""
+        """columns: number of columns of a matrix; None for a one-dimensional array."""
         tail = () if columns is None else (columns,)
         self._room: NDArray[T] = np.empty((0, *tail), dtype=dtype)
         self.values = self._room
@@ -27,7 +29,7 @@ class GrowingArray(Generic[T]):
         return len(self.values)
 
     def append(self, values: NDArray[Any]) -> None:
-        """Add elements at the end."""
+        """Append elements [n], or matrix rows [n, columns]."""
         before = len(self)
         length = before + len(values)
         if length > len(self._room):

@@ -1,4 +1,4 @@
-"""Arrays in plain .npy files: written in pieces, memory-mapped or read in slices."""
+"""Arrays in .npy files: written in pieces, memory-mapped or read in slices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NpyWriter(Closing):
     """
 
     def __init__(self, path: Path, dtype: type[np.generic], columns: int | None = None) -> None:
-        """columns: second dimension of a matrix; None for a vector."""
+        """columns: number of columns of a matrix; None for a one-dimensional array."""
         self._dtype = np.dtype(dtype)
         self._tail = () if columns is None else (columns,)
         self._length = 0
@@ -37,10 +37,13 @@ class NpyWriter(Closing):
     def append(self, array: NDArray[Any]) -> None:
         """Append elements (or rows), converted to the dtype of the file.
 
-        Raises ValueError if the shape of a row differs from the file's.
+        Raises ValueError if `array` does not have the number of columns of the file.
         """
         if array.shape[1:] != self._tail:
-            raise ValueError(f"expected an array of shape (n, *{self._tail}), got {array.shape}")
+            raise ValueError(
+                f"rows written to {self._file.name} must have shape {self._tail}, "
+                f"got {array.shape[1:]}"
+            )
         array.astype(self._dtype, copy=False).tofile(self._file)
         self._length += len(array)
 
@@ -65,17 +68,17 @@ class NpyFile(Generic[T]):
 
     array: the whole array, mapped and read-only.
     mapping: the memory map of the file.
-    offset: byte offset of the array in the file.
+    offset: byte offset of element 0 of the array in the file.
     """
 
     def __init__(self, path: Path, *types: type[T], dimensions: int = 1) -> None:
-        """Raises ValueError unless the array has one of `types` and this number of `dimensions`."""
+        """Raises ValueError unless the dtype is in `types` and the array has `dimensions` axes."""
         mapped: np.memmap[Any, np.dtype[T]] = load(path, mapped=True)
         if mapped.dtype not in types or mapped.ndim != dimensions:
             wanted = " or ".join(np.dtype(one).name for one in types)
             raise ValueError(
-                f"{path.name}: expected {wanted} in {dimensions} dimensions, "
-                f"got {mapped.dtype} in {mapped.ndim}"
+                f"{path.name} must be an array of {wanted} with {dimensions} axes, "
+                f"got {mapped.dtype} with {mapped.ndim}"
             )
         self._path = path
         self.offset = mapped.offset
@@ -88,7 +91,7 @@ class NpyFile(Generic[T]):
     def read(self, start: int, stop: int) -> NDArray[T]:
         """Return a copy of elements (or rows) `start` to `stop` (exclusive), read from the file.
 
-        Pages read through the mapping would count as memory of the process; these do not.
+        Does not use the memory map, because pages read through it count as memory of the process.
         """
         width = int(np.prod(self.array.shape[1:], dtype=np.int64))
         values = np.fromfile(
@@ -106,24 +109,33 @@ class NpyFile(Generic[T]):
         for start in range(0, len(self), _CHECKED):
             block = self.read(start, min(start + _CHECKED, len(self)))
             if block.view(unsigned).max() >= end:
-                raise ValueError(f"{self._path.name}: a number is outside 0 to {end - 1}")
+                wrong = block[block.view(unsigned) >= end][0]
+                raise ValueError(
+                    f"the numbers in {self._path.name} must be at least 0 and below {end}, "
+                    f"got {wrong}"
+                )
 
     def check_ascending(self, *, strictly: bool = False) -> None:
-        """Raise ValueError unless the elements ascend; `strictly`: without equal neighbours."""
+        """Raise ValueError unless the elements ascend. strictly: reject equal neighbours too."""
         for start in range(0, len(self) - 1, _CHECKED):
             block: NDArray[Any] = self.read(start, min(start + _CHECKED + 1, len(self)))
             wrong = block[1:] <= block[:-1] if strictly else block[1:] < block[:-1]
             if wrong.any():
-                raise ValueError(f"{self._path.name}: the numbers do not ascend")
+                raise ValueError(
+                    f"the numbers in {self._path.name} must ascend, "
+                    f"got {block[1:][wrong][0]} after {block[:-1][wrong][0]}"
+                )
 
     def check_offsets(self, pieces: int, end: int, *, empty: bool = True) -> None:
-        """Raise ValueError unless the array holds offsets of `pieces` pieces, from 0 to `end`.
+        """Raise ValueError unless the array holds the offsets of consecutive pieces of 0 to `end`.
 
-        Offsets of n pieces are n + 1 ascending numbers. empty: accept pieces of length 0.
+        Piece i is offsets[i] to offsets[i + 1], so `pieces` pieces have pieces + 1 ascending
+        offsets. empty: accept pieces of length 0.
         """
         if len(self) == 0 or len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
             raise ValueError(
-                f"{self._path.name}: not the offsets of {pieces} pieces from 0 to {end}"
+                f"{self._path.name} must have {pieces + 1} offsets from [0] to [{end}], "
+                f"got {len(self)} from {self.array[:1]} to {self.array[-1:]}"
             )
         self.check_ascending(strictly=not empty)
 
@@ -134,7 +146,7 @@ def load(path: Path, *, mapped: bool = False) -> Any:
         return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (SyntaxError, TokenError, EOFError, OverflowError, MemoryError) as error:
         # numpy raises these for a damaged header, whose shape can be any number.
-        raise ValueError(f"{path.name}: not a readable .npy file: {error}") from error
+        raise ValueError(f"{path.name} is not a readable .npy file ({error})") from error
 
 
 def save(path: Path, array: NDArray[Any]) -> None:

@@ -29,7 +29,8 @@ def ranges(starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.in
 def block_end(offsets: Offsets, first: int, room: int) -> int:
     """Return the largest `last` such that pieces `first` to `last` (exclusive) fit into `room`.
 
-    room: maximum number of elements. The result always includes at least one piece.
+    room: maximum number of elements of these pieces together. At least one piece is included, even
+    if it does not fit.
     """
     last = int(np.searchsorted(offsets, offsets[first] + room, side="right")) - 1
     return min(max(last, first + 1), len(offsets) - 1)

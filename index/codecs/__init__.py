@@ -1,4 +1,4 @@
-"""Codecs store vectors in fewer bytes; projections reduce their dimensions."""
+"""Codecs store vectors in fewer bytes; projections reduce the number of dimensions."""
 
 from . import kinds as kinds
 from .protocol import Codec

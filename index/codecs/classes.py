@@ -1,4 +1,4 @@
-"""The codec classes without options, by kind."""
+"""Table of the codecs that have no options: kind -> class."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class CodecConfig(Config):
 
     scalar:     True if each dimension is stored separately.
     own:        True if Twindex implements the codec as a `Codec`; False if FAISS does.
-    decodable:  True if a code can be decoded to a vector.
+    decodable:  True if an encoded vector can be decoded.
     """
 
     scalar: ClassVar[bool] = False
@@ -36,14 +36,21 @@ class CodecConfig(Config):
 
         Raises ValueError for a codec that FAISS implements.
         """
-        raise ValueError(f"the codec {self.kind} cannot be used outside a FAISS index")
+        raise ValueError(
+            f"the codec {self.kind} cannot be used outside a FAISS index: choose a codec that "
+            "Twindex implements, such as int8"
+        )
 
     def load(self, path: Path) -> Codec:
         """Load a codec from a file that `Codec.save` wrote.
 
-        Raises OSError, or ValueError for a file of another codec.
+        Raises OSError. Raises ValueError for a file of another codec, and for a codec that FAISS
+        implements.
         """
-        raise ValueError(f"the codec {self.kind} cannot be used outside a FAISS index")
+        raise ValueError(
+            f"the codec {self.kind} cannot be used outside a FAISS index: choose a codec that "
+            "Twindex implements, such as int8"
+        )
 
     def check_width(self, dimensions: int) -> None:
         """Raise ConfigError if the codec does not support vectors of this many dimensions."""
@@ -58,7 +65,10 @@ FAISS_BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4
 
 @CODECS.register
 class ScalarCodec(CodecConfig):
-    """A codec without options that stores each dimension separately. See `twindex.index.codecs`."""
+    """A codec without options that stores each dimension separately.
+
+    See the classes in `twindex.index.codecs.classes`.
+    """
 
     scalar = True
 
@@ -105,7 +115,10 @@ class Int8Codec(CodecConfig):
 
 @CODECS.register
 class PqCodec(CodecConfig):
-    """Product quantisation (Jegou et al. 2011). FastScan searches 4-bit codes in registers."""
+    """Product quantisation (Jegou et al. 2011): one number of `bits` per piece of a vector.
+
+    FAISS scans numbers of 4 bits in processor registers (FastScan).
+    """
 
     own = False
 
@@ -116,13 +129,16 @@ class PqCodec(CodecConfig):
     """Bits per piece."""
 
     def pieces(self, dimensions: int) -> int:
-        """Return the number of pieces. Raises ConfigError if it does not divide `dimensions`."""
+        """Return the number of pieces that a vector of `dimensions` is cut into.
+
+        Raises ConfigError if `dimensions` is not a multiple of this number.
+        """
         if self.subquantizers is None:
             return dimensions // 2 if dimensions % 2 == 0 else dimensions
         if dimensions % self.subquantizers:
             raise ConfigError(
-                f"{self.subquantizers} pieces do not divide the {dimensions} dimensions of the "
-                f"vectors: choose a divisor of {dimensions}",
+                f"vectors of {dimensions} dimensions cannot be cut into {self.subquantizers} equal "
+                f"pieces: choose a divisor of {dimensions}",
                 field="codec.subquantizers",
             )
         return self.subquantizers
@@ -161,11 +177,14 @@ class BaseProjection(Config):
         return self
 
     def kept(self, dimensions: int) -> int:
-        """Return how many of `dimensions` to keep. Raises ConfigError if that is more than all."""
+        """Return the number of dimensions to which vectors of `dimensions` are projected.
+
+        Raises ConfigError if it is more than `dimensions`.
+        """
         wanted = self.dimensions or max(1, round(dimensions * (self.share or 1)))
         if wanted > dimensions:
             raise ConfigError(
-                f"{wanted} are more than the {dimensions} dimensions of the vectors: "
+                f"the projection keeps {wanted} dimensions, but the vectors have {dimensions}: "
                 "keep fewer, or remove the projection",
                 field="projection.dimensions",
             )
@@ -174,8 +193,8 @@ class BaseProjection(Config):
     def axes(self, sample: Vectors) -> Vectors:
         """Return the axes to keep, as orthonormal rows, float32 [kept, d].
 
-        sample: vectors to fit the axes on, float32 [n, d]. Raises ConfigError if `dimensions` is
-        more than d.
+        sample: vectors to fit the axes on, float32 [n, d]. Raises ConfigError if the projection
+        keeps more than d dimensions.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement axes()")
 

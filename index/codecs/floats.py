@@ -1,8 +1,8 @@
-"""Codecs that store floating-point numbers with fewer bits. Nothing is fitted.
+"""Codecs that store floating-point numbers with fewer bits. They need no fitting.
 
 A vector is multiplied by a power of two before rounding, so that its largest number is near the
 largest number of the format. No number overflows, fewer underflow, and normal numbers round as
-they would without it.
+they would without the factor.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Float(Unfitted):
 
 
 class Float32(_Float):
-    """float32, uncompressed. The only codec whose codes do not end with a scale."""
+    """float32, uncompressed. Codes do not end with a scale, unlike those of all other codecs."""
 
     kind = "float32"
     cell = kernels.FLOAT32
@@ -43,7 +43,7 @@ class Float32(_Float):
 
 
 class Float16(_Float):
-    """IEEE 754 binary16: 5 exponent bits, 10 mantissa bits."""
+    """16 bits per dimension, IEEE 754 binary16: 5 exponent bits, 10 mantissa bits."""
 
     kind = "float16"
     cell = kernels.FLOAT16
@@ -55,7 +55,7 @@ class Float16(_Float):
 
 
 class BFloat16(_Float):
-    """The upper half of a float32: 8 exponent bits, 7 mantissa bits."""
+    """16 bits per dimension, the upper half of a float32: 8 exponent bits, 7 mantissa bits."""
 
     kind = "bfloat16"
     cell = kernels.BFLOAT16
@@ -73,9 +73,10 @@ class _Float8(_Float):
 
     @classmethod
     def rounded(cls, values: Vectors) -> Codes:
-        """Return the codes of the nearest numbers of the format, uint8.
+        """Round values to the nearest numbers of the 8-bit format. Return their bits, uint8.
 
-        Ties round to even. Numbers beyond the largest of the format become the largest.
+        Ties round to even. Values outside the range of the format become its largest number, with
+        the same sign.
         """
         size = np.minimum(np.abs(values), np.float32(cls.largest))
         normal = _upper(size, 23 - cls.mantissa) - np.uint32((127 - cls.bias) << cls.mantissa)
@@ -91,7 +92,10 @@ class _Float8(_Float):
 
 
 class Float8E4M3(_Float8):
-    """4 exponent bits, 3 mantissa bits, no infinity (E4M3FN; Micikevicius et al. 2022)."""
+    """8 bits per dimension: 4 for the exponent, 3 for the mantissa, no infinity.
+
+    The format E4M3FN of Micikevicius et al. 2022.
+    """
 
     kind = "float8_e4m3"
     cell = kernels.E4M3
@@ -100,7 +104,7 @@ class Float8E4M3(_Float8):
 
 
 class Float8E5M2(_Float8):
-    """The upper half of a float16: 5 exponent bits, 2 mantissa bits."""
+    """8 bits per dimension, the upper half of a float16: 5 exponent bits, 2 mantissa bits."""
 
     kind = "float8_e5m2"
     cell = kernels.E5M2
@@ -108,7 +112,7 @@ class Float8E5M2(_Float8):
 
 
 def _upper(values: Vectors, dropped: int) -> NDArray[np.uint32]:
-    """Return float32 bits without the lowest `dropped` bits, rounded to nearest, ties to even."""
+    """Return float32 bits, rounded to nearest without the lowest `dropped` bits; ties to even."""
     bits = values.view(np.uint32)
     even = (bits >> np.uint32(dropped)) & np.uint32(1)
     half = np.uint32((1 << (dropped - 1)) - 1)

@@ -17,13 +17,14 @@ def dot_rows(
 ) -> Vectors:
     """Return the inner products queries[i] . matrix[rows[i, j]], float32 [n, c].
 
-    queries: float32 [n, d]. matrix: float16 or float32 [N, d], may be memory-mapped. rows: int64
-    [n, c], from -1 to N - 1; the score of row -1 is -inf. Computes in float32. Raises ValueError
-    if the shapes do not match, and IndexError for a row of N or more.
+    queries: float32 [n, d]. matrix: float16 or float32 [N, d], may be memory-mapped. rows: row
+    numbers in the matrix, int64 [n, c]; the score of row -1 is -inf. Computes in float32. Raises
+    ValueError if the shapes do not match, and IndexError for a row number of N or more.
     """
     if queries.shape[1] != matrix.shape[1] or len(queries) != len(rows):
         raise ValueError(
-            f"queries {queries.shape} do not match rows {rows.shape} and matrix {matrix.shape}"
+            "expected queries [n, d], rows [n, c] and a matrix [N, d], got shapes "
+            f"{queries.shape}, {rows.shape} and {matrix.shape}"
         )
     scores = np.empty(rows.shape, dtype=np.float32)
     plain: NDArray[Any] = matrix.view(np.ndarray)  # Numba takes longer to inspect a memmap.
@@ -47,7 +48,7 @@ def _dot(
                 scores[query, column] = -np.inf
                 continue
             if row >= matrix.shape[0]:
-                raise IndexError("a row number is beyond the matrix")
+                raise IndexError("a row number must be below the number of rows of the matrix")
             total = np.float32(0)
             for axis in range(matrix.shape[1]):
                 total += queries[query, axis] * widened(matrix[row, axis])

@@ -1,4 +1,4 @@
-"""Codecs that store integers: equal steps between two bounds fitted on a sample."""
+"""Codecs that store integers: numbers of equal steps between bounds fitted on a sample."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .scalar import Scalar
 
 
 class _Affine(Scalar):
-    """Stores integers z for values low + step * z. Clips values beyond the bounds.
+    """Stores the value low + step * z of a dimension as an integer z.
 
-    low, step: float32 [width].
+    Values below the lowest or above the highest step are stored as that step.
     """
 
     steps: ClassVar[int]
@@ -26,7 +26,11 @@ class _Affine(Scalar):
         """See Codec."""
         found = files.read(path, cls.kind, low=1, step=1)
         if len(found["low"]) != len(found["step"]) or (found["step"] < 0).any():
-            raise ValueError(f"{path.name}: bounds differ in length or have a negative step")
+            raise ValueError(
+                f"{path.name} must contain one lower bound and one step >= 0 per dimension, "
+                f"got {len(found['low'])} bounds and {len(found['step'])} steps, "
+                f"smallest step {found['step'].min(initial=np.inf)}"
+            )
         return cls(found["low"], found["step"])
 
     def save(self, path: Path) -> None:
@@ -45,7 +49,7 @@ class _Affine(Scalar):
 
 
 class Int8(_Affine):
-    """256 steps from the smallest to the largest value of each dimension, or of all dimensions."""
+    """8 bits per dimension: 256 values from the smallest to the largest of the sample."""
 
     kind = "int8"
     cell = kernels.BYTE
@@ -53,7 +57,11 @@ class Int8(_Affine):
 
     @classmethod
     def fit(cls, sample: Vectors, *, by_dimension: bool = True) -> Self:
-        """Return a codec with the bounds of the sample, float32 [n, width] with n >= 1."""
+        """Return a codec whose bounds are the smallest and largest values of the sample.
+
+        sample: float32 [n, width] with n >= 1. by_dimension: separate bounds for each dimension;
+        otherwise one pair for all dimensions.
+        """
         axis = 0 if by_dimension else None
         low, high = sample.min(axis=axis), sample.max(axis=axis)
         everywhere = np.zeros(sample.shape[1], dtype=np.float32)
@@ -64,9 +72,9 @@ class Int8(_Affine):
 
 
 class Int4(_Affine):
-    """16 steps for each dimension, two dimensions in a byte.
+    """4 bits per dimension: 16 equally spaced values. Two dimensions share a byte.
 
-    The bounds are inside those of the sample, where the squared error is smallest. With so few
+    The bounds are narrower than the range of the sample, to minimise the squared error. With so few
     steps, clipping a few large values costs less than coarse steps for all values.
     """
 
@@ -82,7 +90,10 @@ class Int4(_Affine):
 
     @classmethod
     def fit(cls, sample: Vectors) -> Self:
-        """Return a codec with the best of the tried bounds, for float32 [n, width] with n >= 1."""
+        """Return a codec with the candidate bounds that have the smallest squared error.
+
+        sample: float32 [n, width] with n >= 1.
+        """
         low, high = sample.min(axis=0), sample.max(axis=0)
         middle, reach = (low + high) / 2, (high - low) / 2
         rows = sample[:: -(-len(sample) // cls.ROWS)]

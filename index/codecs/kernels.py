@@ -1,12 +1,15 @@
-"""Compiled functions that score and decode codes. Scoring decodes codes in registers only.
+"""Compiled functions that decode encoded vectors and compute their inner products with queries.
 
-A code is a sequence of cells, then a float32 scale in the last 4 bytes (float32 codes have none).
-A cell holds the number of one dimension. If several numbers fit into a byte, the cell holds
-dimensions that are `cells` apart, so consecutive cells match consecutive dimensions of the query
-and 16 products are computed at a time.
+A code (one encoded vector) is a sequence of cells, then a float32 scale in the last 4 bytes
+(float32 codes have none). A cell holds the number of one dimension, or is a byte with the numbers
+of 2 or 8 dimensions. The dimensions in a byte are `cells` apart, the number of cells per code.
+Consecutive cells then match consecutive dimensions of the query, and 16 products are computed at a
+time.
 
-For the numbers z in the cells, the decoded vector is  x = scale * (low + step * z).  Therefore
+low and step are the fitted arrays of the codec. For the numbers z in the cells, the decoded vector
+is  x = scale * (low + step * z).  The score of a query q is therefore
 q . x = scale * (base + weights . z)  with base = q . low and weights = q * step.
+Scoring never writes a decoded vector to memory.
 """
 
 from __future__ import annotations
@@ -96,7 +99,9 @@ def _scan(
     for piece in range(len(starts)):
         offset, count = starts[piece], counts[piece]
         if offset < 0 or count < 0 or offset + count * stride > len(codes):
-            raise IndexError("a list of codes is outside the buffer")
+            raise IndexError(
+                "a list of codes must begin and end inside the buffer: check starts and counts"
+            )
         for _ in range(count):
             for query in range(len(bases)):
                 total = bases[query]
@@ -133,10 +138,12 @@ def score_lists(
     counts: NDArray[np.int64],
     scores: Vectors,
 ) -> None:
-    """Fill scores [q, sum of counts]. List i is counts[i] codes from byte starts[i] of `codes`.
+    """Write the inner products of q queries and lists of codes into `scores`.
 
-    cell: type of cell. cells: cells per code. stride: bytes per code. weights: the bytes of float32
-    [q, dimensions padded to whole cells], zero in the padding. bases: float32 [q].
+    cell: type of cell. cells: cells per code. stride: bytes per code. weights: q * step, the bytes
+    of float32 [q, dimensions padded to whole cells], zero in the padding. bases: q . low, float32
+    [q]. codes: buffer; list i is counts[i] codes from byte starts[i]. scores: float32 [q, sum of
+    counts].
     """
     if cell == FLOAT32:
         _scan(_float32, 1, cells, stride, weights, bases, codes, starts, counts, scores)
@@ -179,7 +186,10 @@ def _scale(
 def decode(
     cell: int, cells: int, stride: int, low: Vectors, step: Vectors, codes: Codes, vectors: Vectors
 ) -> None:
-    """Fill vectors [n, width] from n consecutive codes. low, step: float32 [width]."""
+    """Decode n consecutive codes into `vectors`, float32 [n, width].
+
+    low, step: float32 [width]. For the other arguments see `score_lists`.
+    """
     if cell == FLOAT32:
         _fill(_float32, 1, cells, stride, codes, vectors)
     elif cell == FLOAT16:

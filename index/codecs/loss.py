@@ -1,4 +1,4 @@
-"""Loss of a codec and a projection, measured when a segment is built."""
+"""Loss of precision by a codec and a projection, measured when a segment is built."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ RoundTrip = Callable[[Vectors], Vectors]
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Means over a sample of vectors, where a vector x becomes y after coding and decoding.
+    """Loss of precision by a round trip, measured on a sample of vectors.
 
-    squared_error: |x - y|^2 / |x|^2.
-    cosine:        cosine similarity of x and y.
+    The round trip (projecting, encoding, decoding) turns a vector x into y.
+
+    squared_error: mean of |x - y|^2 / |x|^2.
+    cosine:        mean cosine similarity of x and y.
     recall_at_10:  share of the 10 nearest vectors (by inner product, in the sample) that stay
-                   among the 10 nearest after coding, without rescoring. Queries are uncoded vectors
-                   of the sample; a query does not count as its own neighbour.
+                   among the 10 nearest after the round trip, without rescoring. Queries are vectors
+                   of the sample before the round trip, which are not their own neighbours.
     vectors:       number of vectors measured.
-    queries:       number of queries.
+    queries:       number of queries for recall_at_10.
     """
 
     squared_error: float
@@ -45,12 +47,15 @@ class Loss:
     queries: int
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fields as values that JSON can hold."""
+        """Return the fields as a JSON object."""
         return asdict(self)
 
 
 def round_trip(codec: Codec | None, projection: Projection | None) -> RoundTrip:
-    """Return a function that projects, encodes and decodes vectors, back in all dimensions."""
+    """Return a function that projects, encodes and decodes vectors, then undoes the projection.
+
+    codec, projection: None: without this step.
+    """
 
     def restored(vectors: Vectors) -> Vectors:
         short = vectors if projection is None else projection.apply(vectors)
@@ -69,16 +74,17 @@ def measure(
     """Measure the loss of a round trip on a random sample of `source`.
 
     trip:   the round trip.
-    fitted: row numbers that the codec was fitted on. They are left out if enough others exist.
+    fitted: row numbers that the codec was fitted on; None: unknown. They are excluded from the
+            sample if at least VECTORS other rows exist.
     """
     vectors = source.take(_sample(len(source), fitted, seed))
     return compare(vectors, trip(vectors))
 
 
 def compare(vectors: Vectors, after: Vectors) -> Loss:
-    """Return the loss from `vectors` to `after`, both float32 [n, d].
+    """Return the loss of a round trip that turned `vectors` into `after`, both float32 [n, d].
 
-    The first vectors serve as queries.
+    The first QUERIES vectors serve as queries.
     """
     squares = np.square(vectors).sum(axis=1)
     product = (vectors * after).sum(axis=1)
@@ -96,7 +102,7 @@ def compare(vectors: Vectors, after: Vectors) -> Loss:
 
 
 def _sample(rows: int, fitted: NDArray[np.int64] | None, seed: int) -> NDArray[np.int64]:
-    """Return the row numbers to measure, in random order, at most VECTORS."""
+    """Return at most VECTORS row numbers to measure, in random order. See `measure`."""
     others = np.ones(rows, dtype=np.bool_)
     if fitted is not None and rows - len(fitted) >= VECTORS:
         others[fitted] = False
@@ -105,7 +111,10 @@ def _sample(rows: int, fitted: NDArray[np.int64] | None, seed: int) -> NDArray[n
 
 
 def _recall(queries: Vectors, before: Vectors, after: Vectors) -> float:
-    """Return the recall at 10. Query i is the vector i of `before`."""
+    """Return `Loss.recall_at_10` of a round trip from `before` to `after`.
+
+    Query i is row i of `before`.
+    """
     k = min(K, len(before) - 1)
     if k < 1:
         return 1.0

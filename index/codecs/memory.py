@@ -14,7 +14,10 @@ from .protocol import Codes
 
 
 def _read(result: Any, stored: Any) -> Any:
-    """Return an intrinsic that reads a number: (array of bytes, byte offset) -> number."""
+    """Return a Numba intrinsic that reads a number: (array of bytes, byte offset) -> number.
+
+    result: Numba type of the number. stored: LLVM type of the number in the array.
+    """
 
     def function(typing: Any, array: Any, position: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,8 +1,9 @@
 """Projections of vectors to fewer dimensions that keep the length of each vector.
 
 Scores are inner products. A projection shortens some vectors more than others, which would lower
-their ranks, so lengths are restored. Measured for unit vectors of text, projected to half of their
-dimensions by principal axes: recall@10 is .80 with restored lengths and .70 without.
+their ranks, so each vector is scaled back to its length. Measured for unit vectors of text,
+projected to half of their dimensions by principal axes: recall@10 is .80 with restored lengths and
+.70 without.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Projection:
         return vectors @ self.axes
 
     def save(self, path: Path) -> None:
-        """Write the axes to a .npz file."""
+        """Write the axes to the .npz file `path`."""
         files.write(path, "projection", axes=self.axes)
 
     @classmethod
@@ -59,5 +60,8 @@ class Projection:
         """Load a projection that `save` wrote. Raises OSError, or ValueError for a damaged file."""
         axes = files.read(path, "projection", axes=2)["axes"]
         if not 0 < len(axes) <= axes.shape[1]:
-            raise ValueError(f"{path.name}: {len(axes)} axes in {axes.shape[1]} dimensions")
+            raise ValueError(
+                f"{path.name} must have 1 to {axes.shape[1]} axes (at most one per dimension), "
+                f"got {len(axes)}"
+            )
         return cls(axes)

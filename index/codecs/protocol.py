@@ -17,8 +17,8 @@ Codes = NDArray[np.uint8]
 class Codec(Protocol):
     """Encodes vectors in fewer bytes. Fitted once on a sample, then immutable.
 
-    A decoded vector has the length of the original: its code ends with a scale, unless the codec
-    is lossless. Without the scale, searches lose up to 2 points of recall.
+    A decoded vector has the length of the original: a code ends with a scale that restores the
+    length, unless the codec is lossless. Without the scale, recall is up to 0.02 lower.
 
     width: number of dimensions of a vector. stride: bytes per code.
     """
@@ -31,7 +31,7 @@ class Codec(Protocol):
 
     @property
     def fitted(self) -> Mapping[str, Vectors]:
-        """Fitted arrays by name. Codecs of one kind with equal arrays decode a code equally."""
+        """Fitted arrays by name. Codecs of one kind with equal arrays decode codes equally."""
 
     def encode(self, vectors: Vectors) -> Codes:
         """Encode vectors: float32 [n, width] -> uint8 [n, stride]."""

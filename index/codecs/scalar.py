@@ -24,10 +24,10 @@ _START = np.zeros(1, dtype=np.int64)
 
 
 class Scalar(ABC):
-    """A Codec whose codes are cells and a float32 scale; see `kernels` for the layout.
+    """A Codec that stores the dimensions in cells, then a float32 scale.
 
-    cell: type of cell. cell_bytes: bytes per cell. planes: dimensions per cell. tail: bytes of the
-    scale, or 0.
+    See `kernels` for the layout. cell: type of cell, a constant of `kernels`. cell_bytes: bytes per
+    cell. planes: dimensions per cell. tail: bytes of the scale; 0 without a scale.
     """
 
     kind: ClassVar[str]
@@ -119,7 +119,7 @@ class Scalar(ABC):
 
     @abstractmethod
     def _cells_of(self, vectors: Vectors) -> Codes:
-        """Return the cells of each vector, uint8 [n, cells * cell_bytes]."""
+        """Encode vectors without the scale, uint8 [n, cells * cell_bytes]."""
 
     def _padded(self, values: NDArray[T]) -> NDArray[T]:
         """Pad the columns with zeros up to a whole number of cells."""
@@ -132,13 +132,13 @@ class Scalar(ABC):
 
     def _check(self, codes: Codes) -> None:
         if codes.ndim != 2 or codes.shape[1] != self.stride:
-            raise ValueError(f"codes must be (n, {self.stride}) bytes, got {codes.shape}")
+            raise ValueError(f"codes must be bytes of shape (n, {self.stride}), got {codes.shape}")
 
 
 def _flat(codes: Codes) -> Codes:
-    """Return the bytes as a read-only 1-D array.
+    """Return codes as a read-only 1-D array of bytes.
 
-    Numba compiles again for each type of array, so the type must always be the same.
+    Numba compiles a function again for each type of array, so the type must always be the same.
     """
     flat = codes.reshape(-1).view(np.ndarray)
     flat.flags.writeable = False
@@ -162,7 +162,7 @@ class Unfitted(Scalar):
 
     @classmethod
     def fit(cls, sample: Vectors) -> Self:
-        """Return a codec for vectors as wide as those of the sample, float32 [n, width]."""
+        """Return a codec for the number of dimensions of the sample, float32 [n, width]."""
         return cls(sample.shape[1])
 
     def save(self, path: Path) -> None:

@@ -11,7 +11,7 @@ from .scalar import Unfitted
 
 
 class Binary(Unfitted):
-    """Stores +1 for numbers above 0 and -1 for all others. Nothing is fitted."""
+    """Stores the sign of each dimension: +1 above 0, else -1. Needs no fitting."""
 
     kind = "binary"
     cell = kernels.BITS

@@ -24,12 +24,12 @@ from .selection import QueryTerms
 
 
 def idf(passages: int, frequency: int) -> float:
-    """Return the inverse document frequency of a term in `frequency` of `passages` passages."""
+    """Return the idf of a term that `frequency` of `passages` passages contain."""
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
 
 
 def query_weights(counts: TermCounts, statistics: TermStatistics) -> dict[str, float]:
-    """Return the weight qtf * idf of each query term."""
+    """Return the weight of each query term: frequency in the query * idf."""
     return {
         term: count * idf(statistics.passages, statistics.document_frequency[term])
         for term, count in counts.items()
@@ -44,7 +44,10 @@ def average_length(statistics: TermStatistics) -> float:
 def length_norms(
     lengths: NDArray[np.int32], average: float, config: LexicalLeg
 ) -> NDArray[np.float64]:
-    """Return k1 * (1 - b + b * |d| / avg) for each passage length."""
+    """Return k1 * (1 - b + b * |d| / avg) for each passage.
+
+    lengths: number of terms |d| of each passage. average: mean number of terms avg.
+    """
     relative = lengths.astype(np.float64) / average
     return config.k1 * (1 - config.b + config.b * relative)
 
@@ -52,9 +55,9 @@ def length_norms(
 def weighted(
     counts: TermCounts, statistics: TermStatistics, numbers: Mapping[str, int]
 ) -> QueryTerms:
-    """Return the numbers (int64) and weights (float32) of the query terms found in a part.
+    """Return the numbers (int64) and weights (float32) of the query terms in a segment or delta.
 
-    numbers: number of each term in the part; other terms are skipped.
+    counts: the query. numbers: term -> number in the segment or delta; other terms are skipped.
     """
     weights = query_weights(counts, statistics)
     found = [(numbers[term], weight) for term, weight in weights.items() if term in numbers]
@@ -67,5 +70,8 @@ def weighted(
 def term_counts(representation: Representation) -> Sequence[TermCounts]:
     """Return the term counts of each text. Raises InvalidInputError if there are none."""
     if representation.terms is None:
-        raise InvalidInputError("a lexical leg requires analysed text", field="terms")
+        raise InvalidInputError(
+            "a lexical leg requires term frequencies: use an encoder that returns terms",
+            field="terms",
+        )
     return representation.terms

@@ -15,7 +15,7 @@ from ..legs import LEGS, LegConfig
 @LEGS.register
 class SparseLeg(LegConfig):
     """A leg that ranks by the exact dot product of sparse vectors, or by MaxSim if a text has
-    several."""
+    several vectors."""
 
     segments = (".sparse:SparseSegment", ".multi:MultiSparseSegment")
     deltas = (".sparse_delta:SparseDelta", ".multi:MultiSparseDelta")
@@ -44,9 +44,9 @@ class LexicalLeg(LegConfig):
     ] = AnalyzerConfig()
     """Analyzer that turns text into terms."""
     k1: Annotated[float, Bounds(0, 1_000)] = 0.9
-    """BM25: saturation of term frequency."""
+    """BM25: saturation of term frequency. Larger values give more weight to repeated terms."""
     b: Share = 0.4
-    """BM25: normalisation by length."""
+    """BM25: strength of the normalisation by passage length, from 0 (none) to 1 (full)."""
 
     def warm(self) -> None:
         """See LegConfig."""

@@ -44,7 +44,7 @@ class TermDictionary:
     """Maps terms to the numbers of their posting lists, and back. `len` is the number of terms."""
 
     def __init__(self, directory: Path) -> None:
-        """Map the files in `directory`. Raises ValueError if they do not match each other."""
+        """Map the files in `directory`. Raises OSError, or ValueError for damaged files."""
         self._hashes = NpyFile(directory / "hashes.npy", np.uint64)
         self._offsets = NpyFile(directory / "offsets.npy", np.int64)
         self._terms = NpyFile(directory / "terms.npy", np.uint8)
@@ -89,7 +89,7 @@ class TermDictionary:
         return decode(bytes(raw))
 
     def count_below(self, hash_: int) -> int:
-        """Return how many terms have a hash smaller than `hash_`."""
+        """Return the number of terms whose hash is below `hash_`."""
         return bisect_left(self._hash_view, hash_)
 
     def hash_at(self, number: int) -> int:
@@ -97,7 +97,7 @@ class TermDictionary:
         return int(self._hash_view[number])
 
     def read(self, first: int, last: int) -> list[tuple[int, bytes]]:
-        """Return (hash, bytes) of the terms `first` to `last` (exclusive)."""
+        """Return the hash and UTF-8 bytes of each of the terms `first` to `last` (exclusive)."""
         offsets = self._offsets.read(first, last + 1)
         raw = self._terms.read(int(offsets[0]), int(offsets[-1])).tobytes()
         bounds = (offsets - offsets[0]).tolist()
@@ -116,7 +116,7 @@ class DictionaryWriter(Closing):
         self._offsets.append(np.zeros(1, dtype=np.int64))
 
     def append(self, terms: Sequence[tuple[int, bytes]]) -> None:
-        """Append (hash, bytes) pairs, in ascending order."""
+        """Append terms as (hash, UTF-8 bytes). All calls together must be in ascending order."""
         lengths = np.array([len(raw) for _, raw in terms], dtype=np.int64)
         self._hashes.append(np.array([hash_ for hash_, _ in terms], dtype=np.uint64))
         self._offsets.append(self._written + np.cumsum(lengths))

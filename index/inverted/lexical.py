@@ -1,10 +1,10 @@
-"""The segment part of a lexical leg: BM25 with statistics that each search passes in.
+"""A lexical leg in one segment: BM25 with statistics that each search passes in.
 
     hashes.npy, offsets.npy, terms.npy   the dictionary (see `dictionary`)
     indptr.npy   int64 [terms + 1]       offsets of the posting lists
     rows.npy     int32 [postings]        row of each posting
     codes.npy    uint16 or uint32 [postings]   pair of each posting, as an index into pairs.npy
-    pairs.npy    int32 [codes, 2]        distinct (term frequency, passage length), ascending
+    pairs.npy    int32 [pairs, 2]        distinct (term frequency, passage length), ascending
     lengths.npy  int32 [rows]            length of each passage in terms
 
 The weight of a posting depends only on its term frequency and the length of its passage, and there
@@ -38,7 +38,7 @@ from .selection import rank
 
 
 class LexicalSegment:
-    """A segment part of a lexical leg: an inverted index of term frequencies."""
+    """A SegmentPart of a lexical leg: an inverted index of the term frequencies of passages."""
 
     def __init__(self, directory: Path, config: LexicalLeg) -> None:
         self.config = config
@@ -91,7 +91,7 @@ class LexicalSegment:
         return TermStatistics(passages, total, frequency)
 
     def _totals(self, live: Mask | None) -> tuple[int, int]:
-        """Return the number of live rows and the sum of their lengths."""
+        """Return the number of live (not deleted) rows and the sum of their lengths in terms."""
         if live is None:
             return len(self), self._total
         remembered, passages, total = self._live
@@ -119,12 +119,15 @@ class LexicalSegment:
         return rank(terms, len(terms), k, len(self), allowed, add, lists)
 
     def _numbers(self, terms: Iterable[str]) -> dict[str, int]:
-        """Return the numbers of the terms that the segment contains."""
+        """Return term -> number of its posting list, for the terms that the segment contains."""
         found = {term: self.dictionary.find(term) for term in terms}
         return {term: number for term, number in found.items() if number is not None}
 
     def _weights(self, average: float) -> NDArray[np.float32]:
-        """Return the weight tf / (tf + norm of the length) of each pair, float32 [codes]."""
+        """Return the weight tf / (tf + norm) of each pair in pairs.npy, float32 [pairs].
+
+        average: mean passage length, from which `length_norms` computes the norm of a length.
+        """
         known, table = self._table
         if known != average:
             frequencies, lengths = self.files.pairs.array.T

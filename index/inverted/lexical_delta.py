@@ -1,4 +1,4 @@
-"""The delta part of a lexical leg."""
+"""The in-memory part of a lexical leg: passages written since the last seal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .selection import rank
 
 
 class LexicalDelta:
-    """Term frequencies of passages written since the last seal. A DeltaPart of a lexical leg."""
+    """A DeltaPart of a lexical leg: term frequencies of passages written since the last seal."""
 
     def __init__(self, config: LexicalLeg) -> None:
         self.config = config
@@ -84,7 +84,7 @@ class LexicalDelta:
         )
 
     def _known(self, terms: Iterable[str], state: LogState) -> dict[str, int]:
-        """Return the numbers of the terms that `state` contains. Newer terms are left out."""
+        """Return term -> number for the terms that `state` contains. Skips newer terms."""
         found = {term: self._numbers.get(term, -1) for term in terms}
         return {term: n for term, n in found.items() if 0 <= n < len(state.heads)}
 
@@ -143,13 +143,18 @@ class LexicalDelta:
 
 
 def _term_counts(value: Any) -> TermCounts:
-    """Return `value` if it maps terms to positive counts with a sum below 2**31, else raise."""
+    """Return `value` if it maps terms to positive counts with a sum below 2**31.
+
+    Raises ValueError otherwise.
+    """
     if not isinstance(value, dict):
-        raise ValueError("packed terms are not a JSON object: the database is damaged")
+        raise ValueError(
+            f"the terms of a stored passage must be a JSON object, got {type(value).__name__}"
+        )
     counts = value.values()
     if any(type(count) is not int or count < 1 for count in counts) or sum(counts) >= 1 << 31:
         raise ValueError(
-            "packed terms must have positive frequencies with a sum below 2**31: "
-            "the database is damaged"
+            "the term frequencies of a stored passage must be positive integers with a sum below "
+            f"2**31, got {str(list(counts))[:80]}"
         )
     return value

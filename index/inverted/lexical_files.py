@@ -1,4 +1,4 @@
-"""Files of a lexical segment: mapping, writing from analysed text, merging of segments."""
+"""Files of a lexical leg in one segment: mapping, writing from term frequencies, merging."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Pairs = NDArray[np.int64]
 
 
 class LexicalFiles:
-    """The mapped files of a lexical segment. `len` is the number of rows."""
+    """The mapped files of a lexical leg in one segment. `len` is the number of rows."""
 
     def __init__(self, directory: Path) -> None:
         """Map the files in `directory`. Raises OSError, or ValueError if they do not match."""
@@ -32,7 +32,7 @@ class LexicalFiles:
         self.lengths = NpyFile(directory / "lengths.npy", np.int32)
         self.pairs = NpyFile(directory / "pairs.npy", np.int32, dimensions=2)
         if self.pairs.array.shape[1] != 2:
-            raise ValueError(f"pairs.npy: expected 2 columns, got {self.pairs.array.shape[1]}")
+            raise ValueError(f"pairs.npy must have 2 columns, got {self.pairs.array.shape[1]}")
         codes: NpyFile[Any] = NpyFile(directory / "codes.npy", np.uint16, np.uint32)
         codes.check_below(len(self.pairs))
         self.postings = Postings(directory, codes, len(self.dictionary), len(self.lengths))
@@ -42,7 +42,7 @@ class LexicalFiles:
 
 
 def write(directory: Path, passages: Sequence[TermCounts]) -> None:
-    """Write the files of a segment with analysed passages into `directory`."""
+    """Write the files of a segment into `directory`. passages: term frequencies of each passage."""
     numbers: dict[str, int] = {}
     terms = np.fromiter(
         (numbers.setdefault(term, len(numbers)) for counts in passages for term in counts),
@@ -76,11 +76,11 @@ def write(directory: Path, passages: Sequence[TermCounts]) -> None:
 def merge(
     directory: Path, sources: Sequence[tuple[LexicalFiles, Mask | None]], memory: int
 ) -> None:
-    """Merge the kept rows of `sources`, in order, into a segment in `directory`.
+    """Merge segments into one in `directory`. Rows keep the order of `sources`.
 
-    sources: pairs of files and a mask of the rows to keep; None: keep all. memory: approximate
-    bytes of working memory. Merges ranges of term hashes that fit; the posting lists of a single
-    hash may exceed `memory`.
+    sources: files of each segment, and a mask of its rows to keep (None: all). memory: approximate
+    bytes of working memory. Merges the largest range of term hashes that fits, then the next one.
+    The posting lists of a single hash may exceed `memory`.
     """
     parts = [source for source, _ in sources]
     kept_rows(sources)
@@ -147,7 +147,10 @@ def _code_type(pairs: Pairs) -> type[np.unsignedinteger]:
 def _used_pairs(
     part: LexicalFiles, mask: Mask | None, numbers: NDArray[np.int32], memory: int
 ) -> Pairs:
-    """Return the pairs of a source that occur in its kept rows, ascending."""
+    """Return the pairs that occur in the rows of `part` to keep, ascending.
+
+    mask: rows to keep; None: all. numbers: new row numbers; -1: dropped.
+    """
     if mask is None:
         return _part_pairs(part)
     used = np.zeros(len(part.pairs), dtype=np.bool_)
@@ -157,7 +160,10 @@ def _used_pairs(
 
 
 def _ends(parts: Sequence[LexicalFiles], begins: Sequence[int], memory: int) -> list[int]:
-    """Return the end of the next range of terms in each source, as large as `memory` allows."""
+    """Return the end (exclusive) of the next range of terms to merge, for each of `parts`.
+
+    The range begins at terms `begins` and is the largest that can be merged in `memory` bytes.
+    """
 
     def ends(hash_: int) -> list[int]:
         return [part.dictionary.count_below(hash_) for part in parts]

@@ -1,4 +1,4 @@
-"""Posting lists of a delta: a log of postings, each linked to the previous one of its term.
+"""In-memory posting lists of a delta: a log where each posting links to the previous of its term.
 
 Appends are cheap, and a query follows only the links of its own terms. A search reads a `LogState`,
 an immutable snapshot of the log.
@@ -36,7 +36,7 @@ class LogState:
     indptr: NDArray[np.int64]
 
     def row(self, row: int) -> tuple[NDArray[np.int32], NDArray[Any]]:
-        """Return the terms and values of one row."""
+        """Return the term numbers and values of one row."""
         start, stop = self.indptr[row], self.indptr[row + 1]
         return self.terms[start:stop], self.values[start:stop]
 
@@ -48,7 +48,7 @@ class PostingsLog:
     """
 
     def __init__(self, dtype: type[np.generic]) -> None:
-        """dtype: type of the values."""
+        """dtype: type of the values of postings (weights or frequencies)."""
         self._previous = GrowingArray(np.int64)
         self._rows = GrowingArray(np.int32)
         self._terms = GrowingArray(np.int32)
@@ -62,16 +62,20 @@ class PostingsLog:
     ) -> None:
         """Append rows to the log.
 
-        terms, values: the postings of all rows. lengths: number of postings of each row.
-        vocabulary: number of known terms. Raises ValueError, and appends nothing, if a term is not
-        below `vocabulary`, if lengths do not match, or if `vocabulary` shrinks.
+        terms, values: term number and value of each posting, row by row. lengths: number of
+        postings of each row. vocabulary: number of terms, including terms without postings. Raises
+        ValueError, and appends nothing, if a term number is not below `vocabulary`, if the numbers
+        of postings do not match, or if `vocabulary` is below that of an earlier call.
         """
         if len(terms) and not 0 <= terms.min() <= terms.max() < vocabulary:
-            raise ValueError(f"a term number is outside 0 to {vocabulary - 1}")
+            raise ValueError(
+                f"term numbers must be from 0 to {vocabulary - 1}, "
+                f"got {terms.min()} to {terms.max()}"
+            )
         if not len(terms) == len(values) == lengths.sum():
             raise ValueError(
-                f"{len(terms)} terms and {len(values)} values do not match rows of "
-                f"{lengths.sum()} postings"
+                f"rows with {lengths.sum()} postings need as many terms and values, "
+                f"got {len(terms)} terms and {len(values)} values"
             )
         if vocabulary < len(self.state.heads):
             least = len(self.state.heads)
@@ -112,7 +116,10 @@ def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
 def add_linked_weights(
     heads: Any, previous: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """Add factor * weight of each posting to its row. Rows beyond the accumulator are skipped."""
+    """Add factors[i] * weight of each posting of terms[i] to accumulator[row of the posting].
+
+    Skips rows beyond the accumulator. heads, previous, rows: see LogState.
+    """
     for index in range(terms.size):
         factor = factors[index]
         posting = heads[terms[index]]
@@ -134,7 +141,11 @@ def add_linked_frequencies(
     factors: Any,
     accumulator: Any,
 ) -> None:
-    """Add factor * tf / (tf + norms[row]) of each posting to its row; skip rows beyond `norms`."""
+    """Add factors[i] * tf / (tf + norms[row]) of each posting of terms[i] to accumulator[row].
+
+    tf: term frequency of the posting. Skips rows beyond `norms`. heads, previous, rows: see
+    LogState.
+    """
     for index in range(terms.size):
         factor = factors[index]
         posting = heads[terms[index]]
@@ -148,7 +159,7 @@ def add_linked_frequencies(
 
 @interpreted_first(lambda heads, previous, *rest: previous.size)
 def count_linked(heads: Any, previous: Any, rows: Any, terms: Any, live: Any, counts: Any) -> None:
-    """Set counts[i] to the number of live rows that contain terms[i]."""
+    """Set counts[i] to the number of live (not deleted) rows that contain terms[i]."""
     for index in range(terms.size):
         count = 0
         posting = heads[terms[index]]

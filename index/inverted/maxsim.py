@@ -24,12 +24,14 @@ def rank(
 
     vectors: the vectors of all queries. bounds: query i has vectors bounds[i] to bounds[i + 1].
     offsets: passage p has rows offsets[p] to offsets[p + 1]. allowed: mask of passages; None: all.
-    add: adds the scores of one vector to an accumulator of rows.
+    add: adds the scores of all rows for one query vector to an accumulator.
     """
     passages, rows = len(offsets) - 1, int(offsets[-1])
     ranking = Ranking.empty(len(bounds) - 1, k)
     if allowed is not None and len(allowed) != passages:
-        raise ValueError(f"allowed must have {passages} elements, got {len(allowed)}")
+        raise ValueError(
+            f"the mask allowed must have {passages} elements, one per passage, got {len(allowed)}"
+        )
     if passages == 0:
         return ranking
     products = np.empty(rows, dtype=np.float32)

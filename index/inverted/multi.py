@@ -1,4 +1,4 @@
-"""Parts of a sparse leg with several vectors per passage."""
+"""A sparse leg with several vectors per passage, in one segment and in the delta."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from .sparse_delta import SparseDelta
 
 
 class MultiSparseSegment(MultiSegment):
-    """A segment part with several vectors per passage. Searches by exact MaxSim."""
+    """A SegmentPart with several sparse vectors per passage. Searches by exact MaxSim."""
 
     single = SparseSegment
 
 
 class MultiSparseDelta(MultiDelta):
-    """Passages with several vectors each, written since the last seal."""
+    """A DeltaPart: passages with several sparse vectors each, written since the last seal."""
 
     single = SparseDelta

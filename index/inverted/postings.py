@@ -22,14 +22,14 @@ MERGE_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Postings as three parallel arrays, ordered by term and then by row."""
+    """Postings in memory, as three parallel arrays ordered by term and then by row."""
 
     terms: NDArray[np.int64]
     rows: NDArray[np.int32]
     values: NDArray[Any]
 
     def renumber(self, numbers: NDArray[np.int32]) -> Block:
-        """Return a block with row r renumbered to numbers[r]. Drops rows with a negative number."""
+        """Return a block with numbers[r] for each row r. Drops postings with a negative number."""
         rows = numbers[self.rows]
         kept = rows >= 0
         return Block(self.terms[kept], rows[kept], self.values[kept])
@@ -47,27 +47,29 @@ def join(blocks: Sequence[Block]) -> Block:
 
 
 class Postings:
-    """The posting lists of one segment.
+    """The posting lists of one segment, in mapped files.
 
     indptr: list of term t is indptr[t] to indptr[t + 1], int64 [terms + 1].
     rows:   row of each posting, uint32 [postings]. Stored as int32; with unsigned numbers, kernels
             need no test for negative indices.
-    values: value of each posting, [postings].
+    values: weight or coded term frequency of each posting, [postings].
     """
 
     def __init__(self, directory: Path, values: NpyFile[Any], terms: int, rows: int) -> None:
-        """Map the posting lists of `terms` terms in `rows` rows.
+        """Map indptr.npy and rows.npy in `directory`.
 
-        values: the file with the values. Raises ValueError if a number is out of range. The kernels
-        check no bounds, so a damaged number would make them access arbitrary memory. The check
-        reads the file once, about 0.3 s for a GB in the page cache, and warms it for searches.
+        values: file of the values of postings. terms, rows: number of terms and of rows. Raises
+        ValueError if a number in the files is out of range: the kernels check no bounds, so a
+        damaged number would make them access arbitrary memory. The check reads the files once,
+        about 0.3 s for a GB in the page cache, and warms them for searches.
         """
         self._indptr = NpyFile(directory / "indptr.npy", np.int64)
         self._rows = NpyFile(directory / "rows.npy", np.int32)
         self._values = values
         if len(self._rows) != len(values):
             raise ValueError(
-                f"rows.npy has {len(self._rows)} postings, the file of values has {len(values)}"
+                "rows.npy and the file with the values of postings must have the same length, "
+                f"got {len(self._rows)} rows and {len(values)} values"
             )
         self._indptr.check_offsets(terms, len(values))
         self._rows.check_below(rows)
@@ -87,7 +89,7 @@ class Postings:
         return self._bounds[term + 1] - self._bounds[term]
 
     def find(self, row: int, terms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the index of the posting of `row` for each term, int64; -1: no such posting."""
+        """Return the index of the posting of `row` and each term, int64; -1: no such posting."""
         positions = np.empty(len(terms), dtype=np.int64)
         _find(self.indptr, self.rows, terms, row, positions)
         return positions
@@ -102,7 +104,7 @@ class Postings:
         return terms, positions[terms]
 
     def blocks(self, memory: int) -> Iterator[Block]:
-        """Yield all lists, in blocks of whole lists that a merge can process in `memory` bytes."""
+        """Yield blocks of whole posting lists, as large as a merge handles in `memory` bytes."""
         room = max(1, memory // MERGE_BYTES)
         first = 0
         while first < self.terms:
@@ -111,7 +113,7 @@ class Postings:
             first = last
 
     def read(self, first: int, last: int) -> Block:
-        """Return the lists of terms `first` to `last` (exclusive), with terms numbered from 0."""
+        """Return the lists of terms `first` to `last` (exclusive), with `first` as term 0."""
         start, stop = int(self.indptr[first]), int(self.indptr[last])
         lengths = np.diff(self.indptr[first : last + 1])
         return Block(
@@ -122,7 +124,7 @@ class Postings:
 
 
 class PostingsWriter(Closing):
-    """Writes the files of `Postings`, in term order."""
+    """Writes the files that `Postings` reads. Lists must be appended in order of terms."""
 
     def __init__(self, directory: Path, values: str, dtype: type[np.generic]) -> None:
         self._indptr = NpyWriter(directory / "indptr.npy", np.int64)
@@ -132,7 +134,10 @@ class PostingsWriter(Closing):
         self._indptr.append(np.zeros(1, dtype=np.int64))
 
     def append(self, lengths: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
-        """Append lists. `rows` and `values` contain lists of these `lengths`, concatenated."""
+        """Append posting lists.
+
+        lengths: length of each list. rows, values: the lists, concatenated.
+        """
         self._indptr.append(self._written + np.cumsum(lengths))
         self._written += len(rows)
         self._rows.append(rows)
@@ -145,9 +150,9 @@ class PostingsWriter(Closing):
 
 
 def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:
-    """Yield the new row numbers of each source in a merged part, int32 [rows]; -1: dropped.
+    """For each segment of a merge, yield its row numbers after it, int32 [rows]; -1: dropped.
 
-    sources: pairs of a number of rows and a mask of the rows to keep; None: keep all.
+    sources: number of rows of each segment, and a mask of the rows to keep (None: all).
     """
     begin = 0
     for rows, mask in sources:
@@ -165,7 +170,7 @@ def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[
 
 @interpreted_first(lambda indptr, rows, terms, *rest: 64 * terms.size)
 def _find(indptr: Any, rows: Any, terms: Any, row: int, positions: Any) -> None:
-    """Set positions[i] to the posting of `row` in the list of terms[i], by bisection; -1: none."""
+    """Set positions[i] to the index of the posting of `row` and terms[i]; -1: none. Bisects."""
     for index in range(terms.size):
         low, stop = indptr[terms[index]], indptr[terms[index] + 1]
         high = stop

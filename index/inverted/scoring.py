@@ -1,8 +1,9 @@
 """Term-at-a-time scoring: adds the posting lists of the query terms to an accumulator.
 
-The kernels load four postings before they store the first one. The rows of a list are distinct, so
-only the speed changes. The compiler cannot prove this, and would otherwise wait for each store.
-Additions are in float32, in the order of `terms`, for segments and deltas.
+The kernels load four postings before they store the score of the first one. This is correct
+because the rows of a list are distinct. The compiler cannot know that, and would otherwise wait for
+each store.
+Scores are added in float32, in the order of `terms`, in segments and deltas alike.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ..interpreting import interpreted_first
 
 
 def listed(indptr: Any, terms: Any) -> int:
-    """Number of postings in the lists of these terms."""
+    """Return the total number of postings in the lists of `terms`."""
     return int((indptr[terms + 1] - indptr[terms]).sum())
 
 
@@ -21,7 +22,7 @@ def listed(indptr: Any, terms: Any) -> int:
 def add_weights(
     indptr: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """Add factor * weight of each posting of each term to accumulator[row]."""
+    """Add factors[i] * weight of each posting of terms[i] to accumulator[row of the posting]."""
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]
         factor = factors[index]
@@ -45,7 +46,10 @@ def add_weights(
 def add_coded_weights(
     indptr: Any, rows: Any, codes: Any, table: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """Add factor * table[code] of each posting of each term to accumulator[row]."""
+    """Add factors[i] * table[code] of each posting of terms[i] to accumulator[row of the posting].
+
+    codes: code of each posting. table: weight of each code.
+    """
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]
         factor = factors[index]
@@ -65,7 +69,7 @@ def add_coded_weights(
 
 @interpreted_first(lambda indptr, rows, terms, live, counts: listed(indptr, terms))
 def count_live(indptr: Any, rows: Any, terms: Any, live: Any, counts: Any) -> None:
-    """Set counts[i] to the number of live rows in the list of terms[i]."""
+    """Set counts[i] to the number of live (not deleted) rows in the list of terms[i]."""
     for index in range(terms.size):
         count = 0
         for posting in range(indptr[terms[index]], indptr[terms[index] + 1]):

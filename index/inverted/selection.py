@@ -1,9 +1,9 @@
 """Selection of the best k rows from an accumulator of scores.
 
-The accumulator has one float32 for each row. Rows that share no term with the query stay zero. A
-result is a 64-bit key: the bits of the score, then the bits of the inverted row. Scores are
-positive, and positive floats sort like their bits. Sorting keys in descending order therefore
-orders by score, descending, and then by row, ascending.
+The accumulator has the float32 score of each row. Rows that share no term with the query have score
+zero. A candidate is a 64-bit key: the bits of its score, then the inverted bits of its row number.
+Scores of candidates are positive, and positive floats sort like their bits. Sorting keys in
+descending order therefore orders by score, descending, and then by row, ascending.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Add = Callable[[NDArray[np.int64], NDArray[np.float32], Scores], None]
 
 
 class Scratch:
-    """Working memory of one query: an accumulator and room for keys.
+    """Working memory of one query: an accumulator of scores, and an array for keys.
 
     The accumulator must be all zero before and after each use.
     """
@@ -53,20 +53,20 @@ class Scratch:
 
     @property
     def rows(self) -> int:
-        """Maximum number of rows."""
+        """Number of rows of the largest segment or delta that this memory suffices for."""
         return len(self.keys) - 1
 
     def accumulator(self, rows: int) -> Scores:
-        """Return the accumulator for `rows` rows, padded to whole groups."""
+        """Return an accumulator of at least `rows` elements: whole groups (see `_group_maxima`)."""
         return self._accumulator[: _whole_groups(rows)]
 
 
 class ScratchPool:
     """A pool of working memory that threads share between queries.
 
-    Keeps the most recently used scratches, at most one per processor. More threads may search, but
-    idle threads do not hold 12 bytes per row each. A scratch in use is outside the pool. If a query
-    fails, its scratch is lost and not reused with a dirty accumulator.
+    Keeps the most recently used `Scratch` objects, at most one per processor. More threads may
+    search, but idle threads do not occupy 12 bytes per row each. A `Scratch` in use is outside the
+    pool. If a query fails, its `Scratch` is not returned, because its accumulator may not be zero.
     """
 
     def __init__(self) -> None:
@@ -77,7 +77,7 @@ class ScratchPool:
         return len(self._idle)
 
     def acquire(self, rows: int) -> Scratch:
-        """Take a scratch with room for `rows` rows out of the pool, or create one."""
+        """Return a `Scratch` with room for `rows` rows, from the pool or new."""
         try:
             scratch = self._idle.pop()
         except IndexError:
@@ -85,7 +85,7 @@ class ScratchPool:
         return scratch if scratch.rows >= rows else Scratch(rows)
 
     def release(self, scratch: Scratch) -> None:
-        """Return a scratch to the pool. Its accumulator must be all zero."""
+        """Put a `Scratch` back into the pool. Its accumulator must be all zero."""
         self._idle.append(scratch)
 
 
@@ -109,14 +109,17 @@ def rank(
 
     queries:  terms and factors of each query.
     count:    number of queries.
-    rows:     number of rows of the part.
+    rows:     number of rows of the segment or delta.
     allowed:  mask of the rows to search; None: all.
     add:      adds the scores of a query to an accumulator.
-    postings: the lists that `add` reads. If given, selection for rare terms visits only their rows.
+    postings: the lists that `add` reads. If given, queries with rare terms look for results only in
+              the rows of these lists; otherwise they scan the scores of all rows.
     """
     ranking = Ranking.empty(count, k)
     if allowed is not None and len(allowed) != rows:
-        raise ValueError(f"allowed must have {rows} elements, got {len(allowed)}")
+        raise ValueError(
+            f"the mask allowed must have {rows} elements, one per row, got {len(allowed)}"
+        )
     if rows == 0:
         return ranking
     for index, (terms, factors) in enumerate(queries):
@@ -168,7 +171,10 @@ def select(
 
 
 def _score_bound(maxima: Scores, k: int) -> np.float32:
-    """Return a lower bound of the k-th best score; 0 if there are fewer than k groups."""
+    """Return a lower bound of the k-th best score; 0 if there are fewer than k groups.
+
+    maxima: best score of each group of rows.
+    """
     while len(maxima) >= 128 * k:  # Halving costs less than partitioning, and loses little.
         half = len(maxima) // 2
         maxima = np.maximum(maxima[:half], maxima[half : 2 * half])
@@ -189,7 +195,9 @@ def _mask_scores(accumulator: Any, allowed: Any) -> None:
 
 @interpreted_first(lambda accumulator, maxima: accumulator.size)
 def _group_maxima(accumulator: Any, maxima: Any) -> None:
-    """Compute the maximum score of each group. Group g has rows g, g + groups, g + 2 groups, ...
+    """Write the best score of each group of rows into `maxima`.
+
+    Group g has rows g, g + groups, g + 2 * groups, ..., where groups is the number of groups.
 
     The maxima are computed with whole vector registers. Adjacent rows are in different groups: they
     are often passages of one document with similar scores.
@@ -205,9 +213,10 @@ def _group_maxima(accumulator: Any, maxima: Any) -> None:
 
 @interpreted_first(lambda accumulator, *rest: accumulator.size)
 def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
-    """Write the keys of rows whose score is positive and at least `at_least`.
+    """Write the key of each row whose score is positive and at least `at_least` into `keys`.
 
-    Returns the number of keys and resets the accumulator to zero.
+    maxima: best score of each group of rows. Returns the number of keys and resets the accumulator
+    to zero.
     """
     count = 0
     for group in range(maxima.size):
@@ -227,10 +236,11 @@ def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
 def _collect_listed(
     indptr: Any, rows: Any, terms: Any, accumulator: Any, allowed: Any, keys: Any
 ) -> int:
-    """Write the keys of allowed rows in the lists of `terms` and reset their scores to zero.
+    """Write the keys of allowed rows in the posting lists of `terms` into `keys`.
 
-    Returns the number of keys. A row in several lists counts once, because its score is zero after
-    the first visit.
+    Resets the scores of the rows to zero. allowed: mask; if empty, all rows are allowed. Returns
+    the number of keys. A row in several lists counts once, because its score is zero after the
+    first visit.
     """
     count = 0
     for term in terms:

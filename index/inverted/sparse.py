@@ -1,4 +1,4 @@
-"""The segment part of a sparse leg: exact top k by dot product.
+"""A sparse leg in one segment: exact top k by dot product.
 
 indptr.npy   int64 [vocabulary + 1]   offsets of the posting lists
 rows.npy     int32 [postings]         row of each posting
@@ -31,7 +31,7 @@ from .selection import QueryTerms, rank
 
 
 class SparseSegment:
-    """A segment part of a sparse leg: an inverted index of sparse vectors."""
+    """A SegmentPart of a sparse leg: an inverted index of sparse vectors."""
 
     def __init__(self, rows: int, postings: Postings) -> None:
         self._rows = rows
@@ -137,20 +137,24 @@ def vectors(representation: Representation) -> csr_array:
     Raises InvalidInputError if there are none, or if a text has several vectors.
     """
     if representation.sparse is None:
-        raise InvalidInputError("a sparse leg requires sparse vectors", field="sparse")
+        raise InvalidInputError(
+            "a sparse leg requires sparse vectors: use an encoder that returns them", field="sparse"
+        )
     check_single(representation)
     return representation.sparse
 
 
 def query_terms(queries: Representation, vocabulary: int) -> list[QueryTerms]:
-    """Return the terms and weights of each query.
+    """Return the non-zero dimensions of each query as term numbers, with their weights.
 
     Raises InvalidInputError if the queries do not have `vocabulary` dimensions.
     """
     matrix = vectors(queries)
     if matrix.shape[1] != vocabulary:
         raise InvalidInputError(
-            f"a query has {matrix.shape[1]} dimensions, the index has {vocabulary}", field="sparse"
+            f"query vectors must have {vocabulary} dimensions, like the index, "
+            f"got {matrix.shape[1]}: use the encoder that the index was built with",
+            field="sparse",
         )
     terms, weights = matrix.indices.astype(np.int64), matrix.data.astype(np.float32)
     bounds = pairwise(matrix.indptr.tolist())
@@ -158,12 +162,15 @@ def query_terms(queries: Representation, vocabulary: int) -> list[QueryTerms]:
 
 
 def contribution(term: int, query: float, document: float) -> Contribution:
-    """Return the contribution of one dimension to a dot product."""
+    """Return the contribution of dimension `term` to a dot product.
+
+    query, document: weight of the dimension in the query and in the document.
+    """
     return Contribution(str(term), query * document, query, document)
 
 
 def term_weights(terms: NDArray[Any], weights: NDArray[np.float32]) -> list[TermWeight]:
-    """Return the dimensions of one vector with their weights, heaviest first."""
+    """Return the non-zero dimensions of one vector with their weights, heaviest first."""
     return heaviest_first(
         TermWeight(str(term), weight)
         for term, weight in zip(terms.tolist(), weights.tolist(), strict=True)

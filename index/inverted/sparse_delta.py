@@ -1,4 +1,4 @@
-"""The delta part of a sparse leg."""
+"""The in-memory part of a sparse leg: passages written since the last seal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEADER = struct.Struct("<II")
 
 
 class SparseDelta:
-    """Sparse vectors written since the last seal, one per passage. A DeltaPart of a sparse leg."""
+    """A DeltaPart of a sparse leg: sparse vectors written since the last seal, one per passage."""
 
     def __init__(self, config: SparseLeg) -> None:
         self._log = PostingsLog(np.float32)
@@ -41,7 +41,10 @@ class SparseDelta:
             return
         known = len(self._log.state.heads)
         if known not in (0, matrix.shape[1]):
-            raise ValueError(f"vectors must have {known} dimensions, got {matrix.shape[1]}")
+            raise ValueError(
+                f"sparse vectors must have {known} dimensions, like earlier ones, "
+                f"got {matrix.shape[1]}"
+            )
         self._log.append(matrix.indices, matrix.data, np.diff(matrix.indptr), matrix.shape[1])
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
@@ -105,13 +108,13 @@ class SparseDelta:
         for index, data in enumerate(packed):
             if len(data) < _HEADER.size:
                 raise ValueError(
-                    f"a packed sparse vector must have at least {_HEADER.size} bytes, "
+                    f"a stored sparse vector must have at least {_HEADER.size} bytes, "
                     f"got {len(data)}"
                 )
             vocabulary, count = _HEADER.unpack_from(data)
             if len(data) != _HEADER.size + 8 * count:
                 raise ValueError(
-                    f"a packed sparse vector of {count} weights must have "
+                    f"a stored sparse vector of {count} weights must have "
                     f"{_HEADER.size + 8 * count} bytes, got {len(data)}"
                 )
             vocabularies.add(vocabulary)
@@ -120,7 +123,10 @@ class SparseDelta:
             indices.append(np.frombuffer(data[_HEADER.size : middle], dtype="<i4"))
             weights.append(np.frombuffer(data[middle:], dtype="<f4"))
         if len(vocabularies) > 1:
-            raise ValueError(f"packed sparse vectors differ in dimensions: {sorted(vocabularies)}")
+            raise ValueError(
+                "all stored sparse vectors must have the same number of dimensions, "
+                f"got {sorted(vocabularies)}"
+            )
         empty = np.empty(0, dtype=np.int32)
         matrix = csr_array(
             (

@@ -23,7 +23,7 @@ _ROWS = 32
 
 
 def warm() -> None:
-    """Search tiny parts in every way. Takes seconds at first use, later tens of milliseconds."""
+    """Search tiny indexes in every way. Takes seconds at first use, later tens of milliseconds."""
     compile_always()
     weights = np.zeros((_ROWS, 2), dtype=np.float32)
     weights[:, 0] = weights[0, 1] = 1

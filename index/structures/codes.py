@@ -1,4 +1,4 @@
-"""A file with the codes of all vectors of a segment.
+"""The file with the codes (encoded vectors) of all vectors of a segment.
 
 codes.npy  uint8 [rows, bytes per code]
 """
@@ -21,7 +21,7 @@ _COPIES = 6
 
 
 def block_rows(memory: int, width: int) -> int:
-    """Return how many vectors to encode at a time within about `memory` bytes."""
+    """Return the number of vectors of `width` dimensions to encode at a time in `memory` bytes."""
     return max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * width)))
 
 

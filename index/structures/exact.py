@@ -39,7 +39,9 @@ def dense(representation: Representation) -> Vectors:
     Raises InvalidInputError if there are none, or if a text has several vectors.
     """
     if representation.dense is None:
-        raise InvalidInputError("a dense leg requires dense vectors", field="dense")
+        raise InvalidInputError(
+            "a dense leg requires dense vectors: use an encoder that returns them", field="dense"
+        )
     check_single(representation)
     return np.ascontiguousarray(representation.dense, dtype=np.float32)
 
@@ -65,7 +67,7 @@ def search(queries: Vectors, vectors: Stored, k: int, allowed: Mask | None) -> R
     """Return the best k rows of `vectors` for each query. Ties are ordered by row, ascending.
 
     queries: float32 [n, d]. vectors: float16 or float32 [rows, d]. allowed: mask of the rows to
-    search; None: all. Raises InvalidInputError if d differs.
+    search; None: all. Raises InvalidInputError if queries and vectors differ in d.
     """
     check_width(queries, vectors.shape[1])
     return scan(
@@ -86,8 +88,9 @@ def scan(
     """Return the best k of `total` rows for each query. Ties are ordered by row, ascending.
 
     score:  computes the inner products of queries and rows.
-    gather: if few rows are allowed, call `score` with their numbers instead of slices.
-    group:  number of queries scored with a block at a time. Use more if blocks are slow to read.
+    gather: if few rows are allowed, call `score` with the numbers of these rows, else with slices.
+    group:  number of queries that a block of rows is scored for at a time. Use more if blocks are
+            slow to read.
     """
     found = Ranking.empty(len(queries), k)
     chosen = None
@@ -115,7 +118,7 @@ def is_selective(allowed: Mask) -> bool:
 
 
 def _products(queries: Vectors, vectors: Stored, rows: Chosen) -> Vectors:
-    """Return the inner products of the queries with selected rows, float32 [n, rows]."""
+    """Return the inner products of the queries with `rows` of `vectors`, float32 [n, len(rows)]."""
     half = vectors.dtype == np.float16
     if len(queries) <= FEW_QUERIES and (half or not isinstance(rows, slice)):
         # For few queries this is faster than copying rows or converting them to float32.
@@ -131,7 +134,9 @@ def check_width(queries: Vectors, width: int) -> None:
     """Raise InvalidInputError unless the queries have `width` dimensions."""
     if queries.shape[1] != width:
         raise InvalidInputError(
-            f"a query has {queries.shape[1]} dimensions, the index has {width}", field="dense"
+            f"query vectors must have {width} dimensions, like the index, got {queries.shape[1]}: "
+            "use the encoder that the index was built with",
+            field="dense",
         )
 
 
@@ -147,7 +152,7 @@ class TopK:
         """k rows have at least this score. Later rows lose ties, so they need a higher score."""
 
     def offer(self, scores: Vectors, first: int, allowed: Mask | None) -> None:
-        """Add the scores of rows `first`, `first` + 1, ...
+        """Add the scores of consecutive rows from `first` on.
 
         allowed: mask over these rows; None: all are allowed.
         """
@@ -173,7 +178,7 @@ class TopK:
     def fill(self, ranking: Ranking, query: int, numbers: NDArray[np.int64] | None) -> None:
         """Write the best rows and scores into row `query` of an empty ranking.
 
-        numbers: maps rows to the row numbers to write; None: write rows as they are.
+        numbers: row r is written as numbers[r]; None: as r.
         """
         rows, scores = self.result()
         ranking.rows[query, : len(rows)] = rows if numbers is None else numbers[rows]

@@ -1,7 +1,7 @@
 """Calls of FAISS: search, training, files and errors.
 
-Searches bypass the Python layer of FAISS. It checks and converts arguments at each call, which
-takes longer than some searches. The arguments passed here are already valid.
+Searches bypass the Python layer of FAISS. That layer checks and converts arguments at each call,
+which takes longer than some searches. The arguments passed here are already valid.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read(path: Path) -> Any:
     try:
         return library.read_index(str(path), library.IO_FLAG_MMAP_IFC)
     except (RuntimeError, MemoryError) as error:  # A damaged length can be any number.
-        raise OSError(f"{path}: FAISS cannot read it") from error
+        raise OSError(f"FAISS cannot read {path.name}: expected a complete FAISS index") from error
 
 
 def write(index: Any, path: Path) -> None:
@@ -74,7 +74,7 @@ def write(index: Any, path: Path) -> None:
 
 
 def scalar_type(codec: CodecConfig) -> int:
-    """Return the FAISS quantizer type of a scalar codec."""
+    """Return the constant QT_... of FAISS for a scalar codec."""
     kinds = faiss().ScalarQuantizer
     if isinstance(codec, Int8Codec):
         return int(kinds.QT_8bit if codec.scope == "dimension" else kinds.QT_8bit_uniform)
@@ -103,9 +103,9 @@ def blocks(vectors: VectorSource, memory: int) -> Iterator[Vectors]:
 
 
 def add_to_lists(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
-    """Add vectors to inverted lists of a FAISS index, with row numbers from `first` on.
+    """Add vectors, as rows `first` and following, to chosen inverted lists of a FAISS index.
 
-    vectors: float32 [n, d]. lists: the lists of each vector, int64 [n, lists per vector].
+    vectors: float32 [n, d]. lists: list numbers of each vector, int64 [n, lists per vector].
     """
     rows = np.arange(first, first + len(vectors), dtype=np.int64)
     pointer = faiss().swig_ptr
@@ -114,7 +114,10 @@ def add_to_lists(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int
 
 
 def oversamples(storage: VectorStorage) -> tuple[int, ...]:
-    """Return the oversampling factors worth trying; empty if scores are final without rescoring."""
+    """Return the oversampling factors (candidates per result) to calibrate.
+
+    Empty if scores are final without rescoring.
+    """
     codec = storage.used_codec
     if storage.lossless or storage.kept == "none":
         return ()
@@ -126,16 +129,19 @@ def oversamples(storage: VectorStorage) -> tuple[int, ...]:
 
 
 def ladder_values(most: int) -> list[int]:
-    """Return numbers from 1 to `most`. Each is about 1.4 times the one before; above 100, twice."""
+    """Return ascending values of a search parameter to calibrate, from 1 to `most`.
+
+    Each value is about 1.4 times the previous one; above 100, twice.
+    """
     fine = [round(2 ** (step / 2)) for step in range(14)]
     coarse = [2**step for step in range(7, 31)]
     return sorted({min(most, number) for number in (*fine, *coarse)})
 
 
 def ladder(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
-    """Return settings to calibrate: the parameter `name` with each value and oversampling factor.
+    """Return search parameters to calibrate: each value of `name` with each oversampling factor.
 
-    The last settings combine the largest value with larger factors.
+    The last ones combine the largest value with larger oversampling factors.
     """
     wanted = oversamples(storage)
     if not wanted:

@@ -26,7 +26,7 @@ LEAST_HALF = 2.0**-14
 
 
 class Originals:
-    """A VectorSource over a matrix in memory or in a mapped file."""
+    """Original vectors: a VectorSource over a matrix in memory or in a mapped file."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Originals:
         return rows.astype(np.float32, copy=self._file is None)
 
     def expect(self, rows: NDArray[np.int64]) -> None:
-        """Prefetch rows that will be read next, if the file is cold. Row -1 is ignored."""
+        """Prefetch rows that will be read next, if the vectors are `cold`. Row -1 is ignored."""
         if self._cold and self._file is not None:
             row_bytes = self.width * self.array.itemsize
             prefetch(self._file.mapping, self._file.offset, row_bytes, rows)
@@ -94,8 +94,8 @@ def write(
 ) -> None:
     """Write vectors.npy into `directory`.
 
-    blocks: returns blocks of the vectors, float32 [n, width]; may be called twice. half: store
-    float16 unless a vector would overflow or lose precision; otherwise float32.
+    blocks: returns all vectors in blocks, float32 [n, width]; may be called twice. half: store
+    float16, unless a vector would overflow or lose too much precision; otherwise store float32.
     """
     if half:
         with NpyWriter(directory / FILE, np.float16, columns=width) as writer:

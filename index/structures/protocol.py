@@ -43,9 +43,10 @@ class IndexConfig(Config):
     search_fields: fields of the configuration that affect only searches, not stored files.
     on_disk:       True if searches read few pages of large files. Originals are then usually not in
                    memory.
-    extra:         extra of Twindex that the index requires, and the module that it installs.
+    extra:         extra of Twindex that the index requires, and the module that it installs; None:
+                   no extra.
 
-    A field `flat_below` sets a number of passages. Smaller segments are searched exactly.
+    If a subclass has a field `flat_below`, segments with fewer passages are searched exactly.
     """
 
     made_by: ClassVar[str]
@@ -77,7 +78,7 @@ class IndexConfig(Config):
 
     @property
     def search(self) -> VectorSearch:
-        """Default search parameters. Stored numbers are not checked against bounds."""
+        """Search parameters of the configuration, used by default. Their bounds are not checked."""
         fields = dict(self)
         given = {name: fields.get(name) for name in ("recall", *self.parameters)}
         return VectorSearch.stored(given)
@@ -92,9 +93,11 @@ C = TypeVar("C", bound=IndexConfig)
 
 
 def settings(storage: VectorStorage, kind: type[C]) -> C:
-    """Return the index configuration. Raises TypeError if it is not of class `kind`."""
+    """Return `storage.index`. Raises TypeError if it is not an instance of `kind`."""
     if not isinstance(storage.index, kind):
-        raise TypeError(f"expected {kind.__name__}, got {type(storage.index).__name__}")
+        raise TypeError(
+            f"the index configuration must be a {kind.__name__}, got {type(storage.index).__name__}"
+        )
     return storage.index
 
 
@@ -110,7 +113,7 @@ def codecs_of(index: type[IndexConfig]) -> tuple[str, ...]:
 
 
 class VectorFields(Config):
-    """Storage options of the vectors of a leg."""
+    """Options for storing the vectors of a dense leg."""
 
     index: Annotated[IndexConfig, OneOf(STRUCTURES)] = Field(
         default_factory=lambda: STRUCTURES.parse({"kind": "flat"})
@@ -127,7 +130,7 @@ class VectorFields(Config):
 
 
 class VectorStorage(VectorFields):
-    """Storage options of vectors, with derived properties. See `VectorFields`."""
+    """The options of `VectorFields`, with properties derived from them."""
 
     @property
     def used_codec(self) -> CodecConfig | None:
@@ -141,7 +144,7 @@ class VectorStorage(VectorFields):
 
     @property
     def held_codec(self) -> CodecConfig:
-        """The codec of the index. Not available for ScaNN, which has no codec."""
+        """Like `used_codec`, but never None: it must not be called for ScaNN."""
         codec = self.used_codec
         assert codec is not None, "ScaNN has no codec"
         return codec
@@ -183,11 +186,15 @@ class VectorStorage(VectorFields):
         return self
 
     def check(self) -> None:
-        """Raise ValueError for options that conflict: index, codec and originals."""
+        """Raise ValueError if index, codec and originals conflict."""
         given = self.codec
         if given is not None and not self.index.supports_codec(type(given), given.kind):
             codecs = codecs_of(type(self.index))
-            able = f"use {', '.join(codecs)}" if codecs else "remove codec, it has its own"
+            able = (
+                f"use {', '.join(codecs)}"
+                if codecs
+                else "remove codec, because the index has its own"
+            )
             raise ValueError(
                 f"the index {self.index.kind} does not support codec {given.kind}: {able}"
             )
@@ -196,7 +203,8 @@ class VectorStorage(VectorFields):
         if self.kept == "none" and (codec is None or not codec.decodable):
             held = f"the index {self.index.kind}" if codec is None else f"the codec {codec.kind}"
             raise ValueError(
-                f"originals: {held} cannot decode vectors, so originals must be kept: use float16"
+                f"{held} cannot decode vectors, so originals must be kept: "
+                'set originals to "float16"'
             )
 
 
@@ -227,8 +235,8 @@ class Structure(Protocol):
         """Write the files of the index into `directory`. Other files there stay unchanged.
 
         memory: bytes that the build may use, approximately, in addition to `building_bytes`.
-        progress: `advance` is called with numbers of vectors; each vector counts once. The result
-        is deterministic as far as the underlying library allows.
+        progress: `advance` is called with the number of vectors processed since the last call. The
+        result is deterministic as far as the underlying library allows.
         """
 
     @classmethod
@@ -237,26 +245,26 @@ class Structure(Protocol):
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """Return the minimum memory in bytes of a build with `rows` vectors."""
+        """Return the minimum memory, in bytes, to build an index of `rows` vectors."""
 
     def __len__(self) -> int: ...
 
     @property
     def memory(self) -> int:
-        """Bytes in memory of an open index, including mapped pages that each search reads."""
+        """Bytes in memory of an open index, including mapped pages that searches read."""
 
     @property
     def exact_vectors(self) -> Vectors | None:
-        """The original vectors, mapped, if the index itself stores them (a graph over float32).
+        """The original vectors, mapped, if the index itself stores them; None otherwise.
 
-        The segment then keeps no copy of its own. None otherwise.
+        Only a graph over float32 stores them. The segment then has no copy of its own.
         """
 
     def ladder(self) -> Sequence[Parameters]:
-        """Return settings to calibrate, cheapest first, all with the same keys.
+        """Return the search parameters to calibrate, cheapest first, all with the same keys.
 
-        With the key "oversample", the segment requests that many candidates for each result and
-        rescores them. Without the key, or with 0, the scores of the index are final.
+        If they contain "oversample", the segment requests that many candidates for each result and
+        rescores them. Without it, or with 0, the scores of the index are final.
         """
 
     def cost(self, parameters: Parameters, k: int) -> float:

@@ -1,4 +1,4 @@
-"""Configuration that approximate indexes share."""
+"""Base class of the configurations of approximate indexes."""
 
 from __future__ import annotations
 

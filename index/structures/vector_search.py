@@ -16,7 +16,7 @@ Recall = PositiveShare
 
 
 class VectorSearch(Config):
-    """Search parameters of an approximate index: a recall target, or parameters of the index."""
+    """Search parameters of a vector index: a recall target, or numbers that set the effort."""
 
     recall: Recall | None = None
     """Recall target: share of the true nearest neighbours to find. 1: exact search."""
@@ -37,6 +37,6 @@ class VectorSearch(Config):
 
     @property
     def parameters(self) -> dict[str, int]:
-        """The parameters that are set, without `recall`."""
+        """The parameters that are not None, by name, without `recall`."""
         given = {"nprobe": self.nprobe, "ef": self.ef, "oversample": self.oversample}
         return {name: value for name, value in given.items() if value is not None}

@@ -1,1 +1,1 @@
-"""An index that compares every vector."""
+"""The flat index: compares a query with every vector."""

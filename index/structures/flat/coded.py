@@ -1,4 +1,4 @@
-"""Flat indexes over codes: each search compares every code.
+"""Flat indexes over codes (encoded vectors): each search compares the query with every code.
 
 codes.npy  the codes; see `structures.codes`
 codec.npz  the fitted arrays of the codec
@@ -35,7 +35,7 @@ QUICKER = 2
 
 
 class CodedFlat:
-    """A Structure that compares every vector by its code. Exact except for the codec loss."""
+    """A Structure that compares a query with every code. Exact except for the codec loss."""
 
     exact_vectors = None
     """See Structure. This index stores only codes."""
@@ -67,7 +67,7 @@ class CodedFlat:
         file = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if file.array.shape[1] != codec.stride:
             raise ValueError(
-                f"{CODES}: expected {codec.stride} bytes per code, got {file.array.shape[1]} bytes"
+                f"each code in {CODES} must have {codec.stride} bytes, got {file.array.shape[1]}"
             )
         return cls(codec, file, "oversample" in storage.parameters)
 
@@ -103,10 +103,10 @@ class CodedFlat:
 
 
 class FaissFlat(IvfLists):
-    """A Structure that compares every vector with a codec of FAISS: product quantisation or RaBitQ.
+    """A Structure that compares a query with every vector, encoded by FAISS (codec pq or rabitq).
 
     It uses one inverted list, because FAISS filters rows in lists but not in its flat indexes.
-    Scores are those of FAISS, without restored vector lengths.
+    Scores are those of FAISS, which do not restore the lengths of the vectors.
     """
 
     @classmethod

@@ -11,7 +11,7 @@ from ..protocol import CODED_FROM, STRUCTURES, IndexConfig, Structure, VectorSto
 
 @STRUCTURES.register
 class FlatConfig(IndexConfig):
-    """An index that compares every vector. Results are exact, except for the loss of the codec."""
+    """Compares a query with every vector. Results are exact, except for the loss of the codec."""
 
     made_by = ".coded:CodedFlat"
     search_fields = ()

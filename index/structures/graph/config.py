@@ -13,7 +13,7 @@ from ..vector_search import VectorSearch
 
 @STRUCTURES.register
 class HnswConfig(ApproximateConfig):
-    """An HNSW graph (Malkov and Yashunin 2018), with FAISS."""
+    """A graph of neighbours: HNSW (Malkov and Yashunin 2018), with FAISS."""
 
     made_by = ".graph:HnswGraph"
     effort = "ef_search"

@@ -36,7 +36,7 @@ class HnswGraph:
     """A Structure that searches an HNSW graph."""
 
     def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
-        """size: bytes of the file, which is mapped and read completely."""
+        """size: bytes of hnsw.faiss. Searches map and read the whole file."""
         self._index = index
         self._storage = storage
         self.memory = size
@@ -78,7 +78,10 @@ class HnswGraph:
         kind = faiss().IndexHNSWFlat if flat else faiss().IndexHNSWSQ
         if not isinstance(index, kind) or index.storage.ntotal != index.ntotal:
             content = "float32 vectors" if flat else "codes"
-            raise ValueError(f"{path}: not an HNSW graph over {content}")
+            raise ValueError(
+                f"{path.name} must be an HNSW graph with {content} for every node, "
+                f"got {type(index).__name__}"
+            )
         return cls(index, storage, path.stat().st_size)
 
     @classmethod

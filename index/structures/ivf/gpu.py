@@ -1,4 +1,4 @@
-"""FAISS on GPUs (extra `gpu`). Used if the installed FAISS finds a GPU. Results are the same."""
+"""FAISS on GPUs (extra `gpu`), used if FAISS finds one. Results equal those on a CPU."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Inverted lists (Sivic and Zisserman 2003) of coded vectors, with FAISS.
 
     ivf.faiss    centres and lists, in FAISS's format; the lists are held in memory
-    lengths.npy  float32 [rows], lengths of the original vectors; only without originals, where
-                 decoded vectors get these lengths
+    lengths.npy  float32 [rows], lengths of the original vectors, to which decoded vectors are
+                 scaled; exists only if no originals are stored
 
 A vector is stored in the list of the centre with the largest inner product. With 4-bit product
 quantisation it is stored in a second list too (`spilling.py`). Measured at 200,000 vectors: recall
@@ -51,7 +51,7 @@ _DEVICE_LIMIT = 2_048
 
 
 class IvfLists:
-    """A Structure that scans the inverted lists nearest to a query."""
+    """A Structure that scans the inverted lists whose centres are nearest to a query."""
 
     exact_vectors = None
     """See Structure. Vectors are stored in the order of the lists, not of the rows."""
@@ -59,7 +59,7 @@ class IvfLists:
     def __init__(
         self, index: Any, lengths: NpyFile[np.float32] | None, storage: VectorStorage, size: int
     ) -> None:
-        """lengths: of the vectors, if no originals are kept. size: bytes of the index file."""
+        """lengths: mapped lengths.npy; None if originals are stored. size: bytes of ivf.faiss."""
         self._index = index
         self._replicas = _replicas(storage, index.nlist)
         self._lengths = lengths
@@ -116,7 +116,9 @@ class IvfLists:
         path = directory / FILE
         index = faiss_calls.read(path)
         if not isinstance(index, faiss().IndexIVF):
-            raise ValueError(f"{path}: not an IVF index of FAISS")
+            raise ValueError(
+                f"{path.name} must be an IVF index of FAISS, got {type(index).__name__}"
+            )
         if isinstance(index, faiss().IndexIVFPQFastScan):
             index.fine_quantizer = index.pq  # FAISS 1.15 does not restore it.
         lengths: NpyFile[np.float32] | None = None
@@ -125,7 +127,7 @@ class IvfLists:
         if storage.kept == "none":
             lengths = NpyFile(directory / LENGTHS, np.float32)
             if len(lengths) != rows:
-                raise ValueError(f"{LENGTHS}: expected {rows} lengths, got {len(lengths)}")
+                raise ValueError(f"{LENGTHS} must have {rows} lengths, got {len(lengths)}")
         return cls(index, lengths, storage, path.stat().st_size)
 
     @classmethod
@@ -192,10 +194,16 @@ def _check_rows(index: Any, rows: int, path: Path) -> None:
         if size:
             here = faiss().rev_swig_ptr(lists.get_ids(number), size)
             if here.min() < 0 or here.max() >= rows:
-                raise ValueError(f"{path}: list {number} has row numbers outside 0 to {rows - 1}")
+                raise ValueError(
+                    f"row numbers in list {number} of {path.name} must be from 0 to {rows - 1}, "
+                    f"got {here.min()} to {here.max()}"
+                )
             seen[here] = True
     if not seen.all():
-        raise ValueError(f"{path}: row {int(seen.argmin())} is in no list")
+        raise ValueError(
+            f"every row from 0 to {rows - 1} must be in a list of {path.name}, "
+            f"but row {int(seen.argmin())} is in no list"
+        )
 
 
 def _sampled(lists: int) -> int:
@@ -209,8 +217,9 @@ def _replicas(storage: VectorStorage, lists: int) -> int:
 def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
     """Return an empty FAISS index whose codes do not depend on the centre of their list.
 
-    A query then needs one table for all lists, with the same recall (measured). RaBitQ codes are an
-    exception. plain: store PQ codes one by one; the index can be converted to FastScan later.
+    A query then needs one table of distances for all lists, with the same recall (measured). RaBitQ
+    codes depend on the centre. plain: do not store PQ codes in the layout of FastScan yet, so that
+    vectors can be added to chosen lists.
     """
     library, codec = faiss(), storage.held_codec
     width, lists, metric = quantizer.d, quantizer.ntotal, library.METRIC_INNER_PRODUCT
@@ -235,7 +244,7 @@ def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
 
 
 def _code_bytes(storage: VectorStorage, width: int) -> int:
-    """Return the approximate bytes per code."""
+    """Return the approximate bytes of the code of a vector with `width` dimensions."""
     codec = storage.held_codec
     match codec:
         case PqCodec():

@@ -1,8 +1,9 @@
 """Choice of a second list for each vector (SOAR, Sun et al., NeurIPS 2023).
 
-The list of the nearest centre is missed by queries that lie in the direction of the residual. A
-second list helps if its residual is orthogonal to the first: different queries then miss it.
-For the nearest centre c and r = x - c, the second centre c' is the one that minimises
+The residual of vector x in the list of centre c is r = x - c. Queries in the direction of the
+residual miss the list of the nearest centre. A second list helps if its residual is orthogonal to
+the first one: different queries then miss it. With r for the nearest centre c, the second centre c'
+is the one that minimises
 
     |x - c'|^2 + WEIGHT * ((x - c') . r / |r|)^2
 
@@ -45,7 +46,10 @@ def two_lists(vectors: Vectors, centres: Vectors, exact: Any) -> NDArray[np.int6
 
 
 def distinct(found: Ranking, k: int) -> Ranking:
-    """Return the first k distinct rows of each query. Repeated rows must have equal scores."""
+    """Remove repeated rows from search results and return the first k of each query.
+
+    Repeated rows must have equal scores.
+    """
     kept = Ranking.empty(len(found.rows), k)
     _distinct(found.rows, found.scores, kept.rows, kept.scores)
     return kept

@@ -12,7 +12,7 @@ from ..recall import ApproximateConfig
 
 @STRUCTURES.register
 class ScannConfig(ApproximateConfig):
-    """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree; extra `scann`."""
+    """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree. Needs extra `scann`."""
 
     made_by = ".scann:ScannTree"
     usual_codec = None

@@ -52,7 +52,7 @@ class ScannTree:
     """See Structure. The tree stores only codes."""
 
     def __init__(self, searcher: Any, rows: int, leaves: int, size: int) -> None:
-        """rows: number of vectors. leaves: leaves of the tree. size: bytes of all files."""
+        """rows: number of vectors. leaves: number of tree leaves. size: bytes of all files."""
         self._searcher = searcher
         self._rows = rows
         self._leaves = leaves
@@ -73,7 +73,9 @@ class ScannTree:
         """See Structure. Loads all vectors into memory."""
         if storage.kept == "none":
             raise ConfigError(
-                'ScaNN cannot decode vectors: use "float16" or "float32"', field="originals"
+                'ScaNN cannot decode vectors, so "none" is not supported: '
+                'use "float16" or "float32"',
+                field="originals",
             )
         library = _scann()
         everything = np.empty((len(vectors), vectors.width), np.float32)
@@ -103,19 +105,24 @@ class ScannTree:
         library = _scann()
         shape = load(directory / SHAPE)
         if shape.shape != (3,) or shape.dtype != np.int64 or (shape < 1).any():
-            raise ValueError(f"{SHAPE}: expected 3 positive int64 numbers")
+            raise ValueError(
+                f"{SHAPE} must contain 3 positive int64 numbers, "
+                f"got {shape.dtype} {np.array2string(shape, threshold=3)}"
+            )
         if (directory / "scann_docids.pkl").exists():  # Loading a pickle can run code.
             raise ValueError(
-                f"{directory}: scann_docids.pkl is a pickle, which may run code: remove it"
+                "scann_docids.pkl is a pickle, which could run code when loaded: remove the file"
             )
         (directory / ASSETS).stat()
         try:
             searcher = library.load_searcher(str(directory))
         except (RuntimeError, ValueError) as error:
-            raise OSError(f"{directory}: ScaNN cannot read it") from error
+            raise OSError(f"ScaNN cannot read its files, {ASSETS} and others ({error})") from error
         rows, _, leaves = shape.tolist()
         if searcher.size() != rows:
-            raise ValueError(f"{SHAPE}: has {rows} vectors, the index has {searcher.size()}")
+            raise ValueError(
+                f"{SHAPE} requires {rows} vectors, but the ScaNN files have {searcher.size()}"
+            )
         size = sum(file.stat().st_size for file in directory.iterdir() if _own(file))
         return cls(searcher, rows, leaves, size)
 
@@ -159,7 +166,7 @@ class ScannTree:
 
     def read(self, start: int, stop: int) -> Vectors:
         """Raise ValueError: ScaNN cannot decode vectors. Originals are always kept."""
-        raise ValueError("ScaNN cannot decode vectors: read the originals")
+        raise ValueError("ScaNN cannot decode vectors: read the originals of the segment")
 
 
 def _scann() -> Any:
@@ -170,5 +177,5 @@ def _scann() -> Any:
 
 
 def _own(file: Path) -> bool:
-    """Return True for a file that ScaNN wrote, False for a file of the segment."""
+    """Return True for a file of this index, False for other files of the segment."""
     return file.name not in ("vectors.npy", "projection.npz", "storage.json")

@@ -1,4 +1,4 @@
-"""Out-of-core build of a spann index. Reads all vectors twice, in order.
+"""Build of a spann index whose vectors do not fit into memory. Reads all vectors twice, in order.
 
     1  reads a sample that fits into memory, fits the codec, selects the heads, and chooses the
        maximum number of lists per vector
@@ -54,7 +54,7 @@ READ = 8_192
 
 
 def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
-    """Return the bytes that a build needs at least: heads, their graph, 2 bytes per vector."""
+    """Return the minimum memory of a build, in bytes: heads, their graph, 2 per vector, 32 MiB."""
     # An estimate: assumes one byte per dimension in a code.
     heads = head_count(rows, width, settings(storage, SpannConfig))
     return heads * 4 * width + Heads.building_bytes(heads, width) + 2 * rows + (32 << 20)
@@ -93,7 +93,11 @@ def build(
         memberships = np.zeros(len(vectors), dtype=np.uint8)
         lengths = write_lists(directory, spill, codec.stride, limit, memberships)
     if not memberships.all():
-        raise RuntimeError(f"{np.count_nonzero(memberships == 0):,} vectors are in no list")
+        raise RuntimeError(
+            f"every vector must be in a list of the spann index, but "
+            f"{np.count_nonzero(memberships == 0):,} of {len(vectors):,} are in none: "
+            "this is a bug in Twindex"
+        )
     report = {
         "rows": len(vectors),
         **state.chosen,
@@ -115,7 +119,7 @@ def _choose(
     memory: int,
     seconds: dict[str, float],
 ) -> dict[str, Any]:
-    """Fit the codec and select the heads. Return the choices, for the checkpoint and the report.
+    """Stage 1: fit the codec and select the heads. Return `Checkpoint.chosen`.
 
     Writes codec.npz, heads.faiss, scratch/heads.npy, and scratch/rows.npy (rows of the heads).
     """
@@ -155,7 +159,7 @@ def _choose(
 
 
 def _sample(vectors: VectorSource, wanted: int) -> tuple[NDArray[np.int64], Vectors]:
-    """Return the row numbers of a random sample, ascending, and its vectors, float32 [n, d]."""
+    """Return the row numbers of a random sample, ascending, and their vectors, float32 [n, d]."""
     rows = random_rows(len(vectors), wanted, SEED)
     sample = np.empty((len(rows), vectors.width), dtype=np.float32)
     for start in range(0, len(vectors), READ):
@@ -176,7 +180,10 @@ def _assign(
     state: Checkpoint,
     progress: Progress,
 ) -> Checkpoint:
-    """Write the lists and codes of all vectors to the scratch files. Return the last checkpoint."""
+    """Stage 2: write the lists and codes of vectors to scratch files. Return the last checkpoint.
+
+    Begins after the vectors that `state` counts as assigned.
+    """
     scratch = directory / SCRATCH
     heads = Heads.open(directory)
     directions = np.load(scratch / "heads.npy")

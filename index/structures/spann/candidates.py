@@ -33,7 +33,9 @@ def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) ->
 
 
 def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
-    """Return the rows of `others` with the largest inner products, int64 [n, count], best first.
+    """Return the rows of `others` with the largest inner products with each vector, best first.
+
+    The result is int64 [n, count].
 
     Ties are ordered by row. vectors: float32 [n, d]. others: float32 [m, d], m >= count.
     """
@@ -49,7 +51,11 @@ def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
 
 @kernel
 def _keep(products: Vectors, first: int, best: Vectors, nearest: Lists) -> None:
-    """Merge products [n, m] of rows `first` and on into the sorted best of each vector."""
+    """Update the best rows of each vector with its inner products with more rows.
+
+    products: inner products with rows `first`, `first` + 1, ..., [n, m]. best, nearest: largest
+    products, descending, and their rows, [n, count]; updated in place.
+    """
     last = best.shape[1] - 1
     for row in range(products.shape[0]):
         for column in range(products.shape[1]):

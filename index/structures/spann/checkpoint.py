@@ -1,4 +1,4 @@
-"""Checkpoints of a build, from which a killed build continues."""
+"""Checkpoints of the build of a spann index, from which a killed build continues."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, scratch: Path, source: str) -> Checkpoint | None:
-        """Return the saved checkpoint; None if it is missing, damaged or of another source."""
+        """Return the saved checkpoint; None if it is missing, damaged or has another `source`."""
         try:
             found = cls(**json.loads((scratch / FILE).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -61,7 +61,7 @@ class Checkpoint:
 def input_digest(vectors: VectorSource, storage: VectorStorage, memory: int) -> str:
     """Return a SHA-256 hex digest of the inputs of a build.
 
-    Covers storage, memory, the shape of the vectors, and CHECKED of the vectors.
+    Covers storage, memory, the shape of the vectors, and the values of CHECKED vectors.
     """
     rows = len(vectors)
     digest = hashlib.sha256(

@@ -1,4 +1,6 @@
-"""Assignment of vectors to lists: the list of the nearest head and lists in other directions.
+"""Assignment of vectors to lists: the list of the nearest head, and lists in other directions.
+
+A head is the vector that represents a list.
 
 Heads are tested from the nearest to the farthest, until enough are accepted. Head c is accepted for
 vector x if

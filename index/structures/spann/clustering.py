@@ -1,11 +1,14 @@
-"""Balanced k-means whose centres are vectors of the data (as in the BKT of SPTAG).
+"""Balanced k-means whose centres are vectors of the data, as in the balanced tree of SPTAG.
 
 Distances are squared Euclidean distances between unit vectors, 2 - 2 x.c. In round t, a vector is
 assigned to
 
     argmin over clusters c of  |x - mean_c|^2 + lambda * (size of c in round t - 1)
 
-    lambda = min(1 / (factor * n), (largest - mean distance within the largest cluster) / n)
+    lambda = min(1 / (factor * n), (maximum - mean) / n)
+
+n is the number of sampled vectors. maximum and mean are those of the distances to the mean within
+the largest cluster. factor is an argument.
 
 The final assignment uses lambda = 0 and replaces each mean by its medoid, the nearest vector.
 """
@@ -43,9 +46,9 @@ BLOCK = 8_192
 def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labels, Labels]:
     """Divide unit vectors into at most k clusters.
 
-    vectors: float32 [n, d], n >= k. factor: see the module. Returns the cluster of each vector,
-    int64 [n], and the row of each cluster's medoid, int64 [clusters]. No cluster is empty. There
-    are fewer than k clusters only if some vectors are equal.
+    vectors: float32 [n, d], n >= k. factor: see the module docstring. Returns the cluster of each
+    vector, int64 [n], and the row of each cluster's medoid, int64 [clusters]. No cluster is empty.
+    There are fewer than k clusters only if some vectors are equal.
     """
     rows = np.arange(len(vectors), dtype=np.int64)
     if len(rows) > max(SAMPLE, 2 * k):
@@ -113,7 +116,9 @@ def _means(sample: Vectors, k: int, factor: float, rng: Generator) -> Vectors:
 def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.int64]) -> Vectors:
     """Return the mean of each cluster, float32 [clusters, d].
 
-    An empty cluster gets the vector of the largest cluster that is farthest from its mean.
+    The mean of an empty cluster is the vector of the largest cluster that is farthest from that
+    cluster's mean. labels: cluster of each vector. own: distance of each vector to the mean of its
+    cluster. sizes: number of vectors of each cluster.
     """
     member = (labels == np.arange(len(sizes))[:, None]).astype(np.float32)
     means: Vectors = (member @ sample) / np.maximum(sizes, 1)[:, None].astype(np.float32)
@@ -126,7 +131,7 @@ def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.in
 
 
 def _medoids(sample: Vectors, means: Vectors) -> Labels:
-    """Return the row nearest to each mean in its cluster; clusters without rows are left out."""
+    """Assign rows to the nearest mean. Return the row nearest to each mean that has rows."""
     distances = _distances(sample, means)
     labels = np.argmin(distances, axis=1)
     distances[labels[:, None] != np.arange(len(means))] = np.inf
@@ -144,7 +149,7 @@ def _nearest(vectors: Vectors, centres: Vectors) -> Labels:
 
 
 def _distances(vectors: Vectors, centres: Vectors) -> Vectors:
-    """Return squared distances of unit vectors to centres, float32 [n, k], assuming |x| = 1."""
+    """Return the squared distances of unit vectors to centres of any length, float32 [n, k]."""
     lengths = np.einsum("kd,kd->k", centres, centres)
     distances: Vectors = vectors @ (-2 * centres.T)
     distances += lengths + 1

@@ -1,4 +1,4 @@
-"""Heads: one vector in memory for each list, with a search for the nearest heads.
+"""Heads: for each list, a vector in memory that represents it. Searches for the nearest heads.
 
     heads.faiss  the heads in a graph (Malkov and Yashunin 2018), or a flat index of few heads
 
@@ -44,10 +44,10 @@ almost all of them."""
 
 
 class Heads:
-    """The heads of all lists, as unit vectors; head i belongs to list i. Safe for threads.
+    """The heads of all lists, as unit vectors. Head i represents list i. Thread-safe.
 
     A graph stores heads as 8-bit integers, which take half the memory of float16. This loses 0.2 to
-    0.4 % of the 8 nearest of 8,000 heads (measured on clustered vectors of 384 dimensions).
+    0.4 % of the 8 nearest among 8,000 heads (measured on clustered vectors of 384 dimensions).
     """
 
     def __init__(self, index: Any) -> None:
@@ -72,7 +72,7 @@ class Heads:
 
     @classmethod
     def building_bytes(cls, heads: int, width: int) -> int:
-        """Return the bytes that `build` needs in addition to its argument."""
+        """Return the memory in bytes that `build` needs in addition to its argument `vectors`."""
         return heads * (5 * width + (2 * NEIGHBORS + 6) * 4 + 64)
 
     @classmethod
@@ -112,9 +112,13 @@ class Heads:
         try:
             index = faiss().read_index(str(path))
         except (RuntimeError, MemoryError) as error:  # A damaged length can be any number.
-            raise ValueError(f"{FILE}: FAISS cannot read it") from error
+            raise ValueError(
+                f"FAISS cannot read {FILE}: expected a complete FAISS index"
+            ) from error
         if not isinstance(index, faiss().IndexHNSWSQ | faiss().IndexFlat):
-            raise ValueError(f"{FILE}: contains another kind of index, not heads")
+            raise ValueError(
+                f"{FILE} must be an IndexHNSWSQ or IndexFlat of FAISS, got {type(index).__name__}"
+            )
         return cls(index)
 
     def nearest(self, queries: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:

@@ -1,7 +1,8 @@
-"""Conversion of spilled entries to posting lists of limited length.
+"""Conversion of the entries in scratch files to posting lists of limited length.
 
-A list always keeps the entries of vectors whose nearest head is its own, so every vector stays in a
-list. The remaining space goes to the nearest other entries.
+An entry is one vector in one list. A list always keeps the entries of vectors that have the head of
+the list as their nearest head, so every vector stays in a list. The remaining space goes to the
+other entries that are nearest to the head.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from .spill import Entries, Spill
 
 
 def length_limit(entries: int, lists: int) -> int:
-    """Return the maximum number of entries per list, for `entries` in `lists` lists."""
+    """Return the maximum length of a list, if `lists` lists have `entries` entries in total."""
     return max(LEAST_LIMIT, math.ceil(LIMIT_RATIO * entries / lists))
 
 
 def entries_to_keep(
     entries: Entries, positions: NDArray[np.int64], limit: int
 ) -> NDArray[np.bool_]:
-    """Return a mask of the entries to keep. positions: position of each entry in its list."""
+    """Return a mask of the entries to keep.
+
+    positions: position of each entry in its list. limit: maximum length of a list.
+    """
     stay: NDArray[np.bool_] = (positions < limit) | (entries["nearest"] != 0)
     return stay
 
@@ -36,8 +40,9 @@ def write_lists(
 ) -> NDArray[np.int64]:
     """Write all posting lists, in order. Return the length of each list, int64 [lists].
 
-    spill: the entries. stride: bytes per code. limit: maximum length of a list. memberships: output
-    array, uint8 [rows], initially zero; receives the number of lists of each vector.
+    spill: scratch files with the entries. stride: bytes per code. limit: maximum length of a list.
+    memberships: output array, uint8 [rows], initially zero; receives the number of lists of each
+    vector.
     """
     lengths = []
     with PostingsWriter(directory, stride) as writer:

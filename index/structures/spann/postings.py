@@ -46,8 +46,8 @@ class PostingsWriter(Closing):
         count = len(rows)
         if codes.shape != (count, self._stride) or rows.dtype != np.int32:
             raise ValueError(
-                f"{count} rows ({rows.dtype}) with codes {codes.shape}, expected int32 rows and "
-                f"codes [{count}, {self._stride}]"
+                f"expected int32 rows and codes of shape ({count}, {self._stride}), "
+                f"got {rows.dtype} rows and codes of shape {codes.shape}"
             )
         first = int(codes_begin(count))
         pages = np.zeros(int(pages_of(count, self._stride)) * PAGE, dtype=np.uint8)
@@ -63,22 +63,26 @@ class PostingsWriter(Closing):
 
 
 class Table:
-    """The table of all lists: lengths, offsets and checksums.
+    """The table of all posting lists. An entry of a list is a row and its code.
 
     counts:    number of entries of each list, int64 [lists].
     offsets:   byte offset of each list in postings.bin, int64 [lists + 1].
     checksums: checksum of each list, uint64 [lists].
     longest:   number of entries of the longest list.
-    entries:   number of entries of all lists.
+    entries:   total number of entries in all lists.
     """
 
     def __init__(self, directory: Path, stride: int) -> None:
         """Raises OSError, or ValueError if lists.npy is damaged or does not match postings.bin."""
         table = load(directory / TABLE)
         if table.dtype != np.uint64 or table.ndim != 2 or table.shape[1] != 2:
-            raise ValueError(f"{TABLE}: expected uint64 [n, 2], got {table.dtype} {table.shape}")
+            raise ValueError(
+                f"{TABLE} must be uint64 of shape (n, 2), got {table.dtype} of shape {table.shape}"
+            )
         if len(table) and int(table[:, 0].max()) > MAX_ROWS:
-            raise ValueError(f"{TABLE}: a list has more than {MAX_ROWS:,} entries")
+            raise ValueError(
+                f"list lengths in {TABLE} must be at most {MAX_ROWS:,}, got {table[:, 0].max():,}"
+            )
         self.counts: NDArray[np.int64] = table[:, 0].astype(np.int64)
         self.checksums: NDArray[np.uint64] = table[:, 1].copy()
         self.offsets = of_lengths(pages_of(self.counts, stride) * PAGE)
@@ -86,19 +90,21 @@ class Table:
         self.entries = int(self.counts.sum())
         wanted, found = int(self.offsets[-1]), (directory / FILE).stat().st_size
         if found != wanted:
-            raise ValueError(f"{FILE}: has {found:,} bytes, but {TABLE} requires {wanted:,}")
+            raise ValueError(
+                f"{FILE} must have {wanted:,} bytes for the lists in {TABLE}, got {found:,}"
+            )
 
     def __len__(self) -> int:
         return len(self.counts)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory."""
+        """Size of the table in memory, in bytes."""
         return self.counts.nbytes + self.offsets.nbytes + self.checksums.nbytes
 
 
 def codes_begin(counts: Any) -> Any:
-    """Return the byte offset of the codes within lists of `counts` entries."""
+    """Return the byte offset of the codes in a list, for lists of `counts` entries."""
     return -(-4 * counts // ALIGNMENT) * ALIGNMENT
 
 
@@ -119,7 +125,7 @@ def checksum(pages: NDArray[np.uint8]) -> int:
 
 @kernel
 def fletcher(words: Any) -> Any:
-    """Compute `checksum` of 32-bit words; compiled functions can call it."""
+    """Return the `checksum` of 32-bit words. Compiled functions can call this one."""
     sums = np.zeros(_LANES, dtype=np.uint32)
     sums_of_sums = np.zeros(_LANES, dtype=np.uint32)
     for row in range(words.size // _LANES):

@@ -37,7 +37,7 @@ _LEAST_BUFFER = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lists in memory, in the order of the request.
+    """Posting lists in memory, in the order in which they were requested.
 
     data:   bytes of all lists, uint8.
     counts: number of entries of each list, int64 [m].
@@ -52,7 +52,7 @@ class Block:
 
 
 class Postings:
-    """The posting lists of one index, on disk. Safe for threads.
+    """The posting lists of one index, on disk. Several threads may read at once.
 
     The file is closed when the object is garbage collected.
     """
@@ -80,7 +80,7 @@ class Postings:
 
     @contextmanager
     def read(self, lists: Lists) -> Iterator[Block]:
-        """Read lists by number. The yielded block is valid only inside the context.
+        """Read lists by number. Yields a block that is valid only inside the `with` statement.
 
         lists: distinct list numbers, int64, ascending. Raises CorruptFileError, which names the
         list, if a checksum does not match.
@@ -100,15 +100,15 @@ class Postings:
                 positions,
             )
             if damaged >= 0:
-                raise self.corrupt(int(lists[damaged]), "its checksum does not match")
+                raise self.corrupt(int(lists[damaged]), "has a wrong checksum")
             yield Block(buffer, *positions)
         finally:
             if len(self._buffers) < _KEPT_BUFFERS:
                 self._buffers.append(buffer)
 
     def corrupt(self, number: int, problem: str) -> CorruptFileError:
-        """Return a CorruptFileError that names a list."""
-        return CorruptFileError(self._path, f"list {number}: {problem}")
+        """Return a CorruptFileError for list `number`. problem: a verb phrase."""
+        return CorruptFileError(self._path, f"list {number} {problem}")
 
     def _buffer(self, size: int) -> NDArray[np.uint8]:
         """Return a buffer of at least `size` bytes with arbitrary content."""
@@ -142,7 +142,7 @@ class Postings:
                 got = os.preadv(self._file, [view[filled : filled + end - begin]], begin)
                 if got == 0:
                     number = int(np.searchsorted(self.table.offsets, begin, side="right")) - 1
-                    raise self.corrupt(number, "the file ends within it")
+                    raise self.corrupt(number, "is incomplete, because the file ends too early")
                 filled, begin = filled + got, begin + got
 
 

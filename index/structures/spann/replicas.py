@@ -43,11 +43,11 @@ MARGIN = 0.15
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """The measured cost of a cap.
+    """The measured cost of a cap, which is a maximum number of lists per vector.
 
-    replicas: the cap, maximum number of lists per vector.
+    replicas: the cap.
     lists:    lists read per query to reach the recall target; 0 if DEPTH lists do not reach it.
-    kept:     mean number of lists per vector.
+    kept:     mean number of lists per vector with this cap.
     bytes:    approximate bytes read per query.
     """
 
@@ -65,12 +65,13 @@ class Cap:
 def measure_caps(
     sample: Vectors, heads: Vectors, graph: Heads, recall: float, vector_bytes: float, seed: int
 ) -> list[Cap]:
-    """Measure the cost of each cap in CAPS for a recall target of the K nearest.
+    """Measure the cost of each cap in CAPS.
 
     sample:       unit vectors, float32 [n, d].
     heads:        float32 [h, d].
     graph:        index of the heads.
-    vector_bytes: bytes of all entries if each vector is in one list, divided by h.
+    recall:       target: share of the K nearest neighbours to find.
+    vector_bytes: mean bytes of a list if each vector is in one list.
     Returns an empty list for fewer than FEWEST vectors or heads.
     """
     if min(len(sample), len(heads)) < FEWEST:

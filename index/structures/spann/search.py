@@ -26,7 +26,7 @@ GROUP = 32 << 20
 
 @dataclass(frozen=True, slots=True)
 class Searcher:
-    """Searches the lists of one index. rows: number of rows of the segment."""
+    """Searches the posting lists of one index. rows: number of rows of the segment."""
 
     heads: Heads
     postings: Postings
@@ -108,7 +108,7 @@ class Searcher:
 
 
 def _positions(piece: Lists, lists: Lists) -> Lists | None:
-    """Return the positions in `piece` of the lists that it contains; None: all of the piece.
+    """Return the positions in `piece` of the `lists` of one query; None: every list of `piece`.
 
     Both arguments ascend. A piece contains every list between its ends that any query needs.
     """

@@ -1,8 +1,9 @@
 """Selection of heads: the medoids of a tree of balanced clusters.
 
-Each cluster gets a number of heads by its size and is divided until each part has one head. Dense
-regions therefore have more heads, and the total is exact. SPTAG instead builds the whole tree and
-searches for thresholds that give about the requested number.
+A head is the vector that represents a list. Each cluster gets a number of heads in proportion to
+its size, and is divided until each part has one head. Dense regions therefore have more heads, and
+the total is exact. SPTAG instead builds the whole tree and searches for thresholds that give about
+the requested number.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def select(vectors: Vectors, count: int, seed: int) -> Rows:
 
 
 def apportion(sizes: NDArray[np.int64], seats: int) -> NDArray[np.int64]:
-    """Distribute `seats` among clusters in proportion to their sizes, int64 [clusters].
+    """Distribute `seats` (heads) among clusters in proportion to their sizes, int64 [clusters].
 
     Each cluster gets at least 1 seat and at most its size. Remaining seats go to the largest
     remainders (Hamilton). Requires len(sizes) <= seats <= sum(sizes) and sizes of at least 1.

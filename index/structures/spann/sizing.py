@@ -47,7 +47,7 @@ MOST_FILES = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Sizes of a build.
+    """Sizes that limit the memory of the build of a spann index.
 
     candidates: number of heads considered for each vector.
     block:      number of vectors assigned at a time.
@@ -74,7 +74,7 @@ def sample_size(rows: int, width: int, memory: int) -> int:
 
 
 def sizes(rows: int, width: int, stride: int, heads: int, replicas: int, memory: int) -> Sizes:
-    """Return sizes for a build in about `memory` bytes, but not less than a useful minimum."""
+    """Return sizes for a build in about `memory` bytes. No size is below a useful minimum."""
     # 16 and 32 candidates give the same 4 lists, except for 1 vector in 100 (clustered vectors).
     candidates = min(heads, max(32, 6 * replicas))
     entry = stride + 32

@@ -51,9 +51,10 @@ def _path(directory: Path, file: int) -> Path:
 
 
 class Spill:
-    """The scratch files of a build.
+    """The scratch files of a build. `len` is the number of files.
 
-    File f holds the lists with list * files // lists == f. Creates `directory` if it is missing.
+    Each file has the entries of a range of lists: list n is in file n * files // lists, where lists
+    and files are the total numbers. Creates `directory` if it is missing.
     """
 
     def __init__(self, directory: Path, lists: int, files: int, stride: int) -> None:
@@ -71,12 +72,12 @@ class Spill:
         return self._type.itemsize
 
     def bounds(self, file: int) -> tuple[int, int]:
-        """Return the range of lists of a file: its first list, and the first of the next file."""
+        """Return the first list of scratch file `file`, and the first list of the next file."""
         files = len(self._paths)
         return -(-file * self._lists // files), -(-(file + 1) * self._lists // files)
 
     def append(self, first: int, lists: Lists, distances: Vectors, codes: Codes) -> None:
-        """Append entries for the rows from `first` on.
+        """Append the entries of consecutive rows from `first` on.
 
         lists, distances: results of `closure.assign`. codes: uint8 [n, stride].
         """
@@ -106,13 +107,13 @@ class Spill:
         return sizes
 
     def truncate(self, sizes: Sequence[int]) -> None:
-        """Truncate the files to sizes that `sync` returned."""
+        """Truncate each file to its size in `sizes`, which `sync` returned."""
         for path, size in zip(self._paths, sizes, strict=True):
             with path.open("ab") as file:
                 file.truncate(size)
 
     def read(self, file: int) -> Entries:
-        """Return the entries of a file, ordered by list, `nearest` first, distance and row."""
+        """Return the entries of a file. Order: list, `nearest` (1 before 0), distance, row."""
         entries: NDArray[Any] = np.fromfile(self._paths[file], dtype=self._type)
         order = np.lexsort(
             (entries["row"], entries["distance"], 1 - entries["nearest"], entries["list"])

@@ -1,7 +1,7 @@
 """SPANN (Chen et al., NeurIPS 2021): inverted lists on disk, their heads in memory.
 
     heads.faiss, postings.bin, lists.npy, codec.npz, spann.json   see heads, postings, build
-    codes.npy   uint8 [rows, stride], each vector once, in order; only if no originals are kept
+    codes.npy   uint8 [rows, stride], the code of each row; only if no originals are stored
 
 A vector is stored in a few lists, so that searches find it by reading few lists. A search reads a
 fixed number of nearest lists. Limiting them by the ratio of distances (epsilon 2 of the paper) did
@@ -38,7 +38,7 @@ LADDER_K = 10
 
 
 class SpannIndex:
-    """A Structure that reads inverted lists from disk."""
+    """A Structure that reads the inverted lists nearest to a query from disk."""
 
     exact_vectors = None
     """See Structure. The lists do not store vectors in row order."""
@@ -86,18 +86,18 @@ class SpannIndex:
         postings = Postings(directory, codec.stride)
         rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")
         if not isinstance(rows, int) or rows < 1:
-            raise ValueError(f"{build.FILE}: rows must be a positive integer, got {rows!r}")
+            raise ValueError(f"rows in {build.FILE} must be a positive integer, got {rows!r}")
         if heads.width != codec.width or len(heads) != len(postings):
             raise ValueError(
-                f"{len(heads)} heads of {heads.width} dimensions do not match "
-                f"{len(postings)} lists with codes of {codec.width} dimensions"
+                f"heads.faiss ({len(heads)} heads of {heads.width} dimensions) does not match "
+                f"lists.npy ({len(postings)} lists) and {CODEC} ({codec.width} dimensions)"
             )
         file: NpyFile[np.uint8] | None = None
         if storage.kept == "none":
             file = NpyFile(directory / CODES, np.uint8, dimensions=2)
             if file.array.shape != (rows, codec.stride):
                 shape = (rows, codec.stride)
-                raise ValueError(f"{CODES}: expected shape {shape}, got {file.array.shape}")
+                raise ValueError(f"{CODES} must have shape {shape}, got {file.array.shape}")
         return cls(Searcher(heads, postings, codec, rows), storage, file)
 
     def ladder(self) -> Sequence[Parameters]:
@@ -145,5 +145,5 @@ class SpannIndex:
     def read(self, start: int, stop: int) -> Vectors:
         """See Structure. Raises ValueError if originals are kept."""
         if self._codes is None:
-            raise ValueError("the index stores no codes by row: read the originals")
+            raise ValueError(f"the index has no {CODES}: read the originals of the segment")
         return self._searcher.codec.decode(self._codes.read(start, stop))

@@ -22,7 +22,7 @@ class TopRows:
     """
 
     def __init__(self, queries: int, k: int, rows: int, entries: int) -> None:
-        """rows: number of rows of the segment. entries: maximum number of entries per query."""
+        """rows: number of rows of the segment. entries: maximum of entries added per query."""
         self._found = Ranking.empty(queries, k)
         self._held = [0] * queries
         self._seen = np.full((queries, slots(rows, entries)), -1, dtype=np.int32)
@@ -68,7 +68,7 @@ class TopRows:
 
 
 def slots(rows: int, entries: int) -> int:
-    """Return the size of a query's hash table: a power of two, over twice the rows it can hold."""
+    """Return the size of a query's hash table: a power of two, over twice its maximum of rows."""
     return 1 << (2 * min(rows, entries)).bit_length()
 
 
@@ -85,8 +85,10 @@ def _offer(
     held: int,
     seen: Any,
 ) -> tuple[int, int]:
-    """Add entries to a heap whose worst row is at position 0. `begins` are byte offsets.
+    """Add entries to a heap of `held` rows, whose worst row is at position 0.
 
+    words: data of the block. begins: byte offset of the row numbers of each list. counts: entries
+    of each list. end: number of rows of the segment. rows, scores: the heap. seen: the hash table.
     Returns the number of rows in the heap and the result of `TopRows.offer`.
     """
     entry = 0
@@ -115,7 +117,7 @@ def _offer(
 
 @kernel
 def _insert(seen: Any, row: int) -> bool:
-    """Insert a row into a hash table with open addressing. Return False if it was present."""
+    """Insert a row into a hash table with open addressing. Return False if the row was present."""
     mask = len(seen) - 1
     slot = (row * 0x9E3779B1 >> 8) & mask
     while seen[slot] >= 0:
@@ -133,7 +135,7 @@ def _worse(score: float, row: int, other_score: float, other_row: int) -> bool:
 
 @kernel
 def _sift_up(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
-    """Insert a row into a heap of `at` rows."""
+    """Insert a row and its score into a heap of `at` rows."""
     while at > 0:
         parent = (at - 1) // 2
         if not _worse(score, row, scores[parent], rows[parent]):
@@ -145,7 +147,7 @@ def _sift_up(rows: Any, scores: Any, at: int, row: int, score: float) -> None:
 
 @kernel
 def _sift_down(rows: Any, scores: Any, held: int, row: int, score: float) -> None:
-    """Replace the worst row of a heap."""
+    """Replace the worst row of a heap of `held` rows."""
     at = 0
     while 2 * at + 1 < held:
         child = 2 * at + 1
@@ -161,7 +163,7 @@ def _sift_down(rows: Any, scores: Any, held: int, row: int, score: float) -> Non
 
 @kernel
 def _sort(rows: Any, scores: Any, held: int) -> None:
-    """Sort a heap in place, best row first."""
+    """Sort a heap of `held` rows in place, best row first."""
     for last in range(held - 1, 0, -1):
         row, score = rows[last], scores[last]
         rows[last], scores[last] = rows[0], scores[0]

@@ -215,7 +215,7 @@ def test_numbers_are_checked_beyond_the_first_block(tmp_path: Path) -> None:
         file = NpyFile(tmp_path / "numbers.npy", np.int64)
         with pytest.raises(ValueError, match="ascend"):
             file.check_ascending()
-        with pytest.raises(ValueError, match="0 to 599999"):
+        with pytest.raises(ValueError, match="at least 0 and below 600000"):
             file.check_below(len(numbers))
     np.save(tmp_path / "numbers.npy", numbers)
     file = NpyFile(tmp_path / "numbers.npy", np.int64)

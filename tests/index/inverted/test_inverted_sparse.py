@@ -201,16 +201,16 @@ def test_damaged_rows_of_a_delta_are_rejected() -> None:
         packed[:6],
         packed + b"\0" * 8,
     ):
-        with pytest.raises(ValueError, match=r"packed|ind"):
+        with pytest.raises(ValueError, match=r"stored sparse vector|ind"):
             SparseDelta.unpack([packed, wrong])
 
 
 @pytest.mark.parametrize(
     ("terms", "lengths", "vocabulary", "message"),
     [
-        ([0, -1], [2], 10, "a term number is outside 0 to 9"),
-        ([0, 10], [2], 10, "a term number is outside 0 to 9"),
-        ([0, 1], [1], 10, "2 terms and 2 values do not match rows of 1 postings"),
+        ([0, -1], [2], 10, "term numbers must be from 0 to 9, got -1 to 0"),
+        ([0, 10], [2], 10, "term numbers must be from 0 to 9, got 0 to 10"),
+        ([0, 1], [1], 10, "rows with 1 postings need .* got 2 terms and 2 values"),
         ([0, 1], [2], 9, "vocabulary must be at least 10, got 9"),
     ],
 )

@@ -93,10 +93,10 @@ def test_read_returns_decoded_vectors(built):
 def test_damaged_files_are_rejected(tmp_path):
     config = storage("int8")
     CodedFlat.build(tmp_path, Source(vectors()), config, 1 << 20, NoProgress())
-    with pytest.raises(ValueError, match="not a file of int4"):
+    with pytest.raises(ValueError, match="must be 'int4', got"):
         CodedFlat.open(tmp_path, storage("int4"))
     np.save(tmp_path / CODES, np.zeros((5, 3), np.uint8))
-    with pytest.raises(ValueError, match="3 bytes"):
+    with pytest.raises(ValueError, match=r"bytes, got 3$"):
         CodedFlat.open(tmp_path, config)
     (tmp_path / CODES).unlink()
     with pytest.raises(OSError, match=r"codes\.npy"):
@@ -145,5 +145,5 @@ def test_faiss_flat_decodes_vectors_and_rejects_damaged_files(tmp_path):
     assert (cosine / np.linalg.norm(sample[100:200], axis=1)).mean() > 0.8
     (file,) = tmp_path.glob("*.faiss")
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(OSError, match="FAISS cannot read it"):
+    with pytest.raises(OSError, match=r"FAISS cannot read .*: expected a complete"):
         FaissFlat.open(tmp_path, config)

@@ -106,5 +106,5 @@ def test_damaged_files_are_rejected(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="cannot read"):
             Heads.open(tmp_path)
     faiss.write_index(faiss.IndexLSH(8, 8), str(tmp_path / FILE))
-    with pytest.raises(ValueError, match="another kind"):
+    with pytest.raises(ValueError, match="must be an IndexHNSWSQ or IndexFlat of FAISS, got"):
         Heads.open(tmp_path)

@@ -174,7 +174,7 @@ def test_concurrent_searches_return_equal_results(tmp_path: Path) -> None:
 def test_an_invalid_row_number_is_reported_with_its_list(tmp_path: Path) -> None:
     made = make(tmp_path, 300, 10)
     smaller = Searcher(made.searcher.heads, made.searcher.postings, made.codec, 100)
-    with pytest.raises(CorruptFileError, match="list 0: has row numbers outside 0 to 99"):
+    with pytest.raises(CorruptFileError, match="list 0 has row numbers outside 0 to 99"):
         smaller.search(some_queries(1), 10, 10, np.ones(100, dtype=bool))
 
 

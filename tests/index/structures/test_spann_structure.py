@@ -165,7 +165,7 @@ def test_heads_with_a_damaged_length_are_rejected(
 def test_heads_of_another_index_are_rejected(built: dict[str, Path], tmp_path: Path) -> None:
     directory = copy(built, "int8", tmp_path)
     heads.Heads.build(VECTORS[:7], 0).save(directory)
-    with pytest.raises(ValueError, match="do not match"):
+    with pytest.raises(ValueError, match="does not match"):
         SpannIndex.open(directory, STORAGES["int8"])
 
 

@@ -38,5 +38,5 @@ def test_exact_search_equals_numpy_for_every_dtype_and_batch_size(
 
 
 def test_queries_of_another_width_are_rejected() -> None:
-    with pytest.raises(InvalidInputError, match="a query has 3 dimensions, the index has 4"):
+    with pytest.raises(InvalidInputError, match="must have 4 dimensions, like the index, got 3"):
         exact.search(np.ones((1, 3), np.float32), np.ones((2, 4), np.float16), 1, None)

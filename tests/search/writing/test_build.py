@@ -292,7 +292,7 @@ def test_a_projection_to_more_dimensions_than_there_are_is_refused_before_encodi
         lambda: build(folder, corpus(3), config),
         lambda: Collection.create(folder, config),
     ):
-        with pytest.raises(ConfigError, match="more than the 64 dimensions") as caught:
+        with pytest.raises(ConfigError, match="but the vectors have 64") as caught:
             make()
         assert caught.value.field == "legs.dense.projection.dimensions"
     assert not exists or list(folder.iterdir()) == []
