@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -38,6 +38,7 @@ from ..index import (
 from ..index.models import absolute, model_names
 from . import parameters
 from .config_difference import config_difference
+from .documents import DocumentMethods
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
 from .finding.pipeline import make_result, search_view
@@ -52,12 +53,8 @@ from .writing.ingest import check_passages
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
-_SCAN_DOCUMENTS = 1_000
-_SCAN_BYTES = 16 << 20
-"""Maximum number, and maximum total size, of the documents that `scan` reads at a time."""
 
-
-class Collection(Closing, MaintenanceMethods):
+class Collection(Closing, DocumentMethods, MaintenanceMethods):
     """Search and change a collection of documents in a folder.
 
     Thread-safe. Several processes may open the same collection.
@@ -241,62 +238,6 @@ class Collection(Closing, MaintenanceMethods):
         deleted = self.store.delete_where(parse_filter(filter))
         self._upkeep.after_write()
         return deleted
-
-    @checked(**parameters.GET)
-    def get(self, id: str) -> Document:  # noqa: A002
-        """Return the document with this id. Raises NotFoundError if there is none."""
-        with self.store.view() as view:
-            return view.get(id)
-
-    @checked(**parameters.DOCUMENTS)
-    def documents(
-        self,
-        *,
-        after: str | None = None,
-        limit: int = 100,
-        filter: Filter | None = None,  # noqa: A002
-        most_bytes: int | None = None,
-    ) -> list[Document]:
-        """Return up to `limit` documents in ascending order of id, starting after the id `after`.
-
-        most_bytes: maximum total size of the returned documents. A single larger document is
-            returned nevertheless.
-        """
-        with self.store.view() as view:
-            return view.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
-
-    @checked(**parameters.COUNT)
-    def scan(self, filter: Filter | None = None) -> Iterator[Document]:  # noqa: A002
-        """Iterate over all documents, or those that match a filter, in ascending order of id.
-
-        At most 1,000 documents are in memory at a time. A document that is written during the scan
-        is included if the scan has not yet passed its id.
-        """
-        condition, after = parse_filter(filter), None
-        while page := self.documents(
-            after=after, limit=_SCAN_DOCUMENTS, filter=condition, most_bytes=_SCAN_BYTES
-        ):
-            yield from page
-            after = page[-1].id
-
-    @checked(**parameters.COUNT)
-    def count(self, filter: Filter | None = None) -> int:  # noqa: A002
-        """Return the number of documents, or of the documents that match a filter."""
-        with self.store.view() as view:
-            return view.count(parse_filter(filter))
-
-    @checked(limit=parameters.LIMIT)
-    def fields(self, limit: int = 100) -> dict[str, set[int]]:
-        """Return the metadata fields that a filter may use: name -> kinds of its values.
-
-        The kinds are `NUMBER`, `STRING` and `BOOLEAN` of `twindex.core.filters`. At most `limit`
-        pairs of name and kind are returned.
-        """
-        found: dict[str, set[int]] = {}
-        with self.store.view() as view:
-            for name, kind in view.fields(limit):
-                found.setdefault(name, set()).add(kind)
-        return found
 
     # -- search ----------------------------------------------------------------------------
 

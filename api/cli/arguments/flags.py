@@ -285,7 +285,7 @@ def _description(config: type[Config], field: str) -> tuple[str, str]:
     text = " ".join((info.description or field.replace("_", " ")).split()).rstrip(".")
     before, *after = re.split(r"\bNone(?: =|:) ", text, maxsplit=1)
     rest = after[0] if after else ""
-    absent = re.split("[;.]", rest, maxsplit=1)[0]
+    absent = re.split(r"[;.](?!\d)", rest, maxsplit=1)[0]
     text = before.rstrip(" ;,.") + rest.removeprefix(absent) if after else text
     text = text if text[1:2].isupper() else text[0].lower() + text[1:]
     if info.is_required():
