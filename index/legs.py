@@ -48,7 +48,7 @@ class LegConfig(Config):
         return part
 
     def delta_part(self) -> type[DeltaPart]:
-        """Return the class of this leg's part in the delta."""
+        """Return the class of this leg's part in the delta, the index in memory."""
         part: type[DeltaPart] = named(self.deltas[self.multi], type(self))
         return part
 

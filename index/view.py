@@ -70,7 +70,7 @@ class View(Protocol):
         """Return the selection of documents that meet the condition `where`; None: of all."""
 
     def among(self, documents: Handles) -> Selection:
-        """Return a selection of the given documents."""
+        """Return the selection of the documents with these handles."""
 
     def search(
         self,
@@ -83,7 +83,7 @@ class View(Protocol):
         """Return the best `depth` documents of one leg for each query.
 
         within: the documents that may be returned. Scores do not depend on it.
-        how: search effort of approximate indexes. None: as configured.
+        how: recall target or parameters of approximate indexes. None: as configured.
 
         Sparse and lexical legs return only documents that share a term with the query. The order of
         equal scores depends on the store.

@@ -23,7 +23,7 @@ _NUMBER = struct.Struct("<I")
 
 
 class Delta:
-    """The passages of documents with numbers above `watermark`, with one part for each leg.
+    """The passages of documents with numbers above `watermark`, with an index for each leg.
 
     watermark: highest document number that is in a segment.
     """

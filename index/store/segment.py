@@ -1,7 +1,8 @@
 """A segment: immutable files with the passages of a range of document numbers.
 
     segments/<id>/numbers.npy   int64 [n]     document number of each passage, ascending
-                  spans.npy     int32 [n, 2]  first and last+1 character; -1, -1 = whole document
+                  spans.npy     int32 [n, 2]  first and last+1 character of each passage; -1, -1:
+                                              the whole document
                   <leg>/...                   the files of one leg
 
 A segment covers all numbers from `first` to `last`. Some of them may be deleted or unused. The
@@ -53,9 +54,9 @@ class Parts(dict[str, P]):
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """The document and the character range of each row of a segment or of the delta.
+    """The document and the character range of each passage in a segment or in the delta.
 
-    numbers: int64 [n], document number of each row, ascending.
+    numbers: int64 [n], document number of each passage, ascending.
     spans: int32 [n, 2], first and last+1 character; -1, -1 for a whole document.
     """
 
@@ -67,7 +68,10 @@ class Passages:
 
 
 class Segment:
-    """One segment, with memory-mapped files."""
+    """One segment of a collection, with memory-mapped files.
+
+    row: row of the segment in the database. passages: its passages. legs: leg -> its index.
+    """
 
     def __init__(self, row: SegmentRow, passages: Passages, legs: Mapping[str, SegmentPart]):
         self.row = row

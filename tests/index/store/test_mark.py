@@ -186,6 +186,7 @@ def test_a_damaged_or_missing_mark_loses_no_data_and_is_replaced(tmp_path):
         mark.path.write_bytes(damaged)
         (problem,) = LocalStore.verify(path)
         assert "collection.mark: is damaged" in problem
+        assert problem.endswith("; no document is lost; the next write replaces the file")
         with Collection.open(path, read_only=True) as collection:
             assert collection.count() == 5
         Collection.open(path).close()
