@@ -4,9 +4,9 @@ A part is the index of one leg in one segment or in the delta. The score of pass
 
     score(q, p) = sum over the vectors of q of the maximum over the vectors of p of their product
 
-Each part wraps an inner part, which is made for legs with one vector for each passage. The rows of
-the inner part are single vectors. An array of offsets maps each passage to its vectors. The rows of
-the outer part are passages, as in every leg. In a sparse leg, a query vector that shares no term
+Each part wraps the kind of part that legs with one vector for each passage have. The rows of the
+wrapped part are single vectors. An array of offsets maps each passage to its vectors. The rows of
+the wrapping part are passages, as in every leg. In a sparse leg, a query vector that shares no term
 with any vector of a passage adds nothing to its score.
 """
 
@@ -32,7 +32,7 @@ _NUMBER = struct.Struct("<I")
 
 
 class MaxSim(Protocol):
-    """The method that a part needs to serve as the inner part; see the module docstring."""
+    """The method with which an index of single vectors ranks passages with several vectors."""
 
     def max_sim(
         self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
@@ -47,19 +47,18 @@ class MaxSim(Protocol):
 
 
 class SingleSegment(SegmentPart, MaxSim, Protocol):
-    """An inner part in a segment. A row is one vector."""
+    """An index of single vectors in a segment, wrapped by `MultiSegment`. A row is one vector."""
 
 
 class SingleDelta(DeltaPart, MaxSim, Protocol):
-    """An inner part in the delta. A row is one vector."""
+    """An index of single vectors in the delta, wrapped by `MultiDelta`. A row is one vector."""
 
 
 class MultiSegment:
     """The part in a segment of a leg with several vectors for each passage.
 
-    single: class of the inner part, which stores the vectors.
-
-    The directory contains the files of the inner part, and:
+    It wraps an index of single vectors of the class `single`. The directory contains the files of
+    that index, and:
 
     offsets.npy  int64 [passages + 1]  passage p has the vectors offsets[p] to offsets[p + 1]
     """
@@ -129,7 +128,7 @@ class MultiSegment:
 class MultiDelta:
     """The part in the delta of a leg with several vectors for each passage.
 
-    single: class of the inner part, which stores the vectors.
+    It wraps an index of single vectors of the class `single`.
     """
 
     single: ClassVar[type[SingleDelta]]
@@ -192,7 +191,7 @@ class MultiDelta:
 
 
 def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
-    """Return the vectors of all texts, each as a text of its own, and the offsets of the texts.
+    """Return all vectors of `texts` with one vector per row, and the offsets of the texts.
 
     Text t has the vectors offsets[t] to offsets[t + 1] (exclusive). If `texts` has no offsets, each
     text has one vector.
@@ -220,8 +219,8 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
 def explained(vectors: LegPart, rows: range, query: Representation) -> list[Contribution]:
     """Return the contribution of each term to the MaxSim score of one passage.
 
-    vectors: the inner part. rows: the rows of the passage therein. The result is empty for a dense
-    leg.
+    vectors: an index of single vectors. rows: the rows of the passage in it. The result is empty
+    for a dense leg.
 
     The function takes the best row for each query vector and adds up the contributions to these
     products by term. In a contribution, `query` is the sum of the term's weights in the query
@@ -245,8 +244,8 @@ def explained(vectors: LegPart, rows: range, query: Representation) -> list[Cont
 def greatest(vectors: LegPart, rows: range) -> list[TermWeight]:
     """Return the terms of one passage, each with its greatest weight in a vector of the passage.
 
-    vectors: the inner part. rows: the rows of the passage therein. `heaviest_first` orders the
-    result.
+    vectors: an index of single vectors. rows: rows of the passage in it. `heaviest_first` sorts
+    the result.
     """
     weights: dict[str, float] = {}
     for row in rows:

@@ -45,7 +45,10 @@ class MultiDenseSegment(MultiSegment):
 
 
 class MultiDenseDelta(MultiDelta):
-    """The in-memory part of such a leg: the vectors of passages written since the last seal."""
+    """The in-memory part of a dense leg with several vectors per passage.
+
+    It has the passages of documents written since the last seal.
+    """
 
     single = DenseDelta
 

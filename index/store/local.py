@@ -340,7 +340,7 @@ class LocalStore:
             return described(view, self.database)
 
     def pending(self) -> int:
-        """Return the number of passages written and documents deleted since the last seal."""
+        """Return the number of passages in the delta, plus the documents deleted from it."""
         with self.database.read() as connection:
             return count_pending(connection, get_number(connection, "sealed"))
 

@@ -385,7 +385,7 @@ def last_number(connection: sqlite3.Connection) -> int:
 
 
 def count_pending(connection: sqlite3.Connection, sealed: int) -> int:
-    """Return the number of passages and tombstones that were written since the last seal.
+    """Return the number of passages in the delta, plus the number of documents deleted from it.
 
     sealed: highest document number that is in a segment.
 
