@@ -222,9 +222,10 @@ def explained(vectors: LegPart, rows: range, query: Representation) -> list[Cont
     vectors: an index of single vectors. rows: the rows of the passage in it. The result is empty
     for a dense leg.
 
-    The function takes the best row for each query vector and adds up the contributions to these
-    products by term. In a contribution, `query` is the sum of the term's weights in the query
-    vectors. `document` is the mean of its weights in the best rows, weighted by the query weights.
+    For each query vector, the function takes the row with the greatest product. It then adds up the
+    contributions of each term to these products. In a contribution, `query` is the sum of the
+    term's weights in the query vectors. `document` is the mean of its weights in the best rows,
+    weighted by the query weights.
     So `query` times `document` is the term's contribution to the score.
     """
     totals: dict[str, tuple[float, float]] = {}

@@ -329,7 +329,7 @@ def read_config(connection: sqlite3.Connection) -> CollectionConfig:
             ) from error
         raise StorageError(
             f"{path_of(connection)}: this release cannot read the stored configuration "
-            f"({place}: {first['msg']}); use the release that wrote it"
+            f"({place}: {first['msg']}); if a later release wrote it, use that release"
         ) from error
 
 

@@ -116,7 +116,7 @@ def test_damage_in_the_first_page_of_the_log_means_missing_writes(crashed, tmp_p
     """It is not mistaken for an unfinished creation: the database file itself is still empty."""
     assert trial(crashed, tmp_path / "c", 8 * 40) == "missing"
     (found,) = LocalStore.verify(tmp_path / "c", accept=True)
-    assert f"{MISSING}: it is empty" in found
+    assert f"{MISSING} (the database is empty, but collection.mark" in found
 
 
 @pytest.mark.slow
