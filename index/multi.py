@@ -271,11 +271,11 @@ def _split(data: bytes) -> Iterator[bytes]:
     count = _NUMBER.unpack_from(data)[0] if len(data) >= _NUMBER.size else 0
     begin = _NUMBER.size * (1 + count)
     if count == 0 or len(data) < begin:
-        raise ValueError(f"{len(data)} bytes cannot contain {count} vectors")
+        raise ValueError(f"a packed passage of {len(data)} bytes cannot contain {count} vectors")
     lengths = [_NUMBER.unpack_from(data, _NUMBER.size * (1 + i))[0] for i in range(count)]
     if len(data) != begin + sum(lengths):
         raise ValueError(
-            f"expected {sum(lengths)} bytes for {count} vectors, found {len(data) - begin}"
+            f"expected {sum(lengths)} bytes of packed vectors, found {len(data) - begin}"
         )
     for length in lengths:
         yield data[begin : begin + length]

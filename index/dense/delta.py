@@ -94,7 +94,8 @@ class DenseDelta(Termless):
         width = len(packed[0]) // 4 if packed else 0
         if any(len(data) != 4 * width for data in packed):
             raise ValueError(
-                f"expected vectors of {width} dimensions like the first one, found another length"
+                f"expected packed vectors of {width} dimensions like the first one, found another "
+                "length"
             )
         joined = np.frombuffer(b"".join(packed), dtype="<f4")
         return Representation(dense=joined.reshape(len(packed), width).astype(np.float32))

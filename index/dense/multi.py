@@ -73,8 +73,8 @@ class MultiDenseDelta(MultiDelta):
         passages = [_numbers(data) if _is_marked(data) else cls._earlier(data) for data in packed]
         if len({dense.shape[1] for dense in passages}) > 1:
             raise ValueError(
-                f"expected vectors of {passages[0].shape[1]} dimensions like the first ones, found "
-                "another length"
+                f"expected packed vectors of {passages[0].shape[1]} dimensions like the first ones, "
+                "found another length"
             )
         width = passages[0].shape[1] if passages else 0
         dense = np.concatenate([np.empty((0, width), np.float32), *passages])
@@ -98,8 +98,8 @@ def _numbers(data: bytes) -> Vectors:
     count = marked & ~_MARK
     if count == 0 or size not in _TYPES or len(data) != _HEADER.size + count * width * size:
         raise ValueError(
-            f"{len(data)} bytes cannot contain {count} vectors of {width} dimensions ({size} bytes "
-            "a dimension)"
+            f"a packed passage of {len(data)} bytes cannot contain {count} vectors of {width} "
+            f"dimensions ({size} bytes a dimension)"
         )
     numbers = np.frombuffer(data, dtype=_TYPES[size], offset=_HEADER.size)
     vectors: Vectors = numbers.reshape(count, width).astype(np.float32)
