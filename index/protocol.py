@@ -29,8 +29,8 @@ def check_rows(rows: int) -> None:
     """Raise InvalidInputError if a part of a leg would have more than MAX_ROWS rows."""
     if rows > MAX_ROWS:
         raise InvalidInputError(
-            f"a segment can have at most {MAX_ROWS:,} passages or vectors, got {rows:,}; divide "
-            "the documents among several collections"
+            f"a segment can have at most {MAX_ROWS:,} passages (or vectors of passages), got "
+            f"{rows:,}; divide the documents among several collections"
         )
 
 

@@ -73,7 +73,7 @@ class MultiDenseDelta(MultiDelta):
         passages = [_numbers(data) if _is_marked(data) else cls._earlier(data) for data in packed]
         if len({dense.shape[1] for dense in passages}) > 1:
             raise ValueError(
-                f"expected packed vectors of {passages[0].shape[1]} dimensions like the first ones, "
+                f"expected packed vectors of {passages[0].shape[1]} dimensions like the first, "
                 "found another length"
             )
         width = passages[0].shape[1] if passages else 0

@@ -116,7 +116,9 @@ class VectorSegment(Termless):
         else:
             return cls(Originals.open(directory), None, size)
         if len(structure) != known.rows:
-            raise ValueError(f"expected an index of {known.rows} rows, found {len(structure)}")
+            raise ValueError(
+                f"{built.FILE}: lists {known.rows} rows, but the index has {len(structure)}"
+            )
         vectors: Originals | None = None
         if structure.exact_vectors is not None:
             vectors = Originals(structure.exact_vectors)
