@@ -26,6 +26,10 @@ from pathlib import Path
 from typing import Any
 
 _SHOWN = 40
+RESTORE = (
+    "restore the collection from a backup, or build it again; `twindex verify` lists all damage"
+)
+"""What to do about damage to a collection that cannot be repaired."""
 
 
 class TwindexError(Exception):
@@ -158,12 +162,16 @@ class StorageError(TwindexError):
 
 
 class CorruptFileError(StorageError):
-    """A file of a collection is missing, truncated or changed."""
+    """A file of a collection is missing, truncated or changed.
+
+    path: the file or folder. problem: what is wrong with it. The message is the path, the problem
+    and `remedy`, which says what the user can do.
+    """
 
     code = "corrupt"
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
+    def __init__(self, path: Path, problem: str, *, remedy: str = RESTORE) -> None:
+        super().__init__(f"{path}: {problem}; {remedy}")
         self.path = path
         self.problem = problem
 

@@ -1,4 +1,7 @@
-"""Durable collections on disk, and the indexes inside their segments."""
+"""Durable collections on disk, and the indexes that their segments contain.
+
+A collection stores its documents in a database and its indexes in immutable files, the segments.
+"""
 
 from .codecs.config import (
     CODECS,

@@ -1,11 +1,11 @@
-"""Compiled functions. Their machine code is cached only in folders that other users cannot write.
+"""Compiles functions with Numba, and caches their machine code on disk.
 
 Numba unpickles its cache files, so a user who can write them can run code in this process. The
-first of these folders that is writable is used:
+cache is therefore in the first of these folders that this process can write:
 
-1. `NUMBA_CACHE_DIR`. It is not checked: whoever sets it is responsible for it.
-2. `__pycache__` beside the source, as for Python's own compiled files.
-3. `kernels` in the cache folder (`TWINDEX_CACHE`), if only this user can write to it.
+1. `NUMBA_CACHE_DIR`, if set. Whoever sets it must ensure that other users cannot write there.
+2. `__pycache__` beside the source file, as for Python's own compiled files.
+3. `kernels` in the cache folder of Twindex (`TWINDEX_CACHE`), if no other user can write there.
 
 Without a cache folder every process compiles the functions, which takes seconds. A process logs its
 first compilation.
@@ -54,9 +54,9 @@ def kernel(function: F) -> F:
 
 
 def summing(function: F) -> F:
-    """Return `function` as a `kernel` whose sums may be added in any order.
+    """Return `function` compiled as by `kernel`, and with sums that may be added in any order.
 
-    This lets inner products use wide registers.
+    The compiler can then compute inner products with wide registers.
     """
     return _compiled(function, fastmath=ANY_ORDER)
 
@@ -91,7 +91,10 @@ def _writable(folder: Path) -> bool:
 
 @lru_cache(maxsize=1)
 def _own_folder() -> Path | None:
-    """Return this user's folder for machine code, or None if there is none."""
+    """Return the folder `kernels` in this user's cache folder.
+
+    None: it cannot be written, or other users can write to it.
+    """
     try:
         return private_folder(cache_folder() / "kernels")
     except (OSError, RuntimeError, StorageError) as error:  # RuntimeError: the user has no home.
@@ -109,19 +112,22 @@ def _warn_uncached(reason: str) -> None:
 
 
 def _log_once(message: str, *values: str) -> None:
-    """Log a warning about compilation. Only the first call in a process logs."""
+    """Log a warning about compilation, with `values` for its placeholders.
+
+    Only the first call in a process logs.
+    """
     if _LOGGED.acquire(blocking=False):
         logger.warning(message, *values)
 
 
 @lru_cache(maxsize=1)
 def _log_compilations() -> None:
-    """Log when a kernel is compiled, so that users know what they wait for."""
+    """From now on, log when a kernel is compiled, so that users know what they wait for."""
     register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
 
 
 class _Listener(Listener):
-    """Receives an event for each function whose machine code is not cached on disk."""
+    """Logs a message when Numba compiles a function of Twindex that is not cached on disk."""
 
     def on_start(self, event: Any) -> None:
         compiled = event.data["dispatcher"].py_func.__module__
@@ -134,7 +140,7 @@ class _Listener(Listener):
 
 
 def private_folder(path: Path) -> Path:
-    """Return the resolved `path`, a folder that only this user can write.
+    """Return `path` with symbolic links resolved, after checks that only this user can write to it.
 
     Creates the folder if it is missing.
 
@@ -149,11 +155,15 @@ def private_folder(path: Path) -> Path:
     for folder in (path, *path.parents):
         found = folder.stat()
         if found.st_uid != user and (folder == path or found.st_uid != 0):
-            raise StorageError(f"{folder} belongs to another user (id {found.st_uid})")
+            raise StorageError(
+                f"{folder} belongs to another user (id {found.st_uid}); use a folder of your own"
+            )
         others = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
         if others and (folder == path or not found.st_mode & stat.S_ISVTX):
             mode = stat.filemode(found.st_mode)
-            raise StorageError(f"{folder} can be written by others ({mode}); run chmod go-w on it")
+            raise StorageError(
+                f"{folder} can be written by others ({mode}); run `chmod go-w` on this folder"
+            )
     for place, below, names in os.walk(path):
         for name in (*below, *names):
             file = Path(place, name)

@@ -16,7 +16,10 @@ from .legs import LEG_NAME, LEGS, LegConfig
 
 
 class StorageConfig(Config):
-    """When the delta becomes a segment, and when segments are merged."""
+    """Limits at which the delta becomes a segment and segments are merged.
+
+    The delta is the index in memory of recent passages. Segments are index files.
+    """
 
     seal_passages: Count = 5_000
     """Number of passages at which the delta is sealed, that is, becomes a segment.
@@ -32,7 +35,7 @@ def _default_legs() -> dict[str, LegConfig]:
 
 
 class CollectionConfig(Config):
-    """The configuration of a collection. It is stored when the collection is created."""
+    """The configuration of a collection, which is stored when the collection is created."""
 
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], Annotated[LegConfig, OneOf(LEGS)]] = Field(
         default_factory=_default_legs, min_length=1
@@ -43,17 +46,19 @@ class CollectionConfig(Config):
 
     @property
     def sealed_at(self) -> int:
-        """Number of passages at which the delta is sealed; see StorageConfig."""
+        """Number of passages at which the delta is sealed; see StorageConfig.seal_passages."""
         per_token = any(leg.encoder.per_token for leg in self.legs.values())
         return max(1, self.storage.seal_passages // (5 if per_token else 1))
 
     def check_installed(self) -> None:
-        """Raise MissingExtraError if a library that an index needs is not installed."""
+        """Raise MissingExtraError if a library that the index of a leg needs is not installed."""
         for leg in self.legs.values():
             leg.check_installed()
 
     @model_validator(mode="after")
     def _searchable(self) -> Self:
         if all(leg.role == "rerank" for leg in self.legs.values()):
-            raise ValueError('legs: at least one must have role "search": the others only rerank')
+            raise ValueError(
+                'legs: all have the role "rerank"; at least one must have the role "search"'
+            )
         return self

@@ -1,10 +1,11 @@
-"""Kernels that are interpreted while there is little to compute.
+"""Kernels (functions that `compiling` can compile) that Python interprets at first.
 
 Importing the compiler and loading machine code takes about half a second of CPU, and compiling for
 the first time on a machine takes seconds. A program that searches once should wait for neither. So
-a process interprets these kernels until they have taken `STEPS` steps together, which costs about
-as much as loading does; then each is compiled at its next call. Results are equal to the last bit,
-since both ways do the same operations on the same types in the same order.
+a process interprets these kernels until all of them together have taken `STEPS` steps. A step takes
+about half a microsecond, so this costs about as much as loading does. Then each kernel is compiled
+at its next call. Interpreted and compiled kernels return results that are equal to the last bit,
+because they do the same operations on the same types in the same order.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ STEPS = 400_000
 
 
 class _Allowance:
-    """Steps that this process may still interpret. Races between threads cost only exactness."""
+    """The number of steps that this process may still interpret.
+
+    Threads change it without a lock, so the number may be slightly wrong.
+    """
 
     def __init__(self) -> None:
         self.left = STEPS
 
     def take(self, steps: int) -> bool:
-        """Return True, and subtract the steps, if they are left."""
+        """Subtract `steps` and return True, or return False if fewer steps are left."""
         if steps > self.left:
             return False
         self.left -= steps
@@ -38,12 +42,15 @@ _ALLOWANCE = _Allowance()
 
 
 def compile_always() -> None:
-    """Interpret nothing from now on: a server compiles before its first query."""
+    """Interpret no kernel from now on. A server calls this before its first query."""
     _ALLOWANCE.left = -1
 
 
 class InterpretedFirst(Generic[P, R]):
-    """A kernel of `compiling.kernel` that is interpreted at first. See the module."""
+    """A function that is interpreted at first, and later compiled by `compiling.kernel`.
+
+    See the module docstring.
+    """
 
     def __init__(self, function: Callable[P, R], steps: Callable[P, int]) -> None:
         self.function = function
@@ -59,7 +66,7 @@ class InterpretedFirst(Generic[P, R]):
 
     @property
     def compiled(self) -> Callable[P, R]:
-        """The compiled function. The first use imports the compiler."""
+        """The compiled function. The first access imports the compiler."""
         if self._compiled is None:
             from .compiling import kernel
 
@@ -71,13 +78,19 @@ class InterpretedFirst(Generic[P, R]):
 def interpreted_first(
     steps: Callable[P, int],
 ) -> Callable[[Callable[P, R]], InterpretedFirst[P, R]]:
-    """Return a decorator for a kernel. `steps` estimates from its arguments how many it takes."""
+    """Return a decorator that makes a function an `InterpretedFirst`.
+
+    steps: takes the arguments of the function and estimates the number of steps of the call.
+    """
     return lambda function: InterpretedFirst(function, steps)
 
 
 @cache
 def _tell_compiler() -> None:
-    """Make the compiler treat a kernel that another calls as the compiled function."""
+    """Teach Numba that an `InterpretedFirst` stands for its compiled function.
+
+    Compiled kernels can then call it.
+    """
     from numba import types
     from numba.extending import typeof_impl
 

@@ -19,12 +19,14 @@ runs only if a request names it."""
 
 
 class LegConfig(Config):
-    """A leg of a collection: an encoder, and an index of its output.
+    """A leg of a collection: an encoder, and an index of the vectors or terms that it returns.
 
-    segments: two classes of parts in segments, as "module:name". The first one is for texts with
-        one vector or with terms, the second one for texts with several vectors. ".module:name" is
-        relative to the module of the configuration.
-    deltas: the two classes of parts in the delta, in the same form.
+    A leg is stored in parts: one part in each segment, and one in the delta.
+
+    segments: two classes of the parts in segments, as "module:name". The first one is for encoders
+        that return one vector or terms for a text. The second one is for encoders that return
+        several vectors. ".module:name" is relative to the module of the configuration class.
+    deltas: two classes of the parts in the delta, in the same form and order.
     """
 
     segments: ClassVar[tuple[str, str]]
@@ -37,24 +39,24 @@ class LegConfig(Config):
 
     @property
     def multi(self) -> bool:
-        """True if a text may have several vectors."""
+        """True if the encoder may return several vectors for a text."""
         return self.encoder.many
 
     def segment_part(self) -> type[SegmentPart]:
-        """Return the class of this leg's part in a segment. Import only its module."""
+        """Return the class of this leg's part in a segment. Imports only its module."""
         part: type[SegmentPart] = named(self.segments[self.multi], type(self))
         return part
 
     def delta_part(self) -> type[DeltaPart]:
-        """Return the class of this leg's part in the delta."""
+        """Return the class of this leg's part in the delta, the index in memory."""
         part: type[DeltaPart] = named(self.deltas[self.multi], type(self))
         return part
 
     def building_bytes(self, rows: int, width: int) -> int:
         """Return the memory, in bytes, that a merge needs to build this leg's index.
 
-        rows: vectors in the merged index. width: dimensions of a vector. The result is 0 for legs
-        that are merged as streams.
+        rows: number of vectors in the merged index. width: number of dimensions of a vector. The
+        result is 0 for legs whose parts are merged as streams.
         """
         return 0
 
@@ -62,7 +64,7 @@ class LegConfig(Config):
         """Raise MissingExtraError if a library that the index needs is not installed."""
 
     def check_stored(self) -> None:
-        """Raise ConfigError for a stored configuration that searches no longer support."""
+        """Raise ConfigError if searches no longer support this stored configuration."""
 
     def warm(self) -> None:
         """Compile the search code of this leg, so that the first search does not wait."""

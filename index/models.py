@@ -12,15 +12,15 @@ from .config import CollectionConfig
 
 
 def model_names(config: CollectionConfig) -> list[str]:
-    """Return the names or paths of all models in a configuration."""
+    """Return the names or paths of the models of all encoders in a configuration."""
     return [model for leg in config.legs.values() for _, model in named(leg.encoder)]
 
 
 def absolute(config: CollectionConfig, encoders: EncoderLoader = load_encoder) -> CollectionConfig:
-    """Return the configuration with absolute paths of model folders.
+    """Return the configuration with the paths of model folders made absolute.
 
-    Only `load_encoder` reads a model's name as a folder. With another loader as `encoders` the
-    names do not change.
+    encoders: function that loads the encoders. Only `load_encoder` reads the name of a model as a
+        folder. With another function the configuration does not change.
     """
     function = encoders.func if isinstance(encoders, partial) else encoders
     if function is not load_encoder:
@@ -32,7 +32,10 @@ def absolute(config: CollectionConfig, encoders: EncoderLoader = load_encoder) -
 def with_encoders(
     config: CollectionConfig, encoders: Mapping[str, EncoderConfig]
 ) -> CollectionConfig:
-    """Return the configuration with the given encoders (leg -> encoder, of the same kind)."""
+    """Return the configuration with other encoders.
+
+    encoders: leg -> its new encoder, of the same kind as before. Other legs keep their encoder.
+    """
     legs = {
         name: leg.model_copy(update={"encoder": encoders[name]})
         for name, leg in config.legs.items()
@@ -46,10 +49,11 @@ def same_models(
     stored: CollectionConfig,
     fingerprints: Mapping[str, Mapping[str, object]],
 ) -> CollectionConfig:
-    """Return `wanted` with the stored name of each model that differs in its name only.
+    """Return `wanted` with the model names of `stored` wherever both name the same model.
 
-    Two names refer to the same model if the digests of their weights are equal. `fingerprints`
-    holds the digests of the stored models (leg -> fingerprint).
+    Two names refer to the same model if the digests of their weights are equal.
+
+    fingerprints: leg -> fingerprint of its encoder, with the digests of the models in `stored`.
     """
     wanted, stored = absolute(wanted), absolute(stored)
     encoders = {

@@ -1,10 +1,13 @@
-"""Parts of legs with several vectors for each passage, ranked by MaxSim (Khattab and Zaharia 2020):
+"""Parts of legs with several vectors for each passage, ranked by MaxSim (Khattab and Zaharia 2020).
+
+A part is the index of one leg in one segment or in the delta. The score of passage p for query q:
 
     score(q, p) = sum over the vectors of q of the maximum over the vectors of p of their product
 
-The part of a leg with single vectors stores the vectors as its rows. An array of offsets maps each
-passage to its vectors. The rows of the parts defined here are passages, as in every leg. A query
-vector that shares no term with any vector of a passage adds nothing to a sparse score.
+Each part wraps the kind of part that legs with one vector for each passage have. The rows of the
+wrapped part are single vectors. An array of offsets maps each passage to its vectors. The rows of
+the wrapping part are passages, as in every leg. In a sparse leg, a query vector that shares no term
+with any vector of a passage adds nothing to its score.
 """
 
 from __future__ import annotations
@@ -29,33 +32,35 @@ _NUMBER = struct.Struct("<I")
 
 
 class MaxSim(Protocol):
-    """The method that a part of single vectors needs to store passages with several vectors."""
+    """The method with which an index of single vectors ranks passages with several vectors."""
 
     def max_sim(
         self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
         """Return the best k passages for each query. The rows of the result are passages.
 
-        queries: texts with one vector or several; see `ungrouped`.
-        offsets: the rows of passage p are offsets[p] to offsets[p + 1]. Later rows are ignored.
+        queries: texts with one vector or several each; see `ungrouped`.
+        offsets: passage p has the vectors offsets[p] to offsets[p + 1] (exclusive). Vectors after
+            the last offset are ignored.
         allowed: mask of the passages that may be returned. None: all.
         """
 
 
 class SingleSegment(SegmentPart, MaxSim, Protocol):
-    """A segment part of a leg with single vectors."""
+    """An index of single vectors in a segment, wrapped by `MultiSegment`. A row is one vector."""
 
 
 class SingleDelta(DeltaPart, MaxSim, Protocol):
-    """A delta part of a leg with single vectors."""
+    """An index of single vectors in the delta, wrapped by `MultiDelta`. A row is one vector."""
 
 
 class MultiSegment:
-    """A segment part of a leg with several vectors for each passage.
+    """The part in a segment of a leg with several vectors for each passage.
 
-    Its directory contains the files of `single`, which stores the vectors, and:
+    It wraps an index of single vectors of the class `single`. The directory contains the files of
+    that index, and:
 
-    offsets.npy  int64 [passages + 1]  the vectors of passage p are offsets[p] to offsets[p + 1]
+    offsets.npy  int64 [passages + 1]  passage p has the vectors offsets[p] to offsets[p + 1]
     """
 
     single: ClassVar[type[SingleSegment]]
@@ -116,12 +121,15 @@ class MultiSegment:
         return explained(self._vectors, _rows_of(self._offsets.array, row), query)
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart. A term has its greatest weight in any vector of the passage."""
+        """See LegPart. The weight of a term is its greatest weight in a vector of the passage."""
         return greatest(self._vectors, _rows_of(self._offsets.array, row))
 
 
 class MultiDelta:
-    """A delta part of a leg with several vectors for each passage. `single` stores the vectors."""
+    """The part in the delta of a leg with several vectors for each passage.
+
+    It wraps an index of single vectors of the class `single`.
+    """
 
     single: ClassVar[type[SingleDelta]]
 
@@ -158,7 +166,7 @@ class MultiDelta:
         return explained(self._vectors, _rows_of(self._offsets.values, row), query)
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart. A term has its greatest weight in any vector of the passage."""
+        """See LegPart. The weight of a term is its greatest weight in a vector of the passage."""
         return greatest(self._vectors, _rows_of(self._offsets.values, row))
 
     @classmethod
@@ -183,11 +191,13 @@ class MultiDelta:
 
 
 def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
-    """Return the vectors of all texts as single vectors, and the offsets of each text's vectors.
+    """Return all vectors of `texts` with one vector per row, and the offsets of the texts.
 
-    The vectors of text t are offsets[t] to offsets[t + 1]. Without offsets in `texts` each text has
-    one vector. Raises InvalidInputError unless the offsets give each text at least one vector and
-    cover all vectors.
+    Text t has the vectors offsets[t] to offsets[t + 1] (exclusive). If `texts` has no offsets, each
+    text has one vector.
+
+    Raises InvalidInputError unless the offsets give each text at least one vector and cover all
+    vectors.
     """
     vectors = Representation(texts.dense, texts.sparse)
     if texts.offsets is None:
@@ -196,11 +206,12 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
     counts = {part.shape[0] for part in (texts.dense, texts.sparse) if part is not None}
     if len(offsets) == 0 or offsets[0] != 0 or (np.diff(offsets) < 1).any():
         raise InvalidInputError(
-            "must start at 0 and increase: each text needs at least one vector", field="offsets"
+            "must start at 0 and increase, because each text needs at least one vector",
+            field="offsets",
         )
     if counts - {int(offsets[-1])}:
         raise InvalidInputError(
-            f"must end at the number of vectors, {max(counts)}, got {offsets[-1]}", field="offsets"
+            f"must end at the number of vectors ({max(counts)}), got {offsets[-1]}", field="offsets"
         )
     return vectors, offsets
 
@@ -208,12 +219,14 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
 def explained(vectors: LegPart, rows: range, query: Representation) -> list[Contribution]:
     """Return the contribution of each term to the MaxSim score of one passage.
 
-    rows: the rows of the passage in `vectors`. The result is empty for a dense leg.
+    vectors: an index of single vectors. rows: the rows of the passage in it. The result is empty
+    for a dense leg.
 
-    The function takes the best row for each query vector and adds up the contributions to these
-    products by term. `query` is the sum of the term's weights in the query vectors. `document` is
-    the mean of its weights in the best rows, weighted by the query weights. So `query` times
-    `document` is the term's share of the score.
+    For each query vector, the function takes the row with the greatest product. It then adds up the
+    contributions of each term to these products. In a contribution, `query` is the sum of the
+    term's weights in the query vectors. `document` is the mean of its weights in the best rows,
+    weighted by the query weights.
+    So `query` times `document` is the term's contribution to the score.
     """
     totals: dict[str, tuple[float, float]] = {}
     query_vectors, offsets = ungrouped(query)
@@ -230,7 +243,11 @@ def explained(vectors: LegPart, rows: range, query: Representation) -> list[Cont
 
 
 def greatest(vectors: LegPart, rows: range) -> list[TermWeight]:
-    """Return each term with its greatest weight in `rows`, as `heaviest_first` orders them."""
+    """Return the terms of one passage, each with its greatest weight in a vector of the passage.
+
+    vectors: an index of single vectors. rows: rows of the passage in it. `heaviest_first` sorts
+    the result.
+    """
     weights: dict[str, float] = {}
     for row in rows:
         for term in vectors.terms(row):
@@ -247,14 +264,19 @@ def _rows_of(offsets: Offsets, number: int) -> range:
 
 
 def _split(data: bytes) -> Iterator[bytes]:
-    """Yield each vector of a packed passage, still packed."""
+    """Yield the bytes of each vector in `data`, a passage that `MultiDelta.pack` returned.
+
+    Raises ValueError for damaged data.
+    """
     count = _NUMBER.unpack_from(data)[0] if len(data) >= _NUMBER.size else 0
     begin = _NUMBER.size * (1 + count)
     if count == 0 or len(data) < begin:
-        raise ValueError(f"a packed passage with {count} vectors cannot have {len(data)} bytes")
+        raise ValueError(f"a packed passage of {len(data)} bytes cannot contain {count} vectors")
     lengths = [_NUMBER.unpack_from(data, _NUMBER.size * (1 + i))[0] for i in range(count)]
     if len(data) != begin + sum(lengths):
-        raise ValueError(f"packed vectors must have {sum(lengths)} bytes, got {len(data) - begin}")
+        raise ValueError(
+            f"expected {sum(lengths)} bytes of packed vectors, found {len(data) - begin}"
+        )
     for length in lengths:
         yield data[begin : begin + length]
         begin += length

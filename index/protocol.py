@@ -1,8 +1,8 @@
 """The protocols that every kind of index implements.
 
-A leg of a collection is stored in parts: one immutable part in each segment, and one growing part
-for the delta (documents written since the last seal). Both are searched the same way. A row is a
-passage. Each part numbers its rows from 0.
+A leg of a collection is an encoder and an index of what it returns. The index is stored in parts:
+one immutable part in each segment, and one growing part for the delta (documents written since the
+last seal). Both are searched the same way. A row is a passage. Each part numbers its rows from 0.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ MAX_ROWS = 2**31 - 1
 
 
 def check_rows(rows: int) -> None:
-    """Raise InvalidInputError if `rows` is greater than MAX_ROWS."""
+    """Raise InvalidInputError if a part of a leg would have more than MAX_ROWS rows."""
     if rows > MAX_ROWS:
         raise InvalidInputError(
-            f"a segment holds at most {MAX_ROWS:,} passages, got {rows:,}; divide the documents "
-            "among several collections"
+            f"a segment can have at most {MAX_ROWS:,} passages (or vectors of passages), got "
+            f"{rows:,}; divide the documents among several collections"
         )
 
 
 def check_single(representation: Representation) -> None:
     """Raise InvalidInputError if `representation` has several vectors for each text.
 
-    For legs that store one vector for each text.
+    Legs that store one vector for each text call it.
     """
     if representation.offsets is not None:
         raise InvalidInputError(
-            "this leg stores one vector for each text, got several; configure a leg with the "
-            "encoder that returns them",
+            "this leg stores one vector for each text, got several; configure the leg with the "
+            "encoder that returns these vectors",
             field="offsets",
         )
 
@@ -50,7 +50,9 @@ def check_single(representation: Representation) -> None:
 def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
     """Return the number of rows that a merge of `sources` keeps.
 
-    Raises InvalidInputError if one part cannot hold them.
+    sources: the merged parts, each with a mask of the rows to keep; None: keep all.
+
+    Raises InvalidInputError if they are more than MAX_ROWS.
     """
     rows = sum(
         len(source) if mask is None else int(np.count_nonzero(mask)) for source, mask in sources
@@ -61,10 +63,12 @@ def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TermStatistics:
-    """Statistics of live passages that BM25 scores depend on.
+    """Statistics of the passages of a leg on which BM25 scores depend.
+
+    Passages of deleted documents do not count.
 
     passages: number of passages.
-    total_length: sum of their lengths, in terms.
+    total_length: number of terms in all passages together, with repetitions.
     document_frequency: query term -> number of passages that contain it.
     """
 
@@ -74,7 +78,7 @@ class TermStatistics:
 
     @classmethod
     def total(cls, parts: Sequence[TermStatistics]) -> TermStatistics:
-        """Return the sum of the statistics of several parts, for the same queries."""
+        """Return the statistics of several parts together, for the same query terms."""
         frequencies: dict[str, int] = {}
         for statistics in parts:
             for term, count in statistics.document_frequency.items():
@@ -86,7 +90,9 @@ class TermStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Rows and scores of n queries: int64 [n, k] and float32 [n, k], best first.
+    """The best k rows of a part for each of n queries, with their scores, best first.
+
+    rows: int64 [n, k]. scores: float32 [n, k].
 
     Ties are ordered by row, ascending. A query with fewer results is padded with row -1 and
     score -inf.
@@ -106,12 +112,12 @@ class Ranking:
 
 
 def heaviest_first(terms: Iterable[TermWeight]) -> list[TermWeight]:
-    """Return the terms by descending weight. Terms of equal weight are in order of the term."""
+    """Return the terms by descending weight. Terms of equal weight are sorted as strings."""
     return sorted(terms, key=lambda term: (-term.weight, term.term))
 
 
 class LegPart(Protocol):
-    """One leg of one segment, or of the delta."""
+    """The index of one leg in one segment or in the delta. A row is a passage."""
 
     def __len__(self) -> int:
         """Return the number of rows, including rows of deleted documents."""
@@ -123,7 +129,7 @@ class LegPart(Protocol):
         """
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """Return the contribution of each query term to the score of one row; empty for dense legs.
+        """Return the contribution of each query term to the score of a row; empty for dense legs.
 
         In a learned-sparse part `Contribution.term` is the vocabulary index in decimal. The encoder
         translates it to a token.
@@ -132,20 +138,23 @@ class LegPart(Protocol):
     def terms(self, row: int) -> Sequence[TermWeight]:
         """Return the terms of one row as `heaviest_first` orders them; empty for dense legs.
 
-        A learned-sparse part returns weights, and its terms are vocabulary indexes as in `explain`.
-        A lexical part returns term frequencies.
+        The weight of a term is its weight in a learned-sparse part, and its term frequency in a
+        lexical part. The terms of a learned-sparse part are vocabulary indexes as in `explain`.
         """
 
 
 class Counted(LegPart, Protocol):
-    """A part whose scores depend on statistics of all parts of its leg: BM25.
+    """A part whose scores depend on statistics of all parts of its leg, as BM25 scores do.
 
-    `search` and `explain` are the methods of LegPart with one more argument: the statistics of all
-    parts. None: only the statistics of this part.
+    Its methods `search` and `explain` have one more argument than those of LegPart: the statistics
+    of all parts together. None: the statistics of this part only.
     """
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
-        """Return the statistics of the rows where `live` is true (None: all rows)."""
+        """Return the statistics of the rows where `live` is true (None: all rows).
+
+        queries: their terms are the keys of `document_frequency`.
+        """
 
     def search(
         self,
@@ -163,13 +172,13 @@ class Counted(LegPart, Protocol):
 def is_counted(part: LegPart) -> TypeGuard[Counted]:
     """Return True if the scores of `part` depend on statistics of the whole leg.
 
-    It must be fast: every search calls it for every part.
+    Every search calls this function for every part, so it must be fast.
     """
     return hasattr(part, "statistics")
 
 
 class Scored:
-    """A LegPart that scores a `Counted` part with fixed statistics."""
+    """A `Counted` part with fixed statistics, which makes it a LegPart."""
 
     def __init__(self, part: Counted, statistics: TermStatistics) -> None:
         self._part = part
@@ -183,13 +192,19 @@ class Scored:
 
 @runtime_checkable
 class Approximate(Protocol):
-    """A part with a configurable search effort and a description of its storage."""
+    """A part whose searches can be tuned (recall target or index parameters).
+
+    It can also describe how it is stored.
+    """
 
     def tuned(self, search: VectorSearch) -> LegPart:
-        """Return this part with the search effort `search`, which must fit the kind of index."""
+        """Return this part with other search parameters.
+
+        search: a recall target, or parameters that the kind of index supports.
+        """
 
     def description(self) -> dict[str, Any]:
-        """Return how this part is stored and searched, as plain values. Sizes are in bytes."""
+        """Return how this part is stored and searched, as JSON values. Sizes are in bytes."""
 
 
 @runtime_checkable
@@ -197,19 +212,25 @@ class Dense(Protocol):
     """A part that has one vector for each row."""
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the vectors of m rows, float32 [m, d], at the best precision that is stored."""
+        """Return the vectors of m rows, float32 [m, d], in the best precision that is stored."""
 
 
 class SegmentPart(LegPart, Protocol):
-    """The immutable part of a leg in one segment. Each part has its own directory."""
+    """The immutable part of a leg in one segment. Its files have their own directory."""
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: Any) -> None:
-        """Write the files for `rows` into the empty `directory`. Does not fsync."""
+        """Write the files of a part with these rows into the empty `directory`.
+
+        The caller syncs them. config: configuration of the leg.
+        """
 
     @classmethod
     def open(cls, directory: Path, config: Any) -> Self:
-        """Return the part stored in `directory`. Its files are memory-mapped."""
+        """Return the part stored in `directory`. Its files are memory-mapped.
+
+        config: configuration of the leg.
+        """
 
     @classmethod
     def merge(
@@ -220,21 +241,25 @@ class SegmentPart(LegPart, Protocol):
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """Write one part with the rows of `sources`, in order. Drop rows whose mask is false.
+        """Write one part with the rows of several parts, in order, into `directory`.
 
-        The result equals `build` with the kept rows. The merge needs about `memory` bytes, plus the
-        structures that an index must hold in memory while it is built (such as a graph).
+        sources: the merged parts, each with a mask of the rows to keep; None: keep all.
+        config: configuration of the leg.
+
+        The result equals a part that `build` writes with the kept rows. The merge needs about
+        `memory` bytes, plus the structures that an index must have in memory while it is built
+        (such as a graph).
         `directory` may contain files of an interrupted attempt at the same merge. The merge may
         report finished rows to `progress`; the caller then reports the rest.
         """
 
 
 class DeltaPart(LegPart, Protocol):
-    """The growing part of a leg.
+    """The growing part of a leg, in memory: the documents written since the last seal.
 
-    Rows are only appended. A reader of the first n rows can search them while rows are added: the
-    mask `allowed` then has n elements, and the search ignores later rows. For a delta the masks
-    `allowed` and `live` are never None.
+    Rows are only appended. One thread can search the first n rows while another appends rows: the
+    mask `allowed` then has n elements, and the search ignores later rows. The callers of a delta
+    part always pass the masks `allowed` and `live`, never None.
     """
 
     def __init__(self, config: Any) -> None: ...
@@ -243,12 +268,21 @@ class DeltaPart(LegPart, Protocol):
         """Add rows at the end."""
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
-        """Return the rows with the numbers `keep`, in that order. A seal passes them to `build`."""
+        """Return the rows with the numbers `keep`, in that order.
+
+        A seal passes the result to `SegmentPart.build`.
+        """
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """Return each row as bytes for the database. Lossless; never pickle."""
+        """Return each row as bytes for the database, without loss.
+
+        The format must not be pickle, which can run code.
+        """
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:
-        """Return the rows from the bytes that `pack` returned."""
+        """Return the rows from the bytes that `pack` returned.
+
+        Raises ValueError for damaged bytes.
+        """

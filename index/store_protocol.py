@@ -1,6 +1,6 @@
-"""The protocol of a store, which holds the data of one collection.
+"""The protocol of a store: documents, passages and indexes of one collection.
 
-A store can be a local folder or an external engine.
+The data can be in a local folder or in an external search engine.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ CAPABILITIES = {
 
 
 def require(store: Store, capability: str, field: str | None = None) -> None:
-    """Raise UnsupportedByStoreError if `store` lacks the capability.
+    """Raise UnsupportedByStoreError if `store` lacks the capability, a key of `CAPABILITIES`.
 
-    field: request field that needs the capability, for the error. None: the capability's name.
+    field: request field that needs the capability, for the error. None: the error names the
+        capability instead.
     """
     if capability not in store.capabilities:
         message = f"this store {CAPABILITIES[capability]}"
@@ -45,9 +46,9 @@ def require(store: Store, capability: str, field: str | None = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class EncodedDocument:
-    """A document to write, and its passages.
+    """A document to write, with the character ranges of its passages.
 
-    passages: character ranges of the passages. Empty: the whole document is one passage.
+    passages: character range of each passage. Empty: the whole document is one passage.
     """
 
     document: Document
@@ -55,7 +56,7 @@ class EncodedDocument:
 
     @property
     def count(self) -> int:
-        """Number of passages. Each representation has one row for each passage."""
+        """Number of passages. Each leg has one row for each passage."""
         return max(1, len(self.passages))
 
 
@@ -82,11 +83,11 @@ In a store with the capability "transactions" both become durable or neither doe
 
 
 class OutdatedError(ConflictError):
-    """A document that a write expects to be stored was replaced or deleted before the write."""
+    """Another write has replaced or deleted a document that this write expected to be unchanged."""
 
 
 class Store(Protocol):
-    """A store of documents and their encoded passages. Thread-safe."""
+    """A store of the documents of one collection, and of an index for each leg. Thread-safe."""
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -98,15 +99,16 @@ class Store(Protocol):
 
     @property
     def config(self) -> CollectionConfig:
-        """The collection's configuration in the latest state that this store has read."""
+        """The collection's configuration as this store has last read it."""
 
     def view(self) -> AbstractContextManager[View]:
-        """Return a context manager that opens a view of the latest state."""
+        """Return a context manager that opens a view of the collection as it is now."""
 
     def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
-        """Return the documents that are already stored with equal title, text and metadata.
+        """Return id -> number for those `documents` that need no write.
 
-        The result maps an id to the number of the stored version.
+        They are stored with equal title, text and metadata. The number identifies the stored
+        version of a document and changes with each write of it.
         """
 
     def write(
@@ -120,34 +122,40 @@ class Store(Protocol):
         """Insert or replace documents. In a durable store they are on disk on return.
 
         legs: leg -> representations of all passages of `batch`, in order.
-        unchanged: id -> number of documents in the same change that need no write. If one of them
-            has another number now, the method raises OutdatedError and writes nothing.
-        record: called in the same transaction; see `Record`.
+        unchanged: id -> number (see the method `unchanged`) of further documents that must stay as
+            they are. If one has another number now, raises OutdatedError and writes nothing.
+        record: called in the transaction of the write; see `Record`.
 
-        If several documents have the same id, the last one is stored.
+        If several documents in `batch` have the same id, the last one is stored.
         """
 
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents. Return the ids that existed, in the order given."""
+        """Delete documents. Return those of the `ids` that existed, in the same order."""
 
     def delete_where(self, where: Condition) -> DeletedCount:
         """Delete the documents that meet a condition.
 
-        Returns their number, with a warning for each field that no document has. Raises
-        InvalidInputError for a condition that is not selective (`check_selective`).
+        Returns the number of deleted documents, with a warning for each field in the condition that
+        no document has. Raises InvalidInputError for a condition that `check_selective` refuses.
         """
 
     def fingerprints(self) -> dict[str, Any]:
-        """Return leg -> fingerprint of its encoder. Legs without encoded texts are left out."""
+        """Return leg -> fingerprint of the encoder that produced its vectors or terms.
+
+        Legs without encoded texts are left out.
+        """
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Store the fingerprints of encoders for legs without one.
+        """Store the fingerprints of encoders (leg -> fingerprint), for legs without a stored one.
 
-        Returns the stored fingerprints of all legs.
+        Returns leg -> fingerprint as stored, for all legs that have one.
         """
 
     def describe(self) -> dict[str, Any]:
-        """Return counts as JSON: at least `documents`, `passages` and `generation`."""
+        """Return statistics of the collection as JSON values.
+
+        They have at least `documents` and `passages` (their numbers) and `generation`.
+        """
 
     def close(self) -> None:
-        """Release files and connections. Running searches fail."""
+        """Close files and connections. Running searches fail."""

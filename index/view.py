@@ -1,6 +1,7 @@
-"""The protocol of a view: one state of a collection, as searches read it.
+"""The protocol of a view, from which a search reads a collection.
 
-A view identifies documents and passages by handles: integers that are valid in that view only.
+A view shows the collection after one commit; later writes do not change it. It identifies documents
+and passages by handles: integers that are valid in that view only.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class LegResult:
     documents: int64 [m], handles.
     scores: float32 [m].
     passages: int64 [m], handle of the best passage of each document.
-    complete: True if a greater depth would find no more documents.
+    complete: True if a search for more documents would find no others.
     """
 
     documents: Handles
@@ -45,31 +46,31 @@ class LegResult:
     complete: bool
 
     def take(self, order: NDArray[np.intp]) -> LegResult:
-        """Return this result with its documents in the positions `order`."""
+        """Return a result with the documents at the positions `order`, in this order."""
         return LegResult(
             self.documents[order], self.scores[order], self.passages[order], self.complete
         )
 
 
 class View(Protocol):
-    """One state of a collection. `passages` also works after the view is closed.
+    """A collection after one commit. `passages` also works after the view is closed.
 
     Methods raise InvalidInputError for an unknown leg.
     """
 
     @property
     def config(self) -> CollectionConfig:
-        """The configuration of this state."""
+        """The configuration of the collection in this view."""
 
     @property
     def generation(self) -> int:
-        """Number of this state. It increases with every change of the collection."""
+        """Generation of the collection: a number that increases with every change of it."""
 
     def select(self, where: Condition | None) -> Selection:
-        """Return the documents that meet the condition `where`; None: all documents."""
+        """Return the selection of documents that meet the condition `where`; None: of all."""
 
     def among(self, documents: Handles) -> Selection:
-        """Return a selection of the given documents."""
+        """Return the selection of the documents with these handles."""
 
     def search(
         self,
@@ -82,20 +83,20 @@ class View(Protocol):
         """Return the best `depth` documents of one leg for each query.
 
         within: the documents that may be returned. Scores do not depend on it.
-        how: search effort of approximate indexes. None: as configured.
+        how: recall target or parameters of approximate indexes. None: as configured.
 
         Sparse and lexical legs return only documents that share a term with the query. The order of
         equal scores depends on the store.
         """
 
     def names(self, documents: Sequence[int]) -> dict[int, str]:
-        """Return handle -> id of the given documents."""
+        """Return handle -> id for the documents with these handles."""
 
     def documents(self, documents: Sequence[int]) -> dict[int, Document]:
-        """Return handle -> document."""
+        """Return handle -> document for the documents with these handles."""
 
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
-        """Return handle -> size of title, text and metadata, in bytes."""
+        """Return handle -> bytes of title, text and metadata together."""
 
     def passages(self, passages: Handles) -> list[Passage | None]:
         """Return the character range of each passage in its document; None: the whole document."""
@@ -115,24 +116,24 @@ class View(Protocol):
 
         after: the page starts after this id. None: at the first document.
         where: condition that the documents must meet. None: all documents.
-        most_bytes: maximum sum of their sizes. The page ends before it is exceeded, but has at
-            least one document if there is one. None: no limit.
+        most_bytes: maximum size of all documents of the page together, as in `sizes`. The first
+            document is returned even if it is larger. None: no limit.
 
         Raises InvalidInputError for a `limit` below 1.
         """
 
     def count(self, where: Condition | None) -> int:
-        """Return the number of documents that meet a condition; None: of all documents."""
+        """Return the number of documents that meet the condition `where`; None: of all."""
 
     def fields(self, limit: int = 100) -> list[tuple[str, int]]:
-        """Return the (field, kind) pairs of the metadata, ascending, at most `limit` of them.
+        """Return the metadata fields of all documents as (field, kind) pairs, ascending.
 
         A field whose values have several kinds has one pair for each kind. Kinds are the constants
-        of `core.filters`.
+        of `core.filters`. limit: maximum number of pairs.
         """
 
     def warnings(self, where: Condition | None) -> list[str]:
-        """Return a warning for each field of a condition that no document has."""
+        """Return a warning for each field in the condition `where` that no document has."""
 
 
 class ExplainingView(View, Protocol):
@@ -144,17 +145,17 @@ class ExplainingView(View, Protocol):
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
-        """Return the contributions of the query's terms to the score of each passage.
+        """Yield, for each passage, the contribution of each query term to its score.
 
-        Empty for dense legs. The terms of a learned-sparse leg are vocabulary indexes in decimal.
-        The encoder translates them to tokens.
+        Dense legs have none. The terms of a learned-sparse leg are vocabulary indexes in
+        decimal. The encoder translates them to tokens.
         """
 
     def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
-        """Return the terms of each passage as `heaviest_first` orders them; empty for dense legs.
+        """Yield the terms of each passage as `heaviest_first` orders them; empty for dense legs.
 
-        A learned-sparse leg returns weights, and its terms are vocabulary indexes as in `explain`.
-        A lexical leg returns term frequencies.
+        The weight of a term is its weight in a learned-sparse leg, and its term frequency in a
+        lexical leg. The terms of a learned-sparse leg are vocabulary indexes as in `explain`.
         """
 
 
@@ -168,15 +169,18 @@ class VectorView(View, Protocol):
         """
 
     def owners(self) -> Handles:
-        """Return the document of each live passage, int64 [passages]."""
+        """Return the document handle of each passage, int64 [passages].
+
+        Passages of deleted documents are left out.
+        """
 
     def leg_vectors(
         self, leg: str, documents: Handles
     ) -> Iterator[tuple[Handles, NDArray[np.float32]]]:
-        """Return all vectors of the given documents, in blocks.
+        """Yield all vectors of the given documents in one dense leg, in blocks.
 
-        A block is the document of each vector, int64 [m], and the vectors, float32 [m, d].
+        A block has the document handle of each vector, int64 [m], and the vectors, float32 [m, d].
         """
 
     def is_rounded(self, leg: str) -> bool:
-        """Return True if a leg stores its vectors with less precision than its encoder returns."""
+        """Return True if a leg stores vectors with less precision than its encoder returns."""

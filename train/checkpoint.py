@@ -77,6 +77,8 @@ class Checkpoint:
                         parts[part][name] = tensors.get_tensor(key)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise CorruptFileError(
-                file, f"is not a valid checkpoint ({error}); remove it to start the training again"
+                file,
+                f"is not a valid checkpoint ({error})",
+                remedy="remove it to start the training over",
             ) from None
         return cls(parts["weights"], parts["best"], optimizer, parts["random"], state)

@@ -204,7 +204,9 @@ def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[
     try:
         file = store.lines(job.id).open("rb")
     except FileNotFoundError:
-        raise CorruptFileError(store.lines(job.id), "is missing; send the lines again") from None
+        raise CorruptFileError(
+            store.lines(job.id), "is missing", remedy="send the lines again"
+        ) from None
     with file:
         for _ in islice(file, done):
             pass

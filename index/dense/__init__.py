@@ -1,1 +1,1 @@
-"""Dense legs. They rank by inner product: exactly, or with an index in memory or on disk."""
+"""Dense legs. They rank by the inner product of vectors: exactly or with an approximate index."""

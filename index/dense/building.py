@@ -1,4 +1,8 @@
-"""Writes the files of a dense leg in a segment: originals, projection, index, calibration."""
+"""Writes the files of a dense leg in a segment.
+
+These are the originals (the vectors as the encoder returned them), the projection to fewer
+dimensions, the index, and the calibration (measured recall of search parameters).
+"""
 
 from __future__ import annotations
 
@@ -40,8 +44,11 @@ def write(
 ) -> None:
     """Write the files of a dense leg with `rows` vectors into `directory`.
 
-    blocks: returns blocks of the vectors, float32 [n, width]; may be called several times. memory:
-    see Structure.build. The directory may contain files of an interrupted call.
+    The directory may contain files of an interrupted call.
+
+    blocks: returns blocks of the vectors, float32 [n, width]. It may be called several times.
+    storage: how the vectors are stored and indexed.
+    memory: working memory in bytes; see Structure.build.
     """
     (directory / built.FILE).unlink(missing_ok=True)
     if storage.index.searches_exactly(storage, rows):
@@ -72,7 +79,10 @@ def write(
 
 
 def stored_projection(directory: Path, storage: VectorStorage) -> Projection | None:
-    """Load the projection of a segment; None if it has none. Raises OSError or ValueError."""
+    """Load the projection of a dense leg from the directory of its segment part.
+
+    None: the vectors are not projected. Raises OSError or ValueError for a missing or damaged file.
+    """
     if storage.projection is None:
         return None
     return Projection.load(directory / PROJECTION)
@@ -96,7 +106,10 @@ def _loss(
     vectors: Originals,
     storage: VectorStorage,
 ) -> dict[str, Any] | None:
-    """Return the loss of projection and codec as JSON; None if lossless or unknown (ScaNN)."""
+    """Measure how much precision the vectors lose by projection and codec. Return it as JSON.
+
+    None: nothing is lost, or the loss is unknown because the index (ScaNN) cannot decode vectors.
+    """
     codec = storage.used_codec
     if storage.lossless or codec is None:
         return None

@@ -1,4 +1,4 @@
-"""storage.json: a record of how the vectors of a segment are stored."""
+"""storage.json: a record of how the vectors of a dense leg are stored in one segment."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """How an index was built, and measurements of it.
+    """The content of storage.json: how the index of a segment was built, and measurements of it.
 
     storage:     storage options of the vectors.
     rows:        number of vectors.
-    width:       number of dimensions of a vector.
-    calibration: recall of search parameters.
-    loss:        loss of the codec (see `twindex.index.codecs.loss`); None if unknown or lossless.
-    fitted:      number of vectors that the codec was fitted on; None if merges do not need it.
+    width:       number of dimensions of a vector before a projection.
+    calibration: measured recall of search parameters.
+    loss:        measured loss of projection and codec (`twindex.index.codecs.loss`), as JSON; None
+                 if unknown or lossless.
+    fitted:      number of vectors on which the codec was fitted; None if merges do not need it.
     """
 
     storage: VectorStorage
@@ -52,11 +53,11 @@ class Built:
 
     @classmethod
     def load(cls, directory: Path) -> Built:
-        """Read storage.json. Raises OSError, or ValueError for invalid content."""
+        """Read storage.json from `directory`. Raises OSError, or ValueError for invalid content."""
         try:
             value = json.loads((directory / FILE).read_text(encoding="utf-8"))
             if value["format"] != FORMAT:
-                raise ValueError(f"{FILE}: format must be {FORMAT}, got {value['format']}")
+                raise ValueError(f"{FILE}: expected format {FORMAT}, found {value['format']}")
             return cls(
                 VectorStorage.stored(value["storage"]),
                 int(value["rows"]),
@@ -73,16 +74,18 @@ class Built:
             json.JSONDecodeError,
             ValidationError,
         ) as error:
-            raise ValueError(f"{FILE}: invalid content: {error}") from error
+            raise ValueError(f"{FILE}: invalid content ({error})") from error
 
 
 def describe(
     rows: int, size: int, vectors: Originals | None, known: Built | None
 ) -> dict[str, Any]:
-    """Describe how `rows` vectors are stored, as JSON; see `VectorSegment.description`.
+    """Return how the vectors of a leg in a segment are stored, as JSON values.
 
-    size: bytes of all files. vectors: the originals, if kept. known: the content of storage.json;
-    None if the vectors are neither indexed nor coded.
+    The keys are those of `VectorSegment.description`.
+
+    rows: number of vectors. size: bytes of all files. vectors: the originals; None if they are not
+    stored. known: the content of storage.json; None if the vectors have neither index nor codec.
     """
     kept = "none" if vectors is None else str(vectors.array.dtype)
     description = {

@@ -1,4 +1,8 @@
-"""Calibration: measures which search parameters reach which recall, when a segment is built."""
+"""Calibration: measures the recall that search parameters of an index reach in a segment.
+
+It runs when the segment is built. A search with a recall target then uses the cheapest parameters
+that reached the target. Recall is the share of the exact k nearest vectors that a search returns.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ _EQUAL = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Search parameters and their mean recall over the sampled queries."""
+    """Search parameters of an index, and the mean recall of the sampled queries with them."""
 
     parameters: Parameters
     recall: float
@@ -41,16 +45,16 @@ class Level:
 class Calibration:
     """Measured recall of search parameters in one segment.
 
-    queries: number of sampled queries; see RESULTS. The queries are vectors of the segment, and
-             none counts as its own neighbour. Real queries may be harder.
-    levels:  for each number of results k, the measured settings, cheapest first.
+    queries: number of sampled queries; see RESULTS. The queries are vectors of the segment. A
+             vector does not count as its own neighbour. Queries of users may be harder.
+    levels:  number of results k -> the measured parameters with their recall, cheapest first.
     """
 
     queries: int
     levels: Mapping[int, Sequence[Level]]
 
     def choose(self, recall: float, k: int) -> Parameters | None:
-        """Return the cheapest parameters that reach `recall` for k results; None: none does."""
+        """Return the cheapest parameters that reached `recall` for k results; None if none did."""
         enough = (level.parameters for level in self._of(k) if level.recall >= recall)
         return next(enough, None)
 
@@ -59,14 +63,17 @@ class Calibration:
         return max((level.recall for level in self._of(k)), default=0.0)
 
     def _of(self, k: int) -> Sequence[Level]:
-        """Return the levels for the smallest calibrated number >= k, or for the largest number."""
+        """Return the levels that were measured for the smallest number of results >= k.
+
+        If all measured numbers are smaller than k, returns the levels of the largest one.
+        """
         if not self.levels:
             return ()
         known = sorted(self.levels)
         return self.levels[next((number for number in known if number >= k), known[-1])]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the calibration as values that JSON can hold."""
+        """Return the calibration as JSON values, for storage.json."""
         return {
             "queries": self.queries,
             "levels": {
@@ -77,7 +84,10 @@ class Calibration:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Calibration:
-        """Restore a calibration from `as_json`. Raises ValueError, KeyError or TypeError."""
+        """Return the calibration from JSON values that `as_json` returned.
+
+        Raises ValueError, KeyError or TypeError for other values.
+        """
         return cls(
             int(value["queries"]),
             {
@@ -98,10 +108,11 @@ def calibrate(
     ladder: Sequence[Parameters],
     vectors: Originals,
 ) -> Calibration:
-    """Measure the recall of each setting in `ladder` against exact search.
+    """Measure the recall of search parameters against exact search.
 
-    search: called with queries, k and parameters; must search as the segment does. vectors: the
-    originals; a sample of them serves as queries. The number of vectors seeds the sample.
+    search: searches the index as the segment does, for queries, k and parameters.
+    ladder: the parameters to measure, cheapest first. Measuring stops at recall `ENOUGH`.
+    vectors: the originals. A sample of them serves as queries; their number seeds the sample.
     """
     sample = random_rows(len(vectors), QUERIES, seed=len(vectors))
     queries = vectors.take(sample)
@@ -129,6 +140,9 @@ def calibrate(
 
 
 def _scores_without_self(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
-    """Return the best k scores of each query without its own row `own[i]`, best first."""
+    """Return the k best scores of each query, best first, without the score of the query itself.
+
+    own: row of each query, which is a vector of the segment.
+    """
     scores = np.where(ranking.rows == own[:, None], np.float32(-np.inf), ranking.scores)
     return -np.sort(-scores, axis=-1)[:, :k]

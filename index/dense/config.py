@@ -22,7 +22,11 @@ from ..structures.protocol import VectorFields, VectorStorage
 
 @LEGS.register
 class DenseLeg(LegConfig, VectorFields):
-    """A leg that ranks by inner product of dense vectors, or by MaxSim if a text has several."""
+    """A leg that ranks by the inner product of dense vectors.
+
+    If its encoder returns several vectors for a text, it ranks by MaxSim: the sum, over the query's
+    vectors, of the greatest inner product with a vector of the passage.
+    """
 
     segments = (".segment:VectorSegment", ".multi:MultiDenseSegment")
     deltas = (".delta:DenseDelta", ".multi:MultiDenseDelta")
@@ -35,8 +39,11 @@ class DenseLeg(LegConfig, VectorFields):
 
     @property
     def storage(self) -> VectorStorage:
-        """Storage options of the vectors. For texts with several vectors, only codes are stored and
-        results are not rescored."""
+        """Storage options of the vectors.
+
+        For texts with several vectors and a lossy codec, `originals` is "none": only codes are
+        stored, and results are not rescored.
+        """
         return _storage(self)
 
     def building_bytes(self, rows: int, width: int) -> int:
@@ -62,7 +69,7 @@ class DenseLeg(LegConfig, VectorFields):
     @model_validator(mode="before")
     @classmethod
     def _tokens_are_many(cls, value: Any) -> Any:
-        """Set the default codec of encoders with one vector per token to int4.
+        """Make int4 the default codec of a leg whose encoder returns a vector for each token.
 
         Token vectors as float32 take 50 to 100 times the bytes of the text. int4 leaves the
         nDCG@10 of reranked lists unchanged (docs/reranking.md)."""
@@ -85,17 +92,18 @@ class DenseLeg(LegConfig, VectorFields):
             return self
         if not isinstance(self.index, FlatConfig):
             raise ValueError(
-                f"texts with several vectors require the index flat, got {self.index.kind}"
+                f"index: texts with several vectors require the index flat, got {self.index.kind}"
             )
         if not storage.held_codec.scalar:
             raise ValueError(
-                f"the codec {storage.held_codec.kind} does not support texts with several vectors: "
+                f"codec: {storage.held_codec.kind} does not support texts with several vectors; "
                 f"use {', '.join(scalar_codecs())}"
             )
         if storage.kept != ("float32" if storage.lossless else "none"):
             raise ValueError(
-                "originals: texts with several vectors store only codes and are not rescored: "
-                'remove originals, and set the codec ("float16", for example)'
+                f"originals: must not be {storage.kept}, because texts with several vectors store "
+                "only codes and are not rescored; remove `originals` and choose the precision with "
+                '`codec`, such as "float16"'
             )
         return self
 
@@ -112,5 +120,5 @@ def _storage(leg: DenseLeg) -> VectorStorage:
 
 
 def scalar_codecs() -> tuple[str, ...]:
-    """Return the names of the codecs that store each dimension separately."""
+    """Return the names of the codecs that store each dimension separately (not PQ)."""
     return tuple(CODECS.classes(lambda codec: codec.scalar))

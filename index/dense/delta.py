@@ -1,4 +1,7 @@
-"""The delta part of a dense leg: a growing matrix that is searched exactly."""
+"""The in-memory part of a dense leg: the vectors of documents written since the last seal.
+
+They are in a growing matrix, which is searched exactly.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ from .termless import Termless
 
 
 class DenseDelta(Termless):
-    """Vectors written since the last seal, one per passage. A DeltaPart for every kind of index."""
+    """The vectors of passages written since the last seal, one per passage.
+
+    A `DeltaPart` of dense legs, whatever their index in segments is.
+    """
 
     def __init__(self, config: DenseLeg) -> None:
         self._vectors: GrowingArray[np.float32] | None = None
@@ -37,7 +43,9 @@ class DenseDelta(Termless):
             self._vectors = GrowingArray(np.float32, columns=vectors.shape[1])
         width = self._vectors.values.shape[1]
         if vectors.shape[1] != width:
-            raise ValueError(f"vectors must have {width} dimensions, got {vectors.shape[1]}")
+            raise ValueError(
+                f"vectors must have {width} dimensions like earlier ones, got {vectors.shape[1]}"
+            )
         self._vectors.append(vectors)
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
@@ -53,7 +61,7 @@ class DenseDelta(Termless):
         return self._values(width=0)[rows]
 
     def _values(self, width: int) -> Vectors:
-        """Return the matrix, or an empty one of this width before the first append."""
+        """Return the matrix of all vectors. Before the first append it is empty, [0, width]."""
         if self._vectors is None:
             return np.empty((0, width), dtype=np.float32)
         return self._vectors.values
@@ -85,6 +93,9 @@ class DenseDelta(Termless):
         """See DeltaPart. Raises ValueError if the vectors differ in dimensions."""
         width = len(packed[0]) // 4 if packed else 0
         if any(len(data) != 4 * width for data in packed):
-            raise ValueError("packed vectors differ in length: the database is damaged")
+            raise ValueError(
+                f"expected packed vectors of {width} dimensions like the first one, found another "
+                "length"
+            )
         joined = np.frombuffer(b"".join(packed), dtype="<f4")
         return Representation(dense=joined.reshape(len(packed), width).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Kept vectors of several sources, for merges."""
+"""Reads the vectors that a merge of segments keeps, that is, those of documents not deleted."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Sources = Sequence[tuple[VectorSource, Mask | None]]
 
 
 def kept_blocks(sources: Sources, memory: int) -> Iterator[Vectors]:
-    """Yield the kept vectors of all sources in order, in blocks that use about `memory` bytes.
+    """Yield the vectors that a merge keeps, in order, in blocks that use about `memory` bytes.
 
-    sources: pairs of a source and a mask of the vectors to keep; None: keep all.
+    sources: the merged parts, each with a mask of the vectors to keep; None: keep all.
     """
     for source, mask in sources:
         # A block and a copy of its kept vectors.

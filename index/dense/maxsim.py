@@ -1,4 +1,8 @@
-"""Exact MaxSim of dense vectors, by matrix products of blocks of passages and groups of queries."""
+"""Exact MaxSim of dense vectors.
+
+The score of a passage is the sum, over the query's vectors, of the greatest inner product with a
+vector of the passage. Matrix products of blocks of passages and groups of queries compute it.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +31,17 @@ class Rows(Protocol):
         """Number of dimensions of a vector."""
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        """Prefetch vectors starts[i] to stops[i] (exclusive), which will be read next."""
+        """Start reading vectors from disk that `vectors` will return next.
+
+        For each i, these are the rows starts[i] to stops[i] (exclusive).
+        """
 
     def vectors(self, rows: slice | NDArray[np.int64]) -> Vectors:
-        """Return the selected vectors, float32 [n, width]."""
+        """Return the vectors with these row numbers, float32 [n, width]."""
 
 
 class Matrix:
-    """Rows over an uncompressed matrix, float16 or float32 [n, width]."""
+    """Implements `Rows` for an uncompressed matrix, float16 or float32 [n, width]."""
 
     def __init__(self, array: NDArray[Any]) -> None:
         self._array = array
@@ -57,12 +64,15 @@ def search(
     k: int,
     allowed: Mask | None,
 ) -> Ranking:
-    """Return the best k passages for each query. Ties are ordered by passage, ascending.
+    """Return the best k passages for each query. Ties are ordered by passage number, ascending.
 
-    queries: vectors of all queries, float32 [n, d]. bounds: query i has vectors bounds[i] to
-    bounds[i + 1]. rows: the stored vectors. offsets: passage p has rows offsets[p] to
-    offsets[p + 1]. allowed: mask of passages; None: all. Raises InvalidInputError if d differs from
-    the stored vectors.
+    queries: vectors of all queries, float32 [n, d].
+    bounds: query i has the vectors bounds[i] to bounds[i + 1] (exclusive).
+    rows: the vectors of all passages.
+    offsets: passage p has the rows offsets[p] to offsets[p + 1] (exclusive).
+    allowed: mask of the passages that may be returned; None: all.
+
+    Raises InvalidInputError if d is not the width of `rows`.
     """
     check_width(queries, rows.width)
     count = len(bounds) - 1

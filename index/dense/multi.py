@@ -1,4 +1,4 @@
-"""Parts of a dense leg with several vectors per passage."""
+"""A dense leg with several vectors per passage: its part in a segment and its part in the delta."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TYPES: dict[int, np.dtype[Any]] = {2: np.dtype("<f2"), 4: np.dtype("<f4")}
 
 
 class MultiDenseSegment(MultiSegment):
-    """A segment part with several vectors per passage. Searches by exact MaxSim."""
+    """A dense leg with several vectors per passage, in one segment. Searches by exact MaxSim."""
 
     single = TokenSegment
     _vectors: TokenSegment
@@ -45,7 +45,10 @@ class MultiDenseSegment(MultiSegment):
 
 
 class MultiDenseDelta(MultiDelta):
-    """Passages with several vectors each, written since the last seal."""
+    """The in-memory part of a dense leg with several vectors per passage.
+
+    It has the passages of documents written since the last seal.
+    """
 
     single = DenseDelta
 
@@ -69,14 +72,17 @@ class MultiDenseDelta(MultiDelta):
         """See DeltaPart. Raises ValueError if a passage is damaged."""
         passages = [_numbers(data) if _is_marked(data) else cls._earlier(data) for data in packed]
         if len({dense.shape[1] for dense in passages}) > 1:
-            raise ValueError("packed vectors differ in length: the database is damaged")
+            raise ValueError(
+                f"expected packed vectors of {passages[0].shape[1]} dimensions like the first, "
+                "found another length"
+            )
         width = passages[0].shape[1] if passages else 0
         dense = np.concatenate([np.empty((0, width), np.float32), *passages])
         return Representation(dense=dense, offsets=of_lengths([len(own) for own in passages]))
 
     @classmethod
     def _earlier(cls, data: bytes) -> Vectors:
-        """Unpack a passage in the older format, that of `MultiDelta`."""
+        """Return the vectors of a passage that an older release packed, as `MultiDelta` does."""
         dense = super().unpack([data]).dense
         assert dense is not None, "a delta of dense vectors"
         return dense
@@ -87,12 +93,13 @@ def _is_marked(data: bytes) -> bool:
 
 
 def _numbers(data: bytes) -> Vectors:
-    """Unpack the vectors of a passage, float32 [n, d]. Raises ValueError for damaged bytes."""
+    """Return the vectors of a packed passage, float32 [n, d]. Raises ValueError if damaged."""
     marked, size, width = _HEADER.unpack_from(data)
     count = marked & ~_MARK
     if count == 0 or size not in _TYPES or len(data) != _HEADER.size + count * width * size:
         raise ValueError(
-            f"a packed passage of {count} vectors has {len(data)} bytes: the database is damaged"
+            f"a packed passage of {len(data)} bytes cannot contain {count} vectors of {width} "
+            f"dimensions ({size} bytes a dimension)"
         )
     numbers = np.frombuffer(data, dtype=_TYPES[size], offset=_HEADER.size)
     vectors: Vectors = numbers.reshape(count, width).astype(np.float32)

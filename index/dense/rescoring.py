@@ -1,4 +1,4 @@
-"""Rescoring: candidates of an index, ordered by exact scores."""
+"""Rescoring: orders the candidates that an index returns by their exact scores."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ def search_candidates(
     parameters: Parameters,
     allowed: Mask | None,
 ) -> Ranking:
-    """Search an index and return the best k candidates for each query.
+    """Search the index `structure` and return the best k rows for each query.
 
-    projection: applied to the queries; None: no projection. vectors: originals for rescoring.
-    Rescores if `vectors` are given and `parameters` has an "oversample" above 0.
+    projection: applied to the queries; None: the index has vectors in all dimensions.
+    vectors: the originals, for rescoring; None: not stored.
+    parameters: search parameters. With "oversample" above 0 and originals, the search takes that
+        many times k candidates and rescores them.
+    allowed: mask of the rows that may be returned; None: all.
     """
     oversample = parameters.get("oversample", 0)
     projected = queries if projection is None else projection.apply(queries)
@@ -40,12 +43,18 @@ def search_candidates(
 
 
 def rescored(candidates: Ranking, queries: Vectors, vectors: Stored, k: int) -> Ranking:
-    """Return the best k candidates by inner product with `vectors`; ties by row, ascending."""
+    """Return the best k candidates by inner product of queries and `vectors`.
+
+    vectors: the stored vectors, by row. Ties are ordered by row, ascending.
+    """
     return ordered(candidates.rows, dot_rows(queries, vectors, candidates.rows), k)
 
 
 def ordered(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Ranking:
-    """Return the best k rows and scores of each query, best first; ties by row, ascending."""
+    """Return the k best of the given rows for each query. Ties are ordered by row, ascending.
+
+    rows, scores: [queries, candidates].
+    """
     if len(rows) == 1:  # Sorting a vector takes half the time.
         order: NDArray[Any] = np.lexsort((rows[0], -scores[0]))[:k]
         return Ranking(rows[:, order], scores[:, order])

@@ -1,14 +1,15 @@
-"""The segment part of a dense leg with one vector per passage, for every kind of index.
+"""A dense leg with one vector per passage, in one segment, for every kind of index.
 
-    vectors.npy      the originals (`originals.py`); absent if none are kept
+    vectors.npy      the originals: the vectors as encoded (`originals.py`); absent if not stored
     projection.npz   the projection, if one is configured
     storage.json     configuration, calibration and loss (`built.py`); absent if there is no index,
                      only originals that are searched exactly
     ...              files of the index (a `Structure`)
 
 A search takes candidates from the index, with the parameters that the calibration chooses for the
-recall target, and rescores them with the originals. It searches exactly if that costs no more: if
-few rows are allowed, or if k is so large that the index would visit almost all rows.
+recall target, and rescores them with the originals. It compares all allowed rows instead if that
+costs no more: if the filter allows few rows, or if the index would visit almost all rows for a
+large k.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ DECODED_FOR = 4_096
 
 
 class VectorSegment(Termless):
-    """A segment part that ranks by inner product, exactly or approximately."""
+    """A dense leg with one vector per passage, in one segment.
+
+    Ranks by inner product, exactly or approximately.
+    """
 
     def __init__(
         self,
@@ -54,8 +58,11 @@ class VectorSegment(Termless):
         size: int,
         wanted: VectorSearch | None = None,
     ) -> None:
-        """vectors: the originals, if kept. indexed: the index, if there is one; one of both is
-        required. size: bytes of all files. wanted: search parameters; None: as configured."""
+        """Create the part. At least one of `vectors` and `indexed` is required.
+
+        vectors: the originals; None: not stored. indexed: the index; None: there is none.
+        size: bytes of all files. wanted: search parameters; None: as configured.
+        """
         self._vectors = vectors
         self._indexed = indexed
         self._size = size
@@ -109,7 +116,9 @@ class VectorSegment(Termless):
         else:
             return cls(Originals.open(directory), None, size)
         if len(structure) != known.rows:
-            raise ValueError(f"{built.FILE}: has {known.rows} rows, the index has {len(structure)}")
+            raise ValueError(
+                f"{built.FILE}: lists {known.rows} rows, but the index has {len(structure)}"
+            )
         vectors: Originals | None = None
         if structure.exact_vectors is not None:
             vectors = Originals(structure.exact_vectors)
@@ -120,7 +129,7 @@ class VectorSegment(Termless):
         if vectors is not None and (len(vectors), vectors.width) != (known.rows, known.width):
             raise ValueError(
                 f"{originals.FILE}: expected {known.rows} vectors of {known.width} dimensions, "
-                f"got {len(vectors)} of {vectors.width}"
+                f"found {len(vectors)} of {vectors.width} dimensions"
             )
         projection = building.stored_projection(directory, known.storage)
         # Search parameters can change without changes to the files.
@@ -129,7 +138,10 @@ class VectorSegment(Termless):
         return cls(vectors, Indexed(structure, projection, known, configured), size)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """Return a copy of vectors `start` to `stop` (exclusive): originals, or decoded codes."""
+        """Return a copy of the vectors of rows `start` to `stop` (exclusive).
+
+        They are the originals if stored, else the decoded vectors of the index.
+        """
         if self._vectors is not None:
             return self._vectors.read(start, stop)
         indexed = _required(self._indexed)
@@ -147,14 +159,20 @@ class VectorSegment(Termless):
         return type(self)(self._vectors, self._indexed, self._size, search)
 
     def parameters(self, search: VectorSearch, k: int) -> Parameters | None:
-        """Return the index parameters of a search for k results; None: exact search."""
+        """Return the index parameters that a search for k results without a filter uses.
+
+        None: it compares all rows.
+        """
         return None if self._indexed is None else self._indexed.parameters(search, k, 1.0)
 
     def description(self) -> dict[str, Any]:
         """Return storage options, sizes, search parameters and measurements, as JSON values.
 
-        memory: bytes of the index in memory; mapped originals are not counted. parameters: search
-        parameters for 10 results by default, or "exact".
+        rows: number of vectors.
+        bytes_per_vector: mean size of a vector on disk.
+        memory: bytes of the index in memory. Memory-mapped originals are not counted.
+        parameters: index parameters of a search for 10 results as configured, or "exact".
+        calibration, loss: measurements; see `Calibration` and `Built`. None: not measured.
         """
         indexed = self._indexed
         if indexed is None:
@@ -196,7 +214,10 @@ class VectorSegment(Termless):
         return ranking
 
     def _exact(self, queries: Vectors, k: int, allowed: Mask | None) -> Ranking:
-        """Compare all allowed rows, with originals or decoded codes, and return the best k."""
+        """Return the best k rows for each query, by comparison with all allowed rows.
+
+        It compares the originals if stored, else the decoded vectors of the index.
+        """
         if self._vectors is not None:
             return exact.search(queries, self._vectors.array, k, allowed)
         return exact.scan(
@@ -211,7 +232,13 @@ class VectorSegment(Termless):
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """An index with its projection, its storage.json, and the configured search parameters."""
+    """An index with everything that a search needs.
+
+    structure: the index.
+    projection: applied to vectors before they are indexed or searched; None: no projection.
+    built: the content of storage.json.
+    configured: search parameters from the configuration of the collection.
+    """
 
     structure: Structure
     projection: Projection | None
@@ -221,8 +248,9 @@ class Indexed:
     def parameters(self, wanted: VectorSearch, k: int, share: float) -> Parameters | None:
         """Return the index parameters of a search for k results; None: search exactly.
 
-        wanted: search parameters of the request. share: share of the rows that are allowed.
-        Explicit parameters are meant for all rows, so they are divided by `share`.
+        wanted: recall target or parameters from the request.
+        share: fraction of the rows that the filter allows. Explicit parameters are meant for a
+            search without a filter, so they are divided by `share` ("oversample" is not).
         """
         configured = self.configured
         explicit = wanted.parameters

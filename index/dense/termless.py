@@ -1,4 +1,4 @@
-"""Base class of parts without terms."""
+"""Base class of the parts of dense legs, whose vectors have no terms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ...core import Contribution, Representation, TermWeight
 
 
 class Termless:
-    """Implements the methods of LegPart about terms for dense parts, which have none."""
+    """Implements the methods of `LegPart` that return terms. Dense legs have no terms."""
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """Return an empty sequence: a dense score has no terms."""

@@ -1,14 +1,14 @@
-"""The vectors of a segment of a dense leg with several vectors per passage.
+"""The vectors of a dense leg with several vectors per passage, in one segment.
 
-    vectors.npy      float16 or float32 [rows, d]; for few vectors or lossless storage
-    codes.npy        uint8 [rows, bytes per code]; otherwise
+    vectors.npy      float16 or float32 [vectors, d]; for few vectors or lossless storage
+    codes.npy        uint8 [vectors, bytes per code]; instead of vectors.npy in other cases
     codec.npz        the fitted arrays of the codec
     projection.npz   the projection, if one is configured
     storage.json     configuration and loss (`built.py`); only with codes.npy
 
-No originals are stored beside codes. There are many vectors, so originals would take most of the
-space, and rescoring would save nothing because MaxSim reads all vectors of a passage. Scores are
-exact MaxSim over the decoded vectors.
+Beside codes, the vectors as encoded (the originals) are not stored. They would take most of the
+space. Rescoring with them would save nothing, because MaxSim reads all vectors of a passage.
+Scores are exact MaxSim over the decoded vectors.
 """
 
 from __future__ import annotations
@@ -40,10 +40,13 @@ T = TypeVar("T")
 
 
 class TokenSegment(Termless):
-    """The vectors of all passages of a segment, uncompressed or coded. A row is one vector."""
+    """The vectors of all passages in a segment. A row is one vector, not one passage."""
 
     def __init__(self, vectors: Originals | None, coded: CodedVectors | None, size: int) -> None:
-        """vectors, coded: exactly one of both. size: bytes of all files."""
+        """Create the part from either `vectors` (uncompressed) or `coded` (codes).
+
+        Exactly one of them is not None. size: bytes of all files.
+        """
         self._vectors = vectors
         self.coded = coded
         self._size = size
@@ -86,23 +89,25 @@ class TokenSegment(Termless):
         codes = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if codes.array.shape != (known.rows, codec.stride):
             raise ValueError(
-                f"{CODES}: expected {known.rows} codes of {codec.stride} bytes, got "
+                f"{CODES}: expected {known.rows} codes of {codec.stride} bytes, found "
                 f"{codes.array.shape[0]} of {codes.array.shape[1]} bytes"
             )
         projection = building.stored_projection(directory, known.storage)
         if codec.width != (known.width if projection is None else projection.width):
-            raise ValueError(f"{CODEC}: {codec.width} dimensions do not match {built.FILE}")
+            raise ValueError(
+                f"{CODEC}: its {codec.width} dimensions differ from those in {built.FILE}"
+            )
         return cls(None, CodedVectors(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """Return a copy of vectors `start` to `stop` (exclusive), decoded if necessary."""
+        """Return a copy of the vectors of rows `start` to `stop` (exclusive). Decodes codes."""
         if self._vectors is not None:
             return self._vectors.read(start, stop)
         coded = _required(self.coded)
         return coded.decoded(coded.codes.read(start, stop))
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """Return the vectors with these row numbers, decoded if necessary, float32 [n, width]."""
+        """Return the vectors with these row numbers, float32 [n, width]. Decodes codes."""
         if self._vectors is not None:
             return self._vectors.take(rows)
         coded = _required(self.coded)

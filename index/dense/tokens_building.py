@@ -1,8 +1,9 @@
-"""Writes the vectors of a segment of a dense leg with several vectors per passage.
+"""Writes the vectors of a dense leg with several vectors per passage into a segment.
 
-Codec and projection are fitted on a sample. No originals are kept, so each re-encoding with another
-codec loses precision. A merge therefore adopts codec and projection of its largest part and copies
-the codes of that part. It decodes and re-encodes the other parts.
+Codec and projection are fitted on a sample. The vectors as encoded are not stored beside codes, so
+each change of the codec loses precision. A merge of segments therefore adopts the codec and the
+projection of its largest segment and copies the codes of that segment. It decodes the codes of the
+other segments and encodes them with this codec.
 
 A new codec is fitted only if the configuration has changed, or if the old codec was fitted on far
 fewer vectors than there are now. While a collection grows, a vector is re-encoded about once each
@@ -45,11 +46,11 @@ FEWER = 4
 
 
 class Source(VectorSource, Protocol):
-    """A part whose vectors are merged."""
+    """One of the parts that are merged: the vectors of one leg in one segment."""
 
     @property
     def coded(self) -> CodedVectors | None:
-        """The codes of the part; None if its vectors are uncompressed."""
+        """The codes of the vectors in this part; None if they are uncompressed."""
 
 
 Sources = Sequence[tuple[Source, Mask | None]]
@@ -57,7 +58,10 @@ Sources = Sequence[tuple[Source, Mask | None]]
 
 @dataclass(frozen=True, slots=True)
 class FittedCodec:
-    """A codec with an optional projection. fitted: number of vectors it was fitted on."""
+    """A codec with the projection that is applied before it (None: no projection).
+
+    fitted: number of vectors on which both were fitted.
+    """
 
     codec: Codec
     projection: Projection | None
@@ -71,10 +75,11 @@ class FittedCodec:
 def write(
     directory: Path, sources: Sources, storage: VectorStorage, memory: int, progress: Progress
 ) -> None:
-    """Write the kept vectors of `sources` into `directory`, after deleting all files there.
+    """Write the vectors that a merge keeps into `directory`, after deleting all files there.
 
-    sources: pairs of a part and a mask of the vectors to keep; None: keep all. memory: approximate
-    bytes of working memory, in addition to the fitting sample.
+    sources: the merged parts, each with a mask of the vectors to keep; None: keep all.
+    storage: how the vectors are stored.
+    memory: approximate bytes of working memory, in addition to the sample for fitting.
     """
     kept = _Kept(sources)
     for path in directory.iterdir():
@@ -107,7 +112,11 @@ def write(
 def _codes(
     sources: Sources, fitted: FittedCodec, reused: CodedVectors | None, memory: int
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yield the codes of all kept vectors, in order, in blocks."""
+    """Yield the codes of the vectors that a merge keeps, in order, in blocks.
+
+    fitted: the codec of the result. reused: the part from which this codec comes; its codes are
+    copied. None: the codec is new, and all vectors are encoded.
+    """
     for source, mask in sources:
         step = block_rows(memory, source.width)
         own = source.coded
@@ -123,7 +132,10 @@ def _codes(
 
 
 def _reusable(sources: Sequence[Source], storage: VectorStorage, rows: int) -> CodedVectors | None:
-    """Return the largest part whose codec can be reused; None: fit a new codec."""
+    """Return the codes of the largest part whose codec the merge can adopt; None: fit a new codec.
+
+    rows: number of vectors in the result of the merge.
+    """
     able = [
         source.coded
         for source in sources
@@ -143,7 +155,7 @@ def _fit(sample: Vectors, storage: VectorStorage) -> FittedCodec:
 
 
 class _Kept:
-    """A VectorSource over the kept vectors of several sources, in order."""
+    """A VectorSource over the vectors that a merge of several parts keeps, in order."""
 
     def __init__(self, sources: Sources) -> None:
         self._pieces: list[tuple[Source, int, int, Mask | None]] = []

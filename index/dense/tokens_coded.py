@@ -1,4 +1,4 @@
-"""Mapped codes of token vectors, with the codec that decodes them."""
+"""The codes of token vectors in a memory-mapped file, with the codec that decodes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ from .built import Built
 
 @dataclass(frozen=True, slots=True)
 class CodedVectors:
-    """Mapped codes of vectors with their codec, projection and storage.json."""
+    """The codes of a leg's vectors in one segment, with everything that decodes them.
+
+    codes: memory-mapped codes, uint8 [vectors, bytes per code].
+    codec: decodes a code to the projected vector.
+    projection: the projection of the vectors; None: they are not projected.
+    built: the content of storage.json.
+    """
 
     codes: NpyFile[np.uint8]
     codec: Codec
@@ -43,7 +49,7 @@ class CodedVectors:
         return self.codec.decode(self.codes.array[rows])
 
     def decodes_equally(self, other: CodedVectors) -> bool:
-        """Return True if a code decodes to the same vector in both."""
+        """Return True if every code decodes to the same vector here and in `other`."""
         if type(self.codec) is not type(other.codec):
             return False  # Codecs without fitted arrays differ only by type.
         one, two = self._fitted(), other._fitted()
@@ -52,11 +58,14 @@ class CodedVectors:
         )
 
     def _fitted(self) -> dict[str, NDArray[Any]]:
-        """Return the fitted arrays of codec and projection, by name."""
+        """Return name -> array for the fitted arrays of codec and projection."""
         axes = {} if self.projection is None else {"axes": self.projection.axes}
         return {**axes, **self.codec.fitted}
 
     def decoded(self, codes: NDArray[np.uint8]) -> Vectors:
-        """Decode codes to vectors in all dimensions, float32 [n, d]."""
+        """Return the vectors of these codes in all dimensions before the projection.
+
+        Returns float32 [n, d].
+        """
         decoded = self.codec.decode(codes)
         return decoded if self.projection is None else self.projection.lift(decoded)

@@ -1,8 +1,8 @@
-"""Offline builds of new collections: first shards, then as few segments as memory allows.
+"""Offline builds of new collections: write shards, then merge them into few segments.
 
 A shard is a segment whose vectors are not yet in an index. One transaction stores the shard's row,
 its documents and the position in the input. So an interrupted build continues after its last shard.
-No other process can open the collection before `finish`.
+The collection cannot be searched before `finish`. Memory limits how many shards become one segment.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ MOST_SHARDS = 24
 
 
 def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
-    """Return the collection of an interrupted build, or None if the folder contains none.
+    """Return the store of an interrupted build in the folder `path`; None if it has no collection.
 
-    Raises ConflictError if the folder contains a finished collection, or an unfinished one with
-    another configuration.
+    Raises ConflictError if the folder contains a finished collection, or an unfinished one with a
+    configuration other than `config`.
     """
     try:
         store = LocalStore.open(path, verify="size", state="building")
@@ -59,8 +59,8 @@ def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
     if wanted != absolute(store.config):
         store.close()
         raise ConflictError(
-            f"{path}: contains an unfinished build with another configuration; use the same "
-            "options to continue it, or remove the folder to start over"
+            f"{path}: contains an unfinished build with another configuration; run it with its "
+            "original options to continue it, or remove the folder to start over"
         )
     return store
 
@@ -70,14 +70,14 @@ class Consumed:
     """The part of a build's input that is already stored.
 
     documents: number of documents.
-    digest: digest of these documents in their order.
+    digest: SHA-256 of these documents in their order, in hexadecimal; "" if there are none.
     """
 
     documents: int = 0
     digest: str = ""
 
     def after(self, document: Document) -> Consumed:
-        """Return this part of the input with one more document."""
+        """Return this part of the input extended by the next document."""
         content = [document.id, document.title, document.text, dict(document.metadata)]
         link = self.digest + json.dumps(content, sort_keys=True, ensure_ascii=True)
         return Consumed(self.documents + 1, sha256(link.encode()).hexdigest())
@@ -100,7 +100,10 @@ def append_shard(
 
     batch: documents with distinct ids. They replace documents of earlier shards with the same ids.
     legs: leg -> representations of all passages of `batch`, in order.
-    done: the part of the input that is stored after this call. It is recorded with the shard.
+    done: the part of the input that is stored after this call. It is stored with the shard, so that
+        an interrupted build continues there.
+
+    Raises ConflictError if another process is running or has finished the same build.
     """
     with store.database.read() as connection:
         first = last_number(connection) + 1
@@ -119,7 +122,7 @@ def append_shard(
         numbers = insert_documents(connection, [item.document for item in batch])
         if numbers != list(range(first, last + 1)):
             raise ConflictError(
-                f"{store.directory}: another process is running this build; stop one of them"
+                f"{store.directory}: another process is running the same build; stop one of the two"
             )
         insert_segment(connection, shard)
         set_meta(connection, "sealed", str(last))
@@ -127,7 +130,9 @@ def append_shard(
 
 
 def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int]:
-    """Merge the shards and make the collection available.
+    """Merge the shards into segments with indexes and make the collection available to searches.
+
+    memory: working memory of a merge in bytes. More shards are merged into one segment if it fits.
 
     Returns the number of documents and the number of passages.
     """
@@ -157,9 +162,9 @@ def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int
 
 
 def _reduce_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
-    """Merge groups of shards until at most MOST_SHARDS are left. Return their rows.
+    """Merge groups of shards until at most MOST_SHARDS are left. Return the rows of these shards.
 
-    Each open shard needs memory and open files.
+    The number is limited because each open shard needs memory and open files.
     """
     with store.database.read() as connection:
         rows = read_segments(connection)
@@ -180,10 +185,10 @@ def _reduce_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
 
 
 def _reserved_name(store: LocalStore, group: Sequence[SegmentRow]) -> str:
-    """Return the stored name of the segment into which these shards are merged.
+    """Return the name of the segment into which the shards `group` are merged.
 
-    Every attempt uses this name. So the build of a large index can continue after an interruption,
-    and its files are not removed as garbage.
+    The first call stores a new name, and later attempts at the same merge return it. So building a
+    large index can continue after an interruption, and its files are not removed as garbage.
     """
     shards = " ".join(row.id for row in group)
     with store.database.write() as connection:
@@ -196,13 +201,15 @@ def _reserved_name(store: LocalStore, group: Sequence[SegmentRow]) -> str:
 
 def _check_building(connection: sqlite3.Connection, store: LocalStore) -> None:
     if get_meta(connection, "state") != "building":
-        raise ConflictError(f"{store.directory}: another process has already finished this build")
+        raise ConflictError(
+            f"{store.directory}: another process has finished this build; open the collection"
+        )
 
 
 def shard_config(config: CollectionConfig) -> CollectionConfig:
-    """Return `config` with legs that store plain vectors, for shards.
+    """Return `config` with dense legs that have no index, for shards.
 
-    Indexes are built only once, when the shards are merged.
+    Their indexes are built only once, when the shards are merged.
     """
     legs = {
         name: leg.model_copy(update=_shard_storage(leg)) if isinstance(leg, DenseLeg) else leg
@@ -212,10 +219,11 @@ def shard_config(config: CollectionConfig) -> CollectionConfig:
 
 
 def _shard_storage(leg: DenseLeg) -> dict[str, Any]:
-    """Return the storage fields of a leg in shards: uncompressed vectors in a flat index.
+    """Return the fields of `leg` that its configuration in shards replaces.
 
-    A leg with several vectors for each passage and a lossy codec has many vectors. Its shards use a
-    light codec, from which the codec of the leg produces nearly the same codes.
+    Shards store uncompressed vectors without an index. A leg with several vectors for each passage
+    and a lossy codec has many vectors. Its shards store them with float16 or int8, and the codec of
+    the leg then produces nearly the same codes as from the original vectors.
     """
     storage = VectorStorage()
     if leg.multi and not leg.storage.lossless:
@@ -228,9 +236,9 @@ def _shard_storage(leg: DenseLeg) -> dict[str, Any]:
 def _open_shards(
     store: LocalStore, rows: Sequence[SegmentRow]
 ) -> list[tuple[Segment, Mask | None]]:
-    """Open shards and check their checksums. Return each with the mask of its live rows.
+    """Check the checksums of shards and open them. Return each with the mask of its live rows.
 
-    Rows that a later shard has replaced are not live. None: all rows are live.
+    A row is live unless a later shard has replaced its document. Mask None: all rows are live.
     """
     config = shard_config(store.config)
     opened: list[tuple[Segment, Mask | None]] = []
@@ -246,7 +254,10 @@ def _open_shards(
 def _groups(
     rows: Sequence[SegmentRow], config: CollectionConfig, memory: int
 ) -> list[list[SegmentRow]]:
-    """Return groups of neighbouring shards that can each be merged within `memory` bytes."""
+    """Return groups of neighbouring shards.
+
+    The merge of each group needs at most `memory` bytes, unless the group has one shard.
+    """
     groups: list[list[SegmentRow]] = []
     for row in rows:
         if groups and _building_bytes([*groups[-1], row], config) <= memory:
@@ -257,9 +268,9 @@ def _groups(
 
 
 def _building_bytes(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
-    """Return the bytes of memory that a merge of shards needs for its indexes.
+    """Return the bytes of memory that a merge of the shards `rows` needs to build indexes.
 
-    Most indexes are merged as streams and need none.
+    Most indexes are merged as streams, which counts as 0 bytes.
     """
     passages = sum(row.passages for row in rows)
     total = 0

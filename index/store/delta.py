@@ -1,7 +1,7 @@
 """The delta in memory: the passages written since the last seal.
 
-The delta only grows, so a snapshot refers to the delta and a number of rows. After a seal a new
-delta is created. Older snapshots continue to use the old one.
+A seal writes these passages into a segment and starts a new delta. Until then the delta only grows.
+So a snapshot needs only a reference to its delta and a number of rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _NUMBER = struct.Struct("<I")
 
 
 class Delta:
-    """The passages of documents with numbers above `watermark`, with one part for each leg."""
+    """The passages of documents with numbers above `watermark`, with an index for each leg.
+
+    watermark: highest document number that is in a segment.
+    """
 
     def __init__(self, config: CollectionConfig, watermark: int) -> None:
         self.watermark = watermark
@@ -37,7 +40,10 @@ class Delta:
         """All rows, including those of deleted documents. Document numbers ascend."""
 
     def read_new(self, connection: sqlite3.Connection) -> None:
-        """Append the passages written since the last call. Raises CorruptFileError."""
+        """Append the passages that were written to the database since the last call.
+
+        Raises CorruptFileError for a damaged passage.
+        """
         rows = connection.execute(
             "SELECT seq, number, start, stop, data, crc FROM delta "
             "WHERE seq > ? AND number > ? ORDER BY seq",
@@ -54,14 +60,14 @@ class Delta:
             wrong = [row[1] for row, pieces in zip(rows, packed, strict=True) if pieces is None]
             raise damaged(
                 connection,
-                f"the encoded form of {len(wrong)} recent passages",
+                f"the encoded form of {len(wrong)} passages since the last seal",
                 f"their checksums do not match; the first is of document number {wrong[0]}",
             )
         try:
             for index, part in enumerate(self.legs.values()):
                 part.append(part.unpack([pieces[index] for pieces in intact]))
         except ValueError as error:
-            raise damaged(connection, "a recent passage", str(error)) from error
+            raise damaged(connection, "a passage since the last seal", str(error)) from error
         self._numbers.extend(row[1] for row in rows)
         self._spans.extend((row[2], row[3]) for row in rows)
         self._last_seq = rows[-1][0]
@@ -72,7 +78,11 @@ class Delta:
 
 
 def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[bytes]:
-    """Return one blob per passage: a CRC-32, then length and bytes of each configured leg."""
+    """Return one blob per passage for the database.
+
+    A blob is a CRC-32 of the rest, then length and bytes of the row of each configured leg.
+    legs: leg -> representations of all passages.
+    """
     columns = [leg.delta_part().pack(legs[name]) for name, leg in config.legs.items()]
     blobs = []
     for pieces in zip(*columns, strict=True):
@@ -82,7 +92,10 @@ def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[b
 
 
 def _split(data: bytes, legs: int) -> list[bytes] | None:
-    """Return the bytes of each leg in a blob of `pack`, or None if the blob is damaged."""
+    """Return the bytes of each leg in `data`, a blob of `pack`; None if the blob is damaged.
+
+    legs: number of legs.
+    """
     if len(data) < _NUMBER.size or zlib.crc32(data[_NUMBER.size :]) != _NUMBER.unpack_from(data)[0]:
         return None
     pieces = []

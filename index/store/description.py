@@ -16,11 +16,12 @@ from .view import LocalView
 
 
 def described(view: LocalView, database: Database) -> dict[str, Any]:
-    """Return counts, segments, sizes on disk in bytes, and the storage of vectors, as JSON.
+    """Return counts, segments, sizes on disk in bytes, and how vectors are stored, as JSON values.
 
-    legs: `bytes` is the size of a leg in all segments. `vectors` of a dense leg is its configured
-        storage and its size.
-    segments: `vectors` maps a dense leg to its storage in the segment; see `Approximate`.
+    legs: leg -> `bytes`, its size in all segments together, and for a dense leg `vectors`, its
+        configured storage options and its sizes.
+    segments: one object for each segment. Its `vectors` maps each dense leg to how the segment
+        stores the vectors; see `Approximate.description`.
     """
     rows = read_segments(view.connection)
     *parts, delta = view.snapshot.parts
@@ -64,7 +65,7 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
 
 
 def _vectors(part: Part) -> dict[str, dict[str, Any]]:
-    """Return leg -> storage of its vectors in one segment."""
+    """Return dense leg -> description of how one segment (`part`) stores its vectors."""
     return {
         name: leg.description() for name, leg in part.legs.items() if isinstance(leg, Approximate)
     }
@@ -73,11 +74,14 @@ def _vectors(part: Part) -> dict[str, dict[str, Any]]:
 def _storage(
     name: str, storage: VectorStorage, segments: Sequence[Mapping[str, Mapping[str, Any]]]
 ) -> dict[str, Any]:
-    """Return the configured storage of a leg's vectors, and their size in all segments.
+    """Return the configured storage options of one dense leg, and its sizes in all segments.
 
-    recall: default recall target of a search. None if parameters are configured instead.
-    bytes_per_vector: size on disk. None if there is no segment.
-    memory: bytes of memory that the indexes use.
+    name: name of the leg. segments: for each segment, the result of `_vectors`.
+
+    Fields of the result:
+    recall: recall target of searches that set none. None if parameters are configured instead.
+    bytes_per_vector: mean size of a vector on disk. None if no segment has vectors.
+    memory: bytes of memory that the indexes of all segments use together.
     """
     codec = storage.used_codec
     found = [segment[name] for segment in segments if name in segment]

@@ -1,4 +1,4 @@
-"""The folder of a collection's segments. Only segments that the database names are valid."""
+"""The folder `segments` of a collection. Only segments with a row in the database are valid."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class SegmentFolder:
         self._database = database
 
     def create(self) -> None:
-        """Create the folder if it is missing."""
+        """Create the folder `segments` if it is missing."""
         self._root.mkdir(exist_ok=True)
 
     def path(self, name: str) -> Path:
-        """Return the directory of one segment."""
+        """Return the directory of the segment `name`."""
         return self._root / name
 
     def check(self, row: SegmentRow, *, contents: bool = True) -> None:
@@ -43,26 +43,26 @@ class SegmentFolder:
                 raise problem
 
     def problems(self) -> list[str]:
-        """Return a message for each damaged file. Empty if the database cannot be read."""
+        """Return a message for each damaged segment file. Empty if the database cannot be read."""
         try:
             rows = self._rows()
         except StorageError:
             return []
         return [
-            str(problem)
+            f"{problem.path}: {problem.problem}"
             for row in rows
             for problem in check_directory(self.path(row.id), row.files, contents=True)
         ]
 
     def remove(self, rows: Iterable[SegmentRow]) -> None:
-        """Remove the files of segments that the database no longer names."""
+        """Remove the files of the segments `rows`, whose rows are no longer in the database."""
         for row in rows:
             remove_tree(self.path(row.id))
 
     def remove_garbage(self) -> int:
-        """Remove segment directories that the database does not name. Return their number.
+        """Remove segment directories without a row in the database. Return their number.
 
-        Does nothing while another process seals or merges, because its files are not named yet.
+        Does nothing while another process seals or merges: its new directory has no row yet.
         """
         with exclusive(self._lock, wait=False) as held:
             if not held:

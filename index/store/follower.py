@@ -1,7 +1,8 @@
-"""Updates the snapshot of one process to the latest commit of any process.
+"""Updates the snapshot of an open collection to the latest commit of any process.
 
-The cost of a new generation depends on its changes only. New segments are mapped, and new rows of
-the delta are appended. New tombstones are marked in copies of the affected masks.
+The time of an update depends only on what has changed since the last one. New segments are mapped
+into memory, and new passages are appended to the delta. New tombstones are marked in copies of the
+masks of live rows.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .snapshot import Part, Snapshot
 
 
 class Follower:
-    """Holds the latest snapshot and its configuration. Thread-safe."""
+    """Stores the latest snapshot that this process has read, with configuration. Thread-safe."""
 
     def __init__(self, folder: SegmentFolder, config: CollectionConfig) -> None:
         self._folder = folder
@@ -33,7 +34,10 @@ class Follower:
         self.reset()
 
     def reset(self) -> None:
-        """Drop the cached state. Snapshots in use stay valid."""
+        """Discard the latest snapshot and everything it was made from.
+
+        Snapshots that searches use stay valid.
+        """
         self._segments: dict[str, tuple[Segment, Part]] = {}
         self._delta = Delta(self.config, 0)
         self._delta_live: Mask = np.empty(0, dtype=np.bool_)
@@ -41,7 +45,10 @@ class Follower:
         self._snapshot: Snapshot | None = None
 
     def snapshot(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
-        """Return the snapshot of `generation`, the state of `connection`, or a later snapshot."""
+        """Return the snapshot of `generation`, or a later one if this process already has one.
+
+        connection: a read transaction that sees the collection at `generation`.
+        """
         snapshot = self._snapshot
         if snapshot is not None and snapshot.generation >= generation:
             return snapshot

@@ -1,8 +1,8 @@
-"""Jobs of a collection, and stored replies to repeated requests. Both survive a crash.
+"""Jobs of a collection, and stored replies to requests that a client may repeat.
 
-They are stored in separate tables of collection.db and written through a separate connection. Only
-the progress of a bulk job is recorded in the same transaction as its documents. The lines that a
-bulk job must still write are stored in `jobs/<id>.ndjson`.
+Both survive a crash. They have their own tables in collection.db and are written through their own
+connection. Only the progress of a bulk job is stored in the transaction that writes its documents.
+The lines of a bulk job are in `jobs/<id>.ndjson` until the job has ended.
 """
 
 from __future__ import annotations
@@ -46,12 +46,13 @@ _COLUMNS = "id, kind, state, done, total, unit, error, result, created, updated"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A long-running operation on a collection.
+    """A long-running operation on a collection, such as a merge or a bulk write.
 
-    done, total: progress in `unit`. `total` is None if it is not known.
-    error:       error message of a failed job.
+    done, total: amount of work finished and amount in total, in `unit`. `total` is None if it is
+                 not known.
+    error:       error message of a failed job; None for other jobs.
     result:      result so far, a JSON object.
-    created, updated: seconds since 1970.
+    created, updated: time of creation and of the last change, in seconds since 1970.
     """
 
     id: str
@@ -75,8 +76,10 @@ class Job:
 class Reply:
     """The stored reply to a request with an idempotency key.
 
+    A client that repeats the request with the same key receives this reply again.
+
     digest: digest of the request.
-    status: HTTP status.
+    status: HTTP status of the reply.
     body: body of the reply.
     """
 
@@ -88,7 +91,8 @@ class Reply:
 class JobStore:
     """The jobs and stored replies of the collection in `directory`. Thread-safe.
 
-    read_only: never write to `directory`. Jobs are refused, and replies are kept in memory.
+    read_only: True never writes to `directory`. New jobs are refused, and replies are stored in
+        memory only.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -109,7 +113,9 @@ class JobStore:
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(f"{directory}: its jobs cannot be read: {error}") from error
+            raise StorageError(
+                f"{directory}: the jobs of this collection cannot be read ({error})"
+            ) from error
 
     @staticmethod
     def new_id() -> str:
@@ -117,7 +123,7 @@ class JobStore:
         return secrets.token_hex(8)
 
     def upload(self, job_id: str) -> Upload:
-        """Return an open file for the lines of a bulk job.
+        """Create the file for the lines of a bulk job. Return it open for writing.
 
         Raises StorageError if it cannot be created, and ConflictError if the store is read-only.
         """
@@ -127,7 +133,7 @@ class JobStore:
     def _expect_writable(self) -> None:
         if self._read_only:
             raise ConflictError(
-                f"collection {self.directory.name} was opened read-only; it accepts no jobs"
+                f"collection {self.directory.name} accepts no jobs, because it was opened read-only"
             )
 
     def lines(self, job_id: str) -> Path:
@@ -143,10 +149,13 @@ class JobStore:
         unit: str,
         result: Mapping[str, Any] | None = None,
     ) -> Job:
-        """Queue a job. It is on disk on return. Jobs that finished over a week ago are deleted.
+        """Add a job with the state "queued". It is on disk on return.
 
+        Also deletes jobs that finished more than a week ago.
+
+        kind: operation of the job, such as "merge".
         total: amount of work in `unit`. None: not known.
-        result: initial result, which may describe the work to do.
+        result: initial result. It may describe the work to do.
 
         Raises ConflictError if the store is read-only.
         """
@@ -164,7 +173,7 @@ class JobStore:
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
-        """Return the job with this id. Raises NotFoundError."""
+        """Return the job with this id. Raises NotFoundError if there is none."""
         rows = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,))
         if not rows:
             raise NotFoundError(f"there is no job {job_id!r}")
@@ -188,7 +197,7 @@ class JobStore:
         return [_job(row) for row in rows]
 
     def counts(self) -> dict[str, int]:
-        """Return state -> number of jobs."""
+        """Return job state -> number of jobs with this state."""
         return dict(self._read("SELECT state, count(*) FROM jobs GROUP BY state", ()))
 
     def save(
@@ -202,7 +211,10 @@ class JobStore:
         unit: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Record the state and progress of a job. None for `total` or `unit` keeps its value."""
+        """Store state and progress of a job.
+
+        If `total` or `unit` is None, its stored value does not change.
+        """
         with self.transaction() as connection:
             connection.execute(
                 "UPDATE jobs SET state = ?, done = ?, result = ?, error = ?, updated = ?, "
@@ -214,10 +226,10 @@ class JobStore:
     def record(
         connection: sqlite3.Connection, job_id: str, *, done: int, result: Mapping[str, Any]
     ) -> None:
-        """Record the progress of a job in the transaction that stores its documents.
+        """Store the progress of a bulk job in the transaction that writes its documents.
 
-        The caller commits the transaction. A job that continues after a crash therefore never
-        repeats work that is already on disk.
+        connection: the connection with this transaction, which the caller commits. A job that
+        continues after a crash therefore never repeats work that is already on disk.
         """
         connection.execute(
             "UPDATE jobs SET done = ?, result = ?, updated = ? WHERE id = ?",
@@ -225,9 +237,9 @@ class JobStore:
         )
 
     def remove_stray_lines(self) -> None:
-        """Remove the uploaded files of jobs that are finished or were never queued.
+        """Remove files with lines of bulk jobs that have finished or were never queued.
 
-        Files that another process is still writing are kept.
+        A file that a process is still writing is not removed.
         """
         for path in self.spool.glob("*.ndjson"):
             remove_stray(path, partial(self._is_unfinished, path.stem))
@@ -237,7 +249,10 @@ class JobStore:
         return bool(self._read(sql, (job_id,)))
 
     def recall(self, key: str) -> Reply | None:
-        """Return the reply stored under `key`, or None if there is none or it is too old."""
+        """Return the reply stored under `key`.
+
+        None: there is none, or it is older than `REPLIES_KEPT`.
+        """
         rows = self._read(
             "SELECT digest, status, body FROM replies WHERE key = ? AND created >= ?",
             (key, time.time() - REPLIES_KEPT),
@@ -245,7 +260,10 @@ class JobStore:
         return Reply(*rows[0]) if rows else None
 
     def remember(self, key: str, reply: Reply) -> None:
-        """Store a reply under `key`, on disk on return. Replies that are too old are deleted."""
+        """Store a reply under `key`. It is on disk on return.
+
+        Also deletes replies that are older than `REPLIES_KEPT`.
+        """
         now = time.time()
         with self.transaction() as connection:
             connection.execute("DELETE FROM replies WHERE created < ?", (now - REPLIES_KEPT,))
@@ -265,7 +283,9 @@ class JobStore:
             try:
                 return self._connection.execute(sql, values).fetchall()
             except sqlite3.Error as error:
-                raise StorageError(f"{self.directory}: its jobs cannot be read: {error}") from error
+                raise StorageError(
+                    f"{self.directory}: the jobs of this collection cannot be read ({error})"
+                ) from error
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -281,7 +301,7 @@ class JobStore:
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise StorageError(
-                    f"{self.directory}: its jobs cannot be written: {error}"
+                    f"{self.directory}: the jobs of this collection cannot be written ({error})"
                 ) from error
             finally:
                 self._depth -= 1

@@ -1,7 +1,7 @@
-"""The local store: documents, their passages and their encoded legs, in a folder on disk.
+"""The local store: documents, their passages and the indexes of all legs, in a folder on disk.
 
-Every change of state is one transaction of the database. Files are written and synced before the
-transaction that names them. `docs/architecture.md` follows one write and one search step by step.
+Every change of a collection is one transaction of its database. Files are written and synced before
+the transaction that names them. `docs/architecture.md` follows one write and one search.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ class LocalStore:
         *,
         state: Literal["ready", "building"] = "ready",
     ) -> LocalStore:
-        """Create an empty collection.
+        """Create an empty collection in the folder `directory`.
 
-        state: "building" for an offline build. Other processes cannot open it until it is finished.
+        state: "building" for an offline build. The collection cannot be opened for searches until
+            the build is finished.
 
         Raises ConflictError if the folder already contains a collection, and MissingExtraError if a
         library that an index needs is not installed.
@@ -94,7 +95,7 @@ class LocalStore:
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f"{directory}: cannot be created: {error}") from error
+            raise StorageError(f"{directory}: cannot be created ({error})") from error
         database = Database.create(
             directory, {"config": config.model_dump_json(), "state": state, "fingerprints": "{}"}
         )
@@ -116,11 +117,11 @@ class LocalStore:
         """Open a collection, check its files and remove files that the database does not name.
 
         verify: "full" reads every byte and compares checksums; "size" compares only sizes.
-        state: the state that the collection must have.
-        read_only: never write to the folder. No file is removed.
+        state: the state that the collection must have; "building": an unfinished offline build.
+        read_only: True never writes to the folder and removes no file.
 
-        Raises NotFoundError if there is no collection, ConflictError for another state (such as an
-        unfinished build), CorruptFileError for the first damaged file, and StorageError if the
+        Raises NotFoundError if there is no collection, ConflictError if it has the other state,
+        CorruptFileError for the first damaged file, and StorageError if the
         database cannot be read.
         """
         database = Database.open(directory, read_only=read_only)
@@ -135,11 +136,11 @@ class LocalStore:
                 rows = read_segments(connection)
             if actual != state:
                 raise ConflictError(
-                    f"{directory}: its build is not finished; run the same build again to "
-                    "continue it"
+                    f"{directory}: the offline build of this collection is not finished; run the "
+                    "same build again to continue it"
                     if actual == "building"
-                    else f"{directory}: contains a finished collection; add documents to it, or "
-                    "remove the folder to build it again"
+                    else f"{directory}: already contains a finished collection; add documents to "
+                    "it, or remove the folder to build the collection again"
                 )
             store = cls(directory, database, config)
             for row in rows:
@@ -156,10 +157,10 @@ class LocalStore:
 
     @classmethod
     def verify(cls, directory: Path, *, accept: bool = False) -> list[str]:
-        """Return a list of all problems of the collection in `directory`; see `problems`.
+        """Return a message for each problem of the collection in `directory`; see `problems`.
 
-        accept: continue without acknowledged writes that are missing. Later calls do not report
-            them.
+        accept: True accepts that acknowledged writes are missing, so that the collection can be
+            opened without them. Neither this call nor later ones report them.
 
         Checksums are compared before an index file is opened, because a library that reads a
         damaged index can crash. Raises the errors of `open` if there is no finished collection.
@@ -167,7 +168,7 @@ class LocalStore:
         try:
             database = Database.open(directory, read_only=True, complete=False)
         except CorruptFileError as error:
-            return [str(error)]
+            return [f"{error.path}: {error.problem}"]
         try:
             if accept:
                 database.accept()
@@ -179,7 +180,7 @@ class LocalStore:
         try:
             store = cls.open(directory, verify="size", read_only=True)
         except CorruptFileError as error:
-            return [str(error)]
+            return [f"{error.path}: {error.problem}"]
         try:
             return store._index_problems()
         finally:
@@ -189,10 +190,10 @@ class LocalStore:
 
     @property
     def config(self) -> CollectionConfig:
-        """The configuration in the latest state that this store has read.
+        """The configuration as this store has last read it from the database.
 
-        Another process can change the storage of dense legs (`reconfigure`). All other fields never
-        change.
+        Another process can change the storage of dense legs (`reconfigure`) and the paths of models
+        (`repoint`). All other fields never change.
         """
         return self._follower.config
 
@@ -209,7 +210,10 @@ class LocalStore:
                 view.close()
 
     def _read_state(self, stack: ExitStack) -> tuple[sqlite3.Connection, Snapshot]:
-        """Return a read transaction and the snapshot of the same generation."""
+        """Return a connection in a read transaction, and the snapshot of the same generation.
+
+        The transaction ends when `stack` closes.
+        """
         for attempt in range(_ATTEMPTS):
             with ExitStack() as trial:
                 connection = trial.enter_context(self.database.read())
@@ -226,11 +230,14 @@ class LocalStore:
                     stack.push(trial.pop_all())
                     return connection, snapshot
         raise StorageError(
-            f"{self.directory}: changed during each of {_ATTEMPTS} attempts to read it; try again"
+            f"{self.directory}: the collection changed during each of {_ATTEMPTS} attempts to read "
+            "it; try again"
         )
 
     def _check_sizes(self, snapshot: Snapshot) -> None:
-        """Raise CorruptFileError if a mapped file was truncated. Reading it would end the process.
+        """Raise CorruptFileError if a mapped file of `snapshot` was truncated.
+
+        Reading a truncated mapping would kill the process.
 
         The check runs at most every `_SIZE_CHECK_SECONDS`, so it can miss a recent truncation.
         """
@@ -278,7 +285,8 @@ class LocalStore:
         with self.database.write() as connection:
             if unchanged and numbers_of(connection, list(unchanged)) != dict(unchanged):
                 raise OutdatedError(
-                    f"{self.directory}: another write replaced or deleted documents; try again"
+                    f"{self.directory}: another write has replaced or deleted documents that this "
+                    "write expected to be unchanged; try again"
                 )
             known = numbers_of(connection, list(last))
             delete_documents(connection, list(known.values()))
@@ -332,7 +340,7 @@ class LocalStore:
             return described(view, self.database)
 
     def pending(self) -> int:
-        """Return the number of passages and tombstones since the last seal."""
+        """Return the number of passages in the delta, plus the documents deleted from it."""
         with self.database.read() as connection:
             return count_pending(connection, get_number(connection, "sealed"))
 
@@ -356,7 +364,7 @@ class LocalStore:
         return found or self._index_problems()
 
     def _index_problems(self) -> list[str]:
-        """Return a message if the index and the stored documents are not the same documents."""
+        """Return messages with the numbers of documents that are not in both index and database."""
         with self.view() as view:
             indexed = np.unique(view.owners())
             stored = all_numbers(view.connection)

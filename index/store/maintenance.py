@@ -1,8 +1,8 @@
-"""Sealing the delta and merging segments.
+"""Seals the delta (turns it into a segment) and merges segments.
 
-Both write files without blocking readers or writers, then change the state in one transaction.
-Documents deleted during that time keep their tombstones. A lock file ensures that only one process
-seals or merges at a time.
+Both write new files without blocking readers or writers. Then one transaction replaces the old
+segments. Documents deleted during that time keep their tombstones. A lock file ensures that only
+one process seals or merges at a time.
 """
 
 from __future__ import annotations
@@ -65,11 +65,12 @@ def merge(
     memory: int = DEFAULT_MEMORY,
     progress: Progress | None = None,
 ) -> bool:
-    """Merge all segments into one, without deleted documents, and release the disk space.
+    """Merge all segments into one without deleted documents, and release the disk space.
 
     memory: working memory in bytes.
 
-    Returns False if there is nothing to merge: at most one segment, without deleted documents.
+    Returns False if nothing was merged, because there is at most one segment and it contains no
+    deleted documents.
     """
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
@@ -84,7 +85,7 @@ def merge(
 
 
 def maintain(store: LocalStore) -> None:
-    """Seal and merge until neither is due by the limits of `StorageConfig`."""
+    """Seal the delta and merge segments until the limits of `StorageConfig` require neither."""
     while True:
         with store.view() as view:
             sealed = get_number(view.connection, "sealed")
@@ -96,13 +97,16 @@ def maintain(store: LocalStore) -> None:
 
 
 def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
-    """Merge the newest segments if there are more than `max_segments`.
+    """Merge the newest segments if there are more than `max_segments` segments.
 
-    Otherwise rewrite one segment of which more than half is deleted. Returns False if neither is
-    due.
+    Otherwise rewrite one segment of whose passages more than half are deleted. Returns False if
+    there is no such segment either.
 
-    A merge takes the newest segments, up to the first that is larger than all newer ones together.
-    A passage is therefore rewritten O(log n) times for n passages.
+    memory: working memory in bytes.
+
+    A merge takes the newest segments, from new to old. It stops before the first segment with more
+    passages than all newer ones together. In a collection of n passages, a passage is therefore
+    rewritten O(log n) times.
     """
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
@@ -127,7 +131,10 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
 
 
 def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: Progress) -> None:
-    """Merge the segments `start` to `stop` into one. The caller holds the lock."""
+    """Merge the segments `start` to `stop` (exclusive) of the collection into one.
+
+    The caller holds the lock file.
+    """
     with store.view() as view:
         rows = read_segments(view.connection)[start:stop]
         snapshot, config = view.snapshot, view.config
@@ -152,10 +159,14 @@ def merge_segments(
 ) -> SegmentRow | None:
     """Write the files of one segment with the live passages of several segments.
 
-    unfinished: name of the new segment if an interrupted merge can be continued under that name.
+    sources: segments, each with the mask of its live rows; None: all rows.
+    memory: working memory in bytes.
+    config: configuration of the new segment.
+    unfinished: name of the new segment; a merge that was interrupted under this name continues.
         None: a new name.
 
-    Returns the row for the database, or None if there are no live passages.
+    Returns the row that the caller must store in the database. None: there are no live passages,
+    and no files were written.
     """
     if not any(live is None or live.any() for _, live in sources):
         return None
@@ -172,9 +183,12 @@ def replace_segments(
     first: int,
     last: int,
 ) -> None:
-    """Replace segments `old` by `new` for the document numbers `first` to `last`.
+    """Replace the segments `old` by `new` in the database, in a transaction of the caller.
 
-    Runs within a transaction of the caller.
+    Also deletes the passages and tombstones that `new` makes unnecessary.
+
+    new: row of the new segment; None: no passage is left.
+    first, last: range of document numbers that `new` covers.
     """
     swap_segments(connection, old, new)
     connection.execute("DELETE FROM delta WHERE number <= ?", (last,))
@@ -189,5 +203,8 @@ def replace_segments(
 
 
 def new_segment_name(last: int) -> str:
-    """Return a new segment name. Names sort by age and are never used twice."""
+    """Return a new name for a segment whose highest document number is `last`.
+
+    Names sort by age and are never used twice.
+    """
     return f"{last:012d}-{secrets.token_hex(4)}"

@@ -1,6 +1,6 @@
-"""Changes the storage of a collection's vectors while the collection is in use.
+"""Changes how a collection stores its vectors (index, codec), while the collection is in use.
 
-Every segment is rewritten beside the old one. Then one transaction replaces the old segments with
+A new segment is written beside every old one. Then one transaction replaces the old segments with
 the new ones and stores the new configuration. A running search finishes on the old segments. A
 crash before the transaction leaves files that the database does not name.
 """
@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 class Reconfigured:
     """Result of `reconfigure`.
 
-    changed: False if the legs already had this storage.
-    warnings: a message for each leg whose vectors keep an earlier loss of precision.
+    changed: False if the legs already had these storage options.
+    warnings: a message for each leg whose vectors had lost precision in the old storage; the new
+        storage cannot restore it.
     """
 
     changed: bool
@@ -51,13 +52,14 @@ def reconfigure(
     memory: int = DEFAULT_MEMORY,
     progress: Progress | None = None,
 ) -> Reconfigured:
-    """Change the storage of the vectors of `legs` (name -> storage). Nothing is encoded again.
+    """Change how dense legs store their vectors. No text is encoded again.
 
-    memory: working memory in bytes, without the memory that an index needs to be built.
+    legs: leg -> new storage options.
+    memory: working memory in bytes. An index may need additional memory to be built.
 
     Writes and searches continue, and no change made during the call is lost. Old and new segments
     are both on disk until the end. If only the recall target or the parameters of searches change,
-    no file is rewritten. Raises ConfigError for a leg that cannot have this storage.
+    no file is rewritten. Raises ConfigError for a leg that does not support its new options.
     """
     try:
         with exclusive(store.directory / LOCK, wait=True):
@@ -105,16 +107,18 @@ def _layouts(config: CollectionConfig) -> list[VectorStorage]:
 
 
 def check_reconfigure(store: LocalStore, legs: Mapping[str, VectorStorage]) -> None:
-    """Raise the error of `reconfigure` for legs that cannot have this storage. Change nothing."""
+    """Raise the errors of `reconfigure` for invalid `legs` (leg -> storage), but change nothing."""
     with store.view() as view:
         new_config(view.snapshot, legs)
 
 
 def new_config(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> CollectionConfig:
-    """Return the configuration of `snapshot` with the new storage of `legs`.
+    """Return the configuration of `snapshot` with new storage options for some legs.
 
-    Raises InvalidInputError for an invalid leg or storage, and MissingExtraError if a library that
-    the index needs is not installed.
+    legs: leg -> new storage options.
+
+    Raises InvalidInputError for a leg that is not dense, or for options that it does not support.
+    Raises MissingExtraError if a library that the new index needs is not installed.
     """
     config = snapshot.config
     changed = dict(config.legs)
@@ -142,7 +146,7 @@ def new_config(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Collect
 
 
 def _width(snapshot: Snapshot, leg: str) -> int | None:
-    """Return the dimensions of a leg's vectors, or None if there are no vectors."""
+    """Return the number of dimensions of a leg's vectors, or None if it has no vectors yet."""
     for segment in snapshot.segments:
         if len(segment.legs[leg]):
             return cast("VectorSource", segment.legs[leg]).width
@@ -154,7 +158,10 @@ def _width(snapshot: Snapshot, leg: str) -> int | None:
 
 
 def _loss_warnings(segments: Sequence[Segment], legs: Iterable[str]) -> list[str]:
-    """Return a warning for each leg that was stored with loss and without originals."""
+    """Return a warning for each of `legs` whose vectors `segments` store only with loss.
+
+    Such a segment has codes of a lossy codec and no originals.
+    """
     warnings = []
     for name in legs:
         for segment in segments:

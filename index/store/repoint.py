@@ -1,4 +1,7 @@
-"""Changes the stored paths of a collection's models. The models must have the same weights."""
+"""Changes the stored paths of a collection's models, such as after a model folder was moved.
+
+The model at the new path must have the same weights.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +24,10 @@ from .local import LocalStore
 
 
 def repoint(store: LocalStore, model: str, legs: Sequence[str] | None = None) -> list[str]:
-    """Store `model` as the new path or name of a collection's models with the same weights.
+    """Make `model` the path or name under which a collection loads the model with these weights.
 
     model: folder or name of a model.
-    legs: legs to change. None: every leg whose vectors were computed with these weights.
+    legs: legs to change. None: every leg whose vectors were computed with the weights of `model`.
 
     Returns the legs whose configuration changed. The change is on disk on return.
 
@@ -55,14 +58,17 @@ def repoint(store: LocalStore, model: str, legs: Sequence[str] | None = None) ->
 
 
 def _stored(connection: sqlite3.Connection) -> tuple[CollectionConfig, dict[str, Any]]:
-    """Return the configuration, and leg -> fingerprint of its encoder."""
+    """Return the stored configuration, and leg -> stored fingerprint of its encoder."""
     return read_config(connection), json.loads(get_meta(connection, "fingerprints") or "{}")
 
 
 def _changed(
     connection: sqlite3.Connection, model: str, digest: str, legs: Sequence[str] | None
 ) -> dict[str, dict[str, str]]:
-    """Return leg -> field -> new name, for the legs that change."""
+    """Return leg -> field of its encoder -> new model name, for the legs that change.
+
+    digest: digest of the weights of `model`. legs: see `repoint`.
+    """
     config, fingerprints = _stored(connection)
     models = {name: dict(named(leg.encoder)) for name, leg in config.legs.items()}
     able = ", ".join(name for name, own in models.items() if own) or "none"
@@ -85,7 +91,7 @@ def _changed(
     if others and (legs is not None or not found):
         raise EncoderMismatchError(
             f"{model} has other weights (digest {digest}) than {'; '.join(others)}. Vectors of "
-            "different models cannot be compared; give the path of the same weights, or build the "
+            "different models cannot be compared; name a model with the same weights, or build the "
             "collection again"
         )
     return {
@@ -101,7 +107,11 @@ def _described(
     keys: Mapping[str, str],
     fingerprint: Mapping[str, object] | None,
 ) -> str:
-    """Return a leg's name with its models and the digests of their weights, for an error."""
+    """Return a leg's name with its models and the digests of their weights, for an error.
+
+    models: field of the encoder -> model name. keys: field -> key of its digest in `fingerprint`.
+    fingerprint: fingerprint of the encoder; None: the leg has no vectors yet.
+    """
     if fingerprint is None:
         return f"leg {leg!r}, which has no vectors yet and accepts any model if you select it"
     digests = (

@@ -1,7 +1,8 @@
 """A segment: immutable files with the passages of a range of document numbers.
 
     segments/<id>/numbers.npy   int64 [n]     document number of each passage, ascending
-                  spans.npy     int32 [n, 2]  first and last+1 character; -1, -1 = whole document
+                  spans.npy     int32 [n, 2]  first and last+1 character of each passage; -1, -1:
+                                              the whole document
                   <leg>/...                   the files of one leg
 
 A segment covers all numbers from `first` to `last`. Some of them may be deleted or unused. The
@@ -40,19 +41,22 @@ P = TypeVar("P", bound=LegPart)
 
 
 class Parts(dict[str, P]):
-    """A dictionary of leg -> its part. It raises InvalidInputError for an unknown leg."""
+    """A dictionary of leg -> the part of this leg in a segment or in the delta.
+
+    Raises InvalidInputError for an unknown leg.
+    """
 
     def __missing__(self, leg: str) -> P:
         raise InvalidInputError(
-            f"there is no leg {shown(leg)}; this collection has {', '.join(self)}", field="leg"
+            f"there is no leg {shown(leg)}; the legs are {', '.join(self)}", field="leg"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """The document and the character range of each row.
+    """The document and the character range of each passage in a segment or in the delta.
 
-    numbers: int64 [n], document number of each row, ascending.
+    numbers: int64 [n], document number of each passage, ascending.
     spans: int32 [n, 2], first and last+1 character; -1, -1 for a whole document.
     """
 
@@ -64,7 +68,10 @@ class Passages:
 
 
 class Segment:
-    """One segment, with memory-mapped files."""
+    """One segment of a collection, with memory-mapped files.
+
+    row: row of the segment in the database. passages: its passages. legs: leg -> its index.
+    """
 
     def __init__(self, row: SegmentRow, passages: Passages, legs: Mapping[str, SegmentPart]):
         self.row = row
@@ -73,7 +80,12 @@ class Segment:
 
     @classmethod
     def open(cls, directory: Path, row: SegmentRow, config: CollectionConfig) -> Segment:
-        """Return the segment stored in `directory`, with mapped files. Raises CorruptFileError."""
+        """Return the segment stored in `directory`. Its files are memory-mapped.
+
+        row: the row of the segment in the database.
+
+        Raises CorruptFileError for a missing or damaged file.
+        """
         try:
             # Plain views of the mapped files: numpy's own subclass is slow to index.
             passages = Passages(
@@ -86,20 +98,22 @@ class Segment:
             )
             for name, part in legs.items():
                 if not len(part) == len(passages.spans) == len(passages) == row.passages:
-                    raise ValueError(f"leg {name} must have {row.passages} rows, got {len(part)}")
+                    raise ValueError(f"leg {name}: expected {row.passages} rows, found {len(part)}")
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise StorageError(
-                    f"{directory}: too many open files; raise the limit (ulimit -n) or merge the "
-                    "segments"
+                    f"{directory}: the process has too many open files; raise its limit "
+                    "(ulimit -n) or merge the segments"
                 ) from error
-            raise CorruptFileError(directory, f"cannot be opened: {error}") from error
+            raise CorruptFileError(directory, f"cannot be opened ({error})") from error
         except ValueError as error:
-            raise CorruptFileError(directory, f"cannot be opened: {error}") from error
+            raise CorruptFileError(directory, f"cannot be opened ({error})") from error
         return cls(row, passages, legs)
 
     def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
-        """Return the mask `live` (None: all rows) without the rows of the documents `numbers`.
+        """Return the mask `live` without the rows of the documents with these numbers.
+
+        live: mask of rows whose documents are not deleted; None: all rows.
 
         Returns `live` itself if it does not change, else a new mask.
         """
@@ -120,7 +134,13 @@ def write(
     last: int,
     config: CollectionConfig,
 ) -> SegmentRow:
-    """Write and sync the files of a new segment. `directory` must not exist."""
+    """Write and sync the files of a new segment. `directory` must not exist.
+
+    legs: leg -> representations of all `passages`, in the same order.
+    first, last: range of document numbers that the segment covers.
+
+    Returns the row that the caller must store in the database.
+    """
     with _started(directory, passages, config):
         for name, leg in config.legs.items():
             leg.segment_part().build(directory / name, legs[name], leg)
@@ -136,10 +156,14 @@ def merge(
     *,
     resume: bool = False,
 ) -> SegmentRow:
-    """Write and sync one segment with the live passages of `sources`, in order.
+    """Write and sync one segment with the passages of several segments, in order.
 
-    resume: continue an interrupted attempt at the same merge. `directory` may exist, and it is kept
-        if this attempt is interrupted too. Without it, a failed merge removes `directory`.
+    sources: segments, each with the mask of its rows to merge; None: all rows.
+    memory: working memory in bytes; see `SegmentPart.merge`.
+    resume: True continues an interrupted attempt at the same merge. `directory` may then exist, and
+        it is kept if this attempt fails too. False removes `directory` if the merge fails.
+
+    Returns the row that the caller must store in the database.
     """
     progress = progress or NoProgress()
     kept = [slice(None) if live is None else live for _, live in sources]
@@ -163,14 +187,14 @@ def merge(
 
 
 def _sealed(directory: Path, passages: Passages, first: int, last: int) -> SegmentRow:
-    """Sync the segment's files. Return the row that the database must store."""
+    """Sync the files of a new segment. Return the row that the caller must store."""
     documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
     files = seal_directory(directory)
     return SegmentRow(directory.name, first, last, len(passages), documents, files)
 
 
 class _CountingProgress:
-    """Passes progress on to another `Progress` and counts the rows."""
+    """Reports finished rows to another `Progress` and counts them."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -189,9 +213,9 @@ class _CountingProgress:
 def _started(
     directory: Path, passages: Passages, config: CollectionConfig, *, resume: bool = False
 ) -> Iterator[None]:
-    """Create the directory of a segment with the files that do not depend on legs.
+    """Create the directory of a segment, with numbers.npy, spans.npy and a folder for each leg.
 
-    If the block fails, the directory is removed, unless `resume` is true.
+    A context manager: if its block fails, the directory is removed, unless `resume` is true.
     """
     directory.mkdir(parents=True, exist_ok=resume)
     try:

@@ -1,4 +1,8 @@
-"""A snapshot: the segments and the delta of one state, without deleted documents."""
+"""A snapshot: the index of a collection after one commit, which later commits do not change.
+
+It refers to the segments and to the first rows of the delta, with masks of the rows whose documents
+are not deleted.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +43,10 @@ ROWS_PER_LOOKUP = 100
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A segment or the delta, as one snapshot shows it.
+    """A segment or the delta, in one snapshot. A row is a passage.
 
     passages: the document and the character range of each row.
-    legs: leg -> its part.
+    legs: leg -> its index of these rows.
     live: mask of rows whose documents are not deleted. None: all rows. For the delta it is never
         None, and its length is the number of rows in the snapshot.
     live_passages: number of live rows.
@@ -67,18 +71,18 @@ class Part:
 
     @property
     def dead_share(self) -> float:
-        """Share of rows whose documents are deleted, from 0 to 1."""
+        """Fraction of the rows whose documents are deleted, from 0 to 1."""
         return 0.0 if self.live is None else 1 - self.live_passages / max(1, len(self.live))
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One immutable state of a collection's index.
+    """The index of a collection after one commit. Immutable.
 
-    generation: number of this state.
-    config: the configuration in this state.
+    generation: number of commits up to and including this one.
+    config: configuration of the collection after this commit.
     parts: one part for each segment, then one for the delta.
-    delta: leg -> its part in the delta.
+    delta: leg -> its index of the rows of the delta.
     segments: the segments, in the order of `parts`.
     """
 
@@ -94,7 +98,10 @@ class Snapshot:
         return sum(part.live_passages for part in self.parts)
 
     def masks(self, numbers: NDArray[np.int64] | None) -> Masks:
-        """Return masks of the live rows. With `numbers`, only rows of these documents."""
+        """Return a mask for each part: the rows of documents that are not deleted.
+
+        numbers: only rows of documents with these numbers. None: of all documents.
+        """
         if numbers is None:
             return [part.live for part in self.parts]
         masks: list[Mask] = []
@@ -162,9 +169,9 @@ class Snapshot:
         return np.empty((0, 0), dtype=np.float32) if found is None else found
 
     def _scorers(self, leg: str, queries: Representation) -> Sequence[LegPart]:
-        """Return the object that scores the rows of each part.
+        """Return, for each part, the object that scores its rows in `leg`.
 
-        Statistics are those of all live passages, so a score does not depend on the filter.
+        BM25 uses the statistics of all live passages, so a score does not depend on the filter.
         """
         parts = [part.legs[leg] for part in self.parts]
         counted = [part for part in parts if is_counted(part)]
@@ -177,13 +184,13 @@ class Snapshot:
         return [Scored(part, total) for part in counted]
 
     def _located(self, passages: Handles) -> Iterator[tuple[Part, int]]:
-        """Yield the part and the row of each passage."""
+        """Yield, for each passage handle, its part and its row in this part."""
         for handle in passages.tolist():
             yield self.parts[handle >> _ROW_BITS], handle & _ROW
 
 
 def rows_for(depth: int, spread: float, rows: int) -> int:
-    """Return the number of rows to request so that they likely contain `depth` documents.
+    """Return how many of the best rows of a part probably contain `depth` different documents.
 
     spread: mean number of passages per document. rows: number of rows in the part.
     """
@@ -191,7 +198,10 @@ def rows_for(depth: int, spread: float, rows: int) -> int:
 
 
 def _rows_of_documents(numbers: NDArray[np.int64], wanted: NDArray[np.int64]) -> Mask:
-    """Return a mask of the `numbers` (ascending) that are in `wanted`."""
+    """Return a mask of the rows whose documents are in `wanted`.
+
+    numbers: document number of each row, ascending.
+    """
     if len(wanted) * ROWS_PER_LOOKUP > len(numbers):
         return np.isin(numbers, wanted)
     mask = np.zeros(len(numbers), dtype=np.bool_)
@@ -210,7 +220,11 @@ def _best_passages(
     mask: Mask | None,
     how: VectorSearch | None,
 ) -> Ranking:
-    """Return enough of the best passages for `depth` documents per query, if that many match."""
+    """Return the best passages of one part for each query, enough for `depth` documents.
+
+    There are fewer if fewer documents match. scorer: scores the rows of `part`. mask: rows that may
+    be returned; None: all. how: search effort of approximate indexes; None: as configured.
+    """
     rows = len(part)
     if rows == 0:
         return Ranking.empty(len(queries), 0)
@@ -228,7 +242,10 @@ def _best_passages(
 
 
 def _merged(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult:
-    """Return the best `depth` documents of one query from the rankings of all parts."""
+    """Return the best `depth` documents of one query.
+
+    found: for each part of the snapshot, the part, its ranking, and the query's index therein.
+    """
     numbers, scores, passages = [], [], []
     complete = True
     for index, (part, ranking, query) in enumerate(found):

@@ -1,4 +1,7 @@
-"""A leg part outside a collection that can be searched like a segment, for measurements."""
+"""Searches an index outside a collection as if it were the only segment of one.
+
+For measurements of index and codec settings.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ _LEG = "leg"
 
 
 class TrialSegment:
-    """A leg part that is searched as the only segment of a collection."""
+    """The index of one leg (a LegPart), searched as the only segment of a collection."""
 
     def __init__(self, leg: LegConfig, part: LegPart, owners: Handles) -> None:
-        """Create the segment.
+        """Create a segment with the index `part` of the leg `leg`.
 
-        owners: int64 [rows], document of each row, ascending.
+        owners: int64 [rows], number of the document of each row, ascending.
         """
         documents = 1 + int(np.count_nonzero(np.diff(owners)))
         passages = Passages(owners, np.full((len(owners), 2), -1, dtype=np.int32))
@@ -37,5 +40,5 @@ class TrialSegment:
         return self._snapshot.search(_LEG, queries, depth, self._snapshot.masks(None), how)
 
     def reach(self, depth: int) -> int:
-        """Return how many passages a search for `depth` documents first requests from the part."""
+        """Return how many passages a search for `depth` documents first requests from the index."""
         return rows_for(depth, self._spread, len(self._snapshot.parts[0]))

@@ -1,4 +1,4 @@
-"""The file that stores the body of a bulk request before its job is queued."""
+"""The file with the lines of a bulk request, before and after its job is queued."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ..arrays.files import sync_directory
 
 
 class Upload:
-    """An open file with the lines of a job that is not queued yet.
+    """An open file with the lines of a bulk job that is not queued yet.
 
-    A lock on the file prevents other processes from removing it. The kernel releases the lock when
-    the process ends. All methods except `discard` raise StorageError if the file cannot be written.
+    A lock on the file prevents other processes from removing it. The operating system releases the
+    lock when the process ends. All methods except `discard` raise StorageError if the file cannot
+    be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +33,7 @@ class Upload:
             raise self._failure(error) from error
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append `data` to the file without a sync."""
+        """Append `data` to the file. It may not be on disk before `sync` returns."""
         rest = memoryview(data)
         with self._lock:
             try:
@@ -42,7 +43,7 @@ class Upload:
                 raise self._failure(error) from error
 
     def sync(self) -> None:
-        """Sync all written data to disk."""
+        """Wait until all written data is on disk."""
         with self._lock:
             try:
                 os.fsync(self._open())
@@ -51,7 +52,7 @@ class Upload:
                 raise self._failure(error) from error
 
     def keep(self) -> None:
-        """Close the file and keep it for its job, which is now queued."""
+        """Close the file for its job, which is now queued. `discard` then does nothing."""
         with self._lock:
             self._kept = True
             self._close()
@@ -65,7 +66,7 @@ class Upload:
 
     def _open(self) -> int:
         if self._descriptor is None:
-            raise StorageError(f"{self.path}: the upload is already closed")
+            raise StorageError(f"{self.path}: this upload was closed; send the lines again")
         return self._descriptor
 
     def _close(self) -> None:
@@ -74,11 +75,11 @@ class Upload:
             self._descriptor = None
 
     def _failure(self, error: OSError) -> StorageError:
-        return StorageError(f"{self.path}: the upload cannot be stored: {error.strerror}")
+        return StorageError(f"{self.path}: the upload cannot be stored ({error.strerror})")
 
 
 def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
-    """Remove an uploaded file that no process is writing and no job needs.
+    """Remove the uploaded file `path` if no process is writing it and no job needs it.
 
     is_wanted: returns True if a job needs the file. It is called under the file's lock, so no job
         can be queued between that call and the removal.
@@ -99,7 +100,10 @@ def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
 
 
 def _locked(path: Path, flags: int) -> int | None:
-    """Open and lock a file. Return None if another process has locked or removed it."""
+    """Open and lock a file. Return its descriptor.
+
+    flags: flags of `os.open`. The result is None if another process has locked or removed the file.
+    """
     descriptor = os.open(path, flags, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,7 @@
-"""A view of a local collection: a snapshot of its index and a transaction on its documents."""
+"""A view of a local collection: a snapshot of its index, and a read transaction on its documents.
+
+Both show the collection after the same commit, so later writes do not change what a search reads.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +36,10 @@ _BLOCK = 8_192
 
 
 class LocalView:
-    """A view of a `LocalStore`: a `VectorView` and an `ExplainingView`.
+    """A view of a `LocalStore`. Implements `VectorView` and `ExplainingView`.
 
-    A document's handle is its number. `snapshot` and `connection` show the same state. Only the
-    local store may use them.
+    A document's handle is its number in the database. Only code in `index/store` may use
+    `snapshot` and `connection`.
     """
 
     def __init__(
@@ -60,11 +63,11 @@ class LocalView:
     def connection(self) -> sqlite3.Connection:
         """The view's read transaction. Raises StorageError after the view is closed."""
         if self._connection is None:
-            raise StorageError("the view is closed; open a new one")
+            raise StorageError("the view is closed; open a new view of the collection")
         return self._connection
 
     def close(self) -> None:
-        """Release the transaction. Passages, vectors and explanations remain available."""
+        """End access to the documents. Passages, vectors and explanations remain available."""
         self._connection = None
 
     # -- searching -------------------------------------------------------------------------
@@ -141,7 +144,10 @@ class LocalView:
         return [found[number] for number in numbers]
 
     def _cut_page(self, numbers: list[int], most_bytes: int) -> list[int]:
-        """Return the first numbers whose documents have at most `most_bytes`, but at least one."""
+        """Return the first `numbers` whose documents have at most `most_bytes` together.
+
+        The very first number is returned even if its document is larger.
+        """
         sizes, size = self.sizes(numbers), 0
         for i, number in enumerate(numbers):
             size += sizes[number]

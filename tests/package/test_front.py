@@ -100,3 +100,14 @@ def test_errors_can_be_pickled(error):
     again = copy.copy(pickle.loads(pickle.dumps(error)))  # noqa: S301 - made a line above
     assert type(again) is type(error)
     assert (str(again), again.__dict__) == (str(error), error.__dict__)
+
+
+def test_the_error_of_a_damaged_file_ends_with_a_remedy():
+    path = Path("jobs/1.ndjson")
+    error = twindex.CorruptFileError(path, "is missing", remedy="send the lines again")
+    assert str(error) == "jobs/1.ndjson: is missing; send the lines again"
+    assert (error.path, error.problem, error.code) == (path, "is missing", "corrupt")
+    assert str(twindex.CorruptFileError(path, "is missing")) == (
+        "jobs/1.ndjson: is missing; restore the collection from a backup, or build it again; "
+        "`twindex verify` lists all damage"
+    )

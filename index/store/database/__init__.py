@@ -1,1 +1,1 @@
-"""The SQLite database of a collection, which defines its state."""
+"""The SQLite database of a collection. It has the documents and names the valid segments."""

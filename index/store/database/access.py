@@ -1,4 +1,4 @@
-"""Opens a database file for writing or for reading, also in folders that are not writable."""
+"""Opens the database file of a collection. Reading also works in folders that are not writable."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _WAL_MODE = b"\x02\x02"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How connections to a database are opened.
+    """Options with which connections to a database are opened.
 
     path: the database file.
-    mode: `mode` parameter of SQLite's URI.
+    mode: parameter `mode` of SQLite's URI: "rw", "ro" or "rwc".
     immutable: True if no process writes to the file. SQLite then takes no locks.
     copy: temporary folder with a copy of the database, removed with this object. None: no copy.
     """
@@ -50,14 +50,14 @@ class Access:
 
 
 def to_write(path: Path) -> Access:
-    """Return access for reading and writing an existing database."""
+    """Return the options for reading and writing an existing database."""
     return Access(path)
 
 
 def to_read(path: Path) -> Access:
-    """Return access for reading. Neither the folder nor the file needs to be writable.
+    """Return the options for reading. Neither the folder nor the file needs to be writable.
 
-    If SQLite cannot read the write-ahead log in place, a temporary copy is used.
+    If SQLite cannot read the write-ahead log in this folder, they refer to a temporary copy.
     """
     if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
         # A read-only connection would leave its lock files behind.
@@ -89,8 +89,8 @@ def _copied(path: Path, log: Path) -> Access:
     except OSError as error:
         folder.cleanup()
         raise StorageError(
-            f"{log}: contains recent writes in a folder that is not writable, and a copy to "
-            f"{Path(folder.name).parent} failed: {error}; open the collection once with write "
+            f"{log}: its folder is not writable, and a copy of the database to "
+            f"{Path(folder.name).parent} failed ({error}); open the collection once with write "
             "access to its folder, or set TMPDIR to a folder with enough space"
         ) from error
     logger.info("%s is read from a temporary copy, because its folder is not writable", path)
@@ -98,26 +98,30 @@ def _copied(path: Path, log: Path) -> Access:
 
 
 def check_header(path: Path, *, new: bool) -> None:
-    """Raise CorruptFileError unless the file's header declares a write-ahead log.
+    """Raise CorruptFileError unless the header of the database declares a write-ahead log.
 
-    Without that header SQLite ignores the log and its acknowledged writes.
+    Without this declaration SQLite ignores the log and the acknowledged writes in it.
 
-    new: also accept a file that is being created, whose header does not declare a log yet.
+    new: True also accepts a database that is being created and does not declare a log yet.
+
+    Raises StorageError if the file cannot be read.
     """
     try:
         with path.open("rb") as file:
             head = file.read(20)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read: {error}") from error
+        raise StorageError(f"{path}: cannot be read ({error.strerror})") from error
     modes = (_WAL_MODE, _NEW_MODE) if new else (_WAL_MODE,)
     if head and (head[:16] != b"SQLite format 3\0" or head[18:20] not in modes):
-        raise CorruptFileError(path, "its header is damaged")
+        raise CorruptFileError(
+            path, "is damaged (its header is not that of an SQLite database with a write-ahead log)"
+        )
 
 
 def is_hot_journal(journal: Path) -> bool:
     """Return True if `journal` is a rollback journal of an interrupted write.
 
-    A finished journal is removed or has no header.
+    SQLite removes the journal of a finished write or clears its header.
     """
     try:
         with journal.open("rb") as file:
@@ -125,7 +129,7 @@ def is_hot_journal(journal: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StorageError(f"{journal}: cannot be read: {error.strerror}") from error
+        raise StorageError(f"{journal}: cannot be read ({error.strerror})") from error
 
 
 _JOURNAL = bytes.fromhex("d9d505f920a163d7")

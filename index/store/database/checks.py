@@ -1,7 +1,8 @@
 """Checksums of the rows of a collection's database.
 
-Every row that defines the state stores a CRC-32 of its values. The checksum is compared whenever
-the row is read. So a flipped bit raises an error that names the row, and is never returned as data.
+Every row of documents, passages, segments or settings stores a CRC-32 of its values. It is compared
+whenever the row is read. So a flipped bit raises an error that names the row, and is never returned
+as data.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from ....core import CorruptFileError
+from ....core.errors import RESTORE
 
 
 def row_check(*values: str | float | bytes) -> int:
@@ -21,32 +23,41 @@ def row_check(*values: str | float | bytes) -> int:
 
 
 def content_check(title: bytes, text: bytes, metadata: bytes) -> int:
-    """Return the checksum of a document's contents, given as UTF-8."""
+    """Return the checksum of a document's title, text and metadata (JSON), each as UTF-8."""
     return crc32(metadata, crc32(text, crc32(title, row_check(len(title), len(text)))))
 
 
 def document_check(number: int, name: bytes, content: int) -> int:
-    """Return the checksum of a row of `documents`: number, id and checksum of the contents."""
+    """Return the checksum of a row of the table `documents`.
+
+    number, name: number and id of the document. content: its `content_check`.
+    """
     return crc32(name, row_check(number, content))
 
 
 def delta_check(number: int, start: int, stop: int, data: bytes) -> int:
-    """Return the checksum of a row of `delta`."""
+    """Return the checksum of a row of the table `delta`, which is one passage.
+
+    number: number of its document. start, stop: its character range. data: its encoded legs.
+    """
     return crc32(data, row_check(number, start, stop))
 
 
 def differs(stored: Any, computed: int) -> bool:
-    """Return True if the stored checksum of a row is not the computed one."""
+    """Return True if the stored checksum of a row differs from the computed checksum."""
     return bool(stored != computed)
 
 
-def damaged(connection: sqlite3.Connection, what: str, problem: str = "") -> CorruptFileError:
-    """Return the error for a damaged row.
+def damaged(
+    connection: sqlite3.Connection, what: str, problem: str = "", *, remedy: str = RESTORE
+) -> CorruptFileError:
+    """Return the error for a damaged row of the database of `connection`.
 
-    what: name of the row. problem: details; empty for a checksum that does not match.
+    what: the row, as the subject of the message. problem: what is wrong with the row; empty if its
+    checksum does not match. remedy: what the user can do.
     """
     problem = problem or "its checksum does not match"
-    return CorruptFileError(path_of(connection), f"{what} is damaged: {problem}")
+    return CorruptFileError(path_of(connection), f"{what} is damaged ({problem})", remedy=remedy)
 
 
 def path_of(connection: sqlite3.Connection) -> Path:
@@ -55,7 +66,10 @@ def path_of(connection: sqlite3.Connection) -> Path:
 
 
 def parse_json(connection: sqlite3.Connection, what: str, text: str | bytes) -> Any:
-    """Return the JSON value in `text`. Raises CorruptFileError for the row `what`."""
+    """Return the JSON value in `text`, which was read from the database of `connection`.
+
+    Raises CorruptFileError if it is not valid JSON. `what` names the row in the message.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:

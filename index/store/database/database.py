@@ -1,6 +1,7 @@
-"""The database of a collection: SQLite in WAL mode, with a sync after every commit.
+"""The database of a collection: SQLite with a write-ahead log (WAL), synced at every commit.
 
-Every change of state is one transaction, so a crash leaves either the old state or the new one.
+Every change of a collection is one transaction. So a crash leaves the collection as it was before
+the change or as it is after it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ __all__ = ["BUSY_SECONDS", "FILE_NAME", "FORMAT", "Database", "get_meta", "get_n
 class Database:
     """Connections to one collection.db, for any number of readers and one writer at a time.
 
-    SQLite's own write lock excludes other processes.
+    SQLite's own write lock excludes writers in other processes.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -45,7 +46,10 @@ class Database:
 
     @classmethod
     def create(cls, directory: Path, meta: dict[str, str]) -> Database:
-        """Create the tables and the first rows of `meta` in one transaction.
+        """Create a database in the folder `directory`.
+
+        meta: key -> value, the first rows of the table `meta`. They and all tables are written in
+        one transaction.
 
         Raises ConflictError if the folder already contains a collection.
         """
@@ -71,7 +75,7 @@ class Database:
             database.mark.reset(0)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
-            raise StorageError(f"{database.path}: cannot be created: {error}") from error
+            raise StorageError(f"{database.path}: cannot be created ({error})") from error
         database._access = to_write(database.path)
         database._idle.put(connection)
         return database
@@ -80,7 +84,8 @@ class Database:
     def open(cls, directory: Path, *, read_only: bool = False, complete: bool = True) -> Database:
         """Open the database of the collection in `directory`.
 
-        complete: raise StorageError if acknowledged writes are missing. No file is changed.
+        complete: True raises StorageError if acknowledged writes are missing; no file is then
+            changed. False opens the database nevertheless.
 
         Raises NotFoundError if there is no collection, and StorageError if the file cannot be read
         or has another format.
@@ -89,7 +94,7 @@ class Database:
         try:
             found = database.path.is_file()
         except OSError as error:
-            raise StorageError(f"{database.path}: cannot be read: {error.strerror}") from error
+            raise StorageError(f"{database.path}: cannot be read ({error.strerror})") from error
         if not found and not directory.exists():
             raise NotFoundError(f"{directory}: no such folder")
         if not found:
@@ -103,7 +108,7 @@ class Database:
         return database
 
     def _check(self, *, complete: bool) -> None:
-        """Check the file without changing it."""
+        """Raise the errors of `open` without changing the file. `complete`: see `open`."""
         mark = self.mark.read_or_zero()  # Before the database, whose generation may grow.
         unfinished = NotFoundError(
             f"{self.path.parent} contains no collection: its creation was interrupted; create it "
@@ -122,9 +127,12 @@ class Database:
                     "SELECT count(*) FROM sqlite_master WHERE name IN ('meta', 'documents')"
                 ).fetchone()[0]
                 if tables == 0 and mark:
-                    lost = self._lost_message("it is empty", mark)
-                    remedy = "Restore the folder from a backup, or remove it and build it again"
-                    raise CorruptFileError(self.path, f"{lost} {remedy}")
+                    lost = self._lost_message("the database is empty", mark)
+                    remedy = (
+                        "restore the folder from a backup, or remove it and build the collection "
+                        "again"
+                    )
+                    raise CorruptFileError(self.path, lost, remedy=remedy)
                 if tables == 0:
                     raise unfinished
                 check_header(self.path, new=False)
@@ -163,7 +171,7 @@ class Database:
     def _missing_writes(self, mark: int) -> str | None:
         """Return an error message if acknowledged writes are missing, else None.
 
-        mark: generation of the mark, read before this call.
+        mark: generation in the mark file (`mark.py`), read before this call.
         """
         with self.read() as connection:
             generation = get_number(connection, "generation")
@@ -171,19 +179,19 @@ class Database:
             return None
         lost = self._lost_message(f"the database is at generation {generation}", mark)
         return (
-            f"{self.path}: {lost} Restore the folder from a backup, or continue without these "
-            "writes: `twindex verify --accept`"
+            f"{self.path}: {lost}; restore the folder from a backup, or continue without these "
+            "writes with `twindex verify --accept`"
         )
 
     def _lost_message(self, state: str, mark: int) -> str:
         return (
-            f"acknowledged writes are missing: {state}, but {self.mark.path.name} records "
-            f"generation {mark}; {FILE_NAME}-wal is damaged or was removed, or {FILE_NAME} was "
-            "replaced by an older file. No file was changed."
+            f"acknowledged writes are missing ({state}, but {self.mark.path.name} records "
+            f"generation {mark}), because {FILE_NAME}-wal was damaged or removed, or {FILE_NAME} "
+            "was replaced by an older file; no file was changed"
         )
 
     def accept(self) -> None:
-        """Set the mark to the current generation. Lost writes are then no longer reported."""
+        """Set the mark to the database's generation. Missing writes are then no longer reported."""
         with self.read() as connection:
             generation = get_number(connection, "generation")
         self.mark.reset(generation)
@@ -199,14 +207,14 @@ class Database:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         if self._closed.is_set():
-            raise StorageError(f"{self.path}: the collection is closed")
+            raise StorageError(f"{self.path}: the collection was closed; open it again")
         try:
             connection = self._idle.get_nowait()
         except Empty:
             try:
                 connection = self._connect()
             except sqlite3.Error as error:
-                raise StorageError(f"{self.path}: cannot be opened: {error}") from error
+                raise StorageError(f"{self.path}: cannot be opened ({error})") from error
         try:
             yield connection
         finally:
@@ -217,7 +225,10 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Return a context manager that runs a read transaction, which sees one state."""
+        """Return a context manager that runs a read transaction.
+
+        All its statements read the collection as it was when the transaction began.
+        """
         with self._connection() as connection:
             try:
                 self._check_identity()
@@ -246,7 +257,7 @@ class Database:
             except sqlite3.Error as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
                     raise ConflictError(
-                        f"{self.path}: another process has held the write lock for "
+                        f"{self.path}: another process has been writing to the collection for "
                         f"{BUSY_SECONDS:.0f} s; try again later"
                     ) from error
                 raise self._failure(error, "cannot be written") from error
@@ -254,14 +265,17 @@ class Database:
                 _rollback(connection)
 
     def _failure(self, error: sqlite3.Error, what: str) -> StorageError:
-        """Return the error to raise for an error of SQLite: CorruptFileError if it means damage."""
+        """Return the error to raise for `error` of SQLite: CorruptFileError if it reports damage.
+
+        what: what failed, for the message, such as "cannot be read".
+        """
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _CORRUPT or "decode" in str(error) or "malformed" in str(error):
-            return CorruptFileError(self.path, f"is damaged: {error}")
-        return StorageError(f"{self.path}: {what}: {error}")
+            return CorruptFileError(self.path, f"is damaged ({error})")
+        return StorageError(f"{self.path}: {what} ({error})")
 
     def _check_identity(self) -> None:
-        """Raise StorageError if the file was removed or replaced. Writes to it would be lost."""
+        """Raise StorageError if collection.db was removed or replaced: writes would be lost."""
         try:
             found = os.stat(self.path)
         except OSError:
@@ -276,14 +290,14 @@ class Database:
             self._identity = identity
         if identity is None or identity != self._identity:
             raise StorageError(
-                f"{self.path} was removed or replaced while it was open; open it again"
+                f"{self.path} was removed or replaced while it was open; open the collection again"
             )
 
     def shrink(self) -> None:
         """Release free pages to the disk and empty the write-ahead log.
 
-        It works in small steps, so that others can write between them. If another process holds a
-        lock, the rest is left for the next call.
+        It works in small steps, so that other threads and processes can write between them. If
+        another process holds a lock, the next call releases the remaining pages.
         """
         with closing(self._connect()) as connection:
             connection.execute("PRAGMA busy_timeout=1000")
@@ -300,10 +314,11 @@ class Database:
                 return
 
     def problems(self, *, deep: bool = True) -> list[str]:
-        """Return a message for each problem: structure, checksums and missing writes.
+        """Return a message for each problem of structure or checksums, and for missing writes.
 
-        deep: check every row. False: check only small tables and lookups by id and by filter,
-            whose damage is not noticed when a row is read.
+        deep: True checks every row. False checks only the small tables, and the indexes for lookups
+            by id and by filter, because reading a row does not notice their damage. It ignores
+            missing writes.
         """
         from .integrity import problems
 
@@ -311,6 +326,8 @@ class Database:
         try:
             with self.read() as connection:
                 found += [f"{self.path}: {problem}" for problem in problems(connection, deep=deep)]
+        except CorruptFileError as error:
+            found.append(f"{error.path}: {error.problem}")
         except StorageError as error:
             found.append(str(error))
         return found
@@ -349,10 +366,10 @@ UNFINISHED = "unfinished"
 
 
 def _enable_wal(connection: sqlite3.Connection) -> None:
-    """Switch a new database to WAL mode.
+    """Switch a new database to a write-ahead log (WAL).
 
-    SQLite does not wait in this step if another process creates the same collection, so this
-    function retries.
+    SQLite fails at once in this step if another process is creating the same collection. So this
+    function retries for `BUSY_SECONDS`.
     """
     until = monotonic() + BUSY_SECONDS
     while True:

@@ -1,4 +1,4 @@
-"""Checks of a collection's database: its structure and the checksums of its rows."""
+"""Checks a collection's database: the structure of the file and the checksums of its rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAMED = 5
 
 
 def problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
-    """Yield a message for each problem; see `Database.problems`."""
+    """Yield a message for each problem of the database. `deep`: see `Database.problems`."""
     if wrong := unexpected(connection):
         yield f"is damaged: the definition of {', '.join(wrong)} in the schema was changed"
         return
@@ -84,7 +84,10 @@ def _small_tables(connection: sqlite3.Connection) -> Iterator[str]:
 
 
 def _documents(connection: sqlite3.Connection) -> Iterator[str]:
-    """Yield a message for each damaged document, or document with wrong rows in `fields`."""
+    """Yield messages for damaged documents, and for documents with wrong rows in table `fields`.
+
+    Only the first `_NAMED` documents are named; one message counts the others.
+    """
     stored: dict[int, int] = defaultdict(int)
     for row in connection.execute(_FIELDS):
         stored[row[3]] += row_check(*row)

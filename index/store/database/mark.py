@@ -1,8 +1,10 @@
-"""The high-water mark of a collection: the latest generation that was acknowledged.
+"""The file `collection.mark`: the generation of the latest acknowledged write of a collection.
+
+The generation is the number of transactions that have changed the collection.
 
 SQLite silently ends the recovery of a write-ahead log at the first damaged frame. So one flipped
-bit can remove acknowledged transactions. The file `collection.mark` is written after each commit.
-If the database is behind the mark when it is opened, writes are missing.
+bit can remove acknowledged transactions. So the mark is written after each commit. If the database
+has an earlier generation than the mark when it is opened, writes are missing.
 
 The mark is not synced. It is never ahead of the data on disk. After a power loss it may be behind,
 and then some missing writes are not noticed. A damaged or missing mark is not a loss of data:
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Mark:
-    """The mark file in a collection's folder. Several processes may write it at once."""
+    """The file `collection.mark` of a collection. Several processes may write it at once."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
@@ -42,13 +44,15 @@ class Mark:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise CorruptFileError(self.path, f"cannot be read: {error}") from error
+            raise CorruptFileError(
+                self.path, f"cannot be read ({error})", remedy="make the file readable"
+            ) from error
         generation = _parse(data)
         if generation is None:
             raise CorruptFileError(
                 self.path,
-                "is damaged: its checksum does not match; no document is lost, and the next "
-                "write replaces the file",
+                "is damaged (its checksum does not match)",
+                remedy="no document is lost; the next write replaces the file",
             )
         return generation
 
@@ -64,9 +68,9 @@ class Mark:
             return 0
 
     def raise_to(self, generation: int) -> None:
-        """Record that `generation` is on disk. Never lowers the mark.
+        """Write `generation` into the mark file, unless the file has a higher one.
 
-        A failure is only logged, because the commit itself has succeeded.
+        A failed write is only logged, because the commit itself has succeeded.
         """
         try:
             self._write(generation, lower=False)
@@ -74,14 +78,14 @@ class Mark:
             logger.warning("%s: cannot be written: %s", self.path, error)
 
     def reset(self, generation: int) -> None:
-        """Set the mark to `generation`, which may be lower. Synced on return.
+        """Set the mark to `generation`, which may be lower than before. Synced on return.
 
-        Raises StorageError.
+        Raises StorageError if the file cannot be written.
         """
         try:
             self._write(generation, lower=True)
         except OSError as error:
-            raise StorageError(f"{self.path}: cannot be written: {error}") from error
+            raise StorageError(f"{self.path}: cannot be written ({error})") from error
 
     def _write(self, generation: int, *, lower: bool) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -100,7 +104,7 @@ class Mark:
 
 
 def _parse(data: bytes) -> int | None:
-    """Return the generation in the bytes of a mark, or None if they are not a valid mark."""
+    """Return the generation in `data`, the content of a mark file; None if it is not valid."""
     if len(data) != _LENGTH or data[-9:] != b"%08x\n" % crc32(data[:-9]):
         return None
     return int(data[-30:-10])

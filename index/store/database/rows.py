@@ -1,4 +1,4 @@
-"""The row of a segment in the database."""
+"""The row of a segment in the database of its collection."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ...arrays.files import FileState
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """The row of a segment in the database.
+    """The row of a segment in the database of its collection.
 
-    id: name of the segment and its directory.
-    first, last: range of document numbers that it covers.
-    passages, documents: numbers of passages and documents, including deleted ones.
-    files: path relative to the directory -> size and CRC-32.
+    id: name of the segment, which is also the name of its directory.
+    first, last: range of document numbers that the segment covers, both inclusive.
+    passages, documents: number of passages and of documents, including deleted ones.
+    files: path of each file, relative to the directory -> size and CRC-32 of the file.
     """
 
     id: str
@@ -27,10 +27,10 @@ class SegmentRow:
 
     @property
     def size(self) -> int:
-        """Size on disk, in bytes."""
+        """Size of all files of the segment, in bytes."""
         return sum(state.size for state in self.files.values())
 
     def bytes_of(self, leg: str) -> int:
-        """Return the size of a leg's files, in bytes."""
+        """Return the size of the files of one leg in this segment, in bytes."""
         own = (state.size for name, state in self.files.items() if name.startswith(f"{leg}/"))
         return sum(own)

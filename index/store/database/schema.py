@@ -48,7 +48,7 @@ CREATE TABLE fields (
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables. Runs within a transaction of the caller."""
+    """Create all tables of a collection's database, in a transaction of the caller."""
     for statement in _statements():
         connection.execute(statement)
 
@@ -58,7 +58,7 @@ def _statements() -> list[str]:
 
 
 def unexpected(connection: sqlite3.Connection) -> list[str]:
-    """Return the tables and indexes whose definition in the file differs from format 2."""
+    """Return the names of tables and indexes whose stored definition differs from format 2."""
     stored = {
         name: " ".join(sql.split())
         for name, sql in connection.execute(

@@ -1,4 +1,7 @@
-"""Statements on the tables of a collection. All run within a transaction of the caller."""
+"""Reads and writes the tables of a collection's database, in a transaction of the caller.
+
+Each version of a document has its own number, which is never used again.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +32,18 @@ from .meta import get_meta, set_meta
 from .rows import SegmentRow
 
 _CHUNK = 500
+_REWRITE = "write the document again, or delete it"
 
 
 def _chunks(values: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield placeholders and values in chunks, because SQLite limits the number of variables."""
+    """Yield (SQL placeholders, values), at most `_CHUNK` at a time: SQLite limits their number."""
     for start in range(0, len(values), _CHUNK):
         piece = values[start : start + _CHUNK]
         yield ",".join("?" * len(piece)), piece
 
 
 def numbers_of(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    """Return id -> number of the documents that exist. Raises CorruptFileError."""
+    """Return id -> number for those of the `ids` that exist. Raises CorruptFileError."""
     found: dict[str, int] = {}
     # A lone surrogate is not Unicode text, so no document has such an id.
     for marks, piece in _chunks([name for name in dict.fromkeys(ids) if _is_unicode(name)]):
@@ -47,7 +51,7 @@ def numbers_of(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, 
             f"SELECT id, number, content, crc FROM documents WHERE id IN ({marks})", piece
         ):
             if differs(crc, document_check(number, str(name).encode(), content)):
-                raise damaged(connection, f"the row of document {name!r}")
+                raise damaged(connection, f"the row of document {name!r} in table documents")
             found[name] = number
     return found
 
@@ -61,7 +65,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """Return number -> id of documents.
+    """Return number -> id for the documents with these numbers.
 
     Raises CorruptFileError for a damaged or missing document.
     """
@@ -80,7 +84,7 @@ def ids_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, 
 
 
 def existing_numbers(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[int]:
-    """Return the numbers whose documents still exist."""
+    """Return those of the `numbers` whose documents are not deleted."""
     return [
         row[0]
         for marks, piece in _chunks(numbers)
@@ -93,7 +97,7 @@ def existing_numbers(connection: sqlite3.Connection, numbers: Sequence[int]) -> 
 def unchanged_documents(
     connection: sqlite3.Connection, documents: Sequence[Document]
 ) -> dict[str, int]:
-    """Return id -> number of documents that are stored with equal title, text and metadata."""
+    """Return id -> number for those `documents` that are stored with equal contents."""
     numbers = numbers_of(connection, [document.id for document in documents])
     stored = read_documents(connection, list(numbers.values()))
     return {
@@ -104,7 +108,7 @@ def unchanged_documents(
 
 
 def _content(document: Document) -> tuple[str, str, str]:
-    """Return a value that is equal for equal documents.
+    """Return title, text and metadata in a form that is equal for equal content.
 
     Metadata is compared as JSON, because 1 == 1.0 == True in Python.
     """
@@ -119,7 +123,10 @@ _DOCUMENT = (
 
 
 def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Document]:
-    """Return number -> document. Raises CorruptFileError for a damaged or missing document."""
+    """Return number -> document for these document numbers.
+
+    Raises CorruptFileError for a damaged or missing document.
+    """
     found: dict[int, Document] = {}
     for marks, piece in _chunks(numbers):
         for row in connection.execute(f"{_DOCUMENT} WHERE number IN ({marks})", piece):
@@ -129,7 +136,7 @@ def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> di
 
 
 def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """Return number -> stored size of title, text and metadata, in bytes."""
+    """Return number -> bytes of title, text and metadata together, for these document numbers."""
     found: dict[int, int] = {}
     for marks, piece in _chunks(numbers):
         found |= connection.execute(
@@ -143,7 +150,10 @@ def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[i
 def iterate_documents(
     connection: sqlite3.Connection,
 ) -> Iterator[tuple[int, Document | StorageError]]:
-    """Yield (number, document) in order of the numbers, or (number, error) if it is damaged."""
+    """Yield (number, document) for all documents, by ascending number.
+
+    For a damaged document, yields (number, error).
+    """
     for row in connection.execute(f"{_DOCUMENT} ORDER BY number"):
         try:
             yield row[0], _document(connection, row)
@@ -157,9 +167,10 @@ def _document(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Document:
         raise damaged(connection, f"the row of document number {number}")
     where = f"document {name.decode(errors='replace')!r} (number {number})"
     if title is None or text is None or metadata is None:
-        raise damaged(connection, where, "its contents are missing")
+        raise damaged(connection, where, "its contents are missing", remedy=_REWRITE)
     if differs(content, content_check(title, text, metadata)):
-        raise damaged(connection, where, "the checksum of its text, title and metadata differs")
+        problem = "the checksum of its title, text and metadata does not match"
+        raise damaged(connection, where, problem, remedy=_REWRITE)
     values = parse_json(connection, where, metadata)
     return Document(name.decode(), text.decode(), title.decode(), values)
 
@@ -173,7 +184,7 @@ def _check_found(
 
 
 def insert_documents(connection: sqlite3.Connection, documents: Sequence[Document]) -> list[int]:
-    """Store documents under new numbers. Return the numbers."""
+    """Store documents under new numbers. Return the numbers, in the order of `documents`."""
     first = last_number(connection) + 1
     rows: list[tuple[str, int, Any, int]] = []
     for number, document in enumerate(documents, first):
@@ -199,7 +210,10 @@ def insert_documents(connection: sqlite3.Connection, documents: Sequence[Documen
 
 
 def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
-    """Delete documents, including damaged ones, and insert tombstones for their passages."""
+    """Delete the documents with these numbers, including damaged ones.
+
+    Inserts a tombstone for each, because segments and delta still contain their passages.
+    """
     rows: list[tuple[str, int, Any, int]] = []
     for number in numbers:
         try:
@@ -221,7 +235,7 @@ def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> 
 
 
 def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Mark documents as deleted, so that no search returns their passages."""
+    """Insert a tombstone for each document number, so that no search returns its passages."""
     connection.executemany(
         "INSERT INTO tombstones (number, crc) VALUES (?, ?)",
         ((number, row_check(number)) for number in numbers),
@@ -231,7 +245,9 @@ def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) ->
 def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
     """Return the document numbers of tombstones that meet an SQL condition, ascending.
 
-    Raises CorruptFileError.
+    condition: the SQL text after WHERE. values: its parameters.
+
+    Raises CorruptFileError if the checksum of a tombstone does not match.
     """
     found = set()
     for number, crc in connection.execute(
@@ -246,7 +262,10 @@ def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> 
 def insert_passages(
     connection: sqlite3.Connection, rows: Iterable[tuple[int, int, int, bytes]]
 ) -> None:
-    """Append passages to the delta: (number, start, stop, encoded legs)."""
+    """Append passages to the table `delta`.
+
+    rows: document number, first character, last character + 1, and encoded legs of each passage.
+    """
     connection.executemany(
         "INSERT INTO delta (number, start, stop, data, crc) VALUES (?, ?, ?, ?, ?)",
         ((*row, delta_check(*row)) for row in rows),
@@ -254,13 +273,13 @@ def insert_passages(
 
 
 def field_rows(metadata: Mapping[str, Any], number: int) -> list[tuple[str, int, Any, int]]:
-    """Return the distinct rows of `fields` for one document."""
+    """Return the distinct rows (key, kind, value, number) of one document in table `fields`."""
     unique = dict.fromkeys(flatten(metadata))
     return [(key, kind, value, number) for key, kind, value in unique]
 
 
 def fields_total(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
-    """Return the number of rows of `fields` and the sum of their checksums."""
+    """Return the number of `rows` of table `fields` and the sum of their checksums."""
     count = total = 0
     for row in rows:
         count += 1
@@ -271,7 +290,7 @@ def fields_total(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
 def _change_fields(
     connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], sign: int
 ) -> None:
-    """Update the stored count and checksum of `fields` for inserted (+1) or deleted (-1) rows."""
+    """Update the stored `fields_total` for inserted (sign=+1) or deleted (sign=-1) `rows`."""
     if rows:
         before = stored_fields_total(connection)
         count, total = fields_total(rows)
@@ -279,22 +298,24 @@ def _change_fields(
 
 
 def stored_fields_total(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Return the stored result of `fields_total` for all rows of `fields`."""
+    """Return the result of `fields_total` for all rows of table `fields`, as stored in `meta`."""
     value = get_meta(connection, "fields")
     try:
         count, total = map(int, (value or "0 0").split())
     except ValueError as error:
         raise damaged(
-            connection, "the value of 'fields'", f"it must be two integers, got {value!r}"
+            connection,
+            "the value of 'fields' in table meta",
+            f"expected two integers, found {value!r}",
         ) from error
     return count, total
 
 
 def read_config(connection: sqlite3.Connection) -> CollectionConfig:
-    """Return the configuration of the collection.
+    """Return the stored configuration of the collection.
 
-    Raises ConfigError for an unknown kind of component, and StorageError for any other invalid
-    configuration.
+    Raises ConfigError if a component (leg, encoder, index or codec) has an unknown kind, and
+    StorageError if the configuration is invalid otherwise.
     """
     try:
         return CollectionConfig.stored(get_meta(connection, "config") or "")
@@ -307,7 +328,7 @@ def read_config(connection: sqlite3.Connection) -> CollectionConfig:
                 field=place,
             ) from error
         raise StorageError(
-            f"{path_of(connection)}: the stored configuration cannot be read "
+            f"{path_of(connection)}: this release cannot read the stored configuration "
             f"({place}: {first['msg']}); if a later release wrote it, use that release"
         ) from error
 
@@ -326,7 +347,7 @@ def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
             states = load_states(manifest)
         except (ValueError, TypeError, AttributeError) as error:
             raise damaged(
-                connection, where, f"its list of files cannot be read: {error}"
+                connection, where, f"its list of files cannot be read, {error}"
             ) from error
         segments.append(SegmentRow(name, first, last, passages, documents, states))
     return segments
@@ -335,14 +356,14 @@ def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
 def swap_segments(
     connection: sqlite3.Connection, old: Iterable[SegmentRow], new: SegmentRow | None
 ) -> None:
-    """Replace the rows of `old` segments by the row of `new`, if there is one."""
+    """Delete the rows of the segments `old` and insert the row `new`; None: insert no row."""
     connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
     if new is not None:
         insert_segment(connection, new)
 
 
 def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
-    """Insert the row of a segment. Its files are valid from this transaction on."""
+    """Insert the row of a segment. The segment exists once this transaction is committed."""
     manifest = dump_states(row.files)
     values = (row.id, row.first, row.last, row.passages, row.documents, manifest)
     connection.execute(
@@ -353,7 +374,7 @@ def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
 
 
 def dead_numbers(connection: sqlite3.Connection, first: int, last: int) -> NDArray[np.int64]:
-    """Return the deleted document numbers from `first` to `last`, ascending."""
+    """Return the document numbers from `first` to `last` (inclusive) with tombstones, ascending."""
     return tombstones(connection, "number BETWEEN ? AND ?", first, last)
 
 
@@ -364,9 +385,11 @@ def last_number(connection: sqlite3.Connection) -> int:
 
 
 def count_pending(connection: sqlite3.Connection, sealed: int) -> int:
-    """Return the number of passages and tombstones since the last seal.
+    """Return the number of passages in the delta, plus the number of documents deleted from it.
 
-    This is about the number of rows of the delta in memory.
+    sealed: highest document number that is in a segment.
+
+    This is about the number of rows that the in-memory delta has.
     """
     passages = connection.execute("SELECT count(*) FROM delta").fetchone()[0]
     dead = connection.execute(

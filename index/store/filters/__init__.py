@@ -1,1 +1,1 @@
-"""Evaluates filter conditions on the documents of a collection."""
+"""Evaluates filter conditions: finds the documents of a collection that meet a condition."""

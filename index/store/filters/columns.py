@@ -1,4 +1,7 @@
-"""Sorted values of a field. Many conditions on the field then read the tables only once."""
+"""All values of a metadata field, sorted in memory.
+
+A filter with many conditions on one field then reads the field from the database only once.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ OWN_COLUMN = {"id": ("documents", "id"), "title": ("contents", "title")}
 
 
 class Column:
-    """All values of one kind in one field of all documents, ascending.
+    """All values of one kind (string, number or boolean) that the documents have in one field.
+
+    The values are in ascending order.
 
     Strings are compared as UTF-8, that is, in order of code points. Dates are microseconds since
     1970; strings that are not dates are left out. Numbers are compared exactly, as in Python.
@@ -36,10 +41,11 @@ class Column:
         *,
         dates: bool,
     ) -> None:
-        """Read the column.
+        """Read the values of the field `key` from the database.
 
-        all_numbers: the numbers of all documents, ascending.
-        dates: True to parse the strings as dates.
+        kind: kind of the values, a constant of `core.filters`.
+        all_numbers: document numbers of the whole collection, ascending.
+        dates: True parses the strings as dates.
         """
         values: list[Any] = []
         numbers: list[int] = []
@@ -63,9 +69,9 @@ class Column:
         self._values = values
 
     def positions(self, condition: Equal | Range | Prefix | Dated) -> Positions:
-        """Return the positions in `all_numbers` of documents that meet the condition.
+        """Return the documents that meet the condition, as positions in `all_numbers`.
 
-        The order is arbitrary, and a position may occur more than once.
+        The order is arbitrary. A position may occur more than once.
         """
         begin, end = 0, len(self._values)
         for operator, bound in bounds_of(condition):
@@ -82,9 +88,9 @@ class Column:
 
 
 def positions_of(numbers: Numbers, all_numbers: Numbers) -> tuple[Positions, NDArray[np.bool_]]:
-    """Return the positions of `numbers` in `all_numbers`, and a mask of the numbers found.
+    """Return the positions in `all_numbers` of those `numbers` that it contains.
 
-    Numbers that are not in `all_numbers` have no position.
+    Also returns a mask over `numbers`: true where the number was found. all_numbers: ascending.
     """
     positions = np.searchsorted(all_numbers, numbers)
     found = positions < len(all_numbers)

@@ -1,4 +1,8 @@
-"""Text bounds for dates, so that SQLite parses only the texts between them."""
+"""Bounds on the texts of dates.
+
+Metadata stores dates as ISO 8601 texts. SQLite looks up the texts between two bounds in an index,
+and then parses only these.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,17 @@ from datetime import UTC, datetime, timedelta
 
 
 def earliest_text(microseconds: int) -> str | None:
-    """Return a lower bound for the texts of all dates at this instant or later.
+    """Return a text that is not greater than the text of any date at this instant or later.
 
-    None: there is no bound.
+    microseconds: the instant, since 1970 in UTC. The result is None if there is no such text.
     """
     return _day(microseconds, -1)
 
 
 def latest_text(microseconds: int) -> str | None:
-    """Return an upper bound (exclusive) for the texts of all dates at this instant or earlier.
+    """Return a text that is greater than the text of any date at this instant or earlier.
 
-    None: there is no bound.
+    microseconds: the instant, since 1970 in UTC. The result is None if there is no such text.
     """
     return _day(microseconds, 2)
 

@@ -1,4 +1,4 @@
-"""Warnings for filter fields that no document has, or that have other kinds of values."""
+"""Warnings for fields in a filter that no document has, or whose values are of another kind."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KINDS = {NUMBER: "a number", STRING: "a text", BOOLEAN: "a boolean"}
 
 
 def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list[str]:
-    """Return a warning for each field of a condition that no document has.
+    """Return a warning for each field in `condition` that no document has.
 
-    Only the first few are named. There is also a warning for each field without values of the
-    condition's kind.
+    Also returns a warning for each field that has values, but none of the kind (number, string or
+    boolean) with which the condition compares them. At most `_NAMED` fields of each sort are named.
     """
     unknown = [key for key in sorted(tested(condition) - OWN) if not _exists(connection, key)]
     known = [*_keys(connection), *sorted(OWN)] if unknown else []
@@ -37,7 +37,10 @@ def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list
 def _other_kinds(
     connection: sqlite3.Connection, condition: Condition, left_out: Set[str]
 ) -> list[str]:
-    """Return a warning for each field that has values, but none of the kind in the condition."""
+    """Return a warning for each field that has values, but none of the kind in `condition`.
+
+    left_out: fields to ignore.
+    """
     tests = sorted((key, kind) for key, kind in kinds(condition) if key not in left_out)
     warnings = []
     for key, kind in tests:
@@ -66,7 +69,10 @@ def _exists(connection: sqlite3.Connection, key: str) -> bool:
 
 
 def _keys(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of at most _KNOWN fields. Each takes one index lookup."""
+    """Return the names of the metadata fields that documents have, at most `_KNOWN` of them.
+
+    Each name takes one index lookup.
+    """
     rows = connection.execute(
         "WITH RECURSIVE known (key) AS (SELECT min(key) FROM fields UNION ALL "
         "SELECT (SELECT min(key) FROM fields WHERE key > known.key) FROM known "

@@ -1,4 +1,4 @@
-"""Turns conditions into ranges of values that an index can look up."""
+"""Turns a condition on a field into a range of values that an index of SQLite can look up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ Bounds = tuple[tuple[Operator, Scalar], ...]
 
 
 def bounds_of(condition: Equal | Range | Prefix | Dated) -> Bounds:
-    """Return the (operator, bound) pairs that one value must meet. A date is in microseconds."""
+    """Return the (operator, bound) pairs that a value must all meet.
+
+    The bound of a date is in microseconds since 1970.
+    """
     match condition:
         case Equal(_, _, value):
             return (("eq", value),)
@@ -18,7 +21,7 @@ def bounds_of(condition: Equal | Range | Prefix | Dated) -> Bounds:
 
 
 def _prefixed(text: str) -> Bounds:
-    """Return the range of all strings that start with `text`."""
+    """Return the bounds that exactly the strings with the prefix `text` meet."""
     # The range ends before the next greater text. There is no character after U+10FFFF.
     stem = text.rstrip("\U0010ffff")
     if not stem:

@@ -1,4 +1,7 @@
-"""Finds the documents that meet a filter in the tables of a collection."""
+"""Finds the documents that meet a filter, in the tables of a collection's database.
+
+The results are document numbers.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +62,9 @@ CREATE INDEX fields_key ON fields (key, kind, value);
 
 
 def select_newer(connection: sqlite3.Connection, condition: Condition, after: int) -> Numbers:
-    """Return the numbers above `after` of documents that meet `condition`, ascending.
+    """Return the document numbers above `after` that meet `condition`, ascending.
 
-    The cost depends only on the number of documents after `after`, which should be small.
+    Reads every document with a number above `after`, so these should be few.
     """
     with closing(sqlite3.connect(":memory:")) as copy:
         copy.executescript(_TABLES)
@@ -80,7 +83,7 @@ def select_newer(connection: sqlite3.Connection, condition: Condition, after: in
 
 
 def all_numbers(connection: sqlite3.Connection) -> Numbers:
-    """Return the numbers of all documents, ascending."""
+    """Return the document numbers of the whole collection, ascending."""
     return _numbers(connection, "SELECT number FROM documents ORDER BY number", ())
 
 
@@ -96,7 +99,7 @@ def select(connection: sqlite3.Connection, condition: Condition) -> Numbers:
 
 
 def _parts(condition: Condition) -> Iterator[Condition]:
-    """Yield the condition and all its parts."""
+    """Yield `condition` itself and the conditions inside it, at every depth."""
     yield condition
     match condition:
         case And(parts) | Or(parts) | In(parts=parts):
@@ -107,10 +110,11 @@ def _parts(condition: Condition) -> Iterator[Condition]:
 
 
 def _is_broad(part: Condition) -> bool:
-    """Return True if many documents may meet `part`, or its evaluation must read many.
+    """Return True if many documents may meet `part`, or if its evaluation must read many.
 
-    An equality is not broad: different values of one key cannot all be those of many documents.
-    An equality on `title` is broad, because titles have no index. So is an empty group.
+    An equality counts as not broad, because of many equalities on one field only a few can match
+    many documents. An equality on `title` is broad, because titles have no
+    index. An empty `and`, `or` or `in` is broad too.
     """
     match part:
         case And(parts) | Or(parts) | In(parts=parts):
@@ -121,7 +125,7 @@ def _is_broad(part: Condition) -> bool:
 
 
 class _Selection:
-    """Evaluates one filter by lookups. Equal conditions are read only once."""
+    """Evaluates one filter by index lookups. Equal conditions are looked up only once."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -129,12 +133,12 @@ class _Selection:
 
     @cached_property
     def all_numbers(self) -> Numbers:
-        """Numbers of all documents, ascending."""
+        """Document numbers of the whole collection, ascending."""
         return all_numbers(self.connection)
 
     @cached_property
     def _connection_with_dates(self) -> sqlite3.Connection:
-        """The connection with the SQL function `instant`, which parses dates."""
+        """The connection, on which the SQL function `instant` is defined; it parses dates."""
         self.connection.create_function("instant", 1, instant, deterministic=True)
         return self.connection
 
@@ -163,10 +167,10 @@ class _Selection:
 
 
 class _MaskSelection:
-    """Evaluates a filter with many overlapping conditions, by masks over all documents.
+    """Evaluates a filter with many conditions that each match many documents.
 
-    A field with several conditions is read once. The time is the sum of reading these fields and of
-    marking the documents of each condition.
+    It combines masks over all documents. A field with several conditions is read once. The time is
+    the time to read these fields, plus the time to mark the documents of each condition.
     """
 
     def __init__(self, selection: _Selection, condition: Condition) -> None:
@@ -184,7 +188,7 @@ class _MaskSelection:
         return self._selection.all_numbers[self._mask(self._condition)]
 
     def _mask(self, condition: Condition) -> Masks:
-        """Return a new mask of the documents that meet `condition`. The caller may change it."""
+        """Return the mask of the documents that meet `condition`, in a new array."""
         count = len(self._selection.all_numbers)
         match condition:
             case And(parts):
@@ -200,7 +204,7 @@ class _MaskSelection:
         return mask
 
     def _mark(self, mask: Masks, condition: Condition) -> None:
-        """Set the mask for the documents that meet `condition`."""
+        """Set `mask` to true for the documents that meet `condition`."""
         match condition:
             case Or(parts) | In(parts=parts):
                 for part in parts:
@@ -232,7 +236,7 @@ def _column(condition: _Compared) -> tuple[str, int, bool]:
 
 
 def _union(found: Iterable[Numbers]) -> Numbers:
-    """Return the numbers that are in any of `found`, ascending."""
+    """Return the document numbers that are in at least one array of `found`, ascending."""
     pending: list[Numbers] = [np.empty(0, dtype=np.int64)]
     for numbers in found:
         pending.append(numbers)
@@ -242,7 +246,10 @@ def _union(found: Iterable[Numbers]) -> Numbers:
 
 
 def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
-    """Return SQL that selects document numbers, with possible duplicates, and its parameters."""
+    """Return an SQL query and its parameters, for the documents that meet `condition`.
+
+    The query selects document numbers, possibly with duplicates.
+    """
     if isinstance(condition, Exists):
         # A nested object exists if any field below it exists.
         key = condition.key
@@ -266,7 +273,10 @@ def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
 
 
 def _tests(condition: _Compared) -> tuple[str, tuple[Scalar, ...]]:
-    """Return SQL conditions on a value, which is written as {v}, and their parameters."""
+    """Return the SQL text of `condition` and its parameters.
+
+    The text contains {v} where the caller must insert the value's SQL expression.
+    """
     tests: list[str] = []
     values: list[Scalar] = []
     if isinstance(condition, Dated):
@@ -286,7 +296,10 @@ def _tests(condition: _Compared) -> tuple[str, tuple[Scalar, ...]]:
 
 
 def _numbers(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Numbers:
-    """Return the distinct numbers that a statement selects, ascending."""
+    """Return the distinct document numbers that an SQL query selects, ascending.
+
+    sql: the query. values: its parameters.
+    """
     try:
         # One text with all numbers is several times faster than one row per number.
         (text,) = connection.execute(

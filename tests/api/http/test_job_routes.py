@@ -76,6 +76,7 @@ def test_merge_releases_space(client, wait_for_job, problem):
 
 def test_a_failed_job_has_its_error(client, wait_for_job, monkeypatch):
     from twindex.core import CorruptFileError
+    from twindex.core.errors import RESTORE
 
     opened = client.app.state.service._served["birds"].collection
 
@@ -84,7 +85,10 @@ def test_a_failed_job_has_its_error(client, wait_for_job, monkeypatch):
 
     monkeypatch.setattr(opened, "merge", fail)
     job = wait_for_job(client, client.post(MERGE).json()["id"])
-    assert (job["state"], job["error"]) == ("failed", "birds/segments/s: is missing")
+    assert (job["state"], job["error"]) == (
+        "failed",
+        f"birds/segments/s: is missing; {RESTORE}",
+    )
 
 
 def test_an_unexpected_error_ends_the_job(client, wait_for_job, monkeypatch):

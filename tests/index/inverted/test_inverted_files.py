@@ -237,13 +237,13 @@ def test_more_rows_than_the_limit_are_rejected(
     directory, kind, config = part
     sources = [(kind.open(directory, config), mask) for mask in (None, np.ones(50, np.bool_))]
     monkeypatch.setattr(protocol, "MAX_ROWS", 99)
-    with pytest.raises(InvalidInputError, match="100 passages"):
+    with pytest.raises(InvalidInputError, match=r"at most 99 passages .*, got 100;"):
         kind.merge(directory, sources, config, 1 << 20)
     monkeypatch.setattr(protocol, "MAX_ROWS", 49)
     batch = Representation(sparse=csr_array((50, 20), dtype=np.float32))
     if kind is LexicalSegment:
         batch = Representation(terms=[{"a": 1}] * 50)
-    with pytest.raises(InvalidInputError, match="50 passages"):
+    with pytest.raises(InvalidInputError, match=r"at most 49 passages .*, got 50;"):
         kind.build(directory, batch, config)
 
 

@@ -116,7 +116,7 @@ def test_damage_in_the_first_page_of_the_log_means_missing_writes(crashed, tmp_p
     """It is not mistaken for an unfinished creation: the database file itself is still empty."""
     assert trial(crashed, tmp_path / "c", 8 * 40) == "missing"
     (found,) = LocalStore.verify(tmp_path / "c", accept=True)
-    assert f"{MISSING}: it is empty" in found
+    assert f"{MISSING} (the database is empty, but collection.mark" in found
 
 
 @pytest.mark.slow
@@ -186,6 +186,7 @@ def test_a_damaged_or_missing_mark_loses_no_data_and_is_replaced(tmp_path):
         mark.path.write_bytes(damaged)
         (problem,) = LocalStore.verify(path)
         assert "collection.mark: is damaged" in problem
+        assert problem.endswith("; no document is lost; the next write replaces the file")
         with Collection.open(path, read_only=True) as collection:
             assert collection.count() == 5
         Collection.open(path).close()
