@@ -86,8 +86,9 @@ def reasons(value: Mapping[str, Any]) -> list[tuple[str, str]]:
 def windows_read(value: Mapping[str, Any], length: int) -> WindowsRead:
     """Return the windows that the reasons of a reranker contain, at any depth.
 
-    value: reasons. They contain `windows` and, next to it, `of`. length: number of characters of
-    the text. Windows that do not lie inside the text are skipped.
+    value: reasons. An object in them may have `windows` (the ranges of characters that were read)
+    and `of` (the number of windows of the whole text). length: number of characters of the text.
+    Windows that are not inside the text are skipped.
     """
     found: dict[tuple[int, int], Window] = {}
     of: int | None = None

@@ -74,8 +74,8 @@ def stoplist(language: str) -> frozenset[str]:
 def clean_tokens(model: StateModel) -> NDArray[np.bool_]:
     """Return a mask of the tokens that may be used for expansion: bool [vocabulary].
 
-    They consist of letters only and begin with a to z, after an optional "▁" or space. Byte-level
-    vocabularies write a space as "Ġ". Their tokens that begin with "Ġ" may not be used.
+    They consist of letters only and begin with a to z; one "▁" or space may precede the letters. A
+    "Ġ", which stands for a space in byte-level vocabularies, may not precede them.
     """
     clean = np.zeros(model.vocabulary, np.bool_)
     for token in range(model.vocabulary):

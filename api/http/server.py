@@ -118,7 +118,7 @@ class _Server(uvicorn.Server):
 def _connection_limit(most: int) -> int:
     """Return the maximum number of connections: `most`, or less if file descriptors are few.
 
-    Raises the process's limit of file descriptors if needed. Connections use at most half of it.
+    Increases the process's limit of file descriptors if needed. Connections use at most half of it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * (most + RESERVE)

@@ -120,7 +120,7 @@ NEAR = 120
 def _begin(text: str, parts: Sequence[Block], start: int, best: int) -> int:
     """Return where an excerpt begins: at a block or sentence near `start`, else at a word.
 
-    best: latest begin, where the matching words begin.
+    best: offset of the first matching word. The excerpt begins there at the latest.
     """
     if start == 0:
         return 0

@@ -45,7 +45,10 @@ class Originals:
 
     @classmethod
     def open(cls, directory: Path, *, cold: bool = False) -> Self:
-        """Map vectors.npy in `directory`. Raises OSError, or ValueError for a damaged file."""
+        """Map vectors.npy in `directory`. Raises OSError, or ValueError for a damaged file.
+
+        cold: rows are usually not in memory, so reads are prefetched.
+        """
         file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
         return cls(file.array, file, cold=cold)
 

@@ -24,6 +24,7 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from ...core import ConfigError, InvalidInputError, ModelError, UnsupportedError, Usage
+from ...core.errors import shown
 from ..boundary import check, divide, following
 from ..protocol import (
     Capability,
@@ -240,7 +241,8 @@ class OpenAIModel:
         wanted = values[begin:end]
         if not all(isinstance(value, int | float) and value <= 0 for value in wanted):
             raise ModelError(
-                f"{url}: token_logprobs of the reply are not log probabilities (numbers <= 0)"
+                f"{url}: token_logprobs of the reply must be numbers of at most 0, got "
+                f"{shown(wanted)}; use a server that returns log probabilities, such as vLLM"
             )
         return float(sum(wanted))
 
@@ -263,7 +265,10 @@ class OpenAIModel:
             raise
         tokens = replies.pick(url, reply, "tokens", kind=list)
         if not all(type(token) is int for token in tokens):
-            raise ModelError(f"{url}: tokens of the reply are not all integers")
+            raise ModelError(
+                f"{url}: tokens of the reply must be integers, got {shown(tokens)}; use a server "
+                "whose /tokenize returns token ids, such as vLLM or llama.cpp"
+            )
         return tokens
 
     def _no_likelihood(self, what: str) -> UnsupportedError:
@@ -320,9 +325,10 @@ def _plain(text: str, *, special: bool) -> dict[str, Any]:
 
 
 def _unfinished(prompt: Prompt) -> str:
-    """Return the text at the end of a prompt that its continuation directly follows.
+    """Return the text that the model's output continues directly.
 
-    This is a whole text, or the last message of a conversation if it is the assistant's; else "".
+    For a prompt that is a plain text, this is the whole prompt. For a conversation, it is the last
+    message if that is the assistant's, else "".
     """
     if isinstance(prompt, str):
         return prompt

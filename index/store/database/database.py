@@ -214,7 +214,10 @@ class Database:
             try:
                 connection = self._connect()
             except sqlite3.Error as error:
-                raise StorageError(f"{self.path}: cannot be opened ({error})") from error
+                raise StorageError(
+                    f"{self.path}: cannot be opened ({error}); check the permissions of the file "
+                    "and of its folder, and the free space of the disk"
+                ) from error
         try:
             yield connection
         finally:

@@ -106,7 +106,8 @@ class FaissFlat(IvfLists):
     """A Structure that compares a query with every vector, encoded by FAISS (codec pq or rabitq).
 
     It uses one inverted list, because FAISS filters rows in lists but not in its flat indexes.
-    Scores are those of FAISS, which do not restore the lengths of the vectors.
+    Encoding changes the norms of the vectors. Other structures correct their scores for this; the
+    scores here are those of FAISS, without the correction.
     """
 
     @classmethod

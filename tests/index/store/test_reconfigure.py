@@ -229,7 +229,7 @@ def test_storage_that_does_not_fit_the_dimensions_is_refused(tmp_path, how, fiel
         collection.add([{"id": "1", "text": "too few for an index"}])
         if sealed:
             collection.seal()
-        with pytest.raises(ConfigError, match="64 dimensions") as caught:
+        with pytest.raises(ConfigError, match="64 dimensions|vectors have 64") as caught:
             collection.reconfigure({"dense": VectorStorage.parse(how)})
         assert caught.value.field == f"legs.dense.{field}"
 
@@ -313,9 +313,7 @@ def test_changes_by_another_process_are_seen(tmp_path):
 def test_search_parameters_are_checked_against_the_current_index(tmp_path):
     with filled(tmp_path / "c") as collection:
         exact = found(collection)
-        with pytest.raises(
-            InvalidInputError, match="index is flat: it compares every vector"
-        ) as caught:
+        with pytest.raises(InvalidInputError, match=r"\(index: flat\) does not support") as caught:
             found(collection, search={"ef": 40})
         assert caught.value.field == "search.ef"
         by_another_process(
