@@ -246,10 +246,22 @@ def test_server_that_tokenizes_only_texts_is_named(server: Any) -> None:
         ((400, {"message": "longer than 100 tokens"}), "HTTP status 400: longer than"),
         ({"choices": [{"index": 1}]}, "index"),
         ({"choices": [{"index": 0, "logprobs": {}}]}, "token_logprobs"),
-        ({"choices": [{"index": 0, "logprobs": {"token_logprobs": [None] * 3}}]}, "not log prob"),
-        ({"choices": [{"index": 0, "logprobs": {"token_logprobs": [0, 0, "1"]}}]}, "not log prob"),
-        ({"choices": [{"index": 0, "logprobs": {"token_logprobs": [0, 0, 0.1]}}]}, "not log prob"),
-        (b'{"choices": [{"index": 0, "logprobs": {"token_logprobs": [0, 0, NaN]}}]}', "not log"),
+        (
+            {"choices": [{"index": 0, "logprobs": {"token_logprobs": [None] * 3}}]},
+            "numbers of at most 0",
+        ),
+        (
+            {"choices": [{"index": 0, "logprobs": {"token_logprobs": [0, 0, "1"]}}]},
+            "numbers of at most 0",
+        ),
+        (
+            {"choices": [{"index": 0, "logprobs": {"token_logprobs": [0, 0, 0.1]}}]},
+            "numbers of at most 0",
+        ),
+        (
+            b'{"choices": [{"index": 0, "logprobs": {"token_logprobs": [0, 0, NaN]}}]}',
+            "numbers of at most",
+        ),
     ],
 )
 def test_invalid_likelihoods_are_refused(server: Any, reply: Any, problem: str) -> None:

@@ -386,4 +386,4 @@ def test_building_over_a_finished_collection_suggests_a_remedy(tmp_path: Path, r
     assert run(*argv).status == 0
     again = run(*argv)
     assert again.status == 2
-    assert "add documents to it, or remove the folder to build it again" in again.err
+    assert "add documents to it, or remove the folder to build the collection again" in again.err

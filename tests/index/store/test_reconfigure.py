@@ -229,7 +229,7 @@ def test_storage_that_does_not_fit_the_dimensions_is_refused(tmp_path, how, fiel
         collection.add([{"id": "1", "text": "too few for an index"}])
         if sealed:
             collection.seal()
-        with pytest.raises(ConfigError, match="64 dimensions|vectors have 64") as caught:
+        with pytest.raises(ConfigError, match=r"64 dimensions|vectors have 64") as caught:
             collection.reconfigure({"dense": VectorStorage.parse(how)})
         assert caught.value.field == f"legs.dense.{field}"
 
