@@ -165,6 +165,7 @@ def test_without_a_limit_a_word_counts_as_a_token() -> None:
     assert split_by_tokens(text, sized, []) == split_passages(text, words)
 
 
+@pytest.mark.slow
 def test_dense_leg_finds_a_fact_at_the_end(tmp_path: Path) -> None:
     readers()
     topics = ["harvests", "bridges", "violins", "glaciers", "taxes", "engines", "poems", "ships"]

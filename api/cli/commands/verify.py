@@ -9,11 +9,16 @@ the loss with --accept.
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ..arguments.common import add_collection, add_json
 from ..terminal import print_json
 
 EXAMPLE = "twindex verify my-index"
+REMEDY = (
+    "Restore the collection from a backup, or build it again. A single damaged document can "
+    "also be written again or deleted."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,4 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"sound": not problems, "problems": problems})
     else:
         print("\n".join(problems) or f"{arguments.collection}: sound")
+        if problems:
+            print(REMEDY, file=sys.stderr)
     return 1 if problems else 0

@@ -206,6 +206,7 @@ def test_damage_is_named_and_ends_with_status_1(tmp_path: Path, index: str, run:
     done = run("verify", index)
     assert done.status == 1
     assert victim.name in done.out
+    assert "Restore the collection from a backup" in done.err
     new = jsonl(tmp_path / "new.jsonl", [{"_id": "4", "text": "four"}])
     for argv in (
         ["search", index, "kiwi"],

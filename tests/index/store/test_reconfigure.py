@@ -321,7 +321,7 @@ def test_search_parameters_are_checked_against_the_current_index(tmp_path):
         )
         assert len(found(collection, search={"ef": 300})) > 250
         assert found(collection, search={"recall": 1}) == pytest.approx(exact, abs=1e-5)
-        with pytest.raises(InvalidInputError, match="takes recall, or ef"):
+        with pytest.raises(InvalidInputError, match="use `recall`, or `ef`"):
             found(collection, search={"nprobe": 3})
 
 
@@ -372,6 +372,7 @@ def run_and_kill(path: Path, begun: int, share: float) -> None:
     assert os.WIFSIGNALED(status), "the worker failed by itself"
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_the_old_or_the_new_state(tmp_path):
     path = tmp_path / "c"
     with filled(path, each=40) as collection:
