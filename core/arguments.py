@@ -124,7 +124,11 @@ def documents(value: object, name: str) -> None:
     The documents themselves are checked later, when each is read.
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise refused(value, name, "a list or another iterable of documents")
+        is_path = isinstance(value, str | os.PathLike)
+        hint = "; read files with `twindex.sources.read_documents`" if is_path else ""
+        raise InvalidInputError(
+            f"must be a list or another iterable of documents, got {shown(value)}{hint}", field=name
+        )
 
 
 def ids(value: object, name: str) -> None:

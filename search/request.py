@@ -75,6 +75,11 @@ def _parse_fusion(value: object) -> object:
     return {"method": value} if isinstance(value, str) else value
 
 
+def _parse_leg(value: object) -> object:
+    """Return {"name": value} for a string, and any other value unchanged."""
+    return {"name": value} if isinstance(value, str) else value
+
+
 _RERANKER = re.compile(RERANKER_NAME)
 
 
@@ -125,10 +130,11 @@ class SearchRequest(Config):
 
     query:   query text. The encoder of each leg encodes it.
     vectors: query vectors of dense legs, used instead of the text: {leg: [float, ...]}.
-    legs:    legs that run. Empty = every leg of the collection whose role is not "rerank", each
-             with weight 1; without `query`, the legs in `vectors`.
+    legs:    legs that run; a name is short for {"name": name}. Empty = every leg of the collection
+             whose role is not "rerank", each with weight 1; without `query`, the legs in
+             `vectors`.
     fusion:  how the ranked lists are fused. The string "rrf" is short for {"method": "rrf"}.
-    filter:  a condition on metadata, see docs/filters.md. Every leg applies it. A field that no
+    filter:  a condition on metadata. Every leg applies it. A field that no
              document has causes a warning.
     depth:   number of best documents that each leg contributes to the fusion. It does not depend
              on the page, so pages neither overlap nor have gaps. At least one leg must have a depth
@@ -147,7 +153,10 @@ class SearchRequest(Config):
 
     query: str | None = None
     vectors: dict[str, list[float]] = Field(default_factory=dict)
-    legs: tuple[LegRequest, ...] = ()
+    legs: tuple[
+        Annotated[LegRequest, BeforeValidator(_parse_leg, json_schema_input_type=LegRequest | str)],
+        ...,
+    ] = ()
     fusion: Annotated[
         Fusion, BeforeValidator(_parse_fusion, json_schema_input_type=Fusion | Method)
     ] = Fusion()

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from ..core import Document, InvalidInputError, SourceError
 from ..core.files import special
 from .document import parse_document
 from .errors import OnError, report
 from .lines import MAX_LINE, read_whole
+from .markdown import first_heading, split_front_matter
 
 MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
 TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt"}
 
 HIDDEN = "hidden"
-
-_HEADING = re.compile(r"#{1,6}[ \t]")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
-_FRONT_MATTER_LINE = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?")
 
 
 def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iterator[Document]:
@@ -56,8 +50,9 @@ def read_text_document(
     title: for Markdown, the `title` of the front matter, or else the first heading. For Markdown
            without either, and for other files, the file name without its suffix.
     text:  the whole file without front matter.
-    metadata: front matter, if it has only simple `key: value` lines. Values are numbers, true,
-              false, lists such as [a, b], or text. More complex front matter stays in the text.
+    metadata: front matter of `key: value` lines and of lists with a `- value` in each line. Values
+              are numbers, true, false, null, lists such as [a, b], or text. More complex front
+              matter stays in the text.
     """
     try:
         text = read_whole(path)
@@ -66,7 +61,7 @@ def read_text_document(
         if path.suffix.lower() in MARKDOWN_SUFFIXES:
             metadata, text = split_front_matter(text)
             given = metadata.pop("title", None)
-            title = _first_heading(text) if given is None else str(given)
+            title = first_heading(text) if given is None else str(given)
         value = {"id": path.name if name is None else name, "text": text, "metadata": metadata}
         document = parse_document({**value, "title": title or path.stem})
     except SourceError as error:
@@ -75,55 +70,6 @@ def read_text_document(
         report(SourceError(error.message, path=path, field=error.field), on_error)
     else:
         yield document
-
-
-def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
-    """Return (metadata from the front matter, remaining text) of a Markdown file.
-
-    Front matter is a block between lines of `---` at the start. The metadata is empty if there is
-    none, or if it has lines other than `key: value`.
-    """
-    lines = text.split("\n")
-    if lines[0].rstrip() != "---":
-        return {}, text
-    metadata: dict[str, Any] = {}
-    for number, line in enumerate(lines[1:], start=1):
-        if line.rstrip() in ("---", "..."):
-            return metadata, "\n".join(lines[number + 1 :]).lstrip("\n")
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = _FRONT_MATTER_LINE.fullmatch(line.rstrip())
-        if match is None or not match[2]:
-            break
-        metadata[match[1]] = _scalar(match[2])
-    return {}, text
-
-
-def _scalar(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        pass
-    if text.startswith("[") and text.endswith("]"):
-        return [_scalar(item.strip()) for item in text[1:-1].split(",") if item.strip()]
-    if len(text) >= 2 and text[0] == text[-1] == "'":
-        return text[1:-1].replace("''", "'")
-    return text
-
-
-def _first_heading(text: str) -> str:
-    fenced = False
-    for line in text.split("\n"):
-        if _FENCE.match(line):
-            fenced = not fenced
-        elif not fenced and (match := _HEADING.match(line)):
-            title = line[match.end() :].strip()
-            bare = title.rstrip("#")
-            if bare != title and bare[-1:] in ("", " ", "\t"):  # The last # of "# C#" is text.
-                title = bare.rstrip()
-            if title:
-                return title
-    return ""
 
 
 def text_files(folder: Path) -> Iterator[Path]:

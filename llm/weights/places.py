@@ -155,7 +155,7 @@ def _named(name: str, revision: str | None, allow_download: bool | None) -> Path
         raise ModelError(f"model {name!r} is not on the hub. {_remedy(name, wheel)}")
     raise ModelError(
         f"model {name!r} is not on this machine. {_remedy(name, wheel)}, "
-        f"or set {ALLOW_DOWNLOAD}=1 to allow its download from the Hugging Face hub"
+        f"or allow its download from the Hugging Face hub: --allow-download, or {ALLOW_DOWNLOAD}=1"
     )
 
 

@@ -57,6 +57,14 @@ def test_search_accepts_a_mapping(birds):
         birds.search({})
 
 
+def test_a_leg_may_be_given_by_name(birds):
+    by_name = birds.search("kiwi", legs=["lexical"])
+    assert by_name.hits == birds.search("kiwi", legs=[{"name": "lexical"}]).hits
+    assert set(by_name.hits[0].legs) == {"lexical"}
+    with pytest.raises(twindex.TwindexError, match=r"legs\[0\]"):
+        birds.search("kiwi", legs=["lexicall"])
+
+
 def test_documents_may_span_pages(birds):
     birds.add({"id": f"{n:04}", "text": "x"} for n in range(1_500))
     assert len(birds.documents(limit=1_200)) == 1_200

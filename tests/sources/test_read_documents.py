@@ -209,6 +209,31 @@ def test_front_matter_becomes_metadata(tmp_path: Path) -> None:
         assert (document.text, document.metadata) == (kept, {})
 
 
+def test_front_matter_may_have_block_lists_and_empty_values(tmp_path: Path) -> None:
+    front = "---\ntitle: A: b\ntags:\n  - garden\n- 2\nempty:\ndate: 2026-05-01\n---\nText.\n"
+    document = next(read_documents(write(tmp_path / "n.md", front)))
+    assert (document.title, document.text) == ("A: b", "Text.\n")
+    assert document.metadata == {"tags": ["garden", 2], "empty": None, "date": "2026-05-01"}
+    for kept in ("---\na: 1\n- b\n---\ntext", "---\na:\n  b: 1\n---\ntext"):
+        assert next(read_documents(write(tmp_path / "n.md", kept))).text == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Brewing coffee\n======\n\n## Water\n", "Brewing coffee"),
+        ("\n  Apt\n---\n# Later\n", "Apt"),
+        ("Two lines\nof text\n---\n# Later\n", "Later"),
+        ("- item\n---\n# Later\n", "Later"),
+        ("| a | b |\n|---|---|\n# Later\n", "Later"),
+        ("```\ncode\n---\n```\n---\n# Later\n", "Later"),
+        ("text\n\n---\n# Later\n", "Later"),
+    ],
+)
+def test_underlined_first_line_is_a_title(tmp_path: Path, text: str, title: str) -> None:
+    assert next(read_documents(write(tmp_path / "n.md", text))).title == title
+
+
 def test_heading_in_code_is_not_the_title(tmp_path: Path) -> None:
     path = write(tmp_path / "n.md", "```\n# comment\n```\n#hashtag\n## Real\n")
     assert next(read_documents(path)).title == "Real"
