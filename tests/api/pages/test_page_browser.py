@@ -136,11 +136,13 @@ def test_options_weights_and_explain(page):
 def test_pages_of_hits_have_links_to_neighbours(page):
     search(page, "fly")
     seen = page.locator(".hit .where .id").all_inner_texts()
-    page.get_by_role("link", name="Next").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Next").click()
     following = page.locator(".hit .where .id").all_inner_texts()
     assert len(seen) == len(following) == 10
     assert not set(seen) & set(following)
-    page.get_by_role("link", name="Previous").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Previous").click()
     assert page.locator(".hit .where .id").all_inner_texts() == seen
 
 
