@@ -97,6 +97,8 @@ def check_json(value: Any) -> None:
 
     TypeError: a key of a mapping is not a string. ValueError: an integer has more than 64 bits.
     """
+    if isinstance(value, str):  # Most values are: they need no slow check of abstract classes.
+        return
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):

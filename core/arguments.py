@@ -126,9 +126,7 @@ def documents(value: object, name: str) -> None:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         is_path = isinstance(value, str | os.PathLike)
         hint = "; read files with `twindex.sources.read_documents`" if is_path else ""
-        raise InvalidInputError(
-            f"must be a list or another iterable of documents, got {shown(value)}{hint}", field=name
-        )
+        raise refused(value, name, "a list or another iterable of documents", hint)
 
 
 def ids(value: object, name: str) -> None:
@@ -138,17 +136,17 @@ def ids(value: object, name: str) -> None:
     """
     if isinstance(value, str | bytes | bytearray) or not isinstance(value, Sequence | Set):
         hint = f"; write [{shown(value)}]" if isinstance(value, str) else ""
-        raise InvalidInputError(f"must be a list of ids, got {shown(value)}{hint}", field=name)
+        raise refused(value, name, "a list of ids", hint)
     for i, one in enumerate(value):
         text(one, f"{name}[{i}]")
 
 
-def refused(value: object, name: str, wanted: str) -> InvalidInputError:
+def refused(value: object, name: str, wanted: str, hint: str = "") -> InvalidInputError:
     """Return the error for the value of the argument `name`.
 
-    wanted: what the value must be, in words.
+    wanted: what the value must be, in words. hint: what to do, added to the end of the message.
     """
-    return InvalidInputError(f"must be {wanted}, got {shown(value)}", field=name)
+    return InvalidInputError(f"must be {wanted}, got {shown(value)}{hint}", field=name)
 
 
 text = instance(str, "a string")

@@ -11,6 +11,7 @@ Markdown would join these lines, so they become a list.
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from textwrap import dedent
 
 from twindex.api.http.descriptions import FIELD
@@ -21,7 +22,7 @@ _FENCE = "```"
 def as_markdown(docstring: str) -> str:
     """The docstring with its fields as a list and its indented blocks and doctests as code."""
     text: list[str] = []
-    for block in re.split(r"\n[ \t]*\n", "\n".join(_lines(docstring))):
+    for block in re.split(r"\n[ \t]*\n", cleandoc(docstring)):
         lines = block.splitlines()
         if not lines:
             continue
@@ -52,11 +53,6 @@ def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """A Markdown table. The cells must be Markdown."""
     lines = [heads, ("---",) * len(heads), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
-def _lines(docstring: str) -> list[str]:
-    first, _, rest = docstring.strip("\n").partition("\n")
-    return [line.rstrip() for line in f"{first.strip()}\n{dedent(rest)}".split("\n")]
 
 
 def _paragraph(lines: list[str]) -> str:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from pathlib import Path
 
 from ....core import ConfigError, SourceError
 from ....core.files import read_bounded
+from ...http.descriptions import fields
 from ...serving.settings import Settings, option
 from ..arguments.common import add_allowed_models, add_models, allow_download, allow_models
 from ..arguments.reranking import add_rerankers
@@ -66,8 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _texts() -> dict[str, str]:
     """Return name of setting -> description, from the docstring of `Settings`."""
-    found = re.findall(r"^    (\w+): +(.*(?:\n {8,}.*)*)", Settings.__doc__ or "", re.MULTILINE)
-    return {name: " ".join(text.split()).rstrip(".") for name, text in found}
+    return {name: text.rstrip(".") for name, text in fields(Settings.__doc__ or "").items()}
 
 
 def run(arguments: argparse.Namespace) -> int:
