@@ -13,7 +13,8 @@ from ..core.files import special
 from .document import parse_document
 from .errors import OnError, report
 from .lines import MAX_LINE, read_whole
-from .markdown import first_heading, split_front_matter
+from .markdown import split_front_matter
+from .structure import first_heading
 
 MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
 TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt"}

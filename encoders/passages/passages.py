@@ -13,23 +13,23 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from ...core import ConfigError, InvalidInputError, Passage
+from ...sources.structure import Markup
 from ..scripts import SPACELESS, marks
 from .config import PassageConfig
+from .units import Ranges, find_units, grouped
 
 LONGEST_WORD = 40
 
 MOST_PASSAGES = 20_000
 """Most passages of one document. A document with more is rejected before encoding."""
 
-_ABBREVIATION = re.compile(
-    r"(?i:al|approx|bzw|ca|cf|co|corp|dept|dr|e\.g|eds?|eqs?|etc|figs?|gen|gov|hr|i\.e|inc|jr|lt|ltd"
-    r"|mrs?|ms|nr|op|pp?|prof|refs?|rev|sec|sen|sgt|sr|st|usw|vgl|viz|vol|vs|z\.b)|[^\W\d_a-z]"
-)
-"""An abbreviation or initial, without its period. The period after it does not end a sentence."""
 
-
-def split_passages(text: str, config: PassageConfig | None = None) -> list[Passage]:
+def split_passages(
+    text: str, config: PassageConfig | None = None, written: Markup = "markdown"
+) -> list[Passage]:
     """Split `text` into overlapping passages, in order. Return [] if it stays whole.
+
+    written: how the text is written, if `config.structure` uses its structure.
 
     A text stays whole if `unit` is "none", or if it has at most `threshold` or at most `size`
     words. Otherwise every word is in a passage, and no passage has more than `size` words.
@@ -62,11 +62,12 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
     spans = word_spans(text)
     if len(spans) <= max(config.threshold, size):
         return []
+    units = find_units(text, [start for start, _ in spans], written if config.structure else None)
     bounds: Sequence[int] = range(len(spans) + 1)
     if config.unit == "sentences":
-        bounds = _sentence_bounds(text, [start for start, _ in spans], size)
+        bounds = _bounds(units.starts, len(spans), size)
     found: list[Passage] = []
-    for first, stop in pack(bounds, size, config.overlap):
+    for first, stop in packed(bounds, units.sections, size, config.overlap):
         if len(found) == MOST_PASSAGES:
             raise InvalidInputError(
                 f"the text would be split into more than {MOST_PASSAGES:,} passages of "
@@ -81,6 +82,19 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Return the start and end of each word, in order. Words cover all text but white space."""
     return [match.span() for match in _word_pattern().finditer(text)]
+
+
+def packed(
+    bounds: Sequence[int], sections: Ranges, size: int, overlap: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the range [first, stop) of words or tokens of each passage.
+
+    sections: (position of the first word or token, level of the heading) of each section. See
+              `pack` for the other arguments.
+    """
+    for first, stop in grouped(sections, bounds[-1], size):
+        begin, end = bisect_left(bounds, first), bisect_left(bounds, stop)
+        yield from pack(bounds[begin : end + 1], size, overlap)
 
 
 def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:
@@ -105,59 +119,18 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
     yield bounds[bisect_left(bounds, bounds[-1] - size)], bounds[-1]
 
 
-def sentence_bounds(text: str, starts: Sequence[int]) -> list[int]:
-    """Return the index of the first word of each sentence except the first, ascending.
+def _bounds(starts: Sequence[int], words: int, size: int) -> list[int]:
+    """Return the index of the first word of each unit, then the number of words.
 
-    starts: offset of each word in `text`.
-    """
-    # A period and the empty line after it end the same sentence.
-    return list(dict.fromkeys(bisect_left(starts, end) for end in _sentence_ends(text)))
-
-
-def _sentence_bounds(text: str, starts: Sequence[int], size: int) -> list[int]:
-    """Return the index of the first word of each unit, then the total number of words.
-
-    A unit is a sentence, or one word of a sentence of more than `size` words.
+    starts: index of the first word of each unit except the first. A unit of more than `size` words
+            is divided into its words.
     """
     bounds = [0]
-    for word in [*sentence_bounds(text, starts), len(starts)]:
+    for word in [*starts, words]:
         if word - bounds[-1] > size:
             bounds.extend(range(bounds[-1] + 1, word))
-        if word > bounds[-1]:
-            bounds.append(word)
+        bounds.append(word)
     return bounds
-
-
-_SENTENCE_END = re.compile(
-    r"""(?<![.!?…])(?P<points>[.!?…]+)["'”’»)\]]*(?=\s)  # a period and closing marks
-        |[。！？｡]+[」』”’）】》]*
-        |\n[^\S\n]*\n                             # an empty line
-    """,
-    re.VERBOSE,
-)
-_LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]*$")
-_NEXT_WORD = re.compile(r"\s*[\"'“‘«(\[]*(\w?)")
-
-
-def _sentence_ends(text: str) -> Iterator[int]:
-    """Yield the offset of the end of each sentence, ascending."""
-    for match in _SENTENCE_END.finditer(text):
-        if not (match["points"] and _sentence_continues(text, match)):
-            yield match.end()
-
-
-def _sentence_continues(text: str, end: re.Match[str]) -> bool:
-    """Return True if the sentence continues after the punctuation that `end` matched.
-
-    It continues before a lower-case letter, and if one period follows an abbreviation.
-    """
-    follows = _NEXT_WORD.match(text, end.end())
-    if follows is not None and follows[1].islower():
-        return True
-    before = _LAST_WORD.search(text, max(0, end.start() - LONGEST_WORD), end.start())
-    if before is None or end["points"] != ".":
-        return False
-    return _ABBREVIATION.fullmatch(before.group()) is not None
 
 
 @cache

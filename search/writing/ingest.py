@@ -11,8 +11,10 @@ from typing import Protocol
 from ...core import Document, InvalidInputError, Representation, Usage, add_usages
 from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
 from ...encoders.passages.passages import MOST_PASSAGES
+from ...encoders.passages.preface import preface
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import checked_documents
+from ...sources.structure import markup
 from ..encoding.leg_encoders import LegEncoders
 
 BATCH_DOCUMENTS = 512
@@ -85,7 +87,9 @@ def encode(
     advance: function that is called with the progress of each encoder.
     """
     cut = cut_documents(documents, config, encoders)
-    texts = [text for item in cut for text in passage_texts(item)]
+    texts = [
+        text for item in cut for text in passage_texts(item, headings=config.passages.headings)
+    ]
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
     usage: Usage | None = None
@@ -117,13 +121,18 @@ def cut_documents(
                 readers.append(reader)
     cut = []
     for document in documents:
+        written = markup(document.metadata)
         try:
             if by_tokens:
                 passages = split_by_tokens(
-                    document.text, config.passages, readers, title=document.title
+                    document.text,
+                    config.passages,
+                    readers,
+                    title=document.title,
+                    written=written,
                 )
             else:
-                passages = split_passages(document.text, config.passages)
+                passages = split_passages(document.text, config.passages, written)
         except InvalidInputError as error:
             raise InvalidInputError(
                 f"document {document.id!r}: {error.message}", field=error.field
@@ -141,8 +150,12 @@ def check_passages(document: Document, config: CollectionConfig, encoders: LegEn
         cut_documents([document], config, encoders)
 
 
-def passage_texts(item: EncodedDocument) -> list[str]:
-    """Return the text that encoders read for each passage: the title, a space and the passage."""
-    document = item.document
-    pieces = [document.text[p.start : p.end] for p in item.passages] or [document.text]
-    return [f"{document.title} {piece}".strip() for piece in pieces]
+def passage_texts(item: EncodedDocument, *, headings: bool = False) -> list[str]:
+    """Return the text that encoders read for each passage: the title, a space and the passage.
+
+    headings: the headings above the passage follow the title; see `preface`.
+    """
+    text, title = item.document.text, item.document.title
+    above = preface(text, title, markup(item.document.metadata), headings=headings)
+    spans = [(p.start, p.end) for p in item.passages] or [(0, len(text))]
+    return [above.read(text, start, end) for start, end in spans]
