@@ -181,6 +181,11 @@ class Hit:
               document.
     rerank:   result of reranking. None without reranking. Reranking changes the order of the hits,
               but not `score`.
+    context:  the passage with its neighbours, if the request has `neighbours`. None if the document
+              was indexed whole.
+    headings: titles of the headings above the passage, from the highest level down.
+    page:     number of the page on which the passage begins, from 1. None if the text has no form
+              feeds, which separate pages.
     """
 
     id: str
@@ -191,6 +196,9 @@ class Hit:
     explain: Mapping[str, Sequence[Contribution]] | None = None
     terms: Mapping[str, TopTerms] | None = None
     rerank: HitRerank | None = None
+    context: Passage | None = None
+    headings: Sequence[str] = ()
+    page: int | None = None
 
     @property
     def title(self) -> str:
@@ -210,9 +218,15 @@ class Hit:
     @property
     def passage_text(self) -> str:
         """The text of the best passage. The whole text if `passage` is None."""
-        if self.passage is None:
-            return self.text
-        return self.text[self.passage.start : self.passage.end]
+        return self._text_of(self.passage)
+
+    @property
+    def context_text(self) -> str:
+        """The text of the best passage and its neighbours. The whole text if `passage` is None."""
+        return self._text_of(self.context or self.passage)
+
+    def _text_of(self, passage: Passage | None) -> str:
+        return self.text if passage is None else self.text[passage.start : passage.end]
 
 
 Run = Mapping[str, Mapping[str, float]]

@@ -98,8 +98,12 @@ class View(Protocol):
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
         """Return handle -> bytes of title, text and metadata together."""
 
-    def passages(self, passages: Handles) -> list[Passage | None]:
-        """Return the character range of each passage in its document; None: the whole document."""
+    def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
+        """Return the character range of each passage in its document; None: the whole document.
+
+        neighbours: the range also spans this many passages of the document before the passage and
+            as many after it, as far as there are any.
+        """
 
     def get(self, name: str) -> Document:
         """Return the document with the id `name`. Raises NotFoundError."""

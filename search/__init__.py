@@ -15,10 +15,12 @@ from .request import (
 )
 from .rerankers import RerankerRegistry
 from .writing.build import BuildReport, build
+from .writing.preview import CutPassage, preview_passages
 
 __all__ = [
     "BuildReport",
     "Collection",
+    "CutPassage",
     "Fusion",
     "LegRequest",
     "ReconfigureRequest",
@@ -29,5 +31,6 @@ __all__ = [
     "SearchResult",
     "WriteReport",
     "build",
+    "preview_passages",
     "repoint",
 ]

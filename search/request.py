@@ -148,6 +148,8 @@ class SearchRequest(Config):
              term in sparse and lexical legs, and the terms with the highest weights in sparse legs,
              for the query and for each hit.
     include: parts of the stored document to return with each hit.
+    neighbours: number of passages before and after the best passage of a hit that its `context`
+             also spans.
     rerank:  rerank the best hits. The reranker reads the query text.
     """
 
@@ -168,6 +170,7 @@ class SearchRequest(Config):
     min_score: Score | None = None
     explain: bool = False
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
+    neighbours: Annotated[int, Bounds(0, 100)] = 0
     rerank: RerankRequest | None = None
 
     @field_validator("query")

@@ -65,7 +65,7 @@ class Outline:
     """The headings and pages of a text.
 
     headings: in the order of the text.
-    pages:    offset of the first character after each form feed. Page 1 begins at offset 0.
+    pages:    offset of the first character of each page except the first.
     """
 
     headings: Sequence[Heading] = ()
@@ -84,10 +84,6 @@ class Outline:
         if latest is not None and self.headings[latest].start == offset:
             latest = self.headings[latest].above
         return self._titles(latest)
-
-    def page(self, offset: int) -> int | None:
-        """Return the number of the page at a position, from 1. None if the text has no pages."""
-        return 1 + bisect_right(self.pages, offset) if self.pages else None
 
     def _latest(self, offset: int) -> int | None:
         """Return the index of the last heading that begins at or before a position."""
@@ -127,6 +123,11 @@ def outline(text: str, written: Markup = "markdown") -> Outline:
     if written == "python":
         return Outline(_nested(_definitions(text)), pages)
     return Outline((), pages)
+
+
+def page(text: str, offset: int) -> int | None:
+    """Return the number of the page at a position of a text, from 1. None: it has no pages."""
+    return 1 + text.count("\f", 0, offset) if "\f" in text else None
 
 
 def _nested(headings: Iterable[Heading]) -> tuple[Heading, ...]:
@@ -179,12 +180,12 @@ def _headings(text: str) -> Iterator[Heading]:
         elif fence:
             continue
         elif match["marks"]:
-            yield Heading(
-                match.start(), match.end(), len(match["marks"]), _title(match["title"] or "")
-            )
+            level, title = len(match["marks"]), _title(match["title"] or "")
+            yield Heading(match.start("marks"), match.end(), level, title)
         elif (above := _underlined(text, match.start())) is not None:
             level = 1 if match["line"][0] == "=" else 2
-            yield Heading(above, match.end(), level, text[above : match.start()].strip())
+            title = text[above : match.start()].strip()
+            yield Heading(text.find(title, above), match.end(), level, title)
 
 
 def _fences(text: str) -> Iterator[tuple[int, int]]:
@@ -246,4 +247,4 @@ def _definitions(text: str) -> Iterator[Heading]:
     for match in _DEFINITION.finditer(text):
         depth = len(match[1].expandtabs(4)) // 4
         title = f"{match[2].split()[-1]} {match[3]}"
-        yield Heading(match.start(), match.end(), depth + 1, title)
+        yield Heading(match.start(2), match.end(), depth + 1, title)

@@ -112,13 +112,8 @@ def cut_documents(
 
     Raises InvalidInputError for a document with too many passages; the error names the document.
     """
-    readers: list[TokenReader] = []
     by_tokens = config.passages.unit == "tokens"
-    if by_tokens:
-        for names in encoders.groups().values():
-            reader = getattr(encoders[names[0]], "reader", None)
-            if reader is not None:
-                readers.append(reader)
+    readers = token_readers(encoders) if by_tokens else []
     cut = []
     for document in documents:
         written = markup(document.metadata)
@@ -139,6 +134,12 @@ def cut_documents(
             ) from None
         cut.append(EncodedDocument(document, passages))
     return cut
+
+
+def token_readers(encoders: LegEncoders) -> list[TokenReader]:
+    """Return the token counter of each encoder that reads a limited number of tokens."""
+    found = (getattr(encoders[names[0]], "reader", None) for names in encoders.groups().values())
+    return [reader for reader in found if reader is not None]
 
 
 def check_passages(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:

@@ -158,7 +158,7 @@ class LegPlace(Shape):
 
 
 class PassagePlace(Shape):
-    """The best passage of a hit, as character offsets in the document's text.
+    """A passage of a hit, as character offsets in the document's text.
 
     start: offset of the passage's first character.
     end:   offset after the passage's last character.
@@ -212,6 +212,10 @@ class SearchHit(Shape):
     score:    fused score.
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
+    headings: titles of the headings above the passage, from the highest level down.
+    page:     number of the page on which the passage begins, from 1; null if the text has no form
+              feeds, which separate pages.
+    context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
     terms:    sparse leg -> terms with the largest weights in the best passage; only with
@@ -223,6 +227,9 @@ class SearchHit(Shape):
     score: float
     legs: dict[str, LegPlace]
     passage: PassagePlace | None
+    headings: list[str]
+    page: int | None
+    context: PassagePlace | None = None
     title: str | None = None
     text: str | None = None
     metadata: dict[str, Any] | None = None
