@@ -141,6 +141,14 @@ def test_a_text_without_marks_stays_as_it_is(text):
         "# ",
         "#" + " " * 3_000,
         "|-",
+        "- |",
+        "| ",
+        "**a\n",
+        "__a ",
+        "[a\n",
+        "`a\n",
+        "# #",
+        "**[`a`](b)** ",
         "    ",
         "\n",
     ],
@@ -149,6 +157,7 @@ def test_marks_are_removed_in_linear_time(piece):
     text = piece * (20_000 // len(piece))
     began = time.process_time()
     blocks(text)
+    is_markdown(Document("1", text))
     excerpt(text, {"a"}, ENGLISH.tokens)
     assert time.process_time() - began < 2
 
