@@ -16,7 +16,7 @@ from ...core import ConfigError, InvalidInputError, Passage
 from ...sources.structure import Markup
 from ..scripts import SPACELESS, marks
 from .config import PassageConfig
-from .units import Ranges, find_units, grouped
+from .units import Ranges, Units, find_units, grouped
 
 LONGEST_WORD = 40
 
@@ -63,9 +63,7 @@ def split_passages(
     if len(spans) <= max(config.threshold, size):
         return []
     units = find_units(text, [start for start, _ in spans], written if config.structure else None)
-    bounds: Sequence[int] = range(len(spans) + 1)
-    if config.unit == "sentences":
-        bounds = _bounds(units.starts, len(spans), size)
+    bounds = _bounds(units, len(spans), size, sentences=config.unit == "sentences")
     found: list[Passage] = []
     for first, stop in packed(bounds, units.sections, size, config.overlap):
         if len(found) == MOST_PASSAGES:
@@ -119,16 +117,19 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
     yield bounds[bisect_left(bounds, bounds[-1] - size)], bounds[-1]
 
 
-def _bounds(starts: Sequence[int], words: int, size: int) -> list[int]:
-    """Return the index of the first word of each unit, then the number of words.
+def _bounds(units: Units, words: int, size: int, *, sentences: bool) -> list[int]:
+    """Return the index of the first word of each unit of a passage, then the number of words.
 
-    starts: index of the first word of each unit except the first. A unit of more than `size` words
-            is divided into its words.
+    A unit of a passage is a word, or with `sentences` a unit of the text that has at most `size`
+    words. The line below the header of a table is in the unit of the word before it, as far as
+    `size` allows.
     """
     bounds = [0]
-    for word in [*starts, words]:
-        if word - bounds[-1] > size:
-            bounds.extend(range(bounds[-1] + 1, word))
+    for word in [*(units.starts if sentences else ()), words]:
+        if word - bounds[-1] > size or not sentences:
+            for inner in range(bounds[-1] + 1, word):
+                if inner not in units.ruled or inner - bounds[-1] >= size:
+                    bounds.append(inner)
         bounds.append(word)
     return bounds
 

@@ -17,7 +17,7 @@ from ..protocol import TokenReader
 from .config import PassageConfig
 from .passages import MOST_PASSAGES, packed, split_passages, word_spans
 from .preface import Preface, preface
-from .units import find_units
+from .units import find_units, table_rules
 
 MOST_TOKENS = 512
 """Default limit of a passage's text, in tokens. Without it, an encoder with a very high limit would
@@ -119,8 +119,9 @@ def _packed(
     for (first, stop), count in zip(pairwise(whole), tokens(whole), strict=True):
         ends, counts = [stop], [count]
         if count > room:
-            words = range(first, stop + 1)
-            ends, counts = list(words[1:]), tokens(words)
+            inner = (word for word in range(first + 1, stop) if word not in units.ruled)
+            words = [first, *inner, stop]
+            ends, counts = words[1:], tokens(words)
         for unit, own in zip(ends, counts, strict=True):
             bounds.append(unit)
             starts.append(starts[-1] + min(own, room))  # A longer word is halved later.
@@ -150,12 +151,16 @@ def _fits(
 def _halves(text: str, piece: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the two halves of a piece, as character ranges of `text`.
 
-    The split is between two words if there are several. White space there is in neither half.
+    The split is between two words if there are several. White space there is in neither half. The
+    second half does not start in the line below the header of a table if another split is possible.
     """
     start, end = piece
     words = word_spans(text[start:end])
     if len(words) > 1:
-        middle = len(words) // 2
+        ruled = table_rules(text[start:end], [begin for begin, _ in words])
+        cuts = [word for word in range(1, len(words)) if word not in ruled]
+        half = len(words) // 2
+        middle = min(cuts, key=lambda word: abs(word - half), default=half)
         return [(start, start + words[middle - 1][1]), (start + words[middle][0], end)]
     middle = (start + end) // 2
     return [(start, middle), (middle, end)]

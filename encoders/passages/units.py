@@ -7,8 +7,9 @@ with a heading.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,6 +17,8 @@ from ...sources.structure import Markup, items, outline, whole_lines
 from .sentences import sentence_ends
 
 Ranges = Sequence[tuple[int, int]]
+
+_TABLE_RULE = re.compile(r"^[-:| \t\r]++$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,12 @@ class Units:
     starts:   index of the first word of each unit except the first, ascending, from 1 to n - 1.
     sections: (index of the first word, level of the heading) of each section, ascending. The text
               before the first heading has the level 0. Without structure there is one section.
+    ruled:    indices of the words in the lines below the headers of tables. No unit begins there.
     """
 
     starts: Sequence[int]
     sections: Ranges
+    ruled: Set[int]
 
 
 def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units:
@@ -37,9 +42,10 @@ def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units
     words:   offset of each word in `text`, ascending.
     written: how the text is written; None: its structure is not used.
     """
-    ends: set[int] | dict[int, None] = dict.fromkeys(sentence_ends(text))
+    ends = list(sentence_ends(text))
+    ruled = table_rules(text, words)
     if written is None:
-        return Units(_first_words(ends, words), [(0, 0)])
+        return Units(_first_words(ends, words, ruled), [(0, 0)], ruled)
     found = outline(text, written)
     whole = list(whole_lines(text, written))
     # A sentence that ends inside a row, or directly after a heading, ends no unit.
@@ -50,7 +56,6 @@ def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units
         kept.update(_line_starts(text, start, end))
     kept.update(heading.start for heading in found.headings)
     kept.update(found.pages)
-    starts = _first_words(kept, words)
     glued: set[int] = set()
     sections = [(0, 0)]
     for heading in found.headings:
@@ -62,7 +67,7 @@ def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units
         elif first not in glued:  # Else it follows another heading directly.
             sections.append((first, heading.level))
         glued.update(range(first + 1, body + 1))
-    return Units([word for word in starts if word not in glued], sections)
+    return Units(_first_words(kept, words, ruled | glued), sections, ruled)
 
 
 def grouped(sections: Ranges, total: int, size: int) -> Iterator[tuple[int, int]]:
@@ -84,13 +89,26 @@ def grouped(sections: Ranges, total: int, size: int) -> Iterator[tuple[int, int]
     yield first, total
 
 
-def _first_words(offsets: set[int] | dict[int, None], words: Sequence[int]) -> list[int]:
+def table_rules(text: str, words: Sequence[int]) -> set[int]:
+    """Return the indices of the words in the lines below the headers of Markdown tables.
+
+    Such a line has `-` and `|` and nothing but `-:|` and white space. No passage starts in it.
+    words: offset of each word in `text`.
+    """
+    found: set[int] = set()
+    for line in _TABLE_RULE.finditer(text):
+        if "-" in line[0] and "|" in line[0]:
+            found.update(range(bisect_left(words, line.start()), bisect_left(words, line.end())))
+    return found
+
+
+def _first_words(offsets: Iterable[int], words: Sequence[int], without: Set[int]) -> list[int]:
     """Return the index of the first word at or after each offset, ascending, each once."""
     found = {bisect_left(words, offset) for offset in offsets}
-    return sorted(found - {0, len(words)})
+    return sorted(found - {0, len(words)} - without)
 
 
-def _outside(ranges: Ranges, offsets: Iterator[int] | dict[int, None]) -> Iterator[int]:
+def _outside(ranges: Ranges, offsets: Iterable[int]) -> Iterator[int]:
     """Yield the offsets that are not inside a range; its start is outside, its end inside."""
     ordered = sorted(ranges)
     starts = [start for start, _ in ordered]
