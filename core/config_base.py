@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
@@ -19,6 +18,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from .bounds import STORED
 from .errors import ConfigError, shown
+from .near import nearest
 
 
 class Config(BaseModel):
@@ -113,8 +113,8 @@ def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
         kind: Any = PydanticCustomError(_TEXT, "{text}", {"text": message_of(error)})
         return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
     known = list(model.model_fields)
-    near = get_close_matches(str(error["loc"][0]), known, 1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known fields: {', '.join(known)}"
+    near = nearest(str(error["loc"][0]), known)
+    hint = f"did you mean `{near}`?" if near else f"known fields: {', '.join(known)}"
     kind = PydanticCustomError("extra_forbidden", "unknown field; {hint}", {"hint": hint})
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 

