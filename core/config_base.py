@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType, UnionType
@@ -120,13 +121,17 @@ def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
 
 
 _TEXT = "text"
+_CLASS = re.compile(r" or instance of \w+")
+"""Matches the name of a Python class in a message of pydantic."""
 
 
 def message_of(error: ErrorDetails) -> str:
     """Return the message of a pydantic error in the words of this project."""
     message, given = error["msg"].removeprefix("Value error, "), error.get("input")
     message = message.replace("a valid dictionary or object to extract fields from", "an object")
+    message = _CLASS.sub("", message).replace("a valid integer", "an integer")
     message = message.replace("a valid ", "a ").replace("a dictionary", "an object")
+    message = message.replace("a tuple", "a list").partition(", unable to")[0]
     if error["type"] == "missing":
         return "is required"
     if message.startswith("Input should be ") and "input" in error:

@@ -14,6 +14,7 @@ import orjson
 from ...core import Document, InvalidInputError, Usage, WriteReport, add_usages
 from ...search import Collection
 from ...sources import CheckedDocuments, parse_document
+from ...sources.exact_json import parse_json
 
 BATCH = 256
 """Maximum number of lines in a batch. A job can be continued after each batch."""
@@ -68,7 +69,7 @@ def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]
 
 def _parse(number: int, line: bytes) -> Line:
     try:
-        value = orjson.loads(line)
+        value = parse_json(line)
     except orjson.JSONDecodeError as error:
         found = {"code": "malformed", "line": number, "detail": f"not JSON: {error}"}
         return Line(number, None, error=found, status=400)

@@ -28,6 +28,7 @@ from ...core import (
     StorageError,
     TwindexError,
 )
+from ...core.bounds import TEXTS
 from ...core.config_base import field_path, message_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -126,7 +127,7 @@ def problem_of(error: Exception, root: Path) -> Problem:
         return error
     if isinstance(error, RequestValidationError):
         # The first part of a location is the kind of parameter: "query", "path".
-        return _invalid([(field_path(e["loc"][1:], None), e["msg"]) for e in error.errors()])
+        return _invalid([(field_path(e["loc"][1:], None), message_of(e)) for e in error.errors()])
     if isinstance(error, TwindexError):
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         detail = str(error).replace(str(root) + os.sep, "")
@@ -146,10 +147,13 @@ def problem_of(error: Exception, root: Path) -> Problem:
     raise error
 
 
-def validate(model: type[ConfigT], value: Any) -> ConfigT:
-    """Return `value`, from a request, as a `model`. Raises Problem 422 with all invalid fields."""
+def validate(model: type[ConfigT], value: Any, *, texts: bool = False) -> ConfigT:
+    """Return `value`, from a request, as a `model`. Raises Problem 422 with all invalid fields.
+
+    texts: numbers may be strings, because the value comes from a form.
+    """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=TEXTS if texts else None)
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise _invalid([(field_path(e["loc"], value), message_of(e)) for e in found]) from None
