@@ -92,6 +92,8 @@ class BulkResult:
     """The progress of a bulk write.
 
     documents: number of valid lines.
+    written:   number of documents that were written. Of lines with the same id that are written
+               together, only the last counts.
     replaced:  number of documents that replaced a stored document.
     unchanged: number of documents that were skipped, because an equal document was already stored.
     passages:  number of passages that were encoded.
@@ -102,6 +104,7 @@ class BulkResult:
     """
 
     documents: int = 0
+    written: int = 0
     replaced: int = 0
     unchanged: int = 0
     passages: int = 0
@@ -144,6 +147,7 @@ class BulkResult:
                     yield line.document
 
         def count(report: WriteReport) -> None:
+            self.written = before.written + report.documents
             self.replaced = before.replaced + report.replaced
             self.unchanged = before.unchanged + report.unchanged
             self.passages = before.passages + report.passages
