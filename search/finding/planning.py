@@ -19,6 +19,7 @@ from ...core import (
 )
 from ...core.errors import shown
 from ...core.filters import Condition, parse_filter
+from ...core.near import did_you_mean
 from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder
@@ -205,7 +206,9 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
 
 
 def _no_leg(config: CollectionConfig, name: str) -> str:
-    return f"there is no leg {shown(name)}; this collection has the legs {', '.join(config.legs)}"
+    legs = ", ".join(config.legs)
+    hint = did_you_mean(name, config.legs)
+    return f"there is no leg {shown(name)}; this collection has the legs {legs}{hint}"
 
 
 def _reranking(
