@@ -108,7 +108,7 @@ def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> 
     """
     trace = Trace(guard)
     vectors = plan.request.vectors
-    unloaded = queries.unloaded(leg for leg in plan.encoded_legs if leg not in vectors)
+    unloaded = queries.unloaded([leg for leg in plan.encoded_legs if leg not in vectors])
     if unloaded:
         with trace.stage("load"):
             queries.load(unloaded)
