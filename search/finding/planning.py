@@ -104,9 +104,15 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
     """Encode the query of a plan for its legs.
 
+    If encoders must be loaded first, this is a stage of its own, `load`.
     Call it before a view is opened, because a model may take seconds.
     """
     trace = Trace(guard)
+    vectors = plan.request.vectors
+    unloaded = queries.unloaded([leg for leg in plan.encoded_legs if leg not in vectors])
+    if unloaded:
+        with trace.stage("load"):
+            queries.load(unloaded)
     with trace.stage("encode"):
         encoded = queries.encode(plan.encoded_legs, plan.request)
     return EncodedPlan(plan, encoded, trace)

@@ -259,7 +259,7 @@ class Total(Shape):
 class ResultBody(Shape):
     """The result of one search.
 
-    timings:     stage of the search -> milliseconds.
+    timings:     stage of the search -> milliseconds. `load`: encoders were loaded first.
     index:       the state of the index that was searched.
     total:       number of documents that match.
     warnings:    warnings in words, such as a filter on an unknown field.
