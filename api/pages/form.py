@@ -93,7 +93,7 @@ class Form:
             "explain": self.explain,
             "rerank": self._rerank(),
         }
-        return validate(SearchRequest, fields)
+        return validate(SearchRequest, fields, texts=True)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
         """Return the names of the selected legs; if none, those of all legs with the role "search".
