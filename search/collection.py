@@ -33,10 +33,10 @@ from ..index import (
     Store,
     Transaction,
     Verify,
+    check_free,
     require,
 )
 from ..index.models import absolute, model_names
-from ..index.store.database.folders import check_free
 from . import parameters
 from .config_difference import config_difference
 from .documents import DocumentMethods

@@ -27,13 +27,13 @@ from ...index import (
     Consumed,
     LocalStore,
     append_shard,
+    check_free,
     consumed,
     finish,
     resume,
 )
 from ...index.arrays.files import exclusive
 from ...index.models import absolute
-from ...index.store.database.folders import check_free
 from ...sources import CheckedDocuments, checked_documents
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import batches, encode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -263,7 +264,12 @@ def test_serve_overrides_the_setting(tmp_path: Path, monkeypatch: Any) -> None:
         def run(self, sockets: Any) -> None: ...
 
     taken: list[Settings] = []
-    monkeypatch.setattr(server, "create_app", lambda root, settings, host: taken.append(settings))
+
+    def create_app(root: Path, settings: Settings, host: str) -> Any:
+        taken.append(settings)
+        return SimpleNamespace(state=SimpleNamespace(service=None))
+
+    monkeypatch.setattr(server, "create_app", create_app)
     monkeypatch.setattr(server, "_Server", NoServer)
     monkeypatch.setattr(server.logging, "basicConfig", lambda **_: None)
     monkeypatch.setenv("TWINDEX_DEVICE", "cuda")
