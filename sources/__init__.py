@@ -6,7 +6,9 @@ line and field of an invalid record.
 
 from .document import CheckedDocuments, check_document, checked_documents, parse_document
 from .fields import FieldNames
-from .folder import read_folder_documents, read_text_document
+from .files import FileReader
+from .folder import read_folder_documents, walk
+from .formats import Converted, Format, Limits, UnreadableError, register_format
 from .jsonl import read_jsonl_documents
 from .judged import read_qrels, read_queries
 from .lines import STDIN
@@ -18,8 +20,13 @@ from .table import read_table_documents
 __all__ = [
     "STDIN",
     "CheckedDocuments",
+    "Converted",
     "FieldNames",
+    "FileReader",
+    "Format",
+    "Limits",
     "Survey",
+    "UnreadableError",
     "check_document",
     "checked_documents",
     "count_documents",
@@ -32,6 +39,7 @@ __all__ = [
     "read_queries",
     "read_stdlib_docstrings",
     "read_table_documents",
-    "read_text_document",
+    "register_format",
     "survey",
+    "walk",
 ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .folder import HIDDEN, walk
+from .formats.kinds import kind_of
+from .read import beir_corpus
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,12 @@ def survey(paths: Iterable[Path], *, examples: int = 3) -> Survey:
     left_out: dict[str, Counter[str]] = {}
     shown: list[Path] = []
     for path in paths:
+        path = beir_corpus(path) or path
         for found, reason in walk(path) if path.is_dir() else [(path, None)]:
             if reason is None:
-                read[_kind(found)] += 1
+                read[kind_of(found)] += 1
             else:
-                left_out.setdefault(reason, Counter())[_kind(found)] += 1
+                left_out.setdefault(reason, Counter())[kind_of(found)] += 1
                 if reason != HIDDEN:
                     shown.append(found)
                     shown = sorted(shown)[:examples]
@@ -53,7 +56,3 @@ def survey(paths: Iterable[Path], *, examples: int = 3) -> Survey:
         {reason: dict(kinds.most_common()) for reason, kinds in sorted(left_out.items())},
         tuple(shown),
     )
-
-
-def _kind(path: Path) -> str:
-    return path.suffix.lower() or "none"
