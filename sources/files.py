@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -16,7 +16,8 @@ from .document import parse_document
 from .errors import OnError, report
 from .formats import Converter, Format, Limits, UnreadableError, format_of
 from .formats.content import checked_format
-from .formats.kinds import MARKDOWN, PLAIN
+from .formats.converted import Unpacked
+from .formats.kinds import MARKDOWN, PDF, PLAIN, SHEETS
 from .formats.limits import DEFAULT_LIMITS
 from .formats.reasons import EMPTY, LIMIT, OTHER_KIND, TOO_LARGE
 from .lines import read_whole
@@ -97,20 +98,9 @@ class FileReader:
         try:
             format_ = self._format(file)
             if format_.archive:
-                yield from self._members(file, format_, budget, on_error)
-                return
-            if format_.reader is None:
-                value = _text_fields(file, format_)
+                folder, unpacked = self._unpacked(file, format_, budget)
             else:
-                converted = self._converter.convert(file.path, format_)
-                if not converted.text.strip():
-                    raise UnreadableError(EMPTY, "has no text")
-                value = {
-                    "title": converted.title or first_heading(converted.text),
-                    "text": converted.text,
-                    "metadata": converted.metadata,
-                }
-            document = _document(file, format_, value)
+                document = _document(file, format_, self._fields(file, format_))
         except SourceError as error:
             error.path = file.shown
             report(error, on_error)
@@ -121,7 +111,26 @@ class FileReader:
         except InvalidInputError as error:
             report(SourceError(error.message, path=file.shown, field=error.field), on_error)
         else:
-            yield document
+            if not format_.archive:
+                yield document
+                return
+            with folder as place:
+                yield from self._members(file, Path(place), unpacked, budget, on_error)
+
+    def _fields(self, file: _File, format_: Format) -> dict[str, Any]:
+        """Return the title, text and metadata of a file that is no archive."""
+        if format_.reader is None:
+            return _text_fields(file, format_)
+        converted = self._converter.convert(file.path, format_)
+        if not converted.text.strip():
+            raise UnreadableError(EMPTY, "has no text")
+        # The first heading may be "1 Introduction" or "Sheet1".
+        headed = "" if format_ in (PDF, SHEETS) else first_heading(converted.text)
+        return {
+            "title": converted.title or headed,
+            "text": converted.text,
+            "metadata": converted.metadata,
+        }
 
     def _format(self, file: _File) -> Format:
         promised = format_of(file.kind)
@@ -135,27 +144,38 @@ class FileReader:
             raise UnreadableError(TOO_LARGE, message)
         return checked_format(file.path, promised)
 
-    def _members(
-        self,
-        file: _File,
-        format_: Format,
-        budget: _Budget,
-        on_error: OnError | None,
-    ) -> Iterator[Document]:
+    def _unpacked(
+        self, file: _File, format_: Format, budget: _Budget
+    ) -> tuple[TemporaryDirectory[str], Unpacked]:
+        """Unpack an archive into a temporary folder."""
         if file.depth >= self.limits.depth:
             message = f"is inside {file.depth} archives; unpack it, or raise the limit `depth`"
             raise UnreadableError(LIMIT, message)
         limits = replace(self.limits, members=budget.members, expanded=budget.expanded)
-        with tempfile.TemporaryDirectory(prefix="twindex-") as folder:
-            unpacked = self._converter.unpack(file.path, Path(folder), format_, limits)
-            budget.take(len(unpacked.members), unpacked.expanded)
-            for skipped in unpacked.skipped:
-                where = file.member(skipped.name, file.path).shown
-                error = SourceError(skipped.message, path=where, reason=skipped.reason)
-                report(error, on_error)
-            for member in sorted(unpacked.members, key=lambda one: one.name):
-                inner = file.member(member.name, Path(folder, member.file))
-                yield from self._read(inner, budget, on_error)
+        folder = TemporaryDirectory(prefix="twindex-")
+        try:
+            unpacked = self._converter.unpack(file.path, Path(folder.name), format_, limits)
+        except BaseException:
+            folder.cleanup()
+            raise
+        budget.take(len(unpacked.members), unpacked.expanded)
+        return folder, unpacked
+
+    def _members(
+        self,
+        file: _File,
+        folder: Path,
+        unpacked: Unpacked,
+        budget: _Budget,
+        on_error: OnError | None,
+    ) -> Iterator[Document]:
+        for skipped in unpacked.skipped:
+            where = file.member(skipped.name, file.path).shown
+            report(SourceError(skipped.message, path=where, reason=skipped.reason), on_error)
+        for member in sorted(unpacked.members, key=lambda one: one.name):
+            inner = file.member(member.name, folder / member.file)
+            yield from self._read(inner, budget, on_error)
+            inner.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from ..core import Document, SourceError
 from ..core.files import check_regular
+from .arrow import count_rows, read_arrow_documents
 from .document import CheckedDocuments
 from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
 from .files import FileReader
 from .folder import known_files, read_folder_documents
-from .formats.kinds import RECORD_SUFFIXES, TABLE_SUFFIXES, format_of, suffixes
+from .formats.kinds import ARROW_SUFFIXES, RECORD_SUFFIXES, TABLE_SUFFIXES, format_of, suffixes
 from .formats.limits import DEFAULT_LIMITS, Limits
 from .jsonl import read_jsonl_documents
 from .lines import PIPE, STDIN, plain_suffix, read_lines
+from .named_datasets import PREFIX, count_named, is_named, read_named_documents
 from .table import read_table_documents
 
 _BEIR = frozenset({"queries.jsonl", "queries.jsonl.gz", "qrels"})
@@ -28,18 +30,21 @@ def read_documents(
     fields: FieldNames = DEFAULT_FIELDS,
     on_error: OnError | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    allow_download: bool = False,
 ) -> CheckedDocuments:
     """Return an iterator over the documents of files and folders, in the order of `paths`.
 
     paths:    files and folders. Files of records are JSON lines (BEIR), CSV and TSV, each also with
-              `.gz`, and `.json` with one array or with lines. Each other file is one document:
-              text, Markdown, HTML, PDF, Office files, EPUB and source code. An archive stands for
-              its files. A folder stands for its files without records; a folder in BEIR's layout
-              for its corpus. `-` reads JSON lines from standard input.
+              `.gz`, `.json` with one array or with lines, Parquet and Arrow. Each other file is
+              one document: text, Markdown, HTML, PDF, Office files, EPUB and source code. An
+              archive stands for its files. A folder stands for its files without records; a
+              folder in BEIR's layout for its corpus. `-` reads JSON lines from standard input.
+              `irds:NAME` is a data set of ir_datasets.
     fields:   names of the fields in files of records.
     on_error: function that receives the SourceError of an invalid record; reading then continues.
               None: the error is raised.
     limits:   what one file that is not a file of records may cost.
+    allow_download: download a data set that is not in the cache of ir_datasets.
 
     A path that does not exist, has an unknown suffix or cannot be read always raises SourceError,
     if possible before any file is read.
@@ -53,7 +58,7 @@ def read_documents(
         _check(path)
     if sources.count(STDIN) > 1:
         raise SourceError("standard input can be read only once; name it once", path=STDIN)
-    return CheckedDocuments(_read(sources, fields, on_error, limits))
+    return CheckedDocuments(_read(sources, fields, on_error, limits, allow_download))
 
 
 def count_documents(paths: Iterable[Path | str]) -> int | None:
@@ -66,12 +71,20 @@ def count_documents(paths: Iterable[Path | str]) -> int | None:
     for path in (beir_corpus(Path(path)) or Path(path) for path in paths):
         if path == STDIN or plain_suffix(path) == ".json":
             return None
-        if path.is_dir():
+        if is_named(path):
+            if (number := count_named(path)) is None:
+                return None
+            count += number
+        elif path.is_dir():
             count += sum(1 for _ in known_files(path))
         elif not holds_records(path):
             count += 1
         elif plain_suffix(path) in TABLE_SUFFIXES:
             return None
+        elif plain_suffix(path) in ARROW_SUFFIXES:
+            if (number := count_rows(path)) is None:
+                return None
+            count += number
         else:
             count += sum(1 for _, line in read_lines(path) if line.strip())
     return count
@@ -99,7 +112,7 @@ def beir_corpus(path: Path) -> Path | None:
 
 
 def _check(path: Path) -> None:
-    if path == STDIN:
+    if path == STDIN or is_named(path):
         return
     if not path.exists():
         scheme, colon, rest = str(path).partition(":/")
@@ -111,17 +124,25 @@ def _check(path: Path) -> None:
         check_regular(path, PIPE)
     if not path.is_dir() and not holds_records(path) and format_of(path.name) is None:
         known = ", ".join(sorted(RECORD_SUFFIXES)) + ", "
-        known += ", ".join(suffixes()) + ", or a folder"
+        known += f"{', '.join(suffixes())}, a folder, or {PREFIX}NAME"
         raise SourceError(f"the type of the file is not supported; use {known}", path=path)
 
 
 def _read(
-    paths: list[Path], fields: FieldNames, on_error: OnError | None, limits: Limits
+    paths: list[Path],
+    fields: FieldNames,
+    on_error: OnError | None,
+    limits: Limits,
+    allow_download: bool,
 ) -> Iterator[Document]:
     files: dict[str, Path] = {}
     with FileReader(limits) as reader:
         for path in paths:
-            if path.is_dir():
+            if is_named(path):
+                yield from read_named_documents(
+                    path, allow_download=allow_download, on_error=on_error
+                )
+            elif path.is_dir():
                 for document in read_folder_documents(path, on_error, reader):
                     if _is_new(document.id, path / document.id, files, on_error):
                         yield document
@@ -131,6 +152,8 @@ def _read(
                         yield document
             elif plain_suffix(path) in TABLE_SUFFIXES:
                 yield from read_table_documents(path, fields, on_error)
+            elif plain_suffix(path) in ARROW_SUFFIXES:
+                yield from read_arrow_documents(path, fields, on_error)
             else:
                 yield from read_jsonl_documents(path, fields, on_error)
 

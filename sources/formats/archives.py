@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import Protocol
 
 from .converted import Member, Skipped, Unpacked
 from .kinds import RECORD_SUFFIXES, format_of, kind_of
@@ -102,6 +102,10 @@ def unpack_gzip(path: Path, into: Path, limits: Limits) -> Unpacked:
         return filling.result()
 
 
+class _Readable(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Filling:
     """A folder that receives the members of an archive, and counts what they cost."""
 
@@ -130,7 +134,7 @@ class _Filling:
             self.skip(name, OTHER_KIND, f"the kind {kind} is not read")
         return False
 
-    def add(self, name: str, file: IO[bytes]) -> None:
+    def add(self, name: str, file: _Readable) -> None:
         """Unpack a member. A later member replaces one with the same name."""
         name = "/".join(part for part in PurePosixPath(name).parts if part not in _NO_NAMES)
         self._number += 1
@@ -179,7 +183,7 @@ class _Filling:
 class _Counted:
     """A compressed tar file whose unpacked bytes are counted, also those of headers."""
 
-    def __init__(self, file: IO[bytes], filling: _Filling) -> None:
+    def __init__(self, file: _Readable, filling: _Filling) -> None:
         self._file = file
         self._filling = filling
         self._read = 0
@@ -193,7 +197,7 @@ class _Counted:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[_Readable]:
     with path.open("rb") as file:
         start = file.read(6)
         file.seek(0)

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from .kinds import Format, register_format
 from .limits import Limits
 from .reasons import DAMAGED, LIMIT, TOO_LARGE, UnreadableError
 
@@ -54,7 +55,9 @@ def _answer(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
         module, _, name = request["reader"].partition(":")
         function = getattr(import_module(module), name)
         path = Path(request["path"])
-        if into := request.get("into"):
+        for known in request["plug_ins"]:  # Members of archives may have these formats.
+            register_format(Format(**{**known, "suffixes": tuple(known["suffixes"])}))
+        if into := request["into"]:
             return asdict(function(path, Path(into), limits))
         converted = function(path, limits)
         if len(converted.text) > limits.characters:

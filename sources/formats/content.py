@@ -73,8 +73,8 @@ def checked_format(path: Path, promised: Format) -> Format:
     return promised
 
 
-def _is_code(format: Format) -> bool:  # noqa: A002
-    return format.reader is None and format.media_type != "text/plain"
+def _is_code(kind: Format) -> bool:
+    return kind.reader is None and kind.media_type != "text/plain"
 
 
 def _holds(path: Path, part: bytes) -> bool:

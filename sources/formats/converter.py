@@ -21,7 +21,7 @@ import orjson
 from ...core import StorageError
 from .child import LENGTH, MEMORY
 from .converted import Converted, Member, Skipped, Unpacked
-from .kinds import Format
+from .kinds import Format, plug_ins
 from .limits import DEFAULT_LIMITS, Limits
 from .reasons import DAMAGED, EXTRA, LIMIT, UnreadableError
 
@@ -48,16 +48,16 @@ class Converter:
         self._process: subprocess.Popen[bytes] | None = None
         self._number = 0
 
-    def convert(self, path: Path, format: Format) -> Converted:  # noqa: A002
+    def convert(self, path: Path, kind: Format) -> Converted:
         """Return the text of a file. Raises UnreadableError with the reason if there is none."""
-        return Converted(**self._ask(path, format, self.limits))
+        return Converted(**self._ask(path, kind, self.limits))
 
-    def unpack(self, path: Path, into: Path, format: Format, limits: Limits) -> Unpacked:  # noqa: A002
+    def unpack(self, path: Path, into: Path, kind: Format, limits: Limits) -> Unpacked:
         """Write the files of an archive that have a known format into the empty folder `into`.
 
         Raises UnreadableError with the reason if the archive cannot be read.
         """
-        reply = self._ask(path, format, limits, into)
+        reply = self._ask(path, kind, limits, into)
         return Unpacked(
             [Member(**one) for one in reply["members"]],
             [Skipped(**one) for one in reply["skipped"]],
@@ -89,19 +89,20 @@ class Converter:
     def _ask(
         self,
         path: Path,
-        format: Format,
+        kind: Format,
         limits: Limits,
-        into: Path | None = None,  # noqa: A002
+        into: Path | None = None,
     ) -> dict[str, Any]:
-        if format.package is not None and find_spec(format.package) is None:
-            install = f"pip install 'twindex[{format.extra}]'"
-            raise UnreadableError(EXTRA, f"requires {format.package}: {install}")
+        if kind.package is not None and find_spec(kind.package) is None:
+            install = f"pip install 'twindex[{kind.extra}]'"
+            raise UnreadableError(EXTRA, f"requires {kind.package}: {install}")
         request = {
             "path": str(path.absolute()),
-            "reader": format.reader,
+            "reader": kind.reader,
             "limits": asdict(limits),
             "number": self._number,
             "into": str(into) if into else None,
+            "plug_ins": [asdict(one) for one in plug_ins()],
         }
         try:
             process = self._started()

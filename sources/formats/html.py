@@ -10,24 +10,29 @@ from pathlib import Path
 
 from .converted import Converted
 from .limits import Limits
-from .markdown_text import clean, code, heading, item, join, one_line, paragraph, table
+from .markdown_text import code, heading, item, join, one_line, paragraph, table
 from .reasons import DAMAGED, EMPTY, UnreadableError
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_BLOCKS = frozenset(
-    "address article aside blockquote body br caption center dd details dialog div dl dt fieldset "
-    "figcaption figure footer form header hr html legend main p section summary".split()
-)
+_BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "br", "caption", "center", "dd",
+    "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer",
+    "form", "header", "hr", "html", "legend", "main", "nav", "p", "section", "summary",
+})  # fmt: skip
 """Elements that start and end a paragraph."""
 _ENDING = frozenset({*_HEADINGS, "li", "td", "th", "tr"})
 _LISTS = frozenset({"ul", "ol", "menu", "dir"})
 _UNSEEN = frozenset({"script", "style"})
 """Elements whose content is never text."""
-_SKIPPED = frozenset(
-    "nav template svg iframe canvas audio video select datalist button noframes".split()
-)
+_SKIPPED = frozenset({
+    "nav", "template", "svg", "iframe", "canvas", "audio", "video", "select", "datalist",
+    "button", "noframes",
+})  # fmt: skip
 """Elements whose content is no text of the document, if they are closed."""
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
+_VOID = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param",
+    "source", "track", "wbr",
+})  # fmt: skip
 _HEADER_LINKS = frozenset({"headerlink", "anchor-link", "anchorjs-link"})
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
 _XML = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{1,40})")
@@ -148,6 +153,8 @@ class _Parser(HTMLParser):
             return
         given = {name: value or "" for name, value in attrs}
         if tag not in _VOID and self._is_hidden(tag, given):
+            if tag in _BLOCKS and not self._pre:
+                self.end_block()
             self.hidden, self._hidden_depth = tag, 1
             return
         if self._main is not None:
@@ -165,7 +172,7 @@ class _Parser(HTMLParser):
         elif tag == "br":
             self._text.append("\n")
         elif tag == "img":
-            self._text.append(given.get("alt", ""))
+            self._text.append(f" {given.get('alt', '')} ")
         else:
             self._start(tag)
 

@@ -116,22 +116,28 @@ RECORD_SUFFIXES = TABLE_SUFFIXES | ARROW_SUFFIXES | {".json", ".jsonl", ".ndjson
 _formats: dict[str, Format] = {}
 
 
-def register_format(format: Format) -> Format:  # noqa: A002
+def register_format(kind: Format) -> Format:
     """Add a format, and return it.
 
     The module of its reader must be importable in a new process with the same `sys.path`. Raises
     InvalidInputError if a suffix belongs to another format.
     """
-    for suffix in format.suffixes:
-        if _formats.get(suffix, format) != format:
+    for suffix in kind.suffixes:
+        if _formats.get(suffix, kind) != kind:
             message = f"{suffix} belongs to {_formats[suffix].media_type}; choose another suffix"
             raise InvalidInputError(message, field="suffixes")
-    _formats.update(dict.fromkeys(format.suffixes, format))
-    return format
+    _formats.update(dict.fromkeys(kind.suffixes, kind))
+    return kind
 
 
-for _known in (MARKDOWN, PLAIN, HTML, PDF, WORD, SLIDES, SHEETS, EPUB, ZIP, TAR, GZIP, *CODE):
+BUILT_IN = (MARKDOWN, PLAIN, HTML, PDF, WORD, SLIDES, SHEETS, EPUB, ZIP, TAR, GZIP, *CODE)
+for _known in BUILT_IN:
     register_format(_known)
+
+
+def plug_ins() -> list[Format]:
+    """Return the registered formats that are not built in."""
+    return [kind for kind in dict.fromkeys(_formats.values()) if kind not in BUILT_IN]
 
 
 def format_of(name: str) -> Format | None:

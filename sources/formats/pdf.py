@@ -19,6 +19,8 @@ _HYPHEN = re.compile("[\x02\ufffe\xad]\\s?\n?")
 _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)(\d\d)?)?(Z|[+-]\d\d'?\d\d)?")
 _WORD = re.compile(r"\w+")
 _NUMBERED = re.compile(r"^\s*(?:[A-Za-z]+\s+)?[\dIVXivx.]+[.:)]?\s+")
+_FILE_NAME = re.compile(r"\.(dvi|docx?|indd|odt|p65|pmd|ps|qxd|rtf|tex|xlsx?)$", re.IGNORECASE)
+"""The end of a title that a program made of the name of its own file."""
 _MAX_BOOKMARKS = 20_000
 
 
@@ -54,7 +56,7 @@ def read_pdf(path: Path, limits: Limits) -> Converted:
             if images:
                 message = "has only images and no text; recognise its text first (OCR)"
                 raise UnreadableError(IMAGES, message)
-            raise UnreadableError(EMPTY, "has no text")
+            raise UnreadableError(EMPTY, "has no text, but perhaps drawings")
         metadata: dict[str, Any] = {"pages": len(texts)}
         if without := sum(not text for text in texts):
             metadata["pages_without_text"] = without
@@ -63,7 +65,9 @@ def read_pdf(path: Path, limits: Limits) -> Converted:
                 metadata[name] = value
         if created := pdf_date(document.get_metadata_value("CreationDate")):
             metadata["created"] = created
-        return Converted(pages(texts), one_line(document.get_metadata_value("Title")), metadata)
+        title = one_line(document.get_metadata_value("Title"))
+        title = "" if _FILE_NAME.search(title) else title
+        return Converted(pages(texts), title, metadata)
 
 
 def _page(document: Any, number: int) -> tuple[str, bool]:
@@ -110,7 +114,7 @@ def _with_headings(text: str, titles: Sequence[tuple[int, str]]) -> str:
     wanted = {_normal(title): level for level, title in titles}
     wanted.pop("", None)
     lines = text.split("\n")
-    return "\n".join(_lines(lines, wanted)) if wanted else paragraph(text)
+    return "\n".join(_lines(lines, wanted)).strip() if wanted else paragraph(text)
 
 
 def _lines(lines: Sequence[str], wanted: dict[str, int]) -> Iterator[str]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +16,14 @@ from ....core import InvalidInputError, Qrels, Query, SourceError
 from ....sources import (
     CheckedDocuments,
     FieldNames,
+    Limits,
     count_documents,
     holds_records,
     read_documents,
     read_qrels,
     read_queries,
     survey,
+    walk,
 )
 from ...serving.settings import option
 from ..terminal import note
@@ -33,9 +38,11 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "documents",
         "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
         "fields become metadata), CSV or TSV with a header, .json with one array,\n"
-        "each also as .gz. Also .txt and .md files, and folders of such files;\n"
-        "other files in a folder are skipped. `-` reads JSON lines from standard\n"
-        "input.",
+        "each also as .gz; Parquet and Arrow. Each other file is one document:\n"
+        "text, Markdown, HTML, PDF, .docx, .pptx, .xlsx, EPUB and source code.\n"
+        "Archives (.zip, .tar, .gz) stand for their files, and folders for the\n"
+        "files in them; a folder in BEIR's layout for its corpus. `-` reads JSON\n"
+        "lines from standard input. irds:NAME is a data set of ir_datasets.",
     )
     group.add_argument(
         "--documents",
@@ -48,8 +55,24 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="stop at the first invalid record, or if a folder contains files other than documents "
-        "and hidden files (default: skip and report)",
+        help="stop at the first invalid record or unreadable file, or if a folder contains files "
+        "other than documents and hidden files (default: skip and report)",
+    )
+    group.add_argument(
+        "--skipped",
+        type=Path,
+        metavar="FILE",
+        help="write every file and record that is not indexed, with the reason, to this file as "
+        "JSON lines",
+    )
+    limits = ", ".join(f"{name} {value:,}" for name, value in asdict(Limits()).items())
+    group.add_argument(
+        "--file-limits",
+        type=_limits,
+        default=Limits(),
+        metavar="NAME=N,...",
+        help="what one file, or one archive with its files, may cost; values may end with KB, MB "
+        f"or GB (default: {limits})",
     )
     names = FieldNames()
     group.add_argument(
@@ -115,11 +138,17 @@ class Inputs:
         self.fields = _field_names(arguments)
         self.strict: bool = arguments.strict
         self.skipped = 0
+        self.reasons: Counter[str] = Counter()
         self._shown: list[SourceError] = []
+        self._list = _SkippedList(arguments.skipped, self.paths) if arguments.skipped else None
         self.survey = survey(self.paths)
         # Opening the files raises an error here for those that cannot be read.
         self._documents = read_documents(
-            self.paths, fields=self.fields, on_error=None if self.strict else self._skip
+            self.paths,
+            fields=self.fields,
+            on_error=None if self.strict else self._skip,
+            limits=arguments.file_limits,
+            allow_download=arguments.allow_download,
         )
 
         if self.strict and self.survey.lost:
@@ -133,6 +162,7 @@ class Inputs:
         """Return the numbers of skipped records, read files and skipped files, for JSON reports."""
         return {
             "skipped": self.skipped,
+            "reasons": dict(self.reasons.most_common()),
             "files": {"read": self.survey.read, "left_out": self.survey.left_out},
         }
 
@@ -165,17 +195,63 @@ class Inputs:
         return CheckedDocuments(itertools.chain([first], self._documents))
 
     def report(self) -> None:
-        """Print on standard error the files that were not read and the first skipped records."""
+        """Print on standard error the files that were not read and the first skipped records.
+
+        Closes the file of `--skipped`.
+        """
+        if self._list is not None:
+            self._list.close()
         self._note_left_out()
         for error in self._shown:
             print(f"twindex: skipped: {error}", file=sys.stderr)
         if self.skipped > len(self._shown):
-            print(f"twindex: skipped: ... {self.skipped} records in total", file=sys.stderr)
+            reasons = ", ".join(f"{count} {why}" for why, count in self.reasons.most_common())
+            total = f"{self.skipped} records in total ({reasons})"
+            print(f"twindex: skipped: ... {total}", file=sys.stderr)
 
     def _skip(self, error: SourceError) -> None:
         self.skipped += 1
+        self.reasons[error.reason] += 1
+        if self._list is not None:
+            self._list.add(error)
         if len(self._shown) < SHOWN:
             self._shown.append(error)
+
+
+class _SkippedList:
+    """A file of JSON lines that names everything that is not indexed, and why."""
+
+    def __init__(self, path: Path, sources: Sequence[Path]) -> None:
+        try:
+            self._file = path.open("w", encoding="utf-8")
+        except OSError as error:
+            message = f"cannot write {path}: {error.strerror}"
+            raise InvalidInputError(message, field="--skipped") from None
+        for folder in sources:
+            if folder.is_dir() and not holds_records(folder):
+                for found, reason in walk(folder):
+                    if reason is not None:
+                        self._write({"path": str(found), "reason": reason})
+
+    def add(self, error: SourceError) -> None:
+        place = {"line": error.line, "field": error.field}
+        place = {name: value for name, value in place.items() if value is not None}
+        what = {"reason": error.reason, "message": error.message}
+        self._write({"path": str(error.path), **place, **what})
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _write(self, line: Mapping[str, object]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def _limits(text: str) -> Limits:
+    try:
+        return Limits.parse(text)
+    except InvalidInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _field_names(arguments: argparse.Namespace) -> FieldNames:
