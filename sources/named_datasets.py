@@ -72,7 +72,7 @@ def _dataset(path: Path) -> Any:
     try:
         import ir_datasets
     except ImportError as error:
-        raise MissingExtraError("ir_datasets", "documents") from error
+        raise MissingExtraError("ir_datasets", "datasets") from error
     name = str(path).removeprefix(PREFIX)
     try:
         dataset = ir_datasets.load(name)

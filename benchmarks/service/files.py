@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import re
 import subprocess
 import warnings
@@ -145,18 +146,18 @@ def with_pypdf(path: Path) -> tuple[int, str]:
 def with_markdownify(path: Path) -> tuple[int, str]:
     from markdownify import markdownify
 
-    return 1, markdownify(path.read_bytes().decode(errors="replace"), strip=["script", "style"])
+    return 1, markdownify(path.read_bytes().decode(errors="replace"), strip=["a", "img"])
 
 
 def short_pdfs(paths: Sequence[Path]) -> list[Path]:
     """The PDFs that a peer reads."""
-    found = []
     with FileReader() as reader:
-        for path in paths:
-            for document in reader.read(path, on_error=lambda _: None):
-                if document.metadata["pages"] <= PEER_PAGES:
-                    found.append(path)
-    return found
+        return [
+            path
+            for path in paths
+            for document in reader.read(path, on_error=lambda _: None)
+            if document.metadata["pages"] <= PEER_PAGES
+        ]
 
 
 def main() -> None:
@@ -168,6 +169,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # Of peers.
+    logging.disable()
     root = unpacked(arguments.folder, arguments.packages)
     files = sorted(path for path in root.rglob("*") if path.is_file() and not path.is_symlink())
     pdfs = spread([path for path in files if path.suffix == ".pdf"], arguments.files // 2)

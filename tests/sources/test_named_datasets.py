@@ -51,7 +51,7 @@ def test_unknown_data_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SourceError, match="ir_datasets has no data set 'no/such'"):
         list(read_documents("irds:no/such"))
     monkeypatch.setitem(sys.modules, "ir_datasets", None)
-    with pytest.raises(MissingExtraError, match=r"twindex\[documents\]"):
+    with pytest.raises(MissingExtraError, match=r"twindex\[datasets\]"):
         list(read_documents("irds:vaswani"))
 
 

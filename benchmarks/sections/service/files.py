@@ -43,8 +43,16 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "side's words that the other side's text has too. Twindex leaves out navigation."
     )
     yield table(
-        ["peer", "files", "pages", "Twindex, pages/s", "peer, pages/s", "ratio", "peer's words "
-         "found by Twindex", "Twindex's words found by the peer"],
+        [
+            "peer",
+            "files",
+            "pages",
+            "Twindex, pages/s",
+            "peer, pages/s",
+            "ratio",
+            "peer's words found by Twindex",
+            "Twindex's words found by the peer",
+        ],
         [
             [
                 f"{peer} ({kind})",
