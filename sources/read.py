@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..core import Document, SourceError
@@ -31,6 +31,7 @@ def read_documents(
     on_error: OnError | None = None,
     limits: Limits = DEFAULT_LIMITS,
     allow_download: bool = False,
+    exclude: Sequence[str] = (),
 ) -> CheckedDocuments:
     """Return an iterator over the documents of files and folders, in the order of `paths`.
 
@@ -45,6 +46,7 @@ def read_documents(
               None: the error is raised.
     limits:   what one file that is not a file of records may cost.
     allow_download: download a data set that is not in the cache of ir_datasets.
+    exclude:  patterns of files and folders to skip in folders; see `walk`.
 
     A path that does not exist, has an unknown suffix or cannot be read always raises SourceError,
     if possible before any file is read.
@@ -58,10 +60,10 @@ def read_documents(
         _check(path)
     if sources.count(STDIN) > 1:
         raise SourceError("standard input can be read only once; name it once", path=STDIN)
-    return CheckedDocuments(_read(sources, fields, on_error, limits, allow_download))
+    return CheckedDocuments(_read(sources, fields, on_error, limits, allow_download, exclude))
 
 
-def count_documents(paths: Iterable[Path | str]) -> int | None:
+def count_documents(paths: Iterable[Path | str], exclude: Sequence[str] = ()) -> int | None:
     """Return the approximate number of documents in files and folders, for a progress bar.
 
     Counts lines without parsing them. Returns None if counting would be expensive. This is so for
@@ -76,7 +78,7 @@ def count_documents(paths: Iterable[Path | str]) -> int | None:
                 return None
             count += number
         elif path.is_dir():
-            count += sum(1 for _ in known_files(path))
+            count += sum(1 for _ in known_files(path, exclude))
         elif not holds_records(path):
             count += 1
         elif plain_suffix(path) in TABLE_SUFFIXES:
@@ -134,6 +136,7 @@ def _read(
     on_error: OnError | None,
     limits: Limits,
     allow_download: bool,
+    exclude: Sequence[str],
 ) -> Iterator[Document]:
     files: dict[str, Path] = {}
     with FileReader(limits) as reader:
@@ -143,7 +146,7 @@ def _read(
                     path, allow_download=allow_download, on_error=on_error
                 )
             elif path.is_dir():
-                for document in read_folder_documents(path, on_error, reader):
+                for document in read_folder_documents(path, on_error, reader, exclude):
                     if _is_new(document.id, path / document.id, files, on_error):
                         yield document
             elif not holds_records(path):

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from twindex.core import SourceError
-from twindex.sources import FieldNames, json_array, lines, read_documents, survey
+from twindex.sources import FieldNames, count_documents, json_array, lines, read_documents, survey
 from twindex.sources.folder import walk
 
 
@@ -95,6 +95,27 @@ def test_survey_counts_by_kind_and_reason(tmp_path: Path) -> None:
     assert len(found.examples) == 3
     read = {document.id for document in read_documents(tmp_path)}
     assert read == {"a.md", "b/c.MD", "b/d.txt"}
+
+
+def test_excluded_files_and_folders_are_skipped(tmp_path: Path) -> None:
+    for name in (
+        "a.md",
+        "node_modules/b.js",
+        "x/node_modules/c.js",
+        "d.min.js",
+        "x/e.md",
+        "x/f.md",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    exclude = ("node_modules", "*.min.js", "x/e.*")
+    found = survey([tmp_path], exclude=exclude)
+    assert found.read == {".md": 2}
+    assert found.left_out == {"excluded": {"none": 2, ".js": 1, ".md": 1}}
+    assert found.lost == 0
+    read = [document.id for document in read_documents(tmp_path, exclude=exclude)]
+    assert read == ["a.md", "x/f.md"]
+    assert count_documents([tmp_path], exclude) == 2
 
 
 # Named fields

@@ -7,7 +7,7 @@ import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,13 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="stop at the first invalid record or unreadable file, or if a folder contains files "
         "other than documents and hidden files (default: skip and report)",
+    )
+    group.add_argument(
+        "--exclude",
+        type=_names,
+        default=(),
+        metavar="PATTERN,...",
+        help="files and folders to skip in folders, by name or by path, e.g. node_modules,*.min.js",
     )
     group.add_argument(
         "--skipped",
@@ -135,11 +142,14 @@ class Inputs:
         self.paths: list[Path] = arguments.documents
         self.fields = _field_names(arguments)
         self.strict: bool = arguments.strict
+        self._exclude: tuple[str, ...] = arguments.exclude
         self.skipped = 0
         self.reasons: Counter[str] = Counter()
         self._shown: list[SourceError] = []
-        self._list = _SkippedList(arguments.skipped, self.paths) if arguments.skipped else None
-        self.survey = survey(self.paths)
+        self._list: _SkippedList | None = None
+        if arguments.skipped:
+            self._list = _SkippedList(arguments.skipped, self.paths, self._exclude)
+        self.survey = survey(self.paths, exclude=self._exclude)
         # Opening the files raises an error here for those that cannot be read.
         self._documents = read_documents(
             self.paths,
@@ -147,6 +157,7 @@ class Inputs:
             on_error=None if self.strict else self._skip,
             limits=arguments.file_limits,
             allow_download=arguments.allow_download,
+            exclude=self._exclude,
         )
 
         if self.strict and self.survey.lost:
@@ -178,7 +189,7 @@ class Inputs:
 
     def total(self) -> int | None:
         """Return the estimated number of documents, for a progress bar; None if unknown."""
-        return count_documents(self.paths)
+        return count_documents(self.paths, self._exclude)
 
     def documents(self) -> CheckedDocuments:
         """Return an iterator over the documents. Call it once.
@@ -193,12 +204,7 @@ class Inputs:
         return CheckedDocuments(itertools.chain([first], self._documents))
 
     def report(self) -> None:
-        """Print on standard error the files that were not read and the first skipped records.
-
-        Closes the file of `--skipped`.
-        """
-        if self._list is not None:
-            self._list.close()
+        """Print on standard error the files that were not read and the first skipped records."""
         self._note_left_out()
         for error in self._shown:
             print(f"twindex: skipped: {error}", file=sys.stderr)
@@ -219,30 +225,30 @@ class Inputs:
 class _SkippedList:
     """A file of JSON lines that names everything that is not indexed, and why."""
 
-    def __init__(self, path: Path, sources: Sequence[Path]) -> None:
-        try:
-            self._file = path.open("w", encoding="utf-8")
-        except OSError as error:
-            message = f"cannot write {path}: {error.strerror}"
-            raise InvalidInputError(message, field="--skipped") from None
-        for folder in sources:
-            if folder.is_dir() and not holds_records(folder):
-                for found, reason in walk(folder):
-                    if reason is not None:
-                        self._write({"path": str(found), "reason": reason})
+    def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
+        self._path = path
+        folders = [one for one in sources if one.is_dir() and not holds_records(one)]
+        skipped = (
+            {"path": str(found), "reason": reason}
+            for folder in folders
+            for found, reason in walk(folder, exclude)
+            if reason is not None
+        )
+        self._write("w", skipped)
 
     def add(self, error: SourceError) -> None:
         place = {"line": error.line, "field": error.field}
         place = {name: value for name, value in place.items() if value is not None}
         what = {"reason": error.reason, "message": error.message}
-        self._write({"path": str(error.path), **place, **what})
+        self._write("a", [{"path": str(error.path), **place, **what}])
 
-    def close(self) -> None:
-        self._file.close()
-
-    def _write(self, line: Mapping[str, object]) -> None:
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+    def _write(self, mode: str, lines: Iterable[Mapping[str, object]]) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in lines)
+        except OSError as error:
+            message = f"cannot write {self._path}: {error.strerror}"
+            raise InvalidInputError(message, field="--skipped") from None
 
 
 def _limits(text: str) -> Limits:

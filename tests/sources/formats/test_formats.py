@@ -189,8 +189,11 @@ def test_first_unreadable_file_raises_without_on_error(tmp_path: Path) -> None:
 
 def test_compressed_markdown_keeps_front_matter(tmp_path: Path, read: Callable) -> None:
     content = gzip.compress(b"---\ntitle: T\nn: 1\n---\nbody\n")
-    samples.write(tmp_path, {"a/b.md.gz": content, "README": "read me"})
-    found, _ = read()
+    files = {"a/b.md.gz": content, "README": "read me", "twice.md.gz.gz": gzip.compress(content)}
+    samples.write(tmp_path, files)
+    found, errors = read()
+    assert not errors
+    assert found["twice.md.gz.gz"].text == "body\n"
     document = found["a/b.md.gz"]
     assert (document.title, document.text, document.metadata["n"]) == ("T", "body\n", 1)
     assert document.metadata["type"] == "text/markdown"
