@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from twindex.core import InvalidInputError, SourceError
 from twindex.sources import Format, read_documents, register_format
 from twindex.sources.formats.kinds import format_of, kind_of
 from twindex.sources.formats.pdf import pdf_date
-from twindex.sources.formats.word import _W
+from twindex.sources.formats.word import _FALLBACK, _W
 
 from . import samples
 
@@ -77,6 +79,38 @@ def test_word_reads_tracked_changes_content_controls_and_pages(
     found = read()[0]["a.docx"]
     assert found.text == "kept inserted\n\ncontrolled\n\fsecond page\n"
     assert found.metadata["pages"] == 2
+
+
+def test_word_reads_footnotes_and_text_boxes_once(tmp_path: Path, read: Callable) -> None:
+    ns = f'xmlns:w="{_W[1:-1]}" xmlns:mc="{_FALLBACK[1:].partition("}")[0]}"'
+    box = "<w:r><w:txbxContent><w:p><w:r><w:t>boxed</w:t></w:r></w:p></w:txbxContent></w:r>"
+    with zipfile.ZipFile(io.BytesIO(samples.word())) as archive:
+        names = [name for name in archive.namelist() if not name.endswith(".jpeg")]
+        parts = {name: archive.read(name).decode() for name in names}
+    parts["word/footnotes.xml"] = (
+        f'<w:footnotes {ns}><w:footnote w:type="separator"><w:p><w:r><w:t>-</w:t></w:r></w:p>'
+        "</w:footnote><w:footnote><w:p><w:r><w:t>a note</w:t></w:r></w:p></w:footnote>"
+        "</w:footnotes>"
+    )
+    kind = "officeDocument/2006/relationships/footnotes"
+    parts["word/_rels/document.xml.rels"] = parts["word/_rels/document.xml.rels"].replace(
+        "</Relationships>",
+        f'<Relationship Id="rIdN" Type="http://schemas.openxmlformats.org/{kind}" '
+        'Target="footnotes.xml"/></Relationships>',
+    )
+    parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(
+        "</Types>",
+        '<Override PartName="/word/footnotes.xml" ContentType="application/vnd.openxmlformats-'
+        'officedocument.wordprocessingml.footnotes+xml"/></Types>',
+    )
+    choice = f"<mc:Choice Requires='wps'>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+    parts["word/document.xml"] = f"""<w:document {ns}><w:body><w:p><w:r><w:t>body</w:t></w:r><w:r>
+        <mc:AlternateContent>{choice}</mc:AlternateContent></w:r></w:p></w:body></w:document>"""
+    picture = {"docProps/thumbnail.jpeg": b"JPEG"}
+    samples.write(tmp_path, {"a.docx": samples.zipped({**parts, **picture})})
+    found, errors = read()
+    assert not errors
+    assert found["a.docx"].text == "body\n\nboxed\n\na note\n"
 
 
 def test_slides_are_pages_with_tables_and_notes(tmp_path: Path, read: Callable) -> None:
