@@ -158,6 +158,9 @@ class FileReader:
         except BaseException:
             folder.cleanup()
             raise
+        if not unpacked.members and not unpacked.skipped:
+            folder.cleanup()
+            raise UnreadableError(EMPTY, "has no files, or only hidden files")
         budget.take(len(unpacked.members), unpacked.expanded)
         return folder, unpacked
 
