@@ -154,6 +154,11 @@ def test_pdf_has_pages_and_headings_of_its_bookmarks(tmp_path: Path, read: Calla
     assert expected.items() <= document.metadata.items()
 
 
+def test_large_distances_of_lines_in_a_pdf_are_paragraphs(tmp_path: Path, read: Callable) -> None:
+    samples.write(tmp_path, {"a.pdf": samples.pdf(["one\ntwo\n\nthree\nfour", "five\nsix"])})
+    assert read()[0]["a.pdf"].text == "one\ntwo\n\nthree\nfour\n\ffive\nsix\n"
+
+
 @pytest.mark.parametrize(
     ("text", "date"),
     [
