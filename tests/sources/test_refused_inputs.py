@@ -111,7 +111,7 @@ def test_excluded_files_and_folders_are_skipped(tmp_path: Path) -> None:
     exclude = ("node_modules", "*.min.js", "x/e.*")
     found = survey([tmp_path], exclude=exclude)
     assert found.read == {".md": 2}
-    assert found.left_out == {"excluded": {"none": 2, ".js": 1, ".md": 1}}
+    assert found.left_out == {"excluded": {"folder": 2, ".js": 1, ".md": 1}}
     assert found.lost == 0
     read = [document.id for document in read_documents(tmp_path, exclude=exclude)]
     assert read == ["a.md", "x/f.md"]
@@ -286,7 +286,7 @@ def test_unreadable_files_and_folders_are_skipped_with_reason(notes: Path) -> No
         "print(json.dumps([found.read, found.left_out, found.lost, examples, ids]))"
     )
     read, left_out, lost, examples, ids = json.loads(as_a_user_without_rights(code, notes))
-    assert (read, left_out, lost) == ({".md": 1}, {"unreadable": {".md": 1, "none": 1}}, 2)
+    assert (read, left_out, lost) == ({".md": 1}, {"unreadable": {".md": 1, "folder": 1}}, 2)
     assert examples == [str(notes / "locked"), str(notes / "secret.md")]
     assert ids == ["a.md"]
 
@@ -300,7 +300,7 @@ def test_build_reports_unreadable_files_and_strict_fails(notes: Path, tmp_path: 
     assert status == "0"
     assert json.loads(report)["files"] == {
         "read": {".md": 1},
-        "left_out": {"unreadable": {".md": 1, "none": 1}},
+        "left_out": {"unreadable": {".md": 1, "folder": 1}},
     }
     strict = [*options, "--strict"]
     assert as_a_user_without_rights(code, "build", tmp_path / "other", *strict) == "2"
