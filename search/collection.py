@@ -49,7 +49,7 @@ from .info import describe
 from .maintenance import MaintenanceMethods
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
-from .writing.ingest import check_passages
+from .writing.ingest import check_document
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
@@ -169,7 +169,15 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self._encoders.fingerprints()
         for leg in self.config.legs.values():
             leg.warm()
-        self.search(SearchRequest(query="warm", limit=1))
+        mute = [name for name, leg in self.config.legs.items() if not leg.encoder.encodes_text]
+        vectors = {
+            name: [1.0] * self._encoders.width(name)
+            if self.config.legs[name].kind == "dense"
+            else {"indices": [0], "values": [1.0]}
+            for name in mute
+            if self.config.legs[name].role == "search"
+        }
+        self.search(SearchRequest(query="warm", vectors=vectors, limit=1))
 
     def __repr__(self) -> str:
         return f"Collection({str(self.path)!r})"
@@ -218,10 +226,13 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         return writer.report
 
     def check_document(self, document: Document) -> None:
-        """Raise InvalidInputError if the document would be cut into too many passages."""
+        """Raise InvalidInputError if the document cannot be written.
+
+        It may have vectors that its legs do not accept, or be cut into too many passages.
+        """
         if not isinstance(document, Document):
             raise InvalidInputError(f"must be a Document, got {shown(document)}", field="document")
-        check_passages(document, self.config, self._encoders)
+        check_document(document, self.config, self._encoders)
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:
