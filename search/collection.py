@@ -36,6 +36,7 @@ from ..index import (
     require,
 )
 from ..index.models import absolute, model_names
+from ..sources import with_vectors
 from . import parameters
 from .config_difference import config_difference
 from .documents import DocumentMethods
@@ -194,17 +195,21 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self,
         documents: Iterable[Document | Mapping[str, object]],
         *,
+        vectors: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         record: Callable[[Transaction, WriteReport], None] | None = None,
     ) -> WriteReport:
         """Insert documents, replacing stored ones with the same id. Durable when it returns.
 
-        A mapping has the keys `id` (or `_id`), `text`, `title` and `metadata`. Documents already
-        stored with the same title, text and metadata are skipped (`unchanged` in the report).
+        A mapping has the keys `id` (or `_id`), `text`, `title`, `metadata`, `vectors` and
+        `passages`. Documents already stored with the same title, text and metadata are skipped
+        (`unchanged` in the report), unless they bring vectors or passages.
 
         Large inputs are written in batches, each with about a minute of encoding at most. Each
         batch is one transaction, even if other threads and processes write at the same time.
 
+        vectors: leg -> the documents' vectors, row n for document n: an array [rows, dimensions], a
+            sparse matrix of SciPy, or an iterable of vectors. See `twindex.sources.with_vectors`.
         record: function called in the transaction of each batch, with the report up to and
             including this batch. At that time, exactly the documents of these batches have been
             read from `documents`. It is not called for a batch in which every document is skipped.
@@ -213,6 +218,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         if record is not None:
             require(self.store, "transactions")
         progress = progress or NoProgress()
+        if vectors is not None:
+            documents = with_vectors(documents, vectors)
         writer = Writer(
             self.store,
             self._encoders,

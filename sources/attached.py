@@ -33,6 +33,16 @@ Rows = Any
 or an iterable of vectors."""
 
 
+class CheckedVectors(Iterator[Checked]):
+    """An iterator over vectors that are already checked."""
+
+    def __init__(self, vectors: Iterable[Checked]) -> None:
+        self._vectors = iter(vectors)
+
+    def __next__(self) -> Checked:
+        return next(self._vectors)
+
+
 def with_vectors(
     documents: Iterable[Document | Mapping[str, object]], vectors: Mapping[str, Rows]
 ) -> CheckedDocuments:
@@ -51,14 +61,14 @@ def with_vectors(
     return CheckedDocuments(_attached(checked_documents(documents), rows))
 
 
-def read_vectors(path: Path | str) -> Iterator[Checked]:
-    """Yield the vectors of a file. The module names the formats.
+def read_vectors(path: Path | str) -> CheckedVectors:
+    """Return an iterator over the vectors of a file. The module names the formats.
 
     Raises SourceError, which names the file and the row, for an invalid file or vector.
     """
     name, _, column = str(path).partition(".parquet:")
     if column:
-        return _parquet(Path(f"{name}.parquet"), column)
+        return CheckedVectors(_parquet(Path(f"{name}.parquet"), column))
     path = Path(path)
     suffix = plain_suffix(path)
     if suffix not in SUFFIXES:
@@ -68,8 +78,8 @@ def read_vectors(path: Path | str) -> Iterator[Checked]:
         )
     check_regular(path, "copy its contents to a regular file")
     if suffix == ".npy":
-        return _npy(path)
-    return _jsonl(path) if suffix == ".jsonl" else _parquet(path, None)
+        return CheckedVectors(_npy(path))
+    return CheckedVectors(_jsonl(path) if suffix == ".jsonl" else _parquet(path, None))
 
 
 def _attached(
@@ -115,6 +125,8 @@ def _taken(
 
 def _rows(rows: Rows, field: str) -> Iterator[Checked]:
     """Yield the checked rows of an array, a sparse matrix or an iterable."""
+    if isinstance(rows, CheckedVectors):
+        return rows
     if isinstance(rows, np.ndarray):
         if rows.ndim != 2:
             raise InvalidInputError(

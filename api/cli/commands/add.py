@@ -18,7 +18,7 @@ from ..arguments.common import (
     loader_of,
     progress_of,
 )
-from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.inputs import Inputs, add_inputs, add_vectors
 from ..terminal import model_usage, print_json, print_skipped
 
 EXAMPLE = "twindex add my-index --documents new.jsonl"
@@ -27,6 +27,7 @@ EXAMPLE = "twindex add my-index --documents new.jsonl"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_inputs(parser)
+    add_vectors(parser)
     add_models(parser)
     add_output(parser)
 
