@@ -26,6 +26,7 @@ from ..index.legs import LEG_NAME
 from ..rerank import Budget
 from ..rerank.config import RERANKER_NAME
 from ..sources import SparseVector, check_vector
+from ..sources.vectors import LARGEST_OF_QUERY
 
 WINDOW = 1_000
 """Maximum of offset + limit."""
@@ -93,7 +94,7 @@ def _parse_leg(value: object) -> object:
 def _parse_vector(value: object) -> object:
     """Return a query vector in its JSON form. Raises ValueError for an invalid one."""
     try:
-        found = check_vector(value, "")
+        found = check_vector(value, "", LARGEST_OF_QUERY)
     except InvalidInputError as error:
         raise ValueError(f"{error.field} {error.message}".strip()) from None
     if isinstance(found, np.ndarray):

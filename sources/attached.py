@@ -26,6 +26,9 @@ from .vectors import Checked, SparseVector, check_matrix, check_vector
 
 BLOCK = 4_096
 """Number of rows that are read and checked at once."""
+BUFFER = 1 << 20
+"""Size in bytes of the buffer for each column of a Parquet file. Otherwise a whole row group is
+read at once."""
 SUFFIXES = (".npy", ".jsonl", ".parquet")
 
 Rows = Any
@@ -172,10 +175,26 @@ def _npy(path: Path) -> Iterator[Checked]:
         raise SourceError(f"is not a NumPy array of numbers ({error})", path=path) from None
     except OSError as error:
         raise unreadable(path, error) from None
-    if not isinstance(array, np.ndarray) or array.ndim != 2:
+    if not isinstance(array, np.memmap) or array.ndim != 2:
         shape = list(array.shape) if isinstance(array, np.ndarray) else "several arrays"
         raise SourceError(f"must be an array [rows, dimensions], got {shape}", path=path)
-    return _located(_blocks(array, "row"), path)
+    return _located(_read_blocks(array, path), path)
+
+
+def _read_blocks(array: np.memmap[Any, Any], path: Path) -> Iterator[Checked]:
+    """Yield the checked rows of a mapped file.
+
+    Reads blocks of the file, because pages read through the map count as memory of the process.
+    """
+    rows, width = array.shape
+    if not array.flags.c_contiguous:
+        yield from _blocks(array, "row")
+        return
+    for first in range(0, rows, BLOCK):
+        count = min(BLOCK, rows - first)
+        offset = array.offset + first * width * array.itemsize
+        block = np.fromfile(path, array.dtype, count * width, offset=offset)
+        yield from check_matrix(block.reshape(count, width), "row", first)
 
 
 def _located(rows: Iterator[Checked], path: Path) -> Iterator[Checked]:
@@ -207,7 +226,7 @@ def _parquet(path: Path, column: str | None) -> Iterator[Checked]:
     except ImportError:
         raise MissingExtraError("pyarrow", "documents") from None
     try:
-        file = parquet.ParquetFile(path, memory_map=True)
+        file = parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     except (arrow.ArrowInvalid, OSError) as error:
         raise SourceError(f"is not a Parquet file ({error})", path=path) from None
     lists = [one.name for one in file.schema_arrow if _is_list(arrow, one.type)]

@@ -24,8 +24,11 @@ from numpy.typing import NDArray
 from ..core import InvalidInputError, Passage
 from ..core.errors import shown
 
-LARGEST = 1e18
-"""Largest absolute component of a vector. Larger ones could overflow float32 products."""
+LARGEST = 1e8
+"""Largest absolute component of a stored vector. Some indexes compute the fourth power of lengths.
+"""
+LARGEST_OF_QUERY = 1e18
+"""Largest absolute component of a query vector. Larger ones could overflow float32 products."""
 MOST_INDEX = 2**31 - 1
 FORMS = 'a list of numbers, {"term": weight, ...} or {"indices": [...], "values": [...]}'
 
@@ -67,28 +70,33 @@ def check_vectors(value: object, field: str = "vectors") -> dict[str, Checked]:
     return found
 
 
-def check_vector(value: object, field: str) -> Checked:
-    """Return a checked vector, or the checked vectors of several passages."""
+def check_vector(value: object, field: str, largest: float = LARGEST) -> Checked:
+    """Return a checked vector, or the checked vectors of several passages.
+
+    largest: largest absolute component.
+    """
     if isinstance(value, np.ndarray):
-        return _dense(value, field)
+        return _dense(value, field, largest)
     if isinstance(value, Mapping | SparseVector):
-        return _sparse(value, field)
+        return _sparse(value, field, largest)
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidInputError(f"must be {FORMS}, got {shown(value)}", field=field)
     if not value:
         raise InvalidInputError("must not be empty", field=field)
     if isinstance(value[0], Mapping | SparseVector):
-        return tuple(_sparse(one, f"{field}[{i}]") for i, one in enumerate(value))
+        return tuple(_sparse(one, f"{field}[{i}]", largest) for i, one in enumerate(value))
     if isinstance(value[0], list | tuple | np.ndarray):
-        rows = [check_vector(one, f"{field}[{i}]") for i, one in enumerate(value)]
+        rows = [check_vector(one, f"{field}[{i}]", largest) for i, one in enumerate(value)]
         arrays = [row for row in rows if isinstance(row, np.ndarray) and row.ndim == 1]
         if len(arrays) < len(rows) or len({len(row) for row in arrays}) > 1:
             raise InvalidInputError("all vectors must have the same dimensions", field=field)
         return np.stack(arrays)
-    return _dense(_numbers(value, field), field)
+    return _dense(_numbers(value, field, largest), field, largest)
 
 
-def check_matrix(block: NDArray[Any], field: str, first: int = 0) -> NDArray[np.float32]:
+def check_matrix(
+    block: NDArray[Any], field: str, first: int = 0, largest: float = LARGEST
+) -> NDArray[np.float32]:
     """Return dense vectors [n, d] as float32.
 
     first: number of the first row, for the field of an error such as `vectors.dense[17]`.
@@ -99,10 +107,10 @@ def check_matrix(block: NDArray[Any], field: str, first: int = 0) -> NDArray[np.
         )
     if block.dtype.kind not in "fiu":
         raise InvalidInputError(f"must be an array of numbers, got {block.dtype}", field=field)
-    fits = np.abs(block) <= LARGEST  # NaN is invalid too.
+    fits = np.abs(block) <= largest  # NaN is invalid too.
     if not fits.all():
         row, column = (int(one) for one in np.argwhere(~fits)[0])
-        raise _out_of_range(block[row, column], f"{field}[{first + row}][{column}]")
+        raise _out_of_range(block[row, column], f"{field}[{first + row}][{column}]", largest)
     return block.astype(np.float32, copy=False)
 
 
@@ -175,7 +183,7 @@ def _is_number(value: Any, kind: type = Real) -> bool:
     return isinstance(value, kind) and type(value) is not bool
 
 
-def _numbers(value: Sequence[Any], field: str) -> NDArray[np.float64]:
+def _numbers(value: Sequence[Any], field: str, largest: float) -> NDArray[np.float64]:
     """Return a list of numbers as an array. Raises InvalidInputError for other items."""
     if not set(map(type, value)) <= {float, int}:  # Fast for the usual types.
         for i, one in enumerate(value):
@@ -186,29 +194,29 @@ def _numbers(value: Sequence[Any], field: str) -> NDArray[np.float64]:
     try:
         return np.array(value, dtype=np.float64)
     except OverflowError:
-        i = next(i for i, one in enumerate(value) if not -LARGEST <= one <= LARGEST)
-        raise _out_of_range(value[i], f"{field}[{i}]") from None
+        i = next(i for i, one in enumerate(value) if not -largest <= one <= largest)
+        raise _out_of_range(value[i], f"{field}[{i}]", largest) from None
 
 
-def _dense(array: NDArray[Any], field: str) -> NDArray[np.float32]:
+def _dense(array: NDArray[Any], field: str, largest: float) -> NDArray[np.float32]:
     if array.ndim == 2:
-        return check_matrix(array, field)
+        return check_matrix(array, field, largest=largest)
     if array.ndim != 1 or not array.size:
         raise InvalidInputError(
             f"must be an array [dimensions], got the shape {list(array.shape)}", field=field
         )
     if array.dtype.kind not in "fiu":
         raise InvalidInputError(f"must be an array of numbers, got {array.dtype}", field=field)
-    fits = np.abs(array) <= LARGEST
+    fits = np.abs(array) <= largest
     if not fits.all():
         i = int(np.argmin(fits))
-        raise _out_of_range(array[i], f"{field}[{i}]")
+        raise _out_of_range(array[i], f"{field}[{i}]", largest)
     return array.astype(np.float32, copy=False)
 
 
-def _out_of_range(value: Any, field: str) -> InvalidInputError:
+def _out_of_range(value: Any, field: str, largest: float) -> InvalidInputError:
     return InvalidInputError(
-        f"must be a number between -{LARGEST:g} and {LARGEST:g}, got {shown(_plain(value))}",
+        f"must be a number between -{largest:g} and {largest:g}, got {shown(_plain(value))}",
         field=field,
     )
 
@@ -217,20 +225,20 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _sparse(value: object, field: str) -> Sparse:
+def _sparse(value: object, field: str, largest: float) -> Sparse:
     if isinstance(value, SparseVector):
-        return _by_index(value.indices.tolist(), value.values.tolist(), field)
+        return _by_index(value.indices.tolist(), value.values.tolist(), field, largest)
     if not isinstance(value, Mapping):
         raise InvalidInputError(f"must be an object of weights, got {shown(value)}", field=field)
     if value.keys() == {"indices", "values"} and not isinstance(value["indices"], Real):
         indices = _listed(value["indices"], f"{field}.indices")
-        return _by_index(indices, _listed(value["values"], f"{field}.values"), field)
+        return _by_index(indices, _listed(value["values"], f"{field}.values"), field, largest)
     if value and all(isinstance(key, Integral) for key in value):
-        return _by_index(list(value), list(value.values()), field)
+        return _by_index(list(value), list(value.values()), field, largest)
     for term, weight in value.items():
         if not isinstance(term, str):
             raise InvalidInputError(f"a term must be a string, got {shown(term)}", field=field)
-        _check_weight(weight, f"{field}.{term}")
+        _check_weight(weight, f"{field}.{term}", largest)
     return {term: float(weight) for term, weight in value.items() if weight > 0}
 
 
@@ -242,7 +250,7 @@ def _listed(value: Any, field: str) -> list[Any]:
     return list(value)
 
 
-def _by_index(indices: list[Any], values: list[Any], field: str) -> SparseVector:
+def _by_index(indices: list[Any], values: list[Any], field: str, largest: float) -> SparseVector:
     if len(indices) != len(values):
         raise InvalidInputError(
             f"`indices` and `values` must have the same length, got {len(indices)} and "
@@ -255,7 +263,7 @@ def _by_index(indices: list[Any], values: list[Any], field: str) -> SparseVector
                 f"must be an integer between 0 and {MOST_INDEX:,}, got {shown(index)}",
                 field=f"{field}.indices[{i}]",
             )
-        _check_weight(weight, f"{field}.values[{i}]")
+        _check_weight(weight, f"{field}.values[{i}]", largest)
     found = np.array(indices, dtype=np.int64)
     weights = np.array(values, dtype=np.float32)
     order = np.argsort(found, kind="stable")
@@ -268,9 +276,9 @@ def _by_index(indices: list[Any], values: list[Any], field: str) -> SparseVector
     return SparseVector(found[kept], weights[kept])
 
 
-def _check_weight(value: Any, field: str) -> None:
-    if not _is_number(value) or not 0 <= value <= LARGEST:
+def _check_weight(value: Any, field: str, largest: float) -> None:
+    if not _is_number(value) or not 0 <= value <= largest:
         raise InvalidInputError(
-            f"a weight must be a number between 0 and {LARGEST:g}, got {shown(_plain(value))}",
+            f"a weight must be a number between 0 and {largest:g}, got {shown(_plain(value))}",
             field=field,
         )

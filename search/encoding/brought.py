@@ -17,7 +17,7 @@ from ...core import Document, InvalidInputError, Representation
 from ...encoders import EncoderConfig
 from ...index import CollectionConfig, DenseLeg, EncodedDocument, SparseLeg
 from ...sources import SparseVector, check_vector
-from ...sources.vectors import Checked, Sparse
+from ...sources.vectors import LARGEST_OF_QUERY, Checked, Sparse
 from .leg_encoders import LegEncoders
 
 Row = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -76,7 +76,7 @@ class BroughtVectors:
         """Return the representation of a query that consists of one vector."""
         field = f"vectors.{leg}"
         self._check_leg(leg, field)
-        checked = check_vector(vector, field)
+        checked = check_vector(vector, field, LARGEST_OF_QUERY)
         if is_several(checked):
             raise InvalidInputError("a query has one vector, got several", field=field)
         row = self._converted(leg, checked, field)
