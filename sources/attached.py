@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -171,7 +172,7 @@ def _matrix(matrix: Any, field: str) -> Iterator[Checked]:
 def _npy(path: Path) -> Iterator[Checked]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
+    except (ValueError, EOFError, SyntaxError, TokenError) as error:
         raise SourceError(f"is not a NumPy array of numbers ({error})", path=path) from None
     except OSError as error:
         raise unreadable(path, error) from None

@@ -107,6 +107,7 @@ def check_matrix(
         )
     if block.dtype.kind not in "fiu":
         raise InvalidInputError(f"must be an array of numbers, got {block.dtype}", field=field)
+    block = _wide(block)
     fits = np.abs(block) <= largest  # NaN is invalid too.
     if not fits.all():
         row, column = (int(one) for one in np.argwhere(~fits)[0])
@@ -145,7 +146,8 @@ def vectors_digest(vectors: Mapping[str, Checked]) -> str:
     digest = sha256()
     for leg, vector in sorted(vectors.items()):
         several = vector if isinstance(vector, tuple) else (vector,)
-        digest.update(json.dumps([leg, len(several)]).encode())
+        count = len(vector) if isinstance(vector, tuple) else None
+        digest.update(json.dumps([leg, count]).encode())
         for one in several:
             if isinstance(one, np.ndarray):
                 digest.update(json.dumps(one.shape).encode() + one.tobytes())
@@ -207,11 +209,17 @@ def _dense(array: NDArray[Any], field: str, largest: float) -> NDArray[np.float3
         )
     if array.dtype.kind not in "fiu":
         raise InvalidInputError(f"must be an array of numbers, got {array.dtype}", field=field)
+    array = _wide(array)
     fits = np.abs(array) <= largest
     if not fits.all():
         i = int(np.argmin(fits))
         raise _out_of_range(array[i], f"{field}[{i}]", largest)
     return array.astype(np.float32, copy=False)
+
+
+def _wide(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array with at least 32 bits for each number: bounds do not fit in float16."""
+    return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
 
 
 def _out_of_range(value: Any, field: str, largest: float) -> InvalidInputError:
