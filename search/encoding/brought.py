@@ -44,7 +44,7 @@ class BroughtVectors:
         for leg in self._required:
             if leg not in document.vectors:
                 raise InvalidInputError(
-                    f"is missing; leg {leg!r} encodes no text, so each document brings its vector",
+                    f"is required; leg {leg!r} encodes no text, so each document brings its vector",
                     field=f"vectors.{leg}",
                 )
         for leg in document.vectors:
