@@ -83,7 +83,7 @@ class EncoderConfig(Config):
         return self.gives
 
     @property
-    def parts(self) -> Mapping[str, EncoderConfig]:
+    def inner(self) -> Mapping[str, EncoderConfig]:
         """Field -> encoder inside this one, for an encoder that consists of others."""
         return {}
 

@@ -27,7 +27,7 @@ def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
         model = getattr(encoder, field, None)
         if model is not None:
             yield field, model
-    for name, part in encoder.parts.items():
+    for name, part in encoder.inner.items():
         for field, model in named(part):
             yield f"{name}.{field}", model
 
@@ -35,7 +35,7 @@ def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
 def digest_keys(encoder: EncoderConfig) -> dict[str, str]:
     """Return field that names a model, as in `named` -> key of its digest in the fingerprint."""
     keys = dict(encoder.models)
-    for name, part in encoder.parts.items():
+    for name, part in encoder.inner.items():
         keys |= {f"{name}.{field}": f"{name}.{key}" for field, key in digest_keys(part).items()}
     return keys
 
@@ -46,7 +46,7 @@ def replace_models(encoder: EncoderConfig, models: Mapping[str, str]) -> Encoder
     models: field, as in `named` -> model name.
     """
     update: dict[str, Any] = {field: name for field, name in models.items() if "." not in field}
-    for name, part in encoder.parts.items():
+    for name, part in encoder.inner.items():
         inner = _inside(models, name)
         if inner:
             update[name] = replace_models(part, inner)
@@ -88,7 +88,7 @@ def with_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderCon
     changed = replace_models(encoder, models)
     update: dict[str, Any] = {
         name: with_models(part, inner)
-        for name, part in changed.parts.items()
+        for name, part in changed.inner.items()
         if (inner := _inside(models, name))
     }
     if "model" in models:
@@ -136,5 +136,5 @@ def revision_of(field: str, encoder: EncoderConfig) -> str | None:
     """Return the revision of the model that `field` names. Only a field "model" can have one."""
     part, dot, inner = field.partition(".")
     if dot:
-        return revision_of(inner, encoder.parts[part])
+        return revision_of(inner, encoder.inner[part])
     return getattr(encoder, "revision", None) if field == "model" else None

@@ -44,7 +44,7 @@ class PairEncoderConfig(EncoderConfig):
         return self.documents.fills & self.queries.fills
 
     @property
-    def parts(self) -> Mapping[str, EncoderConfig]:
+    def inner(self) -> Mapping[str, EncoderConfig]:
         """See EncoderConfig."""
         return {"documents": self.documents, "queries": self.queries}
 
@@ -55,7 +55,7 @@ class PairEncoderConfig(EncoderConfig):
 
     def on(self, device: Device) -> Self:
         """See EncoderConfig."""
-        return self.model_copy(update={name: part.on(device) for name, part in self.parts.items()})
+        return self.model_copy(update={name: part.on(device) for name, part in self.inner.items()})
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:
@@ -64,7 +64,7 @@ class PairEncoderConfig(EncoderConfig):
                 f"queries: the kind {self.queries.kind} encodes no text; name an encoder of texts, "
                 f"or use {self.queries.kind} alone and bring the vectors of queries"
             )
-        for name, part in self.parts.items():
+        for name, part in self.inner.items():
             if part.many:
                 raise ValueError(
                     f"{name}: {part.label} returns several vectors for a text; name an encoder "

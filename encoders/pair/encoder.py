@@ -46,7 +46,7 @@ class PairEncoder:
     def load(cls, config: PairEncoderConfig) -> PairEncoder:
         """Load both encoders. The field of an error starts with `documents` or `queries`."""
         loaded = {}
-        for name, part in config.parts.items():
+        for name, part in config.inner.items():
             try:
                 loaded[name] = part.load()
             except ConfigError as error:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from ...core import Document, InvalidInputError, Representation
 from ...encoders import EncoderConfig
@@ -19,6 +19,9 @@ from ...index import CollectionConfig, DenseLeg, EncodedDocument, SparseLeg
 from ...sources import SparseVector, check_vector
 from ...sources.vectors import LARGEST_OF_QUERY, Checked, Sparse
 from .leg_encoders import LegEncoders
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Row = tuple[NDArray[np.int64], NDArray[np.float32]]
 """A sparse vector: its indices, ascending, and their weights."""
@@ -60,7 +63,7 @@ class BroughtVectors:
             for leg in self._config.legs
         )
 
-    def rows(self, leg: str, batch: Sequence[EncodedDocument]) -> Representation:
+    def of_documents(self, leg: str, batch: Sequence[EncodedDocument]) -> Representation:
         """Return the vectors of all passages of documents that bring vectors for a leg.
 
         Raises InvalidInputError, which names the document, for a vector that the leg does not
@@ -178,6 +181,8 @@ class BroughtVectors:
 
     def _stacked(self, leg: str, rows: Sequence[object]) -> csr_array:
         """Return sparse rows as a matrix: CSR float32 [rows, dimensions]."""
+        from scipy.sparse import csr_array  # It takes long to import.
+
         pairs = [row for row in rows if isinstance(row, tuple)]
         indptr = np.cumsum([0, *(len(indices) for indices, _ in pairs)], dtype=np.int32)
         indices = np.concatenate([np.empty(0, np.int64), *(one for one, _ in pairs)])
@@ -190,7 +195,7 @@ class BroughtVectors:
 
 def _is_external(encoder: EncoderConfig) -> bool:
     """Return True if an encoder encodes no documents, so that they must bring their vectors."""
-    return not encoder.parts.get("documents", encoder).encodes_text
+    return not encoder.inner.get("documents", encoder).encodes_text
 
 
 def is_several(vector: Checked) -> bool:

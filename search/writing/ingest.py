@@ -134,7 +134,9 @@ def _leg_rows(
     """
     if encoded is not None and not any(own):
         return encoded
-    given = brought.rows(leg, [item for item, is_own in zip(cut, own, strict=True) if is_own])
+    given = brought.of_documents(
+        leg, [item for item, is_own in zip(cut, own, strict=True) if is_own]
+    )
     if encoded is None or all(own):
         return given
     bounds = np.cumsum([0, *(cut[i].count for i in chosen)])
@@ -203,7 +205,7 @@ def check_document(document: Document, config: CollectionConfig, encoders: LegEn
     if len(document.text) > MOST_PASSAGES or several:
         cut = cut_documents([document], config, encoders)
         for leg in document.vectors:
-            brought.rows(leg, cut)
+            brought.of_documents(leg, cut)
 
 
 def passage_texts(item: EncodedDocument) -> list[str]:

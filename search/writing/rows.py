@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import vstack
 
 from ...core import Representation
 
@@ -29,5 +28,7 @@ def merged(
         return Representation(dense=dense, truncated=truncated)
     assert encoded.sparse is not None, "the encoder of a sparse leg"
     assert given.sparse is not None, "the vectors of a sparse leg"
+    from scipy.sparse import vstack  # It takes long to import.
+
     sparse = vstack([encoded.sparse[kept], given.sparse], format="csr")[order]
     return Representation(sparse=sparse, truncated=truncated)
