@@ -12,12 +12,15 @@ from ...core.kinds import OneOf
 from ..config import ENCODERS, EncoderConfig
 from ..protocol import Gives
 
-PARTS = ("documents", "queries")
-
 
 def _single(kind: type[EncoderConfig]) -> bool:
     """Return True if an encoder of this kind may be part of a pair."""
     return kind.pairs and not kind.per_token and bool(kind.gives & {"dense", "sparse"})
+
+
+def _of_queries(kind: type[EncoderConfig]) -> bool:
+    """Return True if an encoder of this kind may encode the queries of a pair."""
+    return _single(kind) and kind.encodes_text
 
 
 @ENCODERS.register
@@ -35,7 +38,7 @@ class PairEncoderConfig(EncoderConfig):
     kind: Literal["pair"] = "pair"
     documents: Annotated[EncoderConfig, OneOf(ENCODERS, among=_single)]
     """Encoder of the documents."""
-    queries: Annotated[EncoderConfig, OneOf(ENCODERS, among=_single)]
+    queries: Annotated[EncoderConfig, OneOf(ENCODERS, among=_of_queries)]
     """Encoder of the queries."""
 
     @property
@@ -59,11 +62,6 @@ class PairEncoderConfig(EncoderConfig):
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:
-        if not self.queries.encodes_text:
-            raise ValueError(
-                f"queries: the kind {self.queries.kind} encodes no text; name an encoder of texts, "
-                f"or use {self.queries.kind} alone and bring the vectors of queries"
-            )
         for name, part in self.inner.items():
             if part.many:
                 raise ValueError(

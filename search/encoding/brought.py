@@ -44,14 +44,14 @@ class BroughtVectors:
 
     def check_legs(self, document: Document) -> None:
         """Raise InvalidInputError if a leg lacks its vector, or does not accept any vector."""
+        for leg in document.vectors:
+            self._check_leg(leg, f"vectors.{leg}")
         for leg in self._required:
             if leg not in document.vectors:
                 raise InvalidInputError(
                     f"is required; leg {leg!r} encodes no text, so each document brings its vector",
                     field=f"vectors.{leg}",
                 )
-        for leg in document.vectors:
-            self._check_leg(leg, f"vectors.{leg}")
 
     def covers(self, document: Document) -> bool:
         """Return True if one vector for each leg stands for the whole document.

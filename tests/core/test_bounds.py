@@ -126,7 +126,7 @@ def required(model: type[Config]) -> dict[str, Any]:
     }
     needed += either.get(model.__name__, [])
     if model.__name__ == "PairEncoderConfig":
-        return dict.fromkeys(needed, {"kind": "dense", "model": "fake"})
+        return {name: {"kind": "dense", "model": "fake"} for name in needed}
     return {name: _GUESSES.get(name, "fake") for name in needed}
 
 

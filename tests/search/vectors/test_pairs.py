@@ -68,7 +68,11 @@ def test_a_pair_uses_two_encoders(create, tmp_path):
             {"kind": "dense", "model": "fake"},
             "64 dimensions",
         ),
-        ({"kind": "dense", "model": "fake"}, {"kind": "external", "dimensions": 64}, "no text"),
+        (
+            {"kind": "dense", "model": "fake"},
+            {"kind": "external", "dimensions": 64},
+            "queries: must be an object",
+        ),
         ({"kind": "dense", "model": "fake"}, {"kind": "sparse", "model": "fake"}, "both"),
         ({"kind": "late", "model": "fake"}, {"kind": "dense", "model": "fake"}, "documents"),
         ({"kind": "analyzer"}, {"kind": "dense", "model": "fake"}, "documents"),
