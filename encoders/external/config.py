@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from ...core.bounds import Bounds
 from ..config import ENCODERS, EncoderConfig
@@ -18,6 +18,7 @@ class ExternalEncoderConfig(EncoderConfig):
     gives = frozenset({"dense"})
     models = {}  # noqa: RUF012
     encodes_text = False
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "dimensions"]})
 
     kind: Literal["external"] = "external"
     model: str = "external"
@@ -35,6 +36,7 @@ class ExternalSparseEncoderConfig(EncoderConfig):
     models = {"vocabulary": "terms"}  # noqa: RUF012
     flags = {"dimensions": "--sparse-dimensions", "vocabulary": "--vocabulary"}  # noqa: RUF012
     encodes_text = False
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
 
     kind: Literal["external-sparse"] = "external-sparse"
     model: str = "external"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from ...core.config import Device
 from ...core.kinds import OneOf
@@ -34,6 +34,7 @@ class PairEncoderConfig(EncoderConfig):
     gives = frozenset({"dense", "sparse"})
     models = {}  # noqa: RUF012
     pairs = False
+    model_config = ConfigDict(json_schema_extra={"required": ["kind", "documents", "queries"]})
 
     kind: Literal["pair"] = "pair"
     documents: Annotated[EncoderConfig, OneOf(ENCODERS, among=_single)]
