@@ -37,9 +37,9 @@ class PairEncoderConfig(EncoderConfig):
     model_config = ConfigDict(json_schema_extra={"required": ["kind", "documents", "queries"]})
 
     kind: Literal["pair"] = "pair"
-    documents: Annotated[EncoderConfig, OneOf(ENCODERS, among=_single)]
+    documents: Annotated[EncoderConfig, OneOf(ENCODERS, default="dense", among=_single)]
     """Encoder of the documents."""
-    queries: Annotated[EncoderConfig, OneOf(ENCODERS, among=_of_queries)]
+    queries: Annotated[EncoderConfig, OneOf(ENCODERS, default="dense", among=_of_queries)]
     """Encoder of the queries."""
 
     @property
