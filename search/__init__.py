@@ -5,6 +5,7 @@ A leg is one index of a collection with its own encoder: dense, learned sparse o
 
 from ..core import RerankReport, SearchResult, WriteReport
 from .collection import Collection
+from .export import ExportReport
 from .repoint import repoint
 from .request import (
     Fusion,
@@ -19,6 +20,7 @@ from .writing.build import BuildReport, build
 __all__ = [
     "BuildReport",
     "Collection",
+    "ExportReport",
     "Fusion",
     "LegRequest",
     "ReconfigureRequest",

@@ -5,6 +5,7 @@ line and field of an invalid record.
 """
 
 from .arrow import read_arrow_documents
+from .attached import read_vectors, with_vectors
 from .document import CheckedDocuments, check_document, checked_documents, parse_document
 from .fields import FieldNames
 from .files import FileReader
@@ -18,6 +19,7 @@ from .read import count_documents, holds_records, read_documents
 from .stdlib import read_stdlib_docstrings
 from .survey import Survey, survey
 from .table import read_table_documents
+from .vectors import SparseVector, check_vector, vectors_digest
 
 __all__ = [
     "STDIN",
@@ -27,9 +29,11 @@ __all__ = [
     "FileReader",
     "Format",
     "Limits",
+    "SparseVector",
     "Survey",
     "UnreadableError",
     "check_document",
+    "check_vector",
     "checked_documents",
     "count_documents",
     "holds_records",
@@ -43,7 +47,10 @@ __all__ = [
     "read_queries",
     "read_stdlib_docstrings",
     "read_table_documents",
+    "read_vectors",
     "register_format",
     "survey",
+    "vectors_digest",
     "walk",
+    "with_vectors",
 ]

@@ -21,8 +21,10 @@ from ....sources import (
     read_documents,
     read_qrels,
     read_queries,
+    read_vectors,
     survey,
     walk,
+    with_vectors,
 )
 from ...figures import counted
 from ...serving.settings import option
@@ -106,6 +108,47 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_vectors(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name vectors of the documents."""
+    group = parser.add_argument_group("vectors that you bring")
+    group.add_argument(
+        "--vectors",
+        action="append",
+        default=[],
+        type=parse_vectors,
+        metavar="LEG=FILE",
+        help="vectors of the documents for a leg, row n for document n: .npy, .jsonl, or .parquet "
+        "with a column of lists (FILE.parquet:COLUMN); may be repeated. Implies --strict",
+    )
+    group.add_argument(
+        "--vector-fields",
+        type=parse_vector_fields,
+        metavar="LEG=NAME,...",
+        help="fields or columns of the documents with their vectors for legs",
+    )
+
+
+def parse_vectors(text: str) -> tuple[str, str]:
+    """Parse `dense=embeddings.npy` into ("dense", "embeddings.npy")."""
+    leg, _, file = text.partition("=")
+    if not leg or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LEG=FILE, as in dense=embeddings.npy")
+    return leg, file
+
+
+def parse_vector_fields(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse `dense=embedding,sparse=weights` into (("dense", "embedding"), ...)."""
+    found = []
+    for item in text.split(","):
+        leg, _, field = item.strip().partition("=")
+        if not leg or not field:
+            raise argparse.ArgumentTypeError(
+                f"{item.strip()!r} is not LEG=NAME, as in dense=embedding"
+            )
+        found.append((leg, field))
+    return tuple(found)
+
+
 def add_judged(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queries",
@@ -142,7 +185,12 @@ class Inputs:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.paths: list[Path] = arguments.documents
         self.fields = _field_names(arguments)
-        self.strict: bool = arguments.strict
+        given_vectors = getattr(arguments, "vectors", [])
+        self._vectors: dict[str, str] = dict(given_vectors)
+        if len(self._vectors) < len(given_vectors):
+            raise InvalidInputError("names a leg twice", field="--vectors")
+        # A skipped record would shift the rows of all later documents.
+        self.strict: bool = arguments.strict or bool(self._vectors)
         self._exclude: tuple[str, ...] = arguments.exclude
         self.skipped = 0
         self.reasons: Counter[str] = Counter()
@@ -202,7 +250,11 @@ class Inputs:
             self.report()
             named = ", ".join(map(str, self.paths[:3]))
             raise InvalidInputError(f"no valid document in {named}", field="--documents")
-        return CheckedDocuments(itertools.chain([first], self._documents))
+        documents = CheckedDocuments(itertools.chain([first], self._documents))
+        if not self._vectors:
+            return documents
+        rows = {leg: read_vectors(file) for leg, file in self._vectors.items()}
+        return with_vectors(documents, rows)
 
     def report(self) -> None:
         """Print on standard error the files that were not read and the first skipped records."""
@@ -261,7 +313,9 @@ def _limits(text: str) -> Limits:
 
 def _field_names(arguments: argparse.Namespace) -> FieldNames:
     names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
+    vectors = getattr(arguments, "vector_fields", None)
     named = [option(name) for name in given(arguments, names)]
+    named += [] if vectors is None else ["--vector-fields"]
     if named and not any(holds_records(path) for path in arguments.documents):
         raise InvalidInputError("requires JSON lines or a table in --documents", field=named[0])
     defaults = FieldNames()
@@ -271,6 +325,7 @@ def _field_names(arguments: argparse.Namespace) -> FieldNames:
         text=arguments.text_field or defaults.text,
         metadata=_names(arguments.metadata_fields) or defaults.metadata,
         numeric=_names(arguments.numeric_fields),
+        vectors=vectors or (),
     )
 
 
