@@ -43,6 +43,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "vectors": ("faiss-cpu", "scann", "hnswlib", "usearch", "lancedb"),
     "spann": ("faiss-cpu", "lancedb"),
     "client": ("httpx2",),
+    "files": ("pypdfium2", "pypdf", "markdownify"),
+    "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),
 }
 """Packages whose versions a benchmark's figures depend on, besides Twindex."""

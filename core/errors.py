@@ -69,19 +69,29 @@ class ConfigError(InvalidInputError):
 
 
 class SourceError(InvalidInputError):
-    """A record of an input file is invalid.
+    """A record of an input file is invalid, or a file cannot be read.
 
-    path: the file. line: line number from 1; None if the error concerns the whole file.
+    path:   the file. A file in an archive has the path `archive.zip/name`.
+    line:   line number from 1; None if the error concerns the whole file.
+    reason: why no document could be made, in one or a few words, such as "encrypted". Reports
+            count by it.
     """
 
     code = "source"
 
     def __init__(
-        self, message: str, *, path: Path, line: int | None = None, field: str | None = None
+        self,
+        message: str,
+        *,
+        path: Path,
+        line: int | None = None,
+        field: str | None = None,
+        reason: str = "invalid",
     ) -> None:
         super().__init__(message, field=field)
         self.path = path
         self.line = line
+        self.reason = reason
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}" if self.line is not None else str(self.path)

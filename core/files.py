@@ -56,4 +56,5 @@ def read_bounded(path: Path, limit: int) -> bytes:
 
 def unreadable(path: Path, error: OSError) -> SourceError:
     """Return the error for a file that the operating system cannot read."""
-    return SourceError(f"cannot be read: {error.strerror or error}", path=path)
+    message = f"cannot be read: {error.strerror or error}"
+    return SourceError(message, path=path, reason="unreadable")

@@ -5,6 +5,7 @@ A leg is one index of a collection with its own encoder: dense, learned sparse o
 
 from ..core import RerankReport, SearchResult, WriteReport
 from .collection import Collection
+from .export import ExportReport
 from .repoint import repoint
 from .request import (
     Fusion,
@@ -21,6 +22,7 @@ __all__ = [
     "BuildReport",
     "Collection",
     "CutPassage",
+    "ExportReport",
     "Fusion",
     "LegRequest",
     "ReconfigureRequest",

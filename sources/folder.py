@@ -1,118 +1,112 @@
-"""Reads documents from plain text and Markdown files. Each file is one document."""
+"""Finds the files of a folder that are read, and reads them."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
-from ..core import Document, InvalidInputError, SourceError
+from ..core import Document, SourceError
 from ..core.files import special
-from .document import parse_document
-from .errors import OnError, report
-from .lines import MAX_LINE, read_whole
-from .markdown import split_front_matter
-from .structure import first_heading
-
-MARKDOWN_SUFFIXES = frozenset({".md", ".markdown"})
-TEXT_SUFFIXES = MARKDOWN_SUFFIXES | {".txt"}
+from .errors import OnError
+from .files import FileReader
+from .formats.kinds import RECORD_SUFFIXES, format_of, suffixes
+from .formats.limits import MAX_FOLDERS
+from .formats.reasons import OTHER_KIND, RECORDS
+from .lines import plain_suffix
 
 HIDDEN = "hidden"
+EXCLUDED = "excluded"
+_LINK = "broken or endless link"
+_FOLDER_LINK = "link to a folder"
+_DEEP = f"inside more than {MAX_FOLDERS} folders"
+_UNREADABLE = "unreadable"
 
 
-def read_folder_documents(folder: Path, on_error: OnError | None = None) -> Iterator[Document]:
-    """Yield a document for each `.txt`, `.md` and `.markdown` file in `folder`, sorted by path.
+def read_folder_documents(
+    folder: Path,
+    on_error: OnError | None = None,
+    reader: FileReader | None = None,
+    exclude: Sequence[str] = (),
+) -> Iterator[Document]:
+    """Yield the documents of the files in `folder` and its subfolders, sorted by path.
 
-    Subfolders are included. The id is the path relative to `folder`, with slashes. Hidden files and
-    folders, other files, links to folders and unreadable files are skipped; `survey` counts them.
+    The id is the path relative to `folder`, with slashes. `walk` says which files are skipped, and
+    `survey` counts them. Files that cannot be read are passed to `on_error`.
+
+    reader:  reads the files. None: a new FileReader.
+    exclude: patterns of files and folders to skip; see `walk`.
+
     Raises SourceError if there are no files to read.
     """
-    paths = sorted(text_files(folder), key=lambda path: path.relative_to(folder).as_posix())
-    if not paths:
-        message = f"the folder contains no text files ({', '.join(sorted(TEXT_SUFFIXES))}); "
+    found = [(name_in(path, folder), path) for path in known_files(folder, exclude)]
+    if not found:
+        message = f"the folder contains no file of a known kind ({', '.join(suffixes())}); "
         message += "to read files with records, such as .jsonl or .csv, name each file"
         raise SourceError(message, path=folder)
-    for path in paths:
-        yield from read_text_document(path, path.relative_to(folder).as_posix(), on_error)
+    with FileReader() if reader is None else nullcontext(reader) as files:
+        for name, path in sorted(found):
+            yield from files.read(path, name, on_error)
 
 
-def read_text_document(
-    path: Path, name: str | None = None, on_error: OnError | None = None
-) -> Iterator[Document]:
-    """Yield the document of a text file.
+def name_in(path: Path, folder: Path) -> str:
+    """Return the path of a file relative to a folder, with slashes: its document id."""
+    return path.relative_to(folder).as_posix()
 
-    An error is passed to `on_error`, and nothing is yielded. Without `on_error`, it is raised.
 
-    The fields of the document are:
+def known_files(folder: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
+    """Yield the files that `read_folder_documents` reads, in no fixed order."""
+    return (path for path, reason in walk(folder, exclude) if reason is None)
 
-    id:    `name`. If that is None, the name of the file.
-    title: for Markdown, the `title` of the front matter, or else the first heading. For Markdown
-           without either, and for other files, the file name without its suffix.
-    text:  the whole file without front matter.
-    metadata: front matter of `key: value` lines and of lists with a `- value` in each line. Values
-              are numbers, true, false, null, lists such as [a, b], or text. More complex front
-              matter stays in the text.
+
+def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str | None]]:
+    """Yield (path, reason) for the files in a folder and its subfolders, without opening them.
+
+    reason:  why the file is skipped; None if it is read. For a skipped folder, the folder itself is
+             yielded, without its files. Links to folders are not followed.
+    exclude: shell patterns, such as `node_modules` or `drafts/*.md`. A file or folder is skipped if
+             its name, or its path relative to `folder`, matches one of them.
     """
-    try:
-        text = read_whole(path)
-        metadata: dict[str, Any] = {}
-        title = ""
-        if path.suffix.lower() in MARKDOWN_SUFFIXES:
-            metadata, text = split_front_matter(text)
-            given = metadata.pop("title", None)
-            title = first_heading(text) if given is None else str(given)
-        value = {"id": path.name if name is None else name, "text": text, "metadata": metadata}
-        document = parse_document({**value, "title": title or path.stem})
-    except SourceError as error:
-        report(error, on_error)
-    except InvalidInputError as error:
-        report(SourceError(error.message, path=path, field=error.field), on_error)
-    else:
-        yield document
-
-
-def text_files(folder: Path) -> Iterator[Path]:
-    """Return the files that `read_folder_documents` reads, in no fixed order."""
-    return (path for path, reason in walk(folder) if reason is None)
-
-
-def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
-    """Yield (path, reason) for the files in a folder and its subfolders.
-
-    reason: why the file is skipped; None if it is read. For a skipped folder, the folder itself is
-    yielded, without its files.
-    """
-    refused: list[OSError] = []
-    for parent, folders, names in os.walk(folder, onerror=refused.append):
-        kept = []
-        for name in folders:
-            path = Path(parent, name)
-            if name.startswith("."):
+    open_folders = [(folder, 1)]
+    while open_folders:
+        parent, depth = open_folders.pop()
+        try:
+            with os.scandir(parent) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            yield parent, _UNREADABLE
+            continue
+        for entry in found:
+            path = Path(entry.path)
+            if entry.name.startswith("."):
                 yield path, HIDDEN
-            elif path.is_symlink():
-                yield path, "link to a folder"
+            elif any(_matches(path, folder, pattern) for pattern in exclude):
+                yield path, EXCLUDED
+            elif entry.is_dir(follow_symlinks=False):
+                if depth >= MAX_FOLDERS:
+                    yield path, _DEEP
+                else:
+                    open_folders.append((path, depth + 1))
             else:
-                kept.append(name)
-        folders[:] = kept
-        for name in names:
-            yield Path(parent, name), _reason_to_skip(Path(parent, name))
-    for error in refused:
-        yield Path(error.filename), "unreadable"
+                yield path, _reason_to_skip(path, is_link=entry.is_symlink())
 
 
-def _reason_to_skip(path: Path) -> str | None:
-    if path.name.startswith("."):
-        return HIDDEN
-    if path.suffix.lower() not in TEXT_SUFFIXES:
-        return "of another kind"
+def _matches(path: Path, folder: Path, pattern: str) -> bool:
+    return fnmatchcase(path.name, pattern) or fnmatchcase(name_in(path, folder), pattern)
+
+
+def _reason_to_skip(path: Path, *, is_link: bool) -> str | None:
     try:
         found = path.stat()
     except OSError:
-        return "unreadable"
+        return _LINK if is_link else _UNREADABLE
+    if stat.S_ISDIR(found.st_mode):
+        return _FOLDER_LINK
+    if format_of(path.name) is None:
+        return RECORDS if plain_suffix(path) in RECORD_SUFFIXES else OTHER_KIND
     if not stat.S_ISREG(found.st_mode):
         return special(found.st_mode).removeprefix("a ")
-    if found.st_size > MAX_LINE:
-        return f"over {MAX_LINE:,} bytes"
-    return None if os.access(path, os.R_OK) else "unreadable"
+    return None if os.access(path, os.R_OK) else _UNREADABLE

@@ -14,6 +14,7 @@ from typing import cast
 
 from ..core import SourceError
 from ..core.files import check_regular, unreadable
+from .formats.reasons import DAMAGED, TOO_LARGE
 
 BOM = b"\xef\xbb\xbf"
 
@@ -56,12 +57,13 @@ def read_whole(path: Path) -> str:
     with reading(path) as file:
         content = file.read(MAX_LINE + 1)
     if len(content) > MAX_LINE:
-        raise SourceError(f"the file has more than {MAX_LINE:,} bytes; split it", path=path)
+        message = f"the file has more than {MAX_LINE:,} bytes; split it"
+        raise SourceError(message, path=path, reason=TOO_LARGE)
     content = content.removeprefix(BOM)
     if (position := content.find(b"\0")) >= 0:
         line = content.count(b"\n", 0, position) + 1
         message = "the line has a NUL byte, like binary data or UTF-16; convert the file to UTF-8"
-        raise SourceError(message, path=path, line=line)
+        raise SourceError(message, path=path, line=line, reason=DAMAGED)
     try:
         return content.decode().replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -70,6 +72,7 @@ def read_whole(path: Path) -> str:
             f"the line is not UTF-8 ({error.reason}); convert the file to UTF-8",
             path=path,
             line=line,
+            reason=DAMAGED,
         ) from None
 
 

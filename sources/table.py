@@ -30,7 +30,7 @@ def read_table_documents(
     """
     rows = _rows(path, on_error)
     header_line, header = next(rows, (1, []))
-    _check_header(header, fields, path, header_line)
+    check_header(header, fields, path, header_line)
     for line, cells in rows:
         try:
             if len(cells) != len(header):
@@ -103,7 +103,13 @@ class _Lines:
         return line.decode(errors="surrogateescape")
 
 
-def _check_header(header: list[str], fields: FieldNames, path: Path, line: int) -> None:
+def check_header(
+    header: list[str], fields: FieldNames, path: Path, line: int | None = None
+) -> None:
+    """Raise SourceError if columns have equal names, or if a column that `fields` names is missing.
+
+    line: line of the header in the file, if it has one.
+    """
     columns = ", ".join(header) or "none"
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:

@@ -106,7 +106,7 @@ def make_result(
     complete, total, warnings = (
         fused.complete,
         len(fused.numbers),
-        [*encoded.query.warnings, *fused.warnings],
+        [*encoded.plan.warnings, *encoded.query.warnings, *fused.warnings],
     )
     if reordered is not None:
         complete = complete and reordered.complete

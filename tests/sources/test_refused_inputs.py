@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from twindex.core import SourceError
-from twindex.sources import FieldNames, json_array, lines, read_documents, survey
+from twindex.sources import FieldNames, count_documents, json_array, lines, read_documents, survey
 from twindex.sources.folder import walk
 
 
@@ -34,7 +34,7 @@ def test_pipes_and_devices_are_refused_at_once(tmp_path: Path) -> None:
     assert [document.id for document in read_documents(tmp_path)] == ["a.txt"]
     assert survey([tmp_path]).left_out == {
         "device": {".txt": 1},
-        "of another kind": {".jsonl": 1},
+        "with records": {".jsonl": 1},
     }
 
 
@@ -78,7 +78,7 @@ def test_binary_file_is_named(tmp_path: Path) -> None:
 
 
 def test_survey_counts_by_kind_and_reason(tmp_path: Path) -> None:
-    for name in ("a.md", "b/c.MD", "b/d.txt", "e.pdf", "b/f.pdf", "g", ".hidden", ".git/x.md"):
+    for name in ("a.md", "b/c.MD", "b/d.txt", "e.png", "b/f.png", "g", ".hidden", ".git/x.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("text")
     (tmp_path / "elsewhere").symlink_to(tmp_path / "b")
@@ -86,15 +86,36 @@ def test_survey_counts_by_kind_and_reason(tmp_path: Path) -> None:
     found = survey([tmp_path])
     assert found.read == {".md": 2, ".txt": 1}
     assert found.left_out == {
+        "broken or endless link": {".txt": 1},
         "hidden": {"none": 1, "folder": 1},
         "link to a folder": {"folder": 1},
-        "of another kind": {".pdf": 2, "none": 1},
-        "unreadable": {".txt": 1},
+        "of another kind": {".png": 2, "none": 1},
     }
     assert found.lost == 5
     assert len(found.examples) == 3
     read = {document.id for document in read_documents(tmp_path)}
     assert read == {"a.md", "b/c.MD", "b/d.txt"}
+
+
+def test_excluded_files_and_folders_are_skipped(tmp_path: Path) -> None:
+    for name in (
+        "a.md",
+        "node_modules/b.js",
+        "x/node_modules/c.js",
+        "d.min.js",
+        "x/e.md",
+        "x/f.md",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    exclude = ("node_modules", "*.min.js", "x/e.*")
+    found = survey([tmp_path], exclude=exclude)
+    assert found.read == {".md": 2}
+    assert found.left_out == {"excluded": {"folder": 2, ".js": 1, ".md": 1}}
+    assert found.lost == 0
+    read = [document.id for document in read_documents(tmp_path, exclude=exclude)]
+    assert read == ["a.md", "x/f.md"]
+    assert count_documents([tmp_path], exclude) == 2
 
 
 # Named fields
@@ -292,10 +313,13 @@ def test_large_file_is_skipped_with_reason(tmp_path: Path) -> None:
         file.truncate(lines.MAX_LINE + 1)
     with (tmp_path / "largest.md").open("wb") as file:
         file.truncate(lines.MAX_LINE)
-    found = survey([tmp_path])
-    assert found.left_out == {"over 67,108,864 bytes": {".md": 1}}
-    assert found.examples == (tmp_path / "huge.md",)
-    assert found.read == {".txt": 1, ".md": 1}
+    errors: list[SourceError] = []
+    read = [document.id for document in read_documents(tmp_path, on_error=errors.append)]
+    assert read == ["a.txt"]
+    assert [(error.path.name, error.reason) for error in errors] == [
+        ("huge.md", "too large"),
+        ("largest.md", "damaged"),  # It has only NUL bytes.
+    ]
 
 
 @pytest.mark.slow

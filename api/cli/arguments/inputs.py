@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,16 @@ from ....core import InvalidInputError, Qrels, Query, SourceError
 from ....sources import (
     CheckedDocuments,
     FieldNames,
+    Limits,
     count_documents,
     holds_records,
     read_documents,
     read_qrels,
     read_queries,
+    read_vectors,
     survey,
+    walk,
+    with_vectors,
 )
 from ...figures import counted
 from ...serving.settings import option
@@ -34,9 +40,11 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "documents",
         "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
         "fields become metadata), CSV or TSV with a header, .json with one array,\n"
-        "each also as .gz. Also .txt and .md files, and folders of such files;\n"
-        "other files in a folder are skipped. `-` reads JSON lines from standard\n"
-        "input.",
+        "each also as .gz; Parquet and Arrow. Each other file is one document:\n"
+        "text, Markdown, HTML, PDF, .docx, .pptx, .xlsx, EPUB and source code.\n"
+        "Archives (.zip, .tar, .gz) stand for their files, and folders for the\n"
+        "files in them; a folder in BEIR's layout for its corpus. `-` reads JSON\n"
+        "lines from standard input. irds:NAME is a data set of ir_datasets.",
     )
     group.add_argument(
         "--documents",
@@ -49,8 +57,30 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strict",
         action="store_true",
-        help="stop at the first invalid record, or if a folder contains files other than documents "
-        "and hidden files (default: skip and report)",
+        help="stop at the first invalid record or unreadable file, or if a folder contains files "
+        "other than documents and hidden files (default: skip and report)",
+    )
+    group.add_argument(
+        "--exclude",
+        type=_names,
+        default=(),
+        metavar="PATTERN,...",
+        help="files and folders to skip in folders, by name or by path, e.g. node_modules,*.min.js",
+    )
+    group.add_argument(
+        "--skipped",
+        type=Path,
+        metavar="FILE",
+        help="write every file and record that is not indexed, with the reason, to this file as "
+        "JSON lines",
+    )
+    group.add_argument(
+        "--file-limits",
+        type=_limits,
+        default=Limits(),
+        metavar="NAME=N,...",
+        help="what one file, or one archive with its files, may cost; values may end with KB, MB "
+        f"or GB (default: {Limits()})",
     )
     names = FieldNames()
     group.add_argument(
@@ -76,6 +106,47 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help="metadata fields whose text is read as a number",
     )
+
+
+def add_vectors(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name vectors of the documents."""
+    group = parser.add_argument_group("vectors that you bring")
+    group.add_argument(
+        "--vectors",
+        action="append",
+        default=[],
+        type=parse_vectors,
+        metavar="LEG=FILE",
+        help="vectors of the documents for a leg, row n for document n: .npy, .jsonl, or .parquet "
+        "with a column of lists (FILE.parquet:COLUMN); may be repeated. Implies --strict",
+    )
+    group.add_argument(
+        "--vector-fields",
+        type=parse_vector_fields,
+        metavar="LEG=NAME,...",
+        help="fields or columns of the documents with their vectors for legs",
+    )
+
+
+def parse_vectors(text: str) -> tuple[str, str]:
+    """Parse `dense=embeddings.npy` into ("dense", "embeddings.npy")."""
+    leg, _, file = text.partition("=")
+    if not leg or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LEG=FILE, as in dense=embeddings.npy")
+    return leg, file
+
+
+def parse_vector_fields(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse `dense=embedding,sparse=weights` into (("dense", "embedding"), ...)."""
+    found = []
+    for item in text.split(","):
+        leg, _, field = item.strip().partition("=")
+        if not leg or not field:
+            raise argparse.ArgumentTypeError(
+                f"{item.strip()!r} is not LEG=NAME, as in dense=embedding"
+            )
+        found.append((leg, field))
+    return tuple(found)
 
 
 def add_judged(parser: argparse.ArgumentParser) -> None:
@@ -114,13 +185,28 @@ class Inputs:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.paths: list[Path] = arguments.documents
         self.fields = _field_names(arguments)
-        self.strict: bool = arguments.strict
+        given_vectors = getattr(arguments, "vectors", [])
+        self._vectors: dict[str, str] = dict(given_vectors)
+        if len(self._vectors) < len(given_vectors):
+            raise InvalidInputError("names a leg twice", field="--vectors")
+        # A skipped record would shift the rows of all later documents.
+        self.strict: bool = arguments.strict or bool(self._vectors)
+        self._exclude: tuple[str, ...] = arguments.exclude
         self.skipped = 0
+        self.reasons: Counter[str] = Counter()
         self._shown: list[SourceError] = []
-        self.survey = survey(self.paths)
+        self._list: _SkippedList | None = None
+        if arguments.skipped:
+            self._list = _SkippedList(arguments.skipped, self.paths, self._exclude)
+        self.survey = survey(self.paths, exclude=self._exclude)
         # Opening the files raises an error here for those that cannot be read.
         self._documents = read_documents(
-            self.paths, fields=self.fields, on_error=None if self.strict else self._skip
+            self.paths,
+            fields=self.fields,
+            on_error=None if self.strict else self._skip,
+            limits=arguments.file_limits,
+            allow_download=arguments.allow_download,
+            exclude=self._exclude,
         )
 
         if self.strict and self.survey.lost:
@@ -134,6 +220,7 @@ class Inputs:
         """Return the numbers of skipped records, read files and skipped files, for JSON reports."""
         return {
             "skipped": self.skipped,
+            "reasons": dict(self.reasons.most_common()),
             "files": {"read": self.survey.read, "left_out": self.survey.left_out},
         }
 
@@ -151,7 +238,7 @@ class Inputs:
 
     def total(self) -> int | None:
         """Return the estimated number of documents, for a progress bar; None if unknown."""
-        return count_documents(self.paths)
+        return count_documents(self.paths, self._exclude)
 
     def documents(self) -> CheckedDocuments:
         """Return an iterator over the documents. Call it once.
@@ -163,7 +250,11 @@ class Inputs:
             self.report()
             named = ", ".join(map(str, self.paths[:3]))
             raise InvalidInputError(f"no valid document in {named}", field="--documents")
-        return CheckedDocuments(itertools.chain([first], self._documents))
+        documents = CheckedDocuments(itertools.chain([first], self._documents))
+        if not self._vectors:
+            return documents
+        rows = {leg: read_vectors(file) for leg, file in self._vectors.items()}
+        return with_vectors(documents, rows)
 
     def report(self) -> None:
         """Print on standard error the files that were not read and the first skipped records."""
@@ -171,17 +262,60 @@ class Inputs:
         for error in self._shown:
             print(f"twindex: skipped: {error}", file=sys.stderr)
         if self.skipped > len(self._shown):
-            print(f"twindex: skipped: ... {self.skipped} records in total", file=sys.stderr)
+            reasons = ", ".join(f"{count} {why}" for why, count in self.reasons.most_common())
+            total = f"{self.skipped} records in total ({reasons})"
+            print(f"twindex: skipped: ... {total}", file=sys.stderr)
 
     def _skip(self, error: SourceError) -> None:
         self.skipped += 1
+        self.reasons[error.reason] += 1
+        if self._list is not None:
+            self._list.add(error)
         if len(self._shown) < SHOWN:
             self._shown.append(error)
 
 
+class _SkippedList:
+    """A file of JSON lines that names everything that is not indexed, and why."""
+
+    def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
+        self._path = path
+        folders = [one for one in sources if one.is_dir() and not holds_records(one)]
+        skipped = (
+            {"path": str(found), "reason": reason}
+            for folder in folders
+            for found, reason in walk(folder, exclude)
+            if reason is not None
+        )
+        self._write("w", skipped)
+
+    def add(self, error: SourceError) -> None:
+        place = {"line": error.line, "field": error.field}
+        place = {name: value for name, value in place.items() if value is not None}
+        what = {"reason": error.reason, "message": error.message}
+        self._write("a", [{"path": str(error.path), **place, **what}])
+
+    def _write(self, mode: str, lines: Iterable[Mapping[str, object]]) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in lines)
+        except OSError as error:
+            message = f"cannot write {self._path}: {error.strerror}"
+            raise InvalidInputError(message, field="--skipped") from None
+
+
+def _limits(text: str) -> Limits:
+    try:
+        return Limits.parse(text)
+    except InvalidInputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _field_names(arguments: argparse.Namespace) -> FieldNames:
     names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
+    vectors = getattr(arguments, "vector_fields", None)
     named = [option(name) for name in given(arguments, names)]
+    named += [] if vectors is None else ["--vector-fields"]
     if named and not any(holds_records(path) for path in arguments.documents):
         raise InvalidInputError("requires JSON lines or a table in --documents", field=named[0])
     defaults = FieldNames()
@@ -191,6 +325,7 @@ def _field_names(arguments: argparse.Namespace) -> FieldNames:
         text=arguments.text_field or defaults.text,
         metadata=_names(arguments.metadata_fields) or defaults.metadata,
         numeric=_names(arguments.numeric_fields),
+        vectors=vectors or (),
     )
 
 

@@ -19,7 +19,7 @@ from ..arguments.common import (
     share_cores,
 )
 from ..arguments.configuration import add_configuration, configuration
-from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.inputs import Inputs, add_inputs, add_vectors
 from ..terminal import model_usage, note, print_json, print_skipped
 
 INTERRUPTED = (
@@ -33,6 +33,7 @@ EXAMPLE = "twindex build my-index --documents corpus.jsonl.gz --language en --me
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_inputs(parser)
+    add_vectors(parser)
     add_configuration(parser)
     parser.add_argument(
         "--memory-budget",

@@ -169,7 +169,7 @@ def test_an_unknown_kind_of_encoder_is_rejected(tmp_path: Path, wrong: str) -> N
     file = tmp_path / "c.toml"
     file.write_text(f'[legs.dense]\nkind = "dense"\nencoder = {wrong}\n')
     with pytest.raises(
-        SourceError, match='whose kind is "dense", "promptreps" or "late"'
+        SourceError, match='whose kind is "dense", "promptreps", "late", "external" or "pair"'
     ) as caught:
         configured("--config", str(file))
     assert caught.value.field == "legs.dense.encoder"

@@ -1,0 +1,251 @@
+"""Reads one file of a folder as documents: text, rich formats and archives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Any
+
+from ..core import Document, InvalidInputError, SourceError
+from ..core.files import unreadable
+from .document import parse_document
+from .errors import OnError, report
+from .formats import Converter, Format, Limits, UnreadableError, format_of
+from .formats.content import checked_format
+from .formats.converted import Unpacked
+from .formats.kinds import MARKDOWN, PDF, PLAIN, SHEETS
+from .formats.limits import DEFAULT_LIMITS
+from .formats.reasons import EMPTY, LIMIT, OTHER_KIND, TOO_LARGE
+from .lines import read_whole
+from .markdown import split_front_matter
+from .structure import first_heading
+
+
+class FileReader:
+    """Reads files of all known formats. Use it as a context manager, or call `close`.
+
+    Text is read in this process. Everything else is converted in another process, within `limits`,
+    so that a hostile file costs its own documents only. That process is started when it is needed,
+    and serves all files.
+
+        with FileReader() as reader:
+            for document in reader.read(Path("notes/report.pdf"), "report.pdf"):
+                print(document.title)
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._converter = Converter(limits)
+
+    @property
+    def peak_bytes(self) -> int:
+        """Largest memory of the process that converts files, so far."""
+        return self._converter.peak_bytes
+
+    def read(
+        self, path: Path, name: str | None = None, on_error: OnError | None = None
+    ) -> Iterator[Document]:
+        """Yield the documents of a file: one, none, or those of an archive's files.
+
+        name: path of the file relative to the folder that the caller named, with slashes. None: the
+            name of the file.
+
+        What cannot be read is passed to `on_error` as SourceError, whose `reason` is one of a few
+        words. Without `on_error`, it is raised.
+
+        The fields of a document are:
+
+        id:    `name`. For a file in an archive, `name` and the path in the archive.
+        title: title in the file, or else its first heading, or else its name.
+        text:  the text without front matter. Rich formats become Markdown, with a form feed between
+               pages or slides.
+        metadata: `path` (the id), `type` (the media type), `modified` (time in UTC; for a file in
+               an archive, that of the archive) and what the file says about itself, such as
+               `author`, `created`, `language` and `pages`. Front matter of Markdown is added, and
+               replaces fields of the same name.
+        """
+        name = path.name if name is None else name
+        try:
+            modified = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
+        except OSError as error:
+            report(unreadable(path, error), on_error)
+            return
+        except (ValueError, OverflowError):  # A time that no calendar has.
+            modified = datetime.fromtimestamp(0, UTC)
+        time = modified.isoformat().replace("+00:00", "Z")
+        budget = _Budget(self.limits.members, self.limits.expanded)
+        yield from self._read(_File(path, name, path, time), budget, on_error)
+
+    def close(self) -> None:
+        """End the process that converts files, if there is one."""
+        self._converter.close()
+
+    def __enter__(self) -> FileReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read(self, file: _File, budget: _Budget, on_error: OnError | None) -> Iterator[Document]:
+        try:
+            format_ = self._format(file)
+            if format_.archive:
+                folder, unpacked = self._unpacked(file, format_, budget)
+            else:
+                document = _document(file, format_, self._fields(file, format_))
+        except SourceError as error:
+            error.path = file.shown
+            report(error, on_error)
+        except UnreadableError as error:
+            report(SourceError(error.message, path=file.shown, reason=error.reason), on_error)
+        except OSError as error:
+            report(unreadable(file.shown, error), on_error)
+        except InvalidInputError as error:
+            report(SourceError(error.message, path=file.shown, field=error.field), on_error)
+        else:
+            if not format_.archive:
+                yield document
+                return
+            with folder as place:
+                yield from self._members(file, Path(place), unpacked, budget, on_error)
+
+    def _fields(self, file: _File, format_: Format) -> dict[str, Any]:
+        """Return the title, text and metadata of a file that is no archive."""
+        if format_.reader is None:
+            return _text_fields(file, format_)
+        converted = self._converter.convert(file.path, format_)
+        if not converted.text.strip():
+            raise UnreadableError(EMPTY, "has no text")
+        # The first heading may be "1 Introduction" or "Sheet1".
+        headed = "" if format_ in (PDF, SHEETS) else first_heading(converted.text)
+        return {
+            "title": converted.title or headed,
+            "text": converted.text,
+            "metadata": converted.metadata,
+        }
+
+    def _format(self, file: _File) -> Format:
+        promised = format_of(file.kind)
+        if promised is None:
+            raise UnreadableError(OTHER_KIND, "the type of the file is not supported")
+        size = file.path.stat().st_size
+        if not size:
+            raise UnreadableError(EMPTY, "the file is empty")
+        if size > self.limits.bytes:
+            message = f"has {size:,} bytes, but the limit `bytes` is {self.limits.bytes:,}"
+            raise UnreadableError(TOO_LARGE, message)
+        return checked_format(file.path, promised)
+
+    def _unpacked(
+        self, file: _File, format_: Format, budget: _Budget
+    ) -> tuple[TemporaryDirectory[str], Unpacked]:
+        """Unpack an archive into a temporary folder."""
+        if file.depth >= self.limits.depth:
+            message = f"is inside {file.depth} archives; unpack it, or raise the limit `depth`"
+            raise UnreadableError(LIMIT, message)
+        limits = replace(self.limits, members=budget.members, expanded=budget.expanded)
+        folder = TemporaryDirectory(prefix="twindex-")
+        try:
+            unpacked = self._converter.unpack(file.path, Path(folder.name), format_, limits)
+        except BaseException:
+            folder.cleanup()
+            raise
+        if not unpacked.members and not unpacked.skipped:
+            folder.cleanup()
+            raise UnreadableError(EMPTY, "has no files, or only hidden files")
+        budget.take(len(unpacked.members), unpacked.expanded)
+        return folder, unpacked
+
+    def _members(
+        self,
+        file: _File,
+        folder: Path,
+        unpacked: Unpacked,
+        budget: _Budget,
+        on_error: OnError | None,
+    ) -> Iterator[Document]:
+        for skipped in unpacked.skipped:
+            where = file.member(skipped.name, file.path).shown
+            report(SourceError(skipped.message, path=where, reason=skipped.reason), on_error)
+        for member in sorted(unpacked.members, key=lambda one: one.name):
+            inner = file.member(member.name, folder / member.file)
+            yield from self._read(inner, budget, on_error)
+            inner.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file to read.
+
+    path:  where its bytes are. name: its name as a document id. shown: its path for errors.
+    depth: number of archives around it.
+    layers: number of gzip layers that were removed.
+    """
+
+    path: Path
+    name: str
+    shown: Path
+    modified: str
+    depth: int = 0
+    layers: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Name that says the format. A compressed file has that of its content."""
+        name = PurePosixPath(self.name).name
+        return name[: len(name) - self.layers * len(".gz")]
+
+    def member(self, name: str, path: Path) -> _File:
+        """Return a file of this archive. name: "" for the content of a compressed file."""
+        if not name:
+            return replace(self, path=path, depth=self.depth + 1, layers=self.layers + 1)
+        return _File(path, f"{self.name}/{name}", self.shown / name, self.modified, self.depth + 1)
+
+
+class _Budget:
+    """What an archive and the archives in it may still cost. At least 1, as in Limits."""
+
+    def __init__(self, members: int, expanded: int) -> None:
+        self.members = members
+        self.expanded = expanded
+
+    def take(self, members: int, expanded: int) -> None:
+        self.members = max(1, self.members - members)
+        self.expanded = max(1, self.expanded - expanded)
+
+
+def _text_fields(file: _File, format_: Format) -> dict[str, Any]:
+    """Return the title, text and metadata of a text file."""
+    text = read_whole(file.path)
+    title: object = ""
+    metadata: dict[str, Any] = {}
+    if format_ is MARKDOWN:
+        metadata, text = split_front_matter(text)
+        title = metadata.pop("title", None)
+        title = first_heading(text) if title is None else str(title)
+    elif format_ is not PLAIN:
+        title = PurePosixPath(file.kind).name
+    if not text.strip() and not metadata and not title:
+        raise UnreadableError(EMPTY, "has no text")
+    return {"title": title, "text": text, "metadata": metadata}
+
+
+def _document(file: _File, format_: Format, value: dict[str, Any]) -> Document:
+    own = {"path": file.name, "type": format_.media_type, "modified": file.modified}
+    return parse_document(
+        {
+            "id": file.name,
+            "title": value["title"] or PurePosixPath(file.kind).stem,
+            "text": value["text"],
+            "metadata": {**own, **value["metadata"]},
+        }
+    )

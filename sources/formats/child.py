@@ -1,0 +1,132 @@
+"""The process that converts files. It serves one request after the other until its input ends.
+
+A message is a length of 8 bytes and a JSON object. Requests come on standard input. Replies go to
+what was standard output at the start; what libraries print is thrown away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import struct
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from .kinds import Format, register_format
+from .limits import Limits
+from .reasons import DAMAGED, LIMIT, TOO_LARGE, UnreadableError
+
+LENGTH = struct.Struct("<Q")
+GRACE = 10
+"""Seconds after `Limits.seconds` at which the system ends a process whose parent has gone."""
+MEMORY = "needs more than {:,} bytes of memory; raise the limit `memory`"
+
+
+def main() -> None:
+    """Serve requests until standard input ends."""
+    requests = os.fdopen(os.dup(0), "rb")
+    replies = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+    _follow_parent()
+    _send(replies, {"ready": True})
+    limits = Limits()
+    while request := _receive(requests):
+        if (wanted := Limits(**request["limits"])) != limits or not request["number"]:
+            limits = wanted
+            _limit(resource.RLIMIT_AS, limits.memory)
+            _limit(resource.RLIMIT_FSIZE, limits.expanded)
+        _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.seconds + GRACE)
+        _send(replies, {**_answer(request, limits), "peak": _peak_bytes()})
+
+
+def _answer(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    try:
+        module, _, name = request["reader"].partition(":")
+        function = getattr(import_module(module), name)
+        path = Path(request["path"])
+        for known in request["plug_ins"]:  # Members of archives may have these formats.
+            register_format(Format(**{**known, "suffixes": tuple(known["suffixes"])}))
+        if into := request["into"]:
+            return asdict(function(path, Path(into), limits))
+        converted = function(path, limits)
+        if len(converted.text) > limits.characters:
+            raise UnreadableError(
+                TOO_LARGE,
+                f"has {len(converted.text):,} characters of text, but the limit is "
+                f"{limits.characters:,}; split the file, or raise the limit `characters`",
+            )
+        return asdict(converted)
+    except UnreadableError as error:
+        return {"reason": error.reason, "message": error.message}
+    except MemoryError:
+        return {"reason": LIMIT, "message": MEMORY.format(limits.memory), "exhausted": True}
+    except RecursionError:
+        return {"reason": LIMIT, "message": "is nested too deeply; simplify the file"}
+    except Exception as error:  # noqa: BLE001  Libraries raise anything for damaged files.
+        named = f"{type(error).__name__}: {error}"[:200]
+        message = f"cannot be read ({named}); open it in its program and save it again"
+        return {"reason": DAMAGED, "message": message}
+
+
+def _receive(requests: BinaryIO) -> dict[str, Any] | None:
+    head = requests.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    request: dict[str, Any] = json.loads(requests.read(LENGTH.unpack(head)[0]))
+    return request
+
+
+def _send(replies: BinaryIO, reply: dict[str, Any]) -> None:
+    content = orjson.dumps(_valid(reply))
+    replies.write(LENGTH.pack(len(content)))
+    replies.write(content)
+    replies.flush()
+
+
+def _valid(value: Any) -> Any:
+    """Return a JSON value without lone surrogates, which texts of damaged files may contain."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_valid(key): _valid(item) for key, item in value.items()}
+    return [_valid(item) for item in value] if isinstance(value, list) else value
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set a limit of the operating system. Some systems do not support all of them."""
+    _, hard = resource.getrlimit(kind)
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(kind, (value, hard))
+
+
+def _peak_bytes() -> int:
+    """Return the peak memory of this process. On Linux, ru_maxrss may be that of the parent."""
+    with suppress(OSError), open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _follow_parent() -> None:
+    """End this process when its parent has ended, also in the middle of a file."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

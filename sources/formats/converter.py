@@ -1,0 +1,195 @@
+"""Converts files in another process, within limits of memory and time."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+import orjson
+
+from ...core import StorageError
+from .child import LENGTH, MEMORY
+from .converted import Converted, Member, Skipped, Unpacked
+from .kinds import Format, plug_ins
+from .limits import DEFAULT_LIMITS, Limits
+from .reasons import DAMAGED, EXTRA, LIMIT, UnreadableError
+
+_START_SECONDS = 120
+_PIECE = 1 << 20
+_COMMAND = "from twindex.sources.formats.child import main; main()"
+
+
+class Converter:
+    """A process that converts files one by one. It is started when it is first needed.
+
+    A file that exceeds a limit, or that crashes its reader, costs only its own conversion: the
+    process is ended, and the next file starts another. Not thread-safe. Use it as a context
+    manager, or call `close`.
+
+        with Converter() as converter:
+            text = converter.convert(Path("report.pdf"), PDF).text
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self.peak_bytes = 0
+        """Largest memory of a process so far, in bytes."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._number = 0
+
+    def convert(self, path: Path, kind: Format) -> Converted:
+        """Return the text of a file. Raises UnreadableError with the reason if there is none."""
+        return Converted(**self._ask(path, kind, self.limits))
+
+    def unpack(self, path: Path, into: Path, kind: Format, limits: Limits) -> Unpacked:
+        """Write the files of an archive that have a known format into the empty folder `into`.
+
+        Raises UnreadableError with the reason if the archive cannot be read.
+        """
+        reply = self._ask(path, kind, limits, into)
+        return Unpacked(
+            [Member(**one) for one in reply["members"]],
+            [Skipped(**one) for one in reply["skipped"]],
+            reply["expanded"],
+        )
+
+    def close(self) -> None:
+        """End the process, if there is one. It can be started again."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+            process.wait()
+
+    def __enter__(self) -> Converter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(
+        self,
+        path: Path,
+        kind: Format,
+        limits: Limits,
+        into: Path | None = None,
+    ) -> dict[str, Any]:
+        if kind.package is not None and find_spec(kind.package) is None:
+            install = f"pip install 'twindex[{kind.extra}]'"
+            raise UnreadableError(EXTRA, f"requires {kind.package}: {install}")
+        request = {
+            "path": str(path.absolute()),
+            "reader": kind.reader,
+            "limits": asdict(limits),
+            "number": self._number,
+            "into": str(into) if into else None,
+            "plug_ins": [asdict(one) for one in plug_ins()],
+        }
+        try:
+            process = self._started()
+            self._number += 1
+            assert process.stdin is not None
+            content = json.dumps(request).encode()
+            with suppress(BrokenPipeError):  # The missing reply tells more.
+                process.stdin.write(LENGTH.pack(len(content)) + content)
+                process.stdin.flush()
+            reply = self._receive(process, limits.seconds)
+        except BaseException:
+            self.close()  # The process may still be at work.
+            raise
+        peak = reply.pop("peak")
+        self.peak_bytes = max(self.peak_bytes, peak)
+        if peak > limits.memory // 2 or reply.pop("exhausted", False):
+            self.close()  # The next file gets all of the memory.
+        if "reason" in reply:
+            raise UnreadableError(reply["reason"], reply["message"])
+        return reply
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            environment = {
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "OPENBLAS_NUM_THREADS": "1",
+                "MALLOC_ARENA_MAX": "2",
+            }
+            self._process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-c", _COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                start_new_session=True,  # Ctrl-C ends this process, which ends the other.
+            )
+            self._number = 0
+            try:
+                self._receive(self._process, _START_SECONDS)
+            except UnreadableError as error:
+                message = f"the process that converts files does not start: {error.message}"
+                raise StorageError(message) from None
+        return self._process
+
+    def _receive(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
+        """Return the next reply. Raises UnreadableError if it is not there within `seconds`."""
+        until = time.monotonic() + seconds
+        assert process.stdout is not None
+        head = self._read(process, process.stdout, LENGTH.size, until, seconds)
+        size = LENGTH.unpack(head)[0]
+        if size > 16 * self.limits.characters + (64 << 20):
+            raise UnreadableError(DAMAGED, "its reader sent an invalid reply")
+        reply: dict[str, Any] = orjson.loads(
+            self._read(process, process.stdout, size, until, seconds)
+        )
+        return reply
+
+    def _read(
+        self,
+        process: subprocess.Popen[bytes],
+        stream: IO[bytes],
+        size: int,
+        until: float,
+        seconds: float,
+    ) -> bytes:
+        content = bytearray()
+        waiting = select.poll()
+        waiting.register(stream, select.POLLIN)
+        while len(content) < size:
+            left = until - time.monotonic()
+            if left <= 0 or not waiting.poll(left * 1e3):
+                message = f"takes more than {seconds:g} seconds; raise the limit `seconds`"
+                raise UnreadableError(LIMIT, message)
+            piece = os.read(stream.fileno(), min(_PIECE, size - len(content)))
+            if not piece:
+                raise self._crash(process.wait())
+            content += piece
+        return bytes(content)
+
+    def _crash(self, status: int) -> UnreadableError:
+        if -status == signal.SIGKILL:
+            return UnreadableError(LIMIT, "its reader was killed; the machine may lack memory")
+        if -status in (signal.SIGABRT, signal.SIGTRAP, signal.SIGILL):  # Of failed allocations.
+            return UnreadableError(
+                LIMIT,
+                "its reader stopped; the file is damaged, or " + MEMORY.format(self.limits.memory),
+            )
+        name = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return UnreadableError(DAMAGED, f"its reader crashed ({name}); save the file again")
