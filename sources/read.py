@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..core import Document, SourceError
 from ..core.files import check_regular
-from .arrow import count_rows, read_arrow_documents
 from .document import CheckedDocuments
 from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
@@ -16,10 +15,11 @@ from .files import FileReader
 from .folder import known_files, read_folder_documents
 from .formats.kinds import ARROW_SUFFIXES, RECORD_SUFFIXES, TABLE_SUFFIXES, format_of, suffixes
 from .formats.limits import DEFAULT_LIMITS, Limits
-from .jsonl import read_jsonl_documents
 from .lines import PIPE, STDIN, plain_suffix, read_lines
 from .named_datasets import PREFIX, count_named, is_named, read_named_documents
-from .table import read_table_documents
+from .records.arrow import count_rows, read_arrow_documents
+from .records.jsonl import read_jsonl_documents
+from .records.table import read_table_documents
 
 _BEIR = frozenset({"queries.jsonl", "queries.jsonl.gz", "qrels"})
 

@@ -14,7 +14,7 @@ import orjson
 from ...core import Document, InvalidInputError, Usage, WriteReport, add_usages
 from ...search import Collection
 from ...sources import CheckedDocuments, parse_document
-from ...sources.exact_json import parse_json
+from ...sources.records.exact_json import parse_json
 
 BATCH = 256
 """Maximum number of lines in a batch. A job can be continued after each batch."""

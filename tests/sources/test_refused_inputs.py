@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from twindex.core import SourceError
-from twindex.sources import FieldNames, count_documents, json_array, lines, read_documents, survey
+from twindex.sources import FieldNames, count_documents, lines, read_documents, survey
 from twindex.sources.folder import walk
+from twindex.sources.records import json_array
 
 
 @pytest.mark.timeout(20)
@@ -344,7 +345,7 @@ def test_abandoned_walk_leaves_no_folder_open(tmp_path: Path) -> None:
 
 
 def test_large_row_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twindex.sources.table.MAX_ROW", 1_000)
+    monkeypatch.setattr("twindex.sources.records.table.MAX_ROW", 1_000)
     path = tmp_path / "c.csv"
     fits = ",".join(['"\n"'] * 200)  # 800 bytes and more
     row = ",".join(['"\n"'] * 400)
