@@ -34,11 +34,11 @@ def _projection(value: Any) -> Any:
     kind, _, amount = value.partition(":")
     if not amount:
         return {"kind": kind}
+    field, read = ("share", float) if "." in amount else ("dimensions", int)
     try:
-        number = {"share": float(amount)} if "." in amount else {"dimensions": int(amount)}
+        return {"kind": kind, field: read(amount)}
     except ValueError:
-        number = {"dimensions": amount}  # The configuration refuses it.
-    return {"kind": kind, **number}
+        return {"kind": kind, field: amount}  # The configuration refuses it.
 
 
 Index = Annotated[IndexConfig, OneOf(STRUCTURES), BeforeValidator(_kind)]
