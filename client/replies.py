@@ -120,6 +120,7 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
         generation=value["index"]["version"],
         usage=_usage(value.get("usage")),
         query_terms=None if terms is None else _top_terms(terms),
+        query_languages=value.get("query_languages"),
         rerank=_rerank_report(value.get("rerank")),
     )
 

@@ -15,8 +15,9 @@ from .config import ENCODERS, EncoderConfig, EncoderLoader
 from .dense.config import DenseEncoderConfig
 from .late.config import LateEncoderConfig, LateFields
 from .late.vectors import TokenEncoder
-from .lexical.config import AnalyzerConfig
+from .lexical.config import AnalyzerConfig, detects_languages
 from .lexical.encoder import LexicalEncoder, Token
+from .lexical.multilingual import Languages, MultilingualEncoder, load_analyzer
 from .loading import load_encoder, load_tilde_encoder, load_token_encoder
 from .passages.config import PassageConfig
 from .passages.passages import split_passages
@@ -47,9 +48,11 @@ __all__ = [
     "FakeSparseEncoder",
     "FakeTildeEncoder",
     "Gives",
+    "Languages",
     "LateEncoderConfig",
     "LateFields",
     "LexicalEncoder",
+    "MultilingualEncoder",
     "PassageConfig",
     "PromptRepsEncoder",
     "PromptRepsEncoderConfig",
@@ -60,6 +63,8 @@ __all__ = [
     "TokenEncoder",
     "TokenReader",
     "counted_by_words",
+    "detects_languages",
+    "load_analyzer",
     "load_encoder",
     "load_tilde_encoder",
     "load_token_encoder",

@@ -131,6 +131,8 @@ class SearchRequest(Config):
     """A search request.
 
     query:   query text. The encoder of each leg encodes it.
+    language: language of the query text, for lexical legs that detect languages: an ISO 639-1 code
+             such as "de", or "none". None = detected among the languages of the collection.
     vectors: query vectors of dense legs, used instead of the text: {leg: [float, ...]}.
     legs:    legs that run; a name is short for {"name": name}. Empty = every leg of the collection
              whose role is not "rerank", each with weight 1; without `query`, the legs in
@@ -154,6 +156,7 @@ class SearchRequest(Config):
     """
 
     query: str | None = None
+    language: str | None = None
     vectors: dict[str, list[float]] = Field(default_factory=dict)
     legs: tuple[
         Annotated[LegRequest, BeforeValidator(_parse_leg, json_schema_input_type=LegRequest | str)],

@@ -9,7 +9,14 @@ from functools import partial
 from typing import Protocol
 
 from ...core import Document, InvalidInputError, Representation, Usage, add_usages
-from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
+from ...encoders import (
+    Encoder,
+    EncoderConfig,
+    MultilingualEncoder,
+    TokenReader,
+    split_by_tokens,
+    split_passages,
+)
 from ...encoders.passages.passages import MOST_PASSAGES
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import checked_documents
@@ -91,7 +98,7 @@ def encode(
     usage: Usage | None = None
     for key, names in encoders.groups().items():
         report = None if advance is None else partial(advance, key, of=len(texts))
-        found = encoders[names[0]].encode(texts, role="document", advance=report)
+        found = _encoded(encoders[names[0]], cut, texts, report)
         usage = add_usages(usage, found.usage)
         lost = 0 if found.truncated is None else int(found.truncated.sum())
         for name in names:
@@ -99,6 +106,24 @@ def encode(
             if lost:
                 truncated[name] = lost
     return EncodedBatch(cut, legs, truncated, usage)
+
+
+def _encoded(
+    encoder: Encoder,
+    cut: Sequence[EncodedDocument],
+    texts: Sequence[str],
+    advance: Callable[[int], None] | None,
+) -> Representation:
+    """Encode the passages of documents. An encoder of several languages reads each in its own.
+
+    texts: the texts of all passages, in order.
+    """
+    if not isinstance(encoder, MultilingualEncoder):
+        return encoder.encode(texts, role="document", advance=advance)
+    languages = [
+        own for item in cut for own in [(encoder.document_language(item.document),)] * item.count
+    ]
+    return encoder.encode(texts, role="document", advance=advance, languages=languages)
 
 
 def cut_documents(

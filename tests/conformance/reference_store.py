@@ -180,6 +180,11 @@ class ReferenceView:
     def passages(self, passages) -> list:
         return [one.spans[position] for one, position in self._at(passages)]
 
+    def frequencies(self, leg, terms) -> dict[str, int]:
+        self._check(leg)
+        rows = [passage.terms[0] for one in self._stored.values() for passage in one.legs[leg]]
+        return {term: sum(term in row for row in rows) for term in terms}
+
     def names(self, documents) -> dict[int, str]:
         return {number: self._stored[number].document.id for number in documents}
 

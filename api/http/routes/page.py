@@ -138,8 +138,8 @@ def _document(
     opened, _ = served.ready()
     if not name:
         raise NotFoundError("the parameter `id` is missing; add the id of a document")
-    analyzer = analyzer_of(opened)
     found = opened.get(name)
+    analyzer = analyzer_of(opened, found)
     return document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
 
 
