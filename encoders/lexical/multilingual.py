@@ -105,8 +105,9 @@ class MultilingualEncoder:
     ) -> Languages:
         """Return the languages in which a query is analysed.
 
-        language: language of the query; None: detect it among those of the collection. A language
-            with few passages must be detected more clearly.
+        language: language of the query, perhaps with a region, as in "pt-BR"; None: detect it
+            among those of the collection. A language with few passages must be detected more
+            clearly.
         passages: language -> number of passages of the collection.
 
         If the collection has texts without a language, the last one is "none".
@@ -114,7 +115,8 @@ class MultilingualEncoder:
         """
         plain = (NONE,) if passages.get(NONE) else ()
         if language is not None:
-            return (self._checked(language), *(plain if language != NONE else ()))
+            code = self._checked(language)
+            return (code, *(plain if code != NONE else ()))
         present = sorted(code for code, n in passages.items() if n and code != NONE)
         if len(present) > 1:
             found = probabilities(text)
@@ -125,8 +127,9 @@ class MultilingualEncoder:
         return (*present, *plain) or (NONE,)
 
     def _checked(self, language: str) -> str:
-        if language == NONE or language in self.languages:
-            return language
+        code = code_of(language) or language
+        if code == NONE or code in self.languages:
+            return code
         raise InvalidInputError(
             f'must be one of {", ".join(self.languages)}, or "none", got {language!r}',
             field="language",
