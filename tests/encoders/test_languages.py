@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import twindex
 from twindex.core import ConfigError, Document, InvalidInputError
 from twindex.encoders import (
     AnalyzerConfig,
@@ -280,3 +282,13 @@ def test_long_texts_are_detected_by_a_sample() -> None:
     long = "1234 " * 60 + TEXTS["de"] * 100
     assert long[:256] in detection.sample(long)
     assert MultilingualEncoder(AnalyzerConfig(language="auto")).detect(long) == "de"
+
+
+def test_the_page_lists_all_languages() -> None:
+    page = Path(twindex.__file__).parent.joinpath("docs", "languages.md").read_text("utf-8")
+    rows = page.partition("## Known languages")[2].partition("\n\n- ")[0].splitlines()[4:]
+    listed = [re.findall(r"`(\w\w)`", row) for row in rows]
+    stopped, stemmed, pairs = map(set, listed)
+    assert stopped == set(languages.with_stopwords())
+    assert stemmed | stopped == set(languages.stemmed())
+    assert pairs == set(languages.UNSTEMMED)
