@@ -62,6 +62,11 @@ def test_a_request_names_the_language_of_its_query(client, problem):
     page = client.get("/", params={"collection": "two", "q": "das Haus", "explain": "1"}).text
     assert "<mark>Häuser</mark>" in page
     assert "is analysed as: de" in page
+    shown = client.get("/document", params={"collection": "two", "id": "de", "q": "Haus"}).text
+    assert "Analysed as: de" in shown
+    assert "<mark>Häuser</mark>" in shown
+    shown = client.get("/document", params={"collection": "birds", "id": "kiwi"}).text
+    assert "Analysed as" not in shown
 
 
 def test_each_document_is_marked_by_its_own_analyzer(index):
