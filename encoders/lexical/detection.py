@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.metadata import version
+from lzma import LZMAError
 from threading import Lock
 from typing import Any
 
+from ...core import ModelError
 from .languages import same
 
 _HALF = 256
 """Number of characters that are read at the beginning and in the middle of a long text."""
-_CACHED_TEXTS = 4_096
+_CACHED_TEXTS = 256
 _loading = Lock()
 
 
@@ -62,4 +64,10 @@ def _identifier() -> Any:
 def _load() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier  # Reading the model takes a second.
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    try:
+        return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    except (OSError, ValueError, EOFError, LZMAError) as error:
+        raise ModelError(
+            f"the language detector cannot be loaded: {error}. It needs about 70 MB in the folder "
+            "for temporary files (TMPDIR); if there is enough space, install py3langid again"
+        ) from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import twindex
-from twindex.core import ConfigError, Document, InvalidInputError
+from twindex.core import ConfigError, Document, InvalidInputError, ModelError
 from twindex.encoders import (
     AnalyzerConfig,
     LexicalEncoder,
@@ -276,6 +278,28 @@ def test_a_sample_is_short_and_has_the_beginning_and_the_middle(text: str) -> No
         assert len(found) <= 513
         assert text.startswith(found[:256])
         assert found[257:] in text[256:]
+
+
+def test_a_detector_that_cannot_be_loaded_is_named(monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    detection._load.cache_clear()
+    detection._probabilities.cache_clear()
+    with pytest.raises(ModelError, match=r"detector cannot be loaded: No space left .*TMPDIR"):
+        detection.probabilities("a text that no other test has")
+    monkeypatch.undo()
+    assert detection.probabilities("a text that no other test has")
+
+
+def test_threads_share_an_encoder() -> None:
+    encoder = MultilingualEncoder(AnalyzerConfig(language="auto"))
+    texts = [f"{text} {i}" for i in range(20) for text in TEXTS.values()]
+    with ThreadPoolExecutor(8) as pool:
+        rows = list(pool.map(lambda text: encoder.encode([text], role="document").terms, texts))
+    expected = MultilingualEncoder(encoder.config).encode(texts, role="document").terms
+    assert [row[0] for row in rows] == expected
 
 
 def test_long_texts_are_detected_by_a_sample() -> None:
