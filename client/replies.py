@@ -110,7 +110,7 @@ def write_report(value: Mapping[str, Any]) -> WriteReport:
 
 
 def search_result(value: Mapping[str, Any]) -> SearchResult:
-    terms = value.get("query_terms")
+    terms, languages = value.get("query_terms"), value.get("query_languages")
     return SearchResult(
         hits=[_hit(hit) for hit in value["hits"]],
         total=value["total"]["value"],
@@ -120,6 +120,9 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
         generation=value["index"]["version"],
         usage=_usage(value.get("usage")),
         query_terms=None if terms is None else _top_terms(terms),
+        query_languages=None
+        if languages is None
+        else {leg: tuple(codes) for leg, codes in languages.items()},
         rerank=_rerank_report(value.get("rerank")),
     )
 

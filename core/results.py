@@ -101,6 +101,8 @@ class SearchResult:
               cached query counts as a cache hit, not as a call. In a batch, the usage of queries
               that were encoded together is divided evenly.
     query_terms: leg -> heaviest terms of the query, for sparse legs. None without `explain`.
+    query_languages: lexical leg -> languages that the query was analysed in, for legs that detect
+              languages. None without `explain`.
     rerank:   the result of reranking. None without reranking. Its usage is not part of `usage`.
     """
 
@@ -112,6 +114,7 @@ class SearchResult:
     generation: int = 0
     usage: Usage | None = None
     query_terms: Mapping[str, TopTerms] | None = None
+    query_languages: Mapping[str, Sequence[str]] | None = None
     rerank: RerankReport | None = None
 
     def __len__(self) -> int:

@@ -16,8 +16,9 @@ from .dense.config import DenseEncoderConfig
 from .external.config import ExternalEncoderConfig, ExternalSparseEncoderConfig
 from .late.config import LateEncoderConfig, LateFields
 from .late.vectors import TokenEncoder
-from .lexical.config import AnalyzerConfig
+from .lexical.config import AnalyzerConfig, detects_languages
 from .lexical.encoder import LexicalEncoder, Token
+from .lexical.multilingual import Languages, MultilingualEncoder, load_analyzer
 from .loading import load_encoder, load_tilde_encoder, load_token_encoder
 from .pair.config import PairEncoderConfig
 from .passages.config import PassageConfig
@@ -51,9 +52,11 @@ __all__ = [
     "FakeSparseEncoder",
     "FakeTildeEncoder",
     "Gives",
+    "Languages",
     "LateEncoderConfig",
     "LateFields",
     "LexicalEncoder",
+    "MultilingualEncoder",
     "PairEncoderConfig",
     "PassageConfig",
     "PromptRepsEncoder",
@@ -65,6 +68,8 @@ __all__ = [
     "TokenEncoder",
     "TokenReader",
     "counted_by_words",
+    "detects_languages",
+    "load_analyzer",
     "load_encoder",
     "load_tilde_encoder",
     "load_token_encoder",

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from ..core import ConfigError
 from ..llm import StateModel
-from .lexical.encoder import languages, stopwords
+from .lexical.languages import stopwords, with_stopwords
 from .lexical.words import words
 
 SCALE = 100
@@ -64,9 +64,9 @@ def stoplist(language: str) -> frozenset[str]:
         return frozenset()
     if found := stopwords(language):
         return found
-    listed = ", ".join(code for code in languages() if stopwords(code))
     raise ConfigError(
-        f'no stopword list for {language!r}: choose one of {listed}, or "none" to keep all words',
+        f"no stopword list for {language!r}: choose one of {', '.join(with_stopwords())}, or "
+        '"none" to keep all words',
         field="language",
     )
 

@@ -92,6 +92,12 @@ class View(Protocol):
         equal scores depends on the store.
         """
 
+    def frequencies(self, leg: str, terms: Sequence[str]) -> dict[str, int]:
+        """Return term -> number of passages of a lexical leg that contain it.
+
+        Passages of deleted documents do not count.
+        """
+
     def names(self, documents: Sequence[int]) -> dict[int, str]:
         """Return handle -> id for the documents with these handles."""
 

@@ -41,6 +41,7 @@ from ..sources import with_vectors
 from . import parameters
 from .config_difference import config_difference
 from .documents import DocumentMethods
+from .encoding.languages import CollectionLanguages
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
 from .finding.pipeline import make_result, search_view
@@ -80,7 +81,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self.path = store.directory
         self.read_only = read_only
         self._encoders = encoders
-        self._queries = QueryEncoder(store.config, self._encoders)
+        self._languages = CollectionLanguages(store, encoders)
+        self._queries = QueryEncoder(store.config, encoders, self._languages)
         self._upkeep = Upkeep(store)
         self._usage: Usage | None = None
         self._usage_lock = Lock()
@@ -338,7 +340,10 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
 
     def info(self) -> dict[str, Any]:
         """Return counts, sizes, legs and configuration of the collection; see `search.info`."""
-        return {**describe(self.store), "maintenance_error": self._upkeep.failure}
+        return {
+            **describe(self.store, self._languages),
+            "maintenance_error": self._upkeep.failure,
+        }
 
     @property
     def usage(self) -> Usage | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..encoders import MOST_TOKENS, counted_by_words
+from ..encoders import MOST_TOKENS, counted_by_words, detects_languages
 from ..index import CollectionConfig, Store
+from .encoding.languages import CollectionLanguages
 
 
-def describe(store: Store) -> dict[str, Any]:
+def describe(store: Store, languages: CollectionLanguages) -> dict[str, Any]:
     """Return counts, segments, sizes, legs, encoders and configuration of a collection.
 
     All values are JSON values. The entry "cut" says how documents are cut into passages:
@@ -19,6 +20,9 @@ def describe(store: Store) -> dict[str, Any]:
         overlap: tokens or words that neighbouring passages share.
         whole: documents with at most this many words are not cut.
         leg: name of the leg whose encoder limits the size, or None.
+
+    The entry of a lexical leg that detects languages has `languages`: language -> number of its
+    passages.
     """
     stored, fingerprints, config = store.describe(), store.fingerprints(), store.config
     legs = stored.get("legs", {})
@@ -32,6 +36,11 @@ def describe(store: Store) -> dict[str, Any]:
                 "role": leg.role,
                 "encoder": fingerprints.get(name),
                 **legs.get(name, {}),
+                **(
+                    {"languages": languages.passages(name)}
+                    if detects_languages(leg.encoder)
+                    else {}
+                ),
             }
             for name, leg in config.legs.items()
         },

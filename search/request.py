@@ -167,6 +167,8 @@ class SearchRequest(Config):
     """A search request.
 
     query:   query text. The encoder of each leg encodes it.
+    language: language of the query text, for lexical legs that detect languages: an ISO 639-1 code
+             such as "de", or "none". None = detected among the languages of the collection.
     vectors: query vectors, used instead of the text: {leg: vector}. For a dense leg a list of
              numbers; for a sparse leg {term: weight} or {"indices": [...], "values": [...]}.
     legs:    legs that run; a name is short for {"name": name}. Empty = every leg of the collection
@@ -193,6 +195,7 @@ class SearchRequest(Config):
     """
 
     query: str | None = None
+    language: str | None = None
     vectors: dict[str, QueryVector] = Field(default_factory=dict)
     legs: tuple[
         Annotated[LegRequest, BeforeValidator(_parse_leg, json_schema_input_type=LegRequest | str)],

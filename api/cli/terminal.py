@@ -48,6 +48,8 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     """
     for leg, terms in (result.query_terms or {}).items():
         print(f"query in {leg}: {_top(terms)}")
+    for leg, languages in (result.query_languages or {}).items():
+        print(f"query in {leg}, analysed as: {', '.join(languages)}")
     for rank, hit in enumerate(result.hits, start=first):
         print_hit(rank, hit, explain=explain)
     sys.stdout.flush()

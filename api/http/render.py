@@ -61,7 +61,14 @@ def search_result(
         "hits": [_hit(hit, request) for hit in result.hits],
         "warnings": list(result.warnings),
         **usage(result.usage),
-        **({"query_terms": result.query_terms or {}} if request.explain else {}),
+        **(
+            {
+                "query_terms": result.query_terms or {},
+                "query_languages": result.query_languages or {},
+            }
+            if request.explain
+            else {}
+        ),
         **({} if result.rerank is None else {"rerank": _reranked(result.rerank)}),
     }
 

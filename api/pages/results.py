@@ -6,9 +6,9 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
-from ...core import UNGUARDED, Guard, Hit
+from ...core import UNGUARDED, Document, Guard, Hit
 from ...core.display import place_of
-from ...encoders import AnalyzerConfig, LexicalEncoder
+from ...encoders import AnalyzerConfig, LexicalEncoder, MultilingualEncoder, load_analyzer
 from ...index import LexicalLeg
 from ...search import Collection, SearchRequest
 from ...search.request import WINDOW
@@ -18,6 +18,8 @@ from ..serving.work import check_work
 from . import conditions, explained, highlight, markdown, movement
 from .document import address
 from .form import Form
+
+_PLAIN = LexicalEncoder(AnalyzerConfig(language="none"))
 
 
 def result(
@@ -39,14 +41,17 @@ def result(
         first = opened.search(plain, guard=guard)
         if first.generation == found.generation:  # No write happened meanwhile.
             rows = movement.before_and_after(first.hits, found.hits, request.offset + 1)
-    analyzer = analyzer_of(opened)
-    terms = query_terms(analyzer, form.query)
     following = request.offset + request.limit
     more = following < found.total and following + request.limit <= WINDOW
+    terms: dict[LexicalEncoder, set[str]] = {}
     hits = []
     for rank, hit in enumerate(found.hits, request.offset + 1):
         guard.check()  # Marking words in long texts takes time.
-        hits.append(_hit(rank, hit, request, form, terms, analyzer))
+        assert hit.document is not None, "the request includes all parts"
+        analyzer = analyzer_of(opened, hit.document)
+        if analyzer not in terms:
+            terms[analyzer] = query_terms(analyzer, form.query)
+        hits.append(_hit(rank, hit, request, form, terms[analyzer], analyzer))
     return {
         "hits": hits,
         "wider": [] if hits else form.wider(opened.config.legs),
@@ -56,6 +61,7 @@ def result(
         "timings": found.timings,
         "warnings": found.warnings,
         "query_terms": found.query_terms or {},
+        "query_languages": found.query_languages or {},
         "rerank": found.rerank
         and {
             "model": found.rerank.model,
@@ -120,14 +126,20 @@ def query_terms(analyzer: LexicalEncoder, query: str) -> set[str]:
     return {token.term for token in analyzer.tokens(query)}
 
 
-def analyzer_of(opened: Collection) -> LexicalEncoder:
-    """Return the analyzer of the lexical leg; without such a leg, an analyzer for plain words."""
+def analyzer_of(opened: Collection, document: Document) -> LexicalEncoder:
+    """Return the analyzer of the lexical leg for a document.
+
+    If there is no such leg, it is an analyzer for plain words.
+    """
     for leg in opened.config.legs.values():
         if isinstance(leg, LexicalLeg):
-            return _analyzer(leg.encoder)
-    return _analyzer(AnalyzerConfig(language="none"))
+            analyzer = _analyzer(leg.encoder)
+            if isinstance(analyzer, MultilingualEncoder):
+                return analyzer.analyzer(analyzer.document_language(document))
+            return analyzer
+    return _PLAIN
 
 
 @lru_cache(maxsize=16)
-def _analyzer(config: AnalyzerConfig) -> LexicalEncoder:
-    return LexicalEncoder(config)
+def _analyzer(config: AnalyzerConfig) -> LexicalEncoder | MultilingualEncoder:
+    return load_analyzer(config)

@@ -12,14 +12,15 @@ from ..config import ENCODERS, EncoderConfig
 class AnalyzerConfig(EncoderConfig):
     """How text becomes terms for BM25: Snowball stems of lower-case words, without stopwords."""
 
-    made_by = ".encoder:LexicalEncoder"
+    made_by = ".multilingual:load_analyzer"
     gives = frozenset({"terms"})
     models = {}  # noqa: RUF012
 
     kind: Literal["analyzer"] = "analyzer"
     language: str = "en"
-    """Language of the texts, which selects stemmer and stopwords: an ISO 639-1 code that Snowball
-    supports ("en", "de", ...), or "none" for no stems and no stopwords."""
+    """Language of the texts, which selects stemmer and stopwords: an ISO 639-1 code ("en", "de",
+    "ja", ...); several, as in "de,en", or "auto" (all) to detect the language of each document; or
+    "none" for no stems and no stopwords."""
     stem: Flag = True
     """Replace words by their stems."""
     stopwords: Flag | None = None
@@ -27,5 +28,15 @@ class AnalyzerConfig(EncoderConfig):
 
     @property
     def label(self) -> str:
-        """The language code, for display."""
+        """The value of `language`, for display."""
         return self.language
+
+    @property
+    def detects(self) -> bool:
+        """True if each document is analysed in a language of its own."""
+        return self.language == "auto" or "," in self.language
+
+
+def detects_languages(config: EncoderConfig) -> bool:
+    """Return True if the encoder analyses each text in a language of its own."""
+    return isinstance(config, AnalyzerConfig) and config.detects

@@ -20,7 +20,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from threading import Lock
 from typing import Any, cast
 from unicodedata import normalize
@@ -30,6 +29,7 @@ import Stemmer
 from ...core import ConfigError, InvalidInputError, Representation, Role, TermCounts
 from ..scripts import HAN, INVISIBLE, SPACELESS, marks
 from .config import AnalyzerConfig
+from .languages import SNOWBALL, check_language, stopwords, with_stopwords
 
 VERSION = 1
 """Version of the analysis. Increase it when a change gives other terms for a text."""
@@ -41,43 +41,6 @@ BATCH = 256
 _SPACELESS = re.compile(f"[{SPACELESS}]")
 _HAN = re.compile(f"[{HAN}]")
 
-_SNOWBALL = {
-    "ar": "arabic",
-    "ca": "catalan",
-    "cs": "czech",
-    "da": "danish",
-    "de": "german",
-    "el": "greek",
-    "en": "english",
-    "eo": "esperanto",
-    "es": "spanish",
-    "et": "estonian",
-    "eu": "basque",
-    "fa": "persian",
-    "fi": "finnish",
-    "fr": "french",
-    "ga": "irish",
-    "hi": "hindi",
-    "hu": "hungarian",
-    "hy": "armenian",
-    "id": "indonesian",
-    "it": "italian",
-    "lt": "lithuanian",
-    "ne": "nepali",
-    "nl": "dutch",
-    "no": "norwegian",
-    "pl": "polish",
-    "pt": "portuguese",
-    "ro": "romanian",
-    "ru": "russian",
-    "sr": "serbian",
-    "st": "sesotho",
-    "sv": "swedish",
-    "ta": "tamil",
-    "tr": "turkish",
-    "yi": "yiddish",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -86,22 +49,6 @@ class Token:
     term: str
     start: int
     end: int
-
-
-@cache
-def languages() -> tuple[str, ...]:
-    """Return the codes of the languages that the installed Snowball can stem."""
-    known = set(Stemmer.algorithms())
-    return tuple(code for code, name in _SNOWBALL.items() if name in known)
-
-
-@cache
-def stopwords(language: str) -> frozenset[str]:
-    """Return the stopwords of a language. Empty if Twindex has no list for it."""
-    resource = files(__package__).joinpath("stopwords", f"{language}.txt")
-    if not resource.is_file():
-        return frozenset()
-    return frozenset(resource.read_text(encoding="utf-8").split())
 
 
 class LexicalEncoder:
@@ -115,17 +62,16 @@ class LexicalEncoder:
     def __init__(self, config: AnalyzerConfig | None = None) -> None:
         config = config or AnalyzerConfig()
         language = config.language
-        if language != "none" and language not in languages():
+        if config.detects:
             raise ConfigError(
-                f"no stemmer for {language!r}: choose one of {', '.join(languages())}, "
-                'or "none" for unchanged words',
+                f"{language!r} works in a lexical leg only: name one language here",
                 field="language",
             )
+        check_language(language)
         if config.stopwords and not stopwords(language):
-            listed = ", ".join(code for code in languages() if stopwords(code))
             raise ConfigError(
                 f"no stopword list for {language!r}: leave out `stopwords`, or choose one of "
-                f"{listed}",
+                f"{', '.join(with_stopwords())}",
                 field="stopwords",
             )
         self.config = config
@@ -136,7 +82,7 @@ class LexicalEncoder:
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         language = self.config.language
-        stems = self.config.stem and language != "none"
+        stems = self.config.stem and language in SNOWBALL
         return {
             **self.config.model_dump(),
             "stopwords": self.config.stopwords is not False and bool(stopwords(language)),
@@ -155,7 +101,7 @@ class LexicalEncoder:
         rows: list[TermCounts] = []
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
-            rows.extend(map(self._count, batch))
+            rows.extend(map(self.count, batch))
             if advance is not None:
                 advance(len(batch))
         return Representation(terms=rows)
@@ -176,7 +122,8 @@ class LexicalEncoder:
         """Raise InvalidInputError: an analyzer has no sparse vectors."""
         raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")
 
-    def _count(self, text: str) -> TermCounts:
+    def count(self, text: str) -> TermCounts:
+        """Return the frequency of each term of a text."""
         words = (self._ascii_words if text.isascii() else self._words).findall(text)
         if not text.isascii() and _SPACELESS.search(text):
             counts = Counter(term for word in words for term, _, _ in self._read(word, 0))
@@ -214,11 +161,10 @@ class _Terms(dict[str, str | None]):
         self._lock = Lock()
         self._stop: frozenset[str] = frozenset()
         self._stem: Callable[[str], str] = str
-        if language != "none":
-            if config.stopwords is not False:
-                self._stop = frozenset(map(self._fold, stopwords(language)))
-            if config.stem:
-                self._stem = Stemmer.Stemmer(_SNOWBALL[language], 0).stemWord
+        if config.stopwords is not False:
+            self._stop = frozenset(map(self._fold, stopwords(language)))
+        if config.stem and language in SNOWBALL:
+            self._stem = Stemmer.Stemmer(SNOWBALL[language], 0).stemWord
 
     def __missing__(self, word: str) -> str | None:
         folded = self._fold(word)

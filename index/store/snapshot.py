@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Contribution, Passage, Representation, TermWeight
+from ...core import Contribution, InvalidInputError, Passage, Representation, TermWeight
 from ..config import CollectionConfig
 from ..protocol import (
     Approximate,
@@ -136,6 +136,11 @@ class Snapshot:
             for query in range(len(queries))
         ]
 
+    def frequencies(self, leg: str, terms: Sequence[str]) -> dict[str, int]:
+        """See View."""
+        query = Representation(terms=[dict.fromkeys(terms, 1)])
+        return dict(self._statistics(leg, query).document_frequency)
+
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
@@ -183,11 +188,18 @@ class Snapshot:
         counted = [part for part in parts if is_counted(part)]
         if not counted:
             return parts
-        live = [part.live for part in self.parts]
-        total = TermStatistics.total(
-            [part.statistics(queries, mask) for part, mask in zip(counted, live, strict=True)]
-        )
+        total = self._statistics(leg, queries)
         return [Scored(part, total) for part in counted]
+
+    def _statistics(self, leg: str, queries: Representation) -> TermStatistics:
+        """Return the statistics of all live passages of a lexical leg."""
+        found = []
+        for one in self.parts:
+            part = one.legs[leg]
+            if not is_counted(part):
+                raise InvalidInputError(f"leg {leg!r} has no terms; name a lexical leg")
+            found.append(part.statistics(queries, one.live))
+        return TermStatistics.total(found)
 
     def _located(self, passages: Handles) -> Iterator[tuple[Part, int]]:
         """Yield, for each passage handle, its part and its row in this part."""

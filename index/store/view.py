@@ -69,6 +69,7 @@ class LocalView:
         self.generation = snapshot.generation
         self._filters = filters
         self.search = snapshot.search
+        self.frequencies = snapshot.frequencies
         self.passages = snapshot.passages
         self.explain = snapshot.explain
         self.terms = snapshot.terms

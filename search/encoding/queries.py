@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...core import InvalidInputError, Representation, Usage, add_usages
+from ...encoders import Languages, detects_languages
 from ...index import CollectionConfig, SparseLeg
 from ..request import SearchRequest
 from ..usage import usage_share
 from .brought import BroughtVectors
+from .languages import CollectionLanguages, multilingual
 from .leg_encoders import LegEncoders
 from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row, digest
 
@@ -23,23 +25,34 @@ class EncodedQuery:
     """A query, encoded for each leg of a search.
 
     legs:     the query's representation (one row) for each leg, in the order of the legs.
+    languages: leg -> languages that the query was analysed in, for lexical legs that detect them.
     usage:    usage of language models; None if no encoder uses one. A query taken from the cache
               counts as one of the `cache_hits`. Legs that share an encoder count once.
     warnings: one message for each leg whose encoder cut the query.
     """
 
     legs: Sequence[Representation]
+    languages: Mapping[str, Languages]
     usage: Usage | None
     warnings: Sequence[str]
 
 
 class QueryEncoder:
-    """Encodes queries for the legs of a collection, and caches the results. Thread-safe."""
+    """Encodes queries for the legs of a collection, and caches the results. Thread-safe.
 
-    def __init__(self, config: CollectionConfig, encoders: LegEncoders) -> None:
+    languages: the languages of the collection.
+    """
+
+    def __init__(
+        self,
+        config: CollectionConfig,
+        encoders: LegEncoders,
+        languages: CollectionLanguages,
+    ) -> None:
         self._config = config
         self._encoders = encoders
         self._brought = BroughtVectors(config, encoders)
+        self._known = languages
         self._owner = object()
         self._usage: Usage | None = None
         self._lock = threading.Lock()
@@ -65,6 +78,7 @@ class QueryEncoder:
         """
         taken: dict[Key, Representation] = {}
         found = []
+        languages: dict[str, Languages] = {}
         warnings = []
         for leg in legs:
             if leg in request.vectors:
@@ -73,7 +87,10 @@ class QueryEncoder:
             assert request.query is not None, "checked by plan()"
             if not self._config.legs[leg].encoder.encodes_text:
                 raise InvalidInputError(no_text(leg), field=f"vectors.{leg}")
-            query = self._encoded_text(leg, request.query, taken)
+            own = self._languages(leg, request.query, request.language)
+            if own:
+                languages[leg] = own
+            query = self._encoded_text(leg, request.query, taken, own)
             if query.truncated is not None and query.truncated.any():
                 warnings.append(
                     f"leg {leg}: the query is longer than its encoder reads, so it was cut"
@@ -82,16 +99,19 @@ class QueryEncoder:
         usage = None
         for representation in taken.values():
             usage = add_usages(usage, representation.usage)
-        return EncodedQuery(found, usage, warnings)
+        return EncodedQuery(found, languages, usage, warnings)
 
     def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Encode the queries of each leg in one batch, and put them into the cache.
 
+        A leg that detects languages is left out, because its analysis is fast.
         texts: leg -> queries. A later call of `encode` finds their representations in the cache.
         """
         for leg, queries in texts.items():
             if not self._config.legs[leg].encoder.encodes_text:
                 continue  # `encode` reports it, with the number of the request.
+            if detects_languages(self._encoders.key(leg)):
+                continue
             distinct = list(dict.fromkeys(queries))
             missing = [t for t in distinct if QUERY_CACHE.get(self._key(leg, t)) is None]
             missing = missing[:_MAX_BATCH]
@@ -115,18 +135,37 @@ class QueryEncoder:
         """
         return self._encoders[leg].term(int(term)) if self.is_sparse(leg) else term
 
+    def _languages(self, leg: str, text: str, language: str | None) -> Languages:
+        """Return the languages in which a leg analyses a query; () if the leg detects none.
+
+        language: the language of the query; None: unknown.
+        """
+        encoder = multilingual(self._encoders, leg)
+        if encoder is None:
+            return ()
+        return encoder.query_languages(text, language, self._known.passages(leg))
+
     def _encoded_text(
-        self, leg: str, text: str, taken: dict[Key, Representation]
+        self,
+        leg: str,
+        text: str,
+        taken: dict[Key, Representation],
+        languages: Languages = (),
     ) -> Representation:
         """Return a query text encoded for a leg, from `taken`, the cache or the encoder.
 
         taken: representations already used for this request; the returned one is added.
+        languages: the result of `_languages`.
         """
-        key = self._key(leg, text)
+        key = self._key(leg, text, languages)
         if key not in taken:
             found = QUERY_CACHE.get(key, as_cache_hit)
             if found is None:
-                found = self._encoders[leg].encode([text], role="query")
+                encoder = multilingual(self._encoders, leg)
+                if encoder is None:
+                    found = self._encoders[leg].encode([text], role="query")
+                else:
+                    found = encoder.encode([text], role="query", languages=[languages])
                 self._count(found.usage)
                 QUERY_CACHE.put(key, as_cache_hit(found))
             elif found.usage == CACHE_HIT:  # `prepare` has counted any other usage already.
@@ -138,8 +177,9 @@ class QueryEncoder:
         """Remove the queries that this object has cached from the cache of the process."""
         QUERY_CACHE.forget(self._owner)
 
-    def _key(self, leg: str, text: str) -> Key:
-        return self._owner, self._encoders.key(leg), digest(text)
+    def _key(self, leg: str, text: str, languages: Languages = ()) -> Key:
+        mark = f"{','.join(languages)}\0" if languages else ""
+        return self._owner, self._encoders.key(leg), digest(mark + text)
 
     def _count(self, usage: Usage | None) -> None:
         with self._lock:

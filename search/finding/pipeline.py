@@ -123,6 +123,7 @@ def make_result(
         query_terms=query_terms(queries, {leg.request.name: leg.query for leg in legs})
         if request.explain
         else None,
+        query_languages=encoded.query.languages if request.explain else None,
         rerank=None if reordered is None else reordered.report,
     )
 

@@ -20,6 +20,7 @@ from ...core import (
 from ...core.errors import shown
 from ...core.filters import Condition, parse_filter
 from ...core.near import did_you_mean
+from ...encoders import detects_languages
 from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
@@ -93,6 +94,7 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     if request.explain:
         require(store, "explain")
     legs, warnings = _legs(config, request)
+    _check_language(config, request, legs)
     where = parse_filter(request.filter)
     if request.rerank is None:
         return Plan(request, legs, where, None, (), warnings)
@@ -221,6 +223,21 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> tuple[list[LegReq
             field="search",
         )
     return legs, warnings
+
+
+def _check_language(
+    config: CollectionConfig, request: SearchRequest, legs: Sequence[LegRequest]
+) -> None:
+    """Raise InvalidInputError for a `language` that no leg of the search uses."""
+    if request.language is None:
+        return
+    encoders = [config.legs[leg.name].encoder for leg in legs]
+    if request.query is None or not any(detects_languages(one) for one in encoders):
+        raise InvalidInputError(
+            f"requires a query text and a lexical leg that detects languages, got "
+            f"{shown(request.language)}; remove it, or build the collection with the language auto",
+            field="language",
+        )
 
 
 def _no_leg(config: CollectionConfig, name: str) -> str:

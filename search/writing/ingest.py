@@ -11,7 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from ...core import Document, InvalidInputError, Representation, Usage, add_usages
-from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
+from ...encoders import (
+    Encoder,
+    EncoderConfig,
+    MultilingualEncoder,
+    TokenReader,
+    split_by_tokens,
+    split_passages,
+)
 from ...encoders.passages.passages import MOST_PASSAGES
 from ...encoders.passages.preface import preface
 from ...index import CollectionConfig, EncodedDocument
@@ -110,9 +117,10 @@ def encode(
         chosen = [i for i in range(len(cut)) if not all(own[name][i] for name in names)]
         found = None
         if chosen:
-            texts = [t for i in chosen for t in passage_texts(cut[i], headings=headings)]
+            items = [cut[i] for i in chosen]
+            texts = [t for item in items for t in passage_texts(item, headings=headings)]
             report = None if advance is None else partial(advance, key, of=len(texts))
-            found = encoders[names[0]].encode(texts, role="document", advance=report)
+            found = _encoded(encoders[names[0]], items, texts, report)
             usage = add_usages(usage, found.usage)
         for name in names:
             legs[name] = _leg_rows(name, cut, own[name], chosen, found, brought)
@@ -159,6 +167,24 @@ def _check_legs(document: Document, brought: BroughtVectors) -> None:
     except InvalidInputError as error:
         message = f"document {document.id!r}: {error.message}"
         raise InvalidInputError(message, field=error.field) from None
+
+
+def _encoded(
+    encoder: Encoder,
+    cut: Sequence[EncodedDocument],
+    texts: Sequence[str],
+    advance: Callable[[int], None] | None,
+) -> Representation:
+    """Encode the passages of documents. An encoder of several languages reads each in its own.
+
+    texts: the texts of all passages, in order.
+    """
+    if not isinstance(encoder, MultilingualEncoder):
+        return encoder.encode(texts, role="document", advance=advance)
+    languages = [
+        own for item in cut for own in [(encoder.document_language(item.document),)] * item.count
+    ]
+    return encoder.encode(texts, role="document", advance=advance, languages=languages)
 
 
 def cut_documents(

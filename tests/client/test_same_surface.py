@@ -39,6 +39,21 @@ def test_hit_has_all_fields(birds):
     assert result.timings["encode"] >= 0
 
 
+def test_the_language_of_a_query(door, named):
+    encoder = {"kind": "analyzer", "language": "de,en"}
+    config = {"legs": {"lexical": {"kind": "lexical", "encoder": encoder}}}
+    collection = door.create(named, config)
+    collection.add([{"id": "de", "text": "Die Häuser der alten Stadt stehen am Fluss."}])
+    collection.add([{"id": "en", "text": "The houses of the old city stand by the river."}])
+    found = collection.search("Haus", language="de", explain=True)
+    assert [hit.id for hit in found] == ["de"]
+    assert found.query_languages == {"lexical": ("de",)}
+    assert collection.search("Haus").query_languages is None
+    with pytest.raises(twindex.InvalidInputError, match="must be one of de, en"):
+        collection.search("Haus", language="fr")
+    collection.close()
+
+
 def test_search_accepts_a_request_or_fields(birds):
     request = twindex.SearchRequest(
         query="fly", legs=({"name": "lexical", "weight": 2},), limit=1, include=("title",)

@@ -194,6 +194,11 @@ class ReferenceView:
             )
         return found
 
+    def frequencies(self, leg, terms) -> dict[str, int]:
+        self._check(leg)
+        rows = [passage.terms[0] for one in self._stored.values() for passage in one.legs[leg]]
+        return {term: sum(term in row for row in rows) for term in terms}
+
     def names(self, documents) -> dict[int, str]:
         return {number: self._stored[number].document.id for number in documents}
 

@@ -110,6 +110,18 @@ def test_write_is_refused_if_an_unchanged_document_was_deleted(birds):
     assert (generation(birds), birds.count()) == (before, 4)
 
 
+def test_frequencies_count_the_passages_of_stored_documents(birds):
+    with birds.store.view() as view:
+        assert view.frequencies("lexical", ["bird", "emu", "unknown"]) == {
+            "bird": 4,
+            "emu": 1,
+            "unknown": 0,
+        }
+    birds.delete(["owl", "emu"])
+    with birds.store.view() as view:
+        assert view.frequencies("lexical", ["bird", "emu"]) == {"bird": 2, "emu": 0}
+
+
 def test_delete_by_id(birds):
     assert birds.delete(["owl", "none", "kiwi", "owl"]) == ["owl", "kiwi"]
     assert set(hits(birds, "bird", "lexical")) == {"emu", "bat"}

@@ -18,7 +18,14 @@ from twindex.llm import find_weights
 from . import pages
 
 DOCS = Path(twindex.__file__).parent / "docs"
-RUN = sorted([*DOCS.glob("tutorials/*.md"), *DOCS.glob("how-to/*.md"), DOCS / "index.md"])
+RUN = sorted(
+    [
+        *DOCS.glob("tutorials/*.md"),
+        *DOCS.glob("how-to/*.md"),
+        DOCS / "index.md",
+        DOCS / "languages.md",
+    ]
+)
 SLOW = {
     *("backup.md", "contribute.md", "evaluate.md", "index.md", "memory.md", "migrate.md"),
     "search.md",

@@ -119,6 +119,12 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth", type=int, metavar="N", help="results to take from each leg (default: 1000)"
     )
+    parser.add_argument(
+        "--query-language",
+        metavar="CODE",
+        help="language of the query, such as de, for a lexical leg that detects languages "
+        "(default: detected)",
+    )
     search = parser.add_mutually_exclusive_group()
     search.add_argument(
         "--recall",
@@ -151,6 +157,8 @@ def add_filter(parser: argparse._ActionsContainer) -> None:
 def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return field -> value of SearchRequest, for the options of `add_selection` that are given."""
     fields = given(arguments, ("filter", "depth"))
+    if arguments.query_language is not None:
+        fields["language"] = arguments.query_language
     if arguments.legs:
         fields["legs"] = arguments.legs
     recall = 1.0 if arguments.exact else arguments.recall

@@ -49,6 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
         if "vectors" in leg:
             for line in _storage_lines(leg["vectors"], name, info["segments"]):
                 print(f"  {line}")
+        if languages := leg.get("languages"):
+            counts = ", ".join(f"{code} {n:,}" for code, n in languages.items())
+            print(f"  passages by language: {counts}")
         for key in PROMPTS:
             if prompt := encoder.get(key):
                 print(f"  {key.replace('_', ' ')}: {_prompt_line(prompt)}")

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ....core import Guard, NotFoundError, TwindexError
+from ....encoders import detects_languages
 from ....search import Fusion
 from ...pages import conditions, document, home
 from ...pages.form import Form
@@ -138,9 +139,11 @@ def _document(
     opened, _ = served.ready()
     if not name:
         raise NotFoundError("the parameter `id` is missing; add the id of a document")
-    analyzer = analyzer_of(opened)
     found = opened.get(name)
-    return document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
+    analyzer = analyzer_of(opened, found)
+    shown = document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
+    detects = any(detects_languages(leg.encoder) for leg in opened.config.legs.values())
+    return {**shown, "language": analyzer.config.language if detects else None}
 
 
 def _span(given: QueryParams) -> tuple[int, int] | None:

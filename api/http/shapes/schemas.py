@@ -273,6 +273,8 @@ class ResultBody(Shape):
     hits:        the hits, best first.
     usage:       work of language models; only if a leg's encoder is a language model.
     query_terms: sparse leg -> terms of the query; only with `explain: true`.
+    query_languages: lexical leg that detects languages -> languages that the query was analysed
+                 in; only with `explain: true`.
     rerank:      work of the reranker; only if the request has `rerank`.
     """
 
@@ -283,6 +285,7 @@ class ResultBody(Shape):
     warnings: list[str]
     usage: LanguageModelUsage | None = None
     query_terms: dict[str, TopTerms] | None = None
+    query_languages: dict[str, list[str]] | None = None
     rerank: RerankReport | None = None
 
 

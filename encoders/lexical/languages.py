@@ -1,0 +1,134 @@
+"""The languages of the lexical analysis: their codes, stemmers and stopwords."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import Stemmer
+
+from ...core import ConfigError
+
+AUTO = "auto"
+"""The value of `language` that detects the language of each document, among all languages."""
+
+NONE = "none"
+"""The code of texts in other languages: no stems and no stopwords."""
+
+SNOWBALL = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "cs": "czech",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "eo": "esperanto",
+    "es": "spanish",
+    "et": "estonian",
+    "eu": "basque",
+    "fa": "persian",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "ne": "nepali",
+    "nl": "dutch",
+    "no": "norwegian",
+    "pl": "polish",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "st": "sesotho",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    "yi": "yiddish",
+}
+"""ISO 639-1 code -> name of the Snowball stemmer."""
+
+UNSTEMMED = ("ja", "km", "ko", "lo", "my", "th", "zh")
+"""Languages without a stemmer, in scripts without spaces: pairs of characters are their terms."""
+
+_SAME = {"ary": "ar", "arz": "ar", "in": "id", "nb": "no", "nn": "no", "wuu": "zh", "yue": "zh"}
+"""Code -> code of the language by whose rules it is analysed."""
+
+
+@cache
+def stemmed() -> tuple[str, ...]:
+    """Return the codes of the languages that the installed Snowball can stem."""
+    known = set(Stemmer.algorithms())
+    return tuple(code for code, name in SNOWBALL.items() if name in known)
+
+
+@cache
+def supported() -> tuple[str, ...]:
+    """Return the codes of all languages that texts can be analysed in, without "none"."""
+    return tuple(sorted((*stemmed(), *UNSTEMMED)))
+
+
+@cache
+def stopwords(language: str) -> frozenset[str]:
+    """Return the stopwords of a language. Empty if Twindex has no list for it."""
+    resource = files(__package__).joinpath("stopwords", f"{language}.txt")
+    if not resource.is_file():
+        return frozenset()
+    return frozenset(resource.read_text(encoding="utf-8").split())
+
+
+@cache
+def with_stopwords() -> tuple[str, ...]:
+    """Return the codes of the languages that Twindex has stopwords for."""
+    return tuple(code for code in supported() if stopwords(code))
+
+
+def check_language(language: str) -> None:
+    """Raise ConfigError unless `language` is a supported code or "none"."""
+    if language != NONE and language not in supported():
+        raise ConfigError(
+            f'cannot analyse {language!r}: choose one of {", ".join(supported())}, or "none" for '
+            "unchanged words",
+            field="language",
+        )
+
+
+def detected_among(language: str) -> tuple[str, ...]:
+    """Return the languages that a configured `language` detects; empty for a single language.
+
+    language: "auto", or two codes or more, separated by commas. Raises ConfigError for a code that
+    is not supported or occurs twice.
+    """
+    if language == AUTO:
+        return supported()
+    codes = tuple(language.split(","))
+    if len(codes) == 1:
+        return ()
+    for code in codes:
+        check_language(code)
+        if code == NONE or codes.count(code) > 1:
+            wrong = "means no language" if code == NONE else "occurs twice"
+            raise ConfigError(f"{code!r} {wrong} in {language!r}: remove it", field="language")
+    return codes
+
+
+def same(code: str) -> str:
+    """Return the code of the language by whose rules a language is analysed: "no" for "nn"."""
+    return _SAME.get(code, code)
+
+
+def code_of(name: object) -> str | None:
+    """Return the supported code that `name` stands for, such as "de" for "de-AT"; else None.
+
+    name: a value of a document's metadata.
+    """
+    if not isinstance(name, str):
+        return None
+    code = name.strip().lower().replace("_", "-").partition("-")[0]
+    code = same(code)
+    return code if code in supported() else None

@@ -1,0 +1,190 @@
+"""Lexical analysis of documents in several languages.
+
+Each document is analysed in its own language: the one that its metadata field `language` names, or
+the detected one. Terms of all languages share one dictionary, so names match across languages.
+
+A query is analysed in its own language if that is given, or detected with certainty. Otherwise it
+is analysed in every language of the collection. A term that several analyses return counts once.
+
+Each passage has one term more, such as `language:de`, which no text contains. It tells which
+languages a collection has, and how many passages of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+import Stemmer
+
+from ...core import Document, InvalidInputError, Representation, Role, TermCounts
+from .config import AnalyzerConfig
+from .detection import detector, probabilities
+from .encoder import BATCH, VERSION, LexicalEncoder, Token
+from .languages import AUTO, NONE, code_of, detected_among
+
+Languages = tuple[str, ...]
+"""Codes of the languages in which one text is analysed."""
+
+CERTAIN = 0.9
+"""Least probability at which a query is analysed in its detected language only."""
+
+PROBABLE = 0.2
+"""Least probability at which "auto" accepts the detected language of a document."""
+
+_MARKER = "language:"
+
+
+def load_analyzer(config: AnalyzerConfig) -> LexicalEncoder | MultilingualEncoder:
+    """Return the analyzer of a configuration. Raises ConfigError for an unknown language."""
+    return MultilingualEncoder(config) if config.detects else LexicalEncoder(config)
+
+
+class MultilingualEncoder:
+    """The text analyzer of several languages, for BM25. Thread-safe.
+
+    Fills `terms` of the Representation.
+    """
+
+    gives = AnalyzerConfig.gives
+
+    def __init__(self, config: AnalyzerConfig) -> None:
+        self.config = config
+        self.languages = detected_among(config.language)
+        self._analyzers: dict[tuple[str, bool], LexicalEncoder] = {}
+
+    @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        return {
+            **self.config.model_dump(),
+            "stopwords": self.config.stopwords is not False,
+            "version": VERSION,
+            "snowball": Stemmer.version() if self.config.stem else None,
+            "detector": detector(),
+        }
+
+    def analyzer(self, language: str) -> LexicalEncoder:
+        """Return the analyzer of one language."""
+        return self._analyzer(language, self.config.stem)
+
+    def _analyzer(self, language: str, stem: bool) -> LexicalEncoder:
+        found = self._analyzers.get((language, stem))
+        if found is None:
+            stopwords = False if self.config.stopwords is False else None
+            own = AnalyzerConfig(language=language, stem=stem, stopwords=stopwords)
+            found = self._analyzers.setdefault((language, stem), LexicalEncoder(own))
+        return found
+
+    # -- languages ---------------------------------------------------------------------------
+
+    def document_language(self, document: Document) -> str:
+        """Return the code of the language in which a document is analysed.
+
+        It is the value of the metadata field `language`, if that is a code of one of `languages`.
+        A region may follow, as in "pt-BR". Otherwise it is the detected language.
+        """
+        own = code_of(document.metadata.get("language"))
+        return own if own in self.languages else self.detect(f"{document.title} {document.text}")
+
+    def detect(self, text: str) -> str:
+        """Return the code of the language of a text.
+
+        With the configured language "auto", it is "none" for other languages, and for texts whose
+        language is uncertain. With a list of languages, it is always one of the list; for a text
+        without letters, it is the first.
+        """
+        found = probabilities(text)
+        if self.config.language == AUTO:
+            best = max(found, key=lambda code: (found[code], code))
+            return best if found[best] >= PROBABLE and best in self.languages else NONE
+        return max(self.languages, key=lambda code: found.get(code, 0.0))
+
+    def query_languages(
+        self, text: str, language: str | None, passages: Mapping[str, int]
+    ) -> Languages:
+        """Return the languages in which a query is analysed.
+
+        language: language of the query, perhaps with a region, as in "pt-BR"; None: detect it
+            among those of the collection. A language with few passages must be detected more
+            clearly.
+        passages: language -> number of passages of the collection.
+
+        If the collection has texts without a language, the last one is "none".
+        Raises InvalidInputError for a language that is not one of `languages`.
+        """
+        plain = (NONE,) if passages.get(NONE) else ()
+        if language is not None:
+            code = self._checked(language)
+            return (code, *(plain if code != NONE else ()))
+        present = sorted(code for code, n in passages.items() if n and code != NONE)
+        if len(present) > 1:
+            found = probabilities(text)
+            chances = {code: found.get(code, 0.0) * sqrt(passages[code]) for code in present}
+            best = max(present, key=lambda code: chances[code])
+            if chances[best] > 0 and chances[best] >= CERTAIN * sum(chances.values()):
+                present = [best]
+        return (*present, *plain) or (NONE,)
+
+    def _checked(self, language: str) -> str:
+        code = code_of(language) or language
+        if code == NONE or code in self.languages:
+            return code
+        raise InvalidInputError(
+            f'must be one of {", ".join(self.languages)}, or "none", got {language!r}',
+            field="language",
+        )
+
+    def markers(self) -> dict[str, str]:
+        """Return language -> the term that marks its passages, for all languages."""
+        return {code: f"{_MARKER}{code}" for code in (*self.languages, NONE)}
+
+    # -- analysis ----------------------------------------------------------------------------
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        role: Role,
+        advance: Callable[[int], None] | None = None,
+        languages: Sequence[Languages] | None = None,
+    ) -> Representation:
+        """Count the terms of each text. See Encoder.
+
+        languages: the languages of each text; None: the detected language of each.
+        """
+        rows: list[TermCounts] = []
+        for start in range(0, len(texts), BATCH):
+            batch = texts[start : start + BATCH]
+            for i, text in enumerate(batch, start):
+                own = (self.detect(text),) if languages is None else languages[i]
+                rows.append(
+                    self._document(text, own[0]) if role == "document" else self._query(text, own)
+                )
+            if advance is not None:
+                advance(len(batch))
+        return Representation(terms=rows)
+
+    def _document(self, text: str, language: str) -> TermCounts:
+        return {**self.analyzer(language).count(text), f"{_MARKER}{language}": 1}
+
+    def _query(self, text: str, languages: Languages) -> TermCounts:
+        if len(languages) == 2 and languages[1] == NONE:
+            # Words of the query's language, unchanged. Its stopwords would match documents without
+            # a language only, in which they are rare and would count much.
+            analyzers = [self.analyzer(languages[0]), self._analyzer(languages[0], stem=False)]
+        else:
+            analyzers = [self.analyzer(language) for language in languages]
+        terms: dict[str, int] = {}
+        for analyzer in analyzers:
+            for term, count in analyzer.count(text).items():
+                terms[term] = max(count, terms.get(term, 0))
+        return terms
+
+    def tokens(self, text: str) -> list[Token]:
+        """Return the terms of a text in order, with their offsets, in its detected language."""
+        return self.analyzer(self.detect(text)).tokens(text)
+
+    def term(self, index: int) -> str:
+        """Raise InvalidInputError: an analyzer has no sparse vectors."""
+        raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")
