@@ -95,24 +95,6 @@ def rounded(value: Any) -> Any:
     return [rounded(one) for one in value] if isinstance(value, list) else value
 
 
-def written(value: Any, indent: str = "") -> str:
-    """JSON with a line for each innermost list or object."""
-    nested = isinstance(value, dict | list) and any(
-        isinstance(one, dict | list)
-        for one in (value.values() if isinstance(value, dict) else value)
-    )
-    if not nested:
-        return json.dumps(value, ensure_ascii=False)
-    inner = indent + " "
-    if isinstance(value, dict):
-        parts = [
-            f"{inner}{json.dumps(key, ensure_ascii=False)}: {written(one, inner)}"
-            for key, one in value.items()
-        ]
-        return "{\n" + ",\n".join(parts) + f"\n{indent}}}"
-    return "[\n" + ",\n".join(inner + written(one, inner) for one in value) + f"\n{indent}]"
-
-
 def run(name: str, options: Sequence[str]) -> int:
     """Run one benchmark; its exit status. A failed run leaves the kept figures as they were."""
     paths = [str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -136,7 +118,9 @@ def run(name: str, options: Sequence[str]) -> int:
         }
         RESULTS.mkdir(exist_ok=True)
         record = {"made": made, "figures": json.loads(figures.read_text())}
-        (RESULTS / f"{name}.json").write_text(written(rounded(record)) + "\n")
+        (RESULTS / f"{name}.json").write_text(
+            json.dumps(rounded(record), ensure_ascii=False, indent=1) + "\n"
+        )
     return 0
 
 

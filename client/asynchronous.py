@@ -48,14 +48,16 @@ class AsyncClient:
         api_key:   sent as a bearer token.
         timeout:   seconds to wait for the reply of one attempt.
         patience:  seconds during which a failed call is retried while the service is unreachable,
-                   loading or overloaded. 0: no retries. The service executes a retried write or
-                   deletion of documents only once.
+                   loading or overloaded. 0: no retries. Before the first reply, a refused
+                   connection is retried for 5 seconds at most, because the URL is probably wrong.
+                   The service executes a retried write or deletion of documents only once.
         headers:   HTTP headers that the client adds to every request.
         transport: object that sends the requests. For tests, such as `httpx2.MockTransport`. None:
                    the network.
         """
         self.url = url
         self._patience = patience
+        self._reached = False
         self._http = httpx2.AsyncClient(
             **requests.options(url, api_key, timeout, patience, headers), transport=transport
         )
@@ -158,10 +160,12 @@ class AsyncClient:
 
     async def _send(self, call: Call) -> Reply:
         sent = requests.sent(call)
-        attempts = Attempts(self._patience)
+        attempts, retried = Attempts(self._patience), False
         while True:
             try:
-                return requests.reply(await self._http.request(**sent))
+                response = await self._http.request(**sent)
+                self._reached = True
+                return requests.reply(response, retried=retried)
             except Failure as failed:
                 failure = failed
             except RuntimeError:
@@ -171,8 +175,9 @@ class AsyncClient:
             except (httpx2.InvalidURL, httpx2.DecodingError) as error:
                 raise requests.unusable(error) from None
             except httpx2.TransportError as error:
-                failure = requests.unreachable(self._http.base_url, error)
+                failure = requests.unreachable(self._http.base_url, error, reached=self._reached)
             await asyncio.sleep(attempts.pause(failure))
+            retried = True
 
 
 class AsyncRemoteCollection:

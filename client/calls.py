@@ -57,10 +57,14 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A successful reply: its HTTP status, and the value of its JSON body."""
+    """A successful reply: its HTTP status, and the value of its JSON body.
+
+    retried: True if the call failed before, so that its first attempt may have had an effect.
+    """
 
     status: int
     value: Any
+    retried: bool = False
 
 
 Steps = Generator[Call | Pause, Any, T]
@@ -85,15 +89,15 @@ def create(name: str, config: Any) -> Steps[None]:
     try:
         yield Call("GET", arguments.collection(name))
     except NotFoundError:
-        yield from _put(name, config)
-    else:
-        raise ConflictError(
-            f"the collection {name!r} already exists; open it or choose another name"
-        )
+        reply = yield from _put(name, config)
+        if reply.status == 201 or reply.retried:
+            return  # Else another client has created it meanwhile.
+    raise ConflictError(f"the collection {name!r} already exists; open it or choose another name")
 
 
-def _put(name: str, config: Any) -> Steps[None]:
-    yield Call("PUT", arguments.collection(name), body=as_json(config))
+def _put(name: str, config: Any) -> Steps[Reply]:
+    reply: Reply = yield Call("PUT", arguments.collection(name), body=as_json(config))
+    return reply
 
 
 def open_(name: str) -> Steps[None]:
@@ -183,7 +187,7 @@ def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> St
         field_ = wrong.get("field")
         path = f"documents[{batch.first + wrong['line'] - 1}]" + (f".{field_}" if field_ else "")
         raise InvalidInputError(str(wrong["detail"]).removeprefix(f"{field_}: "), field=path)
-    return replies.write_report(result, batch.documents)
+    return replies.write_report(result)
 
 
 def get(name: str, id: str) -> Steps[Document]:  # noqa: A002

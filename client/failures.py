@@ -27,6 +27,8 @@ FIRST_PAUSE = 0.1
 """Seconds before the first retry, if the service gives none. The pause doubles each time."""
 LONGEST_PAUSE = 5.0
 """Maximum number of seconds between two attempts."""
+FIRST_CONTACT = 5.0
+"""Maximum number of seconds that refused connections are retried before the first reply."""
 ALSO = 2
 """Maximum number of invalid fields that a message names after the first."""
 
@@ -72,6 +74,7 @@ class Failure(Exception):  # noqa: N818 - it carries the error
     passing:     True if the failure is temporary, so that a retry may succeed.
     retry_after: seconds to wait before a retry, as the service requests. None: it requests none.
     working:     True if the service is still working on an earlier attempt of the call.
+    patience:    maximum number of seconds to retry, if less than the client's. None: no maximum.
     """
 
     def __init__(
@@ -80,8 +83,10 @@ class Failure(Exception):  # noqa: N818 - it carries the error
         passing: bool,
         retry_after: float | None = None,
         working: bool = False,
+        patience: float | None = None,
     ) -> None:
         super().__init__(error)
+        self.patience = patience
         self.error = error
         self.passing = passing or working
         self.retry_after = retry_after
@@ -142,7 +147,7 @@ class Attempts:
         """
         self._clock = clock or monotonic
         self._patience = patience
-        self._until: float | None = None
+        self._since: float | None = None
         self._next = FIRST_PAUSE
 
     def pause(self, failure: Failure) -> float:
@@ -154,8 +159,10 @@ class Attempts:
         self._next = min(2 * self._next, LONGEST_PAUSE)
         if failure.retry_after is not None:
             wait += failure.retry_after
-        if self._until is None or failure.working:
-            self._until = self._clock() + self._patience
-        if not failure.passing or self._clock() + wait > self._until:
+        if self._since is None or failure.working:
+            self._since = self._clock()
+        limits = (self._patience, failure.patience)
+        patience = min(limit for limit in limits if limit is not None)
+        if not failure.passing or self._clock() + wait > self._since + patience:
             raise failure.error
         return wait

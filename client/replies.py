@@ -97,13 +97,10 @@ def reranked(value: Mapping[str, Any]) -> Reranked:
     )
 
 
-def write_report(value: Mapping[str, Any], documents: int) -> WriteReport:
-    """Return the report of a bulk write without invalid documents.
-
-    value: the reply of the service. documents: number of documents in the write.
-    """
+def write_report(value: Mapping[str, Any]) -> WriteReport:
+    """Return the report of a bulk write, from the reply of the service."""
     return WriteReport(
-        documents=documents - value["unchanged"],
+        documents=value["written"],
         replaced=value["replaced"],
         passages=value["passages"],
         truncated=value["truncated"],

@@ -12,7 +12,7 @@ import httpx2
 from ..core.errors import InvalidInputError, ServiceError, TwindexError, UnavailableError, shown
 from . import arguments
 from .calls import Call, Reply
-from .failures import Failure, failure_of
+from .failures import FIRST_CONTACT, Failure, failure_of
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _SENDABLE = {"http", "https"}
@@ -89,7 +89,7 @@ def sent(call: Call) -> dict[str, Any]:
     }
 
 
-def reply(response: httpx2.Response) -> Reply:
+def reply(response: httpx2.Response, *, retried: bool) -> Reply:
     """Return a successful HTTP response as a Reply. Raises Failure for other responses."""
     if response.status_code >= 300:
         raise failure_of(response.status_code, response.headers, response.content)
@@ -99,18 +99,24 @@ def reply(response: httpx2.Response) -> Reply:
         raise Failure(
             ServiceError(f"the reply from {response.url.host} is not JSON; check the URL"), False
         ) from None
-    return Reply(response.status_code, value)
+    return Reply(response.status_code, value, retried)
 
 
-def unreachable(base: object, error: Exception) -> Failure:
+def unreachable(base: object, error: Exception, *, reached: bool) -> Failure:
     """Return the Failure for a broken connection to the URL `base`.
 
-    It is temporary, except if the request is such that it can never be sent.
+    It is temporary, except if the request is such that it can never be sent. reached: False if no
+    request of the client had a reply yet. A refused connection then probably means a wrong URL, and
+    is retried for a short time only.
     """
     if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
         return Failure(ServiceError(f"the request cannot be sent: {type(error).__name__}"), False)
     what = str(error) or type(error).__name__
-    return Failure(UnavailableError(f"no reply from {base}: {what}"), True)
+    failed = UnavailableError(
+        f"no reply from {base}: {what}; check the URL, and that `twindex serve` runs there"
+    )
+    first = isinstance(error, httpx2.ConnectError) and not reached
+    return Failure(failed, True, patience=FIRST_CONTACT if first else None)
 
 
 def unusable(error: Exception) -> TwindexError:

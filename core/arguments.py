@@ -146,7 +146,9 @@ def refused(value: object, name: str, wanted: str, hint: str = "") -> InvalidInp
 
     wanted: what the value must be, in words. hint: what to do, added to the end of the message.
     """
-    return InvalidInputError(f"must be {wanted}, got {shown(value)}{hint}", field=name)
+    plain = value is None or isinstance(value, bool)  # `shown` writes them as in JSON.
+    got = repr(value) if plain else shown(value)
+    return InvalidInputError(f"must be {wanted}, got {got}{hint}", field=name)
 
 
 text = instance(str, "a string")

@@ -21,6 +21,10 @@ STORED = {"stored": True}
 """Validation context of values that are read from disk. They may be out of bounds, because the
 bounds may have been wider when the values were written."""
 
+TEXTS = {"texts": True}
+"""Validation context of values that come as texts: from environment variables or a form. A text
+that contains a number is then a number."""
+
 _INT64 = 2**63
 
 
@@ -29,8 +33,7 @@ class Bounds:
     """Minimum and maximum of a number.
 
     The number may equal `least` or `greatest`. If `above` is True, it must be greater than
-    `least`. Strings that contain a number are accepted, as in pydantic. Booleans, NaN and infinity
-    are refused.
+    `least`. Booleans, NaN and infinity are refused. So are strings, except in the context `TEXTS`.
     """
 
     least: Number
@@ -72,7 +75,10 @@ class Bounds:
             value: Any, validate: ValidatorFunctionWrapHandler, info: core_schema.ValidationInfo
         ) -> Number:
             try:
-                if not isinstance(value, bool):  # pydantic would accept it as a number.
+                # pydantic would accept both as numbers.
+                if not isinstance(value, bool | str) or (
+                    info.context == TEXTS and isinstance(value, str)
+                ):
                     return validate(value)  # type: ignore[no-any-return]
             except ValidationError:
                 pass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from .bounds import STORED
 from .errors import ConfigError, shown
+from .near import nearest
 
 
 class Config(BaseModel):
@@ -113,20 +114,24 @@ def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
         kind: Any = PydanticCustomError(_TEXT, "{text}", {"text": message_of(error)})
         return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
     known = list(model.model_fields)
-    near = get_close_matches(str(error["loc"][0]), known, 1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known fields: {', '.join(known)}"
+    near = nearest(str(error["loc"][0]), known)
+    hint = f"did you mean `{near}`?" if near else f"known fields: {', '.join(known)}"
     kind = PydanticCustomError("extra_forbidden", "unknown field; {hint}", {"hint": hint})
     return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
 
 
 _TEXT = "text"
+_CLASS = re.compile(r" or instance of \w+")
+"""Matches the name of a Python class in a message of pydantic."""
 
 
 def message_of(error: ErrorDetails) -> str:
     """Return the message of a pydantic error in the words of this project."""
     message, given = error["msg"].removeprefix("Value error, "), error.get("input")
     message = message.replace("a valid dictionary or object to extract fields from", "an object")
+    message = _CLASS.sub("", message).replace("a valid integer", "an integer")
     message = message.replace("a valid ", "a ").replace("a dictionary", "an object")
+    message = message.replace("a tuple", "a list").partition(", unable to")[0]
     if error["type"] == "missing":
         return "is required"
     if message.startswith("Input should be ") and "input" in error:

@@ -21,6 +21,7 @@ TwindexError
 from __future__ import annotations
 
 import copyreg
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -189,17 +190,20 @@ class CorruptFileError(StorageError):
 def shown(value: object) -> str:
     """Return a value as text for an error message.
 
-    Strings, bytes, numbers, booleans and None: `repr`, shortened to 40 characters. Values of other
-    types: the name of the type.
+    Strings, bytes and numbers: `repr`, shortened to 40 characters. Booleans and None: as in JSON.
+    Dictionaries and lists: "an object" and "a list". Values of other types: the name of the type.
     """
     if isinstance(value, int) and value.bit_length() > 4 * _SHOWN:
         return f"an integer of about {value.bit_length() * 3 // 10:,} digits"
     if isinstance(value, str | bytes):
         text = repr(value[: _SHOWN + 1])
-    elif value is None or isinstance(value, bool | int | float):
+    elif value is None or isinstance(value, bool):
+        return json.dumps(value)
+    elif isinstance(value, int | float):
         text = repr(value)
     else:
-        return f"{type(value).__name__}"
+        names = {"dict": "an object", "list": "a list"}
+        return names.get(type(value).__name__, type(value).__name__)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -16,6 +16,7 @@ A request can give only the name of a kind, never the name of a module.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -32,6 +33,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from .errors import any_of, shown
 from .config_base import Config
 from .errors import ConfigError
+from .near import did_you_mean, nearest
 
 C = TypeVar("C", bound=Config)
 K = TypeVar("K", bound=Config)
@@ -39,6 +41,8 @@ K = TypeVar("K", bound=Config)
 logger = logging.getLogger(__name__)
 
 _families: list[Kinds[Any]] = []
+_LONGEST_NAME = 200
+"""Maximum number of characters of a string that an error shows as the name of a model."""
 
 
 def families() -> tuple[Kinds[Any], ...]:
@@ -133,7 +137,8 @@ class Kinds(Generic[C]):
         found = self.find(name)
         if found is None:
             raise ConfigError(
-                f"{shown(name)} is not a kind of {self.noun}; known kinds: {', '.join(self)}",
+                f"{shown(name)} is not a kind of {self.noun}; known kinds: {', '.join(self)}"
+                f"{did_you_mean(name, self)}",
                 field="kind",
             )
         return found
@@ -306,7 +311,7 @@ class OneOf(Generic[C]):
     def _validated(self, value: Any, info: core_schema.ValidationInfo) -> C:
         made = isinstance(value, self._kinds.base)
         if not made and not isinstance(value, Mapping):
-            raise self._refused(value)
+            raise self._refused(value, self._written(value))
         kind = getattr(value, "kind", None) if made else value.get("kind")
         if kind is None and not made:
             kind = self._default
@@ -324,17 +329,33 @@ class OneOf(Generic[C]):
                 {"name": name},
             )
         if config is None or not (self._among is None or self._among(config)):
-            raise self._refused(kind)
+            raise self._refused(kind, self._near(kind))
         return value if made else config.model_validate(dict(value), context=info.context)
 
-    def _refused(self, value: Any) -> PydanticCustomError:
+    def _refused(self, value: Any, hint: str) -> PydanticCustomError:
         """Return the error for a value that is not an object, or for an unknown kind."""
         names = [f'"{name}"' for name in self.classes()] or ["registered (no kind is registered)"]
         return PydanticCustomError(
             "kind",
-            "must be an object whose kind is {names}, got {value}",
-            {"names": any_of(names), "value": shown(value)},
+            "must be an object whose kind is {names}, got {value}{hint}",
+            {"names": any_of(names), "value": shown(value), "hint": hint},
         )
+
+    def _near(self, kind: Any) -> str:
+        """Return the end of the error for an unknown kind, which suggests a similar one."""
+        return did_you_mean(kind, self.classes(), '"') if isinstance(kind, str) else ""
+
+    def _written(self, text: Any) -> str:
+        """Return the end of the error for a string, which shows the object that is meant."""
+        if not isinstance(text, str) or len(text) > _LONGEST_NAME:
+            return ""
+        classes = self.classes()
+        if (kind := nearest(text, classes)) is not None:
+            return f'; write {{"kind": "{kind}"}}'
+        usual = classes.get(self._default or "")
+        if usual is not None and "model" in usual.model_fields:
+            return f'; write {{"model": {json.dumps(text)}}}'
+        return ""
 
 
 def _reference(schema: CoreSchema) -> str:

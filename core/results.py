@@ -92,8 +92,9 @@ class SearchResult:
     relation: "eq" if `total` counts all matching documents; "gte" if more may match. More may match
               if a leg returned its maximum number of candidates, or if hits that were not reranked
               might reach `min_score`.
-    timings:  milliseconds by stage: `encode`, `filter`, one for each leg, `fuse`, `rerank`
-              (including the fetch of the texts that it reads), `fetch`.
+    timings:  milliseconds by stage: `load` (only if the search had to load encoders), `encode`,
+              `filter`, one for each leg, `fuse`, `rerank` (including the fetch of the texts that it
+              reads), `fetch`.
     warnings: messages for the caller, such as a truncated query.
     generation: version number of the collection that was searched. It increases with every change.
     usage:    language model usage to encode the query. None if no leg uses a language model. A
@@ -133,8 +134,13 @@ class SearchResult:
     def _summary(self) -> str:
         at_least = "" if self.relation == "eq" else "at least "
         summary = f"{len(self.hits)} of {at_least}{self.total} documents"
-        summary += f", {sum(self.timings.values()):.1f} ms"
+        summary += f", {self.milliseconds:.1f} ms"
         return "; ".join([summary, *(display.one_line(one, 500) for one in self.warnings)])
+
+    @property
+    def milliseconds(self) -> float:
+        """Return the time of the search: the sum of `timings` without `load`."""
+        return sum(spent for stage, spent in self.timings.items() if stage != "load")
 
     def to_pandas(self) -> Any:
         """Return a DataFrame with a row for each hit.

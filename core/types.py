@@ -49,7 +49,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A piece of a document: characters `start` to `end` (exclusive) of its `text`."""
+    """A piece of a document: characters `start` to `end` (exclusive) of its `text`.
+
+    A character is a Unicode code point, as in a Python string.
+    """
 
     start: int
     end: int

@@ -10,6 +10,7 @@ from ..core import Config, ConfigError
 from ..core.config import Device
 from ..core.kinds import Kinds, named
 from ..llm.fake import NAME
+from ..llm.weights.places import check_path
 from .protocol import Encoder, Gives
 
 
@@ -49,6 +50,10 @@ class EncoderConfig(Config):
         if getattr(self, "model", None) == NAME:
             self.check_fake()
             reference = self.faked_by or reference
+        else:
+            for field in self.models:  # A missing folder is an error before torch is imported.
+                if name := getattr(self, field, None):
+                    check_path(name)
         encoder: Encoder = named(reference, type(self))(self)
         return encoder
 

@@ -11,7 +11,7 @@ from ..core import NoProgress, Progress, Qrels, Query, Run
 from ..index import DenseLeg
 from ..search.request import WINDOW, Fusion, LegRequest, SearchRequest
 from .beir import judged_queries
-from .measures import DEFAULT_MEASURES, Evaluation, evaluate
+from .measures import DEFAULT_MEASURES, Evaluation, evaluate, joined
 
 if TYPE_CHECKING:
     from ..search import Collection, SearchResult
@@ -156,17 +156,19 @@ def leg_table(
         )
         for line in lines
     ]
-    runs: list[dict[str, Mapping[str, float]]] = [{} for _ in lines]
+    parts: list[list[Evaluation]] = [[] for _ in lines]
     seconds = [0.0 for _ in lines]
     # Every system searches a batch before the next batch begins. So each query is encoded once.
+    # Each batch is evaluated at once, because the hits of all batches take gigabytes.
     for begin in range(0, len(judged), BATCH):
         batch = judged[begin : begin + BATCH]
         for i, search in enumerate(searches):
             began = perf_counter()
-            runs[i].update(run_queries(search, batch, progress.advance))
+            run = run_queries(search, batch, progress.advance)
             seconds[i] += perf_counter() - began
+            parts[i].append(evaluate(run, {query.id: qrels[query.id] for query in batch}, measures))
     progress.close()
     return [
-        Row(line, evaluate(run, qrels, measures), spent)
-        for line, run, spent in zip(lines, runs, seconds, strict=True)
+        Row(line, joined(part, qrels, measures), spent)
+        for line, part, spent in zip(lines, parts, seconds, strict=True)
     ]

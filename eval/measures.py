@@ -68,14 +68,34 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
     for metric in ir_measures.iter_calc(list(values), judged, strict):
         values[metric.measure][metric.query_id] = float(metric.value)
 
+    per_query = {name: {q: values[m][q] for q in qrels} for name, m in parsed.items()}
+    return _with_means(per_query, parsed, len(qrels))
+
+
+def joined(parts: Sequence[Evaluation], qrels: Qrels, measures: Sequence[str]) -> Evaluation:
+    """Return the evaluation of all queries in `qrels`, from evaluations of some of them each.
+
+    A query that is in none of `parts` counts as one without hits.
+    """
+    missing = evaluate({}, qrels, measures).per_query
+    per_query = {
+        name: {**missing[name], **{q: v for part in parts for q, v in part.per_query[name].items()}}
+        for name in measures
+    }
+    return _with_means(per_query, {name: parse_measure(name) for name in measures}, len(qrels))
+
+
+def _with_means(
+    per_query: Mapping[str, Mapping[str, float]], parsed: Mapping[str, Any], queries: int
+) -> Evaluation:
+    """Return an Evaluation with the mean of each measure. parsed: name -> measure."""
     means = {}
     for name, measure in parsed.items():
         aggregate = measure.aggregator()
-        for query in qrels:
-            aggregate.add(values[measure][query])
+        for value in per_query[name].values():
+            aggregate.add(value)
         means[name] = float(aggregate.result())
-    per_query = {name: {q: values[m][q] for q in qrels} for name, m in parsed.items()}
-    return Evaluation(measures=means, per_query=per_query, queries=len(qrels))
+    return Evaluation(measures=means, per_query=per_query, queries=queries)
 
 
 def ranking(scores: Mapping[str, float]) -> list[str]:

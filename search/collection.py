@@ -36,6 +36,7 @@ from ..index import (
     require,
 )
 from ..index.models import absolute, model_names
+from ..index.store.database.folders import check_free
 from . import parameters
 from .config_difference import config_difference
 from .documents import DocumentMethods
@@ -99,8 +100,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         model folders as absolute paths.
 
         Raises ModelError or ConfigError for an encoder that cannot be loaded. Raises ConflictError
-        if the folder already holds a collection.
+        if the folder already holds a collection or other files. Hidden files do not count.
         """
+        check_free(Path(path))
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
         legs.check_widths()
@@ -153,6 +155,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         try:
             collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
         except NotFoundError:
+            check_free(Path(path))
             try:
                 return cls.create(path, config, encoders=encoders, rerankers=rerankers)
             except ConflictError:  # Another process created it in the meantime.

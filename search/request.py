@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from ..core import Config
 from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
+from ..core.config import Flag
 from ..core.errors import shown
 from ..core.filters import Condition
 from ..core.filters.help import FILTER_HELP
@@ -166,7 +168,7 @@ class SearchRequest(Config):
     limit: Annotated[int, Bounds(1, WINDOW)] = 10
     offset: Annotated[int, Bounds(0, WINDOW)] = 0
     min_score: Score | None = None
-    explain: bool = False
+    explain: Flag = False
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
     rerank: RerankRequest | None = None
 
@@ -180,6 +182,16 @@ class SearchRequest(Config):
                 "contains an unpaired surrogate, which is not valid Unicode; remove it"
             ) from None
         return query
+
+    @field_validator("vectors", mode="before")
+    @classmethod
+    def _are_numbers(cls, value: object) -> object:
+        """Refuse booleans and strings, which pydantic would accept as numbers."""
+        for leg, vector in value.items() if isinstance(value, Mapping) else ():
+            for i, item in enumerate(vector if isinstance(vector, list | tuple) else ()):
+                if isinstance(item, bool | str):
+                    raise ValueError(f"component {i} of {leg} must be a number, got {shown(item)}")
+        return value
 
     @field_validator("filter", mode="before")
     @classmethod

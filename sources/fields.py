@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core import Document, InvalidInputError
+from ..core.near import nearest
 from .document import parse_document
 
 
@@ -108,10 +108,9 @@ def offer(name: str, names: Iterable[str]) -> str:
     It suggests the field that is most similar to the unknown field `name`.
     """
     known = list(names)
-    near = difflib.get_close_matches(name.lower()[:100], [one.lower()[:100] for one in known], 1)
-    meant = [one for one in known if near and one.lower()[:100] == near[0]][:1]
+    near = nearest(name, known)
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"the fields are: {shown or 'none'}" + (f" (did you mean {meant[0]}?)" if meant else "")
+    return f"the fields are: {shown or 'none'}" + (f" (did you mean {near}?)" if near else "")
 
 
 def _number(text: str, field: str) -> int | float:

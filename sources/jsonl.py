@@ -11,6 +11,7 @@ import orjson
 
 from ..core import Document, InvalidInputError, SourceError
 from .errors import OnError, report
+from .exact_json import parse_json
 from .fields import DEFAULT_FIELDS, FieldNames, offer
 from .json_array import is_array, read_array
 from .lines import plain_suffix, read_lines
@@ -80,7 +81,7 @@ def _object(record: object) -> dict[str, object]:
 def parse_json_line(line: bytes) -> dict[str, object]:
     """Return the JSON object on a line. Raises InvalidInputError for anything else on the line."""
     try:
-        value = orjson.loads(line)
+        value = parse_json(line)
     except orjson.JSONDecodeError as error:
         raise InvalidInputError(
             f"the line is not valid JSON ({error.msg}, column {error.colno})"

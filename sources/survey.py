@@ -16,7 +16,7 @@ from .read import beir_corpus
 class Survey:
     """The numbers of files that are read and that are skipped, by kind.
 
-    The kind of a file is its suffix in lower case, or "none".
+    The kind of a file is its suffix in lower case, or "none". The kind of a folder is "folder".
 
     read:     kind -> number of files that are read.
     left_out: reason for skipping -> kind -> number of skipped files and folders.
@@ -47,7 +47,7 @@ def survey(paths: Iterable[Path], *, examples: int = 3) -> Survey:
             if reason is None:
                 read[kind_of(found)] += 1
             else:
-                left_out.setdefault(reason, Counter())[kind_of(found)] += 1
+                left_out.setdefault(reason, Counter())[_kind_skipped(found)] += 1
                 if reason != HIDDEN:
                     shown.append(found)
                     shown = sorted(shown)[:examples]
@@ -56,3 +56,10 @@ def survey(paths: Iterable[Path], *, examples: int = 3) -> Survey:
         {reason: dict(kinds.most_common()) for reason, kinds in sorted(left_out.items())},
         tuple(shown),
     )
+
+
+def _kind_skipped(path: Path) -> str:
+    try:
+        return "folder" if path.is_dir() else kind_of(path)
+    except OSError:  # Its folder cannot be read.
+        return kind_of(path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 MISUSE = 2
@@ -23,11 +24,38 @@ class Parser(argparse.ArgumentParser):
         """Parse the arguments. Print an error of this command and exit for unknown arguments."""
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._hint(parsed, unknown)}")
         return parsed, unknown
+
+    def _hint(self, parsed: argparse.Namespace, unknown: Sequence[str]) -> str:
+        """Return the end of the error for unknown arguments, which says what to write instead."""
+        for option in unknown:
+            if option.startswith("--"):
+                return _near(option.partition("=")[0], self._option_string_actions)
+        names = [action.dest for action in self._get_positional_actions()]
+        if names[-1:] != ["query"] or any(word.startswith("-") for word in unknown):
+            return ""
+        values = [str(getattr(parsed, name)) for name in names[:-1]]
+        query = " ".join([parsed.query, *unknown])
+        command = f"{self.prog} {shlex.join([*values, query])}"
+        return f"; put quotes around a query of several words: {command}"
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Raise ArgumentError, which suggests a similar value, if `value` is not a choice."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += _near(str(value), map(str, action.choices or ()))
+            raise
 
     def error(self, message: str) -> NoReturn:
         self.exit(MISUSE, f"twindex: error: {message}\nSee: {self.prog} --help\n")
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    from ...core.near import did_you_mean  # Slow, and only errors need it.
+
+    return did_you_mean(name, known)
 
 
 def fill(parser: argparse.ArgumentParser, module: Any) -> None:

@@ -20,6 +20,9 @@ SNIPPET = 160
 TERMS = 8
 """Maximum number of terms that are printed of an explanation."""
 
+SHOWN_SECONDS = 0.05
+"""Minimum time of loading models that is printed."""
+
 REASONS = 400
 """Maximum number of characters that are printed of a reranker's reasons."""
 
@@ -47,9 +50,13 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
         print_hit(rank, hit, explain=explain)
     sys.stdout.flush()
     more = "at least " if result.relation == "gte" else ""
-    spent = ", ".join(f"{stage} {spent:.1f}" for stage, spent in result.timings.items())
+    stages = dict(result.timings)
+    loading = stages.pop("load", 0) / 1e3
+    spent = ", ".join(f"{stage} {spent:.1f}" for stage, spent in stages.items())
     found = f"{more}{counted(result.total, 'document')}"
-    note(f"{len(result.hits)} of {found} in {sum(result.timings.values()):.1f} ms ({spent})")
+    note(f"{len(result.hits)} of {found} in {result.milliseconds:.1f} ms ({spent})")
+    if loading >= SHOWN_SECONDS:
+        note(f"models loaded before that, in {loading:.1f} s")
     if result.usage is not None:
         note(model_usage(result.usage))
     for warning in result.warnings:

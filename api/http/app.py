@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -83,7 +84,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        exception_handlers=HANDLERS,
+        exception_handlers={**HANDLERS, HTTPException: page.unknown_page},
         # The framework's own pages load scripts from a CDN.
         docs_url=None,
         redoc_url=None,

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
+from ...sources.exact_json import parse_json
 from ..serving.problems import Problem
 from .admission import Hold
 
@@ -69,7 +70,7 @@ async def read(request: Request, types: Sequence[str] = JSON) -> bytes:
 def parse(body: bytes) -> Any:
     """Parse JSON strictly (RFC 8259): no NaN, no trailing commas. Raises Problem 400."""
     try:
-        return orjson.loads(body)
+        return parse_json(body)
     except orjson.JSONDecodeError as error:
         raise Problem(400, f"the body is not JSON ({error})") from None
 

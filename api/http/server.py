@@ -11,7 +11,9 @@ import os
 import resource
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,16 @@ import uvicorn
 
 from ...core import ConfigError, ConflictError
 from ...core.config import Device
+from ..serving.service import Service
 from ..serving.settings import Settings
 from .app import create_app
 from .connections import RESERVE, Connections, guarded
 from .logs import configure
 
 logger = logging.getLogger(__name__)
+
+_NAMED = 8
+"""Maximum number of collections that the log names at the start."""
 
 
 def serve(
@@ -54,13 +60,15 @@ def serve(
     configure(settings.log_level, settings.log_format)
     # It logs each request to a language model's server: hundreds for one reranking.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    # Its name makes its log lines of a normal start look like errors.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     if not 0 <= port <= 65_535:
         raise ConfigError(f"must be between 0 and 65535, got {port}", field="port")
     app = create_app(root, settings, host=host)
     connections = Connections(settings, _connection_limit(settings.max_connections))
     with closing(_listen(host, port)) as listener:
         shown = f"[{host}]" if ":" in host else host
-        logger.info("serving %s at http://%s:%d", root, shown, listener.getsockname()[1])
+        address = f"http://{shown}:{listener.getsockname()[1]}"
         if settings.api_key is None and not _loopback(host):
             logger.warning("anyone who can reach %s may read and write; set TWINDEX_API_KEY", host)
         config = uvicorn.Config(
@@ -74,7 +82,8 @@ def serve(
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         try:
-            _Server(config, settings.shutdown_seconds, connections).run(sockets=[listener])
+            ready = partial(_announce, root, address, app.state.service)
+            _Server(config, settings.shutdown_seconds, connections, ready).run(sockets=[listener])
         except KeyboardInterrupt:
             logger.info("stopped")
 
@@ -82,8 +91,16 @@ def serve(
 class _Server(uvicorn.Server):
     """A server that ends its process in bounded time, even if threads still run."""
 
-    def __init__(self, config: uvicorn.Config, seconds: int, connections: Connections) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        seconds: int,
+        connections: Connections,
+        ready: Callable[[], None],
+    ) -> None:
+        """seconds: time for running requests to finish. ready: called after the start."""
         super().__init__(config)
+        self._ready = ready
         self._connections = connections
         self._watch: asyncio.Task[None] | None = None
         self._guard = threading.Timer(seconds + 1, _exit)
@@ -93,6 +110,8 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().set_exception_handler(self._report)
         await super().startup(sockets)
         self._watch = asyncio.create_task(self._connections.watch())
+        if self.started:
+            self._ready()
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error of the event loop.
@@ -107,12 +126,24 @@ class _Server(uvicorn.Server):
             loop.default_exception_handler(context)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        logger.info("stopping")
         self._guard.start()
         await super().shutdown(sockets)
         if self._watch is not None:
             self._watch.cancel()
         if not self.force_exit:  # After a forced exit, Python still waits for its threads.
             self._guard.cancel()
+
+
+def _announce(root: Path, address: str, service: Service) -> None:
+    """Log what is served and, last, the address."""
+    names = [served.name for served in service.known()]
+    some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    if names:
+        logger.info("collections: %d (%s)", len(names), some)
+    else:
+        logger.info("collections: none yet; build one with `twindex build %s`", root / "NAME")
+    logger.info("serving %s at %s (search page: /, API reference: /docs)", root, address)
 
 
 def _connection_limit(most: int) -> int:

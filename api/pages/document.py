@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from ...core import Document
-from . import highlight
+from . import highlight, markdown
 from .conditions import as_text
 from .highlight import Tokenize
 
@@ -62,9 +63,10 @@ def shown(
 ) -> dict[str, Any]:
     """Return the values that the page of a document shows, with query words marked.
 
-    The text has three parts: `before`, `passage` and `after`. Of a very long text, `cut_before`
-    characters at the start and `cut_after` at the end are not shown. span: start and end of the
-    passage, in characters; None: no passage. terms: terms to mark.
+    `blocks` are the blocks of the text: one block for a text without the markup of Markdown. A part
+    of a block has the fragments before, in or after the passage (`where`). Of a very long text,
+    `cut_before` characters at the start and `cut_after` at the end are not shown. span: start and
+    end of the passage, in characters; None: no passage. terms: terms to mark.
     """
     text = document.text
     start, end = span if span is not None else (0, 0)
@@ -72,16 +74,33 @@ def shown(
     end = min(max(end, start), len(text), start + SHOWN)
     low = max(0, start - (SHOWN - (end - start)) // 2)
     high = min(len(text), low + SHOWN)
-    marks = [
-        highlight.fragments(text[a:b], terms, tokenize)
-        for a, b in ((low, start), (start, end), (end, high))
-    ]
+    found, title = [markdown.Block("plain", low, text[low:high])], document.title
+    if markdown.is_markdown(document):
+        found = [replace(b, start=b.start + low) for b in markdown.blocks(text[low:high])]
+        title = markdown.plain(title)
+        first = next((i for i, block in enumerate(found) if block.text.strip()), 0)
+        if found and low == 0 and found[first].level and found[first].text.strip() == title.strip():
+            found = found[first + 1 :]  # The title is the heading of the page.
+    places = (("before", low, start), ("passage", start, end), ("after", end, high))
     return {
         "id": document.id,
-        "title": highlight.fragments(document.title, terms, tokenize),
-        "before": marks[0],
-        "passage": marks[1],
-        "after": marks[2],
+        "title": highlight.fragments(title, terms, tokenize),
+        "blocks": [
+            {
+                "kind": block.kind,
+                "level": block.level,
+                "parts": [
+                    {
+                        "where": where,
+                        "fragments": highlight.fragments(block.clipped(a, b).text, terms, tokenize),
+                    }
+                    for where, a, b in places
+                    if block.clipped(a, b).text
+                ],
+            }
+            for block in found
+            if block.text.strip()
+        ],
         "start": start,
         "end": end,
         "length": len(text),

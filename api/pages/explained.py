@@ -76,7 +76,7 @@ def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str
                     {"term": word, "score": score, "item": None, "pieces": [p.term for p in parts]}
                 )
     words += [
-        {"term": _shown_piece(name), "score": item.score, "item": item, "pieces": []}
+        {"term": piece(name), "score": item.score, "item": item, "pieces": []}
         for name, item in left.items()
     ]
     return sorted(words, key=lambda word: (-word["score"], word["term"]))
@@ -100,13 +100,12 @@ def _pieces(word: str, known: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _shown_piece(term: str) -> str:
-    """Return a word piece as the page shows it: `…or` for `##or`, `␣cat` for ` cat`."""
+def piece(term: str) -> str:
+    """Return an entry of a vocabulary as the page shows it.
+
+    A piece that continues a word begins with `…`, such as `…or` for `##or`. A leading space of a
+    piece is `␣`.
+    """
     if term.startswith(_CONTINUES) and len(term) > len(_CONTINUES):
         return "…" + term.removeprefix(_CONTINUES)
-    return piece(term)
-
-
-def piece(term: str) -> str:
-    """Return an entry of a vocabulary as the page shows it, with a leading space as `␣`."""
     return "␣" + term[1:] if term[:1] in ("Ġ", "▁") and len(term) > 1 else term

@@ -93,7 +93,7 @@ class Form:
             "explain": self.explain,
             "rerank": self._rerank(),
         }
-        return validate(SearchRequest, fields)
+        return validate(SearchRequest, fields, texts=True)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
         """Return the names of the selected legs; if none, those of all legs with the role "search".
@@ -123,6 +123,23 @@ class Form:
     def filtered(self, condition: str) -> str:
         """Return the address of the first page of this search, with `condition` as its filter."""
         return replace(self, filter=condition).link(0)
+
+    def wider(self, legs: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return links, each with a `text`, to searches that may find more than this one.
+
+        legs: name -> configuration of the collection's legs.
+        """
+        if self.offset != "0":
+            return [{"text": "Go to the first page", "link": self.link(0)}]
+        found = []
+        if self.filter.strip():
+            found.append({"text": "Remove the filter", "link": self.filtered("")})
+        running = self.running(legs)
+        off = [n for n, leg in legs.items() if leg.role == "search" and n not in running]
+        if off:
+            link = replace(self, legs=[*running, *off]).link(0)
+            found.append({"text": f"Search also with {' and '.join(off)}", "link": link})
+        return found
 
     def changed(self, legs: Mapping[str, Any]) -> list[str]:
         """Return short descriptions of the options that differ from their defaults.

@@ -9,13 +9,11 @@ from itertools import accumulate
 
 from ...core import Passage
 from ...encoders import Token
-from .markdown import Block, blocks
+from .markdown import READ, Block, blocks, plain
 
 Tokenize = Callable[[str], Sequence[Token]]
 LENGTH = 420
 """Number of characters in an excerpt of a long text."""
-READ = 20_000
-"""Maximum number of characters of a text that are searched for the best excerpt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +26,10 @@ class Fragment:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A block of an excerpt: a paragraph, or lines of code if `code` is True."""
+    """A block of an excerpt. kind: see `Block`."""
 
     fragments: Sequence[Fragment]
-    code: bool
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +62,58 @@ def excerpt(
     tokenize: Tokenize,
     passage: Passage | None = None,
     length: int = LENGTH,
+    *,
+    title: str = "",
+    markdown: bool = True,
 ) -> Excerpt:
     """Return the stretch of a passage that has the most matching words.
 
-    The excerpt has about `length` characters, without the markup of Markdown. It begins at a
-    sentence if one starts nearby, else at a word. Of equally good stretches, it is the first.
-    terms: terms to mark. passage: None: the whole text.
+    The excerpt has about `length` characters. It begins at a sentence if one starts nearby, else at
+    a word. Of equally good stretches, it is the first.
+    terms: terms to mark. passage: None: the whole text. title: a first line of the text that is the
+    title is not shown. markdown: True: the markup of Markdown is not shown.
     """
     begin, stop = (0, len(text)) if passage is None else (passage.start, passage.end)
     stop = min(stop, begin + READ)
-    parts = blocks(text[begin:stop])
-    plain = "".join(part.text for part in parts)
-    spans = _spans(plain, terms, tokenize)
-    low, high = 0, len(plain)
-    if high > length:
-        best, most = 0, 0
+    # The text before the passage tells whether the passage begins inside code.
+    origin = text.rfind("\n", 0, max(0, begin - READ)) + 1
+    whole = blocks(text[origin:stop], markdown=markdown)
+    parts = [part.clipped(begin - origin, stop - origin) for part in whole]
+    shown_text = "".join(part.text for part in parts)
+    spans = _spans(shown_text, terms, tokenize)
+    first = 0 if begin else _after_title(shown_text, plain(title) if markdown else title)
+    low, high = first, len(shown_text)
+    if high - low > length:
+        best, most = first, 0
         for i, (start, _) in enumerate(spans):
+            if start < first:
+                continue
             inside = sum(end <= start + length * 3 // 4 for _, end in spans[i : i + 100])
             if inside > most:
                 best, most = start, inside
-        low = _begin(plain, parts, max(0, min(best - length // 4, high - length)), best)
-        high = _end(plain, low, min(low + length, high))
+        low = max(first, min(best - length // 4, high - length))
+        if low > first:
+            low = max(first, _begin(shown_text, parts, low, best))
+        high = _end(shown_text, low, min(low + length, high))
     shown = []
     at = 0
     for part in parts:
         start, end = max(at, low), min(at + len(part.text), high)
         at += len(part.text)
         if start < end:
-            shown.append(Shown(_split(plain, start, end, spans), part.code))
-    cut_after = high < len(plain) or stop < len(text)
-    return Excerpt(shown, begin > 0 or low > 0, cut_after)
+            shown.append(Shown(_split(shown_text, start, end, spans), part.kind))
+    cut_after = high < len(shown_text) or stop < len(text)
+    return Excerpt(shown, begin > 0 or low > first, cut_after)
+
+
+def _after_title(text: str, title: str) -> int:
+    """Return the offset after the title and white space if `text` begins with its line, else 0."""
+    title = title.strip()
+    start = len(text) - len(text.lstrip())
+    end = start + len(title)
+    if not title or text[start:end] != title or text[end : end + 1] not in ("", "\n"):
+        return 0
+    return len(text) - len(text[end:].lstrip("\n"))
 
 
 def _spans(text: str, terms: Set[str], tokenize: Tokenize) -> list[tuple[int, int]]:
@@ -122,8 +142,6 @@ def _begin(text: str, parts: Sequence[Block], start: int, best: int) -> int:
 
     best: offset of the first matching word. The excerpt begins there at the latest.
     """
-    if start == 0:
-        return 0
     low, high = max(0, start - NEAR), min(start + NEAR, best)
     starts = [0, *accumulate(len(part.text) for part in parts)]
     ends = [at for at in starts if low <= at <= high]

@@ -14,7 +14,7 @@ from ...search.request import WINDOW
 from ..reranked import cost_line, stage_lines
 from ..serving.settings import Settings
 from ..serving.work import check_work
-from . import conditions, explained, highlight, movement
+from . import conditions, explained, highlight, markdown, movement
 from .document import address
 from .form import Form
 
@@ -48,6 +48,7 @@ def result(
         hits.append(_hit(rank, hit, request, form, terms, analyzer))
     return {
         "hits": hits,
+        "wider": [] if hits else form.wider(opened.config.legs),
         "total": found.total,
         "relation": found.relation,
         "took": took,
@@ -79,6 +80,8 @@ def _hit(
     assert document is not None, "the request includes all parts"
     passage = hit.passage
     read = document.text if passage is None else document.text[passage.start : passage.end]
+    is_markdown = markdown.is_markdown(document)
+    title = markdown.plain(document.title) if is_markdown else document.title
     chips, more = conditions.chips(document.metadata, request.filter)
     return {
         "rank": rank,
@@ -86,8 +89,15 @@ def _hit(
         "link": address(form.collection, hit.id, form.query, passage),
         "score": hit.score,
         "legs": hit.legs,
-        "title": highlight.fragments(document.title[: highlight.LENGTH], terms, analyzer.tokens),
-        "excerpt": highlight.excerpt(document.text, terms, analyzer.tokens, passage),
+        "title": highlight.fragments(title[: highlight.LENGTH], terms, analyzer.tokens),
+        "excerpt": highlight.excerpt(
+            document.text,
+            terms,
+            analyzer.tokens,
+            passage,
+            title=document.title,
+            markdown=is_markdown,
+        ),
         "passage": passage,
         "length": len(document.text),
         "chips": [
@@ -96,7 +106,7 @@ def _hit(
         "more_chips": more,
         "leg_rows": explained.leg_rows(hit, request),
         "explain": explained.term_rows(
-            hit.explain, [form.query, document.title, read[: highlight.READ]]
+            hit.explain, [form.query, document.title, read[: markdown.READ]]
         ),
         "terms": hit.terms or {},
         "rerank": hit.rerank and movement.shown(hit.rerank, document, terms, analyzer.tokens),

@@ -14,6 +14,7 @@ import orjson
 from ...core import Document, InvalidInputError, Usage, WriteReport, add_usages
 from ...search import Collection
 from ...sources import CheckedDocuments, parse_document
+from ...sources.exact_json import parse_json
 
 BATCH = 256
 """Maximum number of lines in a batch. A job can be continued after each batch."""
@@ -68,7 +69,7 @@ def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]
 
 def _parse(number: int, line: bytes) -> Line:
     try:
-        value = orjson.loads(line)
+        value = parse_json(line)
     except orjson.JSONDecodeError as error:
         found = {"code": "malformed", "line": number, "detail": f"not JSON: {error}"}
         return Line(number, None, error=found, status=400)
@@ -91,6 +92,8 @@ class BulkResult:
     """The progress of a bulk write.
 
     documents: number of valid lines.
+    written:   number of documents that were written. Of lines with the same id that are written
+               together, only the last counts.
     replaced:  number of documents that replaced a stored document.
     unchanged: number of documents that were skipped, because an equal document was already stored.
     passages:  number of passages that were encoded.
@@ -101,6 +104,7 @@ class BulkResult:
     """
 
     documents: int = 0
+    written: int = 0
     replaced: int = 0
     unchanged: int = 0
     passages: int = 0
@@ -143,6 +147,7 @@ class BulkResult:
                     yield line.document
 
         def count(report: WriteReport) -> None:
+            self.written = before.written + report.documents
             self.replaced = before.replaced + report.replaced
             self.unchanged = before.unchanged + report.unchanged
             self.passages = before.passages + report.passages

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from ...core import (
     Config,
@@ -26,6 +28,7 @@ from ...core import (
     StorageError,
     TwindexError,
 )
+from ...core.bounds import TEXTS
 from ...core.config_base import field_path, message_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -60,10 +63,8 @@ _CODES = {
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 """Error numbers of the disk. Other errors are faults of the program."""
 
-_ROUTING = {
-    404: "no such path; see /docs for all operations",
-    405: "this path does not support this method; see the Allow header",
-}
+_NO_PATH = "no such path; see /docs for all operations"
+_DOCUMENTS = re.compile(r"/v1/collections/[^/]+/documents")
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
@@ -126,7 +127,7 @@ def problem_of(error: Exception, root: Path) -> Problem:
         return error
     if isinstance(error, RequestValidationError):
         # The first part of a location is the kind of parameter: "query", "path".
-        return _invalid([(field_path(e["loc"][1:], None), e["msg"]) for e in error.errors()])
+        return _invalid([(field_path(e["loc"][1:], None), message_of(e)) for e in error.errors()])
     if isinstance(error, TwindexError):
         status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
         detail = str(error).replace(str(root) + os.sep, "")
@@ -141,15 +142,18 @@ def problem_of(error: Exception, root: Path) -> Problem:
     if isinstance(error, HTTPException):
         known = error.status_code if error.status_code in _CODES else 400
         # The details of the framework are only the phrase of the status.
-        detail = _ROUTING.get(error.status_code, str(error.detail))
+        detail = _NO_PATH if error.status_code == 404 else str(error.detail)
         return Problem(error.status_code, detail, code=_CODES[known], headers=error.headers)
     raise error
 
 
-def validate(model: type[ConfigT], value: Any) -> ConfigT:
-    """Return `value`, from a request, as a `model`. Raises Problem 422 with all invalid fields."""
+def validate(model: type[ConfigT], value: Any, *, texts: bool = False) -> ConfigT:
+    """Return `value`, from a request, as a `model`. Raises Problem 422 with all invalid fields.
+
+    texts: numbers may be strings, because the value comes from a form.
+    """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=TEXTS if texts else None)
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise _invalid([(field_path(e["loc"], value), message_of(e)) for e in found]) from None
@@ -169,8 +173,29 @@ async def answer(request: Request, error: Exception) -> Response:
     """Return the error reply for an exception of a request (handler of the application)."""
     if isinstance(error, ClientGone):
         return Response(status_code=499)  # For the metrics, as in other servers.
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        return _wrong_method(request).response(request.state.request_id)
     problem = problem_of(error, request.app.state.service.root)
     return problem.response(request.state.request_id)
+
+
+def _wrong_method(request: Request) -> Problem:
+    """Return the Problem 405, which names the methods of the path."""
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        # Some versions of FastAPI keep the routes of an included router in an object of their own.
+        router = getattr(route, "original_router", None)
+        for one in [route] if router is None else router.routes:
+            if one.matches(request.scope)[0] is not Match.NONE:
+                allowed |= getattr(one, "methods", None) or set()
+    methods = ", ".join(sorted(allowed))
+    detail = f"this path supports {methods}, not {request.method}"
+    path = request.url.path.removeprefix(request.scope.get("root_path", ""))
+    if _DOCUMENTS.fullmatch(path):
+        detail += (
+            f"; to write documents, use PUT {path}/{{id}} for one or POST {path}/bulk for many"
+        )
+    return Problem(405, detail, headers={"Allow": methods})
 
 
 HANDLERS: dict[int | type[Exception], Any] = dict.fromkeys(

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ...core import EncoderMismatchError
+from ...core import EncoderMismatchError, NotFoundError, StorageError
 from ...index import LEGS, CollectionConfig, LegConfig
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import JobStore
 from ...search import Collection
 from .problems import Problem
+
+logger = logging.getLogger(__name__)
 
 Status = Literal["loading", "ready", "building", "damaged", "unreadable", "unavailable"]
 """State of a collection. building: its offline build is unfinished. damaged: its files are damaged.
@@ -98,6 +103,15 @@ class Served:
             self.collection.close()
         if self.jobs is not None:
             self.jobs.close()
+
+
+@contextmanager
+def readable(served: Served) -> Iterator[None]:
+    """A context that skips the rest of its block, with a warning, if `served` is unreadable."""
+    try:
+        yield
+    except (StorageError, NotFoundError) as error:
+        logger.warning("collection %s is skipped: %s", served.name, error)
 
 
 def encoder_names(config: CollectionConfig) -> dict[str, str]:

@@ -10,13 +10,13 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
 from ...core import ConfigError, ConflictError, InvalidInputError, NotFoundError, StorageError
+from ...core.near import did_you_mean
 from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
@@ -27,7 +27,7 @@ from .loading import Loader
 from .pool import Pool
 from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
-from .served import Served, folder_name, identity, unreadable
+from .served import Served, folder_name, identity, readable, unreadable
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -206,7 +206,7 @@ class Service:
         if self.single and name == self.root.name:
             return self.root
         if self.single or not NAME.fullmatch(name):
-            raise NotFoundError(f"no collection {name!r}")
+            raise self._absent(name)
         return self.root / name
 
     def _open_on_demand(self, name: str, path: Path) -> Served:
@@ -218,8 +218,13 @@ class Service:
             if served is not None and served.status in ("loading", *_RETRIED):
                 self._open(served)
             if served is None or served.deleted:
-                raise NotFoundError(f"no collection {name!r}")
+                raise self._absent(name)
             return served
+
+    def _absent(self, name: str) -> NotFoundError:
+        """Return the error for a name without a collection. It suggests a similar name."""
+        hint = did_you_mean(name, (served.name for served in self.known()))
+        return NotFoundError(f"no collection {name!r}{hint}")
 
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and forget it. Work that uses it then fails."""
@@ -321,7 +326,7 @@ class Service:
         if served is not None:
             self._drop(served)
         if not there:
-            raise NotFoundError(f"no collection {name!r}")
+            raise self._absent(name)
         sync_directory(self.root)
         remove_tree(trash)
 
@@ -331,7 +336,7 @@ class Service:
         """Return (name of the collection, job) for all readable collections, newest job first."""
         found = []
         for served in self.collections():
-            with _readable(served):
+            with readable(served):
                 if served.jobs is not None:
                     found += [
                         (served.name, self._with_state(served, job)) for job in served.jobs.latest()
@@ -362,7 +367,7 @@ class Service:
         """Return (collection, state) -> number of jobs."""
         found: Counter[tuple[str, ...]] = Counter()
         for served in self.collections():
-            with _readable(served):
+            with readable(served):
                 if served.jobs is not None:
                     found.update({(served.name, s): n for s, n in served.jobs.counts().items()})
                     for job_id in self.runner.waiting(served):
@@ -374,7 +379,7 @@ class Service:
         """Return (collection,) -> number of documents, for readable collections."""
         found: dict[tuple[str, ...], float] = {}
         for served in self.collections():
-            with _readable(served):
+            with readable(served):
                 if served.collection is not None:
                     found[(served.name,)] = float(served.collection.count())
         return found
@@ -386,15 +391,6 @@ class Service:
             for served in self.known()
             if served.collection is not None and (usage := served.collection.usage) is not None
         }
-
-
-@contextmanager
-def _readable(served: Served) -> Iterator[None]:
-    """A context that skips the rest of its block, with a warning, if `served` is unreadable."""
-    try:
-        yield
-    except (StorageError, NotFoundError) as error:
-        logger.warning("collection %s is skipped: %s", served.name, error)
 
 
 _RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"

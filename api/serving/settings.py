@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
 from ...core import Config, ConfigError
-from ...core.bounds import Bounds
+from ...core.bounds import TEXTS, Bounds
 from ...core.config import Device
 from ...core.toml import parse_toml
 from ...llm.weights.places import split_models
@@ -188,7 +188,7 @@ class Settings(Config):
         for field, chosen in (given or {}).items():
             values[field], sources[field] = chosen, option(field)
         try:
-            return cls.model_validate(values)
+            return cls.model_validate(values, context=TEXTS)
         except ValidationError as error:
             # Without `include_input=False`, the error could contain the API key.
             first = error.errors(include_url=False, include_input=False)[0]

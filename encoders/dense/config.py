@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ...core.bounds import Tokens
-from ...core.config import Device, Precision
+from ...core.config import Device, Flag, Precision
 from ..config import ENCODERS, EncoderConfig
 
 
@@ -28,7 +28,7 @@ class DenseEncoderConfig(EncoderConfig):
     """Prompt put before each passage, "" for none; None = the model's own prompt."""
     max_length: Tokens | None = None
     """Most tokens read of each text, including special tokens; None = the model's own limit."""
-    normalize: bool = True
+    normalize: Flag = True
     """Scale vectors to length 1."""
     precision: Precision = "float32"
     """Number format in which the model computes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from ...core.config import Flag
 from ..config import ENCODERS, EncoderConfig
 
 
@@ -19,9 +20,9 @@ class AnalyzerConfig(EncoderConfig):
     language: str = "en"
     """Language of the texts, which selects stemmer and stopwords: an ISO 639-1 code that Snowball
     supports ("en", "de", ...), or "none" for no stems and no stopwords."""
-    stem: bool = True
+    stem: Flag = True
     """Replace words by their stems."""
-    stopwords: bool | None = None
+    stopwords: Flag | None = None
     """Drop the language's stopwords; None = true if Twindex has a list for the language."""
 
     @property

@@ -62,9 +62,9 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
     spans = word_spans(text)
     if len(spans) <= max(config.threshold, size):
         return []
-    bounds: Sequence[int] = range(len(spans) + 1)
-    if config.unit == "sentences":
-        bounds = _sentence_bounds(text, [start for start, _ in spans], size)
+    starts = [start for start, _ in spans]
+    ends = sentence_bounds(text, starts) if config.unit == "sentences" else []
+    bounds = _unit_bounds(text, starts, ends, size)
     found: list[Passage] = []
     for first, stop in pack(bounds, size, config.overlap):
         if len(found) == MOST_PASSAGES:
@@ -108,21 +108,44 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
 def sentence_bounds(text: str, starts: Sequence[int]) -> list[int]:
     """Return the index of the first word of each sentence except the first, ascending.
 
-    starts: offset of each word in `text`.
+    No sentence starts in the line below the header of a table. starts: offset of each word in
+    `text`.
     """
     # A period and the empty line after it end the same sentence.
-    return list(dict.fromkeys(bisect_left(starts, end) for end in _sentence_ends(text)))
+    found = dict.fromkeys(bisect_left(starts, end) for end in _sentence_ends(text))
+    ruled = table_rules(text, starts)
+    return [word for word in found if word not in ruled]
 
 
-def _sentence_bounds(text: str, starts: Sequence[int], size: int) -> list[int]:
+def table_rules(text: str, starts: Sequence[int]) -> set[int]:
+    """Return the indices of the words in the lines below the headers of Markdown tables.
+
+    Such a line has `-` and `|` and nothing but `-:|` and white space. No passage starts in it.
+    starts: offset of each word in `text`.
+    """
+    found: set[int] = set()
+    for line in _TABLE_RULE.finditer(text):
+        if "-" in line[0] and "|" in line[0]:
+            found.update(range(bisect_left(starts, line.start()), bisect_left(starts, line.end())))
+    return found
+
+
+def _unit_bounds(
+    text: str, starts: Sequence[int], sentences: Sequence[int], size: int
+) -> list[int]:
     """Return the index of the first word of each unit, then the total number of words.
 
-    A unit is a sentence, or one word of a sentence of more than `size` words.
+    A unit is a sentence of at most `size` words, or one word of a longer sentence. The line below
+    the header of a table is in the unit of the word before it, as far as `size` allows.
+    sentences: see `sentence_bounds`.
     """
+    ruled = table_rules(text, starts)
     bounds = [0]
-    for word in [*sentence_bounds(text, starts), len(starts)]:
+    for word in [*sentences, len(starts)]:
         if word - bounds[-1] > size:
-            bounds.extend(range(bounds[-1] + 1, word))
+            for inner in range(bounds[-1] + 1, word):
+                if inner not in ruled or inner - bounds[-1] >= size:
+                    bounds.append(inner)
         if word > bounds[-1]:
             bounds.append(word)
     return bounds
@@ -135,6 +158,7 @@ _SENTENCE_END = re.compile(
     """,
     re.VERBOSE,
 )
+_TABLE_RULE = re.compile(r"^[-:| \t\r]++$", re.MULTILINE)
 _LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]*$")
 _NEXT_WORD = re.compile(r"\s*[\"'“‘«(\[]*(\w?)")
 

@@ -14,7 +14,14 @@ from itertools import pairwise
 from ...core import InvalidInputError, Passage
 from ..protocol import TokenReader
 from .config import PassageConfig
-from .passages import MOST_PASSAGES, pack, sentence_bounds, split_passages, word_spans
+from .passages import (
+    MOST_PASSAGES,
+    pack,
+    sentence_bounds,
+    split_passages,
+    table_rules,
+    word_spans,
+)
 
 MOST_TOKENS = 512
 """Default limit of a passage's text, in tokens. Without it, an encoder with a very high limit would
@@ -99,14 +106,16 @@ def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tup
         units = [text[spans[first][0] : spans[stop - 1][1]] for first, stop in pairwise(bounds)]
         return [max(1, length - around) for length in reader.lengths(units)]
 
-    sentences = sentence_bounds(text, [begin for begin, _ in spans])
+    begins = [begin for begin, _ in spans]
+    ruled = table_rules(text, begins)
+    sentences = sentence_bounds(text, begins)
     sentences = [0, *(word for word in sentences if 0 < word < len(spans)), len(spans)]
     bounds, starts = [0], [0]  # The number of words and of tokens before each unit.
     for (first, stop), count in zip(pairwise(sentences), tokens(sentences), strict=True):
         units, counts = [stop], [count]
         if count > room:
-            words = range(first, stop + 1)
-            units, counts = list(words[1:]), tokens(words)
+            words = [first, *(w for w in range(first + 1, stop) if w not in ruled), stop]
+            units, counts = words[1:], tokens(words)
         for unit, own in zip(units, counts, strict=True):
             bounds.append(unit)
             starts.append(starts[-1] + min(own, room))  # A longer word is halved later.
@@ -133,12 +142,16 @@ def _fits(
 def _halves(text: str, piece: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the two halves of a piece, as character ranges of `text`.
 
-    The split is between two words if there are several. White space there is in neither half.
+    The split is between two words if there are several. White space there is in neither half. The
+    second half does not start in the line below the header of a table if another split is possible.
     """
     start, end = piece
     words = word_spans(text[start:end])
     if len(words) > 1:
-        middle = len(words) // 2
+        ruled = table_rules(text[start:end], [begin for begin, _ in words])
+        cuts = [word for word in range(1, len(words)) if word not in ruled]
+        half = len(words) // 2
+        middle = min(cuts, key=lambda word: abs(word - half), default=half)
         return [(start, start + words[middle - 1][1]), (start + words[middle][0], end)]
     middle = (start + end) // 2
     return [(start, middle), (middle, end)]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, model_validator
 
 from ...core.bounds import Bounds, Count
-from ...core.config import Device
+from ...core.config import Device, Flag
 from ..config import ENCODERS, EncoderConfig
 
 Variant = Literal[
@@ -52,7 +52,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
     layer: Annotated[int, Bounds(-1_000, -1)] = -1
     """Layer whose hidden state is the dense vector. -1 is the last; -2 is often better in small
     models."""
-    center: bool = False
+    center: Flag = False
     """Subtract the vector of an empty text, with the same prompt, from each dense vector."""
     max_length: Annotated[int, Bounds(1, 1_048_576)] = 512
     """Most tokens read of each text; the prompt is never truncated."""

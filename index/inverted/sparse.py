@@ -55,6 +55,8 @@ class SparseSegment:
         """See SegmentPart."""
         shape = NpyFile(directory / "shape.npy", np.int64)
         shape.check_below(MAX_ROWS + 1)
+        if len(shape) != 2:
+            raise ValueError(f"shape.npy must have 2 numbers, got {len(shape)}")
         rows, vocabulary = shape.array.tolist()
         weights = NpyFile(directory / "weights.npy", np.float32)
         return cls(rows, Postings(directory, weights, vocabulary, rows))

@@ -34,6 +34,7 @@ from ..arrays.files import sync_directory
 from ..config import CollectionConfig
 from ..store_protocol import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
 from .database.database import Database, get_meta, get_number, set_meta
+from .database.folders import check_free
 from .database.tables import (
     count_pending,
     delete_documents,
@@ -88,10 +89,11 @@ class LocalStore:
         state: "building" for an offline build. The collection cannot be opened for searches until
             the build is finished.
 
-        Raises ConflictError if the folder already contains a collection, and MissingExtraError if a
-        library that an index needs is not installed.
+        Raises ConflictError if the folder already contains a collection or other files, and
+        MissingExtraError if a library that an index needs is not installed.
         """
         config.check_installed()
+        check_free(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:

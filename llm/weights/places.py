@@ -16,13 +16,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
 
 from ...core import ConfigError, ModelError
+from ...core.near import nearest
 from .cache import CACHE, cache_folder, make_folder
 from .safety import check_weights
 
@@ -95,16 +95,25 @@ def find_weights(
         raise ConfigError(
             f"must be the name of a model or a folder, got {name[:20]!r}", field="model"
         )
-    local = local_path(name)
+    local = check_path(name)
     if local is not None:
         _refuse_revision(name, revision)
         found = local
-    elif not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise ModelError(f"model {shown(name)}: no such folder or file; check the path")
     else:
         found = _named(name, revision, allow_download)
     check_weights(name, found)
     return found
+
+
+def check_path(name: str) -> Path | None:
+    """Return the path of a model that is a local folder or file; None for a name of another model.
+
+    Raises ModelError if `name` can only be a path, and nothing is there.
+    """
+    local = local_path(name)
+    if local is None and (not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME):
+        raise ModelError(f"model {shown(name)}: no such folder or file; check the path")
+    return local
 
 
 def find_named(name: str, *, revision: str | None = None) -> Path | None:
@@ -152,7 +161,15 @@ def _named(name: str, revision: str | None, allow_download: bool | None) -> Path
     if downloads_allowed() if allow_download is None else allow_download:
         if (folder := _from_hub(name, revision, cached=False)) is not None:
             return folder
-        raise ModelError(f"model {name!r} is not on the hub. {_remedy(name, wheel)}")
+        if _hub_is_off():
+            raise ModelError(
+                f"model {name!r} is not on this machine, and HF_HUB_OFFLINE forbids its download. "
+                f"{_remedy(name, wheel)}, or unset HF_HUB_OFFLINE"
+            )
+        raise ModelError(
+            f"model {name!r} is not on the hub, or the hub cannot be reached. "
+            f"{_remedy(name, wheel)}"
+        )
     raise ModelError(
         f"model {name!r} is not on this machine. {_remedy(name, wheel)}, "
         f"or allow its download from the Hugging Face hub: --allow-download, or {ALLOW_DOWNLOAD}=1"
@@ -169,9 +186,8 @@ def _refuse_revision(name: str, revision: str | None) -> None:
 def _remedy(name: str, wheel: Wheel | None) -> str:
     if wheel is not None:
         return f"Install it: {wheel.install}"
-    known = {key.lower(): key for key in WHEELS}
-    meant = get_close_matches(name.removeprefix(_ORGANISATION).lower(), known, n=1)
-    guess = f"Did you mean {known[meant[0]]!r}? " if meant else ""
+    near = nearest(name.removeprefix(_ORGANISATION), WHEELS)
+    guess = f"Did you mean {near!r}? " if near else ""
     return f"{guess}Known packages of weights: {', '.join(WHEELS)}. Give one of these, or a folder"
 
 
@@ -221,6 +237,13 @@ def _from_hub(name: str, revision: str | None, *, cached: bool) -> Path | None:
         if any(folder.glob("config.json")) or any(folder.glob("modules.json")):
             return folder
     return None
+
+
+def _hub_is_off() -> bool:
+    """Return True if the environment forbids connections to the Hugging Face hub."""
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
 
 
 def _unpacked(archive: Path) -> Path:

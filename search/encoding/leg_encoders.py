@@ -56,6 +56,10 @@ class LegEncoders:
                 self._checked.add(leg)
             return encoder
 
+    def is_loaded(self, leg: str) -> bool:
+        """Return True if the encoder of a leg is loaded."""
+        return self._keys[leg] in self._loaded
+
     def _load_encoder(self, leg: str) -> Encoder:
         """Load the encoder of a leg. Search for moved models by the digest of their weights."""
         config = self._config.legs[leg].encoder

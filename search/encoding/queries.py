@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -50,6 +50,15 @@ class QueryEncoder:
     def usage(self) -> Usage | None:
         """Return the total usage of language models for queries so far; None if none was used."""
         return self._usage
+
+    def unloaded(self, legs: Iterable[str]) -> list[str]:
+        """Return those of the legs whose encoders are not loaded yet."""
+        return [leg for leg in legs if not self._encoders.is_loaded(leg)]
+
+    def load(self, legs: Iterable[str]) -> None:
+        """Load the encoders of the legs. Raises the errors of loading an encoder."""
+        for leg in legs:
+            _ = self._encoders[leg]
 
     def encode(self, legs: Sequence[str], request: SearchRequest) -> EncodedQuery:
         """Return the query of a request, encoded for each leg named in `legs`.

@@ -19,6 +19,7 @@ from ...core import (
 )
 from ...core.errors import shown
 from ...core.filters import Condition, parse_filter
+from ...core.near import did_you_mean
 from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder
@@ -103,9 +104,15 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
     """Encode the query of a plan for its legs.
 
+    If encoders must be loaded first, this is a stage of its own, `load`.
     Call it before a view is opened, because a model may take seconds.
     """
     trace = Trace(guard)
+    vectors = plan.request.vectors
+    unloaded = queries.unloaded([leg for leg in plan.encoded_legs if leg not in vectors])
+    if unloaded:
+        with trace.stage("load"):
+            queries.load(unloaded)
     with trace.stage("encode"):
         encoded = queries.encode(plan.encoded_legs, plan.request)
     return EncodedPlan(plan, encoded, trace)
@@ -205,7 +212,9 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
 
 
 def _no_leg(config: CollectionConfig, name: str) -> str:
-    return f"there is no leg {shown(name)}; this collection has the legs {', '.join(config.legs)}"
+    legs = ", ".join(config.legs)
+    hint = did_you_mean(name, config.legs)
+    return f"there is no leg {shown(name)}; this collection has the legs {legs}{hint}"
 
 
 def _reranking(

@@ -22,9 +22,18 @@ from ...core import (
     WriteReport,
 )
 from ...encoders import EncoderLoader, load_encoder
-from ...index import CollectionConfig, Consumed, LocalStore, append_shard, consumed, finish, resume
+from ...index import (
+    CollectionConfig,
+    Consumed,
+    LocalStore,
+    append_shard,
+    consumed,
+    finish,
+    resume,
+)
 from ...index.arrays.files import exclusive
 from ...index.models import absolute
+from ...index.store.database.folders import check_free
 from ...sources import CheckedDocuments, checked_documents
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import batches, encode
@@ -84,9 +93,9 @@ def build(
         may use 1 GiB in addition to the models.
     total: number of documents for the progress display, if known.
 
-    Raises ConflictError if the folder holds a finished collection or an unfinished one with another
-    configuration, or if another process is building it. Raises ConfigError if `memory_budget` is
-    too small for the models.
+    Raises ConflictError if the folder holds a finished collection, an unfinished one with another
+    configuration, or other files, or if another process is building it. Raises ConfigError if
+    `memory_budget` is too small for the models.
     """
     began = time.perf_counter()
     path = Path(path)
@@ -105,6 +114,7 @@ def build(
         try:
             store = resume(path, config)
             if store is None:
+                check_free(path)
                 legs.fingerprints()
                 legs.check_widths()
                 store = LocalStore.create(path, config, state="building")

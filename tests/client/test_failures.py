@@ -147,7 +147,14 @@ def test_asyncio_client_retries_and_fails_like_the_blocking_client():
             for number in range(1_200):
                 yield {"id": str(number), "text": "x"}
 
-        done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 500}
+        done = {
+            "errors": False,
+            "items": [],
+            "written": 240,
+            "replaced": 0,
+            "unchanged": 0,
+            "passages": 500,
+        }
         script = Script(
             info(), *(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(5))
         )
@@ -162,7 +169,14 @@ def test_asyncio_client_retries_and_fails_like_the_blocking_client():
 def test_first_invalid_documents_of_a_batch_are_named():
     errors = [{"field": f"lines[{n}].text", "message": "missing"} for n in range(3, 9)]
     wrong = problem(422, "invalid", "lines[3].text: missing", errors=errors)
-    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 500}
+    done = {
+        "errors": False,
+        "items": [],
+        "written": 500,
+        "replaced": 0,
+        "unchanged": 0,
+        "passages": 500,
+    }
     script = Script(info(), httpx2.Response(200, json={**done, "truncated": {}}), wrong)
     collection = twindex.Client(transport=script.transport).open("birds")
     with pytest.raises(twindex.InvalidInputError) as caught:
@@ -174,7 +188,14 @@ def test_first_invalid_documents_of_a_batch_are_named():
 
 
 def test_large_documents_are_sent_in_small_batches():
-    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    done = {
+        "errors": False,
+        "items": [],
+        "written": 1,
+        "replaced": 0,
+        "unchanged": 0,
+        "passages": 1,
+    }
     script = Script(
         info(), *(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(4))
     )
@@ -207,7 +228,14 @@ def test_batches_take_about_five_seconds():
 
 def test_request_in_progress_is_awaited_beyond_the_patience(pauses):
     busy = [problem(409, "in_progress") for _ in range(40)]
-    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    done = {
+        "errors": False,
+        "items": [],
+        "written": 1,
+        "replaced": 0,
+        "unchanged": 0,
+        "passages": 1,
+    }
     late = httpx2.ReadTimeout("timed out")
     script = Script(late, *busy, httpx2.Response(200, json={**done, "truncated": {}}))
     clock = 0.0
@@ -306,7 +334,14 @@ def test_invalid_reply_is_a_service_error(body, pauses):
 
 
 def test_document_that_does_not_fit_begins_the_next_batch():
-    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    done = {
+        "errors": False,
+        "items": [],
+        "written": 1,
+        "replaced": 0,
+        "unchanged": 0,
+        "passages": 1,
+    }
     script = Script(*(httpx2.Response(200, json={**done, "truncated": {}}) for _ in range(3)))
     collection = RemoteCollection(twindex.Client(transport=script.transport), "birds")
     sizes = (3_800_000, 5_000_000, 10)
@@ -318,7 +353,14 @@ def test_job_writes_a_batch_that_is_too_large(pauses):
     few = problem(
         422, "invalid", errors=[{"field": "on_error", "message": "a job keeps the good lines"}]
     )
-    result = {"documents": 3, "replaced": 0, "unchanged": 0, "passages": 3, "failed": 0}
+    result = {
+        "documents": 3,
+        "written": 3,
+        "replaced": 0,
+        "unchanged": 0,
+        "passages": 3,
+        "failed": 0,
+    }
     job = {
         "id": "j", "collection": "birds", "kind": "bulk", "state": "done", "error": None,
         "progress": {"done": 3, "total": 3, "unit": "lines"}, "created": "", "updated": "",

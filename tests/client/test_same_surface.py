@@ -20,6 +20,9 @@ def test_add_reports_what_was_written(door, named):
     assert (report.documents, report.replaced, report.unchanged, report.passages) == (2, 0, 0, 2)
     report = collection.add([{"id": "a", "text": "one"}, {"id": "b", "text": "three"}])
     assert (report.documents, report.replaced, report.unchanged, report.passages) == (1, 1, 1, 1)
+    twice = [{"id": "c", "text": "old"}, {"id": "c", "text": "new"}]
+    report = collection.add(twice)
+    assert (report.documents, report.replaced, report.unchanged, report.passages) == (1, 0, 0, 1)
     assert collection.add([]) == twindex.WriteReport()
     collection.close()
 

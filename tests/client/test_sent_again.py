@@ -31,7 +31,14 @@ def test_a_delete_that_is_sent_again_has_the_same_key(pauses):
 
 
 def test_a_batch_that_is_sent_again_has_the_same_key(pauses):
-    done = {"errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 1}
+    done = {
+        "errors": False,
+        "items": [],
+        "written": 1,
+        "replaced": 0,
+        "unchanged": 0,
+        "passages": 1,
+    }
     script = Script(
         info(), httpx2.ReadError("lost"), httpx2.Response(200, json={**done, "truncated": {}})
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,10 @@ def test_a_result_prints_as_a_list_of_hits():
         "   1  kiwi  0.9700  dense 2, lexical 1  Kiwi <b>",
         "   2  emu   0.5000  dense 1",
     ]
+
+
+def test_loading_is_no_time_of_the_search():
+    assert replace(RESULT, timings={"load": 2_000.0, "encode": 1.5}).milliseconds == 1.5
 
 
 def test_a_notebook_shows_a_table_of_escaped_text():

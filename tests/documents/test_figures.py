@@ -22,6 +22,16 @@ MOST_BYTES = 50_000
 NUMBER = re.compile(r"(?<![\w@.-])[-+]?\.?\d[\d,.]*(?![\w])")
 """A number that is no part of a name such as BM25, nDCG@10 or float8."""
 
+MEASURED = re.compile(
+    r"(?<![\w.])\d*\.\d{2,}\b|\b\d[\d.,]* ?(?:%|ms|us|s|seconds?|minutes?|[KMG]B)(?!\w)"
+)
+"""A number with decimals such as .728, a time, a size or a share."""
+HOLDS_BOUNDS = ("deployment", "figures", "kinds", "limits", "rest", "scoring", "vector-storage")
+"""Pages with numbers of this form that are settings, bounds or made-up examples."""
+EXPLANATIONS = [
+    path for path in sorted((HOUSE / "docs").glob("*.md")) if path.stem not in HOLDS_BOUNDS
+]
+
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
@@ -115,6 +125,30 @@ def test_the_programs_hold_no_number_of_the_page():
 def test_a_number_in_a_text_is_found(number):
     assert NUMBER.search(number)
     assert not NUMBER.search("nDCG@10 of BM25 and float8 E4M3, all-MiniLM-L6-v2, p50")
+
+
+def measured(page: str) -> list[str]:
+    """The measured figures in the text of a page, without its code."""
+    return MEASURED.findall(re.sub(r"```.*?```|`[^`]*`", "", page, flags=re.DOTALL))
+
+
+@pytest.mark.parametrize("path", EXPLANATIONS, ids=lambda path: path.stem)
+def test_explanations_link_to_figures_instead_of_repeating_them(path):
+    assert measured(path.read_text()) == [], "measured figures belong in benchmarks/sections"
+
+
+def test_measured_figures_are_found_in_text_but_not_in_code():
+    code = "`--limit 5 s`\n```\n0.25\n```\nat most 20"
+    page = f"It takes 19 ms for 20 MB, 6 % more, nDCG@10 .728.\n{code}"
+    assert measured(page) == ["19 ms", "20 MB", "6 %", ".728"]
+
+
+@pytest.mark.parametrize("name", ["passages", "durability", "reranking"])
+def test_pages_link_to_sections_of_figures(name, figures):
+    titles = {re.sub(r"\W+", "-", figures.module_of(one).TITLE.lower()) for one in figures.ORDER}
+    linked = re.findall(r"figures\.md#([\w-]+)", (HOUSE / "docs" / f"{name}.md").read_text())
+    assert linked
+    assert set(linked) <= titles
 
 
 def values(value: Any) -> Iterator[Any]:

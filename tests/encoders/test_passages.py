@@ -133,3 +133,31 @@ def test_long_text_is_fast() -> None:
     pieces = split_passages(text, PassageConfig(unit="sentences"))
     assert len(pieces) > 1_000
     assert len(re.findall("Some", text[pieces[0].start : pieces[0].end])) == 40
+
+
+TABLES = [
+    "| name | what it does. |\n|---|---|\n| a | b c |\n| d | e f |\n",
+    "| name | what it does |\n| --- | :--: |\n| a | b c. |\n| d | e f |\n",
+    "name | what it does.\n--- | ---\na | b c\nd | e f\n",
+]
+RULE = re.compile(r"[-:|\s]*-[-:|\s]*\|")
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("unit", ["words", "sentences"])
+@pytest.mark.parametrize("size", [5, 8, 11])
+def test_no_passage_starts_below_the_header_of_a_table(table: str, unit: str, size: int) -> None:
+    for before in range(12):
+        text = "word " * before + "\n\n" + table * 2
+        config = PassageConfig(unit=unit, size=size, overlap=2, threshold=size)
+        pieces = [text[p.start : p.end] for p in split_passages(text, config)]
+        assert len(pieces) > 2
+        assert [piece for piece in pieces if RULE.match(piece.splitlines()[0])] == []
+        assert all(len(piece.split()) <= size for piece in pieces)
+
+
+def test_a_line_of_dashes_longer_than_a_passage_is_split() -> None:
+    text = "a b c\n" + "| --- " * 30 + "|\nd e f"
+    config = PassageConfig(unit="words", size=6, overlap=0, threshold=6)
+    assert split_passages(text, config)[-1].end == len(text)
+    assert split_passages("-" * 100_000 + "x|", config)

@@ -273,3 +273,15 @@ def test_no_passage_is_stored_twice() -> None:
     found = split_by_tokens(text, TOKENS, [Words(), Letters()])
     assert len(found) == len({(passage.start, passage.end) for passage in found})
     assert found[-1].end == len(text.rstrip())
+
+
+@pytest.mark.parametrize("rule", ["|---|:---:|", "| --- | :---: |"])
+def test_no_passage_starts_below_the_header_of_a_table(rule: str) -> None:
+    encoder = load_encoder(DenseEncoderConfig(model="fake", max_length=16))
+    row = "| a cell of some words | another cell |\n"
+    for before in range(30):
+        text = f"{'word ' * before}\n\n{row}{rule}\n{row * 4}"
+        found = split_by_tokens(text, TOKENS, [encoder.reader])  # type: ignore[attr-defined]
+        start, end = text.index(rule) - 1, text.index(rule) + len(rule)
+        assert len(found) > 2
+        assert [p for p in found if start < p.start < end] == []

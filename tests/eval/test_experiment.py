@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from twindex.core import Document, InvalidInputError, Query, SourceError
+from twindex.core import Document, InvalidInputError, Query, Run, SourceError
 from twindex.encoders import DenseEncoderConfig, PromptRepsEncoderConfig
 from twindex.eval import (
     BeirDataset,
+    Evaluation,
     engine_search,
     evaluate,
     judged_queries,
@@ -83,7 +85,15 @@ def test_table_encodes_each_query_once(tmp_path: Path, monkeypatch: pytest.Monke
         collection.add(Document(id=name, text=text) for name, text in TEXTS.items())
         collection.load()
         before = collection.usage
+        sizes: list[int] = []
+
+        def counted(run: Run, *arguments: Any) -> Evaluation:
+            sizes.append(len(run))
+            return evaluate(run, *arguments)
+
+        monkeypatch.setattr("twindex.eval.experiment.evaluate", counted)
         rows = leg_table(collection, queries, qrels, ["R@1"])
+        assert max(sizes) == BATCH  # The hits of all batches would take gigabytes.
         assert before is not None
         assert collection.usage is not None
         assert collection.usage.calls - before.calls == len(queries)

@@ -9,10 +9,12 @@ import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from twindex.core import ConfigError, ModelError
+from twindex.encoders import DenseEncoderConfig, SparseEncoderConfig
 from twindex.llm import WHEELS, downloads_allowed, find_weights, weights_digest
 from twindex.llm.weights import places as weights
 
@@ -279,3 +281,17 @@ def test_no_connection_is_opened(tmp_path: Path) -> None:
 def test_empty_name_is_refused(name):
     with pytest.raises(ConfigError, match="name of a model"):
         find_weights(name)
+
+
+def test_a_download_that_the_environment_forbids_is_named() -> None:
+    with pytest.raises(ModelError, match="not on this machine, and HF_HUB_OFFLINE forbids"):
+        find_weights("no-such-model-anywhere", allow_download=True)
+
+
+@pytest.mark.parametrize("kind", [DenseEncoderConfig, SparseEncoderConfig])
+def test_a_missing_folder_is_named_before_the_encoder_is_imported(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kind, "made_by", "no_such_module:Encoder")
+    with pytest.raises(ModelError, match="no such folder or file; check the path"):
+        kind(model="./missing").load()

@@ -68,6 +68,15 @@ def test_hits_have_ranks_and_scores_of_every_leg(collection):
     )
 
 
+def test_only_the_search_that_loads_encoders_has_the_stage_load(collection, tmp_path):
+    with Collection.open(tmp_path / "birds") as opened:
+        lexical = opened.search("kiwi", legs=[{"name": "lexical"}])
+        assert next(iter(lexical.timings)) == "load"
+        assert "load" in opened.search("kiwi").timings
+        assert "load" not in opened.search("gull").timings
+    assert "load" not in collection.search("kiwi").timings
+
+
 def test_the_best_two_of_three_equal_documents_are_those_with_the_lowest_ids(collection):
     collection.add([Document(name, "twin text") for name in ("t3", "t1", "t2")])
     # (A matrix product may give equal vectors scores that differ in the last bit.)

@@ -87,8 +87,8 @@ def test_survey_counts_by_kind_and_reason(tmp_path: Path) -> None:
     assert found.read == {".md": 2, ".txt": 1}
     assert found.left_out == {
         "broken or endless link": {".txt": 1},
-        "hidden": {"none": 2},
-        "link to a folder": {"none": 1},
+        "hidden": {"none": 1, "folder": 1},
+        "link to a folder": {"folder": 1},
         "of another kind": {".png": 2, "none": 1},
     }
     assert found.lost == 5
@@ -265,7 +265,7 @@ def test_unreadable_files_and_folders_are_skipped_with_reason(notes: Path) -> No
         "print(json.dumps([found.read, found.left_out, found.lost, examples, ids]))"
     )
     read, left_out, lost, examples, ids = json.loads(as_a_user_without_rights(code, notes))
-    assert (read, left_out, lost) == ({".md": 1}, {"unreadable": {".md": 1, "none": 1}}, 2)
+    assert (read, left_out, lost) == ({".md": 1}, {"unreadable": {".md": 1, "folder": 1}}, 2)
     assert examples == [str(notes / "locked"), str(notes / "secret.md")]
     assert ids == ["a.md"]
 
@@ -279,7 +279,7 @@ def test_build_reports_unreadable_files_and_strict_fails(notes: Path, tmp_path: 
     assert status == "0"
     assert json.loads(report)["files"] == {
         "read": {".md": 1},
-        "left_out": {"unreadable": {".md": 1, "none": 1}},
+        "left_out": {"unreadable": {".md": 1, "folder": 1}},
     }
     strict = [*options, "--strict"]
     assert as_a_user_without_rights(code, "build", tmp_path / "other", *strict) == "2"

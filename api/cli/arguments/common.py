@@ -26,6 +26,15 @@ _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 
 
+def share_cores() -> None:
+    """Let waiting threads of OpenMP sleep. Call it before a model library is imported.
+
+    By default they spin, and encoding becomes several times slower when other programs use the same
+    cores. A value that the user has set is kept.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def add_collection(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "collection", metavar="DIR", type=parse_folder, help="folder of the collection"

@@ -25,6 +25,7 @@ from ....sources import (
     survey,
     walk,
 )
+from ...figures import counted
 from ...serving.settings import option
 from ..terminal import note
 from .common import given
@@ -271,7 +272,10 @@ def _field_names(arguments: argparse.Namespace) -> FieldNames:
 
 def _kinds(kinds: Mapping[str, int]) -> str:
     names = {"none": "no suffix"}
-    shown = [f"{names.get(kind, kind)} {count}" for kind, count in list(kinds.items())[:8]]
+    shown = [
+        counted(count, kind) if kind == "folder" else f"{names.get(kind, kind)} {count}"
+        for kind, count in list(kinds.items())[:8]
+    ]
     return ", ".join([*shown, *(["..."] if len(kinds) > 8 else [])])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,8 +41,13 @@ def add_rerankers(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def add_rerank(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
-    """Add `--rerank` and its options. several: `--rerank` may be repeated."""
+def add_rerank(
+    parser: argparse.ArgumentParser, *, several: bool = False, without: Sequence[str] = ()
+) -> None:
+    """Add `--rerank` and its options.
+
+    several: `--rerank` may be repeated. without: fields of RerankRequest that get no option.
+    """
     group = parser.add_argument_group("reranking")
     again = "; repeat it to compare several with --table" if several else ""
     group.add_argument(
@@ -80,14 +85,20 @@ def add_rerank(parser: argparse.ArgumentParser, *, several: bool = False) -> Non
         metavar="N",
         help="maximum tokens that the model reads and writes",
     )
-    group.add_argument(
-        "--rerank-min-score", type=float, metavar="X", help="drop hits with a lower reranker score"
-    )
-    group.add_argument(
-        "--rerank-on-error",
-        choices=("keep", "fail"),
-        help="if the reranker's model fails: keep the order of the hits, or fail (default: keep)",
-    )
+    if "min_score" not in without:
+        group.add_argument(
+            "--rerank-min-score",
+            type=float,
+            metavar="X",
+            help="drop hits with a lower reranker score",
+        )
+    if "on_error" not in without:
+        group.add_argument(
+            "--rerank-on-error",
+            choices=("keep", "fail"),
+            help="if the reranker's model fails: keep the order of the hits, or fail (default: "
+            "keep)",
+        )
 
 
 def rerank_option(field: str) -> str:
@@ -101,7 +112,7 @@ def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> Re
     Raises InvalidInputError for options without `--rerank`, for a value that is neither a name in
     `--rerankers` nor a spec such as `mmr`, and for more than one reranker unless `several`.
     """
-    fields = {name: getattr(arguments, f"rerank_{name}") for name in FIELDS}
+    fields = {name: getattr(arguments, f"rerank_{name}", None) for name in FIELDS}
     fields = {name: value for name, value in fields.items() if value is not None}
     options = [rerank_option(name) for name in fields]
     options += ["--rerankers"] if arguments.rerankers else []

@@ -17,6 +17,7 @@ from ..arguments.common import (
     add_output,
     loader_of,
     progress_of,
+    share_cores,
 )
 from ..arguments.inputs import Inputs, add_inputs
 from ..terminal import model_usage, print_json, print_skipped
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     inputs = Inputs(arguments)
+    share_cores()
 
     from ....search import Collection
 

@@ -16,6 +16,7 @@ from ..arguments.common import (
     loader_of,
     parse_bytes,
     progress_of,
+    share_cores,
 )
 from ..arguments.configuration import add_configuration, configuration
 from ..arguments.inputs import Inputs, add_inputs
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     config = configuration(arguments)
     inputs = Inputs(arguments)
+    share_cores()
 
     from ....search import build
 

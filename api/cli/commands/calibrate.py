@@ -30,7 +30,7 @@ from ..arguments.common import (
     selection_fields,
 )
 from ..arguments.inputs import add_judged, read_judged
-from ..arguments.reranking import add_rerank, rerank_choice, rerank_option
+from ..arguments.reranking import add_rerank, rerank_choice
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ EXAMPLE = (
 )
 
 UNUSED = ("min_score", "on_error")
-"""Rerank options that `twindex calibrate` rejects, because they affect which hits get a score."""
+"""Rerank options that `twindex calibrate` lacks, because they affect which hits get a score."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="random seed of the folds (default: 0)"
     )
-    add_rerank(parser)
+    add_rerank(parser, without=UNUSED)
     add_selection(parser)
     add_models(parser)
     add_output(parser)
@@ -84,10 +84,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection, RerankerRegistry
 
     fields = selection_fields(arguments)
-    for name in UNUSED:
-        if getattr(arguments, f"rerank_{name}") is not None:
-            message = "cannot be used with `twindex calibrate`; drop this option"
-            raise InvalidInputError(message, field=rerank_option(name))
     if arguments.folds < 2:
         raise InvalidInputError(f"must be at least 2, got {arguments.folds}", field="--folds")
     rerank = rerank_choice(arguments)

@@ -14,7 +14,14 @@ from ....core import ConflictError, NotFoundError
 from ....index import CollectionConfig
 from ....sources import read_stdlib_docstrings
 from ...figures import counted
-from ..arguments.common import add_collection, add_models, add_quiet, loader_of, progress_of
+from ..arguments.common import (
+    add_collection,
+    add_models,
+    add_quiet,
+    loader_of,
+    progress_of,
+    share_cores,
+)
 from ..arguments.configuration import add_legs, choose_leg
 from ..terminal import note, print_result
 from .build import INTERRUPTED
@@ -40,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    share_cores()
     value = CollectionConfig().model_dump(mode="json")
     for leg in ("dense", "sparse"):
         choose_leg(value["legs"], leg, getattr(arguments, leg))

@@ -110,6 +110,7 @@ def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, 
     return {
         "errors": result.failed > 0,
         "items": [line.item() for line in lines],
+        "written": result.written,
         "replaced": result.replaced,
         "unchanged": result.unchanged,
         "passages": result.passages,

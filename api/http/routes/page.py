@@ -1,4 +1,4 @@
-"""The search page and the page of a document. Both work without JavaScript."""
+"""The search page, the page of a document and that of an unknown path, without JavaScript."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from fastapi import APIRouter
 from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -15,7 +16,7 @@ from ...pages import conditions, document, home
 from ...pages.form import Form
 from ...pages.results import analyzer_of, query_terms, result
 from ...pages.templates import render
-from ...serving.problems import Problem, problem_of
+from ...serving.problems import Problem, answer, problem_of
 from ...serving.served import Served
 from ...serving.service import Service
 from ...serving.settings import Settings
@@ -158,3 +159,15 @@ def _span(given: QueryParams) -> tuple[int, int] | None:
             raise Problem(422, f"{name} {message}", errors=errors)
         values.append(int(text))
     return values[0], values[1]
+
+
+async def unknown_page(request: Request, error: HTTPException) -> Response:
+    """Return a page for an unknown path if a browser requests it, else problem details."""
+    if error.status_code != 404 or "text/html" not in request.headers.get("accept", ""):
+        return await answer(request, error)
+    service: Service = request.app.state.service
+    root: str = request.app.state.settings.root_path
+    path: str = request.scope["path"]
+    depth = request.scope.get("raw_path", path.encode()).count(b"/") - root.count("/")
+    page = {"path": path.removeprefix(root)[:200], "up": "../" * (depth - 1) or "./"}
+    return await service.readers.run(render, "missing.html", page, 404)

@@ -129,6 +129,8 @@ class BulkReply(Shape):
 
     errors:    true if at least one line was invalid.
     items:     one item for each line that is not blank, in order.
+    written:   number of documents that were written. Of lines with the same id that are written
+               together, only the last counts.
     replaced:  number of documents that replaced a stored document.
     unchanged: number of documents that were skipped, because an equal document was already stored.
     passages:  number of passages that were encoded.
@@ -138,6 +140,7 @@ class BulkReply(Shape):
 
     errors: bool
     items: list[BulkItem]
+    written: int
     replaced: int
     unchanged: int
     passages: int

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from ....core import Config
 from ....core.bounds import Calls, Count, Milliseconds
+from ....core.config import Flag
 from ....rerank import Budget
 from .shape import LanguageModelUsage, Shape
 
@@ -122,7 +123,7 @@ class RerankBody(Config):
         ]
     ] = Field(min_length=1, max_length=1_000)
     top_n: Count | None = None
-    return_documents: bool = False
+    return_documents: Flag = False
     timeout_ms: Milliseconds | None = None
     calls: Calls | None = None
     tokens: Calls | None = None

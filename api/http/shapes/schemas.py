@@ -158,10 +158,13 @@ class LegPlace(Shape):
 
 
 class PassagePlace(Shape):
-    """The best passage of a hit, as character offsets in the document's text.
+    """The best passage of a hit, as offsets in the document's text.
 
-    start: offset of the passage's first character.
-    end:   offset after the passage's last character.
+    Offsets count Unicode code points from 0, as Python does. JavaScript and Java count UTF-16
+    units, so a character such as an emoji counts twice there.
+
+    start: offset of the passage's first character, in code points.
+    end:   offset after the passage's last character, in code points.
     """
 
     start: int
@@ -256,7 +259,7 @@ class Total(Shape):
 class ResultBody(Shape):
     """The result of one search.
 
-    timings:     stage of the search -> milliseconds.
+    timings:     stage of the search -> milliseconds. `load`: encoders were loaded first.
     index:       the state of the index that was searched.
     total:       number of documents that match.
     warnings:    warnings in words, such as a filter on an unknown field.

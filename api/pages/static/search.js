@@ -19,6 +19,3 @@ document.addEventListener("keydown", (event) => {
     query.select();
   }
 });
-
-// On a small screen, fold the options, so that hits come first.
-if (matchMedia("(max-width: 40rem)").matches) document.querySelector(".options").open = false;

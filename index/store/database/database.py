@@ -17,11 +17,11 @@ from time import monotonic, sleep
 
 from ....core import ConflictError, CorruptFileError, NotFoundError, StorageError
 from .access import BUSY_SECONDS, Access, check_header, is_hot_journal, to_read, to_write
+from .folders import FILE_NAME, no_collection
 from .mark import Mark
 from .meta import get_meta, get_number, set_meta, stored_format
 from .schema import FORMAT, create_tables
 
-FILE_NAME = "collection.db"
 VACUUM_PAGES = 4_000
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -95,10 +95,8 @@ class Database:
             found = database.path.is_file()
         except OSError as error:
             raise StorageError(f"{database.path}: cannot be read ({error.strerror})") from error
-        if not found and not directory.exists():
-            raise NotFoundError(f"{directory}: no such folder")
         if not found:
-            raise NotFoundError(f"{directory} contains no collection (no {FILE_NAME})")
+            raise no_collection(directory)
         database._check(complete=complete)
         if not read_only:
             # After all checks: closing a connection with write access removes the write-ahead log,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Set
-from difflib import get_close_matches
 
 from ....core.filters import BOOLEAN, NUMBER, OWN, STRING, Condition
 from ....core.filters.conditions import kinds, tested
+from ....core.near import did_you_mean
 
 _KNOWN = 1_000
 """Maximum number of known fields that are compared with an unknown one."""
@@ -24,11 +24,10 @@ def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list
     """
     unknown = [key for key in sorted(tested(condition) - OWN) if not _exists(connection, key)]
     known = [*_keys(connection), *sorted(OWN)] if unknown else []
-    warnings = []
-    for key in unknown[:_NAMED]:
-        near = get_close_matches(key, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        warnings.append(f"filter: no document has a field {key!r}{hint}")
+    warnings = [
+        f"filter: no document has a field {key!r}{did_you_mean(key, known)}"
+        for key in unknown[:_NAMED]
+    ]
     if (rest := len(unknown) - _NAMED) > 0:
         warnings.append(f"filter: no document has {rest:,} other fields of this filter")
     return warnings + _other_kinds(connection, condition, OWN.union(unknown))

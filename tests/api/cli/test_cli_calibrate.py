@@ -111,11 +111,6 @@ def test_hits_beyond_a_budget_are_reported(calibrate: Any) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (
-            ["--rerank-min-score", "0.5"],
-            "--rerank-min-score: cannot be used with `twindex calibrate`",
-        ),
-        (["--rerank-on-error", "keep"], "--rerank-on-error: cannot be used with"),
         (["--folds", "1"], "--folds: must be at least 2"),
     ],
 )

@@ -196,7 +196,7 @@ def test_a_bad_line_fails_alone(client):
 def test_bulk_with_only_valid_lines_and_with_none(client):
     assert bulk(client, [{"id": "a", "text": "t"}]).json()["errors"] is False
     assert bulk(client, []).json() == {
-        "errors": False, "items": [], "replaced": 0, "unchanged": 0, "passages": 0,
+        "errors": False, "items": [], "written": 0, "replaced": 0, "unchanged": 0, "passages": 0,
         "truncated": {},
     }  # fmt: skip
 

@@ -58,3 +58,40 @@ def test_a_short_text_is_shown_whole():
     assert not found.cut_before
     assert not found.cut_after
     assert marked(found.fragments) == ["kiwi"]
+
+
+def lines(found):
+    return ["".join(f.text for f in block.fragments).strip("\n") for block in found.blocks]
+
+
+def test_a_first_line_that_is_the_title_is_not_shown():
+    for text in (
+        "Kiwi\nA bird.",
+        "# Kiwi\n\nA bird.",
+        "\n**Kiwi**\n\nA bird.",
+        "Kiwi\n===\nA bird.",
+    ):
+        found = excerpt(text, terms("bird"), ENGLISH.tokens, title="Kiwi")
+        assert lines(found) == ["A bird."], text
+        assert not found.cut_before
+    long = "Kiwi\n" + "The kiwi runs at night. " * 40
+    assert lines(excerpt(long, terms("kiwi"), ENGLISH.tokens, title="Kiwi"))[0].startswith("The")
+    for text in ("Kiwis are birds.", "A bird: Kiwi"):
+        assert lines(excerpt(text, set(), ENGLISH.tokens, title="Kiwi")) == [text]
+    assert lines(excerpt("Kiwi", set(), ENGLISH.tokens, title="Kiwi")) == []
+
+
+def test_a_passage_that_begins_inside_code_or_a_table_has_no_marks():
+    code = "Text.\n\n```sh\nls a\nls b\n```\n\nMore **text**.\n"
+    found = excerpt(code, set(), ENGLISH.tokens, Passage(code.index("ls b"), len(code)))
+    assert [block.kind for block in found.blocks] == ["code", "paragraph"]
+    assert lines(found) == ["ls b", "More text."]
+    table = "| a | b |\n|---|---|\n| c | d |\n"
+    found = excerpt(table, set(), ENGLISH.tokens, Passage(table.index("-|"), len(table)))
+    assert lines(found) == ["c | d"]
+
+
+def test_a_text_without_markdown_keeps_its_characters():
+    text = "# Call **this** `__init__`.\n---\n| not a table |"
+    found = excerpt(text, terms("init"), ENGLISH.tokens, markdown=False)
+    assert "\n".join(lines(found)) == text

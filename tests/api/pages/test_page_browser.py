@@ -256,15 +256,24 @@ def test_on_a_phone_the_table_of_legs_is_complete(page):
         assert name.bounding_box()["height"] < 30, name.inner_text()  # It fits on one line.
 
 
+@pytest.mark.parametrize("width", [390, 1_200])
 @pytest.mark.parametrize("query", ["q=fly&fusion=rrf", "q=fly&filter={", "q=fly&limit=0"])
-def test_on_a_phone_hits_and_errors_come_before_the_options(page, query):
-    page.set_viewport_size({"width": 390, "height": 800})
+def test_the_order_on_screen_is_that_of_the_keyboard(page, query, width):
+    page.set_viewport_size({"width": width, "height": 800})
     page.goto(f"/?collection=birds&{query}")
-    first = page.locator(".hit, [role=alert]").first.bounding_box()
-    options = page.locator(".options").bounding_box()
-    assert first["y"] + first["height"] <= options["y"]
-    assert first["y"] < 400
-    assert options["height"] < 80  # The options are folded.
+    shown = ["#q", "[role=alert]", ".options > summary", ".hit"]
+    tops = [
+        page.locator(one).first.bounding_box()["y"] for one in shown if page.locator(one).count()
+    ]
+    assert tops == sorted(tops)
+    assert tops[-1] < 400
+    page.locator("#q").focus()
+    for place in ("button", ".options > summary"):
+        page.keyboard.press("Tab")
+        assert page.evaluate(f"document.activeElement.matches({place!r})")
+    # Options are folded, unless they contain an error.
+    is_open = page.locator(".options").evaluate("e => e.open")
+    assert is_open == (page.get_by_role("alert").count() == 1)
 
 
 def test_a_filter_is_made_without_json(page):

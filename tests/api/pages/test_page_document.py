@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_a_hit_leads_to_its_marked_passage(browser, address):
     assert 0 <= box["y"] < 700  # The page scrolled to it.
     assert {"emu", "kiwi"} <= set(passage.locator("mark").all_inner_texts())
     # Matches elsewhere in the text are marked too.
-    assert page.locator(".whole > mark").all_inner_texts() == ["kiwi"]
+    assert page.locator(".whole .plain > mark").all_inner_texts() == ["kiwi"]
     assert page.locator("h1").inner_text() == "Long & wide"
     assert (
         page.get_by_role("link", name="Source").get_attribute("href")
@@ -142,3 +143,25 @@ def test_the_source_is_the_most_reliable_field():
     assert source({"see": other, "URL": "https://a.example"}) == "https://a.example"
     assert source({"url": "nothing", "see": other}) == other
     assert source({"url": "javascript:alert(1)"}) is None
+
+
+def test_markdown_is_shown_as_blocks(client):
+    text = (
+        "# Kiwi\n\nA **bird** of\nnight.\n\n## Food <b>\n\n| a | b |\n|---|---|\n| c | d |\n\n"
+        "```sh\nls # all\n```\n"
+    )
+    client.put("/v1/collections/birds/documents/k.md", json={"title": "Kiwi", "text": text})
+    assert client.get("/v1/collections/birds/documents/k.md").json()["text"] == text
+    span = {"start": str(text.index("night")), "end": str(text.index("| c"))}
+    page = client.get(
+        "/document", params={"collection": "birds", "id": "k.md", "q": "bird", **span}
+    ).text
+    whole = page[page.index('class="whole"') :].partition("</div>")[0]
+    assert re.findall(r"<(\w+) class=\"(\w+)\"", whole)[0] == ("p", "paragraph")
+    assert 'A <mark>bird</mark> of\n<span class="passage" id="passage">night.' in whole
+    assert '<h3 class="heading"><span class="passage">Food &lt;b&gt;' in whole
+    assert '<p class="row"><span class="passage">a | b' in whole
+    assert '<p class="row">c | d' in whole
+    assert '<pre class="code" tabindex="0">ls # all' in whole
+    assert whole.count('id="passage"') == 1
+    assert not re.search(r"\*\*|```|\|---|##", whole)

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.api.pages import conditions
-from twindex.api.pages.explained import joined
+from twindex.api.pages.explained import joined, piece
 from twindex.api.pages.highlight import excerpt
-from twindex.api.pages.markdown import blocks
-from twindex.core import Contribution, InvalidInputError
+from twindex.api.pages.markdown import blocks, is_markdown
+from twindex.core import Contribution, Document, InvalidInputError
 from twindex.core.filters import BOOLEAN, NUMBER, STRING, parse_filter
 from twindex.encoders import AnalyzerConfig, LexicalEncoder
 
@@ -48,22 +48,77 @@ After. The end of it.
 
 def test_marks_are_removed_and_code_keeps_its_lines():
     found = blocks(MANUAL)
-    assert [block.text.strip("\n") for block in found if block.code] == [
+    assert [block.text.strip("\n") for block in found if block.kind == "code"] == [
         "twindex build c \\\n  --encoder x   # a comment",
         "    indented = 1\n    more = 2",
     ]
     assert [
-        " ".join(block.text.split()) for block in found if not block.code and block.text.strip()
+        " ".join(block.text.split())
+        for block in found
+        if block.kind != "code" and block.text.strip()
     ] == [
         "The manual",
         "Read this and that, see the page or run_it --now:",
         "- one item",
         "- another snake_case_name and 2 * 3 * 4",
-        "| a | b |",
-        "| 1 | 2 |",
+        "a | b",
+        "1 | 2",
         "Text before code:",
         "After. The end of it.",
     ]
+
+
+def test_marks_may_be_nested_and_continue_on_the_next_line():
+    found = blocks("A **[`kiwi`](#a)** of\n**the far\nsouth**. See [a\npage](p.md) or `**kept**`.")
+    assert [block.text for block in found] == [
+        "A kiwi of\nthe far\nsouth. See a\npage or **kept**."
+    ]
+
+
+def test_headings_have_levels():
+    found = blocks("Top\n===\nText\n## Next ##\nC#\n--\n# C#\n| - |\n")
+    shown = [(b.kind, b.level, b.text.strip()) for b in found]
+    assert shown == [
+        ("heading", 1, "Top"),
+        ("paragraph", 0, "Text"),
+        ("heading", 2, "Next"),
+        ("paragraph", 0, "C#\n--"),
+        ("heading", 1, "C#"),
+    ]
+
+
+@given(
+    st.lists(st.sampled_from(["# ", "**", "`", "```\n", "|", "---", "a", " ", "    ", "\n"])),
+    st.integers(0, 30),
+    st.integers(0, 30),
+)
+def test_blocks_keep_offsets(pieces, start, end):
+    text = "".join(pieces)
+    found = blocks(text)
+    assert sum(len(block.masked) for block in found) == len(text)
+    for block in found:
+        original = text[block.start : block.start + len(block.masked)]
+        assert all(a in (b, "\0") for a, b in zip(block.masked, original, strict=True))
+    whole = "".join(block.clipped(0, len(text)).text for block in found)
+    parts = [b.clipped(x, y).text for x, y in ((0, start), (start, len(text))) for b in found]
+    assert "".join(parts) == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("a/b.MD", "plain", True),
+        ("a.txt", "# heading", False),
+        ("1", "Text.\n## A heading", True),
+        ("1", "a\n```\ncode", True),
+        ("1", "See [this](a.html).", True),
+        ("1", "def __init__(self, *args, **kwargs): # comment", False),
+        ("1", "2 ** 3 and `code`, f(**a, **b), handlers[name](event)", False),
+        ("1", "A **bold** word", True),
+    ],
+)
+def test_markdown_is_recognized(name, text, expected):
+    assert is_markdown(Document(name, text)) is expected
 
 
 @given(st.text(alphabet="ab c.\n", max_size=500))
@@ -86,6 +141,14 @@ def test_a_text_without_marks_stays_as_it_is(text):
         "# ",
         "#" + " " * 3_000,
         "|-",
+        "- |",
+        "| ",
+        "**a\n",
+        "__a ",
+        "[a\n",
+        "`a\n",
+        "# #",
+        "**[`a`](b)** ",
         "    ",
         "\n",
     ],
@@ -94,6 +157,7 @@ def test_marks_are_removed_in_linear_time(piece):
     text = piece * (20_000 // len(piece))
     began = time.process_time()
     blocks(text)
+    is_markdown(Document("1", text))
     excerpt(text, {"a"}, ENGLISH.tokens)
     assert time.process_time() - began < 2
 
@@ -184,6 +248,7 @@ def test_word_pieces_are_joined_into_words():
     ]
     assert rows[0]["pieces"] == ["predecess", "##or"]
     assert sum(row["score"] for row in rows) == sum(item.score for item in terms)
+    assert [piece(term) for term in ("##or", "##", "Ġcat", "cat")] == ["…or", "##", "␣cat", "cat"]
 
 
 def test_chips_add_a_filter_and_filters_can_be_removed(client):

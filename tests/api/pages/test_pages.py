@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from html import unescape
+from urllib.parse import urljoin
 
 import pytest
 
@@ -95,8 +97,24 @@ def test_pages_without_the_collection_or_any(page, serve, tmp_path):
     assert "No collection yet" in empty.get("/").text
 
 
-def test_a_page_without_hits(page):
-    assert "No document matches" in page(q="quark", leg=["lexical"])
+def links(text):
+    start = text.index('<div class="notice">')
+    found = re.findall(r'<a href="([^"]*)">([^<]*)</a>', text[start : text.index("</div>", start)])
+    return {words: unescape(link) for link, words in found}
+
+
+def test_a_page_without_hits_links_to_wider_searches(client, page):
+    text = page(q="quark", leg=["lexical"], filter='{"year": 1}')
+    assert "No document matches. Try other words, or:" in text
+    found = links(text)
+    assert set(found) == {"Remove the filter", "Search also with dense and sparse"}
+    assert "No document matches" in client.get(found["Remove the filter"]).text
+    found = links(client.get(found["Remove the filter"]).text)
+    assert set(found) == {"Search also with dense and sparse"}
+    assert 'id="hit-1"' in client.get(found["Search also with dense and sparse"]).text
+    text = page(q="fly", offset="50")
+    assert "There are no hits on this page" in text
+    assert 'id="hit-1"' in client.get(links(text)["Go to the first page"]).text
 
 
 def test_document_text_never_becomes_markup(client, page):
@@ -137,3 +155,28 @@ def test_the_reference_has_every_operation(client):
             assert f'data-method="{method.upper()}" data-path="{path}"' in text
     targets = set(re.findall(r'href="#([^"]+)"', text))
     assert targets <= set(re.findall(r'id="([^"]+)"', text))
+
+
+@pytest.mark.parametrize("path", ["/nope", "/a/b%2Fc/<b>", "/static/nope.css", "/v1/nope/"])
+def test_an_unknown_path_is_a_page_for_browsers_only(client, path):
+    response = client.get(path, headers={"accept": "text/html,*/*;q=0.8"})
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "There is no page /" in response.text
+    assert "<b>" not in response.text
+    up = re.search(r'<a href="([^"]*)">search page', response.text)[1]
+    assert urljoin(str(response.url), up) == str(client.base_url) + "/"
+    for accept in ("*/*", "application/json"):
+        response = client.get(path, headers={"accept": accept})
+        assert response.status_code == 404
+        assert response.headers["content-type"] == "application/problem+json"
+    response = client.post("/docs", headers={"accept": "text/html"})
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+
+
+def test_an_unknown_path_below_a_proxy_leads_to_the_search_page(serve, tmp_path):
+    served = serve(tmp_path, root_path="/under/a")
+    for path in ("/x/y", "/under/a/x/y"):
+        text = served.get(path, headers={"accept": "text/html"}).text
+        assert "There is no page /x/y<" in text
+        assert '<a href="../">search page' in text

@@ -143,6 +143,19 @@ def test_an_acknowledged_write_survives_kill_9(start, fake_config):
         assert [document["id"] for document in page["documents"]] == [str(n)]
 
 
+def test_the_log_of_a_start_ends_with_the_address(start, fake_config):
+    server = start()
+    server.wait_for_log("serving ")
+    assert len(server.log) == 2
+    assert "INFO twindex.api.http.server: collections: none yet; build one with" in server.log[0]
+    assert f" at http://127.0.0.1:{server.address[1]} (search page: /, API" in server.log[1]
+    server.client.put(BIRDS, json=fake_config)
+    server.stop()
+    server = start()
+    server.wait_for_log("serving ")
+    assert server.log[0].endswith("collections: 1 (birds)\n")
+
+
 def test_running_requests_finish_at_a_stop(start, fake_config):
     server = start()
     server.client.put(BIRDS, json=fake_config)
@@ -155,7 +168,7 @@ def test_running_requests_finish_at_a_stop(start, fake_config):
         connection.sendall(head.encode())
         assert connection.recv(1_000).startswith(b"HTTP/1.1 100")  # The server waits for the body.
         server.process.send_signal(signal.SIGTERM)
-        server.wait_for_log("Shutting down")
+        server.wait_for_log("stopping")
         connection.sendall(body)
         assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
     assert server.process.wait(60) in (0, -signal.SIGTERM)
