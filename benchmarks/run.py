@@ -43,6 +43,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "vectors": ("faiss-cpu", "scann", "hnswlib", "usearch", "lancedb"),
     "spann": ("faiss-cpu", "lancedb"),
     "client": ("httpx2",),
+    "files": ("pypdfium2", "pypdf", "markdownify"),
     "rest": ("uvicorn", "fastapi"),
 }
 """Packages whose versions a benchmark's figures depend on, besides Twindex."""

@@ -1,8 +1,10 @@
-"""Search a folder of Markdown and text files.
+"""Search a folder of files: Markdown, text, HTML, PDF, Office files, EPUB and source code.
 
 Shows: how files become documents, and how a second run updates the collection.
 Needs: the default models, or no model with --lexical.
-Prints: the numbers of written, unchanged and deleted documents, and the best passage of each hit.
+       PDF and Office files need `pip install 'twindex[documents]'`.
+Prints: the files that cannot be read, the numbers of written, unchanged and deleted documents,
+       and the best passage of each hit.
 
 Unchanged files are not encoded again. Documents of deleted files are deleted.
 
@@ -23,7 +25,7 @@ LEXICAL = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__, formatter_class=RawTextHelpFormatter)
-    parser.add_argument("folder", type=Path, help="a folder of .md, .markdown and .txt files")
+    parser.add_argument("folder", type=Path, help="a folder of files")
     parser.add_argument("query")
     parser.add_argument("--index", default="files-index", help="folder of the collection")
     parser.add_argument("--lexical", action="store_true", help="use BM25 only, without a model")
@@ -32,7 +34,7 @@ def main() -> None:
     found: set[str] = set()
 
     def documents() -> Iterator[twindex.Document]:
-        for document in read_documents(arguments.folder):
+        for document in read_documents(arguments.folder, on_error=print):
             found.add(document.id)
             yield document
 

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from ..core import Document, InvalidInputError, MissingExtraError, SourceError
+from ..core import Document, InvalidInputError, MissingExtraError, SourceError, TwindexError
 from .document import parse_document
 from .errors import OnError, report
 
 PREFIX = "irds:"
 _TITLES = ("title", "headline")
 _TEXTS = ("text", "body", "abstract", "contents")
+_DOWNLOADS = ("RequestsDownload", "GoogleDriveDownload", "GoogleCloudBucketStream")
+"""Classes of ir_datasets that use the network."""
 _METADATA = (str, int, float, bool)
 
 
@@ -38,9 +40,7 @@ def read_named_documents(
     MissingExtraError if ir_datasets is not installed.
     """
     dataset = _dataset(path)
-    with ExitStack() as stack:
-        if not allow_download:
-            stack.enter_context(_no_network())
+    with _network(allow_download) as refused:
         try:
             for number, found in enumerate(dataset.docs_iter(), start=1):
                 try:
@@ -50,11 +50,13 @@ def read_named_documents(
                     report(invalid, on_error)
                 else:
                     yield document
-        except _NoNetworkError:
-            message = "is not in the cache of ir_datasets; --allow-download downloads it"
-            raise SourceError(message, path=path) from None
-        except OSError as error:
-            raise SourceError(f"cannot be read: {error}", path=path) from None
+        except TwindexError:
+            raise
+        except Exception as error:  # ir_datasets raises anything.
+            message = f"cannot be read: {type(error).__name__}: {str(error)[:200]}"
+            if refused:
+                message = "is not in the cache of ir_datasets; --allow-download downloads it"
+            raise SourceError(message, path=path) from error
 
 
 def count_named(path: Path) -> int | None:
@@ -70,7 +72,7 @@ def _dataset(path: Path) -> Any:
     try:
         import ir_datasets
     except ImportError as error:
-        raise MissingExtraError("ir_datasets", "documents") from error
+        raise MissingExtraError("ir_datasets", "datasets") from error
     name = str(path).removeprefix(PREFIX)
     try:
         dataset = ir_datasets.load(name)
@@ -100,20 +102,26 @@ def _fields(found: Any) -> dict[str, Any]:
     }
 
 
-class _NoNetworkError(Exception):
-    """A download was necessary, but the network must not be used."""
-
-
 @contextmanager
-def _no_network() -> Iterator[None]:
-    """Make every download of ir_datasets fail, in this process."""
+def _network(allowed: bool) -> Iterator[list[str]]:
+    """Make every download of ir_datasets fail, in this process, unless downloads are allowed.
+
+    Yields the downloads that were refused.
+    """
     from ir_datasets.util import download
 
-    def refuse(*_: object) -> Any:
-        raise _NoNetworkError
+    refused: list[str] = []
+
+    def refuse(wanted: object) -> Any:
+        refused.append(repr(wanted))
+        raise OSError("the network is not used without --allow-download")
 
     with ExitStack() as stack:
-        for name in ("RequestsDownload", "GoogleDriveDownload", "GoogleCloudBucketStream"):
+        for name in (
+            ()
+            if allowed
+            else ("RequestsDownload", "GoogleDriveDownload", "GoogleCloudBucketStream")
+        ):
             if (kind := getattr(download, name, None)) is not None:
                 stack.enter_context(patch.object(kind, "stream", refuse))
-        yield
+        yield refused

@@ -105,7 +105,7 @@ _PLAIN_NAMES = frozenset(
     {"readme", "license", "licence", "copying", "changelog", "authors", "news"}
 )
 """Names of text files that often have no suffix, in lower case."""
-_SUFFIX = re.compile(r"\.[^./]+$")
+_SUFFIX = re.compile(r"(?<=[^./])\.[^./]+$")
 _COMPRESSED = (".gz", ".bz2", ".xz")
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv"})

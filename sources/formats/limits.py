@@ -44,6 +44,12 @@ class Limits:
                 message = f"must be at least {least:,}, got {shown(value)}"
                 raise InvalidInputError(message, field=field.name)
 
+    def __str__(self) -> str:
+        """Return the limits in the form that `parse` reads."""
+        return ",".join(
+            f"{field.name}={_shown(getattr(self, field.name))}" for field in fields(self)
+        )
+
     @classmethod
     def parse(cls, text: str) -> Limits:
         """Return the limits that `NAME=VALUE,...` describes; the others have their defaults.
@@ -63,6 +69,14 @@ class Limits:
                 raise InvalidInputError(message)
             values[name] = int(match[1]) * _UNITS[match[2].lower()]
         return cls(**values)
+
+
+def _shown(value: int) -> str:
+    for unit in ("GB", "MB", "KB"):
+        size = _UNITS[unit[0].lower()]
+        if value % size == 0:
+            return f"{value // size}{unit}"
+    return str(value)
 
 
 MIN_MEMORY = 256 * 2**20

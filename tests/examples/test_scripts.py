@@ -52,7 +52,7 @@ def test_files_are_searched_and_updated(run: Run, tmp_path: Path) -> None:
     assert first.startswith("2 written, 0 unchanged, 0 deleted\n\ndeploy.md: Deploy (")
     (folder / "deploy.md").unlink()
     (folder / "cats.md").write_text("# Cats\n\nCats sleep and eat.\n")
-    (folder / "dogs.md").write_text("# Dogs\n\nDogs run.\n")
+    (folder / "dogs.html").write_text("<h1>Dogs</h1><p>Dogs run.")
     second = run("files.py", "notes", "deploy cats", "--lexical")
     assert second.startswith("2 written, 0 unchanged, 1 deleted\n\ncats.md: Cats (")
     assert "eat" in second

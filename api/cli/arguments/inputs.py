@@ -8,7 +8,6 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +65,13 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         help="write every file and record that is not indexed, with the reason, to this file as "
         "JSON lines",
     )
-    limits = ", ".join(f"{name} {value:,}" for name, value in asdict(Limits()).items())
     group.add_argument(
         "--file-limits",
         type=_limits,
         default=Limits(),
         metavar="NAME=N,...",
         help="what one file, or one archive with its files, may cost; values may end with KB, MB "
-        f"or GB (default: {limits})",
+        f"or GB (default: {Limits()})",
     )
     names = FieldNames()
     group.add_argument(

@@ -350,36 +350,6 @@ def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
     assert report["resumed_at"] > 0
 
 
-def test_skipped_files_of_a_folder_are_reported(tmp_path: Path, run: Any) -> None:
-    notes = tmp_path / "notes"
-    notes.mkdir()
-    (notes / "a.md").write_text("# A\n\ntext")
-    for number in range(52):
-        (notes / f"{number}.png").write_bytes(b"PNG")
-    argv = ["--documents", str(notes), *FAKES]
-    done = run("build", str(tmp_path / "a"), *argv)
-    assert done.status == 0
-    assert f"twindex: not read: 52 of another kind (.png 52), such as {notes / '0.png'}" in done.err
-    report = run("build", str(tmp_path / "b"), *argv, "--json").json
-    assert report["files"] == {
-        "read": {".md": 1},
-        "left_out": {"of another kind": {".png": 52}},
-    }
-    strict = run("build", str(tmp_path / "c"), *argv, "--strict")
-    assert strict.status == 2
-    assert "not read: 52 of another kind (.png 52), such as" in strict.err
-    assert not (tmp_path / "c").exists()
-
-
-def test_a_file_without_a_suffix_is_reported(tmp_path: Path, run: Any) -> None:
-    notes = tmp_path / "notes"
-    notes.mkdir()
-    (notes / "a.md").write_text("# A\n\ntext")
-    (notes / "Makefile").write_text("free")
-    done = run("build", str(tmp_path / "a"), "--documents", str(notes), *FAKES)
-    assert "twindex: not read: 1 of another kind (no suffix 1)" in done.err
-
-
 def test_building_over_a_finished_collection_suggests_a_remedy(tmp_path: Path, run: Any) -> None:
     notes = tmp_path / "a.md"
     notes.write_text("# A\n\ntext")

@@ -1,0 +1,76 @@
+"""Folders of files on the command line: what is read, and what is named as skipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FAKES = ["--dense", "fake", "--sparse", "fake", "--quiet"]
+
+
+def test_skipped_files_of_a_folder_are_reported(tmp_path: Path, run: Any) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("# A\n\ntext")
+    for number in range(52):
+        (notes / f"{number}.png").write_bytes(b"PNG")
+    argv = ["--documents", str(notes), *FAKES]
+    done = run("build", str(tmp_path / "a"), *argv)
+    assert done.status == 0
+    assert f"twindex: not read: 52 of another kind (.png 52), such as {notes / '0.png'}" in done.err
+    report = run("build", str(tmp_path / "b"), *argv, "--json").json
+    assert report["files"] == {
+        "read": {".md": 1},
+        "left_out": {"of another kind": {".png": 52}},
+    }
+    strict = run("build", str(tmp_path / "c"), *argv, "--strict")
+    assert strict.status == 2
+    assert "not read: 52 of another kind (.png 52), such as" in strict.err
+    assert not (tmp_path / "c").exists()
+
+
+def test_unreadable_files_are_counted_by_reason_and_listed(tmp_path: Path, run: Any) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.html").write_text("<h1>Heading</h1><p>text")
+    (notes / "b.html").write_bytes(b"<meta charset=utf-8>\xff")
+    (notes / "c.png").write_bytes(b"PNG")
+    for number in range(11):
+        (notes / f"{number}.txt").touch()
+    listed = tmp_path / "skipped.jsonl"
+    argv = ["--documents", str(notes), *FAKES, "--skipped", str(listed)]
+    done = run("build", str(tmp_path / "a"), *argv)
+    assert done.status == 0
+    assert "skipped: ... 12 records in total (11 empty, 1 damaged)" in done.err
+    lines = [json.loads(line) for line in listed.read_text().splitlines()]
+    assert {Path(line["path"]).name: line["reason"] for line in lines} == {
+        "b.html": "damaged",
+        "c.png": "of another kind",
+        **{f"{number}.txt": "empty" for number in range(11)},
+    }
+    report = run("build", str(tmp_path / "b"), *argv, "--json").json
+    assert report["reasons"] == {"empty": 11, "damaged": 1}
+    assert report["documents"] == 1
+
+
+def test_limits_of_files_are_options(tmp_path: Path, run: Any) -> None:
+    (tmp_path / "a.html").write_text("<p>" + "x" * 100)
+    argv = ["build", str(tmp_path / "a"), "--documents", str(tmp_path / "a.html"), *FAKES]
+    done = run(*argv, "--file-limits", "characters=50,seconds=30")
+    assert done.status == 2
+    assert "has 101 characters of text, but the limit is 50" in done.err
+    with pytest.raises(SystemExit, match="2"):
+        run(*argv, "--file-limits", "size=50")
+    assert run(*argv).status == 0
+
+
+def test_a_file_without_a_suffix_is_reported(tmp_path: Path, run: Any) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("# A\n\ntext")
+    (notes / "Makefile").write_text("free")
+    done = run("build", str(tmp_path / "a"), "--documents", str(notes), *FAKES)
+    assert "twindex: not read: 1 of another kind (no suffix 1)" in done.err
