@@ -14,7 +14,9 @@ from .request import (
     SearchRequest,
 )
 from .rerankers import RerankerRegistry
+from .sync import Syncer, sync
 from .writing.build import BuildReport, build
+from .writing.syncing import SyncOptions, SyncReport
 
 __all__ = [
     "BuildReport",
@@ -27,7 +29,11 @@ __all__ = [
     "RerankerRegistry",
     "SearchRequest",
     "SearchResult",
+    "SyncOptions",
+    "SyncReport",
+    "Syncer",
     "WriteReport",
     "build",
     "repoint",
+    "sync",
 ]

@@ -14,7 +14,7 @@ from .jsonl import read_jsonl_documents
 from .judged import read_qrels, read_queries
 from .lines import STDIN
 from .named_datasets import read_named_documents
-from .read import count_documents, holds_records, read_documents
+from .read import count_documents, holds_records, read_documents, read_records
 from .stdlib import read_stdlib_docstrings
 from .survey import Survey, survey
 from .table import read_table_documents
@@ -41,6 +41,7 @@ __all__ = [
     "read_named_documents",
     "read_qrels",
     "read_queries",
+    "read_records",
     "read_stdlib_docstrings",
     "read_table_documents",
     "register_format",

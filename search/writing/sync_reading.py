@@ -1,0 +1,356 @@
+"""Reads the changed files of a sync, and records which file gave which document."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import time_ns
+from typing import Any
+
+from ... import __version__
+from ...core import Document, InvalidInputError, MissingExtraError, SourceError
+from ...core.files import unreadable
+from ...index.store.manifest import (
+    Manifest,
+    Synced,
+    SyncedDocument,
+    SyncedFile,
+    put_documents,
+    put_file,
+    record_documents,
+)
+from ...sources import FieldNames, FileReader, Limits, read_records
+from ...sources.folder import UNREADABLE
+from ...sources.formats.reasons import EMPTY, EXTRA, IMAGES
+from ...sources.listing import SourceFile, digest, stamp
+from .sync_claims import Claims
+
+PROBLEMS = 100
+"""Maximum number of problems of a file that are recorded one by one."""
+_PENDING = 10_000
+"""Number of unchanged documents after which they are recorded in a transaction of their own."""
+_SETTLED_NS = 2_000_000_000
+"""A file that changed less than this before it was read may change again with the same times."""
+_NO_TEXT = frozenset({EMPTY, IMAGES})
+"""Reasons that mean that the file was read, and has no document."""
+_PASSING = frozenset({UNREADABLE, EXTRA})
+"""Reasons that may disappear without a change of the file."""
+
+
+@dataclass(slots=True)
+class _Content:
+    """What one file contained when it was read.
+
+    known:  the file as recorded by an earlier sync, or a new row.
+    state:  the new state, without the problems.
+    ids:    ids of its documents.
+    taken:  ids that belong to other files.
+    lost:   documents that an earlier sync stored, and that the file no longer has.
+    failed: ids of unreadable parts. "" stands for the whole file.
+    begun:  True if the row in the record no longer describes earlier content.
+    """
+
+    file: SourceFile
+    known: SyncedFile
+    state: dict[str, Any]
+    ids: set[str] = field(default_factory=set)
+    taken: list[str] = field(default_factory=list)
+    lost: list[SyncedDocument] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    problems: list[SourceError] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    begun: bool = False
+
+    def keeps(self, id_: str) -> bool:
+        """Return True if a document that was not found now may be in a part that is unreadable."""
+        return any(not name or id_ == name or id_.startswith(f"{name}/") for name in self.failed)
+
+    def row(self) -> SyncedFile:
+        state = {
+            **self.state,
+            "problems": [_as_json(error) for error in self.problems],
+            "reasons": dict(self.reasons),
+            "taken": self.taken,
+            "retry": not _PASSING.isdisjoint(self.reasons),
+        }
+        return replace(self.known, state=state)
+
+
+class SyncReading:
+    """Yields the documents of changed files, and counts what it finds.
+
+    manifest: the record to change; None changes nothing (a dry run).
+    check:    function that raises InvalidInputError for a document that cannot be indexed.
+    reread:   read every file, also if its content is unchanged.
+    strict:   raise the first problem instead of recording it.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest | None,
+        synced: Synced,
+        claims: Claims,
+        *,
+        earlier: Callable[[int], Sequence[SyncedDocument]],
+        check: Callable[[Document], None],
+        fields: FieldNames,
+        limits: Limits,
+        reread: bool,
+        strict: bool,
+    ) -> None:
+        self.new: list[Path] = []
+        self.changed: list[Path] = []
+        self.unchanged: list[Path] = []
+        self.reread: list[Path] = []
+        self.problems: dict[tuple[str, str], list[SourceError]] = {}
+        self.reasons: dict[tuple[str, str], Mapping[str, int]] = {}
+        self.kept: dict[tuple[str, str], int] = {}
+        self._manifest = manifest
+        self._synced = synced
+        self._claims = claims
+        self._earlier = earlier
+        self._check = check
+        self._fields = fields
+        self._limits = limits
+        self._all = reread
+        self._strict = strict
+        self._next = max(synced.by_number, default=0) + 1
+        self._numbers: dict[tuple[str, str], int] = {}
+        self._taken: dict[SourceFile, Sequence[str]] = {}
+        self._reading: _Content | None = None
+        self._finished: list[_Content] = []
+        self._touched: list[SyncedFile] = []
+        self._owners: dict[str, int] = {}
+        self._stored: dict[str, int] = {}
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def documents(self, files: Sequence[SourceFile]) -> Iterator[Document]:
+        """Yield the documents of those of the files that changed."""
+        with FileReader(self._limits) as reader:
+            for file in files:
+                content = self._changed(file, again=False)
+                if content is not None:
+                    yield from self._read(content, reader)
+
+    def documents_again(self, files: Sequence[SourceFile]) -> Iterator[Document]:
+        """Yield the documents of all the files, which were unchanged or already read."""
+        with FileReader(self._limits) as reader:
+            for file in files:
+                del self._taken[file]
+                content = self._changed(file, again=True)
+                if content is not None:
+                    yield from self._read(content, reader)
+
+    def waiting(self) -> list[SourceFile]:
+        """Return the files with an id that belonged to another file, and is free now."""
+        return [
+            file
+            for file, ids in self._taken.items()
+            if any(self._claims.available(id_, self._number(file)) for id_ in ids)
+        ]
+
+    def report(self, key: tuple[str, str], error: SourceError) -> None:
+        """Report a file or folder that cannot be read now. The documents of its files are kept."""
+        if self._strict:
+            raise error
+        self.problems[key] = [error]
+        self.reasons[key] = {error.reason: 1}
+        source, name = key
+        self.kept[key] = sum(
+            self._synced.documents.get(known.number, 0)
+            for (other, inner), known in self._synced.files.items()
+            if other == source and (not name or inner == name or inner.startswith(f"{name}/"))
+        )
+
+    def _changed(self, file: SourceFile, *, again: bool) -> _Content | None:
+        """Return the state of a file that must be read; None if it need not or cannot be read."""
+        known = self._synced.files.get(file.key)
+        state = {} if known is None else known.state
+        recipe = self._recipe(file)
+        same = (
+            known is not None
+            and not (again or self._all or state.get("retry"))
+            and state.get("recipe") == recipe
+            and known.number not in self._synced.altered
+        )
+        try:
+            found = stamp(file.path)
+            if same and found == state.get("stamp"):
+                self._pass_by(file, known)
+                return None
+            settled = time_ns() - max(found[1], found[2]) > _SETTLED_NS
+            content = digest(file.path)
+        except FileNotFoundError:
+            return None  # It was removed after the folder was listed. The next sync notices.
+        except OSError as error:
+            self.report(file.key, unreadable(file.path, error))
+            return None
+        made = {"stamp": found if settled else None, "digest": content, "recipe": recipe}
+        if same and content == state.get("digest"):
+            assert known is not None
+            if made["stamp"] != state.get("stamp"):
+                self._touched.append(replace(known, state={**state, **made}))
+            self._pass_by(file, known)
+            return None
+        if not again:
+            unchanged = state.get("digest") == content
+            kinds = (self.new, self.changed, self.reread)
+            kinds[0 if known is None else 2 if unchanged else 1].append(file.path)
+        number = self._number(file)
+        row = known or SyncedFile(number, file.source, file.name, {})
+        return _Content(file, row, made)
+
+    def _pass_by(self, file: SourceFile, known: SyncedFile | None) -> None:
+        """Count a file as unchanged, and report its problems again."""
+        assert known is not None
+        self.unchanged.append(file.path)
+        if problems := known.state.get("problems"):
+            self.problems[file.key] = [_from_json(one) for one in problems]
+            self.reasons[file.key] = known.state["reasons"]
+        if taken := known.state.get("taken"):
+            self._taken[file] = taken
+
+    def _read(self, content: _Content, reader: FileReader) -> Iterator[Document]:
+        file, number = content.file, content.known.number
+        self._reading = content
+        fail = self._fail
+        try:
+            found = (
+                read_records(file.path, self._fields, fail)
+                if file.has_records
+                else reader.read(file.path, file.id, fail)
+            )
+            for document in found:
+                try:
+                    self._check(document)
+                except InvalidInputError as error:
+                    place = file.path if file.has_records else file.base / document.id
+                    fail(SourceError(error.message, path=place, field=error.field))
+                    continue
+                if not self._claims.claim(document.id, number):
+                    content.taken.append(document.id)
+                    fail(self._conflict(document.id, file))
+                    continue
+                content.ids.add(document.id)
+                self._owners[document.id] = number
+                yield document
+        except SourceError as error:
+            if self._strict:
+                raise
+            fail(error)
+            content.failed.add("")
+        except MissingExtraError as error:
+            if self._strict:
+                raise
+            fail(SourceError(str(error), path=file.path, reason=EXTRA))
+            content.failed.add("")
+        self._reading = None
+        self._finish(content)
+
+    def _fail(self, error: SourceError) -> None:
+        if self._strict:
+            raise error
+        content = self._reading
+        assert content is not None
+        content.reasons[error.reason] += 1
+        if len(content.problems) < PROBLEMS:
+            content.problems.append(error)
+        if content.file.has_records or error.field == "id" or error.reason in _NO_TEXT:
+            return
+        inside = error.path.is_relative_to(content.file.base)
+        part = error.path.relative_to(content.file.base).as_posix() if inside else ""
+        content.failed.add(part)
+
+    def _conflict(self, id_: str, file: SourceFile) -> SourceError:
+        number = self._claims.owner_of(id_)
+        owner = next((key for key, one in self._numbers.items() if one == number), None)
+        known = self._synced.by_number.get(number or 0)
+        other = Path(*owner) if owner else known.path if known else "another file"
+        message = f"{id_!r} is also the id of {other}, which keeps it; name a folder with both"
+        return SourceError(message, path=file.path, field="id", reason="same id")
+
+    def _finish(self, content: _Content) -> None:
+        """Note that a file was read to its end."""
+        file, number = content.file, content.known.number
+        self._finished.append(content)
+        for found in (self.problems, self.reasons, self.kept):
+            found.pop(file.key, None)
+        if content.problems:
+            self.problems[file.key] = content.problems
+            self.reasons[file.key] = content.reasons
+        if content.taken:
+            self._taken[file] = content.taken
+        for one in self._earlier(number):
+            if one.id in content.ids or not one.live:
+                continue
+            if content.keeps(one.id):
+                self.kept[file.key] = self.kept.get(file.key, 0) + 1
+            elif self._claims.claimed.get(one.id, number) == number:
+                self._claims.retired.add(one.id)
+                content.lost.append(one)
+
+    def _number(self, file: SourceFile) -> int:
+        known = self._synced.files.get(file.key)
+        if known is not None:
+            return known.number
+        if file.key not in self._numbers:
+            self._numbers[file.key] = self._next
+            self._next += 1
+        return self._numbers[file.key]
+
+    def _recipe(self, file: SourceFile) -> str:
+        """Return a checksum of everything but the content that decides what a file gives."""
+        options = self._fields if file.has_records else self._limits
+        return hashlib.blake2b(f"{__version__} {options}".encode(), digest_size=8).hexdigest()
+
+    # -- recording -------------------------------------------------------------------------
+
+    def skip(self, numbers: Mapping[str, int]) -> None:
+        """Note that documents are stored already. numbers: id -> number of the stored version."""
+        self._stored.update(numbers)
+        if len(self._owners) >= _PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Record what was read so far, in a transaction of its own."""
+        work = (self._owners, self._finished, self._touched, self._claims.robbed)
+        if self._manifest is not None and any(work):
+            self._manifest.write(self.record)
+
+    def record(self, connection: sqlite3.Connection, _: object = None) -> None:
+        """Record what was read so far, in the transaction that stores its documents."""
+        finished = {content.known.number for content in self._finished}
+        record_documents(connection, self._owners, self._stored)
+        reading = self._reading
+        if reading is not None and not reading.begun and reading.ids:
+            # If the sync is interrupted here, the next one reads the file again.
+            put_file(connection, replace(reading.known, state={}))
+            reading.begun = True
+        for number in self._claims.robbed:
+            put_file(connection, replace(self._synced.by_number[number], state={}))
+        for content in self._finished:
+            put_file(connection, content.row())
+            lost = (one for one in content.lost if one.id in self._claims.retired)
+            put_documents(connection, (replace(one, live=False) for one in lost))
+        for row in self._touched:
+            if row.number not in finished:
+                put_file(connection, row)
+        self._owners.clear()
+        self._stored.clear()
+        self._finished.clear()
+        self._touched.clear()
+        self._claims.robbed.clear()
+
+
+def _as_json(error: SourceError) -> list[Any]:
+    return [str(error.path), error.line, error.field, error.reason, error.message]
+
+
+def _from_json(value: Sequence[Any]) -> SourceError:
+    path, line, name, reason, message = value
+    return SourceError(message, path=Path(path), line=line, field=name, reason=reason)
