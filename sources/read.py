@@ -104,7 +104,7 @@ def beir_corpus(path: Path) -> Path | None:
     """
     for suffix in ("", ".gz"):
         corpus = path / f"corpus.jsonl{suffix}"
-        if corpus.is_file():
+        if os.path.isfile(corpus):  # Path.is_file raises in a folder that cannot be read.
             beside = {name for name in os.listdir(path) if not name.startswith(".")}
             if beside == {corpus.name} or not beside.isdisjoint(_BEIR):
                 return corpus

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ...core import CorruptFileError, Document
 from .database.synced import (
     SyncedDocument,
     SyncedFile,
@@ -23,7 +24,7 @@ from .database.synced import (
     remove_files,
     retired_documents,
 )
-from .database.tables import delete_documents, numbers_of
+from .database.tables import delete_documents, numbers_of, read_documents
 from .local import LocalStore
 
 _CHUNK = 500
@@ -105,6 +106,15 @@ class Manifest:
         """Return how many documents with these ids the collection has."""
         with self._database.read() as connection:
             return len(numbers_of(connection, ids))
+
+    def stored(self, id_: str) -> Document | None:
+        """Return the document that the collection has under an id; None if none or damaged."""
+        with self._database.read() as connection:
+            try:
+                numbers = list(numbers_of(connection, [id_]).values())
+                return next(iter(read_documents(connection, numbers).values()), None)
+            except CorruptFileError:
+                return None
 
     def write(self, change: Callable[[sqlite3.Connection], None]) -> None:
         """Run `change` in a transaction of its own."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from os.path import lexists
 
 from ...index.store.manifest import Manifest, Synced, SyncedDocument
@@ -11,8 +11,8 @@ from ...index.store.manifest import Manifest, Synced, SyncedDocument
 class Claims:
     """The ids that files claim during one sync.
 
-    An id belongs to the file that has had it so far, and a new id to the first file with it.
-    Another file may take an id that its file no longer has.
+    An id belongs to the file that has had it so far. A new id, and one that its file no longer has,
+    belongs to the first file that wants it.
 
     manifest: the record of earlier syncs; None if there is none.
     synced:   what the record contained when this sync began.
@@ -33,6 +33,7 @@ class Claims:
         """Ids that a file had before this sync, and has no longer."""
         self.robbed: set[int] = set()
         """Numbers of files of other sources that have lost an id to a file of this sync."""
+        self._wanted: dict[str, int] = {}
         self._manifest = manifest
         self._synced = synced
         self._sources = sources
@@ -40,16 +41,15 @@ class Claims:
 
     def claim(self, id_: str, file: int) -> bool:
         """Claim an id for a file. Returns False if it belongs to another file."""
-        if id_ in self.claimed:
-            return self.claimed[id_] == file
-        owner = self._owner(id_)
-        if owner is not None and owner.file != file:
-            if not self._is_free(owner):
-                return False
-            if self._is_foreign(owner):
+        if not self.available(id_, file):
+            self.want(id_, file)
+            return False
+        if id_ not in self.claimed:
+            owner = self._owner(id_)
+            if owner is not None and owner.file != file and self._is_foreign(owner):
                 self.robbed.add(owner.file)
-        self.claimed[id_] = file
-        self.retired.discard(id_)
+            self.claimed[id_] = file
+            self.retired.discard(id_)
         return True
 
     def available(self, id_: str, file: int) -> bool:
@@ -57,7 +57,19 @@ class Claims:
         if id_ in self.claimed:
             return self.claimed[id_] == file
         owner = self._owner(id_)
-        return owner is None or owner.file == file or self._is_free(owner)
+        if owner is None or self._is_free(owner):
+            return self._wanted.get(id_, file) == file
+        return owner.file == file
+
+    def want(self, id_: str, file: int) -> None:
+        """Reserve an id for a file, unless an earlier file wants it too."""
+        self._wanted.setdefault(id_, file)
+
+    def forget_wanted(self, ids: Iterable[str], file: int) -> None:
+        """Undo `want`, because the file is read again and will claim what it still has."""
+        for id_ in ids:
+            if self._wanted.get(id_) == file:
+                del self._wanted[id_]
 
     def owner_of(self, id_: str) -> int | None:
         """Return the number of the file that an id belongs to."""

@@ -51,6 +51,7 @@ class _Content:
     taken:  ids that belong to other files.
     lost:   documents that an earlier sync stored, and that the file no longer has.
     failed: ids of unreadable parts. "" stands for the whole file.
+    kept:   number of documents that an earlier sync stored, and that may be in an unreadable part.
     begun:  True if the row in the record no longer describes earlier content.
     """
 
@@ -63,6 +64,7 @@ class _Content:
     failed: set[str] = field(default_factory=set)
     problems: list[SourceError] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
     begun: bool = False
 
     def keeps(self, id_: str) -> bool:
@@ -74,6 +76,7 @@ class _Content:
             **self.state,
             "problems": [_as_json(error) for error in self.problems],
             "reasons": dict(self.reasons),
+            "kept": self.kept,
             "taken": self.taken,
             "retry": not _PASSING.isdisjoint(self.reasons),
         }
@@ -84,6 +87,8 @@ class SyncReading:
     """Yields the documents of changed files, and counts what it finds.
 
     manifest: the record to change; None changes nothing (a dry run).
+    earlier:  function that returns the recorded documents of the file with a number.
+    stored:   function that returns the stored document with an id.
     check:    function that raises InvalidInputError for a document that cannot be indexed.
     reread:   read every file, also if its content is unchanged.
     strict:   raise the first problem instead of recording it.
@@ -96,6 +101,7 @@ class SyncReading:
         claims: Claims,
         *,
         earlier: Callable[[int], Sequence[SyncedDocument]],
+        stored: Callable[[str], Document | None],
         check: Callable[[Document], None],
         fields: FieldNames,
         limits: Limits,
@@ -113,6 +119,7 @@ class SyncReading:
         self._synced = synced
         self._claims = claims
         self._earlier = earlier
+        self._stored_document = stored
         self._check = check
         self._fields = fields
         self._limits = limits
@@ -141,7 +148,7 @@ class SyncReading:
         """Yield the documents of all the files, which were unchanged or already read."""
         with FileReader(self._limits) as reader:
             for file in files:
-                del self._taken[file]
+                self._claims.forget_wanted(self._taken.pop(file), self._number(file))
                 content = self._changed(file, again=True)
                 if content is not None:
                     yield from self._read(content, reader)
@@ -212,8 +219,12 @@ class SyncReading:
         if problems := known.state.get("problems"):
             self.problems[file.key] = [_from_json(one) for one in problems]
             self.reasons[file.key] = known.state["reasons"]
+        if kept := known.state.get("kept"):
+            self.kept[file.key] = kept
         if taken := known.state.get("taken"):
             self._taken[file] = taken
+            for id_ in taken:
+                self._claims.want(id_, known.number)
 
     def _read(self, content: _Content, reader: FileReader) -> Iterator[Document]:
         file, number = content.file, content.known.number
@@ -238,7 +249,7 @@ class SyncReading:
                     continue
                 content.ids.add(document.id)
                 self._owners[document.id] = number
-                yield document
+                yield document if file.has_records else self._with_stored_time(document)
         except SourceError as error:
             if self._strict:
                 raise
@@ -251,6 +262,18 @@ class SyncReading:
             content.failed.add("")
         self._reading = None
         self._finish(content)
+
+    def _with_stored_time(self, document: Document) -> Document:
+        """Return the document with the stored `modified` if nothing else has changed.
+
+        The files of an archive have the time of the archive, and would all be encoded again.
+        """
+        stored = self._stored_document(document.id)
+        if stored is None or "modified" not in stored.metadata:
+            return document
+        time = {"modified": stored.metadata["modified"]}
+        same = replace(document, metadata={**document.metadata, **time})
+        return same if same == stored else document
 
     def _fail(self, error: SourceError) -> None:
         if self._strict:
@@ -289,10 +312,12 @@ class SyncReading:
             if one.id in content.ids or not one.live:
                 continue
             if content.keeps(one.id):
-                self.kept[file.key] = self.kept.get(file.key, 0) + 1
+                content.kept += 1
             elif self._claims.claimed.get(one.id, number) == number:
                 self._claims.retired.add(one.id)
                 content.lost.append(one)
+        if content.kept:
+            self.kept[file.key] = content.kept
 
     def _number(self, file: SourceFile) -> int:
         known = self._synced.files.get(file.key)

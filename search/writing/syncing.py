@@ -117,6 +117,7 @@ def run_sync(
         synced,
         claims,
         earlier=(lambda _: ()) if manifest is None else manifest.documents_of,
+        stored=(lambda _: None) if manifest is None else manifest.stored,
         check=check,
         fields=options.fields,
         limits=options.limits,
