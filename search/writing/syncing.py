@@ -84,6 +84,11 @@ class SyncReport:
     seconds: float
     usage: Usage | None = None
 
+    @property
+    def is_change(self) -> bool:
+        """True if files or documents were added, changed or removed."""
+        return bool(self.new or self.changed or self.removed or self.documents or self.deleted)
+
 
 def run_sync(
     store: LocalStore | None,

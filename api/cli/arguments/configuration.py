@@ -100,6 +100,12 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     return CollectionConfig.parse(value)
 
 
+def is_configured(arguments: argparse.Namespace) -> bool:
+    """Return True if the command line sets any field of the collection's configuration."""
+    values = [getattr(arguments, name) for name in ("config", "encoder", *LEGS)]
+    return any(value is not None for value in values) or bool(given_flags(flags(), arguments))
+
+
 def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
     """Apply a flag such as `--dense NAME` to `legs`, the legs of a configuration.
 

@@ -243,9 +243,7 @@ def test_a_truncated_file_of_records_keeps_its_documents(collection, tmp_path):
     assert collection.count() == 500
 
 
-def test_invalid_records_have_no_document_and_are_reported_each_time(
-    collection, tmp_path, settled
-):
+def test_invalid_records_have_no_document_and_are_reported_each_time(collection, tmp_path, settled):
     path = records(tmp_path / "lines.jsonl", map(str, range(200)))
     syncer(collection, path).run()
     path.write_text(json.dumps({"id": "0", "text": "good"}) + "\n" + "bad\n" * 150)
@@ -341,9 +339,7 @@ def test_a_moved_folder_keeps_its_documents(collection, notes):
     assert texts(collection) == expected(moved)
 
 
-def test_a_sync_that_is_interrupted_inside_a_file_reads_it_again(
-    collection, tmp_path, monkeypatch
-):
+def test_a_sync_that_is_interrupted_inside_a_file_reads_it_again(collection, tmp_path, monkeypatch):
     path = records(tmp_path / "lines.jsonl", map(str, range(40)))
     syncer(collection, path).run()
     before = path.read_text()

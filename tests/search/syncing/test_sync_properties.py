@@ -101,7 +101,7 @@ def test_a_sync_gives_the_state_of_the_folder(rounds):
             assert changes(report)[:6] == changes(predicted)[:6]
             again = syncing.run()
             assert (again.documents, again.deleted, again.passages) == (0, 0, 0)
-            assert not (again.new or again.changed or again.removed or again.reread)
+            assert (again.new, again.changed, again.removed, again.reread) == ([], [], [], 0)
         assert collection.verify() == []
 
 
