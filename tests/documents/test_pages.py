@@ -18,7 +18,10 @@ from . import pages
 
 DOCS = Path(twindex.__file__).parent / "docs"
 RUN = sorted([*DOCS.glob("tutorials/*.md"), *DOCS.glob("how-to/*.md"), DOCS / "index.md"])
-SLOW = {"backup.md", "contribute.md", "evaluate.md", "search.md", "index.md", "memory.md"}
+SLOW = {
+    *("backup.md", "contribute.md", "evaluate.md", "search.md", "index.md", "memory.md"),
+    "sync.md",
+}
 """Pages that load models or run many commands."""
 MODELS = {"search.md", "index.md"}
 """Pages that need the default models."""

@@ -81,7 +81,7 @@ def _die_at(commit: int, *, before: bool) -> None:
     Database.write = write
 
 
-@pytest.mark.parametrize("rounds", [6, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_the_next_sync_completes_a_killed_one(tmp_path, rounds):
     random_ = random.Random(3)
     sources = tmp_path / "files", tmp_path / "records.jsonl"
