@@ -13,7 +13,7 @@ from ..core import (
     Progress,
     SourceError,
 )
-from ..core.arguments import checked, refused
+from ..core import arguments as is_
 from ..encoders import EncoderLoader, load_encoder
 from ..index import CollectionConfig, LocalStore, require
 from ..index.arrays.files import exclusive
@@ -25,20 +25,33 @@ from ..sources.listing import list_source, picture
 from . import parameters
 from .collection import Collection
 from .config_difference import config_difference
-from .writing.sync_reading import SyncReading
+from .writing.sync_record import SyncRecord
 from .writing.syncing import MAX_REMOVED, SyncOptions, SyncReport, run_sync
 from .writing.writer import Writer
 
 LOCK = "sync.lock"
+_NO_SOURCE = "must name at least one file or folder"
 
 
 def _share(value: object, name: str) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not 0 <= float(str(value)) <= 1:
-        raise refused(value, name, "a number between 0 and 1")
+        raise is_.refused(value, name, "a number between 0 and 1")
 
 
-@checked(**{**parameters.CREATE, "max_removed": _share, **parameters.PROGRESS})
+_CHECKS: dict[str, is_.Check] = {
+    **{name: parameters.CREATE[name] for name in ("path", "config", "encoders")},
+    "fields": is_.instance(FieldNames, "a FieldNames"),
+    "limits": is_.instance(Limits, "a Limits"),
+    "strict": is_.flag,
+    "max_removed": _share,
+    "reread": is_.flag,
+    "dry_run": is_.flag,
+    **parameters.PROGRESS,
+}
+
+
+@is_.checked(**_CHECKS)
 def sync(
     path: Path | str,
     paths: Iterable[Path | str] | Path | str,
@@ -78,7 +91,7 @@ def sync(
         report = twindex.sync("my-index", "notes/")
         print(len(report.new), len(report.changed), len(report.removed))
     """
-    sources = [Path(one) for one in ([paths] if isinstance(paths, str | Path) else paths)]
+    sources = _paths(paths)
     options = SyncOptions(fields, limits, strict, max_removed, reread)
     place = Path(path)
     if not (place / FILE_NAME).is_file():
@@ -89,6 +102,19 @@ def sync(
         return _dry_run(place, sources, options, config, encoders)
     with Collection.open_or_create(place, config, encoders=encoders) as collection:
         return Syncer(collection, sources, options).run(progress)
+
+
+def _paths(value: Iterable[Path | str] | Path | str) -> list[Path]:
+    if isinstance(value, str | Path):
+        return [Path(value)]
+    if not isinstance(value, Iterable):
+        raise is_.refused(value, "paths", "a path, or a list of paths")
+    given = list(value)
+    if not given:
+        raise InvalidInputError(_NO_SOURCE, field="paths")
+    for number, one in enumerate(given):
+        is_.path(one, f"paths[{number}]")
+    return [Path(one) for one in given]
 
 
 def _dry_run(
@@ -119,14 +145,14 @@ class Syncer:
         self._sources = list(sources)
         self._options = options
         if not self._sources:
-            raise InvalidInputError("must name at least one file or folder", field="paths")
+            raise InvalidInputError(_NO_SOURCE, field="paths")
 
     def run(self, progress: Progress | None = None) -> SyncReport:
         """Sync once. See `sync`."""
         collection = self._collection
 
-        def writer(reading: SyncReading) -> Writer:
-            return collection._writer(progress, record=reading.record, skip=reading.skip)
+        def writer(record: SyncRecord) -> Writer:
+            return collection._writer(progress, record=record.record, skip=record.skip)
 
         with exclusive(collection.path / LOCK, wait=False) as held:
             if not held:

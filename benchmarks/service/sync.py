@@ -4,7 +4,8 @@
     python benchmarks/run.py sync --files 2000 --dense all-MiniLM-L6-v2
 
 Pieces of RFCs are the files. After a first sync, a share of the files is changed and another share
-is removed. The default encoder, `fake`, needs no model and next to no time. Each command is a process of its own, so the times include the start of Python.
+is removed. The default encoder, `fake`, needs no model and next to no time. Each command is a
+process of its own, so the times include the start of Python.
 """
 
 from __future__ import annotations

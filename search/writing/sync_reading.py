@@ -3,90 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import time_ns
-from typing import Any
 
 from ... import __version__
 from ...core import Document, InvalidInputError, MissingExtraError, SourceError
 from ...core.files import unreadable
 from ...index.store.manifest import (
-    Manifest,
     Synced,
     SyncedDocument,
     SyncedFile,
-    put_documents,
-    put_file,
-    record_documents,
 )
 from ...sources import FieldNames, FileReader, Limits, read_records
-from ...sources.folder import UNREADABLE
 from ...sources.formats.reasons import EMPTY, EXTRA, IMAGES
 from ...sources.listing import SourceFile, digest, stamp
 from .sync_claims import Claims
+from .sync_record import FileContent, SyncRecord, from_json
 
 PROBLEMS = 100
 """Maximum number of problems of a file that are recorded one by one."""
-_PENDING = 10_000
-"""Number of unchanged documents after which they are recorded in a transaction of their own."""
 _SETTLED_NS = 2_000_000_000
 """A file that changed less than this before it was read may change again with the same times."""
 _NO_TEXT = frozenset({EMPTY, IMAGES})
 """Reasons that mean that the file was read, and has no document."""
-_PASSING = frozenset({UNREADABLE, EXTRA})
-"""Reasons that may disappear without a change of the file."""
-
-
-@dataclass(slots=True)
-class _Content:
-    """What one file contained when it was read.
-
-    known:  the file as recorded by an earlier sync, or a new row.
-    state:  the new state, without the problems.
-    ids:    ids of its documents.
-    taken:  ids that belong to other files.
-    lost:   documents that an earlier sync stored, and that the file no longer has.
-    failed: ids of unreadable parts. "" stands for the whole file.
-    kept:   number of documents that an earlier sync stored, and that may be in an unreadable part.
-    begun:  True if the row in the record no longer describes earlier content.
-    """
-
-    file: SourceFile
-    known: SyncedFile
-    state: dict[str, Any]
-    ids: set[str] = field(default_factory=set)
-    taken: list[str] = field(default_factory=list)
-    lost: list[SyncedDocument] = field(default_factory=list)
-    failed: set[str] = field(default_factory=set)
-    problems: list[SourceError] = field(default_factory=list)
-    reasons: Counter[str] = field(default_factory=Counter)
-    kept: int = 0
-    begun: bool = False
-
-    def keeps(self, id_: str) -> bool:
-        """Return True if a document that was not found now may be in a part that is unreadable."""
-        return any(not name or id_ == name or id_.startswith(f"{name}/") for name in self.failed)
-
-    def row(self) -> SyncedFile:
-        state = {
-            **self.state,
-            "problems": [_as_json(error) for error in self.problems],
-            "reasons": dict(self.reasons),
-            "kept": self.kept,
-            "taken": self.taken,
-            "retry": not _PASSING.isdisjoint(self.reasons),
-        }
-        return replace(self.known, state=state)
 
 
 class SyncReading:
     """Yields the documents of changed files, and counts what it finds.
 
-    manifest: the record to change; None changes nothing (a dry run).
+    record:   receives what is read.
     earlier:  function that returns the recorded documents of the file with a number.
     stored:   function that returns the stored document with an id.
     check:    function that raises InvalidInputError for a document that cannot be indexed.
@@ -96,7 +43,7 @@ class SyncReading:
 
     def __init__(
         self,
-        manifest: Manifest | None,
+        record: SyncRecord,
         synced: Synced,
         claims: Claims,
         *,
@@ -115,7 +62,7 @@ class SyncReading:
         self.problems: dict[tuple[str, str], list[SourceError]] = {}
         self.reasons: dict[tuple[str, str], Mapping[str, int]] = {}
         self.kept: dict[tuple[str, str], int] = {}
-        self._manifest = manifest
+        self._record = record
         self._synced = synced
         self._claims = claims
         self._earlier = earlier
@@ -128,11 +75,6 @@ class SyncReading:
         self._next = max(synced.by_number, default=0) + 1
         self._numbers: dict[tuple[str, str], int] = {}
         self._taken: dict[SourceFile, Sequence[str]] = {}
-        self._reading: _Content | None = None
-        self._finished: list[_Content] = []
-        self._touched: list[SyncedFile] = []
-        self._owners: dict[str, int] = {}
-        self._stored: dict[str, int] = {}
 
     # -- reading ---------------------------------------------------------------------------
 
@@ -174,7 +116,7 @@ class SyncReading:
             if other == source and (not name or inner == name or inner.startswith(f"{name}/"))
         )
 
-    def _changed(self, file: SourceFile, *, again: bool) -> _Content | None:
+    def _changed(self, file: SourceFile, *, again: bool) -> FileContent | None:
         """Return the state of a file that must be read; None if it need not or cannot be read."""
         known = self._synced.files.get(file.key)
         state = {} if known is None else known.state
@@ -201,7 +143,7 @@ class SyncReading:
         if same and content == state.get("digest"):
             assert known is not None
             if made["stamp"] != state.get("stamp"):
-                self._touched.append(replace(known, state={**state, **made}))
+                self._record.touch(replace(known, state={**state, **made}))
             self._pass_by(file, known)
             return None
         if not again:
@@ -210,14 +152,14 @@ class SyncReading:
             kinds[0 if known is None else 2 if unchanged else 1].append(file.path)
         number = self._number(file)
         row = known or SyncedFile(number, file.source, file.name, {})
-        return _Content(file, row, made)
+        return FileContent(file, row, made)
 
     def _pass_by(self, file: SourceFile, known: SyncedFile | None) -> None:
         """Count a file as unchanged, and report its problems again."""
         assert known is not None
         self.unchanged.append(file.path)
         if problems := known.state.get("problems"):
-            self.problems[file.key] = [_from_json(one) for one in problems]
+            self.problems[file.key] = [from_json(one) for one in problems]
             self.reasons[file.key] = known.state["reasons"]
         if kept := known.state.get("kept"):
             self.kept[file.key] = kept
@@ -226,9 +168,9 @@ class SyncReading:
             for id_ in taken:
                 self._claims.want(id_, known.number)
 
-    def _read(self, content: _Content, reader: FileReader) -> Iterator[Document]:
+    def _read(self, content: FileContent, reader: FileReader) -> Iterator[Document]:
         file, number = content.file, content.known.number
-        self._reading = content
+        self._record.reading = content
         fail = self._fail
         try:
             found = (
@@ -248,7 +190,7 @@ class SyncReading:
                     fail(self._conflict(document.id, file))
                     continue
                 content.ids.add(document.id)
-                self._owners[document.id] = number
+                self._record.add(document.id, number)
                 yield document if file.has_records else self._with_stored_time(document)
         except SourceError as error:
             if self._strict:
@@ -260,7 +202,6 @@ class SyncReading:
                 raise
             fail(SourceError(str(error), path=file.path, reason=EXTRA))
             content.failed.add("")
-        self._reading = None
         self._finish(content)
 
     def _with_stored_time(self, document: Document) -> Document:
@@ -278,7 +219,7 @@ class SyncReading:
     def _fail(self, error: SourceError) -> None:
         if self._strict:
             raise error
-        content = self._reading
+        content = self._record.reading
         assert content is not None
         content.reasons[error.reason] += 1
         if len(content.problems) < PROBLEMS:
@@ -297,10 +238,9 @@ class SyncReading:
         message = f"{id_!r} is also the id of {other}, which keeps it; name a folder with both"
         return SourceError(message, path=file.path, field="id", reason="same id")
 
-    def _finish(self, content: _Content) -> None:
+    def _finish(self, content: FileContent) -> None:
         """Note that a file was read to its end."""
         file, number = content.file, content.known.number
-        self._finished.append(content)
         for found in (self.problems, self.reasons, self.kept):
             found.pop(file.key, None)
         if content.problems:
@@ -318,6 +258,7 @@ class SyncReading:
                 content.lost.append(one)
         if content.kept:
             self.kept[file.key] = content.kept
+        self._record.finish(content)
 
     def _number(self, file: SourceFile) -> int:
         known = self._synced.files.get(file.key)
@@ -332,50 +273,3 @@ class SyncReading:
         """Return a checksum of everything but the content that decides what a file gives."""
         options = self._fields if file.has_records else self._limits
         return hashlib.blake2b(f"{__version__} {options}".encode(), digest_size=8).hexdigest()
-
-    # -- recording -------------------------------------------------------------------------
-
-    def skip(self, numbers: Mapping[str, int]) -> None:
-        """Note that documents are stored already. numbers: id -> number of the stored version."""
-        self._stored.update(numbers)
-        if len(self._owners) >= _PENDING:
-            self.flush()
-
-    def flush(self) -> None:
-        """Record what was read so far, in a transaction of its own."""
-        work = (self._owners, self._finished, self._touched, self._claims.robbed)
-        if self._manifest is not None and any(work):
-            self._manifest.write(self.record)
-
-    def record(self, connection: sqlite3.Connection, _: object = None) -> None:
-        """Record what was read so far, in the transaction that stores its documents."""
-        finished = {content.known.number for content in self._finished}
-        record_documents(connection, self._owners, self._stored)
-        reading = self._reading
-        if reading is not None and not reading.begun and reading.ids:
-            # If the sync is interrupted here, the next one reads the file again.
-            put_file(connection, replace(reading.known, state={}))
-            reading.begun = True
-        for number in self._claims.robbed:
-            put_file(connection, replace(self._synced.by_number[number], state={}))
-        for content in self._finished:
-            put_file(connection, content.row())
-            lost = (one for one in content.lost if one.id in self._claims.retired)
-            put_documents(connection, (replace(one, live=False) for one in lost))
-        for row in self._touched:
-            if row.number not in finished:
-                put_file(connection, row)
-        self._owners.clear()
-        self._stored.clear()
-        self._finished.clear()
-        self._touched.clear()
-        self._claims.robbed.clear()
-
-
-def _as_json(error: SourceError) -> list[Any]:
-    return [str(error.path), error.line, error.field, error.reason, error.message]
-
-
-def _from_json(value: Sequence[Any]) -> SourceError:
-    path, line, name, reason, message = value
-    return SourceError(message, path=Path(path), line=line, field=name, reason=reason)

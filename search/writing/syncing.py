@@ -28,6 +28,7 @@ from ...sources.listing import Listing, SourceFile, list_source
 from .ingest import BATCH_DOCUMENTS, batches
 from .sync_claims import Claims
 from .sync_reading import SyncReading
+from .sync_record import SyncRecord
 from .writer import Writer
 
 MAX_REMOVED = 0.5
@@ -96,7 +97,7 @@ def run_sync(
     options: SyncOptions,
     *,
     check: Callable[[Document], None],
-    writer: Callable[[SyncReading], Writer] | None,
+    writer: Callable[[SyncRecord], Writer] | None,
     after_write: Callable[[], None] = lambda: None,
 ) -> SyncReport:
     """Sync a collection with sources, or find out what a sync would do.
@@ -104,7 +105,7 @@ def run_sync(
     store:       the collection; None if it does not exist yet, for a dry run.
     check:       function that raises InvalidInputError for a document that cannot be indexed.
     writer:      function that returns a Writer, which calls the methods `record` and `skip` of the
-                 SyncReading. None: a dry run.
+                 SyncRecord. None: a dry run.
     after_write: function that is called when a batch has become durable.
     """
     began = time.perf_counter()
@@ -117,8 +118,9 @@ def run_sync(
     lost = Counter({number: synced.documents.get(number, 0) for number in gone})
     _guard(lost, synced, listings, options)
     claims = Claims(manifest, synced, {one.source for one in listings}, gone)
+    record = SyncRecord(None if writer is None else manifest, synced, claims)
     reading = SyncReading(
-        manifest if writer is not None else None,
+        record,
         synced,
         claims,
         earlier=(lambda _: ()) if manifest is None else manifest.documents_of,
@@ -134,7 +136,8 @@ def run_sync(
             reading.report((listing.source, name), error)
     files = _ordered(listings, synced)
     if writer is not None:
-        written = _write(reading, files, writer(reading), after_write)
+        written = _write(reading, files, writer(record), after_write)
+        record.flush()
     else:
         written = _compare(reading, files, store, manifest)
     doomed = _doomed(manifest, claims, synced, listings)
@@ -235,7 +238,6 @@ def _write(
     while waiting := reading.waiting():
         for _ in writer.write(CheckedDocuments(reading.documents_again(waiting))):
             after_write()
-    reading.flush()
     return writer.report
 
 

@@ -16,7 +16,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         f"{leg} ({figures[leg]})" for leg in ("dense", "sparse") if figures[leg] != "none"
     ]
     yield (
-        f"`twindex build --sync` of a folder with {whole(figures['files'])} files; lower is better. "
+        f"`twindex build --sync` of a folder with {whole(figures['files'])} files; lower is "
+        "better. "
         f"Between the syncs, {figures['changed']:.0%} of the files is changed and "
         f"{figures['removed']:.0%} is removed. Legs: {', '.join(legs)}. "
         "`fake` is an encoder without a model: a real one adds its time for each encoded passage. "

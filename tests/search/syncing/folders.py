@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from twindex.core import Document, SourceError
@@ -21,6 +22,9 @@ WITH_VECTORS = CollectionConfig(
 )
 
 
+NOTES = {"a.md": "# Kiwi\n\ncannot fly", "b.txt": "swift", "sub/c.md": "heron", "sub/d.md": "owl"}
+
+
 def write(folder: Path, files: Mapping[str, str]) -> Path:
     """Write files: path below the folder -> text."""
     for name, text in files.items():
@@ -34,6 +38,15 @@ def write_zip(path: Path, members: Mapping[str, str]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in members.items():
             archive.writestr(name, text)
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, str]]) -> Path:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def records(path: Path, ids: Iterable[str], text: str = "record") -> Path:
+    return write_lines(path, [{"id": id_, "text": text} for id_ in ids])
 
 
 def syncer(collection: Collection, *sources: Path, max_removed: float = 1.0, **options) -> Syncer:
