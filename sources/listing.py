@@ -25,11 +25,13 @@ class SourceFile:
     source: absolute path of the source.
     name:   path of the file below the source; "" if the source is the file.
     path:   path of the file, as the caller would write it.
+    has_records: True if the file has many documents with named fields.
     """
 
     source: str
     name: str
     path: Path
+    has_records: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -44,10 +46,6 @@ class SourceFile:
     def base(self) -> Path:
         """Folder to which ids are relative."""
         return self.path.parents[self.name.count("/")] if self.name else self.path.parent
-
-    @property
-    def has_records(self) -> bool:
-        return holds_records(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +86,9 @@ def list_source(path: Path) -> Listing:
         return Listing(source, path, False, (), ())
     check_path(path)
     if not path.is_dir():
-        return Listing(source, path, True, [SourceFile(source, "", path)], ())
+        return Listing(source, path, True, [SourceFile(source, "", path, holds_records(path))], ())
     if corpus := beir_corpus(path):
-        return Listing(source, path, True, [SourceFile(source, corpus.name, corpus)], ())
+        return Listing(source, path, True, [SourceFile(source, corpus.name, corpus, True)], ())
     files, unread = [], []
     for found, reason in walk(path):
         name = "" if found == path else name_in(found, path)

@@ -41,25 +41,23 @@ class Claims:
 
     def claim(self, id_: str, file: int) -> bool:
         """Claim an id for a file. Returns False if it belongs to another file."""
-        if not self.available(id_, file):
+        if id_ in self.claimed:
+            return self.claimed[id_] == file
+        owner = self._owner(id_)
+        if not self._may_claim(id_, file, owner):
             self.want(id_, file)
             return False
-        if id_ not in self.claimed:
-            owner = self._owner(id_)
-            if owner is not None and owner.file != file and self._is_foreign(owner):
-                self.robbed.add(owner.file)
-            self.claimed[id_] = file
-            self.retired.discard(id_)
+        if owner is not None and owner.file != file and self._is_foreign(owner):
+            self.robbed.add(owner.file)
+        self.claimed[id_] = file
+        self.retired.discard(id_)
         return True
 
     def available(self, id_: str, file: int) -> bool:
         """Return True if `claim` would succeed. It claims nothing."""
         if id_ in self.claimed:
             return self.claimed[id_] == file
-        owner = self._owner(id_)
-        if owner is None or self._is_free(owner):
-            return self._wanted.get(id_, file) == file
-        return owner.file == file
+        return self._may_claim(id_, file, self._owner(id_))
 
     def want(self, id_: str, file: int) -> None:
         """Reserve an id for a file, unless an earlier file wants it too."""
@@ -76,8 +74,16 @@ class Claims:
         owner = self._owner(id_)
         return self.claimed.get(id_, None if owner is None else owner.file)
 
+    def _may_claim(self, id_: str, file: int, owner: SyncedDocument | None) -> bool:
+        if owner is None or self._is_free(owner):
+            return self._wanted.get(id_, file) == file
+        return owner.file == file
+
     def _owner(self, id_: str) -> SyncedDocument | None:
-        return None if self._manifest is None else self._manifest.find(id_)
+        """Return the document of an earlier sync. Those of this sync are in `claimed`."""
+        if self._manifest is None or not self._synced.documents:
+            return None
+        return self._manifest.find(id_)
 
     def _is_free(self, owner: SyncedDocument) -> bool:
         if not owner.live or owner.id in self.retired or owner.file in self.gone:

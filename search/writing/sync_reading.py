@@ -70,6 +70,7 @@ class SyncReading:
         self._check = check
         self._fields = fields
         self._limits = limits
+        self._recipes = {True: _recipe(fields), False: _recipe(limits)}
         self._all = reread
         self._strict = strict
         self._next = max(synced.by_number, default=0) + 1
@@ -120,7 +121,7 @@ class SyncReading:
         """Return the state of a file that must be read; None if it need not or cannot be read."""
         known = self._synced.files.get(file.key)
         state = {} if known is None else known.state
-        recipe = self._recipe(file)
+        recipe = self._recipes[file.has_records]
         same = (
             known is not None
             and not (again or self._all or state.get("retry"))
@@ -269,7 +270,7 @@ class SyncReading:
             self._next += 1
         return self._numbers[file.key]
 
-    def _recipe(self, file: SourceFile) -> str:
-        """Return a checksum of everything but the content that decides what a file gives."""
-        options = self._fields if file.has_records else self._limits
-        return hashlib.blake2b(f"{__version__} {options}".encode(), digest_size=8).hexdigest()
+
+def _recipe(options: object) -> str:
+    """Return a checksum of everything but the content that decides what a file gives."""
+    return hashlib.blake2b(f"{__version__} {options}".encode(), digest_size=8).hexdigest()
