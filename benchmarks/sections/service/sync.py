@@ -18,8 +18,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     yield (
         f"`twindex build --sync` of a folder with {whole(figures['files'])} files; lower is "
         "better. "
-        f"Between the syncs, {figures['changed']:.0%} of the files is changed and "
-        f"{figures['removed']:.0%} is removed. Legs: {', '.join(legs)}. "
+        f"Between the syncs, {100 * figures['changed']:g} % of the files is changed and "
+        f"{100 * figures['removed']:g} % is removed. Legs: {', '.join(legs)}. "
         "`fake` is an encoder without a model: a real one adds its time for each encoded passage. "
         "Times include the start of Python."
     )
