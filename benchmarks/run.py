@@ -44,6 +44,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "spann": ("faiss-cpu", "lancedb"),
     "client": ("httpx2",),
     "files": ("pypdfium2", "pypdf", "markdownify"),
+    "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),
 }
 """Packages whose versions a benchmark's figures depend on, besides Twindex."""

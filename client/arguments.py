@@ -86,6 +86,22 @@ def as_text(value: object, field: str) -> str:
         raise InvalidInputError(f"cannot be written as JSON ({error})", field=field) from None
 
 
+def as_json(value: object) -> bytes:
+    """Return a value as JSON in UTF-8. Arrays of NumPy become lists.
+
+    Raises TypeError or ValueError for a value that JSON cannot represent.
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_list)
+    return text.encode()
+
+
+def _as_list(value: object) -> object:
+    convert = getattr(value, "tolist", None)
+    if convert is None:
+        raise TypeError(f"{type(value).__name__} is not a JSON value")
+    return convert()
+
+
 def positive_integer(value: object, field: str) -> None:
     """Raise InvalidInputError unless the value is an integer of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:

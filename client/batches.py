@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -51,12 +50,7 @@ class Batcher:
         """
         number = self._first + len(self._lines)
         if isinstance(document, Document):
-            document = {
-                "id": document.id,
-                "title": document.title,
-                "text": document.text,
-                "metadata": document.metadata,
-            }
+            document = _as_mapping(document)
         if not isinstance(document, Mapping):
             raise InvalidInputError(
                 f"must be a Document or a mapping, got {type(document).__name__}",
@@ -64,7 +58,7 @@ class Batcher:
             )
         try:
             arguments.check_json(document)
-            line = json.dumps(dict(document), ensure_ascii=False, allow_nan=False).encode()
+            line = arguments.as_json(dict(document))
         except UnicodeEncodeError:
             raise InvalidInputError(
                 "contains half of a surrogate pair, which is not Unicode text; remove it",
@@ -96,3 +90,18 @@ class Batcher:
         self._first += batch.documents
         self._lines, self._bytes = [], 0
         return batch
+
+
+def _as_mapping(document: Document) -> dict[str, Any]:
+    """Return the JSON form of a document. Arrays in its vectors are converted later."""
+    found: dict[str, Any] = {
+        "id": document.id,
+        "title": document.title,
+        "text": document.text,
+        "metadata": document.metadata,
+    }
+    if document.vectors:
+        found["vectors"] = document.vectors
+    if document.passages:
+        found["passages"] = [[one.start, one.end] for one in document.passages]
+    return found

@@ -125,8 +125,8 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
 
 
 def _hit(value: Mapping[str, Any]) -> Hit:
-    passage, explain, terms, rerank = (
-        value.get(name) for name in ("passage", "explain", "terms", "rerank")
+    passage, context, explain, terms, rerank = (
+        value.get(name) for name in ("passage", "context", "explain", "terms", "rerank")
     )
     included = {part: value[part] for part in ("title", "text", "metadata") if part in value}
     return Hit(
@@ -134,6 +134,9 @@ def _hit(value: Mapping[str, Any]) -> Hit:
         score=value["score"],
         legs={leg: LegScore(**place) for leg, place in value["legs"].items()},
         passage=None if passage is None else Passage(**passage),
+        context=None if context is None else Passage(**context),
+        headings=tuple(value["headings"]),
+        page=value["page"],
         document=Document(value["id"], **{"text": "", **included}) if included else None,
         explain=None
         if explain is None

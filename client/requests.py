@@ -76,7 +76,7 @@ def sent(call: Call) -> dict[str, Any]:
     elif call.body is not None:
         try:
             arguments.check_json(call.body)
-            content = json.dumps(call.body, ensure_ascii=False, allow_nan=False).encode()
+            content = arguments.as_json(call.body)
         except (TypeError, ValueError) as error:
             raise InvalidInputError(f"the request cannot be written as JSON ({error})") from None
         headers["Content-Type"] = "application/json"

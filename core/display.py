@@ -31,6 +31,12 @@ def ranks(hit: Hit) -> str:
     return ", ".join(f"{leg} {place.rank}" for leg, place in hit.legs.items())
 
 
+def place_of(hit: Hit) -> str:
+    """Return the page and the headings of the best passage, such as `page 3, Setup > Linux`."""
+    page = [] if hit.page is None else [f"page {hit.page}"]
+    return ", ".join([*page, *([" > ".join(hit.headings)] if hit.headings else [])])
+
+
 def as_lines(hits: Sequence[Hit]) -> list[str]:
     """Return a line for each hit: rank, id, score, rank in each leg, and title.
 
@@ -71,8 +77,9 @@ def as_html(hits: Sequence[Hit]) -> str:
 def as_records(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """Return a flat record for each hit.
 
-    Keys: `rank`, `id`, `score`, `title`, `text`, `passage`, `metadata`, and `LEG_rank` and
-    `LEG_score` for each leg. The values of a leg are None if it did not return the hit.
+    Keys: `rank`, `id`, `score`, `title`, `text`, `passage`, `headings`, `page`, `metadata`, and
+    `LEG_rank` and `LEG_score` for each leg. The values of a leg are None if it did not return the
+    hit.
     """
     legs = list(dict.fromkeys(leg for hit in hits for leg in hit.legs))
     records = []
@@ -84,6 +91,8 @@ def as_records(hits: Sequence[Hit]) -> list[dict[str, Any]]:
             "title": hit.title,
             "text": hit.text,
             "passage": hit.passage_text,
+            "headings": list(hit.headings),
+            "page": hit.page,
             "metadata": dict(hit.metadata),
         }
         for leg in legs:

@@ -16,13 +16,44 @@ was reached or some answers were unusable (a warning then says so). failed: a mo
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document: characters `start` to `end` (exclusive) of its `text`.
+
+    A character is a Unicode code point, as in a Python string.
+    """
+
+    start: int
+    end: int
+
+
+Vector = Any
+"""A vector that a document or a query brings to a leg. `sources/vectors.py` lists its forms."""
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
-    """A document that the user stores. `metadata` is a JSON object."""
+    """A document that the user stores.
+
+    metadata: a JSON object.
+    vectors:  leg -> vector that the document brings, which its encoder then does not compute. They
+              are stored in the legs only: a document that is read has none.
+    passages: passages that the document brings, in order. The document is then not cut. They are
+              stored in the index only. Empty: the collection cuts the document.
+
+    Documents are equal if id, text, title and metadata are.
+    """
 
     id: str
     text: str
     title: str = ""
     metadata: Metadata = field(default_factory=dict)
+    vectors: Mapping[str, Vector] = field(default_factory=dict, compare=False, repr=False)
+    passages: Sequence[Passage] = field(default=(), compare=False, repr=False)
+
+    @property
+    def brings(self) -> bool:
+        """True if the document brings vectors or passages."""
+        return bool(self.vectors) or bool(self.passages)
 
 
 class DeletedCount(int):
@@ -45,17 +76,6 @@ class Query:
 
     id: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A piece of a document: characters `start` to `end` (exclusive) of its `text`.
-
-    A character is a Unicode code point, as in a Python string.
-    """
-
-    start: int
-    end: int
 
 
 TermCounts = Mapping[str, int]
@@ -184,6 +204,11 @@ class Hit:
               document.
     rerank:   result of reranking. None without reranking. Reranking changes the order of the hits,
               but not `score`.
+    context:  the passage with its neighbours, if the request has `neighbours`. None if the document
+              was indexed whole.
+    headings: titles of the headings above the passage, from the highest level down.
+    page:     number of the page on which the passage begins, from 1. None if the text has no form
+              feeds, which separate pages.
     """
 
     id: str
@@ -194,6 +219,9 @@ class Hit:
     explain: Mapping[str, Sequence[Contribution]] | None = None
     terms: Mapping[str, TopTerms] | None = None
     rerank: HitRerank | None = None
+    context: Passage | None = None
+    headings: Sequence[str] = ()
+    page: int | None = None
 
     @property
     def title(self) -> str:
@@ -213,9 +241,15 @@ class Hit:
     @property
     def passage_text(self) -> str:
         """The text of the best passage. The whole text if `passage` is None."""
-        if self.passage is None:
-            return self.text
-        return self.text[self.passage.start : self.passage.end]
+        return self._text_of(self.passage)
+
+    @property
+    def context_text(self) -> str:
+        """The text of the best passage and its neighbours. The whole text if `passage` is None."""
+        return self._text_of(self.context or self.passage)
+
+    def _text_of(self, passage: Passage | None) -> str:
+        return self.text if passage is None else self.text[passage.start : passage.end]
 
 
 Run = Mapping[str, Mapping[str, float]]

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from . import kinds as kinds
 from .config import ENCODERS, EncoderConfig, EncoderLoader
 from .dense.config import DenseEncoderConfig
+from .external.config import ExternalEncoderConfig, ExternalSparseEncoderConfig
 from .late.config import LateEncoderConfig, LateFields
 from .late.vectors import TokenEncoder
 from .lexical.config import AnalyzerConfig
 from .lexical.encoder import LexicalEncoder, Token
 from .loading import load_encoder, load_tilde_encoder, load_token_encoder
+from .pair.config import PairEncoderConfig
 from .passages.config import PassageConfig
 from .passages.passages import split_passages
 from .passages.tokens import MOST_TOKENS, counted_by_words, split_by_tokens
@@ -42,6 +44,8 @@ __all__ = [
     "Encoder",
     "EncoderConfig",
     "EncoderLoader",
+    "ExternalEncoderConfig",
+    "ExternalSparseEncoderConfig",
     "FakeDenseEncoder",
     "FakeLateEncoder",
     "FakeSparseEncoder",
@@ -50,6 +54,7 @@ __all__ = [
     "LateEncoderConfig",
     "LateFields",
     "LexicalEncoder",
+    "PairEncoderConfig",
     "PassageConfig",
     "PromptRepsEncoder",
     "PromptRepsEncoderConfig",

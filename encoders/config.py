@@ -29,6 +29,8 @@ class EncoderConfig(Config):
                allows.
     per_token: True if a text has one vector for each of its tokens.
     flags:     configuration field -> command-line flag that sets it, if their names differ.
+    encodes_text: False if it encodes no text: documents and queries bring their vectors.
+    pairs:     False if the encoder may not be part of a pair.
     """
 
     made_by: ClassVar[str]
@@ -37,6 +39,8 @@ class EncoderConfig(Config):
     models: ClassVar[Mapping[str, str]] = {"model": "weights"}
     per_token: ClassVar[bool] = False
     flags: ClassVar[Mapping[str, str]] = {}
+    encodes_text: ClassVar[bool] = True
+    pairs: ClassVar[bool] = True
 
     kind: str
 
@@ -77,6 +81,16 @@ class EncoderConfig(Config):
     def many(self) -> bool:
         """True if a text may have several vectors, scored by MaxSim."""
         return self.per_token
+
+    @property
+    def fills(self) -> frozenset[Gives]:
+        """Parts of a `Representation` that the encoder fills with this configuration."""
+        return self.gives
+
+    @property
+    def inner(self) -> Mapping[str, EncoderConfig]:
+        """Field -> encoder inside this one, for an encoder that consists of others."""
+        return {}
 
     @property
     def label(self) -> str:

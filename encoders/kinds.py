@@ -8,3 +8,5 @@ from .lexical import config as lexical
 from .promptreps import config as promptreps
 from .late import config as late
 from .tilde import config as tilde
+from .external import config as external
+from .pair import config as pair

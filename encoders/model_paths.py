@@ -19,11 +19,46 @@ from .config import EncoderConfig
 
 
 def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
-    """Yield (field, model name) for each model of an encoder's configuration."""
+    """Yield (field, model name) for each model of an encoder's configuration.
+
+    The field of a model of an inner encoder is a path, such as "queries.model".
+    """
     for field in encoder.models:
         model = getattr(encoder, field, None)
         if model is not None:
             yield field, model
+    for name, part in encoder.inner.items():
+        for field, model in named(part):
+            yield f"{name}.{field}", model
+
+
+def digest_keys(encoder: EncoderConfig) -> dict[str, str]:
+    """Return field that names a model, as in `named` -> key of its digest in the fingerprint."""
+    keys = dict(encoder.models)
+    for name, part in encoder.inner.items():
+        keys |= {f"{name}.{field}": f"{name}.{key}" for field, key in digest_keys(part).items()}
+    return keys
+
+
+def replace_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
+    """Return a copy of the configuration with other model names, and the same revisions.
+
+    models: field, as in `named` -> model name.
+    """
+    update: dict[str, Any] = {field: name for field, name in models.items() if "." not in field}
+    for name, part in encoder.inner.items():
+        inner = _inside(models, name)
+        if inner:
+            update[name] = replace_models(part, inner)
+    return encoder.model_copy(update=update) if update else encoder
+
+
+def _inside(models: Mapping[str, str], part: str) -> dict[str, str]:
+    """Return the items of `models` whose field is in the inner encoder `part`, without its name."""
+    start = f"{part}."
+    return {
+        field.removeprefix(start): name for field, name in models.items() if field.startswith(start)
+    }
 
 
 def absolute_name(model: str) -> str:
@@ -41,19 +76,24 @@ def absolute_name(model: str) -> str:
 
 def absolute_encoder(encoder: EncoderConfig) -> EncoderConfig:
     """Return a copy of the configuration with absolute paths for model folders."""
-    update = {field: absolute_name(model) for field, model in named(encoder)}
-    return encoder.model_copy(update=update) if update else encoder
+    return replace_models(encoder, {field: absolute_name(name) for field, name in named(encoder)})
 
 
 def with_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
     """Return a copy of the configuration that names other models.
 
-    models: field -> model name. If the field "model" is among them, the revision becomes None.
+    models: field, as in `named` -> model name. A new value of the field "model" sets the revision
+            beside it to None.
     """
-    update: dict[str, Any] = dict(models)
-    if "model" in update:
+    changed = replace_models(encoder, models)
+    update: dict[str, Any] = {
+        name: with_models(part, inner)
+        for name, part in changed.inner.items()
+        if (inner := _inside(models, name))
+    }
+    if "model" in models:
         update["revision"] = None
-    return encoder.model_copy(update=update)
+    return changed.model_copy(update=update) if update else changed
 
 
 def relocated(
@@ -72,9 +112,9 @@ def relocated(
     error:       the error of loading `encoder`. If no model has moved, this error is raised. If a
                  moved model is not found, a ModelError with its text and the remedy is raised.
     """
-    update = {}
+    update, keys = {}, digest_keys(encoder)
     for field, model in named(encoder):
-        digest = fingerprint.get(encoder.models[field])
+        digest = fingerprint.get(keys[field])
         if not isinstance(digest, str):
             continue
         if digest_of(model, revision=revision_of(field, encoder)) == digest:
@@ -93,5 +133,8 @@ def relocated(
 
 
 def revision_of(field: str, encoder: EncoderConfig) -> str | None:
-    """Return the revision of the model that `field` names. Only the field "model" can have one."""
+    """Return the revision of the model that `field` names. Only a field "model" can have one."""
+    part, dot, inner = field.partition(".")
+    if dot:
+        return revision_of(inner, encoder.inner[part])
     return getattr(encoder, "revision", None) if field == "model" else None

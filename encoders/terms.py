@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from ..core import ConfigError
 from ..llm import StateModel
 from .lexical.encoder import languages, stopwords
-from .words import words
+from .lexical.words import words
 
 SCALE = 100
 FALLBACK_TERMS = 10

@@ -19,6 +19,7 @@ from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
+from .store.database.folders import check_free
 from .store.local import LocalStore, Verify
 from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
 from .store.reconfigure import Reconfigured, check_reconfigure, reconfigure
@@ -91,6 +92,7 @@ __all__ = [
     "View",
     "Written",
     "append_shard",
+    "check_free",
     "check_reconfigure",
     "consumed",
     "finish",

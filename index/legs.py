@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from ..core import Config
 from ..core.kinds import Kinds, named
@@ -68,6 +70,16 @@ class LegConfig(Config):
 
     def warm(self) -> None:
         """Compile the search code of this leg, so that the first search does not wait."""
+
+    @model_validator(mode="after")
+    def _encoder_fits(self) -> Self:
+        part = "terms" if self.kind == "lexical" else self.kind
+        if part in ("dense", "sparse", "terms") and part not in self.encoder.fills:
+            raise ValueError(
+                f"encoder: a {self.kind} leg requires {part} vectors, and the encoder returns "
+                f"{' and '.join(sorted(self.encoder.fills))} vectors"
+            )
+        return self
 
 
 LEGS = Kinds(LegConfig, "leg")

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from functools import partial
 
 from ..encoders import EncoderConfig, EncoderLoader, load_encoder
-from ..encoders.model_paths import absolute_encoder, named, revision_of
+from ..encoders.model_paths import (
+    absolute_encoder,
+    digest_keys,
+    named,
+    replace_models,
+    revision_of,
+)
 from ..llm.weights.by_digest import digest_of
 from .config import CollectionConfig
 
@@ -67,16 +73,14 @@ def same_models(
 def _same_models(
     wanted: EncoderConfig, stored: EncoderConfig, fingerprint: Mapping[str, object]
 ) -> EncoderConfig:
-    own, update = dict(named(wanted)), {}
+    own, update, keys = dict(named(wanted)), {}, digest_keys(stored)
     for field, model in named(stored):
-        other, digest = own.get(field, model), fingerprint.get(stored.models[field])
+        other, digest = own.get(field, model), fingerprint.get(keys[field])
         if other == model or digest is None:
             continue
         if digest_of(other, revision=revision_of(field, wanted)) == digest:
             update[field] = model
-    if not update:
-        return wanted
-    revision = (
-        getattr(stored, "revision", None) if "model" in update else revision_of("model", wanted)
-    )
-    return wanted.model_copy(update={**update, "revision": revision})
+    same = replace_models(wanted, update)
+    if "model" not in update:
+        return same
+    return same.model_copy(update={"revision": getattr(stored, "revision", None)})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from ..core import Contribution, Document, Passage, Representation, TermWeight
 from ..core.filters import Condition
 from .config import CollectionConfig
 from .structures.vector_search import VectorSearch
+
+if TYPE_CHECKING:  # scipy takes long to import.
+    from scipy.sparse import csr_array
 
 Handles = NDArray[np.int64]
 """Handles of documents or passages of a view.
@@ -98,8 +101,12 @@ class View(Protocol):
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
         """Return handle -> bytes of title, text and metadata together."""
 
-    def passages(self, passages: Handles) -> list[Passage | None]:
-        """Return the character range of each passage in its document; None: the whole document."""
+    def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
+        """Return the character range of each passage in its document; None: the whole document.
+
+        neighbours: the range also spans this many passages of the document before the passage and
+            as many after it, as far as there are any.
+        """
 
     def get(self, name: str) -> Document:
         """Return the document with the id `name`. Raises NotFoundError."""
@@ -180,6 +187,19 @@ class VectorView(View, Protocol):
         """Yield all vectors of the given documents in one dense leg, in blocks.
 
         A block has the document handle of each vector, int64 [m], and the vectors, float32 [m, d].
+        """
+
+    def leg_weights(self, leg: str) -> Iterator[tuple[Handles, csr_array]]:
+        """Yield the vectors of all passages in one sparse leg, in blocks, in the order of `owners`.
+
+        A block has the document handle of each vector, int64 [m], and the vectors, CSR float32
+        [m, vocabulary].
+        """
+
+    def spans(self) -> NDArray[np.int32]:
+        """Return the character range of each passage, int32 [passages, 2], as `owners` orders them.
+
+        -1, -1: the passage is the whole document.
         """
 
     def is_rounded(self, leg: str) -> bool:

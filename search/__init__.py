@@ -5,6 +5,7 @@ A leg is one index of a collection with its own encoder: dense, learned sparse o
 
 from ..core import RerankReport, SearchResult, WriteReport
 from .collection import Collection
+from .export import ExportReport
 from .repoint import repoint
 from .request import (
     Fusion,
@@ -16,11 +17,14 @@ from .request import (
 from .rerankers import RerankerRegistry
 from .sync import Syncer, sync
 from .writing.build import BuildReport, build
+from .writing.preview import CutPassage, preview_passages
 from .writing.syncing import SyncOptions, SyncReport
 
 __all__ = [
     "BuildReport",
     "Collection",
+    "CutPassage",
+    "ExportReport",
     "Fusion",
     "LegRequest",
     "ReconfigureRequest",
@@ -34,6 +38,7 @@ __all__ = [
     "Syncer",
     "WriteReport",
     "build",
+    "preview_passages",
     "repoint",
     "sync",
 ]

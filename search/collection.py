@@ -33,10 +33,11 @@ from ..index import (
     Store,
     Transaction,
     Verify,
+    check_free,
     require,
 )
 from ..index.models import absolute, model_names
-from ..index.store.database.folders import check_free
+from ..sources import with_vectors
 from . import parameters
 from .config_difference import config_difference
 from .documents import DocumentMethods
@@ -50,7 +51,7 @@ from .info import describe
 from .maintenance import MaintenanceMethods
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
-from .writing.ingest import check_passages
+from .writing.ingest import check_document
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
@@ -172,7 +173,15 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self._encoders.fingerprints()
         for leg in self.config.legs.values():
             leg.warm()
-        self.search(SearchRequest(query="warm", limit=1))
+        mute = [name for name, leg in self.config.legs.items() if not leg.encoder.encodes_text]
+        vectors = {
+            name: [1.0] * self._encoders.width(name)
+            if self.config.legs[name].kind == "dense"
+            else {"indices": [0], "values": [1.0]}
+            for name in mute
+            if self.config.legs[name].role == "search"
+        }
+        self.search(SearchRequest(query="warm", vectors=vectors, limit=1))
 
     def __repr__(self) -> str:
         return f"Collection({str(self.path)!r})"
@@ -189,17 +198,21 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self,
         documents: Iterable[Document | Mapping[str, object]],
         *,
+        vectors: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         record: Callable[[Transaction, WriteReport], None] | None = None,
     ) -> WriteReport:
         """Insert documents, replacing stored ones with the same id. Durable when it returns.
 
-        A mapping has the keys `id` (or `_id`), `text`, `title` and `metadata`. Documents already
-        stored with the same title, text and metadata are skipped (`unchanged` in the report).
+        A mapping has the keys `id` (or `_id`), `text`, `title`, `metadata`, `vectors` and
+        `passages`. Documents already stored with the same title, text and metadata are skipped
+        (`unchanged` in the report), unless they bring vectors or passages.
 
         Large inputs are written in batches, each with about a minute of encoding at most. Each
         batch is one transaction, even if other threads and processes write at the same time.
 
+        vectors: leg -> the documents' vectors, row n for document n: an array [rows, dimensions], a
+            sparse matrix of SciPy, or an iterable of vectors. See `twindex.sources.with_vectors`.
         record: function called in the transaction of each batch, with the report up to and
             including this batch. At that time, exactly the documents of these batches have been
             read from `documents`. It is not called for a batch in which every document is skipped.
@@ -207,6 +220,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self._require_writable()
         if record is not None:
             require(self.store, "transactions")
+        if vectors is not None:
+            documents = with_vectors(documents, vectors)
         writer = self._writer(progress, record=record)
         for _ in writer.write(documents):
             self._upkeep.after_write()
@@ -224,10 +239,13 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         )
 
     def check_document(self, document: Document) -> None:
-        """Raise InvalidInputError if the document would be cut into too many passages."""
+        """Raise InvalidInputError if the document cannot be written.
+
+        It may have vectors that its legs do not accept, or be cut into too many passages.
+        """
         if not isinstance(document, Document):
             raise InvalidInputError(f"must be a Document, got {shown(document)}", field="document")
-        check_passages(document, self.config, self._encoders)
+        check_document(document, self.config, self._encoders)
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from ..core import Document
+from ..core import Document, Progress
 from ..core.arguments import checked
 from ..core.filters import Filter, parse_filter
 from ..index import Store
 from . import parameters
+from .export import ExportReport, export
 
 _SCAN_DOCUMENTS = 1_000
 _SCAN_BYTES = 16 << 20
@@ -62,6 +64,14 @@ class DocumentMethods:
         """Return the number of documents, or of the documents that match a filter."""
         with self.store.view() as view:
             return view.count(parse_filter(filter))
+
+    @checked(**parameters.EXPORT)
+    def export(self, path: Path | str, *, progress: Progress | None = None) -> ExportReport:
+        """Write documents and vectors as plain files to the new folder `path`.
+
+        `twindex.search.export` describes the files. `build` reads them, see `with_vectors`.
+        """
+        return export(self.store, Path(path), progress)
 
     @checked(limit=parameters.LIMIT)
     def fields(self, limit: int = 100) -> dict[str, set[int]]:

@@ -59,6 +59,7 @@ OPEN: dict[str, Check] = {
 }
 PROGRESS: dict[str, Check] = {"progress": optional(is_.progress)}
 ADD: dict[str, Check] = {"documents": is_.documents, **PROGRESS}
+EXPORT: dict[str, Check] = {"path": is_.path, **PROGRESS}
 IDS: dict[str, Check] = {"ids": is_.ids}
 GET: dict[str, Check] = {"id": is_.text}
 DELETE_WHERE: dict[str, Check] = {"filter": is_.condition}

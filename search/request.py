@@ -6,9 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+import numpy as np
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from ..core import Config
+from ..core import Config, InvalidInputError
 from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
 from ..core.config import Flag
 from ..core.errors import shown
@@ -18,6 +27,8 @@ from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
 from ..rerank import Budget
 from ..rerank.config import RERANKER_NAME
+from ..sources import SparseVector, check_vector
+from ..sources.vectors import LARGEST_OF_QUERY
 
 WINDOW = 1_000
 """Maximum of offset + limit."""
@@ -82,6 +93,31 @@ def _parse_leg(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _parse_vector(value: object) -> object:
+    """Return a query vector in its JSON form. Raises ValueError for an invalid one."""
+    try:
+        found = check_vector(value, "", LARGEST_OF_QUERY)
+    except InvalidInputError as error:
+        raise ValueError(f"{error.field} {error.message}".strip()) from None
+    if isinstance(found, np.ndarray):
+        return found.tolist()
+    if isinstance(found, SparseVector):
+        return {"indices": found.indices.tolist(), "values": found.values.tolist()}
+    return found
+
+
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_WEIGHTS = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
+_INDICES = {
+    "type": "object",
+    "properties": {"indices": {"type": "array", "items": {"type": "integer"}}, "values": _NUMBERS},
+    "required": ["indices", "values"],
+}
+QueryVector = Annotated[
+    Any, PlainValidator(_parse_vector), WithJsonSchema({"anyOf": [_NUMBERS, _INDICES, _WEIGHTS]})
+]
+"""A vector of a query: dense, by term, or by index."""
+
 _RERANKER = re.compile(RERANKER_NAME)
 
 
@@ -131,7 +167,8 @@ class SearchRequest(Config):
     """A search request.
 
     query:   query text. The encoder of each leg encodes it.
-    vectors: query vectors of dense legs, used instead of the text: {leg: [float, ...]}.
+    vectors: query vectors, used instead of the text: {leg: vector}. For a dense leg a list of
+             numbers; for a sparse leg {term: weight} or {"indices": [...], "values": [...]}.
     legs:    legs that run; a name is short for {"name": name}. Empty = every leg of the collection
              whose role is not "rerank", each with weight 1; without `query`, the legs in
              `vectors`.
@@ -150,11 +187,13 @@ class SearchRequest(Config):
              term in sparse and lexical legs, and the terms with the highest weights in sparse legs,
              for the query and for each hit.
     include: parts of the stored document to return with each hit.
+    neighbours: number of passages before and after the best passage of a hit that its `context`
+             also spans.
     rerank:  rerank the best hits. The reranker reads the query text.
     """
 
     query: str | None = None
-    vectors: dict[str, list[float]] = Field(default_factory=dict)
+    vectors: dict[str, QueryVector] = Field(default_factory=dict)
     legs: tuple[
         Annotated[LegRequest, BeforeValidator(_parse_leg, json_schema_input_type=LegRequest | str)],
         ...,
@@ -170,6 +209,7 @@ class SearchRequest(Config):
     min_score: Score | None = None
     explain: Flag = False
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
+    neighbours: Annotated[int, Bounds(0, 100)] = 0
     rerank: RerankRequest | None = None
 
     @field_validator("query")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ _CHECKS: dict[str, is_.Check] = {
     "strict": is_.flag,
     "max_removed": _share,
     "reread": is_.flag,
+    "exclude": parameters.list_of("a list of patterns", is_.text),
     "dry_run": is_.flag,
     **parameters.PROGRESS,
 }
@@ -62,6 +63,7 @@ def sync(
     strict: bool = False,
     max_removed: float = MAX_REMOVED,
     reread: bool = False,
+    exclude: Sequence[str] = (),
     dry_run: bool = False,
     progress: Progress | None = None,
     encoders: EncoderLoader = load_encoder,
@@ -82,6 +84,7 @@ def sync(
     max_removed: largest share of the documents of a source, from 0 to 1, that may be deleted. It
                  protects the collection if a folder is empty because it is not mounted.
     reread:      read every file, also if its content is unchanged.
+    exclude:     patterns of files and folders to skip in folders, such as `node_modules`.
     dry_run:     change nothing, and return what a sync would do.
 
     A file that cannot be read keeps its documents. Raises ConflictError if more than `max_removed`
@@ -92,7 +95,7 @@ def sync(
         print(len(report.new), len(report.changed), len(report.removed))
     """
     sources = _paths(paths)
-    options = SyncOptions(fields, limits, strict, max_removed, reread)
+    options = SyncOptions(fields, limits, strict, max_removed, reread, exclude)
     place = Path(path)
     if not (place / FILE_NAME).is_file():
         for one in sources:
@@ -168,7 +171,7 @@ class Syncer:
 
     def picture(self) -> str:
         """Return a checksum of the names, sizes and times of all files, without reading them."""
-        return picture(self._sources)
+        return picture(self._sources, self._options.exclude)
 
     def _run(self, **options: Any) -> SyncReport:
         store = self._collection.store

@@ -4,20 +4,22 @@ Files are read as streams, and their records always come in the same order. Erro
 line and field of an invalid record.
 """
 
-from .arrow import read_arrow_documents
+from .attached import read_vectors, with_vectors
 from .document import CheckedDocuments, check_document, checked_documents, parse_document
 from .fields import FieldNames
 from .files import FileReader
 from .folder import read_folder_documents, walk
 from .formats import Converted, Format, Limits, UnreadableError, register_format
-from .jsonl import read_jsonl_documents
 from .judged import read_qrels, read_queries
 from .lines import STDIN
 from .named_datasets import read_named_documents
 from .read import count_documents, holds_records, read_documents, read_records
+from .records.arrow import read_arrow_documents
+from .records.jsonl import read_jsonl_documents
+from .records.table import read_table_documents
 from .stdlib import read_stdlib_docstrings
 from .survey import Survey, survey
-from .table import read_table_documents
+from .vectors import SparseVector, check_vector, vectors_digest
 
 __all__ = [
     "STDIN",
@@ -27,9 +29,11 @@ __all__ = [
     "FileReader",
     "Format",
     "Limits",
+    "SparseVector",
     "Survey",
     "UnreadableError",
     "check_document",
+    "check_vector",
     "checked_documents",
     "count_documents",
     "holds_records",
@@ -44,7 +48,10 @@ __all__ = [
     "read_records",
     "read_stdlib_docstrings",
     "read_table_documents",
+    "read_vectors",
     "register_format",
     "survey",
+    "vectors_digest",
     "walk",
+    "with_vectors",
 ]

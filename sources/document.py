@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..core import Document, InvalidInputError, checked_text
 from ..core.errors import shown
+from .vectors import check_passages, check_vectors
 
 MAX_ID_BYTES = 512
 MAX_METADATA_DEPTH = 16
@@ -17,11 +19,11 @@ MAX_METADATA_KEY = 256
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-FIELDS = ("_id", "id", "title", "text", "metadata")
+FIELDS = ("_id", "id", "title", "text", "metadata", "vectors", "passages")
 
 
 def parse_document(value: object) -> Document:
-    """Return the Document that a mapping `{"id", "title", "text", "metadata"}` describes.
+    """Return the Document that a mapping with the keys `FIELDS` describes.
 
     id:       non-empty string, or an integer, which is stored as a decimal string. At most 512
               bytes of UTF-8, no control characters, not "." or "..". The field may also be named
@@ -31,6 +33,8 @@ def parse_document(value: object) -> Document:
     metadata: object or null, optional. It may contain only JSON values, with finite numbers,
               integers of at most 64 bits, at most 16 levels of nesting, and keys of 1 to 256
               characters.
+    vectors:  object {leg: vector} or null, optional. `vectors.py` lists the forms of a vector.
+    passages: list of [start, end] or null, optional: the document's own passages.
 
     Raises InvalidInputError, whose `field` names the invalid or unknown field.
     """
@@ -39,7 +43,8 @@ def parse_document(value: object) -> Document:
     for name in value:
         if name not in FIELDS:
             raise InvalidInputError(
-                "unknown field; a document has `id`, `title`, `text` and `metadata`",
+                "unknown field; a document has `id`, `title`, `text`, `metadata`, `vectors` and "
+                "`passages`",
                 field=name if isinstance(name, str) else None,
             )
     name = parse_id(value)
@@ -48,27 +53,37 @@ def parse_document(value: object) -> Document:
             "is missing; a document requires a text, which may be empty", field="text"
         )
     title, metadata = value.get("title"), value.get("metadata")
+    vectors, passages = value.get("vectors"), value.get("passages")
     return check_document(
         Document(
             id=name,
             title="" if title is None else title,
             text=value["text"],
             metadata={} if metadata is None else metadata,
+            vectors={} if vectors is None else vectors,
+            passages=() if passages is None else passages,
         )
     )
 
 
 def check_document(document: Document) -> Document:
-    """Return the document with a copy of its metadata.
+    """Return the document with a copy of its metadata and with checked vectors.
 
     Raises InvalidInputError, as `parse_document` does, if a field has a wrong type or exceeds a
     limit.
     """
-    return Document(
+    found = Document(
         id=_checked_id(_string(document.id, "id"), "id"),
         title=_string(document.title, "title"),
         text=_string(document.text, "text"),
         metadata=_checked_metadata(document.metadata),
+    )
+    if document.vectors == {} and document.passages == ():
+        return found
+    return replace(
+        found,
+        vectors=check_vectors(document.vectors),
+        passages=check_passages(document.passages, len(found.text)),
     )
 
 

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
+
 from ..core import Document, InvalidInputError
 from ..core.near import nearest
 from .document import parse_document
+from .vectors import are_passages
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,9 @@ class FieldNames:
               The content of the field `metadata` of a JSON record is always stored as well.
     numeric:  metadata fields that contain numbers as text, such as the cells of a table. They are
               stored as numbers. An empty cell is not stored.
+    vectors:  (leg, field) pairs: the field contains the document's vector for the leg, as a list or
+              object, or as such JSON text. The field `vectors` of a JSON record may contain an
+              object {leg: vector} as well.
     """
 
     id: str | None = None
@@ -29,6 +35,7 @@ class FieldNames:
     text: str = "text"
     metadata: tuple[str, ...] | Literal["rest"] = "rest"
     numeric: tuple[str, ...] = ()
+    vectors: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         lost = [] if self.metadata == "rest" else set(self.numeric).difference(self.metadata)
@@ -45,7 +52,9 @@ class FieldNames:
         """
         parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
-        metadata = self._metadata(record, {*parts.values(), nested})
+        value |= (brought := self._brought(record, nested))
+        taken = {*parts.values(), *brought, *(name for _, name in self.vectors), nested}
+        metadata = self._metadata(record, taken)
         own = record.get(nested) if nested else None
         if isinstance(own, Mapping):
             for name in metadata:
@@ -75,11 +84,34 @@ class FieldNames:
         """
         title = [] if self.title == DEFAULT_FIELDS.title else [self.title]
         metadata = () if self.metadata == "rest" else self.metadata
-        return list(dict.fromkeys([*title, *metadata, *self.numeric]))
+        vectors = [name for _, name in self.vectors]
+        return list(dict.fromkeys([*title, *metadata, *self.numeric, *vectors]))
 
     def _parts(self) -> dict[str, str]:
         ids = {"id": self.id} if self.id is not None else {"_id": "_id", "id": "id"}
         return {**ids, "title": self.title, "text": self.text}
+
+    def _brought(self, record: Mapping[str, Any], nested: str | None) -> dict[str, Any]:
+        """Return the vectors and passages of a record, as the fields of a document's JSON form."""
+        found: dict[str, Any] = {}
+        own = record.get("vectors")
+        if isinstance(own, Mapping) or (nested is not None and own is not None):
+            found["vectors"] = own
+        if are_passages(record.get("passages")):
+            found["passages"] = record["passages"]
+        for leg, name in self.vectors:
+            if record.get(name) is None:
+                continue
+            vectors = found.setdefault("vectors", {})
+            if not isinstance(vectors, Mapping):
+                continue  # `parse_document` reports it.
+            if leg in vectors:
+                raise InvalidInputError(
+                    f"is the vector of leg {leg!r}, which `vectors` also contains; keep one",
+                    field=name,
+                )
+            found["vectors"] = {**vectors, leg: _vector(record[name], name)}
+        return found
 
     def _metadata(self, record: Mapping[str, Any], used: set[str | None]) -> dict[str, Any]:
         chosen = record if self.metadata == "rest" else self.metadata
@@ -111,6 +143,19 @@ def offer(name: str, names: Iterable[str]) -> str:
     near = nearest(name, known)
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
     return f"the fields are: {shown or 'none'}" + (f" (did you mean {near}?)" if near else "")
+
+
+def _vector(value: Any, field: str) -> Any:
+    """Return a vector from a record. Text is parsed as JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        raise InvalidInputError(
+            "must be a vector as JSON, such as [0.1, 0.2]; write it so, or name another field",
+            field=field,
+        ) from None
 
 
 def _number(text: str, field: str) -> int | float:

@@ -21,7 +21,8 @@ from .formats.kinds import MARKDOWN, PDF, PLAIN, SHEETS
 from .formats.limits import DEFAULT_LIMITS
 from .formats.reasons import EMPTY, LIMIT, OTHER_KIND, TOO_LARGE
 from .lines import read_whole
-from .markdown import first_heading, split_front_matter
+from .markdown import split_front_matter
+from .structure import first_heading
 
 
 class FileReader:
@@ -158,6 +159,9 @@ class FileReader:
         except BaseException:
             folder.cleanup()
             raise
+        if not unpacked.members and not unpacked.skipped:
+            folder.cleanup()
+            raise UnreadableError(EMPTY, "has no files, or only hidden files")
         budget.take(len(unpacked.members), unpacked.expanded)
         return folder, unpacked
 
@@ -184,6 +188,7 @@ class _File:
 
     path:  where its bytes are. name: its name as a document id. shown: its path for errors.
     depth: number of archives around it.
+    layers: number of gzip layers that were removed.
     """
 
     path: Path
@@ -191,18 +196,18 @@ class _File:
     shown: Path
     modified: str
     depth: int = 0
-    unpacked: bool = False
+    layers: int = 0
 
     @property
     def kind(self) -> str:
         """Name that says the format. A compressed file has that of its content."""
         name = PurePosixPath(self.name).name
-        return name[: -len(".gz")] if self.unpacked else name
+        return name[: len(name) - self.layers * len(".gz")]
 
     def member(self, name: str, path: Path) -> _File:
         """Return a file of this archive. name: "" for the content of a compressed file."""
         if not name:
-            return replace(self, path=path, depth=self.depth + 1, unpacked=True)
+            return replace(self, path=path, depth=self.depth + 1, layers=self.layers + 1)
         return _File(path, f"{self.name}/{name}", self.shown / name, self.modified, self.depth + 1)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ..core import Document, SourceError
@@ -18,6 +19,7 @@ from .formats.reasons import OTHER_KIND, RECORDS
 from .lines import plain_suffix
 
 HIDDEN = "hidden"
+EXCLUDED = "excluded"
 LINK = "broken or endless link"
 _FOLDER_LINK = "link to a folder"
 _DEEP = f"inside more than {MAX_FOLDERS} folders"
@@ -25,18 +27,22 @@ UNREADABLE = "unreadable"
 
 
 def read_folder_documents(
-    folder: Path, on_error: OnError | None = None, reader: FileReader | None = None
+    folder: Path,
+    on_error: OnError | None = None,
+    reader: FileReader | None = None,
+    exclude: Sequence[str] = (),
 ) -> Iterator[Document]:
     """Yield the documents of the files in `folder` and its subfolders, sorted by path.
 
     The id is the path relative to `folder`, with slashes. `walk` says which files are skipped, and
     `survey` counts them. Files that cannot be read are passed to `on_error`.
 
-    reader: reads the files. None: a new FileReader.
+    reader:  reads the files. None: a new FileReader.
+    exclude: patterns of files and folders to skip; see `walk`.
 
     Raises SourceError if there are no files to read.
     """
-    found = [(name_in(path, folder), path) for path in known_files(folder)]
+    found = [(name_in(path, folder), path) for path in known_files(folder, exclude)]
     if not found:
         message = f"the folder contains no file of a known kind ({', '.join(suffixes())}); "
         message += "to read files with records, such as .jsonl or .csv, name each file"
@@ -51,16 +57,18 @@ def name_in(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def known_files(folder: Path) -> Iterator[Path]:
+def known_files(folder: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
     """Yield the files that `read_folder_documents` reads, in no fixed order."""
-    return (path for path, reason in walk(folder) if reason is None)
+    return (path for path, reason in walk(folder, exclude) if reason is None)
 
 
-def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
+def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str | None]]:
     """Yield (path, reason) for the files in a folder and its subfolders, without opening them.
 
-    reason: why the file is skipped; None if it is read. For a skipped folder, the folder itself is
-    yielded, without its files. Links to folders are not followed.
+    reason:  why the file is skipped; None if it is read. For a skipped folder, the folder itself is
+             yielded, without its files. Links to folders are not followed.
+    exclude: shell patterns, such as `node_modules` or `drafts/*.md`. A file or folder is skipped if
+             its name, or its path relative to `folder`, matches one of them.
     """
     open_folders = [(folder, 1)]
     while open_folders:
@@ -75,6 +83,8 @@ def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
             path = Path(entry.path)
             if entry.name.startswith("."):
                 yield path, HIDDEN
+            elif any(_matches(path, folder, pattern) for pattern in exclude):
+                yield path, EXCLUDED
             elif entry.is_dir(follow_symlinks=False):
                 if depth >= MAX_FOLDERS:
                     yield path, _DEEP
@@ -82,6 +92,10 @@ def walk(folder: Path) -> Iterator[tuple[Path, str | None]]:
                     open_folders.append((path, depth + 1))
             else:
                 yield path, _reason_to_skip(path, is_link=entry.is_symlink())
+
+
+def _matches(path: Path, folder: Path, pattern: str) -> bool:
+    return fnmatchcase(path.name, pattern) or fnmatchcase(name_in(path, folder), pattern)
 
 
 def _reason_to_skip(path: Path, *, is_link: bool) -> str | None:

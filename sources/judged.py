@@ -8,8 +8,8 @@ from pathlib import Path
 from ..core import InvalidInputError, Qrels, Query, SourceError
 from ..core.errors import shown
 from .document import parse_id
-from .jsonl import parse_json_line
 from .lines import decode, plain_suffix, read_lines
+from .records.jsonl import parse_json_line
 
 
 def read_queries(path: Path) -> list[Query]:

@@ -73,8 +73,10 @@ class Listing:
         )
 
 
-def list_source(path: Path) -> Listing:
+def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
     """List the files of a file or folder. `walk` says which files of a folder are skipped.
+
+    exclude: patterns of files and folders to skip; see `walk`.
 
     Raises SourceError for a source that cannot be listed, such as standard input.
     """
@@ -90,7 +92,7 @@ def list_source(path: Path) -> Listing:
     if corpus := beir_corpus(path):
         return Listing(source, path, True, [SourceFile(source, corpus.name, corpus, True)], ())
     files, unread = [], []
-    for found, reason in walk(path):
+    for found, reason in walk(path, exclude):
         name = "" if found == path else name_in(found, path)
         if reason is None:
             files.append(SourceFile(source, name, found))
@@ -113,20 +115,19 @@ def digest(path: Path) -> str:
     return made.hexdigest()
 
 
-def picture(paths: Iterable[Path]) -> str:
+def picture(paths: Iterable[Path], exclude: Sequence[str] = ()) -> str:
     """Return a checksum of the names, sizes and times of all files, without reading them.
 
     It changes when a file is added, changed or removed.
     """
     made = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for path in paths:
-        for line in _lines(path):
+        for line in _lines(list_source(path, exclude)):
             made.update(repr(line).encode("utf-8", "surrogateescape"))
     return made.hexdigest()
 
 
-def _lines(path: Path) -> Iterator[object]:
-    listing = list_source(path)
+def _lines(listing: Listing) -> Iterator[object]:
     yield listing.source, listing.found, [name for name, _ in listing.unread]
     for file in listing.files:
         try:

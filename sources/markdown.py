@@ -1,4 +1,4 @@
-"""Front matter and titles of Markdown files."""
+"""Front matter of Markdown files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,6 @@ from typing import Any
 
 import orjson
 
-_HEADING = re.compile(r"#{1,6}[ \t]")
-_UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
-_NOT_A_PARAGRAPH = re.compile(r" {4}|\t| {0,3}([>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t])")
-"""The start of a line that an underline does not make a heading: code, quote, table or list."""
-_FENCE = re.compile(r" {0,3}(```|~~~)")
 _FRONT_MATTER_LINE = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?")
 _LIST_ITEM = re.compile(r"[ \t]*-[ \t]+(.+)")
 
@@ -57,33 +52,3 @@ def _scalar(text: str) -> Any:
     if len(text) >= 2 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
     return text
-
-
-def first_heading(text: str) -> str:
-    """Return the text of the first heading outside code blocks; "" if there is none.
-
-    A heading is a line that starts with `#`, or a paragraph of one line with a line of `=` or `-`
-    below it.
-    """
-    fenced = False
-    before, last = "", ""
-    for line in text.split("\n"):
-        if _FENCE.match(line):
-            fenced = not fenced
-        elif not fenced and (match := _HEADING.match(line)):
-            title = line[match.end() :].strip()
-            bare = title.rstrip("#")
-            if bare != title and bare[-1:] in ("", " ", "\t"):  # The last # of "# C#" is text.
-                title = bare.rstrip()
-            if title:
-                return title
-        elif (
-            not fenced
-            and _UNDERLINE.fullmatch(line)
-            and last.strip()
-            and not before.strip()
-            and not _NOT_A_PARAGRAPH.match(last)
-        ):
-            return last.strip()
-        before, last = last, line
-    return ""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..core import Document, SourceError
 from ..core.files import check_regular
-from .arrow import count_rows, read_arrow_documents
 from .document import CheckedDocuments
 from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
@@ -16,10 +15,11 @@ from .files import FileReader
 from .folder import known_files, read_folder_documents
 from .formats.kinds import ARROW_SUFFIXES, RECORD_SUFFIXES, TABLE_SUFFIXES, format_of, suffixes
 from .formats.limits import DEFAULT_LIMITS, Limits
-from .jsonl import read_jsonl_documents
 from .lines import PIPE, STDIN, plain_suffix, read_lines
 from .named_datasets import PREFIX, count_named, is_named, read_named_documents
-from .table import read_table_documents
+from .records.arrow import count_rows, read_arrow_documents
+from .records.jsonl import read_jsonl_documents
+from .records.table import read_table_documents
 
 _BEIR = frozenset({"queries.jsonl", "queries.jsonl.gz", "qrels"})
 
@@ -31,6 +31,7 @@ def read_documents(
     on_error: OnError | None = None,
     limits: Limits = DEFAULT_LIMITS,
     allow_download: bool = False,
+    exclude: Sequence[str] = (),
 ) -> CheckedDocuments:
     """Return an iterator over the documents of files and folders, in the order of `paths`.
 
@@ -45,6 +46,7 @@ def read_documents(
               None: the error is raised.
     limits:   what one file that is not a file of records may cost.
     allow_download: download a data set that is not in the cache of ir_datasets.
+    exclude:  patterns of files and folders to skip in folders; see `walk`.
 
     A path that does not exist, has an unknown suffix or cannot be read always raises SourceError,
     if possible before any file is read.
@@ -58,10 +60,10 @@ def read_documents(
         check_path(path)
     if sources.count(STDIN) > 1:
         raise SourceError("standard input can be read only once; name it once", path=STDIN)
-    return CheckedDocuments(_read(sources, fields, on_error, limits, allow_download))
+    return CheckedDocuments(_read(sources, fields, on_error, limits, allow_download, exclude))
 
 
-def count_documents(paths: Iterable[Path | str]) -> int | None:
+def count_documents(paths: Iterable[Path | str], exclude: Sequence[str] = ()) -> int | None:
     """Return the approximate number of documents in files and folders, for a progress bar.
 
     Counts lines without parsing them. Returns None if counting would be expensive. This is so for
@@ -76,7 +78,7 @@ def count_documents(paths: Iterable[Path | str]) -> int | None:
                 return None
             count += number
         elif path.is_dir():
-            count += sum(1 for _ in known_files(path))
+            count += sum(1 for _ in known_files(path, exclude))
         elif not holds_records(path):
             count += 1
         elif plain_suffix(path) in TABLE_SUFFIXES:
@@ -135,6 +137,7 @@ def _read(
     on_error: OnError | None,
     limits: Limits,
     allow_download: bool,
+    exclude: Sequence[str],
 ) -> Iterator[Document]:
     files: dict[str, Path] = {}
     with FileReader(limits) as reader:
@@ -144,7 +147,7 @@ def _read(
                     path, allow_download=allow_download, on_error=on_error
                 )
             elif path.is_dir():
-                for document in read_folder_documents(path, on_error, reader):
+                for document in read_folder_documents(path, on_error, reader, exclude):
                     if _is_new(document.id, path / document.id, files, on_error):
                         yield document
             elif holds_records(path):

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder import HIDDEN, walk
+from .folder import EXCLUDED, HIDDEN, walk
 from .formats.kinds import kind_of
 from .read import beir_corpus
+
+_MEANT = (HIDDEN, EXCLUDED)
+"""Reasons for skipping that nobody has to look at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
     """The numbers of files that are read and that are skipped, by kind.
 
-    The kind of a file is its suffix in lower case, or "none". The kind of a folder is "folder".
+    The kind of a file is its suffix in lower case, or "none".
 
     read:     kind -> number of files that are read.
     left_out: reason for skipping -> kind -> number of skipped files and folders.
-    examples: some paths that are skipped for another reason than being hidden.
+    examples: some paths that are skipped and neither hidden nor excluded.
     """
 
     read: Mapping[str, int]
@@ -29,26 +32,27 @@ class Survey:
 
     @property
     def lost(self) -> int:
-        """Number of skipped files and folders that are not hidden."""
-        return sum(sum(kinds.values()) for why, kinds in self.left_out.items() if why != HIDDEN)
+        """Number of skipped files and folders that are neither hidden nor excluded."""
+        return sum(sum(kinds.values()) for why, kinds in self.left_out.items() if why not in _MEANT)
 
 
-def survey(paths: Iterable[Path], *, examples: int = 3) -> Survey:
+def survey(paths: Iterable[Path], *, examples: int = 3, exclude: Sequence[str] = ()) -> Survey:
     """Count the files in `paths`: files, which count as read, and folders, which are searched.
 
     examples: maximum number of skipped paths to return as examples.
+    exclude: patterns of files and folders to skip; see `walk`.
     """
     read: Counter[str] = Counter()
     left_out: dict[str, Counter[str]] = {}
     shown: list[Path] = []
     for path in paths:
         path = beir_corpus(path) or path
-        for found, reason in walk(path) if path.is_dir() else [(path, None)]:
+        for found, reason in walk(path, exclude) if path.is_dir() else [(path, None)]:
             if reason is None:
                 read[kind_of(found)] += 1
             else:
                 left_out.setdefault(reason, Counter())[_kind_skipped(found)] += 1
-                if reason != HIDDEN:
+                if reason not in _MEANT:
                     shown.append(found)
                     shown = sorted(shown)[:examples]
     return Survey(

@@ -86,6 +86,9 @@ def run_sync(arguments: argparse.Namespace) -> int:
     if arguments.memory_budget is not None:
         message = "cannot be combined with --sync, which writes in small batches"
         raise InvalidInputError(message, field="--memory-budget")
+    if arguments.vectors:
+        message = "cannot be combined with --sync; put the vectors into the documents, and name "
+        raise InvalidInputError(f"{message}their fields with --vector-fields", field="--vectors")
     if arguments.dry_run and arguments.watch is not None:
         raise InvalidInputError("cannot be combined with --watch", field="--dry-run")
     fields = field_names(arguments)
@@ -113,6 +116,7 @@ def _once(arguments: argparse.Namespace, fields: FieldNames) -> int:
                 strict=arguments.strict,
                 max_removed=MAX_REMOVED if limit is None else limit,
                 reread=arguments.reread,
+                exclude=arguments.exclude,
                 dry_run=arguments.dry_run,
                 progress=progress,
                 encoders=loader_of(arguments),
@@ -140,6 +144,7 @@ def _watch(arguments: argparse.Namespace, fields: FieldNames) -> None:
         arguments.strict,
         MAX_REMOVED if limit is None else limit,
         arguments.reread,
+        arguments.exclude,
     )
     config = configuration(arguments) if is_configured(arguments) else None
     for path in arguments.documents:
@@ -195,7 +200,9 @@ def _tell(arguments: argparse.Namespace, report: SyncReport) -> None:
 
 def _note_left_out(arguments: argparse.Namespace) -> None:
     """Name the files in folders that are not read. Raises InvalidInputError with `--strict`."""
-    found = survey(path for path in arguments.documents if path.is_dir())
+    found = survey(
+        (path for path in arguments.documents if path.is_dir()), exclude=arguments.exclude
+    )
     if arguments.strict and found.lost:
         message = f"{left_out(found)}; remove these files, or drop --strict"
         raise InvalidInputError(message, field="--documents")
@@ -205,9 +212,9 @@ def _note_left_out(arguments: argparse.Namespace) -> None:
 
 def _write_skipped(arguments: argparse.Namespace, report: SyncReport) -> None:
     if arguments.skipped is not None:
-        with closing(SkippedList(arguments.skipped, arguments.documents)) as skipped:
-            for error in report.problems:
-                skipped.add(error)
+        skipped = SkippedList(arguments.skipped, arguments.documents, arguments.exclude)
+        for error in report.problems:
+            skipped.add(error)
 
 
 def _print(report: SyncReport) -> None:

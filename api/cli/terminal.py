@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ...core.display import one_line
+from ...core.display import one_line, place_of
 from ..figures import counted, figure
 from ..reranked import cost_line, moved, reasons, stage_lines
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ...search import RerankReport, SearchResult
 
 SNIPPET = 160
+PLACE = 120
+"""Most characters of the page and headings of a passage."""
 TERMS = 8
 """Maximum number of terms that are printed of an explanation."""
 
@@ -158,5 +160,9 @@ def _passage(hit: Hit) -> str:
     text = hit.document.text
     if hit.passage is None:
         return one_line(text, SNIPPET)
-    span = f"[{hit.passage.start}-{hit.passage.end}] "
-    return span + one_line(text[hit.passage.start : hit.passage.end], SNIPPET)
+    shown = hit.context or hit.passage
+    span = f"[{shown.start}-{shown.end}] "
+    if place := place_of(hit):
+        span += f"({one_line(place, PLACE)}) "
+    length = SNIPPET if hit.context is None else shown.end - shown.start
+    return span + one_line(text[shown.start : shown.end], length)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from ...sources.exact_json import parse_json
+from ...sources.records.exact_json import parse_json
 from ..serving.problems import Problem
 from .admission import Hold
 

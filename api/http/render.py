@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -58,7 +58,7 @@ def search_result(
         "timings": {stage: round(ms, 3) for stage, ms in result.timings.items()},
         "index": {"version": result.generation, "encoder": encoders},
         "total": {"value": result.total, "relation": result.relation},
-        "hits": [_hit(hit, request.include, request.explain) for hit in result.hits],
+        "hits": [_hit(hit, request) for hit in result.hits],
         "warnings": list(result.warnings),
         **usage(result.usage),
         **({"query_terms": result.query_terms or {}} if request.explain else {}),
@@ -70,19 +70,23 @@ def _reranked(report: RerankReport) -> dict[str, Any]:
     return {**_work(report), "stages": [_work(stage) for stage in report.stages]}
 
 
-def _hit(hit: Hit, include: Sequence[str], explain: bool) -> dict[str, Any]:
+def _hit(hit: Hit, request: SearchRequest) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": hit.id,
         "score": hit.score,
         "legs": {name: _leg(leg) for name, leg in hit.legs.items()},
         "passage": hit.passage,
+        "headings": hit.headings,
+        "page": hit.page,
     }
+    if request.neighbours:
+        shown["context"] = hit.context
     if hit.rerank is not None:
         shown["rerank"] = hit.rerank
     if hit.document is not None:
-        for part in include:
+        for part in request.include:
             shown[part] = getattr(hit.document, part)
-    if explain:
+    if request.explain:
         shown["explain"] = hit.explain or {}
         shown["terms"] = hit.terms or {}
     return shown

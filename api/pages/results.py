@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from ...core import UNGUARDED, Guard, Hit
+from ...core.display import place_of
 from ...encoders import AnalyzerConfig, LexicalEncoder
 from ...index import LexicalLeg
 from ...search import Collection, SearchRequest
@@ -99,6 +100,7 @@ def _hit(
             markdown=is_markdown,
         ),
         "passage": passage,
+        "place": place_of(hit),
         "length": len(document.text),
         "chips": [
             {**chip, "link": chip["filter"] and form.filtered(chip["filter"])} for chip in chips

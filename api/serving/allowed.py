@@ -19,7 +19,7 @@ from typing import Any
 
 from ...core import ConfigError, ModelError
 from ...encoders import ENCODERS, EncoderConfig
-from ...encoders.model_paths import named
+from ...encoders.model_paths import named, replace_models, revision_of
 from ...index import CollectionConfig
 from ...llm import WHEELS
 from ...llm.fake import NAME as FAKE
@@ -59,7 +59,7 @@ class AllowedModels:
         """
         for name, leg in config.legs.items():
             for field, model in named(leg.encoder):
-                if not self._allows(model, getattr(leg.encoder, "revision", None)):
+                if not self._allows(model, revision_of(field, leg.encoder)):
                     raise ConfigError(
                         f"{shown(model)} is not a model that this server allows; allowed are "
                         f"{', '.join(self._names())}, and models in the server's Hugging "
@@ -69,7 +69,7 @@ class AllowedModels:
 
     def _resolved(self, encoder: EncoderConfig) -> EncoderConfig:
         update = {field: self._listed.get(model, model) for field, model in named(encoder)}
-        return encoder.model_copy(update=update)
+        return replace_models(encoder, update)
 
     def _allows(self, name: str, revision: str | None) -> bool:
         if name == FAKE or name in self._listed or name in set(self._served()):
@@ -84,9 +84,13 @@ class AllowedModels:
         return bare in WHEELS or find_named(name, revision=revision) is not None
 
     def _served(self) -> Iterator[str]:
-        fields = {field for kind in ENCODERS.classes().values() for field in kind.models}
+        kinds = ENCODERS.classes()
+        every = {field for kind in kinds.values() for field in kind.models}
         for configuration in self._configured():
             for one in objects(configuration):
+                # The `model` of an external encoder is a free text, not the name of a model.
+                kind = kinds.get(str(one.get("kind")))
+                fields = every if kind is None else set(kind.models)
                 yield from (
                     value for key, value in one.items() if key in fields and isinstance(value, str)
                 )

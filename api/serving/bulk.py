@@ -14,7 +14,7 @@ import orjson
 from ...core import Document, InvalidInputError, Usage, WriteReport, add_usages
 from ...search import Collection
 from ...sources import CheckedDocuments, parse_document
-from ...sources.exact_json import parse_json
+from ...sources.records.exact_json import parse_json
 
 BATCH = 256
 """Maximum number of lines in a batch. A job can be continued after each batch."""
@@ -51,7 +51,10 @@ def parse_lines(lines: Iterable[bytes], start: int = 1) -> Iterator[Line]:
 
 
 def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]:
-    """Yield the lines. A document with too many passages for the collection becomes an error."""
+    """Yield the lines. A document that cannot be written becomes an error.
+
+    It has vectors that the collection does not accept, or too many passages.
+    """
     for line in lines:
         if line.document is not None:
             try:
@@ -60,7 +63,7 @@ def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]
                 found = {
                     "code": error.code,
                     "line": line.number,
-                    "field": "text",
+                    "field": error.field if (error.field or "").startswith("vectors") else "text",
                     "detail": error.message,
                 }
                 line = replace(line, document=None, error=found, status=422)

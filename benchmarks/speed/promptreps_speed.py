@@ -28,9 +28,9 @@ from common import datasets
 from common.timing import table
 
 from twindex.encoders import Encoder, PromptRepsEncoderConfig, load_encoder
+from twindex.encoders.lexical.words import words
 from twindex.encoders.promptreps.prompts import prompt
 from twindex.encoders.terms import stoplist
-from twindex.encoders.words import words
 from twindex.llm.loading import load_model
 from twindex.llm.local.pretrained import load_pretrained
 

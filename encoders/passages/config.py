@@ -29,6 +29,11 @@ class PassageConfig(Config):
     """A document of at most this many words is not split. For "words" and "sentences", the default
     is 512, not 0. It must be 0 for the unit "tokens", which splits every document that is too long
     for one passage."""
+    structure: bool = False
+    """Cut at headings, and keep rows of tables, items of lists and lines of code whole. Short
+    sections stay together."""
+    headings: bool = False
+    """Encoders read the headings above a passage between the title and the passage."""
 
     @model_validator(mode="before")
     @classmethod

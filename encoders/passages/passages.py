@@ -13,23 +13,23 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from ...core import ConfigError, InvalidInputError, Passage
+from ...sources.structure import Markup
 from ..scripts import SPACELESS, marks
 from .config import PassageConfig
+from .units import Ranges, Units, find_units, grouped
 
 LONGEST_WORD = 40
 
 MOST_PASSAGES = 20_000
 """Most passages of one document. A document with more is rejected before encoding."""
 
-_ABBREVIATION = re.compile(
-    r"(?i:al|approx|bzw|ca|cf|co|corp|dept|dr|e\.g|eds?|eqs?|etc|figs?|gen|gov|hr|i\.e|inc|jr|lt|ltd"
-    r"|mrs?|ms|nr|op|pp?|prof|refs?|rev|sec|sen|sgt|sr|st|usw|vgl|viz|vol|vs|z\.b)|[^\W\d_a-z]"
-)
-"""An abbreviation or initial, without its period. The period after it does not end a sentence."""
 
-
-def split_passages(text: str, config: PassageConfig | None = None) -> list[Passage]:
+def split_passages(
+    text: str, config: PassageConfig | None = None, written: Markup = "markdown"
+) -> list[Passage]:
     """Split `text` into overlapping passages, in order. Return [] if it stays whole.
+
+    written: how the text is written, if `config.structure` uses its structure.
 
     A text stays whole if `unit` is "none", or if it has at most `threshold` or at most `size`
     words. Otherwise every word is in a passage, and no passage has more than `size` words.
@@ -62,11 +62,10 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
     spans = word_spans(text)
     if len(spans) <= max(config.threshold, size):
         return []
-    starts = [start for start, _ in spans]
-    ends = sentence_bounds(text, starts) if config.unit == "sentences" else []
-    bounds = _unit_bounds(text, starts, ends, size)
+    units = find_units(text, [start for start, _ in spans], written if config.structure else None)
+    bounds = _bounds(units, len(spans), size, sentences=config.unit == "sentences")
     found: list[Passage] = []
-    for first, stop in pack(bounds, size, config.overlap):
+    for first, stop in packed(bounds, units.sections, size, config.overlap):
         if len(found) == MOST_PASSAGES:
             raise InvalidInputError(
                 f"the text would be split into more than {MOST_PASSAGES:,} passages of "
@@ -81,6 +80,19 @@ def split_passages(text: str, config: PassageConfig | None = None) -> list[Passa
 def word_spans(text: str) -> list[tuple[int, int]]:
     """Return the start and end of each word, in order. Words cover all text but white space."""
     return [match.span() for match in _word_pattern().finditer(text)]
+
+
+def packed(
+    bounds: Sequence[int], sections: Ranges, size: int, overlap: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the range [first, stop) of words or tokens of each passage.
+
+    sections: (position of the first word or token, level of the heading) of each section. See
+              `pack` for the other arguments.
+    """
+    for first, stop in grouped(sections, bounds[-1], size):
+        begin, end = bisect_left(bounds, first), bisect_left(bounds, stop)
+        yield from pack(bounds[begin : end + 1], size, overlap)
 
 
 def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:
@@ -105,83 +117,21 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
     yield bounds[bisect_left(bounds, bounds[-1] - size)], bounds[-1]
 
 
-def sentence_bounds(text: str, starts: Sequence[int]) -> list[int]:
-    """Return the index of the first word of each sentence except the first, ascending.
+def _bounds(units: Units, words: int, size: int, *, sentences: bool) -> list[int]:
+    """Return the index of the first word of each unit of a passage, then the number of words.
 
-    No sentence starts in the line below the header of a table. starts: offset of each word in
-    `text`.
+    A unit of a passage is a word, or with `sentences` a unit of the text that has at most `size`
+    words. The line below the header of a table is in the unit of the word before it, as far as
+    `size` allows.
     """
-    # A period and the empty line after it end the same sentence.
-    found = dict.fromkeys(bisect_left(starts, end) for end in _sentence_ends(text))
-    ruled = table_rules(text, starts)
-    return [word for word in found if word not in ruled]
-
-
-def table_rules(text: str, starts: Sequence[int]) -> set[int]:
-    """Return the indices of the words in the lines below the headers of Markdown tables.
-
-    Such a line has `-` and `|` and nothing but `-:|` and white space. No passage starts in it.
-    starts: offset of each word in `text`.
-    """
-    found: set[int] = set()
-    for line in _TABLE_RULE.finditer(text):
-        if "-" in line[0] and "|" in line[0]:
-            found.update(range(bisect_left(starts, line.start()), bisect_left(starts, line.end())))
-    return found
-
-
-def _unit_bounds(
-    text: str, starts: Sequence[int], sentences: Sequence[int], size: int
-) -> list[int]:
-    """Return the index of the first word of each unit, then the total number of words.
-
-    A unit is a sentence of at most `size` words, or one word of a longer sentence. The line below
-    the header of a table is in the unit of the word before it, as far as `size` allows.
-    sentences: see `sentence_bounds`.
-    """
-    ruled = table_rules(text, starts)
     bounds = [0]
-    for word in [*sentences, len(starts)]:
-        if word - bounds[-1] > size:
+    for word in [*(units.starts if sentences else ()), words]:
+        if word - bounds[-1] > size or not sentences:
             for inner in range(bounds[-1] + 1, word):
-                if inner not in ruled or inner - bounds[-1] >= size:
+                if inner not in units.ruled or inner - bounds[-1] >= size:
                     bounds.append(inner)
-        if word > bounds[-1]:
-            bounds.append(word)
+        bounds.append(word)
     return bounds
-
-
-_SENTENCE_END = re.compile(
-    r"""(?<![.!?…])(?P<points>[.!?…]+)["'”’»)\]]*(?=\s)  # a period and closing marks
-        |[。！？｡]+[」』”’）】》]*
-        |\n[^\S\n]*\n                             # an empty line
-    """,
-    re.VERBOSE,
-)
-_TABLE_RULE = re.compile(r"^[-:| \t\r]++$", re.MULTILINE)
-_LAST_WORD = re.compile(r"[^\s(\[\"'“‘«]*$")
-_NEXT_WORD = re.compile(r"\s*[\"'“‘«(\[]*(\w?)")
-
-
-def _sentence_ends(text: str) -> Iterator[int]:
-    """Yield the offset of the end of each sentence, ascending."""
-    for match in _SENTENCE_END.finditer(text):
-        if not (match["points"] and _sentence_continues(text, match)):
-            yield match.end()
-
-
-def _sentence_continues(text: str, end: re.Match[str]) -> bool:
-    """Return True if the sentence continues after the punctuation that `end` matched.
-
-    It continues before a lower-case letter, and if one period follows an abbreviation.
-    """
-    follows = _NEXT_WORD.match(text, end.end())
-    if follows is not None and follows[1].islower():
-        return True
-    before = _LAST_WORD.search(text, max(0, end.start() - LONGEST_WORD), end.start())
-    if before is None or end["points"] != ".":
-        return False
-    return _ABBREVIATION.fullmatch(before.group()) is not None
 
 
 @cache

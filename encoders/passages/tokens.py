@@ -12,16 +12,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ...core import InvalidInputError, Passage
+from ...sources.structure import Markup
 from ..protocol import TokenReader
 from .config import PassageConfig
-from .passages import (
-    MOST_PASSAGES,
-    pack,
-    sentence_bounds,
-    split_passages,
-    table_rules,
-    word_spans,
-)
+from .passages import MOST_PASSAGES, packed, split_passages, word_spans
+from .preface import Preface, preface
+from .units import find_units, table_rules
 
 MOST_TOKENS = 512
 """Default limit of a passage's text, in tokens. Without it, an encoder with a very high limit would
@@ -29,26 +25,35 @@ encode a whole book as one vector."""
 
 
 def split_by_tokens(
-    text: str, config: PassageConfig, readers: Sequence[TokenReader], *, title: str = ""
+    text: str,
+    config: PassageConfig,
+    readers: Sequence[TokenReader],
+    *,
+    title: str = "",
+    written: Markup = "markdown",
 ) -> list[Passage]:
     """Split `text` into passages, in order. Return [] if it stays whole.
 
     readers: token counters of the encoders. If there are none, a word counts as a token, and a
              document of up to 512 words stays whole unless a size is configured.
     title:   the document's title, which encoders read before each passage.
+    written: how the text is written, if `config.structure` uses its structure.
 
     Passages cover all text but white space. An encoder truncates a passage only if prompt and title
     take more than half of its limit, or leave no room for one character. Raises InvalidInputError
     for more than `MOST_PASSAGES` passages.
     """
     if not readers:
-        return split_passages(text, counted_by_words(config))
-    limits = _limits(config, readers, title)
-    if not text.strip() or _fits([(0, len(text))], text, title, limits)[0]:
+        return split_passages(text, counted_by_words(config), written)
+    above = preface(text, title, written, headings=config.headings)
+    limits = _limits(config, readers, above.longest)
+    if not text.strip() or _fits([(0, len(text))], text, above, limits)[0]:
         return []
     reader, limit, around = min(limits, key=lambda one: one[1])
     room = max(1, limit - around)
-    pieces = _packed(text, reader, room, min(config.overlap, room // 2))
+    pieces = _packed(
+        text, reader, room, min(config.overlap, room // 2), written if config.structure else None
+    )
     done: list[tuple[int, int]] = []
     while pieces:
         if len(done) + len(pieces) > MOST_PASSAGES:
@@ -57,7 +62,7 @@ def split_by_tokens(
                 "choose larger passages (passages.size) or divide the document",
                 field="text",
             )
-        fits = _fits(pieces, text, title, limits)
+        fits = _fits(pieces, text, above, limits)
         whole = [piece for piece, fit in zip(pieces, fits, strict=True) if fit]
         rest = [piece for piece, fit in zip(pieces, fits, strict=True) if not fit]
         done += whole + [piece for piece in rest if piece[1] - piece[0] == 1]
@@ -77,27 +82,29 @@ def counted_by_words(config: PassageConfig) -> PassageConfig:
 
 
 Limit = tuple[TokenReader, int, int]
-"""A reader; most tokens of a passage with prompt and title; tokens of prompt and title alone."""
+"""A reader; most tokens of a passage with all before it; tokens of what is before it alone."""
 
 
-def _limits(config: PassageConfig, readers: Sequence[TokenReader], title: str) -> list[Limit]:
-    """Return for each reader how long passages of a document with this title may be.
+def _limits(config: PassageConfig, readers: Sequence[TokenReader], before: str) -> list[Limit]:
+    """Return for each reader how long passages may be after the text `before`.
 
     A passage's text may always fill half of the encoder's limit, even after a long title.
     """
     limits = []
     for reader in readers:
-        around = reader.lengths([title])[0]
+        around = reader.lengths([before])[0]
         room = max(reader.limit - around, reader.limit // 2)
         limits.append((reader, around + min(config.size or MOST_TOKENS, room), around))
     return limits
 
 
-def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tuple[int, int]]:
+def _packed(
+    text: str, reader: TokenReader, room: int, overlap: int, written: Markup | None
+) -> list[tuple[int, int]]:
     """Split `text` into passages of about `room` tokens, and return their character ranges.
 
-    A passage consists of whole sentences, or of words if a sentence does not fit. It shares at most
-    `overlap` tokens with the previous passage; the last one may share more.
+    A passage consists of whole units, or of words if a unit does not fit. It shares at most
+    `overlap` tokens with the previous passage of its section; the last one may share more.
     """
     spans = word_spans(text)
     around = reader.lengths([""])[0]
@@ -106,33 +113,35 @@ def _packed(text: str, reader: TokenReader, room: int, overlap: int) -> list[tup
         units = [text[spans[first][0] : spans[stop - 1][1]] for first, stop in pairwise(bounds)]
         return [max(1, length - around) for length in reader.lengths(units)]
 
-    begins = [begin for begin, _ in spans]
-    ruled = table_rules(text, begins)
-    sentences = sentence_bounds(text, begins)
-    sentences = [0, *(word for word in sentences if 0 < word < len(spans)), len(spans)]
+    units = find_units(text, [begin for begin, _ in spans], written)
+    whole = [0, *units.starts, len(spans)]
     bounds, starts = [0], [0]  # The number of words and of tokens before each unit.
-    for (first, stop), count in zip(pairwise(sentences), tokens(sentences), strict=True):
-        units, counts = [stop], [count]
+    for (first, stop), count in zip(pairwise(whole), tokens(whole), strict=True):
+        ends, counts = [stop], [count]
         if count > room:
-            words = [first, *(w for w in range(first + 1, stop) if w not in ruled), stop]
-            units, counts = words[1:], tokens(words)
-        for unit, own in zip(units, counts, strict=True):
+            inner = (word for word in range(first + 1, stop) if word not in units.ruled)
+            words = [first, *inner, stop]
+            ends, counts = words[1:], tokens(words)
+        for unit, own in zip(ends, counts, strict=True):
             bounds.append(unit)
             starts.append(starts[-1] + min(own, room))  # A longer word is halved later.
     at = dict(zip(starts, bounds, strict=True))
+    before = dict(zip(bounds, starts, strict=True))
+    sections = [(before[word], level) for word, level in units.sections]
     return [
-        (spans[at[first]][0], spans[at[stop] - 1][1]) for first, stop in pack(starts, room, overlap)
+        (spans[at[first]][0], spans[at[stop] - 1][1])
+        for first, stop in packed(starts, sections, room, overlap)
     ]
 
 
 def _fits(
     pieces: Sequence[tuple[int, int]],
     text: str,
-    title: str,
+    above: Preface,
     limits: Sequence[Limit],
 ) -> list[bool]:
     """Return, for each piece (a character range of `text`), whether all encoders read all of it."""
-    read = [f"{title} {text[start:end]}".strip() for start, end in pieces]
+    read = [above.read(text, start, end) for start, end in pieces]
     fits = [True] * len(read)
     for reader, limit, _ in limits:
         fits = [fit and n <= limit for fit, n in zip(fits, reader.lengths(read), strict=True)]

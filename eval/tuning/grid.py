@@ -32,8 +32,13 @@ def _projection(value: Any) -> Any:
     if value == NO_PROJECTION or not isinstance(value, str):
         return None if value == NO_PROJECTION else value
     kind, _, amount = value.partition(":")
-    field = "share" if "." in amount else "dimensions"
-    return {"kind": kind, **({field: amount} if amount else {})}
+    if not amount:
+        return {"kind": kind}
+    try:
+        number = {"share": float(amount)} if "." in amount else {"dimensions": int(amount)}
+    except ValueError:
+        number = {"dimensions": amount}  # The configuration refuses it.
+    return {"kind": kind, **number}
 
 
 Index = Annotated[IndexConfig, OneOf(STRUCTURES), BeforeValidator(_kind)]

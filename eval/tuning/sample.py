@@ -166,6 +166,12 @@ def encoded_queries(
     qrels: judgements, which must cover every query. None: there are none.
     load:  function that loads the encoder.
     """
+    if not collection.config.legs[leg].encoder.encodes_text:
+        raise InvalidInputError(
+            f"leg {leg!r} encodes no text; leave out `queries`: documents of the collection are "
+            "then the queries",
+            field="queries",
+        )
     order = np.random.default_rng(seed).permutation(len(queries))[:number]
     chosen = [queries[i] for i in np.sort(order).tolist()]
     encoders = LegEncoders(collection.config, load)

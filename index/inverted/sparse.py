@@ -25,9 +25,14 @@ from ..multi import ungrouped
 from ..protocol import MAX_ROWS, Mask, Ranking, check_rows, check_single, heaviest_first, kept_rows
 from . import maxsim
 from .config import SparseLeg
-from .postings import MERGE_BYTES, Postings, PostingsWriter, join, new_numbers
+from .postings import MERGE_BYTES, Block, Postings, PostingsWriter, join, new_numbers
 from .scoring import add_weights
 from .selection import QueryTerms, rank
+
+BLOCK_POSTINGS = 1 << 20
+"""Number of postings that `SparseSegment.read` reads at once."""
+
+_NOTHING = np.empty(0, np.int32), np.empty(0, np.float32)
 
 
 class SparseSegment:
@@ -112,6 +117,32 @@ class SparseSegment:
         single, bounds = ungrouped(queries)
         terms = query_terms(single, self._postings.terms)
         return maxsim.rank(terms, bounds, k, offsets, allowed, self._add)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights of all rows together."""
+        return len(self._postings.values)
+
+    def read(self, start: int, stop: int) -> csr_array:
+        """Return the vectors of rows `start` to `stop` (exclusive). Reads all posting lists."""
+        found: list[Block] = []
+        first, room = 0, BLOCK_POSTINGS
+        while first < self._postings.terms:
+            last = block_end(self._postings.indptr, first, room)
+            block = self._postings.read(first, last)
+            chosen = (block.rows >= start) & (block.rows < stop)
+            found.append(
+                Block(block.terms[chosen] + first, block.rows[chosen], block.values[chosen])
+            )
+            first = last
+        every = join(found) if found else Block(np.empty(0, np.int64), *_NOTHING)
+        order = np.argsort(every.rows, kind="stable")
+        lengths = np.bincount(every.rows - start, minlength=stop - start)
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        columns = every.terms[order].astype(np.int32)
+        return csr_array(
+            (every.values[order], columns, indptr), shape=(stop - start, self._postings.terms)
+        )
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """See LegPart."""

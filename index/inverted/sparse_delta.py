@@ -56,6 +56,21 @@ class SparseDelta:
         )
         return Representation(sparse=matrix[keep])
 
+    @property
+    def weights(self) -> int:
+        """Number of weights of all rows together."""
+        return len(self._log.state.values)
+
+    def read(self, start: int, stop: int) -> csr_array:
+        """Return the vectors of rows `start` to `stop` (exclusive)."""
+        state = self._log.state
+        bounds = state.indptr[start : stop + 1]
+        inside = slice(bounds[0], bounds[-1])
+        return csr_array(
+            (state.values[inside], state.terms[inside], bounds - bounds[0]),
+            shape=(stop - start, len(state.heads)),
+        )
+
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
         """See LegPart. Searches the first len(allowed) rows."""
         state = self._log.state

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...core import ConflictError, Document, NotFoundError, Progress, Representation
+from ...sources import vectors_digest
 from ..codecs.config import FAISS_BITS, Int8Codec, ScalarCodec
 from ..config import CollectionConfig
 from ..dense.config import DenseLeg
@@ -78,7 +79,15 @@ class Consumed:
 
     def after(self, document: Document) -> Consumed:
         """Return this part of the input extended by the next document."""
-        content = [document.id, document.title, document.text, dict(document.metadata)]
+        content: list[object] = [
+            document.id,
+            document.title,
+            document.text,
+            dict(document.metadata),
+        ]
+        if document.brings:
+            passages = [(one.start, one.end) for one in document.passages]
+            content += [vectors_digest(document.vectors), passages]
         link = self.digest + json.dumps(content, sort_keys=True, ensure_ascii=True)
         return Consumed(self.documents + 1, sha256(link.encode()).hexdigest())
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import EncoderMismatchError, InvalidInputError
-from ...encoders.model_paths import absolute_name, named, with_models
+from ...encoders.model_paths import absolute_name, digest_keys, named, with_models
 from ...llm import find_weights, weights_digest
 from ..arrays.files import exclusive
 from ..config import CollectionConfig
@@ -80,9 +80,11 @@ def _changed(
     found, others = {}, []
     for name in models if legs is None else legs:
         fingerprint = fingerprints.get(name)
+        keys = digest_keys(config.legs[name].encoder)
         if fingerprint is None and legs is not None:
-            fingerprint = {"weights": digest}  # A leg without vectors accepts any model.
-        keys = config.legs[name].encoder.models
+            # A leg without vectors accepts any model.
+            weights = [key for key in keys.values() if key.rpartition(".")[2] == "weights"]
+            fingerprint = dict.fromkeys(weights, digest)
         fields = [f for f in models[name] if (fingerprint or {}).get(keys[f]) == digest]
         if fields:
             found[name] = dict.fromkeys(fields, model)

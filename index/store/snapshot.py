@@ -149,10 +149,16 @@ class Snapshot:
         for part, row in self._located(passages):
             yield part.legs[leg].terms(row)
 
-    def passages(self, passages: Handles) -> list[Passage | None]:
+    def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
         """See View."""
-        spans = [part.passages.spans[row].tolist() for part, row in self._located(passages)]
-        return [None if start < 0 else Passage(start, end) for start, end in spans]
+        found: list[Passage | None] = []
+        for part, row in self._located(passages):
+            first, last = max(0, row - neighbours), min(len(part), row + neighbours + 1)
+            same = part.passages.numbers[first:last] == part.passages.numbers[row]
+            spans = part.passages.spans[first:last][same]
+            start, end = int(spans[:, 0].min()), int(spans[:, 1].max())
+            found.append(None if start < 0 else Passage(start, end))
+        return found
 
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
         """See VectorView. Returns the original vectors if the leg keeps them."""

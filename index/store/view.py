@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,24 @@ from .filters.field_names import unknown_fields
 from .filters.selection import select
 from .snapshot import Masks, Snapshot
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 _CACHED_FILTERS = 32
 _BLOCK = 8_192
 """Number of rows that `leg_vectors` reads at once."""
+
+_BLOCK_WEIGHTS = 8 << 20
+"""Number of weights that `leg_weights` reads at once."""
+
+
+class SparseSource(Protocol):
+    """A part of a sparse leg: SparseSegment or SparseDelta."""
+
+    @property
+    def weights(self) -> int: ...
+
+    def read(self, start: int, stop: int) -> csr_array: ...
 
 
 class LocalView:
@@ -196,6 +211,27 @@ class LocalView:
                 owners = numbers[start:stop][keep]
                 if len(owners):
                     yield owners, source.read(start, stop)[keep]
+
+    def leg_weights(self, leg: str) -> Iterator[tuple[Handles, csr_array]]:
+        """See VectorView. Reads the posting lists of a segment once for each block."""
+        for part in self.snapshot.parts:
+            source = cast(SparseSource, part.legs[leg])
+            blocks = max(1, -(-source.weights // _BLOCK_WEIGHTS))
+            size = max(1, -(-len(part) // blocks))
+            for start in range(0, len(part), size):
+                stop = min(start + size, len(part))
+                keep = slice(None) if part.live is None else part.live[start:stop]
+                owners = part.passages.numbers[start:stop][keep]
+                if len(owners):
+                    yield owners, source.read(start, stop)[keep]
+
+    def spans(self) -> NDArray[np.int32]:
+        """See VectorView."""
+        found = []
+        for part in self.snapshot.parts:
+            own = part.passages.spans[: len(part)]
+            found.append(own if part.live is None else own[part.live])
+        return np.concatenate(found)
 
     def is_rounded(self, leg: str) -> bool:
         """See VectorView."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import InvalidInputError, Representation, StorageError
+from ...sources.vectors import LARGEST
 from ..arrays.vectors import Stored, Vectors
 from ..codecs.gather import dot_rows
 from ..protocol import Mask, Ranking, check_single
@@ -24,8 +25,6 @@ FEW_QUERIES = 4
 """Up to this many queries, rows are scored in place instead of copied for a matrix product."""
 GATHER_SHARE = 4
 """Rows are gathered if at most 1/4 of them are allowed; otherwise scores are masked."""
-LARGEST = 1e8
-"""Largest absolute value in a stored vector. Some indexes compute the fourth power of lengths."""
 
 Chosen = slice | NDArray[np.int64]
 """A selection of rows: a slice or row numbers."""

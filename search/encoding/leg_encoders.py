@@ -8,8 +8,9 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from ...core import ConfigError, EncoderMismatchError, ModelError
-from ...encoders import Encoder, EncoderConfig, EncoderLoader
-from ...encoders.model_paths import relocated
+from ...encoders import Encoder, EncoderConfig, EncoderLoader, Gives
+from ...encoders.model_paths import digest_keys, relocated
+from ...encoders.pair.encoder import width
 from ...index import CollectionConfig, DenseLeg
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,8 @@ class LegEncoders:
         self._loaded: dict[EncoderConfig, Encoder] = {}
         self._expected: Mapping[str, Mapping[str, object]] = {}
         self._checked: set[str] = set()
+        self._widths: dict[str, int] = {}
+        self._terms: dict[str, Mapping[str, int]] = {}
         self._lock = threading.Lock()
 
     def __getitem__(self, leg: str) -> Encoder:
@@ -52,7 +55,7 @@ class LegEncoders:
             if encoder is None:
                 encoder = self._loaded[key] = self._load_encoder(leg)
             if leg not in self._checked and leg in self._expected:
-                _check_fingerprint(leg, key.models, encoder.fingerprint, self._expected[leg])
+                _check_fingerprint(leg, digest_keys(key), encoder.fingerprint, self._expected[leg])
                 self._checked.add(leg)
             return encoder
 
@@ -101,12 +104,31 @@ class LegEncoders:
         for name, leg in self._config.legs.items():
             if not isinstance(leg, DenseLeg) or (leg.projection is None and leg.codec is None):
                 continue
-            dense = self[name].encode(["text"], role="document").dense
-            assert dense is not None, "the encoder of a dense leg"
             try:
-                leg.storage.check_width(dense.shape[1])
+                leg.storage.check_width(self.width(name))
             except ConfigError as error:
                 raise ConfigError(error.message, field=f"legs.{name}.{error.field}") from None
+
+    def width(self, leg: str) -> int:
+        """Return the number of dimensions of a dense or sparse leg's vectors.
+
+        Without an attribute `dimensions`, the encoder encodes a short text at the first call.
+        """
+        known = self._widths.get(leg)
+        if known is None:
+            part: Gives = "dense" if isinstance(self._config.legs[leg], DenseLeg) else "sparse"
+            known = self._widths[leg] = width(self[leg], part, "query")
+        return known
+
+    def terms(self, leg: str) -> Mapping[str, int]:
+        """Return the vocabulary of a sparse leg: term -> index. Computed at the first call."""
+        known = self._terms.get(leg)
+        if known is None:
+            name, found = self[leg].term, dict[str, int]()
+            for index in range(self.width(leg)):
+                found.setdefault(name(index), index)
+            known = self._terms[leg] = found
+        return known
 
     def groups(self) -> dict[EncoderConfig, list[str]]:
         """Return `key` of an encoder -> names of the legs that share the encoder."""

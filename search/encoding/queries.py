@@ -6,19 +6,16 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from ...core import InvalidInputError, Representation, Usage, add_usages
-from ...index import CollectionConfig, DenseLeg, SparseLeg
+from ...index import CollectionConfig, SparseLeg
 from ..request import SearchRequest
 from ..usage import usage_share
+from .brought import BroughtVectors
 from .leg_encoders import LegEncoders
 from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row, digest
 
 _MAX_BATCH = 1_024
 """Maximum number of queries of one leg that are encoded in one batch."""
-LARGEST_COMPONENT = 1e18
-"""Largest absolute component of a query vector. Larger ones could overflow float32 products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +39,7 @@ class QueryEncoder:
     def __init__(self, config: CollectionConfig, encoders: LegEncoders) -> None:
         self._config = config
         self._encoders = encoders
+        self._brought = BroughtVectors(config, encoders)
         self._owner = object()
         self._usage: Usage | None = None
         self._lock = threading.Lock()
@@ -70,9 +68,11 @@ class QueryEncoder:
         warnings = []
         for leg in legs:
             if leg in request.vectors:
-                found.append(self._query_vector(leg, request.vectors[leg], taken))
+                found.append(self._brought.query(leg, request.vectors[leg]))
                 continue
             assert request.query is not None, "checked by plan()"
+            if not self._config.legs[leg].encoder.encodes_text:
+                raise InvalidInputError(no_text(leg), field=f"vectors.{leg}")
             query = self._encoded_text(leg, request.query, taken)
             if query.truncated is not None and query.truncated.any():
                 warnings.append(
@@ -90,6 +90,8 @@ class QueryEncoder:
         texts: leg -> queries. A later call of `encode` finds their representations in the cache.
         """
         for leg, queries in texts.items():
+            if not self._config.legs[leg].encoder.encodes_text:
+                continue  # `encode` reports it, with the number of the request.
             distinct = list(dict.fromkeys(queries))
             missing = [t for t in distinct if QUERY_CACHE.get(self._key(leg, t)) is None]
             missing = missing[:_MAX_BATCH]
@@ -143,35 +145,10 @@ class QueryEncoder:
         with self._lock:
             self._usage = add_usages(self._usage, usage)
 
-    def _query_vector(
-        self, leg: str, vector: list[float], taken: dict[Key, Representation]
-    ) -> Representation:
-        config = self._config.legs[leg]
-        if not isinstance(config, DenseLeg):
-            raise InvalidInputError(
-                f"only a dense leg accepts a vector, and leg {leg!r} is {config.kind}; use a text "
-                "(`query`) instead",
-                field=f"vectors.{leg}",
-            )
-        if config.multi:
-            raise InvalidInputError(
-                f"leg {leg!r} encodes a query as several vectors and accepts no query vector; use "
-                "a text (`query`) instead",
-                field=f"vectors.{leg}",
-            )
-        exact = np.asarray([vector], dtype=np.float64)
-        invalid = exact[~(np.abs(exact) <= LARGEST_COMPONENT)]  # NaN is invalid too.
-        if len(invalid):
-            raise InvalidInputError(
-                f"each component must be a number between -{LARGEST_COMPONENT:g} and "
-                f"{LARGEST_COMPONENT:g}, got {invalid[0]:g}",
-                field=f"vectors.{leg}",
-            )
-        dense = exact.astype(np.float32)
-        like = self._encoded_text(leg, "", taken).dense
-        if like is not None and dense.shape != like.shape:
-            raise InvalidInputError(
-                f"must have {like.shape[1]} dimensions, got {dense.shape[1]}",
-                field=f"vectors.{leg}",
-            )
-        return Representation(dense=dense)
+
+def no_text(leg: str) -> str:
+    """Return the error text for a leg that encodes no text, for a request without its vector."""
+    return (
+        f"leg {leg!r} encodes no text (its encoder is external); set `vectors.{leg}` in the "
+        "request, or build the collection with a query encoder (kind: pair)"
+    )

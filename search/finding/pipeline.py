@@ -9,8 +9,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Document, Hit, HitRerank, InvalidInputError, SearchResult
+from ...core import Document, Hit, HitRerank, InvalidInputError, Passage, SearchResult
 from ...index import ExplainingView, Handles, View
+from ...sources.structure import markup, outline, page
 from ..encoding.queries import QueryEncoder
 from ..request import SearchRequest
 from .candidates import read_candidates
@@ -105,7 +106,7 @@ def make_result(
     complete, total, warnings = (
         fused.complete,
         len(fused.numbers),
-        [*encoded.query.warnings, *fused.warnings],
+        [*encoded.plan.warnings, *encoded.query.warnings, *fused.warnings],
     )
     if reordered is not None:
         complete = complete and reordered.complete
@@ -186,26 +187,39 @@ def _hits(
     """
     request = fused.encoded.plan.request
     positions = leg_positions(fused.legs, numbers)
-    passages = fused.view.passages(
-        np.array([best_passage(one) for one in positions], dtype=np.int64)
-    )
+    best = np.array([best_passage(one) for one in positions], dtype=np.int64)
+    passages = fused.view.passages(best)
+    contexts: Sequence[Passage | None] = [None] * len(best)
+    if request.neighbours:
+        contexts = fused.view.passages(best, request.neighbours)
     scaled: Scaled | None = None
     reasons: Iterable[HitExplanation | None] = repeat(None, len(positions))
     if request.explain:
         scaled = scaled_scores(fused.legs, request.fusion)
         reasons = explain_hits(cast(ExplainingView, fused.view), queries, positions)
     hits = []
-    for number, score, own, passage, rerank, reason in zip(
-        numbers.tolist(), scores.tolist(), positions, passages, reranked, reasons, strict=True
+    for number, score, own, passage, context, rerank, reason in zip(
+        numbers.tolist(),
+        scores.tolist(),
+        positions,
+        passages,
+        contexts,
+        reranked,
+        reasons,
+        strict=True,
     ):
         fused.encoded.trace.guard.check()  # Explanations of a thousand hits take seconds.
         document = fused.documents[number]
+        headings, page_number = _place(document, passage)
         hits.append(
             Hit(
                 id=document.id,
                 score=score,
                 legs=leg_scores(own, scaled),
                 passage=passage,
+                context=context,
+                headings=headings,
+                page=page_number,
                 document=_included(document, request),
                 explain=None if reason is None else reason.contributions,
                 terms=None if reason is None else reason.terms,
@@ -213,6 +227,14 @@ def _hits(
             )
         )
     return hits
+
+
+def _place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
+    """Return the headings above a passage and its page."""
+    if passage is None or not document.text:
+        return (), None
+    found = outline(document.text[: passage.end], markup(document.metadata))
+    return found.path(passage.start), page(document.text, passage.start)
 
 
 def _included(document: Document, request: SearchRequest) -> Document | None:

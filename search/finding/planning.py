@@ -22,7 +22,7 @@ from ...core.filters import Condition, parse_filter
 from ...core.near import did_you_mean
 from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Needs, Reranker
-from ..encoding.queries import EncodedQuery, QueryEncoder
+from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
 from ..request import LegRequest, RerankRequest, SearchRequest
 from ..rerankers import FIELD, RerankerRegistry
 
@@ -53,6 +53,7 @@ class Plan:
     where:  the parsed filter; None if the request has no filter.
     rerank: the reranking step; None if the request has no `rerank`.
     extra:  names of legs that do not run, but whose stored scores the reranker reads.
+    warnings: a message for each leg that does not run, because it encodes no text.
     """
 
     request: SearchRequest
@@ -60,6 +61,7 @@ class Plan:
     where: Condition | None
     rerank: Reranking | None
     extra: Sequence[str]
+    warnings: Sequence[str] = ()
 
     @property
     def encoded_legs(self) -> list[str]:
@@ -90,15 +92,15 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     config = store.config
     if request.explain:
         require(store, "explain")
-    legs = _legs(config, request)
+    legs, warnings = _legs(config, request)
     where = parse_filter(request.filter)
     if request.rerank is None:
-        return Plan(request, legs, where, None, ())
+        return Plan(request, legs, where, None, (), warnings)
     rerank = _reranking(config, request.rerank, rerankers)
     if rerank.needs.vectors:
         require(store, "vectors", FIELD)
     running = {leg.name for leg in legs}
-    return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running))
+    return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running), warnings)
 
 
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
@@ -167,12 +169,22 @@ def vector_search(request: SearchRequest, leg: LegRequest) -> VectorSearch | Non
     return search if search is not None and search.model_fields_set else None
 
 
-def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
-    legs = list(request.legs)
+def _legs(config: CollectionConfig, request: SearchRequest) -> tuple[list[LegRequest], list[str]]:
+    """Return the legs that run, and a warning for each that does not run without a vector."""
+    legs, warnings = list(request.legs), []
     if not legs:
         names = list(request.vectors)
         if request.query is not None:
             names = [name for name, leg in config.legs.items() if leg.role == "search"]
+            mute = [
+                name
+                for name in names
+                if name not in request.vectors and not config.legs[name].encoder.encodes_text
+            ]
+            if len(mute) == len(names):
+                raise InvalidInputError(no_text(mute[0]), field=f"vectors.{mute[0]}")
+            names = [name for name in names if name not in mute]
+            warnings = [f"leg {name} did not run: {no_text(name)}" for name in mute]
         for name in names:
             if name not in config.legs:
                 raise InvalidInputError(_no_leg(config, name), field=f"vectors.{name}")
@@ -208,7 +220,7 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> list[LegRequest]:
             "requires a dense leg, and none is selected; remove it or add a dense leg to `legs`",
             field="search",
         )
-    return legs
+    return legs, warnings
 
 
 def _no_leg(config: CollectionConfig, name: str) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...core import (
     ConfigError,
@@ -27,14 +28,14 @@ from ...index import (
     Consumed,
     LocalStore,
     append_shard,
+    check_free,
     consumed,
     finish,
     resume,
 )
 from ...index.arrays.files import exclusive
 from ...index.models import absolute
-from ...index.store.database.folders import check_free
-from ...sources import CheckedDocuments, checked_documents
+from ...sources import CheckedDocuments, checked_documents, with_vectors
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
@@ -79,6 +80,7 @@ def build(
     documents: Iterable[Document | Mapping[str, object]],
     config: CollectionConfig | None = None,
     *,
+    vectors: Mapping[str, Any] | None = None,
     memory_budget: int | None = None,
     total: int | None = None,
     progress: Progress | None = None,
@@ -89,6 +91,7 @@ def build(
     To continue an interrupted build, call `build` again with the same arguments. An interruption
     loses at most about a minute of encoding.
 
+    vectors: leg -> the documents' vectors, row n for document n; see `Collection.add`.
     memory_budget: bytes that the whole process may use, loaded models included. None: the build
         may use 1 GiB in addition to the models.
     total: number of documents for the progress display, if known.
@@ -101,6 +104,8 @@ def build(
     path = Path(path)
     progress = progress or NoProgress()
     config = absolute(config or CollectionConfig(), encoders)
+    if vectors is not None:
+        documents = with_vectors(documents, vectors)
     legs = LegEncoders(config, encoders)
     if not os.path.isdir(path):  # Also if its parent is not readable.
         legs.fingerprints()  # A missing model must not leave a folder behind.

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from ...core import Document, InvalidInputError, Representation, Usage, add_usages
 from ...encoders import EncoderConfig, TokenReader, split_by_tokens, split_passages
 from ...encoders.passages.passages import MOST_PASSAGES
+from ...encoders.passages.preface import preface
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import checked_documents
+from ...sources.structure import markup
+from ...sources.vectors import vectors_size
+from ..encoding.brought import BroughtVectors, is_several
 from ..encoding.leg_encoders import LegEncoders
+from .rows import merged
 
 BATCH_DOCUMENTS = 512
 BATCH_CHARACTERS = 4_000_000
@@ -55,6 +62,7 @@ def batches(
 
     max_documents: function that returns the maximum number of documents in the next batch.
     characters:    number of characters (text, title and metadata as JSON) that ends a batch.
+                   Vectors count as a character for each 16 bytes.
 
     Raises InvalidInputError for an invalid document; its `field` names the field of the document.
     """
@@ -64,6 +72,8 @@ def batches(
     for document in checked_documents(documents):
         batch.append(document)
         size += len(document.text) + len(document.title)
+        if document.vectors:
+            size += vectors_size(document.vectors) // 16
         if document.metadata:
             size += len(json.dumps(document.metadata, ensure_ascii=False))
         if len(batch) >= limit or size >= characters:
@@ -82,23 +92,73 @@ def encode(
 ) -> EncodedBatch:
     """Cut documents into passages and encode them for every leg.
 
+    A leg does not encode documents that bring their vectors for it.
+
     advance: function that is called with the progress of each encoder.
     """
+    brought = BroughtVectors(config, encoders)
+    for document in documents:
+        _check_legs(document, brought)
     cut = cut_documents(documents, config, encoders)
-    texts = [text for item in cut for text in passage_texts(item)]
+    headings = config.passages.headings
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
     usage: Usage | None = None
     for key, names in encoders.groups().items():
-        report = None if advance is None else partial(advance, key, of=len(texts))
-        found = encoders[names[0]].encode(texts, role="document", advance=report)
-        usage = add_usages(usage, found.usage)
-        lost = 0 if found.truncated is None else int(found.truncated.sum())
+        # Legs that share an encoder may encode different documents; each text is encoded once.
+        own = {name: [name in item.document.vectors for item in cut] for name in names}
+        chosen = [i for i in range(len(cut)) if not all(own[name][i] for name in names)]
+        found = None
+        if chosen:
+            texts = [t for i in chosen for t in passage_texts(cut[i], headings=headings)]
+            report = None if advance is None else partial(advance, key, of=len(texts))
+            found = encoders[names[0]].encode(texts, role="document", advance=report)
+            usage = add_usages(usage, found.usage)
         for name in names:
-            legs[name] = found
-            if lost:
-                truncated[name] = lost
+            legs[name] = _leg_rows(name, cut, own[name], chosen, found, brought)
+            cut_off = legs[name].truncated
+            if cut_off is not None and cut_off.any():
+                truncated[name] = int(cut_off.sum())
     return EncodedBatch(cut, legs, truncated, usage)
+
+
+def _leg_rows(
+    leg: str,
+    cut: Sequence[EncodedDocument],
+    own: Sequence[bool],
+    chosen: Sequence[int],
+    encoded: Representation | None,
+    brought: BroughtVectors,
+) -> Representation:
+    """Return the rows of a leg for all passages, from the encoder and from the documents.
+
+    own:     for each document, True if it brings its vectors for the leg.
+    chosen:  positions of the documents whose passages are in `encoded`.
+    """
+    if encoded is not None and not any(own):
+        return encoded
+    given = brought.of_documents(
+        leg, [item for item, is_own in zip(cut, own, strict=True) if is_own]
+    )
+    if encoded is None or all(own):
+        return given
+    bounds = np.cumsum([0, *(cut[i].count for i in chosen)])
+    kept = [
+        np.arange(start, stop)
+        for i, start, stop in zip(chosen, bounds[:-1], bounds[1:], strict=True)
+        if not own[i]
+    ]
+    counts = [item.count for item in cut]
+    order = np.argsort(np.repeat([int(one) for one in own], counts), kind="stable")
+    return merged(encoded, np.concatenate(kept), given, np.argsort(order, kind="stable"))
+
+
+def _check_legs(document: Document, brought: BroughtVectors) -> None:
+    try:
+        brought.check_legs(document)
+    except InvalidInputError as error:
+        message = f"document {document.id!r}: {error.message}"
+        raise InvalidInputError(message, field=error.field) from None
 
 
 def cut_documents(
@@ -108,22 +168,26 @@ def cut_documents(
 
     Raises InvalidInputError for a document with too many passages; the error names the document.
     """
-    readers: list[TokenReader] = []
     by_tokens = config.passages.unit == "tokens"
-    if by_tokens:
-        for names in encoders.groups().values():
-            reader = getattr(encoders[names[0]], "reader", None)
-            if reader is not None:
-                readers.append(reader)
+    readers = token_readers(encoders) if by_tokens else []
     cut = []
+    brought = BroughtVectors(config, encoders)
     for document in documents:
+        if document.passages or brought.covers(document):
+            cut.append(EncodedDocument(document, document.passages))
+            continue
+        written = markup(document.metadata)
         try:
             if by_tokens:
                 passages = split_by_tokens(
-                    document.text, config.passages, readers, title=document.title
+                    document.text,
+                    config.passages,
+                    readers,
+                    title=document.title,
+                    written=written,
                 )
             else:
-                passages = split_passages(document.text, config.passages)
+                passages = split_passages(document.text, config.passages, written)
         except InvalidInputError as error:
             raise InvalidInputError(
                 f"document {document.id!r}: {error.message}", field=error.field
@@ -132,17 +196,33 @@ def cut_documents(
     return cut
 
 
-def check_passages(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
-    """Raise InvalidInputError if a document would be cut into too many passages.
+def token_readers(encoders: LegEncoders) -> list[TokenReader]:
+    """Return the token counter of each encoder that reads a limited number of tokens."""
+    found = (getattr(encoders[names[0]], "reader", None) for names in encoders.groups().values())
+    return [reader for reader in found if reader is not None]
 
-    A text with fewer characters than the maximum number of passages need not be cut for this.
+
+def check_document(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
+    """Raise InvalidInputError if a document cannot be written.
+
+    It may have vectors that its legs do not accept, or be cut into too many passages. A text with
+    fewer characters than the maximum number of passages need not be cut for this.
     """
-    if len(document.text) > MOST_PASSAGES:
-        cut_documents([document], config, encoders)
+    brought = BroughtVectors(config, encoders)
+    brought.check(document)
+    several = any(is_several(vector) for vector in document.vectors.values())
+    if len(document.text) > MOST_PASSAGES or several:
+        cut = cut_documents([document], config, encoders)
+        for leg in document.vectors:
+            brought.of_documents(leg, cut)
 
 
-def passage_texts(item: EncodedDocument) -> list[str]:
-    """Return the text that encoders read for each passage: the title, a space and the passage."""
-    document = item.document
-    pieces = [document.text[p.start : p.end] for p in item.passages] or [document.text]
-    return [f"{document.title} {piece}".strip() for piece in pieces]
+def passage_texts(item: EncodedDocument, *, headings: bool = False) -> list[str]:
+    """Return the text that encoders read for each passage: the title, a space and the passage.
+
+    headings: the headings above the passage follow the title; see `preface`.
+    """
+    text, title = item.document.text, item.document.title
+    above = preface(text, title, markup(item.document.metadata), headings=headings)
+    spans = [(p.start, p.end) for p in item.passages] or [(0, len(text))]
+    return [above.read(text, start, end) for start, end in spans]

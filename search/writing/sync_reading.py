@@ -210,7 +210,7 @@ class SyncReading:
 
         The files of an archive have the time of the archive, and would all be encoded again.
         """
-        stored = self._stored_document(document.id)
+        stored = None if document.brings else self._stored_document(document.id)
         if stored is None or "modified" not in stored.metadata:
             return document
         time = {"modified": stored.metadata["modified"]}

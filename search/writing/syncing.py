@@ -44,6 +44,7 @@ class SyncOptions:
     strict: bool = False
     max_removed: float = MAX_REMOVED
     reread: bool = False
+    exclude: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def run_sync(
     if manifest is not None and writer is not None:
         manifest.create()
     synced = Synced() if manifest is None else manifest.load()
-    listings = _listings(paths, synced)
+    listings = _listings(paths, options.exclude, synced)
     gone = _gone(listings, synced)
     lost = Counter({number: synced.documents.get(number, 0) for number in gone})
     _guard(lost, synced, listings, options)
@@ -166,10 +167,11 @@ def run_sync(
     )
 
 
-def _listings(paths: Iterable[Path], synced: Synced) -> list[Listing]:
+def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> list[Listing]:
     """List the sources, each once. Raises SourceError for one that never existed."""
     known = {source for source, _ in synced.files}
-    listings = list({one.source: one for one in map(list_source, paths)}.values())
+    found = (list_source(path, exclude) for path in paths)
+    listings = list({one.source: one for one in found}.values())
     for one in listings:
         if not one.found and one.source not in known:
             raise SourceError("no such file or folder; check the path", path=one.path)
@@ -252,7 +254,9 @@ def _compare(
 
     def compare(documents: Iterable[Document]) -> None:
         for batch in batches(CheckedDocuments(documents), max_documents=lambda: BATCH_DOCUMENTS):
-            same = {} if store is None else store.unchanged(batch)
+            same = (
+                {} if store is None else store.unchanged([one for one in batch if not one.brings])
+            )
             ids.update({one.id: one.id not in same for one in batch})
 
     compare(reading.documents(files))

@@ -51,7 +51,8 @@ class Writer:
         self._progress.start("add", None, "documents")
         for batch in batches(documents, max_documents=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())
-            known = self._store.unchanged(unique)
+            # Stored vectors cannot be compared, so a document that brings vectors is written.
+            known = self._store.unchanged([one for one in unique if not one.brings])
             if skipped := len(batch) - len(unique) + len(known):
                 self._progress.advance(skipped)
             if len(known) == len(unique):

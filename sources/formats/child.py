@@ -70,7 +70,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
     except UnreadableError as error:
         return {"reason": error.reason, "message": error.message}
     except MemoryError:
-        return {"reason": LIMIT, "message": MEMORY.format(limits.memory)}
+        return {"reason": LIMIT, "message": MEMORY.format(limits.memory), "exhausted": True}
     except RecursionError:
         return {"reason": LIMIT, "message": "is nested too deeply; simplify the file"}
     except Exception as error:  # noqa: BLE001  Libraries raise anything for damaged files.

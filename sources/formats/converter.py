@@ -118,7 +118,7 @@ class Converter:
             raise
         peak = reply.pop("peak")
         self.peak_bytes = max(self.peak_bytes, peak)
-        if peak > limits.memory // 2 or reply.get("reason") == LIMIT:
+        if peak > limits.memory // 2 or reply.pop("exhausted", False):
             self.close()  # The next file gets all of the memory.
         if "reason" in reply:
             raise UnreadableError(reply["reason"], reply["message"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from .converted import Converted
@@ -21,6 +23,10 @@ _WORD = re.compile(r"\w+")
 _NUMBERED = re.compile(r"^\s*(?:[A-Za-z]+\s+)?[\dIVXivx.]+[.:)]?\s+")
 _FILE_NAME = re.compile(r"\.(dvi|docx?|indd|odt|p65|pmd|ps|qxd|rtf|tex|xlsx?)$", re.IGNORECASE)
 """The end of a title that a program made of the name of its own file."""
+_SAME_LINE = 1.0
+"""Points between the baselines of one line, whose parts may have different fonts."""
+_LARGE = 1.35
+"""Distance of paragraphs, compared with the usual distance of lines on the page."""
 _MAX_BOOKMARKS = 20_000
 
 
@@ -80,15 +86,44 @@ def _page(document: Any, number: int) -> tuple[str, bool]:
         return "", False
     try:
         content = page.get_textpage()
-        text = content.get_text_bounded()
+        lines = _paragraphs(content, content.get_text_bounded().split("\r\n"))
         content.close()
-        text = clean(_HYPHEN.sub("", text.replace("\r\n", "\n"))).strip()
+        text = clean(_HYPHEN.sub("", "\n".join(lines))).strip()
         if text:
             return text, False
         images = page.get_objects(filter=[pypdfium2.raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
         return "", next(iter(images), None) is not None
     finally:
         page.close()
+
+
+def _paragraphs(content: Any, lines: list[str]) -> list[str]:
+    """Return the lines of a page, with an empty line where the distance of two lines is large.
+
+    content: the page of PDFium. Lines come back unchanged if their places are not known.
+    """
+    from pypdfium2.raw import FPDFText_GetCharIndexFromTextIndex
+
+    rows = content.get_text_range().split("\r\n")  # These have places, but only in UCS-2.
+    if len(rows) != len(lines):
+        return lines
+    heights: list[float | None] = []
+    start = 0
+    for row in rows:
+        index = FPDFText_GetCharIndexFromTextIndex(content, start) if row.strip() else -1
+        heights.append(content.get_charbox(index, loose=True)[1] if index >= 0 else None)
+        start += len(row.encode("utf-16-le")) // 2 + len("\r\n")
+    gaps = [
+        0.0 if above is None or below is None else above - below
+        for above, below in pairwise(heights)
+    ]
+    usual = median([gap for gap in gaps if gap > _SAME_LINE] or [0.0])
+    found = lines[:1]
+    for gap, line in zip(gaps, lines[1:], strict=True):
+        if usual and (gap > _LARGE * usual or gap < -usual):  # Up: the next column.
+            found.append("")
+        found.append(line)
+    return found
 
 
 def _bookmarks(document: Any) -> dict[int, list[tuple[int, str]]]:

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from twindex.core import Contribution, DeletedCount, Document, NotFoundError, TermWeight
+from twindex.core import (
+    Contribution,
+    DeletedCount,
+    Document,
+    NotFoundError,
+    Passage,
+    TermWeight,
+)
 from twindex.core import InvalidInputError as Invalid
 from twindex.core.filters import (
     STRING,
@@ -177,8 +184,15 @@ class ReferenceView:
             ordered = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
             yield [TermWeight(term, weight) for term, weight in ordered]
 
-    def passages(self, passages) -> list:
-        return [one.spans[position] for one, position in self._at(passages)]
+    def passages(self, passages, neighbours: int = 0) -> list:
+        found = []
+        for one, position in self._at(passages):
+            spans = one.spans[max(0, position - neighbours) : position + neighbours + 1]
+            whole = one.spans[position] is None
+            found.append(
+                None if whole else Passage(min(s.start for s in spans), max(s.end for s in spans))
+            )
+        return found
 
     def names(self, documents) -> dict[int, str]:
         return {number: self._stored[number].document.id for number in documents}

@@ -119,7 +119,14 @@ def _shaped(model: type[Config], name: str, value: Any) -> Any:
 def required(model: type[Config]) -> dict[str, Any]:
     """Return values for the required fields of a model."""
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
-    needed += {"SearchRequest": ["query"], "ProjectionConfig": ["share"]}.get(model.__name__, [])
+    either = {
+        "SearchRequest": ["query"],
+        "ProjectionConfig": ["share"],
+        "ExternalSparseEncoderConfig": ["dimensions"],
+    }
+    needed += either.get(model.__name__, [])
+    if model.__name__ == "PairEncoderConfig":
+        return {name: {"kind": "dense", "model": "fake"} for name in needed}
     return {name: _GUESSES.get(name, "fake") for name in needed}
 
 

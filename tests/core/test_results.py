@@ -63,7 +63,7 @@ def test_records_have_a_column_for_each_leg():
     first, second = as_records(RESULT.hits)
     assert first == {
         "rank": 1, "id": "kiwi", "score": 0.97, "title": "Kiwi <b>", "text": KIWI.text,
-        "passage": "The kiwi cannot fly.", "metadata": {"year": 1813},
+        "passage": "The kiwi cannot fly.", "headings": [], "page": None, "metadata": {"year": 1813},
         "dense_rank": 2, "dense_score": 0.61, "lexical_rank": 1, "lexical_score": 5.2,
     }  # fmt: skip
     assert (second["lexical_rank"], second["lexical_score"]) == (None, None)

@@ -31,10 +31,10 @@ from twindex.index import (
 from twindex.index.codecs.config import BaseProjection
 from twindex.rerank import RERANKERS, Budget, CalibrationConfig, RerankerConfig, StageConfig
 from twindex.search import request
-from twindex.search.encoding.queries import LARGEST_COMPONENT
 from twindex.search.parameters import PAGE
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
 from twindex.sources.lines import MAX_LINE
+from twindex.sources.vectors import LARGEST, LARGEST_OF_QUERY
 from twindex.train.options import CrossEncoderTraining, PassageScorerTraining
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "limits.md"
@@ -132,7 +132,8 @@ def fixed_phrases() -> dict[str, str]:
         "depth": f"nested {MAX_DEPTH} deep",
         "ids": f"{MAX_ID_BYTES} bytes of UTF-8",
         "metadata": f"{MAX_METADATA_DEPTH} levels deep, keys of {MAX_METADATA_KEY} characters",
-        "components": f"±{LARGEST_COMPONENT:g}",
+        "components": f"query vector | ±{LARGEST_OF_QUERY:g}",
+        "stored components": f"stored vector | ±{LARGEST:g}",
         "batch": f"{most[0]} searches",
         "rerank": f"{most[1]:,} documents",
         "window": f"{request.WINDOW:,} hits",

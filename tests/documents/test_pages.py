@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,12 +20,15 @@ from . import pages
 DOCS = Path(twindex.__file__).parent / "docs"
 RUN = sorted([*DOCS.glob("tutorials/*.md"), *DOCS.glob("how-to/*.md"), DOCS / "index.md"])
 SLOW = {
-    *("backup.md", "contribute.md", "evaluate.md", "search.md", "index.md", "memory.md"),
-    "sync.md",
+    *("backup.md", "contribute.md", "evaluate.md", "index.md", "memory.md", "migrate.md"),
+    *("search.md", "sync.md"),
 }
 """Pages that load models or run many commands."""
 MODELS = {"search.md", "index.md"}
 """Pages that need the default models."""
+PACKAGES = {"migrate.md": ("chromadb", "qdrant_client")}
+"""Page -> packages that it imports. They are large, so nothing else installs them. To run the page:
+pip install --target FOLDER chromadb qdrant-client, then set PYTHONPATH=FOLDER."""
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,8 @@ def test_page_runs(page, tmp_path):
             find_weights("splade-tiny")
         except ModelError as error:
             pytest.skip(f"needs the default models: {error}")
+    if missing := [one for one in PACKAGES.get(page.name, ()) if find_spec(one) is None]:
+        pytest.skip(f"needs {' and '.join(missing)}; see PACKAGES")
     pages.run(page, tmp_path)
 
 

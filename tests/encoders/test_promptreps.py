@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from twindex.core import ConfigError, ModelError
 from twindex.encoders import PromptRepsEncoder, PromptRepsEncoderConfig, load_encoder
 from twindex.encoders.lexical.encoder import stopwords
+from twindex.encoders.lexical.words import words
 from twindex.encoders.promptreps import encoder as promptreps
 from twindex.encoders.promptreps.config import MULTI_VARIANTS, Variant
-from twindex.encoders.words import words
 from twindex.llm import WHEELS, find_weights, weights_digest
 from twindex.llm.loading import load_model
 

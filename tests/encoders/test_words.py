@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from twindex.encoders.words import CLOSERS, LAST_PERIOD, words
+from twindex.encoders.lexical.words import CLOSERS, LAST_PERIOD, words
 
 SENTENCE_END = re.compile(rf"({LAST_PERIOD}[{CLOSERS}]*)\s+")
 

@@ -265,5 +265,5 @@ def test_slow_patterns_are_noticed(source: str, method: str) -> None:
 
 def test_known_patterns_are_found() -> None:
     places = {use.place for use in USES}
-    assert {"sources/markdown.py:_FENCE", "encoders/lexical/encoder.py:_words"} <= places
+    assert {"sources/structure.py:_SCANNED", "encoders/lexical/encoder.py:_words"} <= places
     assert len(places) > 35

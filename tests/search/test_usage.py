@@ -146,7 +146,9 @@ def test_usage_before_an_error_is_counted(collection):
     wrong = {"query": "new", "vectors": {"dense": [0.0] * 3}}
     with pytest.raises(InvalidInputError, match="dimensions"):
         collection.search(SearchRequest(legs=[{"name": "sparse"}, {"name": "dense"}], **wrong))
-    assert collection.usage.calls == before + 2  # The query and a text, for the dimensions.
+    assert (
+        collection.usage.calls == before + 1
+    )  # The text that tells the dimensions is not counted.
 
     class Closing(NoProgress):
         """Closes the collection once the documents are encoded."""
@@ -158,7 +160,7 @@ def test_usage_before_an_error_is_counted(collection):
         collection.add(
             [replace(bird, text=f"{bird.text} New.") for bird in BIRDS], progress=Closing()
         )
-    assert collection.usage.calls == before + 2 + len(BIRDS)
+    assert collection.usage.calls == before + 1 + len(BIRDS)
 
 
 def test_a_wrong_filter_costs_no_call(collection, spy):

@@ -16,7 +16,7 @@ from pyarrow import feather, ipc, parquet
 
 from twindex.core import Document, MissingExtraError, SourceError
 from twindex.sources import FieldNames, count_documents, holds_records, read_documents
-from twindex.sources.arrow import ROWS
+from twindex.sources.records.arrow import ROWS
 
 
 def stream(table: Any, path: Path) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from twindex.core import SourceError
-from twindex.sources import FieldNames, json_array, lines, read_documents, survey
+from twindex.sources import FieldNames, count_documents, lines, read_documents, survey
 from twindex.sources.folder import walk
+from twindex.sources.records import json_array
 
 
 @pytest.mark.timeout(20)
@@ -95,6 +96,27 @@ def test_survey_counts_by_kind_and_reason(tmp_path: Path) -> None:
     assert len(found.examples) == 3
     read = {document.id for document in read_documents(tmp_path)}
     assert read == {"a.md", "b/c.MD", "b/d.txt"}
+
+
+def test_excluded_files_and_folders_are_skipped(tmp_path: Path) -> None:
+    for name in (
+        "a.md",
+        "node_modules/b.js",
+        "x/node_modules/c.js",
+        "d.min.js",
+        "x/e.md",
+        "x/f.md",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("text")
+    exclude = ("node_modules", "*.min.js", "x/e.*")
+    found = survey([tmp_path], exclude=exclude)
+    assert found.read == {".md": 2}
+    assert found.left_out == {"excluded": {"folder": 2, ".js": 1, ".md": 1}}
+    assert found.lost == 0
+    read = [document.id for document in read_documents(tmp_path, exclude=exclude)]
+    assert read == ["a.md", "x/f.md"]
+    assert count_documents([tmp_path], exclude) == 2
 
 
 # Named fields
@@ -323,7 +345,7 @@ def test_abandoned_walk_leaves_no_folder_open(tmp_path: Path) -> None:
 
 
 def test_large_row_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("twindex.sources.table.MAX_ROW", 1_000)
+    monkeypatch.setattr("twindex.sources.records.table.MAX_ROW", 1_000)
     path = tmp_path / "c.csv"
     fits = ",".join(['"\n"'] * 200)  # 800 bytes and more
     row = ",".join(['"\n"'] * 400)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
 from ....core import ConfigError, parse_toml
 from ....encoders import ENCODERS, LateEncoderConfig, TildeEncoderConfig
 from ....index import CollectionConfig, DenseLeg, LegConfig, SparseLeg
+from ....sources import read_vectors
 from .flags import ENCODER, Flag, add_flags, field_of, flags, given_flags
 
 LEGS = ("dense", "sparse", "lexical", "late", "tilde")
@@ -71,6 +73,12 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
         "pass of a language model; --dense none or --sparse none drops a leg. NAME: name or folder "
         "of a model",
     )
+    group.add_argument(
+        "--query-encoder",
+        metavar="KIND[:NAME]",
+        help="encode queries with this encoder, and documents with that of --encoder, --dense or "
+        "--sparse, in each leg that it supports. The vectors of both must be comparable",
+    )
     add_flags(group, flags(), defaults=True)
 
 
@@ -97,13 +105,53 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
             flag.set(target, given)
         if arguments.passages == "none" and flag.name.startswith("--passage-"):
             raise ConfigError("cannot be combined with --passages none", field=flag.name)
+    _infer_dimensions(legs, arguments)
+    _choose_query_encoder(legs, arguments)
     return CollectionConfig.parse(value)
 
 
 def is_configured(arguments: argparse.Namespace) -> bool:
     """Return True if the command line sets any field of the collection's configuration."""
-    values = [getattr(arguments, name) for name in ("config", "encoder", *LEGS)]
+    values = [getattr(arguments, name) for name in ("config", "encoder", "query_encoder", *LEGS)]
     return any(value is not None for value in values) or bool(given_flags(flags(), arguments))
+
+
+def _infer_dimensions(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Set the dimensions of external dense vectors from the file of `--vectors`."""
+    for name, file in getattr(arguments, "vectors", ()):
+        encoder = legs.get(name, {}).get(ENCODER, {})
+        if encoder.get("kind") == "external" and encoder.get("dimensions") is None:
+            first = next(read_vectors(file), None)
+            if isinstance(first, Sized):
+                encoder["dimensions"] = len(first)
+
+
+def _choose_query_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Apply `--query-encoder` to `legs`: make a pair of each leg's encoder and this one."""
+    if arguments.query_encoder is None:
+        return
+    kind, model = _kind_of("--query-encoder", arguments.query_encoder)
+    found = [name for name in _supported_legs()[kind] if name in legs]
+    if not found:
+        able = " or ".join(_supported_legs()[kind])
+        raise ConfigError(f"requires a {able} leg", field="--query-encoder")
+    for name in found:
+        queries = {"kind": kind, **({} if model is None else {"model": model})}
+        legs[name][ENCODER] = {
+            "kind": "pair",
+            "documents": legs[name][ENCODER],
+            "queries": queries,
+        }
+
+
+def _kind_of(flag: str, text: str) -> tuple[str, str | None]:
+    """Parse KIND or KIND:NAME, the value of a flag. The name is None if it is absent."""
+    kind, colon, model = text.partition(":")
+    fitting = _supported_legs()
+    if kind not in fitting or bool(colon) != bool(model):
+        able = ", ".join(fitting)
+        raise ConfigError(f"{text!r} is not KIND or KIND:NAME; kinds: {able}", field=flag)
+    return kind, model or None
 
 
 def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
@@ -123,12 +171,8 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
     """Apply `--encoder` to `legs`. Legs with equal encoder configurations share one pass."""
     if arguments.encoder is None:
         return
-    kind, colon, model = arguments.encoder.partition(":")
+    kind, model = _kind_of("--encoder", arguments.encoder)
     fitting = _supported_legs()
-    if kind not in fitting or bool(colon) != bool(model):
-        able = ", ".join(fitting)
-        message = f"{arguments.encoder!r} is not KIND or KIND:NAME; kinds: {able}"
-        raise ConfigError(message, field="--encoder")
     given = {name: getattr(arguments, name) for name in fitting[kind]}
     for name, other in given.items():
         if other not in (None, "none"):
@@ -138,14 +182,18 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
         raise ConfigError(f"requires a {' or '.join(given)} leg", field="--encoder")
     for name in given:
         leg = legs.setdefault(name, _default_leg(name))
-        _set_encoder(leg, kind, model or None)
+        _set_encoder(leg, kind, model)
 
 
 def _supported_legs() -> dict[str, list[str]]:
-    """Return kind of encoder -> which of the legs "dense" and "sparse" it can encode."""
+    """Return kind of encoder -> which of the legs "dense" and "sparse" it can encode.
+
+    A pair has a flag of its own, --query-encoder.
+    """
     legs = {
         kind: [leg for leg in MODELS if leg in set(map(str, config.gives))]
         for kind, config in ENCODERS.classes().items()
+        if kind != "pair"
     }
     return {kind: own for kind, own in legs.items() if own}
 

@@ -128,7 +128,7 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
     shared: dict[tuple[str, str], dict[str, type[Config]]] = {}
     for kind, config in family.classes().items():
         for field in config.model_fields:
-            if field not in CHOSEN_OTHERWISE:
+            if field not in CHOSEN_OTHERWISE and not _is_nested(config, field):
                 name = option(f"{part}_{field}")
                 if part == ENCODER:
                     name = config.flags.get(field) or option(field)
@@ -138,6 +138,12 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
         looks = any(field in getattr(config, "search_fields", ()) for config in configs.values())
         flag = EffortFlag if looks else Flag
         yield _derived(name, (part, field), configs, legs, tuple(configs), flag)
+
+
+def _is_nested(config: type[Config], field: str) -> bool:
+    """Return True if a field contains a configuration, such as an encoder inside a pair."""
+    annotation = config.model_fields[field].annotation
+    return isinstance(annotation, type) and issubclass(annotation, Config)
 
 
 def _is_foreign(config: type[Config]) -> bool:

@@ -7,7 +7,7 @@ import itertools
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from ....sources import (
     read_documents,
     read_qrels,
     read_queries,
+    read_vectors,
     survey,
     walk,
+    with_vectors,
 )
 from ...figures import counted
 from ...serving.settings import option
@@ -58,6 +60,13 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="stop at the first invalid record or unreadable file, or if a folder contains files "
         "other than documents and hidden files (default: skip and report)",
+    )
+    group.add_argument(
+        "--exclude",
+        type=_names,
+        default=(),
+        metavar="PATTERN,...",
+        help="files and folders to skip in folders, by name or by path, e.g. node_modules,*.min.js",
     )
     group.add_argument(
         "--skipped",
@@ -100,6 +109,47 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_vectors(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name vectors of the documents."""
+    group = parser.add_argument_group("vectors that you bring")
+    group.add_argument(
+        "--vectors",
+        action="append",
+        default=[],
+        type=parse_vectors,
+        metavar="LEG=FILE",
+        help="vectors of the documents for a leg, row n for document n: .npy, .jsonl, or .parquet "
+        "with a column of lists (FILE.parquet:COLUMN); may be repeated. Implies --strict",
+    )
+    group.add_argument(
+        "--vector-fields",
+        type=parse_vector_fields,
+        metavar="LEG=NAME,...",
+        help="fields or columns of the documents with their vectors for legs",
+    )
+
+
+def parse_vectors(text: str) -> tuple[str, str]:
+    """Parse `dense=embeddings.npy` into ("dense", "embeddings.npy")."""
+    leg, _, file = text.partition("=")
+    if not leg or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LEG=FILE, as in dense=embeddings.npy")
+    return leg, file
+
+
+def parse_vector_fields(text: str) -> tuple[tuple[str, str], ...]:
+    """Parse `dense=embedding,sparse=weights` into (("dense", "embedding"), ...)."""
+    found = []
+    for item in text.split(","):
+        leg, _, field = item.strip().partition("=")
+        if not leg or not field:
+            raise argparse.ArgumentTypeError(
+                f"{item.strip()!r} is not LEG=NAME, as in dense=embedding"
+            )
+        found.append((leg, field))
+    return tuple(found)
+
+
 def add_judged(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queries",
@@ -136,12 +186,20 @@ class Inputs:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.paths: list[Path] = arguments.documents
         self.fields = field_names(arguments)
-        self.strict: bool = arguments.strict
+        given_vectors = getattr(arguments, "vectors", [])
+        self._vectors: dict[str, str] = dict(given_vectors)
+        if len(self._vectors) < len(given_vectors):
+            raise InvalidInputError("names a leg twice", field="--vectors")
+        # A skipped record would shift the rows of all later documents.
+        self.strict: bool = arguments.strict or bool(self._vectors)
+        self._exclude: tuple[str, ...] = arguments.exclude
         self.skipped = 0
         self.reasons: Counter[str] = Counter()
         self._shown: list[SourceError] = []
-        self._list = SkippedList(arguments.skipped, self.paths) if arguments.skipped else None
-        self.survey = survey(self.paths)
+        self._list: SkippedList | None = None
+        if arguments.skipped:
+            self._list = SkippedList(arguments.skipped, self.paths, self._exclude)
+        self.survey = survey(self.paths, exclude=self._exclude)
         # Opening the files raises an error here for those that cannot be read.
         self._documents = read_documents(
             self.paths,
@@ -149,6 +207,7 @@ class Inputs:
             on_error=None if self.strict else self._skip,
             limits=arguments.file_limits,
             allow_download=arguments.allow_download,
+            exclude=self._exclude,
         )
 
         if self.strict and self.survey.lost:
@@ -172,7 +231,7 @@ class Inputs:
 
     def total(self) -> int | None:
         """Return the estimated number of documents, for a progress bar; None if unknown."""
-        return count_documents(self.paths)
+        return count_documents(self.paths, self._exclude)
 
     def documents(self) -> CheckedDocuments:
         """Return an iterator over the documents. Call it once.
@@ -184,15 +243,14 @@ class Inputs:
             self.report()
             named = ", ".join(map(str, self.paths[:3]))
             raise InvalidInputError(f"no valid document in {named}", field="--documents")
-        return CheckedDocuments(itertools.chain([first], self._documents))
+        documents = CheckedDocuments(itertools.chain([first], self._documents))
+        if not self._vectors:
+            return documents
+        rows = {leg: read_vectors(file) for leg, file in self._vectors.items()}
+        return with_vectors(documents, rows)
 
     def report(self) -> None:
-        """Print on standard error the files that were not read and the first skipped records.
-
-        Closes the file of `--skipped`.
-        """
-        if self._list is not None:
-            self._list.close()
+        """Print on standard error the files that were not read and the first skipped records."""
         self._note_left_out()
         print_problems(self._shown, self.reasons)
 
@@ -231,30 +289,30 @@ def left_out(found: Survey) -> str:
 class SkippedList:
     """A file of JSON lines that names everything that is not indexed, and why."""
 
-    def __init__(self, path: Path, sources: Sequence[Path]) -> None:
-        try:
-            self._file = path.open("w", encoding="utf-8")
-        except OSError as error:
-            message = f"cannot write {path}: {error.strerror}"
-            raise InvalidInputError(message, field="--skipped") from None
-        for folder in sources:
-            if folder.is_dir() and not holds_records(folder):
-                for found, reason in walk(folder):
-                    if reason is not None:
-                        self._write({"path": str(found), "reason": reason})
+    def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
+        self._path = path
+        folders = [one for one in sources if one.is_dir() and not holds_records(one)]
+        skipped = (
+            {"path": str(found), "reason": reason}
+            for folder in folders
+            for found, reason in walk(folder, exclude)
+            if reason is not None
+        )
+        self._write("w", skipped)
 
     def add(self, error: SourceError) -> None:
         place = {"line": error.line, "field": error.field}
         place = {name: value for name, value in place.items() if value is not None}
         what = {"reason": error.reason, "message": error.message}
-        self._write({"path": str(error.path), **place, **what})
+        self._write("a", [{"path": str(error.path), **place, **what}])
 
-    def close(self) -> None:
-        self._file.close()
-
-    def _write(self, line: Mapping[str, object]) -> None:
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+    def _write(self, mode: str, lines: Iterable[Mapping[str, object]]) -> None:
+        try:
+            with self._path.open(mode, encoding="utf-8") as file:
+                file.writelines(json.dumps(line) + "\n" for line in lines)
+        except OSError as error:
+            message = f"cannot write {self._path}: {error.strerror}"
+            raise InvalidInputError(message, field="--skipped") from None
 
 
 def _limits(text: str) -> Limits:
@@ -270,7 +328,9 @@ def field_names(arguments: argparse.Namespace) -> FieldNames:
     Raises InvalidInputError if no file has fields.
     """
     names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
+    vectors = getattr(arguments, "vector_fields", None)
     named = [option(name) for name in given(arguments, names)]
+    named += [] if vectors is None else ["--vector-fields"]
     if named and not any(holds_records(path) for path in arguments.documents):
         raise InvalidInputError("requires JSON lines or a table in --documents", field=named[0])
     defaults = FieldNames()
@@ -280,6 +340,7 @@ def field_names(arguments: argparse.Namespace) -> FieldNames:
         text=arguments.text_field or defaults.text,
         metadata=_names(arguments.metadata_fields) or defaults.metadata,
         numeric=_names(arguments.numeric_fields),
+        vectors=vectors or (),
     )
 
 

@@ -18,6 +18,8 @@ COMMANDS = {
     "search": "search a collection",
     "eval": "evaluate searches with judged queries",
     "compare": "compare runs on the same queries, with p-values",
+    "passages": "show how documents are cut into passages",
+    "export": "write the documents and vectors of a collection as plain files",
     "info": "show what is in a collection",
     "verify": "check every file of a collection and every row of its database",
     "merge": "merge all segments into one",

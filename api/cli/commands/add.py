@@ -19,7 +19,7 @@ from ..arguments.common import (
     progress_of,
     share_cores,
 )
-from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.inputs import Inputs, add_inputs, add_vectors
 from ..terminal import model_usage, print_json, print_skipped
 
 EXAMPLE = "twindex add my-index --documents new.jsonl"
@@ -28,6 +28,7 @@ EXAMPLE = "twindex add my-index --documents new.jsonl"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_inputs(parser)
+    add_vectors(parser)
     add_models(parser)
     add_output(parser)
 

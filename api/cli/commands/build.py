@@ -20,7 +20,7 @@ from ..arguments.common import (
     share_cores,
 )
 from ..arguments.configuration import add_configuration, configuration
-from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.inputs import Inputs, add_inputs, add_vectors
 from ..syncing import add_sync, check_sync, run_sync
 from ..terminal import model_usage, note, print_json, print_skipped
 
@@ -35,6 +35,7 @@ EXAMPLE = "twindex build my-index --documents corpus.jsonl.gz --language en --me
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     add_inputs(parser)
+    add_vectors(parser)
     add_configuration(parser)
     parser.add_argument(
         "--memory-budget",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
 
 from ..arguments.common import add_collection
 from ..terminal import print_json
@@ -20,5 +19,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection
 
     with Collection.open(arguments.collection, read_only=True) as collection:
-        print_json(asdict(collection.get(arguments.id)))
+        document = collection.get(arguments.id)
+    print_json(
+        {
+            "id": document.id,
+            "text": document.text,
+            "title": document.title,
+            "metadata": document.metadata,
+        }
+    )
     return 0

@@ -36,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--offset", type=int, default=0, metavar="N", help="number of top hits to skip"
     )
     parser.add_argument(
+        "--neighbours",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also show this many passages before and after the best passage of a hit",
+    )
+    parser.add_argument(
         "--explain",
         action="store_true",
         help="show how much each term adds to the score, the terms that models chose, and the "
@@ -55,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             "limit": arguments.limit,
             "offset": arguments.offset,
             "explain": arguments.explain,
+            "neighbours": arguments.neighbours,
             **selection_fields(arguments),
             "rerank": next(iter(rerank.requests.values()), None),
         }

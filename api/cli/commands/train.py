@@ -9,7 +9,7 @@ import argparse
 from types import ModuleType
 
 from ..parser import fill
-from . import train_cross_encoder, train_passage_scorer
+from ..training import cross_encoder, passage_scorer
 
 EXAMPLE = (
     "twindex train cross-encoder my-model --documents corpus.jsonl --queries queries.jsonl "
@@ -17,8 +17,8 @@ EXAMPLE = (
 )
 
 KINDS: dict[str, ModuleType] = {
-    "cross-encoder": train_cross_encoder,
-    "passage-scorer": train_passage_scorer,
+    "cross-encoder": cross_encoder,
+    "passage-scorer": passage_scorer,
 }
 """Kind of reranker -> its module, with the same members as the module of a command."""
 

@@ -18,12 +18,19 @@ class DocumentBody(BaseModel):
     text:     text that is searched.
     id:       id of the document, which may also be sent as `_id`. Optional in a PUT.
     metadata: object with any fields, which filters can test.
+    vectors:  leg -> vector of the document, which its encoder then does not compute: a list of
+              numbers, {term: weight}, or {"indices": [...], "values": [...]}. A list of vectors has
+              one for each of the document's passages.
+    passages: [start, end] of each passage, character ranges of the text. The document is then not
+              cut.
     """
 
     id: str | int | None = Field(default=None, examples=["kiwi"])
     title: str | None = Field(default=None, examples=["Kiwi"])
     text: str = Field(examples=["The kiwi is a bird that cannot fly."])
     metadata: dict[str, Any] | None = Field(default=None, examples=[{"year": 2024}])
+    vectors: dict[str, Any] | None = Field(default=None, examples=[None])
+    passages: list[list[int]] | None = Field(default=None, examples=[None])
 
 
 class StoredDocument(Shape):

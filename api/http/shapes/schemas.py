@@ -158,7 +158,7 @@ class LegPlace(Shape):
 
 
 class PassagePlace(Shape):
-    """The best passage of a hit, as offsets in the document's text.
+    """A passage of a hit, as offsets in the document's text.
 
     Offsets count Unicode code points from 0, as Python does. JavaScript and Java count UTF-16
     units, so a character such as an emoji counts twice there.
@@ -215,6 +215,10 @@ class SearchHit(Shape):
     score:    fused score.
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
+    headings: titles of the headings above the passage, from the highest level down.
+    page:     number of the page on which the passage begins, from 1; null if the text has no form
+              feeds, which separate pages.
+    context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
     terms:    sparse leg -> terms with the largest weights in the best passage; only with
@@ -226,6 +230,9 @@ class SearchHit(Shape):
     score: float
     legs: dict[str, LegPlace]
     passage: PassagePlace | None
+    headings: list[str]
+    page: int | None
+    context: PassagePlace | None = None
     title: str | None = None
     text: str | None = None
     metadata: dict[str, Any] | None = None

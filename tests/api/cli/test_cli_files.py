@@ -54,6 +54,10 @@ def test_unreadable_files_are_counted_by_reason_and_listed(tmp_path: Path, run: 
     report = run("build", str(tmp_path / "b"), *argv, "--json").json
     assert report["reasons"] == {"empty": 11, "damaged": 1}
     assert report["documents"] == 1
+    strict = ["--strict", "--exclude", "*.txt,b.*,c.png"]
+    assert run("build", str(tmp_path / "c"), *argv, *strict).status == 0
+    done = run("build", str(tmp_path / "d"), *argv[:-1], str(tmp_path / "no" / "x"))
+    assert "--skipped: cannot write" in done.err
 
 
 def test_limits_of_files_are_options(tmp_path: Path, run: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,7 +169,7 @@ def test_an_unknown_kind_of_encoder_is_rejected(tmp_path: Path, wrong: str) -> N
     file = tmp_path / "c.toml"
     file.write_text(f'[legs.dense]\nkind = "dense"\nencoder = {wrong}\n')
     with pytest.raises(
-        SourceError, match='whose kind is "dense", "promptreps" or "late"'
+        SourceError, match='whose kind is "dense", "promptreps", "late", "external" or "pair"'
     ) as caught:
         configured("--config", str(file))
     assert caught.value.field == "legs.dense.encoder"
@@ -263,7 +264,12 @@ def test_serve_overrides_the_setting(tmp_path: Path, monkeypatch: Any) -> None:
         def run(self, sockets: Any) -> None: ...
 
     taken: list[Settings] = []
-    monkeypatch.setattr(server, "create_app", lambda root, settings, host: taken.append(settings))
+
+    def create_app(root: Path, settings: Settings, host: str) -> Any:
+        taken.append(settings)
+        return SimpleNamespace(state=SimpleNamespace(service=None))
+
+    monkeypatch.setattr(server, "create_app", create_app)
     monkeypatch.setattr(server, "_Server", NoServer)
     monkeypatch.setattr(server.logging, "basicConfig", lambda **_: None)
     monkeypatch.setenv("TWINDEX_DEVICE", "cuda")

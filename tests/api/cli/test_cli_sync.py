@@ -117,6 +117,7 @@ def test_an_empty_folder_is_refused(notes: Path, run: Any) -> None:
         (["--reread"], "--reread: requires --sync"),
         (["--max-removed", "1"], "--max-removed: requires --sync"),
         (["--watch", "--dry-run"], "--dry-run: cannot be combined with --watch"),
+        (["--sync", "--vectors", "dense=rows.npy"], "--vectors: cannot be combined with --sync"),
         (["--sync", "--memory-budget", "2GB"], "--memory-budget: cannot be combined with --sync"),
         (["--sync", "--id-field", "key"], "--id-field: requires JSON lines or a table"),
     ],

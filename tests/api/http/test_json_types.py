@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from twindex.sources.exact_json import parse_json
+from twindex.sources.records.exact_json import parse_json
 
 BIRDS = "/v1/collections/birds"
 JSON = {"content-type": "application/json"}

@@ -62,7 +62,7 @@ def test_legs_fusion_filter_include_and_explain(client):
 
 def test_hits_without_included_parts(client):
     (hit, *_) = client.post(SEARCH, json={"query": "fly", "include": []}).json()["hits"]
-    assert set(hit) == {"id", "score", "legs", "passage"}
+    assert set(hit) == {"id", "score", "legs", "passage", "headings", "page"}
 
 
 def test_passages_are_offsets_in_the_text(client):

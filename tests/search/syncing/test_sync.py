@@ -119,6 +119,13 @@ def test_files_of_records_and_several_sources(collection, tmp_path, notes):
     assert collection.count({"bird": "yes"}) == 1
 
 
+def test_excluded_files_have_no_document(collection, notes):
+    syncer(collection, notes).run()
+    report = syncer(collection, notes, exclude=["sub"]).run()
+    assert (len(report.removed), report.deleted) == (2, 2)
+    assert set(texts(collection)) == {"a.md", "b.txt"}
+
+
 # -- files that cannot be read ---------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from .folders import (
     syncer,
     texts,
     write,
+    write_lines,
 )
 
 # -- other writes --------------------------------------------------------------------------
@@ -92,6 +93,30 @@ def test_a_sync_that_is_interrupted_inside_a_file_reads_it_again(collection, tmp
     path.write_text(before)
     assert syncer(collection, path).run().documents > 0
     assert texts(collection) == expected(path)
+
+
+def test_vectors_of_records_are_written_and_deleted(tmp_path):
+    config = twindex.CollectionConfig.parse(
+        {
+            "legs": {
+                "dense": {
+                    "kind": "dense",
+                    "encoder": {"kind": "external", "model": "mine", "dimensions": 2},
+                },
+            }
+        }
+    )
+    lines = [{"id": id_, "text": id_, "vectors": {"dense": [n, 1.0]}} for n, id_ in enumerate("ab")]
+    path = write_lines(tmp_path / "lines.jsonl", lines)
+    assert twindex.sync(tmp_path / "c", path, config).documents == 2
+    assert twindex.sync(tmp_path / "c", path).documents == 0
+    write_lines(path, lines[1:])
+    predicted = twindex.sync(tmp_path / "c", path, dry_run=True)
+    report = twindex.sync(tmp_path / "c", path)
+    assert changes(predicted) == changes(report)
+    assert (report.documents, report.deleted) == (1, 1)
+    write_lines(path, [{**lines[1], "vectors": {"dense": [1.0]}}])
+    assert twindex.sync(tmp_path / "c", path).reasons == {"invalid": 1}
 
 
 # -- ids of several files ------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ from twindex.core import InvalidInputError, SourceError
 from twindex.sources import Format, read_documents, register_format
 from twindex.sources.formats.kinds import format_of, kind_of
 from twindex.sources.formats.pdf import pdf_date
-from twindex.sources.formats.word import _W
+from twindex.sources.formats.word import _FALLBACK, _W
 
 from . import samples
 
@@ -79,6 +81,38 @@ def test_word_reads_tracked_changes_content_controls_and_pages(
     assert found.metadata["pages"] == 2
 
 
+def test_word_reads_footnotes_and_text_boxes_once(tmp_path: Path, read: Callable) -> None:
+    ns = f'xmlns:w="{_W[1:-1]}" xmlns:mc="{_FALLBACK[1:].partition("}")[0]}"'
+    box = "<w:r><w:txbxContent><w:p><w:r><w:t>boxed</w:t></w:r></w:p></w:txbxContent></w:r>"
+    with zipfile.ZipFile(io.BytesIO(samples.word())) as archive:
+        names = [name for name in archive.namelist() if not name.endswith(".jpeg")]
+        parts = {name: archive.read(name).decode() for name in names}
+    parts["word/footnotes.xml"] = (
+        f'<w:footnotes {ns}><w:footnote w:type="separator"><w:p><w:r><w:t>-</w:t></w:r></w:p>'
+        "</w:footnote><w:footnote><w:p><w:r><w:t>a note</w:t></w:r></w:p></w:footnote>"
+        "</w:footnotes>"
+    )
+    kind = "officeDocument/2006/relationships/footnotes"
+    parts["word/_rels/document.xml.rels"] = parts["word/_rels/document.xml.rels"].replace(
+        "</Relationships>",
+        f'<Relationship Id="rIdN" Type="http://schemas.openxmlformats.org/{kind}" '
+        'Target="footnotes.xml"/></Relationships>',
+    )
+    parts["[Content_Types].xml"] = parts["[Content_Types].xml"].replace(
+        "</Types>",
+        '<Override PartName="/word/footnotes.xml" ContentType="application/vnd.openxmlformats-'
+        'officedocument.wordprocessingml.footnotes+xml"/></Types>',
+    )
+    choice = f"<mc:Choice Requires='wps'>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback>"
+    parts["word/document.xml"] = f"""<w:document {ns}><w:body><w:p><w:r><w:t>body</w:t></w:r><w:r>
+        <mc:AlternateContent>{choice}</mc:AlternateContent></w:r></w:p></w:body></w:document>"""
+    picture = {"docProps/thumbnail.jpeg": b"JPEG"}
+    samples.write(tmp_path, {"a.docx": samples.zipped({**parts, **picture})})
+    found, errors = read()
+    assert not errors
+    assert found["a.docx"].text == "body\n\nboxed\n\na note\n"
+
+
 def test_slides_are_pages_with_tables_and_notes(tmp_path: Path, read: Callable) -> None:
     samples.write(tmp_path, {"a.pptx": samples.slides()})
     document = read()[0]["a.pptx"]
@@ -118,6 +152,11 @@ def test_pdf_has_pages_and_headings_of_its_bookmarks(tmp_path: Path, read: Calla
     expected = {"pages": 3, "pages_without_text": 1, "author": "Ada"}
     expected["created"] = "2024-01-31T12:00:00Z"
     assert expected.items() <= document.metadata.items()
+
+
+def test_large_distances_of_lines_in_a_pdf_are_paragraphs(tmp_path: Path, read: Callable) -> None:
+    samples.write(tmp_path, {"a.pdf": samples.pdf(["one\ntwo\n\nthree\nfour", "five\nsix"])})
+    assert read()[0]["a.pdf"].text == "one\ntwo\n\nthree\nfour\n\ffive\nsix\n"
 
 
 @pytest.mark.parametrize(
@@ -189,8 +228,11 @@ def test_first_unreadable_file_raises_without_on_error(tmp_path: Path) -> None:
 
 def test_compressed_markdown_keeps_front_matter(tmp_path: Path, read: Callable) -> None:
     content = gzip.compress(b"---\ntitle: T\nn: 1\n---\nbody\n")
-    samples.write(tmp_path, {"a/b.md.gz": content, "README": "read me"})
-    found, _ = read()
+    files = {"a/b.md.gz": content, "README": "read me", "twice.md.gz.gz": gzip.compress(content)}
+    samples.write(tmp_path, files)
+    found, errors = read()
+    assert not errors
+    assert found["twice.md.gz.gz"].text == "body\n"
     document = found["a/b.md.gz"]
     assert (document.title, document.text, document.metadata["n"]) == ("T", "body\n", 1)
     assert document.metadata["type"] == "text/markdown"

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -213,7 +214,8 @@ def test_start_of_a_damaged_tar_file_is_read_and_the_rest_named(
         ("a.md", b"  \n", "empty"),
         ("a.html", b"<p> </p>", "empty"),
         ("a.xlsx", samples.zipped({"word/document.xml": "x"}), "damaged"),
-        ("a.zip", samples.zipped({}), None),
+        ("a.zip", samples.zipped({}), "empty"),
+        ("a.tar", samples.tarred({".hidden.md": b"x"}, "w"), "empty"),
         ("a.txt", samples.pdf([samples.WORDS]), None),
         ("a.docx", samples.pdf([samples.WORDS]), None),
         ("a.docx", b"<html><p>" + samples.WORDS.encode(), None),
@@ -227,7 +229,7 @@ def test_wrong_suffixes_and_bytes(
     samples.write(tmp_path, {name: content})
     found, errors = read()
     assert [error.reason for error in errors.values()] == ([reason] if reason else [])
-    if reason is None and name != "a.zip":
+    if reason is None:
         assert samples.WORDS in found[name].text
         assert found[name].metadata["type"] in ("application/pdf", "text/html")
 
@@ -299,3 +301,31 @@ def test_file_that_vanishes_or_has_an_odd_name_is_named(tmp_path: Path, reader: 
     assert not list(reader.read(odd, on_error=errors.append))
     assert errors[0].field == "id"
     assert [one.text for one in reader.read(odd, "name.html")] == ["text\n"]
+
+
+@pytest.mark.slow
+def test_random_damage_gives_a_document_or_a_reason(tmp_path: Path, read: Callable) -> None:
+    """Flipped, removed and repeated bytes never stop the reading of other files."""
+    random = Random(0)
+    files: dict[str, bytes] = {}
+    for name, data in samples.every().items():
+        for number in range(60):
+            content = bytearray(data)
+            for _ in range(random.choice((1, 3, 30))):
+                at = random.randrange(len(content))
+                match random.randrange(3):
+                    case 0:
+                        content[at] ^= 1 << random.randrange(8)
+                    case 1:
+                        del content[at : at + random.randrange(1, 20)]
+                    case 2:
+                        content[at:at] = content[at : at + 50] * random.randrange(1, 5)
+            files[f"{number}{name}"] = bytes(content)
+    samples.write(tmp_path, files)
+    with FileReader(Limits(seconds=20)) as files_reader:
+        found, errors = read(tmp_path, files_reader)
+    named = {name.partition("/")[0] for name in (*found, *errors)}
+    assert named == set(files)
+    known = {"damaged", "encrypted", "empty", "over a limit", "with a wrong suffix", "too large"}
+    known |= {"of another kind", "link", "images only", "replaced", "with records", "invalid"}
+    assert {error.reason for error in errors.values()} <= known

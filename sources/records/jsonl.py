@@ -9,12 +9,12 @@ from pathlib import Path
 
 import orjson
 
-from ..core import Document, InvalidInputError, SourceError
-from .errors import OnError, report
+from ...core import Document, InvalidInputError, SourceError
+from ..errors import OnError, report
+from ..fields import DEFAULT_FIELDS, FieldNames, offer
+from ..lines import plain_suffix, read_lines
 from .exact_json import parse_json
-from .fields import DEFAULT_FIELDS, FieldNames, offer
 from .json_array import is_array, read_array
-from .lines import plain_suffix, read_lines
 
 LOOKED_AT = 100
 """Number of records in which named fields must occur at least once."""

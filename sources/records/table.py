@@ -6,10 +6,10 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..core import Document, InvalidInputError, SourceError
-from .errors import OnError, report
-from .fields import DEFAULT_FIELDS, FieldNames, offer
-from .lines import MAX_LINE, plain_suffix, read_lines
+from ...core import Document, InvalidInputError, SourceError
+from ..errors import OnError, report
+from ..fields import DEFAULT_FIELDS, FieldNames, offer
+from ..lines import MAX_LINE, plain_suffix, read_lines
 
 MAX_ROW = MAX_LINE
 """Maximum size of a row in bytes. A row may have many lines, and an unclosed quote would otherwise

@@ -10,11 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from ..core import Document, InvalidInputError, MissingExtraError, SourceError
-from ..core.files import unreadable
-from .errors import OnError, report
-from .fields import DEFAULT_FIELDS, FieldNames
-from .formats.reasons import DAMAGED
+from ...core import Document, InvalidInputError, MissingExtraError, SourceError
+from ...core.files import unreadable
+from ..errors import OnError, report
+from ..fields import DEFAULT_FIELDS, FieldNames
+from ..formats.reasons import DAMAGED
 from .table import check_header
 
 ROWS = 1_000

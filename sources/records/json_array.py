@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from ..core import SourceError
-from .lines import MAX_LINE, reading
+from ...core import SourceError
+from ..lines import MAX_LINE, reading
 
 _PIECE = 1 << 16
 _TOKEN = 16

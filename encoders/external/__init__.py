@@ -1,0 +1,1 @@
+"""Encoders of legs whose vectors come from outside: they encode no text."""

@@ -1,0 +1,158 @@
+"""Writes a collection as plain files that other programs and `twindex build` read.
+
+    documents.jsonl    a document a line, in the order of the collection
+    LEG.npy            the vectors of a dense leg, float32 [passages, dimensions]
+    LEG.jsonl          the vectors of a sparse leg: {"indices": [...], "values": [...]} a line
+    collection.json    the configuration, and the fingerprints of the encoders
+
+Row n of a leg belongs to document n. If documents were cut, each line of documents.jsonl has the
+character ranges of its `passages`, and each document takes as many rows as it has passages.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import orjson
+
+from ..core import ConflictError, Document, NoProgress, Progress, StorageError
+from ..index import DenseLeg, Handles, LegConfig, SparseLeg, Store, VectorView, require
+from ..index.arrays.npy import NpyWriter
+
+DOCUMENTS, COLLECTION = "documents.jsonl", "collection.json"
+_BATCH = 1_000
+"""Number of documents that are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """The result of an export.
+
+    documents: number of exported documents.
+    passages:  number of passages: rows of each leg's file.
+    files:     leg -> file with its vectors.
+    left_out:  leg -> reason why its vectors are not exported.
+    warnings:  a message for each leg whose vectors are exported in a rounded form.
+    """
+
+    documents: int
+    passages: int
+    files: dict[str, str]
+    left_out: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def export(store: Store, output: Path, progress: Progress | None = None) -> ExportReport:
+    """Write the documents and vectors of a collection to the new folder `output`.
+
+    The files show the collection after one commit. No model is loaded. The folder appears when it
+    is complete. Raises ConflictError if it exists already and is not an empty folder.
+    """
+    require(store, "vectors")
+    progress = progress or NoProgress()
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise ConflictError(f"{output}: already exists; name a new folder")
+    partial = output.with_name(f"{output.name}.partial")
+    try:
+        if partial.exists():
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+        with store.view() as view:
+            report = _write(store, cast(VectorView, view), partial, progress)
+        os.replace(partial, output)
+    except OSError as error:
+        raise StorageError(f"{output}: cannot be written ({error.strerror or error})") from error
+    finally:
+        progress.close()
+    return report
+
+
+def _write(store: Store, view: VectorView, output: Path, progress: Progress) -> ExportReport:
+    owners, spans = view.owners(), view.spans()
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    numbers = owners[starts]
+    progress.start("export", len(numbers), "documents")
+    with (output / DOCUMENTS).open("wb") as file:
+        bounds = pairwise([*starts.tolist(), len(owners)])
+        for document, (first, stop) in zip(_documents(view, numbers), bounds, strict=True):
+            cut = spans[first:stop]
+            line: dict[str, Any] = {
+                "id": document.id,
+                "title": document.title,
+                "text": document.text,
+            }
+            line |= {"metadata": document.metadata} if document.metadata else {}
+            if cut[0, 0] >= 0:
+                line["passages"] = cut.tolist()
+            file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+            progress.advance(1)
+    files, left_out, warnings = {}, {}, []
+    for name, leg in view.config.legs.items():
+        reason = _reason(leg)
+        if reason is not None:
+            left_out[name] = reason
+            continue
+        if isinstance(leg, DenseLeg):
+            files[name] = f"{name}.npy"
+            _write_dense(view, name, numbers, output / files[name])
+            if view.is_rounded(name):
+                warnings.append(
+                    f"leg {name} stores its vectors rounded, so the exported ones are rounded too"
+                )
+        else:
+            files[name] = f"{name}.jsonl"
+            _write_sparse(view, name, output / files[name])
+    about = {
+        "documents": len(numbers),
+        "passages": len(owners),
+        "files": files,
+        "config": view.config.model_dump(mode="json"),
+        "fingerprints": store.fingerprints(),
+    }
+    (output / COLLECTION).write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
+    return ExportReport(len(numbers), len(owners), files, left_out, tuple(warnings))
+
+
+def _reason(leg: LegConfig) -> str | None:
+    """Return why the vectors of a leg are not exported; None if they are."""
+    if leg.multi:
+        return "it has several vectors for a text; its encoder computes them again"
+    if not isinstance(leg, DenseLeg | SparseLeg):
+        return "it has no vectors; it is computed from the texts"
+    return None
+
+
+def _documents(view: VectorView, numbers: Handles) -> Iterator[Document]:
+    rest = iter(numbers.tolist())
+    while batch := list(islice(rest, _BATCH)):
+        found = view.documents(batch)
+        yield from (found[number] for number in batch)
+
+
+def _write_dense(view: VectorView, leg: str, numbers: Handles, path: Path) -> None:
+    with ExitStack() as stack:
+        writer = None
+        for _, vectors in view.leg_vectors(leg, numbers):
+            if writer is None:
+                made = NpyWriter(path, np.float32, vectors.shape[1])
+                writer = stack.enter_context(made)
+            writer.append(vectors)
+    if writer is None:
+        np.save(path, np.empty((0, 0), np.float32))
+
+
+def _write_sparse(view: VectorView, leg: str, path: Path) -> None:
+    with path.open("wb") as file:
+        for _, matrix in view.leg_weights(leg):
+            for start, stop in pairwise(matrix.indptr.tolist()):
+                indices, values = matrix.indices[start:stop], matrix.data[start:stop]
+                line = {"indices": indices.tolist(), "values": values.tolist()}
+                file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

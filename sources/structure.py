@@ -1,0 +1,250 @@
+"""Finds the structure of a text: headings, pages, and lines that should stay whole.
+
+The structure is in the text itself. Headings, tables, lists and fenced code are those of Markdown
+(CommonMark). A form feed begins a new page. So documents from every source have the same structure,
+and nothing besides the text is stored.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+Markup = Literal["markdown", "plain", "python", "code"]
+"""How a text is written.
+
+markdown: headings, tables, lists, fenced code, pages. plain: paragraphs and pages. python: source
+code; definitions are headings. code: other source code; each line stays whole.
+"""
+
+_PLAIN = frozenset({"text/plain", "text/csv", "text/tab-separated-values"})
+_PYTHON = frozenset({"text/x-python", "text/x-python-script"})
+_CODE = frozenset(
+    {"application/json", "application/toml", "application/yaml", "application/xml", "text/css",
+     "application/javascript", "application/sql", "text/javascript", "text/xml"}
+)  # fmt: skip
+
+_SCANNED = re.compile(
+    r"""(?:^|(?<=\f))[ ]{0,3}(?:
+        (?P<fence>`{3,}(?=[^`\n]*$)|~{3,})
+        |(?P<marks>\#{1,6})(?:[ \t]+(?P<title>[^\n]*))?$
+        |(?P<line>=+|-+)[ \t]*$
+    )""",
+    re.MULTILINE | re.VERBOSE,
+)
+"""The lines of Markdown that begin or end fenced code, or may belong to a heading."""
+_NOT_A_PARAGRAPH = re.compile(r" {4}|\t| {0,3}([>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}[ \t])")
+"""The start of a line that an underline does not make a heading: code, quote, table or list."""
+_DEFINITION = re.compile(r"^( {0,8}|\t{0,2})((?:async[ ]+)?def|class)[ ]+(\w+)", re.MULTILINE)
+_ROW = re.compile(r"^[ ]{0,3}\|[^\n]*(?:\n[ ]{0,3}\|[^\n]*)*", re.MULTILINE)
+"""Adjacent rows of a table."""
+_ITEM = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+(?=\S)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a text.
+
+    start: offset of its line. end: offset of the end of its last line, without the line end.
+    level: 1 (highest) to 6.
+    above: index of the heading that this one is below; None: it is below none.
+    """
+
+    start: int
+    end: int
+    level: int
+    title: str
+    above: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The headings and pages of a text.
+
+    headings: in the order of the text.
+    pages:    offset of the first character of each page except the first.
+    """
+
+    headings: Sequence[Heading] = ()
+    pages: Sequence[int] = ()
+
+    def path(self, offset: int) -> tuple[str, ...]:
+        """Return the titles of the headings above a position, from the highest level down.
+
+        A heading that begins at `offset` is included. Headings without a title are left out.
+        """
+        return self._titles(self._latest(offset))
+
+    def above(self, offset: int) -> tuple[str, ...]:
+        """Return `path` without a heading that begins at `offset`."""
+        latest = self._latest(offset)
+        if latest is not None and self.headings[latest].start == offset:
+            latest = self.headings[latest].above
+        return self._titles(latest)
+
+    def _latest(self, offset: int) -> int | None:
+        """Return the index of the last heading that begins at or before a position."""
+        count = bisect_right(self.headings, offset, key=lambda heading: heading.start)
+        return count - 1 if count else None
+
+    def _titles(self, at: int | None) -> tuple[str, ...]:
+        titles = []
+        while at is not None:
+            titles.append(self.headings[at].title)
+            at = self.headings[at].above
+        return tuple(title for title in reversed(titles) if title)
+
+
+def markup(metadata: Mapping[str, Any]) -> Markup:
+    """Return how the text of a document is written, by the media type in its metadata.
+
+    metadata: the field `type` may hold a media type, such as "text/plain". Without one, and with a
+    value that is none, the text is read as Markdown.
+    """
+    given = metadata.get("type")
+    if not isinstance(given, str):
+        return "markdown"
+    kind = given.partition(";")[0].strip().lower()
+    if kind in _PYTHON:
+        return "python"
+    if kind in _PLAIN:
+        return "plain"
+    return "code" if kind in _CODE or kind.startswith("text/x-") else "markdown"
+
+
+def outline(text: str, written: Markup = "markdown") -> Outline:
+    """Return the headings and pages of a text, in linear time."""
+    pages = tuple(match.end() for match in re.finditer("\f", text))
+    if written == "markdown":
+        return Outline(_nested(_headings(text)), pages)
+    if written == "python":
+        return Outline(_nested(_definitions(text)), pages)
+    return Outline((), pages)
+
+
+def page(text: str, offset: int) -> int | None:
+    """Return the number of the page at a position of a text, from 1. None: it has no pages."""
+    return 1 + text.count("\f", 0, offset) if "\f" in text else None
+
+
+def _nested(headings: Iterable[Heading]) -> tuple[Heading, ...]:
+    """Return the headings, each with the one that it is below."""
+    found: list[Heading] = []
+    open_: list[int] = []
+    for heading in headings:
+        while open_ and found[open_[-1]].level >= heading.level:
+            open_.pop()
+        found.append(replace(heading, above=open_[-1] if open_ else None))
+        open_.append(len(found) - 1)
+    return tuple(found)
+
+
+def whole_lines(text: str, written: Markup = "markdown") -> Iterator[tuple[int, int]]:
+    """Yield the ranges of a text whose lines should stay whole: code and the rows of tables.
+
+    Each range is (offset of its first line, offset of the end of its last line), ascending.
+    """
+    if written in ("python", "code"):
+        yield 0, len(text)
+    if written != "markdown":
+        return
+    fences = list(_fences(text))
+    rows = [match.span() for match in _ROW.finditer(text)]
+    covered = 0
+    for start, end in sorted([*fences, *rows]):
+        if start >= covered:
+            yield start, end
+            covered = end
+
+
+def items(text: str, written: Markup = "markdown") -> Iterator[int]:
+    """Yield the offset of the line of each item of a list, ascending. Code is not looked at."""
+    if written == "markdown":
+        for match in _ITEM.finditer(text):
+            yield match.start()
+
+
+def first_heading(text: str) -> str:
+    """Return the title of the first Markdown heading that has one; "" if there is none."""
+    return next((heading.title for heading in _headings(text) if heading.title), "")
+
+
+def _headings(text: str) -> Iterator[Heading]:
+    fence = ""
+    for match in _SCANNED.finditer(text):
+        if match["fence"]:
+            fence = _after_fence(fence, match["fence"], text, match.end())
+        elif fence:
+            continue
+        elif match["marks"]:
+            level, title = len(match["marks"]), _title(match["title"] or "")
+            yield Heading(match.start("marks"), match.end(), level, title)
+        elif (above := _underlined(text, match.start())) is not None:
+            level = 1 if match["line"][0] == "=" else 2
+            title = text[above : match.start()].strip()
+            yield Heading(text.find(title, above), match.end(), level, title)
+
+
+def _fences(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the range of each block of fenced code, with its fences."""
+    fence, start = "", 0
+    for match in _SCANNED.finditer(text):
+        if not match["fence"]:
+            continue
+        before, fence = fence, _after_fence(fence, match["fence"], text, match.end())
+        if fence and not before:
+            start = match.start()
+        elif before and not fence:
+            yield start, match.end()
+    if fence:
+        yield start, len(text)
+
+
+def _after_fence(fence: str, found: str, text: str, end: int) -> str:
+    """Return the open fence after a line of fence marks; "" if none is open.
+
+    fence: the open fence before this line. found: the marks of the line, which end at `end`.
+    """
+    if not fence:
+        return found
+    stop = text.find("\n", end)
+    rest = text[end : len(text) if stop < 0 else stop]
+    closes = found[0] == fence[0] and len(found) >= len(fence) and not rest.strip()
+    return "" if closes else fence
+
+
+def _title(title: str) -> str:
+    """Return the title on a heading line without the closing marks: `Title ##` is "Title"."""
+    title = title.strip()
+    bare = title.rstrip("#")
+    return bare.rstrip() if bare[-1:] in ("", " ", "\t") else title  # The # of "C#" is text.
+
+
+def _underlined(text: str, line: int) -> int | None:
+    """Return the offset of the line above the underline at `line`, if it is a heading.
+
+    It is one if it is a paragraph of a single line.
+    """
+    if line == 0 or text[line - 1] != "\n":
+        return None
+    above = text.rfind("\n", 0, line - 1) + 1
+    above = max(above, text.rfind("\f", above, line) + 1)
+    title = text[above : line - 1]
+    if not title.strip() or _NOT_A_PARAGRAPH.match(title):
+        return None
+    if above > 0 and text[above - 1] == "\n":
+        before = text.rfind("\n", 0, above - 1) + 1
+        if text[before : above - 1].strip():
+            return None
+    return above
+
+
+def _definitions(text: str) -> Iterator[Heading]:
+    """Yield the classes and functions of Python source code, as far as the second indentation."""
+    for match in _DEFINITION.finditer(text):
+        depth = len(match[1].expandtabs(4)) // 4
+        title = f"{match[2].split()[-1]} {match[3]}"
+        yield Heading(match.start(2), match.end(), depth + 1, title)

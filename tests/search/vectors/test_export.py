@@ -1,0 +1,134 @@
+"""An export has every document and vector, and an import of it exports the same bytes."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from twindex.core import ConflictError, InvalidInputError, StorageError
+from twindex.encoders import LateEncoderConfig, PassageConfig
+from twindex.index import CollectionConfig, DenseLeg, Int8Codec, LexicalLeg
+from twindex.search import Collection, build
+from twindex.sources import read_documents, read_vectors
+
+from .own_vectors import bring, corpus, dense, encoded, external, sparse
+
+WORDS = PassageConfig(unit="words", size=4, overlap=1, threshold=4)
+
+
+def brought(part):
+    return [bring(one) for one in part]
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def changed(path, config, change=list):
+    """A collection with two segments, a delta, and deleted and replaced documents."""
+    collection = Collection.create(path, config)
+    documents = corpus(120)
+    for part in (documents[:50], documents[40:80]):
+        collection.add(change(part))
+        collection.seal()
+    collection.add(change(documents[70:]))
+    collection.delete(["d3", "d55", "d119"])
+    return collection
+
+
+def test_export_has_the_vectors_of_every_document(tmp_path):
+    with changed(tmp_path / "c", external(), brought) as collection:
+        report = collection.export(tmp_path / "out")
+        stored = {one.id: one for one in collection.scan()}
+    assert (report.documents, report.passages) == (117, 117)
+    assert report.files == {"dense": "dense.npy", "sparse": "sparse.jsonl"}
+    assert set(report.left_out) == {"lexical"}
+    documents, weights = (
+        lines(tmp_path / "out/documents.jsonl"),
+        lines(tmp_path / "out/sparse.jsonl"),
+    )
+    vectors = np.load(tmp_path / "out" / "dense.npy")
+    assert {one["id"] for one in documents} == set(stored)
+    for document, row, weight in zip(documents, vectors, weights, strict=True):
+        own = stored[document["id"]]
+        assert (document["text"], document["metadata"]) == (own.text, own.metadata)
+        assert np.array_equal(row, dense(own.text))
+        assert weight == sparse(own.text)
+    about = json.loads((tmp_path / "out" / "collection.json").read_text())
+    assert CollectionConfig.parse(about["config"]) == external()
+
+
+@pytest.mark.parametrize("passages", [None, WORDS], ids=["whole", "cut"])
+@pytest.mark.parametrize("kind", ["external", "encoded"])
+def test_an_imported_export_has_the_same_bytes(tmp_path, kind, passages, monkeypatch):
+    monkeypatch.setattr("twindex.index.store.view._BLOCK_WEIGHTS", 100)
+    monkeypatch.setattr("twindex.index.inverted.sparse.BLOCK_POSTINGS", 60)
+    config = (external if kind == "external" else encoded)()
+    config = config.model_copy(update={"passages": passages or config.passages})
+    change = list if kind == "encoded" else brought
+    with changed(tmp_path / "c", config, change) as collection:
+        first = collection.export(tmp_path / "first")
+        wanted = collection.search("topic3", legs=["lexical"], limit=50).hits
+    assert (first.passages > first.documents) == (passages is not None)
+    files = {leg: read_vectors(tmp_path / "first" / name) for leg, name in first.files.items()}
+    documents = read_documents(tmp_path / "first" / "documents.jsonl")
+    build(tmp_path / "again", documents, config, vectors=files)
+    with Collection.open(tmp_path / "again") as again:
+        again.export(tmp_path / "second")
+        found = again.search("topic3", legs=["lexical"], limit=50).hits
+    assert [(h.id, h.score, h.passage) for h in found] == [
+        (h.id, h.score, h.passage) for h in wanted
+    ]
+    for path in sorted((tmp_path / "first").iterdir()):
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
+
+
+def test_rounded_vectors_cause_a_warning(tmp_path):
+    config = external(codec=Int8Codec(), originals="none")
+    with changed(tmp_path / "c", config, brought) as collection:
+        collection.merge()
+        report = collection.export(tmp_path / "out")
+    assert "leg dense stores its vectors rounded" in report.warnings[0]
+    assert np.load(tmp_path / "out" / "dense.npy").shape == (117, 64)
+
+
+def test_legs_with_several_vectors_are_left_out(tmp_path):
+    leg = DenseLeg(role="rerank", encoder=LateEncoderConfig(model="fake"))
+    config = CollectionConfig(legs={"late": leg, "lexical": LexicalLeg()})
+    with Collection.create(tmp_path / "c", config) as collection:
+        collection.add(corpus(3))
+        report = collection.export(tmp_path / "out")
+    assert set(report.left_out) == {"late", "lexical"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "collection.json",
+        "documents.jsonl",
+    ]
+
+
+def test_an_existing_folder_is_kept(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    with Collection.create(tmp_path / "c", external()) as collection:
+        for name in ("out", "file"):
+            with pytest.raises(ConflictError, match="name a new folder"):
+                collection.export(tmp_path / name)
+        with pytest.raises(StorageError, match="cannot be written"):
+            collection.export(tmp_path / "file" / "out")
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "empty.partial").mkdir()
+        (tmp_path / "empty.partial" / "rest").write_text("of an interrupted export")
+        assert collection.export(tmp_path / "empty").documents == 0
+    assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
+    assert not (tmp_path / "empty.partial").exists()
+    assert not (tmp_path / "empty" / "rest").exists()
+
+
+def test_an_import_with_too_few_rows_is_refused(tmp_path):
+    rows = np.ones((3, 64))
+    config = CollectionConfig(legs={"dense": external().legs["dense"]})
+    for count, words in ((2, "more rows"), (4, "has no row for document 'd3'")):
+        with pytest.raises(InvalidInputError, match=words):
+            build(tmp_path / str(count), corpus(count), config, vectors={"dense": rows})
