@@ -14,6 +14,7 @@ from twindex.search import build
 from .folders import (
     LEXICAL,
     WITH_VECTORS,
+    changes,
     expected,
     note,
     records,
