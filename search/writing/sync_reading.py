@@ -185,6 +185,7 @@ class SyncReading:
                 except InvalidInputError as error:
                     place = file.path if file.has_records else file.base / document.id
                     fail(SourceError(error.message, path=place, field=error.field))
+                    content.failed.add(document.id)
                     continue
                 if not self._claims.claim(document.id, number):
                     content.taken.append(document.id)

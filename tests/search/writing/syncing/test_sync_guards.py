@@ -117,7 +117,8 @@ def test_vectors_of_records_are_written_and_deleted(tmp_path):
     assert changes(predicted) == changes(report)
     assert (report.documents, report.deleted) == (1, 1)
     write_lines(path, [{**lines[1], "vectors": {"dense": [1.0]}}])
-    assert twindex.sync(tmp_path / "c", path).reasons == {"invalid": 1}
+    report = twindex.sync(tmp_path / "c", path)
+    assert (report.reasons, report.kept, report.deleted) == ({"invalid": 1}, 1, 0)
 
 
 # -- ids of several files ------------------------------------------------------------------
