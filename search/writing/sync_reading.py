@@ -75,6 +75,7 @@ class SyncReading:
         self._strict = strict
         self._next = max(synced.by_number, default=0) + 1
         self._numbers: dict[tuple[str, str], int] = {}
+        self._keys: dict[int, tuple[str, str]] = {}
         self._taken: dict[SourceFile, Sequence[str]] = {}
 
     # -- reading ---------------------------------------------------------------------------
@@ -233,10 +234,9 @@ class SyncReading:
         content.failed.add(part)
 
     def _conflict(self, id_: str, file: SourceFile) -> SourceError:
-        number = self._claims.owner_of(id_)
-        owner = next((key for key, one in self._numbers.items() if one == number), None)
-        known = self._synced.by_number.get(number or 0)
-        other = Path(*owner) if owner else known.path if known else "another file"
+        number = self._claims.owner_of(id_) or 0
+        known = self._synced.by_number.get(number)
+        other = known.path if known else Path(*self._keys.get(number, ("another file",)))
         message = f"{id_!r} is also the id of {other}, which keeps it; name a folder with both"
         return SourceError(message, path=file.path, field="id", reason="same id")
 
@@ -268,6 +268,7 @@ class SyncReading:
             return known.number
         if file.key not in self._numbers:
             self._numbers[file.key] = self._next
+            self._keys[self._next] = file.key
             self._next += 1
         return self._numbers[file.key]
 

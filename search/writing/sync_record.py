@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -58,7 +59,10 @@ class FileContent:
 
     def keeps(self, id_: str) -> bool:
         """Return True if a document that was not found now may be in a part that is unreadable."""
-        return any(not name or id_ == name or id_.startswith(f"{name}/") for name in self.failed)
+        if not self.failed:
+            return False
+        ends = [match.start() for match in re.finditer("/", id_)]
+        return not self.failed.isdisjoint(["", id_, *(id_[:end] for end in ends)])
 
     def row(self) -> SyncedFile:
         state = {
