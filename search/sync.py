@@ -153,6 +153,7 @@ class Syncer:
     def run(self, progress: Progress | None = None) -> SyncReport:
         """Sync once. See `sync`."""
         collection = self._collection
+        collection._require_writable()
 
         def writer(record: SyncRecord) -> Writer:
             return collection._writer(progress, record=record.record, skip=record.skip)

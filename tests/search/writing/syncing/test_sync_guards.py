@@ -9,7 +9,7 @@ import pytest
 import twindex
 from twindex.core import ConfigError, ConflictError, InvalidInputError, SourceError
 from twindex.index.arrays.files import exclusive
-from twindex.search import build
+from twindex.search import Collection, build
 
 from .folders import (
     LEXICAL,
@@ -251,6 +251,15 @@ def test_no_source_is_refused(tmp_path):
     with pytest.raises(InvalidInputError, match="at least one"):
         twindex.sync(tmp_path / "c", [], LEXICAL)
     assert not (tmp_path / "c").exists()
+
+
+def test_a_collection_opened_for_reading_is_not_synced(tmp_path, notes):
+    twindex.sync(tmp_path / "c", notes, LEXICAL)
+    with (
+        Collection.open(tmp_path / "c", read_only=True) as collection,
+        pytest.raises(ConflictError, match="read-only"),
+    ):
+        syncer(collection, notes).run()
 
 
 def test_two_syncs_at_once_are_refused(collection, notes):
