@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .core.results import SearchResult, WriteReport
     from .core.types import Document, Hit
     from .index import CollectionConfig
-    from .search import Collection, RerankerRegistry, SearchRequest, build
+    from .search import Collection, RerankerRegistry, SearchRequest, build, sync
 
 __version__ = "0.1.0"
 
@@ -78,6 +78,7 @@ __all__ = [
     "create",
     "open_or_create",
     "register",
+    "sync",
 ]
 
 _HOMES = {
@@ -104,7 +105,7 @@ _HOMES = {
     "core.results": ("SearchResult", "WriteReport"),
     "core.types": ("Document", "Hit"),
     "index": ("CollectionConfig",),
-    "search": ("Collection", "RerankerRegistry", "SearchRequest", "build"),
+    "search": ("Collection", "RerankerRegistry", "SearchRequest", "build", "sync"),
 }
 """The module that defines each public name."""
 

@@ -31,7 +31,7 @@ ORDER = (
     *("effectiveness", "lexical", "sparse", "encode", "promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
     *("cascade", "passage_cutting", "section_passages", "languages", "files", "own_vectors"),
-    *("rest", "client", "build", "checksums"),
+    *("rest", "client", "build", "sync", "checksums"),
 )
 """Benchmarks as they follow one another on the page."""
 COMPARED = ("lexical", "sparse", "encode", "promptreps_speed", "vectors", "spann", "effectiveness")

@@ -14,11 +14,9 @@ Unchanged files are not encoded again. Documents of deleted files are deleted.
 from __future__ import annotations
 
 from argparse import ArgumentParser, RawTextHelpFormatter
-from collections.abc import Iterator
 from pathlib import Path
 
 import twindex
-from twindex.sources import read_documents
 
 LEXICAL = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
 
@@ -31,19 +29,12 @@ def main() -> None:
     parser.add_argument("--lexical", action="store_true", help="use BM25 only, without a model")
     arguments = parser.parse_args()
 
-    found: set[str] = set()
-
-    def documents() -> Iterator[twindex.Document]:
-        for document in read_documents(arguments.folder, on_error=print):
-            found.add(document.id)
-            yield document
-
     config = LEXICAL if arguments.lexical else None  # None opens any existing collection.
-    with twindex.open_or_create(arguments.index, config) as collection:
-        report = collection.add(documents())
-        gone = [document.id for document in collection.scan() if document.id not in found]
-        deleted = collection.delete(gone)
-        print(f"{report.documents} written, {report.unchanged} unchanged, {len(deleted)} deleted")
+    report = twindex.sync(arguments.index, arguments.folder, config)
+    for problem in report.problems:
+        print(problem)
+    print(f"{report.documents} written, {report.unchanged} unchanged, {report.deleted} deleted")
+    with twindex.open(arguments.index) as collection:
         for hit in collection.search(arguments.query, limit=5):
             print(f"\n{hit.id}: {hit.title} ({hit.score:.3f})")
             print("   ", " ".join(hit.passage_text.split())[:200])

@@ -15,8 +15,10 @@ from .request import (
     SearchRequest,
 )
 from .rerankers import RerankerRegistry
+from .sync import Syncer, sync
 from .writing.build import BuildReport, build
 from .writing.preview import CutPassage, preview_passages
+from .writing.syncing import SyncOptions, SyncReport
 
 __all__ = [
     "BuildReport",
@@ -31,8 +33,12 @@ __all__ = [
     "RerankerRegistry",
     "SearchRequest",
     "SearchResult",
+    "SyncOptions",
+    "SyncReport",
+    "Syncer",
     "WriteReport",
     "build",
     "preview_passages",
     "repoint",
+    "sync",
 ]

@@ -222,20 +222,23 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self._require_writable()
         if record is not None:
             require(self.store, "transactions")
-        progress = progress or NoProgress()
         if vectors is not None:
             documents = with_vectors(documents, vectors)
-        writer = Writer(
+        writer = self._writer(progress, record=record)
+        for _ in writer.write(documents):
+            self._upkeep.after_write()
+        return writer.report
+
+    def _writer(self, progress: Progress | None, **hooks: Any) -> Writer:
+        """Return a Writer for this collection. hooks: its arguments `record` and `skip`."""
+        return Writer(
             self.store,
             self._encoders,
             bind=self._bind_encoders,
             count=self._count,
-            progress=progress,
-            record=record,
+            progress=progress or NoProgress(),
+            **hooks,
         )
-        for _ in writer.write(documents):
-            self._upkeep.after_write()
-        return writer.report
 
     def check_document(self, document: Document) -> None:
         """Raise InvalidInputError if the document cannot be written.

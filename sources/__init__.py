@@ -13,7 +13,7 @@ from .formats import Converted, Format, Limits, UnreadableError, register_format
 from .judged import read_qrels, read_queries
 from .lines import STDIN
 from .named_datasets import read_named_documents
-from .read import count_documents, holds_records, read_documents
+from .read import count_documents, holds_records, read_documents, read_records
 from .records.arrow import read_arrow_documents
 from .records.jsonl import read_jsonl_documents
 from .records.table import read_table_documents
@@ -45,6 +45,7 @@ __all__ = [
     "read_named_documents",
     "read_qrels",
     "read_queries",
+    "read_records",
     "read_stdlib_docstrings",
     "read_table_documents",
     "read_vectors",

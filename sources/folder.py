@@ -20,10 +20,10 @@ from .lines import plain_suffix
 
 HIDDEN = "hidden"
 EXCLUDED = "excluded"
-_LINK = "broken or endless link"
+LINK = "broken or endless link"
 _FOLDER_LINK = "link to a folder"
 _DEEP = f"inside more than {MAX_FOLDERS} folders"
-_UNREADABLE = "unreadable"
+UNREADABLE = "unreadable"
 
 
 def read_folder_documents(
@@ -77,7 +77,7 @@ def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str 
             with os.scandir(parent) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError:
-            yield parent, _UNREADABLE
+            yield parent, UNREADABLE
             continue
         for entry in found:
             path = Path(entry.path)
@@ -102,11 +102,11 @@ def _reason_to_skip(path: Path, *, is_link: bool) -> str | None:
     try:
         found = path.stat()
     except OSError:
-        return _LINK if is_link else _UNREADABLE
+        return LINK if is_link else UNREADABLE
     if stat.S_ISDIR(found.st_mode):
         return _FOLDER_LINK
     if format_of(path.name) is None:
         return RECORDS if plain_suffix(path) in RECORD_SUFFIXES else OTHER_KIND
     if not stat.S_ISREG(found.st_mode):
         return special(found.st_mode).removeprefix("a ")
-    return None if os.access(path, os.R_OK) else _UNREADABLE
+    return None if os.access(path, os.R_OK) else UNREADABLE

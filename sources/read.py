@@ -57,7 +57,7 @@ def read_documents(
     given = [paths] if isinstance(paths, (str, Path)) else paths
     sources = [beir_corpus(Path(path)) or Path(path) for path in given]
     for path in sources:
-        _check(path)
+        check_path(path)
     if sources.count(STDIN) > 1:
         raise SourceError("standard input can be read only once; name it once", path=STDIN)
     return CheckedDocuments(_read(sources, fields, on_error, limits, allow_download, exclude))
@@ -106,14 +106,15 @@ def beir_corpus(path: Path) -> Path | None:
     """
     for suffix in ("", ".gz"):
         corpus = path / f"corpus.jsonl{suffix}"
-        if corpus.is_file():
+        if os.path.isfile(corpus):  # Path.is_file raises in a folder that cannot be read.
             beside = {name for name in os.listdir(path) if not name.startswith(".")}
             if beside == {corpus.name} or not beside.isdisjoint(_BEIR):
                 return corpus
     return None
 
 
-def _check(path: Path) -> None:
+def check_path(path: Path) -> None:
+    """Raise SourceError unless documents can be read from a file or folder."""
     if path == STDIN or is_named(path):
         return
     if not path.exists():
@@ -149,16 +150,27 @@ def _read(
                 for document in read_folder_documents(path, on_error, reader, exclude):
                     if _is_new(document.id, path / document.id, files, on_error):
                         yield document
-            elif not holds_records(path):
+            elif holds_records(path):
+                yield from read_records(path, fields, on_error)
+            else:
                 for document in reader.read(path, on_error=on_error):
                     if _is_new(document.id, path.parent / document.id, files, on_error):
                         yield document
-            elif plain_suffix(path) in TABLE_SUFFIXES:
-                yield from read_table_documents(path, fields, on_error)
-            elif plain_suffix(path) in ARROW_SUFFIXES:
-                yield from read_arrow_documents(path, fields, on_error)
-            else:
-                yield from read_jsonl_documents(path, fields, on_error)
+
+
+def read_records(
+    path: Path, fields: FieldNames = DEFAULT_FIELDS, on_error: OnError | None = None
+) -> Iterator[Document]:
+    """Yield the documents of a file of records: a table, JSON, Parquet or Arrow.
+
+    Invalid records are passed to `on_error`. A file that cannot be read raises SourceError.
+    """
+    if plain_suffix(path) in TABLE_SUFFIXES:
+        yield from read_table_documents(path, fields, on_error)
+    elif plain_suffix(path) in ARROW_SUFFIXES:
+        yield from read_arrow_documents(path, fields, on_error)
+    else:
+        yield from read_jsonl_documents(path, fields, on_error)
 
 
 def _is_new(id_: str, path: Path, known: dict[str, Path], on_error: OnError | None) -> bool:

@@ -19,6 +19,8 @@ class Writer:
     count:  function called with the model usage of each encoded batch, before it is written.
     record: function called in the transaction of each batch, with the report on all batches up to
             and including this one.
+    skip:   function called for each batch whose documents are all stored already, with id ->
+            number. There is no transaction.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Writer:
         count: Callable[[Usage | None], None],
         progress: Progress,
         record: Callable[[Transaction, WriteReport], None] | None = None,
+        skip: Callable[[Mapping[str, int]], None] | None = None,
     ) -> None:
         self._store = store
         self._encoders = encoders
@@ -37,6 +40,7 @@ class Writer:
         self._count = count
         self._progress = progress
         self._record = record
+        self._skip = skip
         groups = list(encoders.groups())
         self._pace = Pace(progress, groups, max_documents=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
         self.report = WriteReport()
@@ -53,6 +57,8 @@ class Writer:
                 self._progress.advance(skipped)
             if len(known) == len(unique):
                 self.report += WriteReport(unchanged=len(known))
+                if self._skip is not None:
+                    self._skip(known)
                 continue
             try:
                 self._write([one for one in unique if one.id not in known], known)

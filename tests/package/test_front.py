@@ -20,7 +20,7 @@ NAMES = [
     "InvalidInputError", "MissingExtraError", "ModelError", "NotFoundError", "RerankerRegistry",
     "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError", "TwindexError",
     "UnavailableError", "UnsupportedByStoreError", "UnsupportedError", "WriteReport",
-    "__version__", "build", "create", "open_or_create", "register",
+    "__version__", "build", "create", "open_or_create", "register", "sync",
 ]  # fmt: skip
 
 

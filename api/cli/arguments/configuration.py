@@ -110,6 +110,12 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     return CollectionConfig.parse(value)
 
 
+def is_configured(arguments: argparse.Namespace) -> bool:
+    """Return True if the command line sets any field of the collection's configuration."""
+    values = [getattr(arguments, name) for name in ("config", "encoder", "query_encoder", *LEGS)]
+    return any(value is not None for value in values) or bool(given_flags(flags(), arguments))
+
+
 def _infer_dimensions(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Set the dimensions of external dense vectors from the file of `--vectors`."""
     for name, file in getattr(arguments, "vectors", ()):

@@ -16,6 +16,7 @@ from ....sources import (
     CheckedDocuments,
     FieldNames,
     Limits,
+    Survey,
     count_documents,
     holds_records,
     read_documents,
@@ -184,7 +185,7 @@ class Inputs:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.paths: list[Path] = arguments.documents
-        self.fields = _field_names(arguments)
+        self.fields = field_names(arguments)
         given_vectors = getattr(arguments, "vectors", [])
         self._vectors: dict[str, str] = dict(given_vectors)
         if len(self._vectors) < len(given_vectors):
@@ -195,9 +196,9 @@ class Inputs:
         self.skipped = 0
         self.reasons: Counter[str] = Counter()
         self._shown: list[SourceError] = []
-        self._list: _SkippedList | None = None
+        self._list: SkippedList | None = None
         if arguments.skipped:
-            self._list = _SkippedList(arguments.skipped, self.paths, self._exclude)
+            self._list = SkippedList(arguments.skipped, self.paths, self._exclude)
         self.survey = survey(self.paths, exclude=self._exclude)
         # Opening the files raises an error here for those that cannot be read.
         self._documents = read_documents(
@@ -210,7 +211,7 @@ class Inputs:
         )
 
         if self.strict and self.survey.lost:
-            message = f"{self._left_out()}; remove these files, or drop --strict"
+            message = f"{left_out(self.survey)}; remove these files, or drop --strict"
             raise InvalidInputError(message, field="--documents")
         if not arguments.quiet and any(path.is_dir() for path in self.paths):
             note(f"reading {_kinds(self.survey.read) or 'nothing'}")
@@ -226,15 +227,7 @@ class Inputs:
 
     def _note_left_out(self) -> None:
         if self.survey.left_out:
-            note(f"twindex: {self._left_out()}")
-
-    def _left_out(self) -> str:
-        reasons = [
-            f"{sum(kinds.values())} {reason} ({_kinds(kinds)})"
-            for reason, kinds in self.survey.left_out.items()
-        ]
-        named = f", such as {self.survey.examples[0]}" if self.survey.examples else ""
-        return f"not read: {'; '.join(reasons)}{named}"
+            note(f"twindex: {left_out(self.survey)}")
 
     def total(self) -> int | None:
         """Return the estimated number of documents, for a progress bar; None if unknown."""
@@ -259,12 +252,7 @@ class Inputs:
     def report(self) -> None:
         """Print on standard error the files that were not read and the first skipped records."""
         self._note_left_out()
-        for error in self._shown:
-            print(f"twindex: skipped: {error}", file=sys.stderr)
-        if self.skipped > len(self._shown):
-            reasons = ", ".join(f"{count} {why}" for why, count in self.reasons.most_common())
-            total = f"{self.skipped} records in total ({reasons})"
-            print(f"twindex: skipped: ... {total}", file=sys.stderr)
+        print_problems(self._shown, self.reasons)
 
     def _skip(self, error: SourceError) -> None:
         self.skipped += 1
@@ -275,7 +263,30 @@ class Inputs:
             self._shown.append(error)
 
 
-class _SkippedList:
+def print_problems(problems: Sequence[SourceError], reasons: Mapping[str, int]) -> None:
+    """Print the first problems on standard error, and how many there are in all.
+
+    reasons: reason -> number of problems.
+    """
+    shown = problems[:SHOWN]
+    for error in shown:
+        print(f"twindex: skipped: {error}", file=sys.stderr)
+    if (count := sum(reasons.values())) > len(shown):
+        counts = ", ".join(f"{n} {why}" for why, n in Counter(reasons).most_common())
+        print(f"twindex: skipped: ... {count} records in total ({counts})", file=sys.stderr)
+
+
+def left_out(found: Survey) -> str:
+    """Return one line with the numbers of the files in folders that are not read."""
+    reasons = [
+        f"{sum(kinds.values())} {reason} ({_kinds(kinds)})"
+        for reason, kinds in found.left_out.items()
+    ]
+    named = f", such as {found.examples[0]}" if found.examples else ""
+    return f"not read: {'; '.join(reasons)}{named}"
+
+
+class SkippedList:
     """A file of JSON lines that names everything that is not indexed, and why."""
 
     def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
@@ -311,7 +322,11 @@ def _limits(text: str) -> Limits:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _field_names(arguments: argparse.Namespace) -> FieldNames:
+def field_names(arguments: argparse.Namespace) -> FieldNames:
+    """Return the names of fields that the arguments set.
+
+    Raises InvalidInputError if no file has fields.
+    """
     names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
     vectors = getattr(arguments, "vector_fields", None)
     named = [option(name) for name in given(arguments, names)]

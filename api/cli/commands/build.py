@@ -1,6 +1,7 @@
 """Build a collection from files.
 
-The build saves its progress. Run the same command again to continue an interrupted build.
+The build saves its progress. Run the same command again to continue an interrupted build. With
+--sync, it updates a collection to the state of folders and files instead.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ..arguments.common import (
 )
 from ..arguments.configuration import add_configuration, configuration
 from ..arguments.inputs import Inputs, add_inputs, add_vectors
+from ..syncing import add_sync, check_sync, run_sync
 from ..terminal import model_usage, note, print_json, print_skipped
 
 INTERRUPTED = (
@@ -41,11 +43,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="maximum memory of the build, models included, e.g. 2GB (default: no limit)",
     )
+    add_sync(parser)
     add_models(parser)
     add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.sync or arguments.watch is not None:
+        return run_sync(arguments)
+    check_sync(arguments)
     config = configuration(arguments)
     inputs = Inputs(arguments)
     share_cores()

@@ -16,7 +16,7 @@ _LOOKED_AT = 1_000
 """Maximum number of entries of a folder that are looked at."""
 _NAMED = 5
 """Maximum number of collections that an error names."""
-_OWN = ("collection.", "build.lock", "maintenance.lock", "segments", "lost+found")
+_OWN = ("collection.", "build.lock", "maintenance.lock", "sync.lock", "segments", "lost+found")
 """Beginnings of names that an interrupted creation, or the file system, leaves in a folder."""
 
 

@@ -10,6 +10,7 @@ from ....core import CorruptFileError, StorageError
 from .checks import delta_check, differs, row_check
 from .meta import get_meta, get_number
 from .schema import unexpected
+from .synced import sync_problems
 from .tables import (
     field_rows,
     fields_total,
@@ -49,6 +50,7 @@ def problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
     if not fields_match:
         yield "is damaged: the checksum of `fields` does not match, so filters may miss documents"
     if deep:
+        yield from sync_problems(connection)
         yield from _documents(connection)
 
 

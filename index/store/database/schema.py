@@ -46,29 +46,56 @@ CREATE TABLE fields (
 ) WITHOUT ROWID;
 """
 
+# synced_files      files of synced sources, with what is known of their content (JSON)
+# synced_documents  id -> the file that gave the document, and the number of the version that the
+#                   sync stored; `live` is 0 if the file no longer has it and it must be deleted
+SYNC_SCHEMA = """
+CREATE TABLE synced_files (
+    number INTEGER PRIMARY KEY, source BLOB NOT NULL, name BLOB NOT NULL, state TEXT NOT NULL,
+    crc INTEGER NOT NULL
+);
+CREATE TABLE synced_documents (
+    id TEXT PRIMARY KEY, file INTEGER NOT NULL, number INTEGER NOT NULL, live INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX synced_documents_file ON synced_documents (file);
+"""
+"""Tables that the first sync creates. Other collections of format 2 do not have them."""
 
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Create all tables of a collection's database, in a transaction of the caller."""
-    for statement in _statements():
+
+def create_tables(connection: sqlite3.Connection, schema: str = SCHEMA) -> None:
+    """Create all tables of a schema, in a transaction of the caller."""
+    for statement in _statements(schema):
         connection.execute(statement)
 
 
-def _statements() -> list[str]:
-    return [part.strip() for part in SCHEMA.split(";") if part.strip()]
+def _statements(schema: str) -> list[str]:
+    return [part.strip() for part in schema.split(";") if part.strip()]
 
 
 def unexpected(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of tables and indexes whose stored definition differs from format 2."""
+    """Return the names of tables and indexes whose stored definition differs from format 2.
+
+    The tables of `SYNC_SCHEMA` may be absent, but only all of them.
+    """
     stored = {
         name: " ".join(sql.split())
         for name, sql in connection.execute(
             "SELECT name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
         )
     }
-    wrong = []
-    for statement in _statements():
-        match = re.match(r"CREATE (?:TABLE|INDEX) (\w+)", statement)
-        assert match is not None, "every statement of the schema creates a table or an index"
-        if stored.get(match[1]) != " ".join(statement.split()):
-            wrong.append(match[1])
-    return wrong
+    statements = _statements(SCHEMA)
+    optional = _statements(SYNC_SCHEMA)
+    if any(_name(statement) in stored for statement in optional):
+        statements += optional
+    return [
+        _name(statement)
+        for statement in statements
+        if stored.get(_name(statement)) != " ".join(statement.split())
+    ]
+
+
+def _name(statement: str) -> str:
+    match = re.match(r"CREATE (?:TABLE|INDEX) (\w+)", statement)
+    assert match is not None, "every statement of the schema creates a table or an index"
+    return match[1]

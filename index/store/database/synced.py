@@ -1,0 +1,184 @@
+"""The tables of synced files and their documents. They exist from the first sync on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ....core import CorruptFileError
+from .checks import damaged, differs, parse_json, row_check
+from .meta import get_meta, set_meta
+from .schema import SYNC_SCHEMA, create_tables
+
+_KEY = "synced"
+"""Key in `meta` of a collection with these tables."""
+_TABLES = ("synced_files", "synced_documents")
+_DOCUMENT = "SELECT id, file, number, live, crc FROM synced_documents"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedFile:
+    """A file of a synced source.
+
+    number: number of the file. The rows of its documents contain it.
+    source: absolute path of the file or folder that the caller named.
+    name:   path of the file below `source`; "" if `source` is the file.
+    state:  JSON values that describe its content. Empty while its documents are being written.
+    """
+
+    number: int
+    source: str
+    name: str
+    state: Mapping[str, Any]
+
+    @property
+    def path(self) -> Path:
+        return Path(self.source, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedDocument:
+    """A document that a sync stored.
+
+    file:   number of its file.
+    number: number of the stored version. Another number in the collection means that another write
+            replaced the document.
+    live:   False if the file no longer has the document, which must then be deleted.
+    """
+
+    id: str
+    file: int
+    number: int
+    live: bool = True
+
+
+def create_sync_tables(connection: sqlite3.Connection) -> None:
+    """Create the tables, unless they exist."""
+    if not has_sync_tables(connection):
+        create_tables(connection, SYNC_SCHEMA)
+        set_meta(connection, _KEY, "1")
+
+
+def has_sync_tables(connection: sqlite3.Connection) -> bool:
+    """Return True if the collection was ever synced. Raises CorruptFileError for a lost table."""
+    found = connection.execute(
+        "SELECT count(*) FROM main.sqlite_master WHERE name IN (?, ?)", _TABLES
+    ).fetchone()[0]
+    if found == 0 and get_meta(connection, _KEY) is not None:
+        raise damaged(connection, "the record of synced files", "its tables are missing")
+    return bool(found)
+
+
+def check_structure(connection: sqlite3.Connection) -> None:
+    """Raise CorruptFileError if SQLite finds damage in the tables. Such damage can hide rows."""
+    for table in _TABLES:
+        for (found,) in connection.execute(f"PRAGMA main.integrity_check('{table}')"):
+            if found != "ok":
+                raise damaged(connection, f"table {table}", " ".join(str(found).split()))
+
+
+def read_files(connection: sqlite3.Connection) -> Iterator[SyncedFile]:
+    """Yield all files. Raises CorruptFileError for a damaged row."""
+    sql = "SELECT number, source, name, state, crc FROM synced_files"
+    for *row, crc in connection.execute(sql):
+        where = f"the row of synced file {_shown(row[2])!r}"
+        if differs(crc, row_check(*row)):
+            raise damaged(connection, where)
+        number, source, name, state = row
+        values = parse_json(connection, where, state)
+        yield SyncedFile(number, os.fsdecode(source), os.fsdecode(name), values)
+
+
+def put_file(connection: sqlite3.Connection, file: SyncedFile) -> None:
+    """Insert or replace the row of a file."""
+    source, name = os.fsencode(file.source), os.fsencode(file.name)
+    row = (file.number, source, name, json.dumps(dict(file.state)))
+    connection.execute(
+        "INSERT OR REPLACE INTO synced_files (number, source, name, state, crc) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (*row, row_check(*row)),
+    )
+
+
+def read_with_current(
+    connection: sqlite3.Connection,
+) -> Iterator[tuple[SyncedDocument, int | None]]:
+    """Yield (document, number) for all synced documents.
+
+    number: number of the version that the collection has now; None if it has none.
+
+    Raises CorruptFileError for a damaged row.
+    """
+    for *row, crc, number in connection.execute(
+        "SELECT s.id, s.file, s.number, s.live, s.crc, d.number FROM synced_documents s "
+        "LEFT JOIN documents d ON d.id = s.id"
+    ):
+        yield _document(connection, row, crc), number
+
+
+def documents_of(connection: sqlite3.Connection, file: int) -> list[SyncedDocument]:
+    """Return the documents of a file. Raises CorruptFileError for a damaged row."""
+    rows = connection.execute(f"{_DOCUMENT} WHERE file = ?", (file,))
+    return [_document(connection, row, crc) for *row, crc in rows]
+
+
+def retired_documents(connection: sqlite3.Connection) -> list[SyncedDocument]:
+    """Return the documents that are not live. Raises CorruptFileError for a damaged row."""
+    rows = connection.execute(f"{_DOCUMENT} WHERE live = 0")
+    return [_document(connection, row, crc) for *row, crc in rows]
+
+
+def find_document(connection: sqlite3.Connection, id_: str) -> SyncedDocument | None:
+    """Return the synced document with an id, or None. Raises CorruptFileError."""
+    found = connection.execute(f"{_DOCUMENT} WHERE id = ?", (id_,)).fetchone()
+    return None if found is None else _document(connection, found[:-1], found[-1])
+
+
+def put_documents(connection: sqlite3.Connection, documents: Iterable[SyncedDocument]) -> None:
+    """Insert or replace the rows of documents."""
+    rows = ((one.id, one.file, one.number, int(one.live)) for one in documents)
+    connection.executemany(
+        "INSERT OR REPLACE INTO synced_documents (id, file, number, live, crc) "
+        "VALUES (?, ?, ?, ?, ?)",
+        ((*row, row_check(*row)) for row in rows),
+    )
+
+
+def remove_documents(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Remove the rows of documents, not the documents."""
+    connection.executemany("DELETE FROM synced_documents WHERE id = ?", ((one,) for one in ids))
+
+
+def remove_files(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
+    """Remove the rows of files, not those of their documents."""
+    connection.executemany("DELETE FROM synced_files WHERE number = ?", ((n,) for n in numbers))
+
+
+def sync_problems(connection: sqlite3.Connection) -> Iterator[str]:
+    """Yield a message for each kind of damage to the tables, for `verify`."""
+    try:
+        if not has_sync_tables(connection):
+            return
+        files = {file.number for file in read_files(connection)}
+        strays = sum(one.file not in files for one, _ in read_with_current(connection))
+    except CorruptFileError as error:
+        yield error.problem
+        return
+    if strays:
+        yield f"the record of synced files is damaged: {strays} documents have no file"
+
+
+def _document(connection: sqlite3.Connection, row: Sequence[Any], crc: Any) -> SyncedDocument:
+    if differs(crc, row_check(*row)):
+        raise damaged(connection, f"the row of synced document {row[0]!r}")
+    name, file, number, live = row
+    return SyncedDocument(name, file, number, bool(live))
+
+
+def _shown(name: Any) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)

@@ -1,0 +1,173 @@
+"""The record of synced files in a collection: which file gave which document."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...core import CorruptFileError, Document
+from .database.synced import (
+    SyncedDocument,
+    SyncedFile,
+    check_structure,
+    create_sync_tables,
+    documents_of,
+    find_document,
+    has_sync_tables,
+    put_documents,
+    put_file,
+    read_files,
+    read_with_current,
+    remove_documents,
+    remove_files,
+    retired_documents,
+)
+from .database.tables import delete_documents, numbers_of, read_documents
+from .local import LocalStore
+
+_CHUNK = 500
+"""Maximum number of documents that one transaction deletes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The recorded state of all sources, when a sync begins.
+
+    files:     (source, name) -> file.
+    by_number: number -> file.
+    documents: number of a file -> number of its documents.
+    altered:   numbers of the files with a document that another write replaced or deleted.
+    """
+
+    files: Mapping[tuple[str, str], SyncedFile] = field(default_factory=dict)
+    by_number: Mapping[int, SyncedFile] = field(default_factory=dict)
+    documents: Mapping[int, int] = field(default_factory=Counter)
+    altered: frozenset[int] = frozenset()
+
+
+class Manifest:
+    """Reads and changes the record of synced files. One sync at a time may use it.
+
+    Call `load` or `create` first. A collection that was never synced has an empty record.
+    """
+
+    def __init__(self, store: LocalStore) -> None:
+        self._database = store.database
+        self._exists = False
+
+    def create(self) -> None:
+        """Create the tables of the record, unless they exist."""
+        with self._database.read() as connection:
+            self._exists = has_sync_tables(connection)
+        if not self._exists:
+            with self._database.write() as connection:
+                create_sync_tables(connection)
+            self._exists = True
+
+    def load(self) -> Synced:
+        """Read and check the whole record. Raises CorruptFileError, which names a damaged row."""
+        with self._database.read() as connection:
+            self._exists = has_sync_tables(connection)
+            if not self._exists:
+                return Synced()
+            check_structure(connection)
+            files = list(read_files(connection))
+            documents: Counter[int] = Counter()
+            altered = set()
+            for one, number in read_with_current(connection):
+                documents[one.file] += 1
+                if one.live and one.number != number:
+                    altered.add(one.file)
+        return Synced(
+            {(one.source, one.name): one for one in files},
+            {one.number: one for one in files},
+            documents,
+            frozenset(altered),
+        )
+
+    def find(self, id_: str) -> SyncedDocument | None:
+        """Return the synced document with an id, or None."""
+        with self._database.read() as connection:
+            return find_document(connection, id_) if self._exists else None
+
+    def documents_of(self, file: int) -> list[SyncedDocument]:
+        """Return the documents of the file with this number."""
+        with self._database.read() as connection:
+            return documents_of(connection, file) if self._exists else []
+
+    def retired(self) -> list[SyncedDocument]:
+        """Return the documents that their file no longer has, and that are not deleted yet."""
+        with self._database.read() as connection:
+            return retired_documents(connection) if self._exists else []
+
+    def count_stored(self, ids: Sequence[str]) -> int:
+        """Return how many documents with these ids the collection has."""
+        with self._database.read() as connection:
+            return len(numbers_of(connection, ids))
+
+    def stored(self, id_: str) -> Document | None:
+        """Return the document that the collection has under an id; None if none or damaged."""
+        with self._database.read() as connection:
+            try:
+                numbers = list(numbers_of(connection, [id_]).values())
+                return next(iter(read_documents(connection, numbers).values()), None)
+            except CorruptFileError:
+                return None
+
+    def write(self, change: Callable[[sqlite3.Connection], None]) -> None:
+        """Run `change` in a transaction of its own."""
+        with self._database.write() as connection:
+            change(connection)
+
+    def delete(self, documents: Collection[SyncedDocument], files: Collection[int]) -> int:
+        """Delete documents, and then the rows of files. Return the number of deleted documents.
+
+        A document that another write has replaced since the sync stored it is not deleted. The
+        transactions are small, and an interrupted call may be repeated.
+        """
+        waiting = list(documents)
+        deleted = 0
+        for start in range(0, len(waiting), _CHUNK):
+            chunk = {one.id: one.number for one in waiting[start : start + _CHUNK]}
+            with self._database.write() as connection:
+                stored = numbers_of(connection, list(chunk))
+                own = [number for id_, number in stored.items() if chunk[id_] == number]
+                delete_documents(connection, own)
+                remove_documents(connection, list(chunk))
+            deleted += len(own)
+        if files:
+            with self._database.write() as connection:
+                remove_files(connection, files)
+        return deleted
+
+
+def record_documents(
+    connection: sqlite3.Connection, owners: Mapping[str, int], numbers: Mapping[str, int]
+) -> None:
+    """Record the files of documents, in the transaction that stored the documents.
+
+    owners: id -> number of the file. numbers: id -> number of the stored version, for documents
+    that an earlier transaction stored; the others are looked up.
+    """
+    found = numbers_of(connection, [id_ for id_ in owners if id_ not in numbers])
+    put_documents(
+        connection,
+        # A document that another write deleted gets 0, so that the next sync writes it again.
+        (
+            SyncedDocument(id_, file, numbers.get(id_, found.get(id_, 0)))
+            for id_, file in owners.items()
+        ),
+    )
+
+
+__all__ = [
+    "Manifest",
+    "Synced",
+    "SyncedDocument",
+    "SyncedFile",
+    "put_documents",
+    "put_file",
+    "record_documents",
+]

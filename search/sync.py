@@ -1,0 +1,181 @@
+"""Syncs a collection with folders and files, once or again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    Progress,
+    SourceError,
+)
+from ..core import arguments as is_
+from ..encoders import EncoderLoader, load_encoder
+from ..index import CollectionConfig, LocalStore, require
+from ..index.arrays.files import exclusive
+from ..index.store.database.folders import FILE_NAME, check_free
+from ..sources import FieldNames, Limits
+from ..sources.fields import DEFAULT_FIELDS
+from ..sources.formats.limits import DEFAULT_LIMITS
+from ..sources.listing import list_source, picture
+from . import parameters
+from .collection import Collection
+from .config_difference import config_difference
+from .writing.sync_record import SyncRecord
+from .writing.syncing import MAX_REMOVED, SyncOptions, SyncReport, run_sync
+from .writing.writer import Writer
+
+LOCK = "sync.lock"
+_NO_SOURCE = "must name at least one file or folder"
+
+
+def _share(value: object, name: str) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= float(str(value)) <= 1:
+        raise is_.refused(value, name, "a number between 0 and 1")
+
+
+_CHECKS: dict[str, is_.Check] = {
+    **{name: parameters.CREATE[name] for name in ("path", "config", "encoders")},
+    "fields": is_.instance(FieldNames, "a FieldNames"),
+    "limits": is_.instance(Limits, "a Limits"),
+    "strict": is_.flag,
+    "max_removed": _share,
+    "reread": is_.flag,
+    "exclude": parameters.list_of("a list of patterns", is_.text),
+    "dry_run": is_.flag,
+    **parameters.PROGRESS,
+}
+
+
+@is_.checked(**_CHECKS)
+def sync(
+    path: Path | str,
+    paths: Iterable[Path | str] | Path | str,
+    config: CollectionConfig | None = None,
+    *,
+    fields: FieldNames = DEFAULT_FIELDS,
+    limits: Limits = DEFAULT_LIMITS,
+    strict: bool = False,
+    max_removed: float = MAX_REMOVED,
+    reread: bool = False,
+    exclude: Sequence[str] = (),
+    dry_run: bool = False,
+    progress: Progress | None = None,
+    encoders: EncoderLoader = load_encoder,
+) -> SyncReport:
+    """Update the collection in the folder `path` to the state of files and folders.
+
+    Creates the collection if there is none. Documents of new and changed files are written, and
+    documents that no file has any more are deleted. Files with unchanged content are not read, and
+    documents with unchanged content are not encoded. Documents that did not come from these sources
+    stay. An interrupted sync is completed by the next one.
+
+    paths:       files and folders. Files of records, such as JSON lines, must be named.
+    config:      configuration of a new collection. An existing one must have the same; None accepts
+                 any.
+    fields:      names of the fields in files of records.
+    limits:      what one file that is not a file of records may cost.
+    strict:      raise the first SourceError. False: report all in `SyncReport.problems`.
+    max_removed: largest share of the documents of a source, from 0 to 1, that may be deleted. It
+                 protects the collection if a folder is empty because it is not mounted.
+    reread:      read every file, also if its content is unchanged.
+    exclude:     patterns of files and folders to skip in folders, such as `node_modules`.
+    dry_run:     change nothing, and return what a sync would do.
+
+    A file that cannot be read keeps its documents. Raises ConflictError if more than `max_removed`
+    would be deleted, or if another process is syncing this collection. Raises SourceError for a
+    path that does not exist, and the errors of `Collection.open_or_create`.
+
+        report = twindex.sync("my-index", "notes/")
+        print(len(report.new), len(report.changed), len(report.removed))
+    """
+    sources = _paths(paths)
+    options = SyncOptions(fields, limits, strict, max_removed, reread, exclude)
+    place = Path(path)
+    if not (place / FILE_NAME).is_file():
+        for one in sources:
+            if not list_source(one).found:
+                raise SourceError("no such file or folder; check the path", path=one)
+    if dry_run:
+        return _dry_run(place, sources, options, config, encoders)
+    with Collection.open_or_create(place, config, encoders=encoders) as collection:
+        return Syncer(collection, sources, options).run(progress)
+
+
+def _paths(value: Iterable[Path | str] | Path | str) -> list[Path]:
+    if isinstance(value, str | Path):
+        return [Path(value)]
+    if not isinstance(value, Iterable):
+        raise is_.refused(value, "paths", "a path, or a list of paths")
+    given = list(value)
+    if not given:
+        raise InvalidInputError(_NO_SOURCE, field="paths")
+    for number, one in enumerate(given):
+        is_.path(one, f"paths[{number}]")
+    return [Path(one) for one in given]
+
+
+def _dry_run(
+    path: Path,
+    sources: list[Path],
+    options: SyncOptions,
+    config: CollectionConfig | None,
+    encoders: EncoderLoader,
+) -> SyncReport:
+    try:
+        opened = Collection.open(path, read_only=True, encoders=encoders)
+    except NotFoundError:
+        check_free(path)
+        return run_sync(None, sources, options, check=lambda _: None, writer=None)
+    with opened as collection:
+        error = None if config is None else config_difference(collection.store, config)
+        if error is not None:
+            raise error
+        return Syncer(collection, sources, options).dry_run()
+
+
+class Syncer:
+    """Syncs an open collection with the same sources, as often as `run` is called."""
+
+    def __init__(self, collection: Collection, sources: Iterable[Path], options: SyncOptions):
+        require(collection.store, "transactions")
+        self._collection = collection
+        self._sources = list(sources)
+        self._options = options
+        if not self._sources:
+            raise InvalidInputError(_NO_SOURCE, field="paths")
+
+    def run(self, progress: Progress | None = None) -> SyncReport:
+        """Sync once. See `sync`."""
+        collection = self._collection
+        collection._require_writable()
+
+        def writer(record: SyncRecord) -> Writer:
+            return collection._writer(progress, record=record.record, skip=record.skip)
+
+        with exclusive(collection.path / LOCK, wait=False) as held:
+            if not held:
+                raise ConflictError(
+                    f"{collection.path}: another process is syncing this collection; wait until it "
+                    "has finished"
+                )
+            return self._run(writer=writer, after_write=collection._upkeep.after_write)
+
+    def dry_run(self) -> SyncReport:
+        """Return what `run` would do, and change nothing."""
+        return self._run(writer=None)
+
+    def picture(self) -> str:
+        """Return a checksum of the names, sizes and times of all files, without reading them."""
+        return picture(self._sources, self._options.exclude)
+
+    def _run(self, **options: Any) -> SyncReport:
+        store = self._collection.store
+        assert isinstance(store, LocalStore), "only local stores have transactions"
+        check = self._collection.check_document
+        return run_sync(store, self._sources, self._options, check=check, **options)

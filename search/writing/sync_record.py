@@ -1,0 +1,152 @@
+"""Records which file gave which document, in the transactions that store the documents."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ...core import SourceError
+from ...index.store.manifest import (
+    Manifest,
+    Synced,
+    SyncedDocument,
+    SyncedFile,
+    put_documents,
+    put_file,
+    record_documents,
+)
+from ...sources.folder import UNREADABLE
+from ...sources.formats.reasons import EXTRA
+from ...sources.listing import SourceFile
+from .sync_claims import Claims
+
+_PENDING = 10_000
+"""Number of unchanged documents after which they are recorded in a transaction of their own."""
+_PASSING = frozenset({UNREADABLE, EXTRA})
+"""Reasons that may disappear without a change of the file."""
+
+
+@dataclass(slots=True)
+class FileContent:
+    """What one file contained when it was read.
+
+    known:  the file as recorded by an earlier sync, or a new row.
+    state:  the new state, without the problems.
+    ids:    ids of its documents.
+    taken:  ids that belong to other files.
+    lost:   documents that an earlier sync stored, and that the file no longer has.
+    failed: ids of unreadable parts. "" stands for the whole file.
+    kept:   number of documents that an earlier sync stored, and that may be in an unreadable part.
+    begun:  True if the row in the record no longer describes earlier content.
+    """
+
+    file: SourceFile
+    known: SyncedFile
+    state: dict[str, Any]
+    ids: set[str] = field(default_factory=set)
+    taken: list[str] = field(default_factory=list)
+    lost: list[SyncedDocument] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
+    problems: list[SourceError] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
+    begun: bool = False
+
+    def keeps(self, id_: str) -> bool:
+        """Return True if a document that was not found now may be in a part that is unreadable."""
+        if not self.failed:
+            return False
+        ends = [match.start() for match in re.finditer("/", id_)]
+        return not self.failed.isdisjoint(["", id_, *(id_[:end] for end in ends)])
+
+    def row(self) -> SyncedFile:
+        state = {
+            **self.state,
+            "problems": [as_json(error) for error in self.problems],
+            "reasons": dict(self.reasons),
+            "kept": self.kept,
+            "taken": self.taken,
+            "retry": not _PASSING.isdisjoint(self.reasons),
+        }
+        return replace(self.known, state=state)
+
+
+class SyncRecord:
+    """Collects what a sync reads, until a transaction records it.
+
+    manifest: the record to change; None changes nothing (a dry run).
+    reading:  the file that is being read.
+    """
+
+    def __init__(self, manifest: Manifest | None, synced: Synced, claims: Claims) -> None:
+        self.reading: FileContent | None = None
+        self._manifest = manifest
+        self._synced = synced
+        self._claims = claims
+        self._finished: list[FileContent] = []
+        self._touched: list[SyncedFile] = []
+        self._owners: dict[str, int] = {}
+        self._stored: dict[str, int] = {}
+
+    def add(self, id_: str, file: int) -> None:
+        """Note that a file has a document. file: number of the file."""
+        self._owners[id_] = file
+
+    def finish(self, content: FileContent) -> None:
+        """Note that a file was read to its end."""
+        self.reading = None
+        self._finished.append(content)
+
+    def touch(self, file: SyncedFile) -> None:
+        """Note a new state of a file whose content is unchanged."""
+        self._touched.append(file)
+
+    def skip(self, numbers: Mapping[str, int]) -> None:
+        """Note that documents are stored already. numbers: id -> number of the stored version."""
+        self._stored.update(numbers)
+        if len(self._owners) >= _PENDING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Record what was read so far, in a transaction of its own."""
+        work = (self._owners, self._finished, self._touched, self._claims.robbed)
+        if self._manifest is not None and any(work):
+            self._manifest.write(self.record)
+
+    def record(self, connection: sqlite3.Connection, _: object = None) -> None:
+        """Record what was read so far, in the transaction that stores its documents."""
+        record_documents(connection, self._owners, self._stored)
+        reading = self.reading
+        if reading is not None and not reading.begun and reading.ids:
+            # If the sync is interrupted here, the next one reads the file again.
+            put_file(connection, replace(reading.known, state={}))
+            reading.begun = True
+        for number in self._claims.robbed:
+            put_file(connection, replace(self._synced.by_number[number], state={}))
+        for row in self._touched:
+            put_file(connection, row)
+        for content in self._finished:
+            put_file(connection, content.row())
+            lost = (one for one in content.lost if one.id in self._claims.retired)
+            put_documents(connection, (replace(one, live=False) for one in lost))
+        self._owners.clear()
+        self._stored.clear()
+        self._finished.clear()
+        self._touched.clear()
+        self._claims.robbed.clear()
+
+
+def as_json(error: SourceError) -> list[Any]:
+    """Return a problem as JSON values; see `from_json`."""
+    return [str(error.path), error.line, error.field, error.reason, error.message]
+
+
+def from_json(value: Sequence[Any]) -> SourceError:
+    """Return the problem that `as_json` has written."""
+    path, line, name, reason, message = value
+    return SourceError(message, path=Path(path), line=line, field=name, reason=reason)

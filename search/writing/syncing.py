@@ -1,0 +1,291 @@
+"""Updates a collection to the state of folders and files: new, changed and removed documents.
+
+The order makes every step repeatable: changed files are written and recorded batch by batch, and
+documents are deleted last. So a sync that was interrupted anywhere is completed by the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core import (
+    ConflictError,
+    Document,
+    SourceError,
+    Usage,
+    WriteReport,
+)
+from ...index import LocalStore
+from ...index.store.manifest import Manifest, Synced, SyncedDocument
+from ...sources import CheckedDocuments, FieldNames, Limits
+from ...sources.fields import DEFAULT_FIELDS
+from ...sources.formats.limits import DEFAULT_LIMITS
+from ...sources.listing import Listing, SourceFile, list_source
+from .ingest import BATCH_DOCUMENTS, batches
+from .sync_claims import Claims
+from .sync_reading import SyncReading
+from .sync_record import SyncRecord
+from .writer import Writer
+
+MAX_REMOVED = 0.5
+"""Default of `SyncOptions.max_removed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """Options of a sync. `sync` explains them."""
+
+    fields: FieldNames = DEFAULT_FIELDS
+    limits: Limits = DEFAULT_LIMITS
+    strict: bool = False
+    max_removed: float = MAX_REMOVED
+    reread: bool = False
+    exclude: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """The result of a sync. A dry run reports what a sync would do.
+
+    new, changed, removed: paths of files that were added, changed or removed since the last sync.
+    unchanged: number of files with the same content as at the last sync.
+    reread:    number of files that were read again although their content is unchanged, because
+               their documents were changed by another write, because an id became free, or because
+               the options of the sync or the release changed.
+    documents: number of documents that were written.
+    replaced:  how many of them replaced a stored document.
+    deleted:   number of documents that were deleted.
+    kept:      number of documents that are kept although their file cannot be read now.
+    passages:  number of passages that were encoded. 0 for a dry run.
+    truncated: leg -> number of passages that its encoder cut.
+    problems:  files and records that are not indexed; at most 100 of each file.
+    reasons:   reason -> number of problems.
+    dry_run:   True if nothing was changed.
+    seconds:   duration.
+    usage:     usage of language models; None if no leg uses one.
+    """
+
+    new: Sequence[Path]
+    changed: Sequence[Path]
+    removed: Sequence[Path]
+    unchanged: int
+    reread: int
+    documents: int
+    replaced: int
+    deleted: int
+    kept: int
+    passages: int
+    truncated: Mapping[str, int]
+    problems: Sequence[SourceError]
+    reasons: Mapping[str, int]
+    dry_run: bool
+    seconds: float
+    usage: Usage | None = None
+
+    @property
+    def is_change(self) -> bool:
+        """True if files or documents were added, changed or removed."""
+        return bool(self.new or self.changed or self.removed or self.documents or self.deleted)
+
+
+def run_sync(
+    store: LocalStore | None,
+    paths: Iterable[Path],
+    options: SyncOptions,
+    *,
+    check: Callable[[Document], None],
+    writer: Callable[[SyncRecord], Writer] | None,
+    after_write: Callable[[], None] = lambda: None,
+) -> SyncReport:
+    """Sync a collection with sources, or find out what a sync would do.
+
+    store:       the collection; None if it does not exist yet, for a dry run.
+    check:       function that raises InvalidInputError for a document that cannot be indexed.
+    writer:      function that returns a Writer, which calls the methods `record` and `skip` of the
+                 SyncRecord. None: a dry run.
+    after_write: function that is called when a batch has become durable.
+    """
+    began = time.perf_counter()
+    manifest = None if store is None else Manifest(store)
+    if manifest is not None and writer is not None:
+        manifest.create()
+    synced = Synced() if manifest is None else manifest.load()
+    listings = _listings(paths, options.exclude, synced)
+    gone = _gone(listings, synced)
+    lost = Counter({number: synced.documents.get(number, 0) for number in gone})
+    _guard(lost, synced, listings, options)
+    claims = Claims(manifest, synced, {one.source for one in listings}, gone)
+    record = SyncRecord(None if writer is None else manifest, synced, claims)
+    reading = SyncReading(
+        record,
+        synced,
+        claims,
+        earlier=(lambda _: ()) if manifest is None else manifest.documents_of,
+        stored=(lambda _: None) if manifest is None else manifest.stored,
+        check=check,
+        fields=options.fields,
+        limits=options.limits,
+        reread=options.reread,
+        strict=options.strict,
+    )
+    for listing in listings:
+        for name, error in listing.unread:
+            reading.report((listing.source, name), error)
+    files = _ordered(listings, synced)
+    if writer is not None:
+        written = _write(reading, files, writer(record), after_write)
+        record.flush()
+    else:
+        written = _compare(reading, files, store, manifest)
+    doomed = _doomed(manifest, claims, synced, listings)
+    _guard(Counter(one.file for one in doomed), synced, listings, options, written=True)
+    deleted = len(doomed)
+    if manifest is not None and writer is not None:
+        deleted = manifest.delete(doomed, gone)
+        after_write()
+    return SyncReport(
+        new=reading.new,
+        changed=reading.changed,
+        removed=[_shown(listings, synced, number) for number in gone],
+        unchanged=len(reading.unchanged),
+        reread=len(reading.reread),
+        documents=written.documents,
+        replaced=written.replaced,
+        deleted=deleted,
+        kept=sum(reading.kept.values()),
+        passages=written.passages,
+        truncated=written.truncated,
+        problems=[error for found in reading.problems.values() for error in found],
+        reasons=dict(sum(map(Counter, reading.reasons.values()), Counter())),
+        dry_run=writer is None,
+        seconds=time.perf_counter() - began,
+        usage=written.usage,
+    )
+
+
+def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> list[Listing]:
+    """List the sources, each once. Raises SourceError for one that never existed."""
+    known = {source for source, _ in synced.files}
+    found = (list_source(path, exclude) for path in paths)
+    listings = list({one.source: one for one in found}.values())
+    for one in listings:
+        if not one.found and one.source not in known:
+            raise SourceError("no such file or folder; check the path", path=one.path)
+    return listings
+
+
+def _gone(listings: Sequence[Listing], synced: Synced) -> list[int]:
+    """Return the numbers of recorded files that are not in their source any more, by path."""
+    present = {file.key for listing in listings for file in listing.files}
+    by_source = {listing.source: listing for listing in listings}
+    return [
+        known.number
+        for key, known in sorted(synced.files.items())
+        if key not in present
+        and known.source in by_source
+        and not by_source[known.source].covers(known.name)
+    ]
+
+
+def _ordered(listings: Sequence[Listing], synced: Synced) -> list[SourceFile]:
+    """Return all files: first those that an earlier sync recorded, because they keep their ids."""
+    files = [file for listing in listings for file in listing.files]
+    return sorted(files, key=lambda file: file.key not in synced.files)
+
+
+def _guard(
+    lost: Counter[int],
+    synced: Synced,
+    listings: Sequence[Listing],
+    options: SyncOptions,
+    *,
+    written: bool = False,
+) -> None:
+    """Raise ConflictError if too large a share of the documents of a source would be deleted.
+
+    lost:    number of a file -> number of its documents that would be deleted.
+    written: True if new and changed documents are written already.
+    """
+    before, after = Counter[str](), Counter[str]()
+    for number, count in synced.documents.items():
+        if number in synced.by_number:
+            before[synced.by_number[number].source] += count
+            after[synced.by_number[number].source] += lost[number]
+    for listing in listings:
+        all_, some = before[listing.source], after[listing.source]
+        if some > options.max_removed * all_:
+            done = "new and changed documents were written" if written else "nothing was changed"
+            missing = "" if listing.found else " (it does not exist)"
+            raise ConflictError(
+                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, but at "
+                f"most the share {options.max_removed:g} may be; {done} and nothing was deleted; "
+                "check that the source is mounted and complete, or allow it with --max-removed 1 "
+                "(in Python: max_removed=1)"
+            )
+
+
+def _write(
+    reading: SyncReading,
+    files: Sequence[SourceFile],
+    writer: Writer,
+    after_write: Callable[[], None],
+) -> WriteReport:
+    """Write the documents of changed files, and record them."""
+    for _ in writer.write(CheckedDocuments(reading.documents(files))):
+        after_write()
+    while waiting := reading.waiting():
+        for _ in writer.write(CheckedDocuments(reading.documents_again(waiting))):
+            after_write()
+    return writer.report
+
+
+def _compare(
+    reading: SyncReading,
+    files: Sequence[SourceFile],
+    store: LocalStore | None,
+    manifest: Manifest | None,
+) -> WriteReport:
+    """Count the documents of changed files that `_write` would write."""
+    ids: dict[str, bool] = {}
+
+    def compare(documents: Iterable[Document]) -> None:
+        for batch in batches(CheckedDocuments(documents), max_documents=lambda: BATCH_DOCUMENTS):
+            same = (
+                {} if store is None else store.unchanged([one for one in batch if not one.brings])
+            )
+            ids.update({one.id: one.id not in same for one in batch})
+
+    compare(reading.documents(files))
+    while waiting := reading.waiting():
+        compare(reading.documents_again(waiting))
+    changed = [id_ for id_, differs in ids.items() if differs]
+    replaced = 0 if manifest is None else manifest.count_stored(changed)
+    return WriteReport(documents=len(changed), replaced=replaced, unchanged=len(ids) - len(changed))
+
+
+def _doomed(
+    manifest: Manifest | None, claims: Claims, synced: Synced, listings: Sequence[Listing]
+) -> list[SyncedDocument]:
+    """Return the documents that their files no longer have."""
+    if manifest is None:
+        return []
+    sources = {listing.source for listing in listings}
+    found = {one.id: one for number in claims.gone for one in manifest.documents_of(number)}
+    for one in manifest.retired():
+        file = synced.by_number.get(one.file)
+        if file is None or file.source in sources:
+            found[one.id] = one
+    for id_ in claims.retired:  # In a dry run, they are not recorded as retired.
+        if id_ not in found and (retired := manifest.find(id_)) is not None:
+            found[id_] = retired
+    return [one for id_, one in found.items() if id_ not in claims.claimed]
+
+
+def _shown(listings: Sequence[Listing], synced: Synced, number: int) -> Path:
+    """Return the path of a recorded file, as the caller would write it."""
+    file = synced.by_number[number]
+    return next(one.path for one in listings if one.source == file.source) / file.name

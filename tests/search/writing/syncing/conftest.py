@@ -1,0 +1,33 @@
+"""Fixtures for tests of sync."""
+
+from __future__ import annotations
+
+import pytest
+
+from twindex.search import Collection
+from twindex.search.writing import sync_reading
+
+from .folders import NOTES, WITH_VECTORS, write
+
+
+@pytest.fixture
+def notes(tmp_path):
+    return write(tmp_path / "notes", NOTES)
+
+
+@pytest.fixture
+def collection(tmp_path):
+    with Collection.create(tmp_path / "c", WITH_VECTORS) as made:
+        yield made
+
+
+@pytest.fixture
+def settled(monkeypatch):
+    """Let files count as old. Return a list of the files whose content is read for a checksum."""
+    monkeypatch.setattr(sync_reading, "_SETTLED_NS", -(10**18))
+    read = []
+    original = sync_reading.digest
+    monkeypatch.setattr(
+        sync_reading, "digest", lambda path: read.append(path.name) or original(path)
+    )
+    return read
