@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -225,16 +224,6 @@ class SearchRequest(Config):
                 "contains an unpaired surrogate, which is not valid Unicode; remove it"
             ) from None
         return query
-
-    @field_validator("vectors", mode="before")
-    @classmethod
-    def _are_numbers(cls, value: object) -> object:
-        """Refuse booleans and strings, which pydantic would accept as numbers."""
-        for leg, vector in value.items() if isinstance(value, Mapping) else ():
-            for i, item in enumerate(vector if isinstance(vector, list | tuple) else ()):
-                if isinstance(item, bool | str):
-                    raise ValueError(f"component {i} of {leg} must be a number, got {shown(item)}")
-        return value
 
     @field_validator("filter", mode="before")
     @classmethod

@@ -36,8 +36,10 @@ _SCANNED = re.compile(
     re.MULTILINE | re.VERBOSE,
 )
 """The lines of Markdown that begin or end fenced code, or may belong to a heading."""
-_NOT_A_PARAGRAPH = re.compile(r" {4}|\t| {0,3}([>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}[ \t])")
-"""The start of a line that an underline does not make a heading: code, quote, table or list."""
+_NOT_A_PARAGRAPH = re.compile(
+    r" {4}|\t| {0,3}(?:[>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}[ \t]|(?:=+|-+)[ \t]*$)"
+)
+"""A line that an underline does not make a heading: code, quote, table, list or underline."""
 _DEFINITION = re.compile(r"^( {0,8}|\t{0,2})((?:async[ ]+)?def|class)[ ]+(\w+)", re.MULTILINE)
 _ROW = re.compile(r"^[ ]{0,3}\|[^\n]*(?:\n[ ]{0,3}\|[^\n]*)*", re.MULTILINE)
 """Adjacent rows of a table."""

@@ -54,7 +54,7 @@ def test_forms_of_sparse_vectors_by_index_are_equal(weights):
     [
         ([], "v", "must not be empty"),
         ([1, "x"], "v[1]", "must be a number, got 'x'"),
-        ([1, True], "v[1]", "must be a number, got True"),
+        ([1, True], "v[1]", "must be a number, got true"),
         ([1, None], "v[1]", "must be a number"),
         ([1.0, math.nan], "v[1]", "between -1e+08 and 1e+08, got nan"),
         ([1.0, -math.inf], "v[1]", "got -inf"),

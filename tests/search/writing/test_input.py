@@ -102,9 +102,8 @@ def test_an_invalid_document_is_refused(collection, document):
 
 @pytest.mark.parametrize("value", [1e19, -1e39, 1e300])
 def test_a_vector_that_could_overflow_is_refused(collection, value):
-    request = SearchRequest(vectors={"dense": [value] * 64})
     with pytest.raises(InvalidInputError) as caught:
-        collection.search(request)
+        collection.search(vectors={"dense": [value] * 64})
     assert caught.value.field == "vectors.dense"
 
 

@@ -287,8 +287,8 @@ def test_endless_links_and_deep_folders_end(tmp_path: Path) -> None:
     assert [one.id for one in read_documents(tmp_path, on_error=errors.append)] == ["a.md"]
     assert survey([tmp_path]).left_out == {
         "broken or endless link": {".md": 1},
-        f"inside more than {MAX_FOLDERS} folders": {"none": 1},
-        "link to a folder": {"none": 1},
+        f"inside more than {MAX_FOLDERS} folders": {"folder": 1},
+        "link to a folder": {"folder": 1},
     }
 
 
