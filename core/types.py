@@ -207,8 +207,10 @@ class Hit:
     context:  the passage with its neighbours, if the request has `neighbours`. None if the document
               was indexed whole.
     headings: titles of the headings above the passage, from the highest level down.
-    page:     number of the page on which the passage begins, from 1. None if the text has no form
-              feeds, which separate pages.
+    page:     number of the page on which the passage begins, from 1. None without form feeds in the
+              text, which separate pages.
+
+    `headings` and `page` need a passage, and a part of the document in the request's `include`.
     """
 
     id: str

@@ -28,16 +28,21 @@ _CODE = frozenset(
 )  # fmt: skip
 
 _SCANNED = re.compile(
-    r"""(?:^|(?<=\f))[ ]{0,3}(?:
-        (?P<fence>`{3,}(?=[^`\n]*$)|~{3,})
-        |(?P<marks>\#{1,6})(?:[ \t]+(?P<title>[^\n]*))?$
-        |(?P<line>=+|-+)[ \t]*$
+    r"""\n(?:
+        [ \t]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})
+        |[ ]{0,3}(?:
+            (?P<comment><!--)
+            |(?P<marks>\#{1,6})(?:[ \t]+(?P<title>[^\n]*))?$
+            |(?P<line>=+|-+)[ \t]*$
+        )
     )""",
     re.MULTILINE | re.VERBOSE,
 )
-"""The lines of Markdown that begin or end fenced code, or may belong to a heading."""
+"""The lines of Markdown that begin or end fenced code, begin a comment, or may belong to a heading.
+
+It begins with a plain character, which Python finds fast."""
 _NOT_A_PARAGRAPH = re.compile(
-    r" {4}|\t| {0,3}(?:[>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}[ \t]|(?:=+|-+)[ \t]*$)"
+    r" {4}|\t| {0,3}(?:[>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}[ \t]|[-=:| \t\r]+$)"
 )
 """A line that an underline does not make a heading: code, quote, table, list or underline."""
 _DEFINITION = re.compile(r"^( {0,8}|\t{0,2})((?:async[ ]+)?def|class)[ ]+(\w+)", re.MULTILINE)
@@ -72,6 +77,10 @@ class Outline:
 
     headings: Sequence[Heading] = ()
     pages: Sequence[int] = ()
+
+    def page(self, offset: int) -> int | None:
+        """Return the number of the page at a position, from 1. None: the text has no pages."""
+        return 1 + bisect_right(self.pages, offset) if self.pages else None
 
     def path(self, offset: int) -> tuple[str, ...]:
         """Return the titles of the headings above a position, from the highest level down.
@@ -175,32 +184,44 @@ def first_heading(text: str) -> str:
 
 
 def _headings(text: str) -> Iterator[Heading]:
-    fence = ""
-    for match in _SCANNED.finditer(text):
-        if match["fence"]:
-            fence = _after_fence(fence, match["fence"], text, match.end())
-        elif fence:
-            continue
-        elif match["marks"]:
-            level, title = len(match["marks"]), _title(match["title"] or "")
-            yield Heading(match.start("marks"), match.end(), level, title)
-        elif (above := _underlined(text, match.start())) is not None:
-            level = 1 if match["line"][0] == "=" else 2
-            title = text[above : match.start()].strip()
-            yield Heading(text.find(title, above), match.end(), level, title)
+    return (found for found in _scan(text) if isinstance(found, Heading))
 
 
 def _fences(text: str) -> Iterator[tuple[int, int]]:
     """Yield the range of each block of fenced code, with its fences."""
-    fence, start = "", 0
-    for match in _SCANNED.finditer(text):
-        if not match["fence"]:
+    return (found for found in _scan(text) if not isinstance(found, Heading))
+
+
+def _scan(text: str) -> Iterator[Heading | tuple[int, int]]:
+    """Yield the headings of a Markdown text and the ranges of its fenced code, ascending.
+
+    Comments (`<!-- ... -->`) that begin a line have no headings.
+    """
+    fence, start, skipped = "", 0, 0
+    # Every line begins with a line end; the offsets are one higher than in `text`.
+    lines = f"\n{text}".replace("\f", "\n").replace("\r", " ").replace("\n\ufeff", "\n ", 1)
+    for match in _SCANNED.finditer(lines):
+        at, end = match.start(), match.end() - 1
+        if at < skipped:
             continue
-        before, fence = fence, _after_fence(fence, match["fence"], text, match.end())
-        if fence and not before:
-            start = match.start()
-        elif before and not fence:
-            yield start, match.end()
+        if match["fence"]:
+            before, fence = fence, _after_fence(fence, match["fence"], lines, match.end())
+            if fence and not before:
+                start = at
+            elif before and not fence:
+                yield start, end
+        elif fence:
+            continue
+        elif match["comment"]:
+            closed = lines.find("-->", match.end())
+            skipped = len(lines) if closed < 0 else closed
+        elif match["marks"]:
+            level, title = len(match["marks"]), _title(match["title"] or "")
+            yield Heading(match.start("marks") - 1, end, level, title)
+        elif (above := _underlined(text, at)) is not None:
+            title = text[above:at].strip()
+            level = 1 if match["line"][0] == "=" else 2
+            yield Heading(text.find(title, above), end, level, title)
     if fence:
         yield start, len(text)
 

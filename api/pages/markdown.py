@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ...core import Document
+from ...sources.structure import markup
 
 READ = 20_000
 """Maximum number of characters of a text that are searched for the marks of Markdown."""
@@ -71,8 +72,10 @@ _SIGN = re.compile(
 def is_markdown(document: Document) -> bool:
     """Return True if the id is a name of a Markdown file, or if the text has marks of Markdown.
 
-    A text file (`.txt`) is not Markdown.
+    A text file (`.txt`) is not Markdown, nor is a document whose metadata names another media type.
     """
+    if markup(document.metadata) != "markdown":
+        return False
     name = document.id.lower()
     if name.endswith((".md", ".markdown")):
         return True

@@ -9,6 +9,7 @@ from pydantic import model_validator
 
 from ...core import Config
 from ...core.bounds import Bounds, Count
+from ...core.config import Flag
 
 
 class PassageConfig(Config):
@@ -29,10 +30,10 @@ class PassageConfig(Config):
     """A document of at most this many words is not split. For "words" and "sentences", the default
     is 512, not 0. It must be 0 for the unit "tokens", which splits every document that is too long
     for one passage."""
-    structure: bool = False
+    structure: Flag = False
     """Cut at headings, and keep rows of tables, items of lists and lines of code whole. Short
     sections stay together."""
-    headings: bool = False
+    headings: Flag = False
     """Encoders read the headings above a passage between the title and the passage."""
 
     @model_validator(mode="before")

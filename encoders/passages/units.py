@@ -67,6 +67,7 @@ def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units
         elif first not in glued:  # Else it follows another heading directly.
             sections.append((first, heading.level))
         glued.update(range(first + 1, body + 1))
+    ruled.difference_update(first for first, _ in sections)
     return Units(_first_words(kept, words, ruled | glued), sections, ruled)
 
 

@@ -9,7 +9,7 @@ from ...core import Document
 from ...encoders import EncoderLoader, load_encoder
 from ...index import CollectionConfig
 from ...sources import checked_documents
-from ...sources.structure import markup, outline, page
+from ...sources.structure import markup, outline
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import cut_documents, passage_texts, token_readers
 
@@ -60,7 +60,7 @@ def preview_passages(
         yield (
             document,
             [
-                CutPassage(start, end, found.path(start), page(document.text, start), text, tokens)
+                CutPassage(start, end, found.path(start), found.page(start), text, tokens)
                 for (start, end), text, tokens in zip(spans, texts, lengths, strict=True)
             ],
         )

@@ -138,3 +138,17 @@ def test_no_encoder_cuts_a_passage_with_its_headings(text):
 @pytest.mark.parametrize("field", ["structure", "headings"])
 def test_both_options_are_off_unless_asked_for(field):
     assert getattr(CollectionConfig().passages, field) is False
+
+
+ODD = st.sampled_from(
+    [":---|---:", "---", "===", "|", "|-|", "a | b", "text. more text here", "", "# A"]
+)
+
+
+@given(st.lists(ODD, max_size=20).map("\n".join), st.integers(1, 6), st.booleans())
+def test_lines_that_look_like_rules_of_tables_cut_nothing_wrongly(text, size, structure):
+    for unit in ("words", "sentences"):
+        found = split_passages(text, words(size, unit=unit, structure=structure))
+        covered = {at for p in found for at in range(p.start, p.end)}
+        assert not found or all(c.isspace() for i, c in enumerate(text) if i not in covered)
+    split_by_tokens(text, PassageConfig(size=size, overlap=0, structure=structure), [WORDS])

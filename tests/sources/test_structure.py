@@ -43,6 +43,14 @@ def titles(text: str) -> list[tuple[int, str]]:
         ("#hashtag\n####### seven", []),
         ("text\f# New page", [(1, "New page")]),
         ("#\n# ##\n## real", [(1, ""), (1, ""), (2, "real")]),
+        ("<!--\n# hidden\n--> text\n# shown", [(1, "shown")]),
+        ("<!-- # one line -->\n# shown", [(1, "shown")]),
+        ("# shown\n<!-- never closed\n# hidden", [(1, "shown")]),
+        ("Title\r\n===\r\n\r\n## Part ##\r\ntext", [(1, "Title"), (2, "Part")]),
+        ("\ufeff# first", [(1, "first")]),
+        ("- item\n  - nested\n\n      ```sh\n# comment\n      ```\n# real", [(1, "real")]),
+        ("===\n===", []),
+        (":---|---:\n---\n", []),
     ],
 )
 def test_headings_of_markdown(text, expected):

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         for number, passage in enumerate(passages, 1):
             tokens = "" if passage.tokens is None else f", {counted(passage.tokens, 'token')}"
             place = [] if passage.page is None else [f"page {passage.page}"]
-            place += [" > ".join(passage.headings)] if passage.headings else []
+            place += [one_line(" > ".join(passage.headings), SHOWN)] if passage.headings else []
             shown = f"  ({', '.join(place)})" if place else ""
             print(f"{number:>4}. [{passage.start}-{passage.end}]{tokens}{shown}")
             text = document.text[passage.start : passage.end]

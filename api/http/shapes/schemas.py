@@ -216,8 +216,9 @@ class SearchHit(Shape):
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
     headings: titles of the headings above the passage, from the highest level down.
-    page:     number of the page on which the passage begins, from 1; null if the text has no form
-              feeds, which separate pages.
+    page:     number of the page on which the passage begins, from 1; null without form feeds in the
+              text, which separate pages, and without a passage. `headings` and `page` need a part of
+              the document in `include`.
     context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.

@@ -119,6 +119,7 @@ def test_blocks_keep_offsets(pieces, start, end):
 )
 def test_markdown_is_recognized(name, text, expected):
     assert is_markdown(Document(name, text)) is expected
+    assert not is_markdown(Document(name, text, metadata={"type": "text/x-python"}))
 
 
 @given(st.text(alphabet="ab c.\n", max_size=500))
