@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from twindex.index import CollectionConfig, LexicalLeg
+from twindex.index import CollectionConfig, LexicalLeg, interpreting
 from twindex.search import Collection
 
 from ..house import HOUSE
@@ -38,7 +38,9 @@ def files(frame: FrameType | None) -> list[str]:
 
 
 @pytest.fixture
-def birds(tmp_path):
+def birds(tmp_path, monkeypatch):
+    # The first kernels of a process are interpreted, by functions of their own.
+    monkeypatch.setattr(interpreting._ALLOWANCE, "left", -1)
     config = CollectionConfig(legs={"lexical": LexicalLeg()})
     with Collection.create(tmp_path / "birds", config) as collection:
         collection.add({"id": str(n), "text": f"kiwi number {n}"} for n in range(40))

@@ -217,8 +217,8 @@ class SearchHit(Shape):
     passage:  best passage; null if the document was not split into passages.
     headings: titles of the headings above the passage, from the highest level down.
     page:     number of the page on which the passage begins, from 1; null without form feeds in the
-              text, which separate pages, and without a passage. `headings` and `page` need a part of
-              the document in `include`.
+              text, which separate pages, and without a passage. `headings` and `page` need a part
+              of the document in `include`.
     context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
