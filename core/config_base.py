@@ -140,7 +140,11 @@ def message_of(error: ErrorDetails) -> str:
 
 
 def _refusal(error: ValidationError, value: Any) -> ConfigError:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    first = found[0]
+    if first["type"] == "missing":  # An unknown field is probably the missing one, misspelled.
+        unknown = (one for one in found if one["type"] == "extra_forbidden")
+        first = next((one for one in unknown if one["loc"][:-1] == first["loc"][:-1]), first)
     return ConfigError(message_of(first), field=field_path(first["loc"], value))
 
 
