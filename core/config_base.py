@@ -81,6 +81,8 @@ class Config(BaseModel):
             found = error.errors(include_url=False)
             if all(one["type"] != "extra_forbidden" or len(one["loc"]) > 1 for one in found):
                 raise
+            # An unknown field is probably a missing one, misspelled, so it comes first.
+            found.sort(key=lambda one: one["type"] == "missing" and len(one["loc"]) == 1)
             raise ValidationError.from_exception_data(
                 error.title, [_named(cls, one) for one in found]
             ) from None
@@ -140,11 +142,7 @@ def message_of(error: ErrorDetails) -> str:
 
 
 def _refusal(error: ValidationError, value: Any) -> ConfigError:
-    found = error.errors(include_url=False)
-    first = found[0]
-    if first["type"] == "missing":  # An unknown field is probably the missing one, misspelled.
-        unknown = (one for one in found if one["type"] == "extra_forbidden")
-        first = next((one for one in unknown if one["loc"][:-1] == first["loc"][:-1]), first)
+    first = error.errors(include_url=False)[0]
     return ConfigError(message_of(first), field=field_path(first["loc"], value))
 
 

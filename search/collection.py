@@ -356,7 +356,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
 
         Includes usage of searches and writes that then failed. None if no model was used.
         """
-        return add_usages(self._usage, self._queries.usage)
+        encoded = add_usages(self._queries.usage, self._encoders.usage)
+        return add_usages(self._usage, encoded)
 
     def close(self) -> None:
         """Wait for running maintenance and close the files."""

@@ -6,7 +6,9 @@
     collection.json    the configuration, and the fingerprints of the encoders
 
 The file of a sparse leg named `documents` is documents.vectors.jsonl. `files` in collection.json
-names the file of each leg. Row n of a leg belongs to document n. If documents were cut, each line of documents.jsonl has the
+names the file of each leg.
+
+Row n of a leg belongs to document n. If documents were cut, each line of documents.jsonl has the
 character ranges of its `passages`, and each document takes as many rows as it has passages.
 """
 

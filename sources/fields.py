@@ -109,9 +109,9 @@ class FieldNames:
                     field="vectors",
                 )
             found["vectors"] = own
-        if "passages" in record and "passages" not in other:
-            if passages is None or are_passages(passages):
-                found["passages"] = passages
+        ranges = passages is None or are_passages(passages)
+        if "passages" in record and "passages" not in other and ranges:
+            found["passages"] = passages
         for leg, name in self.vectors:
             value = record.get(name)
             if value is None or (isinstance(value, str) and not value.strip()):

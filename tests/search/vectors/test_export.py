@@ -142,7 +142,7 @@ def test_a_leg_named_documents_does_not_overwrite_the_documents(tmp_path):
         assert lines(tmp_path / "out" / name) == [vector]
     files = {leg: read_vectors(tmp_path / "out" / name) for leg, name in report.files.items()}
     documents = read_documents(tmp_path / "out" / "documents.jsonl")
-    assert build(tmp_path / "b", documents, config, vectors=files).added == 1
+    assert build(tmp_path / "b", documents, config, vectors=files).documents == 1
 
 
 def test_other_folders_beside_the_target_are_kept(tmp_path):
