@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
+from numbers import Integral
 from typing import Any
 from urllib.parse import quote
 
@@ -76,6 +77,34 @@ def mapping(value: object, field: str) -> dict[str, Any]:
     if (wrong := next((name for name in value if not isinstance(name, str)), None)) is not None:
         raise InvalidInputError(f"every key must be a string, got {shown(wrong)}", field=field)
     return dict(value)
+
+
+def vectors(value: object) -> object:
+    """Return the vectors of a document or query in their JSON form: {leg: vector}.
+
+    Sparse vectors by index, which are mappings with integer keys or objects with the attributes
+    `indices` and `values`, become such JSON objects. The service checks everything else.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    return {leg: _vector(one) for leg, one in value.items()}
+
+
+def _vector(value: Any) -> object:
+    if isinstance(value, Mapping):
+        if value and all(isinstance(key, Integral) for key in value):
+            return {"indices": list(value), "values": list(value.values())}
+        return value
+    if isinstance(value, list | tuple) and value and _is_sparse(value[0]):
+        return [_vector(one) for one in value]
+    if not isinstance(value, list | tuple) and _is_sparse(value):
+        return {"indices": value.indices, "values": value.values}
+    return value
+
+
+def _is_sparse(value: object) -> bool:
+    """Return True for a sparse vector in any form."""
+    return isinstance(value, Mapping) or (hasattr(value, "indices") and hasattr(value, "values"))
 
 
 def as_text(value: object, field: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InvalidInputError
-from ..core.types import Document
+from ..core.types import Document, Passage
 from . import arguments
 
 FIRST = 16
@@ -56,9 +56,14 @@ class Batcher:
                 f"must be a Document or a mapping, got {type(document).__name__}",
                 field=f"documents[{number}]",
             )
+        given = dict(document)
+        if "vectors" in given:
+            given["vectors"] = arguments.vectors(given["vectors"])
+        if isinstance(passages := given.get("passages"), list | tuple):
+            given["passages"] = [_pair(one) for one in passages]
         try:
-            arguments.check_json(document)
-            line = arguments.as_json(dict(document))
+            arguments.check_json(given)
+            line = arguments.as_json(given)
         except UnicodeEncodeError:
             raise InvalidInputError(
                 "contains half of a surrogate pair, which is not Unicode text; remove it",
@@ -93,7 +98,7 @@ class Batcher:
 
 
 def _as_mapping(document: Document) -> dict[str, Any]:
-    """Return the JSON form of a document. Arrays in its vectors are converted later."""
+    """Return the fields of a document. Its vectors and passages are converted later."""
     found: dict[str, Any] = {
         "id": document.id,
         "title": document.title,
@@ -103,5 +108,9 @@ def _as_mapping(document: Document) -> dict[str, Any]:
     if document.vectors:
         found["vectors"] = document.vectors
     if document.passages:
-        found["passages"] = [[one.start, one.end] for one in document.passages]
+        found["passages"] = document.passages
     return found
+
+
+def _pair(passage: object) -> object:
+    return [passage.start, passage.end] if isinstance(passage, Passage) else passage

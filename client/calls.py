@@ -274,8 +274,7 @@ def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchRe
         )
     else:
         body = arguments.mapping(as_json(request), "request")
-    body = {key: _plain(value) for key, value in body.items()}
-    reply = yield Call("POST", f"{arguments.collection(name)}/search", body=body)
+    reply = yield Call("POST", f"{arguments.collection(name)}/search", body=_request(body))
     return replies.search_result(reply.value)
 
 
@@ -285,12 +284,26 @@ def _plain(value: Any) -> Any:
     return as_json(value)
 
 
+def _request(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON form of a search request."""
+    body = {key: _plain(value) for key, value in fields.items()}
+    if "vectors" in body:
+        body["vectors"] = arguments.vectors(body["vectors"])
+    return body
+
+
+def _one_request(request: Any) -> Any:
+    """Return the JSON form of one request of a batch. The service refuses what is no mapping."""
+    given = as_json(request)
+    return _request(given) if isinstance(given, Mapping) else _plain(given)
+
+
 def search_batch(name: str, requests: Sequence[Any]) -> Steps[list[SearchResult]]:
     if isinstance(requests, str | Mapping) or not isinstance(requests, Sequence):
         raise InvalidInputError(
             f"must be a list of requests, got {shown(requests)}", field="requests"
         )
-    body = {"requests": [_plain(as_json(request)) for request in requests]}
+    body = {"requests": [_one_request(request) for request in requests]}
     reply = yield Call("POST", f"{arguments.collection(name)}/search/batch", body=body)
     return [replies.search_result(one) for one in reply.value["results"]]
 

@@ -81,6 +81,8 @@ class Config(BaseModel):
             found = error.errors(include_url=False)
             if all(one["type"] != "extra_forbidden" or len(one["loc"]) > 1 for one in found):
                 raise
+            # An unknown field is probably a missing one, misspelled, so it comes first.
+            found.sort(key=lambda one: one["type"] == "missing" and len(one["loc"]) == 1)
             raise ValidationError.from_exception_data(
                 error.title, [_named(cls, one) for one in found]
             ) from None

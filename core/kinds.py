@@ -329,7 +329,8 @@ class OneOf(Generic[C]):
                 {"name": name},
             )
         if config is None or not (self._among is None or self._among(config)):
-            raise self._refused(kind, self._near(kind))
+            # A known kind is not misspelled, only not accepted here.
+            raise self._refused(kind, self._near(kind) if config is None else "")
         return value if made else config.model_validate(dict(value), context=info.context)
 
     def _refused(self, value: Any, hint: str) -> PydanticCustomError:

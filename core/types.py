@@ -15,6 +15,10 @@ complete: every question was answered. partial: some questions were not answered
 was reached or some answers were unusable (a warning then says so). failed: a model failed."""
 
 
+MOST_PASSAGES = 20_000
+"""Maximum number of passages of a document."""
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A piece of a document: characters `start` to `end` (exclusive) of its `text`.

@@ -13,7 +13,11 @@ Gives = Literal["dense", "sparse", "terms"]
 
 
 class Encoder(Protocol):
-    """An object that turns texts into dense vectors, sparse vectors or terms."""
+    """An object that turns texts into dense vectors, sparse vectors or terms.
+
+    It may have an attribute `dimensions`: the number of dimensions of its vectors, or a mapping
+    {part: number} if it fills several parts. Without it, a short text is encoded to find out.
+    """
 
     @property
     def gives(self) -> frozenset[Gives]:

@@ -37,6 +37,7 @@ from ..index import (
     require,
 )
 from ..index.models import absolute, model_names
+from ..sources import check_document as converted
 from ..sources import with_vectors
 from . import parameters
 from .config_difference import config_difference
@@ -241,13 +242,14 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         )
 
     def check_document(self, document: Document) -> None:
-        """Raise InvalidInputError if the document cannot be written.
+        """Raise InvalidInputError if `add` would refuse the document.
 
-        It may have vectors that its legs do not accept, or be cut into too many passages.
+        A field may be invalid, it may have vectors that its legs do not accept, or be cut into too
+        many passages.
         """
         if not isinstance(document, Document):
             raise InvalidInputError(f"must be a Document, got {shown(document)}", field="document")
-        check_document(document, self.config, self._encoders)
+        check_document(converted(document), self.config, self._encoders)
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:
@@ -354,7 +356,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
 
         Includes usage of searches and writes that then failed. None if no model was used.
         """
-        return add_usages(self._usage, self._queries.usage)
+        encoded = add_usages(self._queries.usage, self._encoders.usage)
+        return add_usages(self._usage, encoded)
 
     def close(self) -> None:
         """Wait for running maintenance and close the files."""

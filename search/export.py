@@ -5,14 +5,19 @@
     LEG.jsonl          the vectors of a sparse leg: {"indices": [...], "values": [...]} a line
     collection.json    the configuration, and the fingerprints of the encoders
 
+The file of a sparse leg named `documents` is documents.vectors.jsonl. `files` in collection.json
+names the file of each leg.
+
 Row n of a leg belongs to document n. If documents were cut, each line of documents.jsonl has the
 character ranges of its `passages`, and each document takes as many rows as it has passages.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -54,25 +59,41 @@ def export(store: Store, output: Path, progress: Progress | None = None) -> Expo
     """Write the documents and vectors of a collection to the new folder `output`.
 
     The files show the collection after one commit. No model is loaded. The folder appears when it
-    is complete. Raises ConflictError if it exists already and is not an empty folder.
+    is complete: the files are written to a temporary folder beside it, which is then renamed.
+    Raises ConflictError if it exists already and is not an empty folder, or if it is the current
+    folder, which cannot be replaced.
     """
     require(store, "vectors")
     progress = progress or NoProgress()
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise ConflictError(f"{output}: already exists; name a new folder")
-    partial = output.with_name(f"{output.name}.partial")
+    partial: Path | None = None
     try:
-        if partial.exists():
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
+        target = output.resolve()
+        _check_new(output, target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".twindex-export-", dir=target.parent))
+        folder = partial / "files"  # Unlike the temporary folder, it has the usual permissions.
+        folder.mkdir()
         with store.view() as view:
-            report = _write(store, cast(VectorView, view), partial, progress)
-        os.replace(partial, output)
+            report = _write(store, cast(VectorView, view), folder, progress)
+        _check_new(output, target)  # Another export may have been faster.
+        os.replace(folder, target)
     except OSError as error:
+        if error.errno == errno.ENOTEMPTY:
+            raise ConflictError(f"{output}: already exists; name a new folder") from None
         raise StorageError(f"{output}: cannot be written ({error.strerror or error})") from error
     finally:
         progress.close()
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
     return report
+
+
+def _check_new(output: Path, target: Path) -> None:
+    """Raise ConflictError unless `target`, which is `output` resolved, can become a new folder."""
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ConflictError(f"{output}: already exists; name a new folder")
+    if target == Path.cwd():
+        raise ConflictError(f"{output}: is the current folder; name a new folder inside it")
 
 
 def _write(store: Store, view: VectorView, output: Path, progress: Progress) -> ExportReport:
@@ -108,7 +129,8 @@ def _write(store: Store, view: VectorView, output: Path, progress: Progress) -> 
                     f"leg {name} stores its vectors rounded, so the exported ones are rounded too"
                 )
         else:
-            files[name] = f"{name}.jsonl"
+            own = f"{name}.jsonl"
+            files[name] = own if own != DOCUMENTS else f"{name}.vectors.jsonl"
             _write_sparse(view, name, output / files[name])
     about = {
         "documents": len(numbers),

@@ -10,11 +10,13 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
+    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..core import Config, InvalidInputError
 from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
@@ -93,16 +95,26 @@ def _parse_leg(value: object) -> object:
 
 
 def _parse_vector(value: object) -> object:
-    """Return a query vector in its JSON form. Raises ValueError for an invalid one."""
+    """Return a query vector in its JSON form. Raises ValidationError for an invalid one."""
     try:
         found = check_vector(value, "", LARGEST_OF_QUERY)
     except InvalidInputError as error:
-        raise ValueError(f"{error.field} {error.message}".strip()) from None
+        kind: Any = PydanticCustomError("vector", "{text}", {"text": error.message})
+        place = _place(error.field or "")
+        raise ValidationError.from_exception_data(
+            "vector", [InitErrorDetails(type=kind, loc=place, input=value)]
+        ) from None
     if isinstance(found, np.ndarray):
         return found.tolist()
     if isinstance(found, SparseVector):
         return {"indices": found.indices.tolist(), "values": found.values.tolist()}
     return found
+
+
+def _place(path: str) -> tuple[int | str, ...]:
+    """Return the location, as pydantic gives it, for a path in a vector: "[0]", ".values[0]"."""
+    numbers, _, name = path.partition(".")
+    return (*map(int, re.findall(r"\d+", numbers)), *([name] if name else []))
 
 
 _NUMBERS = {"type": "array", "items": {"type": "number"}}

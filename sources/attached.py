@@ -208,6 +208,8 @@ def _located(rows: Iterator[Checked], path: Path) -> Iterator[Checked]:
 
 def _jsonl(path: Path) -> Iterator[Checked]:
     for number, line in read_lines(path):
+        if not line.strip():
+            continue
         try:
             yield _single(orjson.loads(line), "vector")
         except orjson.JSONDecodeError as error:

@@ -34,7 +34,8 @@ def parse_document(value: object) -> Document:
               integers of at most 64 bits, at most 16 levels of nesting, and keys of 1 to 256
               characters.
     vectors:  object {leg: vector} or null, optional. `vectors.py` lists the forms of a vector.
-    passages: list of [start, end] or null, optional: the document's own passages.
+    passages: list of [start, end] or null, optional: the document's own passages, ordered by their
+              starts, at most 20,000. They may overlap.
 
     Raises InvalidInputError, whose `field` names the invalid or unknown field.
     """
@@ -83,7 +84,7 @@ def check_document(document: Document) -> Document:
     return replace(
         found,
         vectors=check_vectors(document.vectors),
-        passages=check_passages(document.passages, len(found.text)),
+        passages=check_passages(document.passages, found.text),
     )
 
 

@@ -26,8 +26,12 @@ class FieldNames:
     numeric:  metadata fields that contain numbers as text, such as the cells of a table. They are
               stored as numbers. An empty cell is not stored.
     vectors:  (leg, field) pairs: the field contains the document's vector for the leg, as a list or
-              object, or as such JSON text. The field `vectors` of a JSON record may contain an
-              object {leg: vector} as well.
+              object, or as such JSON text. Null or an empty text means no vector.
+
+    Two more fields have a meaning, unless another option names them. A field `vectors` that is an
+    object brings vectors, {leg: vector}; a list of numbers is an error, because its leg is unknown.
+    A field `passages` that is a list of pairs of integers brings passages. If such a field is null,
+    it counts as absent. With any other value, it is metadata like other fields.
     """
 
     id: str | None = None
@@ -52,7 +56,7 @@ class FieldNames:
         """
         parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
-        value |= (brought := self._brought(record, nested))
+        value |= (brought := self._brought(record))
         taken = {*parts.values(), *brought, *(name for _, name in self.vectors), nested}
         metadata = self._metadata(record, taken)
         own = record.get(nested) if nested else None
@@ -91,26 +95,34 @@ class FieldNames:
         ids = {"id": self.id} if self.id is not None else {"_id": "_id", "id": "id"}
         return {**ids, "title": self.title, "text": self.text}
 
-    def _brought(self, record: Mapping[str, Any], nested: str | None) -> dict[str, Any]:
+    def _brought(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return the vectors and passages of a record, as the fields of a document's JSON form."""
         found: dict[str, Any] = {}
-        own = record.get("vectors")
-        if isinstance(own, Mapping) or (nested is not None and own is not None):
+        chosen = () if self.metadata == "rest" else self.metadata
+        other = {*self._parts().values(), *chosen, *(name for _, name in self.vectors)}
+        own, passages = record.get("vectors"), record.get("passages")
+        if "vectors" in record and "vectors" not in other and _are_vectors(own):
+            if own is not None and not isinstance(own, Mapping):
+                raise InvalidInputError(
+                    'must be an object {"leg": vector}, got a list of numbers; name the leg of '
+                    "the field with --vector-fields LEG=vectors, or rename the field",
+                    field="vectors",
+                )
             found["vectors"] = own
-        if are_passages(record.get("passages")):
-            found["passages"] = record["passages"]
+        ranges = passages is None or are_passages(passages)
+        if "passages" in record and "passages" not in other and ranges:
+            found["passages"] = passages
         for leg, name in self.vectors:
-            if record.get(name) is None:
-                continue
-            vectors = found.setdefault("vectors", {})
-            if not isinstance(vectors, Mapping):
-                continue  # `parse_document` reports it.
+            value = record.get(name)
+            if value is None or (isinstance(value, str) and not value.strip()):
+                continue  # An empty cell of a table is no vector.
+            vectors = found.get("vectors") or {}
             if leg in vectors:
                 raise InvalidInputError(
                     f"is the vector of leg {leg!r}, which `vectors` also contains; keep one",
                     field=name,
                 )
-            found["vectors"] = {**vectors, leg: _vector(record[name], name)}
+            found["vectors"] = {**vectors, leg: _vector(value, name)}
         return found
 
     def _metadata(self, record: Mapping[str, Any], used: set[str | None]) -> dict[str, Any]:
@@ -143,6 +155,13 @@ def offer(name: str, names: Iterable[str]) -> str:
     near = nearest(name, known)
     shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
     return f"the fields are: {shown or 'none'}" + (f" (did you mean {near}?)" if near else "")
+
+
+def _are_vectors(value: Any) -> bool:
+    """Return True for the field `vectors` of a record if it is not metadata."""
+    if isinstance(value, list):
+        return bool(value) and type(value[0]) in (int, float)
+    return value is None or isinstance(value, Mapping)
 
 
 def _vector(value: Any, field: str) -> Any:

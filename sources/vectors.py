@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..core import InvalidInputError, Passage
 from ..core.errors import shown
+from ..core.types import MOST_PASSAGES
 
 LARGEST = 1e8
 """Largest absolute component of a stored vector. Some indexes compute the fourth power of lengths.
@@ -115,25 +116,51 @@ def check_matrix(
     return block.astype(np.float32, copy=False)
 
 
-def check_passages(value: object, length: int) -> tuple[Passage, ...]:
-    """Return passages from a list of (start, end) pairs: character ranges of the text.
+def check_passages(value: object, text: str) -> tuple[Passage, ...]:
+    """Return passages from a list of (start, end) pairs: character ranges of `text`, in order.
 
-    length: number of characters of the text.
+    Each passage starts after the previous one, and may overlap it. Each has a character that is not
+    white space. There are at most `MOST_PASSAGES`.
     """
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidInputError(
             f"must be a list of [start, end], got {shown(value)}", field="passages"
         )
-    found = []
+    if len(value) > MOST_PASSAGES:
+        raise InvalidInputError(
+            f"must have at most {MOST_PASSAGES:,} passages, got {len(value):,}; choose larger "
+            "passages, or divide the document",
+            field="passages",
+        )
+    found: list[Passage] = []
     for i, one in enumerate(value):
         pair = (one.start, one.end) if isinstance(one, Passage) else one
-        if not _is_pair(pair) or not 0 <= pair[0] < pair[1] <= length:
+        field = f"passages[{i}]"
+        if not _is_pair(pair) or not 0 <= pair[0] < pair[1] <= len(text):
             raise InvalidInputError(
-                f"must be [start, end] with 0 <= start < end <= {length}, got {shown(one)}",
-                field=f"passages[{i}]",
+                f"must be [start, end] with 0 <= start < end <= {len(text)}, got {_listing(pair)}",
+                field=field,
             )
-        found.append(Passage(int(pair[0]), int(pair[1])))
+        start, end = int(pair[0]), int(pair[1])
+        if found and start <= found[-1].start:
+            raise InvalidInputError(
+                f"must start after the previous passage, which starts at {found[-1].start}, got "
+                f"{_listing(pair)}; order the passages by their starts",
+                field=field,
+            )
+        if not text[start:end].strip():
+            raise InvalidInputError(
+                f"has only white space, got {_listing(pair)}; leave this passage out", field=field
+            )
+        found.append(Passage(start, end))
     return tuple(found)
+
+
+def _listing(value: object) -> str:
+    """Return a short list as text with its items, and any other value as `shown` does."""
+    if not isinstance(value, list | tuple) or len(value) > 3:
+        return shown(value)
+    return f"[{', '.join(map(shown, value))}]"
 
 
 def are_passages(value: object) -> bool:

@@ -20,6 +20,8 @@ class FakeDenseEncoder(Fake[DenseEncoderConfig]):
     word's vector is 64 numbers of -1 or 1, computed from its hash.
     """
 
+    dimensions = DIMENSIONS
+
     def __init__(self, config: DenseEncoderConfig | None = None) -> None:
         config = config or DenseEncoderConfig(model=NAME)
         super().__init__(config, {"query": config.max_length, "document": config.max_length})

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ...core import ConfigError, Representation, Role
+from ...core import ConfigError, Representation, Role, Usage
 from ..protocol import Encoder, Gives, TokenReader
 from .config import PairEncoderConfig
 
@@ -38,9 +38,7 @@ class PairEncoder:
         }
         for part in sorted(fills):
             _check_widths(documents, queries, part)
-        if len(fills) == 1:
-            (part,) = fills
-            self.dimensions = width(queries, part, "query")
+        self.dimensions = {part: width(queries, part, "query") for part in sorted(fills)}
 
     @classmethod
     def load(cls, config: PairEncoderConfig) -> PairEncoder:
@@ -69,15 +67,27 @@ class PairEncoder:
         return self.queries.term(index)
 
 
-def width(encoder: Encoder, part: Gives, role: Role) -> int:
+def width(
+    encoder: Encoder,
+    part: Gives,
+    role: Role,
+    count: Callable[[Usage | None], None] | None = None,
+) -> int:
     """Return the number of dimensions of an encoder's dense or sparse vectors.
 
-    Reads the attribute `dimensions` of encoders that have it. Encodes a short text otherwise.
+    Reads the attribute `dimensions` of encoders that have it: a number, or part -> number for an
+    encoder that fills several parts. Encodes a short text otherwise.
+
+    count: function called with the usage of this text.
     """
     known = getattr(encoder, "dimensions", None)
+    if isinstance(known, Mapping):
+        known = known.get(part)
     if isinstance(known, int):
         return known
     probe = encoder.encode([PROBE], role=role)
+    if count is not None:
+        count(probe.usage)
     vectors = probe.dense if part == "dense" else probe.sparse
     assert vectors is not None, f"the encoder gives {part}"
     return int(vectors.shape[1])

@@ -13,15 +13,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from ...core import ConfigError, InvalidInputError, Passage
+from ...core.types import MOST_PASSAGES
 from ...sources.structure import Markup
 from ..scripts import SPACELESS, marks
 from .config import PassageConfig
 from .units import Ranges, Units, find_units, grouped
 
 LONGEST_WORD = 40
-
-MOST_PASSAGES = 20_000
-"""Most passages of one document. A document with more is rejected before encoding."""
 
 
 def split_passages(

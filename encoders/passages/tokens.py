@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from ...core import InvalidInputError, Passage
+from ...core.types import MOST_PASSAGES
 from ...sources.structure import Markup
 from ..protocol import TokenReader
 from .config import PassageConfig
-from .passages import MOST_PASSAGES, packed, split_passages, word_spans
+from .passages import packed, split_passages, word_spans
 from .preface import Preface, preface
 from .units import find_units, table_rules
 

@@ -97,6 +97,8 @@ class PromptRepsEncoder:
         """
         self.config = config
         self._model = model
+        self.dimensions = {"dense": model.dimensions, "sparse": model.vocabulary}
+        """Number of dimensions of each part of a Representation."""
         check_markup(model, config)
         self._prompts = {role: prompt(model, config, role) for role in get_args(Role)}
         begin = model.begin if config.template == "plain" else ()

@@ -103,7 +103,7 @@ class SparseEncoder:
         with self._model.tokenizing:
             encoded = self._model.model.encode([text], show_progress_bar=False)
         reference = encoded.to_dense().cpu().numpy()
-        self.vocabulary = int(reference.shape[1])
+        self.vocabulary = self.dimensions = int(reference.shape[1])
         self._head = _take_head(self._model.model)
         (batch,) = self._model.batches([text])
         with self._model.running(self.config.precision):

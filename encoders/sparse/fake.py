@@ -21,6 +21,8 @@ class FakeSparseEncoder(Fake[SparseEncoderConfig]):
     A word's index is its hash modulo 2**15.
     """
 
+    dimensions = VOCABULARY
+
     def __init__(self, config: SparseEncoderConfig | None = None) -> None:
         config = config or SparseEncoderConfig(model=NAME)
         super().__init__(config, {"query": config.max_length, "document": config.max_length})

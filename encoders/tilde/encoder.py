@@ -74,6 +74,7 @@ class TildeEncoder:
         self.config = config
         self._tokenizer = tokenizer
         self._names = names
+        self.dimensions = len(names)
         self._around = tokenizer.around()
         self._added = sum(map(len, self._around))
         self._limit = limit

@@ -22,6 +22,8 @@ class FakeTildeEncoder(Fake[TildeEncoderConfig]):
     FakeSparseEncoder.
     """
 
+    dimensions = VOCABULARY
+
     def __init__(self, config: TildeEncoderConfig | None = None) -> None:
         config = config or TildeEncoderConfig(model=NAME)
         super().__init__(config, {"query": None, "document": config.max_length})

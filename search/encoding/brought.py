@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Document, InvalidInputError, Representation
+from ...core.errors import shown
+from ...core.near import did_you_mean
 from ...encoders import EncoderConfig
 from ...index import CollectionConfig, DenseLeg, EncodedDocument, SparseLeg
 from ...sources import SparseVector, check_vector
@@ -114,9 +116,10 @@ class BroughtVectors:
         """Raise InvalidInputError if the collection has no such leg, or it accepts no vectors."""
         config = self._config.legs.get(leg)
         if config is None:
-            legs = ", ".join(self._config.legs)
+            legs, near = ", ".join(self._config.legs), did_you_mean(leg, self._config.legs)
             raise InvalidInputError(
-                f"there is no leg {leg!r}; this collection has the legs {legs}", field=field
+                f"there is no leg {shown(leg)}; this collection has the legs {legs}{near}",
+                field=field,
             )
         if not isinstance(config, DenseLeg | SparseLeg):
             raise InvalidInputError(

@@ -7,7 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 
-from ...core import ConfigError, EncoderMismatchError, ModelError
+from ...core import ConfigError, EncoderMismatchError, ModelError, Usage, add_usages
 from ...encoders import Encoder, EncoderConfig, EncoderLoader, Gives
 from ...encoders.model_paths import digest_keys, relocated
 from ...encoders.pair.encoder import width
@@ -42,6 +42,7 @@ class LegEncoders:
         self._checked: set[str] = set()
         self._widths: dict[str, int] = {}
         self._terms: dict[str, Mapping[str, int]] = {}
+        self._usage: Usage | None = None
         self._lock = threading.Lock()
 
     def __getitem__(self, leg: str) -> Encoder:
@@ -68,6 +69,9 @@ class LegEncoders:
         config = self._config.legs[leg].encoder
         try:
             return self._load(config)
+        except ConfigError as error:
+            field = f"legs.{leg}.encoder" + ("" if error.field is None else f".{error.field}")
+            raise ConfigError(error.message, field=field) from None
         except ModelError as error:
             moved = relocated(config, self._expected.get(leg, {}), self._models, error)
         logger.info("leg %s: its model has moved; loading the same weights from a new path", leg)
@@ -117,8 +121,17 @@ class LegEncoders:
         known = self._widths.get(leg)
         if known is None:
             part: Gives = "dense" if isinstance(self._config.legs[leg], DenseLeg) else "sparse"
-            known = self._widths[leg] = width(self[leg], part, "query")
+            known = self._widths[leg] = width(self[leg], part, "query", self._count)
         return known
+
+    def _count(self, usage: Usage | None) -> None:
+        with self._lock:
+            self._usage = add_usages(self._usage, usage)
+
+    @property
+    def usage(self) -> Usage | None:
+        """Return the usage of the texts that `width` encoded; None if no model was used."""
+        return self._usage
 
     def terms(self, leg: str) -> Mapping[str, int]:
         """Return the vocabulary of a sparse leg: term -> index. Computed at the first call."""

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ...core import Document, InvalidInputError, Representation, Usage, add_usages
+from ...core.types import MOST_PASSAGES
 from ...encoders import (
     Encoder,
     EncoderConfig,
@@ -19,7 +20,6 @@ from ...encoders import (
     split_by_tokens,
     split_passages,
 )
-from ...encoders.passages.passages import MOST_PASSAGES
 from ...encoders.passages.preface import preface
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import checked_documents

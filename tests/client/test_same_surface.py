@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 
 import twindex
 from twindex.client import AsyncRemoteCollection, RemoteCollection
-from twindex.core import NoProgress
+from twindex.core import NoProgress, Passage
 from twindex.index import VectorStorage
+from twindex.sources import SparseVector
 
 from .conftest import CONFIG
 
@@ -218,3 +220,35 @@ def test_clients_have_methods_of_the_collection():
         async_ = inspect.signature(getattr(AsyncRemoteCollection, name)).parameters
         assert list(ours) == list(async_)
         assert [*ours] == [one for one in theirs if one in ours], name
+
+
+def test_every_form_of_a_vector_is_accepted(door, named):
+    legs = {
+        "dense": {"kind": "dense", "encoder": {"kind": "external", "dimensions": 2}},
+        "sparse": {"kind": "sparse", "encoder": {"kind": "external-sparse", "dimensions": 9}},
+    }
+    collection = door.create(named, {"legs": legs})
+    own = SparseVector(np.array([5, 7]), np.array([1, 2], np.float32))
+    forms = [{5: 1.0, 7: 2}, own, {"indices": [7, 5], "values": [2, 1]}, {"5": 1, "7": 2},
+             {np.int64(5): np.float32(1), 7: 2}]  # fmt: skip
+    documents = [
+        {"id": f"m{i}", "text": "bird", "vectors": {"dense": np.array([1, 0]), "sparse": form}}
+        for i, form in enumerate(forms)
+    ]
+    documents += [twindex.Document(f"d{i}", "a", vectors={"dense": (1, 0), "sparse": form})
+                  for i, form in enumerate(forms)]  # fmt: skip
+    for i, form in enumerate(forms):
+        vectors = {"dense": [[1, 0], np.array([0, 1])], "sparse": [form, form]}
+        documents.append({"id": f"p{i}", "text": "a kiwi", "vectors": vectors,
+                          "passages": [Passage(0, 1), (2, 6)]})  # fmt: skip
+    assert collection.add(documents).documents == 15
+    for form in ({7: 3.0}, SparseVector(np.array([7]), np.array([3.0])), {"7": 3}):
+        request = {"vectors": {"sparse": form}, "limit": 20}
+        found = collection.search(request)
+        (batched,) = collection.search_batch([request])
+        for hits in (found, batched):
+            assert {hit.score for hit in hits} == {6.0}
+            assert len(hits.hits) == 15
+    with pytest.raises(twindex.InvalidInputError, match="must be an integer between 0"):
+        collection.add([{"id": "x", "text": "", "vectors": {"dense": [1, 0], "sparse": {-5: 1}}}])
+    collection.close()

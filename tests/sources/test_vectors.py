@@ -108,6 +108,34 @@ def test_invalid_passages_are_refused(passages, field):
     assert caught.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("passages", "field", "words"),
+    [
+        ([[5, 2]], "passages[0]", "0 <= start < end <= 9, got [5, 2]"),
+        ([["a", None]], "passages[0]", "got ['a', null]"),
+        ([[1] * 9], "passages[0]", "got a list"),
+        ([[5, 9], [0, 4]], "passages[1]", "starts at 5, got [0, 4]"),
+        ([[0, 4], [0, 4]], "passages[1]", "starts at 0, got [0, 4]"),
+        ([[0, 4], [0, 9]], "passages[1]", "starts at 0, got [0, 9]"),
+        ([[0, 4], [4, 5], [5, 9]], "passages[1]", "has only white space, got [4, 5]"),
+        ([[0, 4]] * 20_001, "passages", "at most 20,000 passages, got 20,001"),
+    ],
+)
+def test_passages_are_in_order_and_not_too_many(passages, field, words):
+    with pytest.raises(InvalidInputError) as caught:
+        parse_document({"id": "1", "text": "bird bird", "passages": passages})
+    assert caught.value.field == field
+    assert words in caught.value.message
+
+
+def test_passages_may_overlap_and_leave_text_out():
+    found = parse_document({"id": "1", "text": "bird bird", "passages": [[0, 8], [1, 3], [5, 8]]})
+    assert found.passages == (Passage(0, 8), Passage(1, 3), Passage(5, 8))
+    many = parse_document({"id": "1", "text": "x" * 20_000, "passages": [
+        [i, i + 1] for i in range(20_000)]})  # fmt: skip
+    assert len(many.passages) == 20_000
+
+
 def test_documents_with_vectors_equal_their_text():
     plain = parse_document({"id": "1", "text": "a"})
     own = parse_document({"id": "1", "text": "a", "vectors": {"dense": [1]}, "passages": [[0, 1]]})
@@ -313,3 +341,53 @@ def test_other_paths_are_refused(tmp_path):
     for name in ("v.bin", "missing.npy", "."):
         with pytest.raises(SourceError):
             read_vectors(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("record", "metadata"),
+    [
+        ({"vectors": "plasmid"}, {"vectors": "plasmid"}),
+        ({"vectors": ["plasmid", "virus"]}, {"vectors": ["plasmid", "virus"]}),
+        ({"vectors": 7, "passages": 3}, {"vectors": 7, "passages": 3}),
+        ({"vectors": None, "passages": None}, {}),
+        ({"vectors": [], "passages": [[1, 2, 3]]}, {"vectors": [], "passages": [[1, 2, 3]]}),
+    ],
+)
+def test_ordinary_fields_named_vectors_or_passages_are_metadata(tmp_path, record, metadata):
+    path = write(tmp_path / "a.jsonl", {"id": "1", "text": "bird", **record})
+    (one,) = read_jsonl_documents(path)
+    assert one.metadata == metadata
+    assert not one.brings
+
+
+def test_named_fields_have_the_meaning_that_the_caller_names(tmp_path):
+    record = {"id": "1", "text": "bird", "vectors": {"a": 1}, "passages": [[0, 2]]}
+    path = write(tmp_path / "a.jsonl", record)
+    (one,) = read_jsonl_documents(path, FieldNames(metadata=("vectors", "passages")))
+    assert one.metadata == {"vectors": {"a": 1}, "passages": [[0, 2]]}
+    assert not one.brings
+    path = write(tmp_path / "b.jsonl", {"id": "1", "text": "bird", "vectors": [1, 2]})
+    (one,) = read_jsonl_documents(path, FieldNames(vectors=(("dense", "vectors"),)))
+    assert one.vectors["dense"].tolist() == [1, 2]
+    assert one.metadata == {}
+
+
+def test_a_list_of_numbers_without_a_leg_is_refused(tmp_path):
+    path = write(tmp_path / "a.jsonl", {"id": "1", "text": "bird", "vectors": [0.5, 2]})
+    with pytest.raises(SourceError, match="--vector-fields LEG=vectors") as caught:
+        list(read_jsonl_documents(path))
+    assert caught.value.field == "vectors"
+
+
+def test_an_empty_cell_is_no_vector(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('id,text,own\n1,bird,"[1, 2]"\n2,fish,\n3,fly,  \n')
+    one, *rest = read_table_documents(path, FieldNames(vectors=(("dense", "own"),)))
+    assert one.vectors["dense"].tolist() == [1, 2]
+    assert [(row.vectors, row.metadata) for row in rest] == [({}, {}), ({}, {})]
+
+
+def test_blank_lines_of_vectors_are_skipped(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text("[1, 2]\n\n  \n[3, 4]\n\n")
+    assert [row.tolist() for row in read_vectors(path)] == [[1, 2], [3, 4]]

@@ -25,7 +25,7 @@ WRONG = [
     ({"legs": [{"name": None}]}, "legs[0].name", "is required"),
     ({"legs": [None]}, "legs[0]", "must be an object, got null"),
     ({"include": [False]}, "include[0]", "must be 'title', 'text' or 'metadata', got false"),
-    ({"vectors": {"dense": [0.5, "1"]}}, "vectors", "component 1 of dense must be a number"),
+    ({"vectors": {"dense": [0.5, "1"]}}, "vectors.dense[1]", "must be a number, got '1'"),
     ({"search": 5}, "search", "must be an object, got 5"),
 ]
 

@@ -108,11 +108,16 @@ def test_wrong_lines_are_named_and_the_others_written(own, problem):
     ("request_", "field", "words"),
     [
         ({"vectors": {"dense": [1, 2]}}, "vectors.dense", "3 dimensions"),
-        ({"vectors": {"dense": [1, 2, "x"]}}, "vectors.dense", "[2] must be a number"),
-        ({"vectors": {"dense": [1, 2, None]}}, "vectors.dense", "[2] must be a number"),
+        ({"vectors": {"dense": [1, 2, "x"]}}, "vectors.dense[2]", "must be a number"),
+        ({"vectors": {"dense": [1, 2, None]}}, "vectors.dense[2]", "must be a number"),
         ({"vectors": {"dense": {"a": 1}}}, "vectors.dense", "list of 3 numbers"),
         ({"vectors": {"sparse": {"a": 1}}}, "vectors.sparse.a", "vocabulary"),
-        ({"vectors": {"sparse": {"7": -1}}}, "vectors.sparse", ".7 a weight must be"),
+        ({"vectors": {"sparse": {"7": -1}}}, "vectors.sparse.7", "a weight must be"),
+        (
+            {"vectors": {"sparse": {"indices": [1, 2], "values": [1, "x"]}}},
+            "vectors.sparse.values[1]",
+            "a weight must be a number",
+        ),
         ({"query": "bird", "legs": ["dense"]}, "vectors.dense", "encodes no text"),
     ],
 )

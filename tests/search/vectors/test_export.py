@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from twindex.core import ConflictError, InvalidInputError, StorageError
-from twindex.encoders import LateEncoderConfig, PassageConfig
-from twindex.index import CollectionConfig, DenseLeg, Int8Codec, LexicalLeg
+from twindex.encoders import ExternalSparseEncoderConfig, LateEncoderConfig, PassageConfig
+from twindex.index import CollectionConfig, DenseLeg, Int8Codec, LexicalLeg, SparseLeg
 from twindex.search import Collection, build
 from twindex.sources import read_documents, read_vectors
 
@@ -118,12 +121,70 @@ def test_an_existing_folder_is_kept(tmp_path):
         with pytest.raises(StorageError, match="cannot be written"):
             collection.export(tmp_path / "file" / "out")
         (tmp_path / "empty").mkdir()
-        (tmp_path / "empty.partial").mkdir()
-        (tmp_path / "empty.partial" / "rest").write_text("of an interrupted export")
         assert collection.export(tmp_path / "empty").documents == 0
     assert (tmp_path / "out" / "mine.txt").read_text() == "mine"
-    assert not (tmp_path / "empty.partial").exists()
-    assert not (tmp_path / "empty" / "rest").exists()
+
+
+def test_a_leg_named_documents_does_not_overwrite_the_documents(tmp_path):
+    leg = SparseLeg(encoder=ExternalSparseEncoderConfig(dimensions=9))
+    config = CollectionConfig(legs={"documents": leg, "collection": leg})
+    vector = {"indices": [3], "values": [1.5]}
+    vectors = {"documents": vector, "collection": vector}
+    with Collection.create(tmp_path / "c", config) as collection:
+        collection.add([{"id": "a", "text": "one", "vectors": vectors}])
+        report = collection.export(tmp_path / "out")
+    assert report.files == {
+        "documents": "documents.vectors.jsonl",
+        "collection": "collection.jsonl",
+    }
+    assert [one["id"] for one in lines(tmp_path / "out" / "documents.jsonl")] == ["a"]
+    for name in report.files.values():
+        assert lines(tmp_path / "out" / name) == [vector]
+    files = {leg: read_vectors(tmp_path / "out" / name) for leg, name in report.files.items()}
+    documents = read_documents(tmp_path / "out" / "documents.jsonl")
+    assert build(tmp_path / "b", documents, config, vectors=files).documents == 1
+
+
+def test_other_folders_beside_the_target_are_kept(tmp_path):
+    (tmp_path / "out.partial").mkdir()
+    (tmp_path / "out.partial" / "mine.txt").write_text("mine")
+    with changed(tmp_path / "c", external(), brought) as collection:
+        collection.export(tmp_path / "out")
+    assert (tmp_path / "out.partial" / "mine.txt").read_text() == "mine"
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["c", "out", "out.partial"]
+    assert (tmp_path / "out").stat().st_mode == (tmp_path / "out.partial").stat().st_mode
+
+
+def test_one_of_two_exports_at_once_wins(tmp_path, monkeypatch):
+    written = threading.Barrier(2)
+    replace = os.replace
+
+    def together(*paths):
+        written.wait(20)
+        replace(*paths)
+
+    monkeypatch.setattr("twindex.search.export.os.replace", together)
+    with (
+        changed(tmp_path / "c", external(), brought) as collection,
+        ThreadPoolExecutor(2) as threads,
+    ):
+        runs = [threads.submit(collection.export, tmp_path / "out") for _ in range(2)]
+        errors = [run.exception() for run in runs]
+    assert sorted(map(type, errors), key=str) == [type(None), ConflictError], errors
+    assert len(lines(tmp_path / "out" / "documents.jsonl")) == 117
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "out"]
+
+
+@pytest.mark.parametrize("name", [".", "{}", "../here"])
+def test_the_current_folder_is_refused(tmp_path, monkeypatch, name):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with Collection.create(tmp_path / "c", external()) as collection:
+        with pytest.raises(ConflictError, match="is the current folder; name a new folder"):
+            collection.export(name.format(tmp_path / "here"))
+        collection.export("new")
+    assert [path.name for path in (tmp_path / "here").iterdir()] == ["new"]
 
 
 def test_an_import_with_too_few_rows_is_refused(tmp_path):

@@ -209,6 +209,7 @@ def test_vectors_by_term_for_an_encoding_leg(create):
         ({"dense": [1] * 64, "sparse": {"kiwi": 1}}, "vectors.sparse.kiwi", "vocabulary"),
         ({"dense": [1] * 64, "sparse": {}, "lexical": [1]}, "vectors.lexical", "is lexical"),
         ({"dense": [1] * 64, "sparse": {}, "late": [1]}, "vectors.late", "there is no leg 'late'"),
+        ({"dens": [1] * 64}, "vectors.dens", "did you mean 'dense'?"),
     ],
 )
 def test_wrong_vectors_are_refused_at_every_door(create, tmp_path, vectors, field, words):
@@ -227,6 +228,20 @@ def test_wrong_vectors_are_refused_at_every_door(create, tmp_path, vectors, fiel
         assert caught.value.field == field
         assert words in caught.value.message
     assert collection.count() == 0
+
+
+def test_a_document_that_can_be_added_passes_the_check(create):
+    collection = create(external())
+    vectors = {"dense": [0.5] * 64, "sparse": {5: 1.0}}
+    collection.check_document(Document("a", "bird", vectors=vectors))
+    collection.add([Document("a", "bird", vectors=vectors)])
+    for wrong in (
+        Document("a", "bird", vectors=vectors, passages=((3, 1),)),
+        Document("", "bird", vectors=vectors),
+        Document("a", "bird", vectors={**vectors, "dense": ["x"] * 64}),
+    ):
+        with pytest.raises(InvalidInputError):
+            collection.check_document(wrong)
 
 
 def test_a_leg_with_several_vectors_accepts_none(create):
@@ -273,5 +288,5 @@ def test_vectors_replace_a_stored_document_always(create):
 def test_requests_accept_arrays():
     request = SearchRequest(vectors={"dense": np.arange(3, dtype=np.float16)})
     assert request.vectors == {"dense": [0, 1, 2]}
-    with pytest.raises(ConfigError, match=r"vectors.dense: \[1\] must be a number, got 'x'"):
+    with pytest.raises(ConfigError, match=r"vectors\.dense\[1\]: must be a number, got 'x'"):
         SearchRequest.parse({"vectors": {"dense": [1, "x"]}})

@@ -134,3 +134,28 @@ def test_a_pair_compares_the_names_of_terms(create, tmp_path):
             vectors = {"sparse": {f"#{index}": 1}}
             collection.add([{"id": "a", "text": "", "vectors": vectors}])
             assert collection.search("emu").hits[0].id == "a"
+
+
+def test_a_pair_inside_a_pair_is_refused_without_a_suggestion():
+    part = {"kind": "dense", "model": "fake"}
+    inner = {"kind": "pair", "documents": part, "queries": part}
+    with pytest.raises(ConfigError, match=r"must be an object whose kind is .*, got 'pair'$"):
+        PairEncoderConfig.parse({"kind": "pair", "documents": inner, "queries": part})
+
+
+def test_a_misspelled_required_field_is_reported_as_unknown():
+    with pytest.raises(ConfigError, match="unknown field; did you mean `dimensions`") as caught:
+        CollectionConfig.parse(
+            {"legs": {"own": {"kind": "dense", "encoder": {"kind": "external", "dimension": 3}}}}
+        )
+    assert caught.value.field == "legs.own.encoder.dimension"
+
+
+def test_an_error_of_a_vocabulary_names_its_leg(tmp_path):
+    (tmp_path / "words.txt").write_text("kiwi\nkiwi\n")
+    encoder = {"kind": "external-sparse", "vocabulary": str(tmp_path / "words.txt")}
+    config = CollectionConfig.parse({"legs": {"words": {"kind": "sparse", "encoder": encoder}}})
+    with pytest.raises(ConfigError, match="repeats the term 'kiwi'") as caught:
+        Collection.create(tmp_path / "c", config)
+    assert caught.value.field == "legs.words.encoder.vocabulary"
+    assert not (tmp_path / "c").exists()

@@ -103,8 +103,9 @@ def test_an_invalid_document_is_refused(collection, document):
 @pytest.mark.parametrize("value", [1e19, -1e39, 1e300])
 def test_a_vector_that_could_overflow_is_refused(collection, value):
     with pytest.raises(InvalidInputError) as caught:
-        collection.search(vectors={"dense": [value] * 64})
-    assert caught.value.field == "vectors.dense"
+        collection.search({"vectors": {"dense": [value] * 64}})
+    assert caught.value.field == "vectors.dense[0]"
+    assert caught.value.message.startswith("must be a number between -1e+18 and 1e+18, got ")
 
 
 def test_scores_of_large_vectors_and_weights_are_finite(collection):
