@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from fnmatch import fnmatchcase
@@ -44,14 +43,14 @@ def read_folder_documents(
 
     Raises SourceError if there are no files to read.
     """
-    reasons = Counter[str]()
+    reasons = set()
     found = []
     for path, reason in walk(folder, exclude):
         if reason is None:
             found.append((name_in(path, folder), path))
         else:
-            reasons[reason] += 1
-    if not found and set(reasons) == {EXCLUDED}:
+            reasons.add(reason)
+    if not found and reasons - {HIDDEN} == {EXCLUDED}:
         message = f"everything in the folder is excluded by {', '.join(exclude)}; exclude less"
         raise SourceError(message, path=folder, field="exclude")
     if not found:
