@@ -49,6 +49,8 @@ _ENDS = (
     ("<", re.compile(">")),
 )
 """Starts of markup, and what ends it."""
+_MOST_SCANNED = 16 * 2**20
+"""Maximum number of characters that are searched for the ends of tags that never end."""
 _METADATA = {
     "author": "author",
     "dcterms.creator": "author",
@@ -145,6 +147,7 @@ class _Parser(HTMLParser):
         self._title: list[str] = []
         self.metadata: dict[str, str] = {}
         self.hidden: str | None = None
+        self._scanned = 0
         self._hide = hide
         self._hidden_depth = 0
         self._blocks: list[str] = []
@@ -159,6 +162,16 @@ class _Parser(HTMLParser):
         self._main: tuple[str, int] | None = None
         self._main_depth = 0
         self._main_blocks: list[str] = []
+
+    def check_for_whole_start_tag(self, i: int) -> int:
+        """Return the end of a tag, or -1. A quote that never ends may hide it from many tags."""
+        end = super().check_for_whole_start_tag(i)  # type: ignore[misc, unused-ignore]
+        if end < 0:
+            self._scanned += len(self.rawdata) - i
+            if self._scanned > _MOST_SCANNED:
+                message = "has tags that never end, as with a missing quote; save the page again"
+                raise UnreadableError(DAMAGED, message)
+        return int(end)
 
     @property
     def title(self) -> str:

@@ -167,3 +167,11 @@ def test_a_line_under_text_is_no_heading() -> None:
         assert outline(text).headings == ()
         assert text.replace("\\", "") == f"Totals\n{line}\n\nmore\n{line}\n{line}".strip()
     assert paragraph("a\n\n-\n\nb - c\n--d") == "a\n\n-\n\nb - c\n--d"
+
+
+@pytest.mark.timeout(20)
+def test_a_quote_that_never_ends_costs_one_page(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("text" + 60_000 * '<a x=">" ' + 'y="<p>')
+    with pytest.raises(UnreadableError, match="has tags that never end"):
+        read_html(tmp_path / "a.html", Limits())
+    assert html_text('<p>one <a href="x>two</a><p>three').text.startswith("one ")
