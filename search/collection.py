@@ -53,7 +53,7 @@ from .info import describe
 from .maintenance import MaintenanceMethods
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
-from .writing.ingest import check_document
+from .writing.ingest import Refused, check_document, writable
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
@@ -204,6 +204,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         vectors: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         record: Callable[[Transaction, WriteReport], None] | None = None,
+        refused: Refused | None = None,
     ) -> WriteReport:
         """Insert documents, replacing stored ones with the same id. Durable when it returns.
 
@@ -219,6 +220,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         record: function called in the transaction of each batch, with the report up to and
             including this batch. At that time, exactly the documents of these batches have been
             read from `documents`. It is not called for a batch in which every document is skipped.
+        refused: function called with each document that cannot be written, and the error; the
+            document is left out. See `check_document`. None: the error is raised.
         """
         self._require_writable()
         if record is not None:
@@ -226,7 +229,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         if vectors is not None:
             documents = with_vectors(documents, vectors)
         writer = self._writer(progress, record=record)
-        for _ in writer.write(documents):
+        for _ in writer.write(writable(documents, self.config, self._encoders, refused)):
             self._upkeep.after_write()
         return writer.report
 

@@ -13,7 +13,7 @@ from .formats import Converted, Format, Limits, UnreadableError, register_format
 from .judged import read_qrels, read_queries
 from .lines import STDIN
 from .named_datasets import read_named_documents
-from .read import count_documents, holds_records, read_documents, read_records
+from .read import count_documents, holds_records, read_documents, read_records, walk_source
 from .records.arrow import read_arrow_documents
 from .records.jsonl import read_jsonl_documents
 from .records.table import read_table_documents
@@ -53,5 +53,6 @@ __all__ = [
     "survey",
     "vectors_digest",
     "walk",
+    "walk_source",
     "with_vectors",
 ]

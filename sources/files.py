@@ -18,7 +18,7 @@ from .formats import Converter, Format, Limits, UnreadableError, format_of
 from .formats.content import checked_format
 from .formats.converted import Unpacked
 from .formats.kinds import MARKDOWN, PDF, PLAIN, SHEETS
-from .formats.limits import DEFAULT_LIMITS
+from .formats.limits import DEFAULT_LIMITS, check_characters
 from .formats.reasons import EMPTY, LIMIT, OTHER_KIND, TOO_LARGE
 from .lines import read_whole
 from .markdown import split_front_matter
@@ -121,7 +121,7 @@ class FileReader:
     def _fields(self, file: _File, format_: Format) -> dict[str, Any]:
         """Return the title, text and metadata of a file that is no archive."""
         if format_.reader is None:
-            return _text_fields(file, format_)
+            return _text_fields(file, format_, self.limits)
         converted = self._converter.convert(file.path, format_)
         if not converted.text.strip():
             raise UnreadableError(EMPTY, "has no text")
@@ -223,7 +223,7 @@ class _Budget:
         self.expanded = max(1, self.expanded - expanded)
 
 
-def _text_fields(file: _File, format_: Format) -> dict[str, Any]:
+def _text_fields(file: _File, format_: Format, limits: Limits) -> dict[str, Any]:
     """Return the title, text and metadata of a text file."""
     text = read_whole(file.path)
     title: object = ""
@@ -236,6 +236,7 @@ def _text_fields(file: _File, format_: Format) -> dict[str, Any]:
         title = PurePosixPath(file.kind).name
     if not text.strip() and not metadata and not title:
         raise UnreadableError(EMPTY, "has no text")
+    check_characters(text, limits)
     return {"title": title, "text": text, "metadata": metadata}
 
 

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ..core import Document, SourceError
+from ..core import Document, InvalidInputError, SourceError
+from ..core.errors import shown
 from ..core.files import special
 from .errors import OnError
 from .files import FileReader
@@ -42,7 +43,16 @@ def read_folder_documents(
 
     Raises SourceError if there are no files to read.
     """
-    found = [(name_in(path, folder), path) for path in known_files(folder, exclude)]
+    reasons = set()
+    found = []
+    for path, reason in walk(folder, exclude):
+        if reason is None:
+            found.append((name_in(path, folder), path))
+        else:
+            reasons.add(reason)
+    if not found and reasons - {HIDDEN} == {EXCLUDED}:
+        message = f"everything in the folder is excluded by {', '.join(exclude)}; exclude less"
+        raise SourceError(message, path=folder, field="exclude")
     if not found:
         message = f"the folder contains no file of a known kind ({', '.join(suffixes())}); "
         message += "to read files with records, such as .jsonl or .csv, name each file"
@@ -68,8 +78,12 @@ def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str 
     reason:  why the file is skipped; None if it is read. For a skipped folder, the folder itself is
              yielded, without its files. Links to folders are not followed.
     exclude: shell patterns, such as `node_modules` or `drafts/*.md`. A file or folder is skipped if
-             its name, or its path relative to `folder`, matches one of them.
+             its name, or its path relative to `folder`, matches one of them. A pattern that
+             ends with a slash matches folders only.
+
+    Raises InvalidInputError if `exclude` is one string.
     """
+    check_exclude(exclude)
     open_folders = [(folder, 1)]
     while open_folders:
         parent, depth = open_folders.pop()
@@ -83,7 +97,7 @@ def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str 
             path = Path(entry.path)
             if entry.name.startswith("."):
                 yield path, HIDDEN
-            elif any(_matches(path, folder, pattern) for pattern in exclude):
+            elif any(_matches(entry, folder, pattern) for pattern in exclude):
                 yield path, EXCLUDED
             elif entry.is_dir(follow_symlinks=False):
                 if depth >= MAX_FOLDERS:
@@ -94,7 +108,19 @@ def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str 
                 yield path, _reason_to_skip(path, is_link=entry.is_symlink())
 
 
-def _matches(path: Path, folder: Path, pattern: str) -> bool:
+def check_exclude(exclude: Sequence[str]) -> None:
+    """Raise InvalidInputError if the patterns are one string: each letter would be a pattern."""
+    if isinstance(exclude, str):
+        message = f"must be a list of patterns, such as [{shown(exclude)}], not a string"
+        raise InvalidInputError(message, field="exclude")
+
+
+def _matches(entry: os.DirEntry[str], folder: Path, pattern: str) -> bool:
+    if pattern.endswith("/"):
+        if not entry.is_dir(follow_symlinks=False):
+            return False
+        pattern = pattern.rstrip("/")
+    path = Path(entry.path)
     return fnmatchcase(path.name, pattern) or fnmatchcase(name_in(path, folder), pattern)
 
 

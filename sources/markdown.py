@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from .records.exact_json import parse_json
+
 _FRONT_MATTER_LINE = re.compile(r"([A-Za-z_][\w-]*):(?:[ \t]+(.*))?")
 _LIST_ITEM = re.compile(r"[ \t]*-[ \t]+(.+)")
 
@@ -16,7 +18,8 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
 
     Front matter is a block between lines of `---` at the start. A line is `key: value`, or `key:`
     with a list of `- value` lines below it, or `key:` alone, which means None. The metadata is
-    empty if there is no front matter, or if it has other lines.
+    empty if there is no front matter, or if it has other lines. An integer beyond 64 bits stays
+    text.
     """
     lines = text.split("\n")
     if lines[0].rstrip() != "---":
@@ -44,7 +47,7 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
 
 def _scalar(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        return _stored(parse_json(text.encode()))
     except orjson.JSONDecodeError:
         pass
     if text.startswith("[") and text.endswith("]"):
@@ -52,3 +55,12 @@ def _scalar(text: str) -> Any:
     if len(text) >= 2 and text[0] == text[-1] == "'":
         return text[1:-1].replace("''", "'")
     return text
+
+
+def _stored(value: Any) -> Any:
+    """Return a JSON value whose integers beyond 64 bits are text."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _stored(item) for key, item in value.items()}
+    return [_stored(item) for item in value] if isinstance(value, list) else value

@@ -12,7 +12,14 @@ from .document import CheckedDocuments
 from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
 from .files import FileReader
-from .folder import known_files, read_folder_documents
+from .folder import (
+    EXCLUDED,
+    HIDDEN,
+    check_exclude,
+    known_files,
+    read_folder_documents,
+    walk,
+)
 from .formats.kinds import ARROW_SUFFIXES, RECORD_SUFFIXES, TABLE_SUFFIXES, format_of, suffixes
 from .formats.limits import DEFAULT_LIMITS, Limits
 from .lines import PIPE, STDIN, plain_suffix, read_lines
@@ -22,6 +29,7 @@ from .records.jsonl import read_jsonl_documents
 from .records.table import read_table_documents
 
 _BEIR = frozenset({"queries.jsonl", "queries.jsonl.gz", "qrels"})
+BESIDE = "beside a BEIR corpus"
 
 
 def read_documents(
@@ -54,6 +62,7 @@ def read_documents(
         for document in read_documents("corpus.jsonl.gz"):
             print(document.id, document.title)
     """
+    check_exclude(exclude)
     given = [paths] if isinstance(paths, (str, Path)) else paths
     sources = [beir_corpus(Path(path)) or Path(path) for path in given]
     for path in sources:
@@ -111,6 +120,24 @@ def beir_corpus(path: Path) -> Path | None:
             if beside == {corpus.name} or not beside.isdisjoint(_BEIR):
                 return corpus
     return None
+
+
+def walk_source(path: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str | None]]:
+    """Yield (path, reason) for a file, or for the files of a folder, as `walk` does.
+
+    In a folder in BEIR's layout, only the corpus is read. Its queries and judgements are not
+    yielded; other files are skipped with the reason `BESIDE`.
+    """
+    if not path.is_dir():
+        yield path, None
+    elif (corpus := beir_corpus(path)) is None:
+        yield from walk(path, exclude)
+    else:
+        yield corpus, None
+        parts = [corpus, *(path / name for name in _BEIR)]
+        for found, reason in walk(path, exclude):
+            if not any(found.is_relative_to(part) for part in parts):
+                yield found, reason if reason in (HIDDEN, EXCLUDED) else BESIDE
 
 
 def check_path(path: Path) -> None:

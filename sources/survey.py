@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .folder import EXCLUDED, HIDDEN, walk
+from .folder import EXCLUDED, HIDDEN
 from .formats.kinds import kind_of
-from .read import beir_corpus
+from .read import walk_source
 
 _MEANT = (HIDDEN, EXCLUDED)
 """Reasons for skipping that nobody has to look at."""
@@ -46,8 +46,7 @@ def survey(paths: Iterable[Path], *, examples: int = 3, exclude: Sequence[str] =
     left_out: dict[str, Counter[str]] = {}
     shown: list[Path] = []
     for path in paths:
-        path = beir_corpus(path) or path
-        for found, reason in walk(path, exclude) if path.is_dir() else [(path, None)]:
+        for found, reason in walk_source(path, exclude):
             if reason is None:
                 read[kind_of(found)] += 1
             else:

@@ -35,9 +35,9 @@ from ...index import (
 )
 from ...index.arrays.files import exclusive
 from ...index.models import absolute
-from ...sources import CheckedDocuments, checked_documents, with_vectors
+from ...sources import CheckedDocuments, with_vectors
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import batches, encode
+from .ingest import Refused, batches, encode, writable
 from .pace import FIRST_DOCUMENTS, Pace
 
 LOCK = "build.lock"
@@ -85,6 +85,7 @@ def build(
     total: int | None = None,
     progress: Progress | None = None,
     encoders: EncoderLoader = load_encoder,
+    refused: Refused | None = None,
 ) -> BuildReport:
     """Build a new collection in the folder `path` from all `documents`.
 
@@ -95,6 +96,7 @@ def build(
     memory_budget: bytes that the whole process may use, loaded models included. None: the build
         may use 1 GiB in addition to the models.
     total: number of documents for the progress display, if known.
+    refused: function called for each document that cannot be written; see `Collection.add`.
 
     Raises ConflictError if the folder holds a finished collection, an unfinished one with another
     configuration, or other files, or if another process is building it. Raises ConfigError if
@@ -131,7 +133,9 @@ def build(
             legs.fingerprints()
             working = _working_bytes(memory_budget)
             earlier = consumed(store)
-            remaining = _remaining_documents(checked_documents(documents), earlier, path)
+            remaining = _remaining_documents(
+                writable(documents, config, legs, refused), earlier, path
+            )
             read = earlier
             done = WriteReport()
             progress.start("encode", total, "documents", earlier.documents)

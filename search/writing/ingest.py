@@ -22,7 +22,7 @@ from ...encoders import (
 )
 from ...encoders.passages.preface import preface
 from ...index import CollectionConfig, EncodedDocument
-from ...sources import checked_documents
+from ...sources import CheckedDocuments, checked_documents
 from ...sources.structure import markup
 from ...sources.vectors import vectors_size
 from ..encoding.brought import BroughtVectors, is_several
@@ -241,6 +241,37 @@ def check_document(document: Document, config: CollectionConfig, encoders: LegEn
         cut = cut_documents([document], config, encoders)
         for leg in document.vectors:
             brought.of_documents(leg, cut)
+
+
+Refused = Callable[[Document, InvalidInputError], None]
+"""Function called with a document that cannot be written, and the reason."""
+
+
+def writable(
+    documents: Iterable[Document | Mapping[str, object]],
+    config: CollectionConfig,
+    encoders: LegEncoders,
+    refused: Refused | None,
+) -> CheckedDocuments:
+    """Return an iterator over the documents without those that cannot be written.
+
+    refused: function called for each document that `check_document` refuses. None: none is left
+             out, so that the write raises the error.
+    """
+    found = checked_documents(documents)
+    if refused is None:
+        return found
+
+    def accepted() -> Iterator[Document]:
+        for document in found:
+            try:
+                check_document(document, config, encoders)
+            except InvalidInputError as error:
+                refused(document, error)
+            else:
+                yield document
+
+    return CheckedDocuments(accepted())
 
 
 def passage_texts(item: EncodedDocument, *, headings: bool = False) -> list[str]:

@@ -22,8 +22,8 @@ from typing import Any, BinaryIO
 import orjson
 
 from .kinds import Format, register_format
-from .limits import Limits
-from .reasons import DAMAGED, LIMIT, TOO_LARGE, UnreadableError
+from .limits import Limits, check_characters
+from .reasons import DAMAGED, LIMIT, UnreadableError
 
 LENGTH = struct.Struct("<Q")
 GRACE = 10
@@ -60,12 +60,7 @@ def _answer(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
         if into := request["into"]:
             return asdict(function(path, Path(into), limits))
         converted = function(path, limits)
-        if len(converted.text) > limits.characters:
-            raise UnreadableError(
-                TOO_LARGE,
-                f"has {len(converted.text):,} characters of text, but the limit is "
-                f"{limits.characters:,}; split the file, or raise the limit `characters`",
-            )
+        check_characters(converted.text, limits)
         return asdict(converted)
     except UnreadableError as error:
         return {"reason": error.reason, "message": error.message}

@@ -128,12 +128,12 @@ class Converter:
         if self._process is None:
             environment = {
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONPATH": os.pathsep.join(_search_path()),
                 "OPENBLAS_NUM_THREADS": "1",
                 "MALLOC_ARENA_MAX": "2",
             }
             self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-c", _COMMAND],
+                [sys.executable, "-P", "-W", "ignore", "-c", _COMMAND],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -193,3 +193,14 @@ class Converter:
             )
         name = signal.Signals(-status).name if status < 0 else f"status {status}"
         return UnreadableError(DAMAGED, f"its reader crashed ({name}); save the file again")
+
+
+def _search_path() -> list[str]:
+    """Return the folders from which the process imports modules.
+
+    They are those of this process without relative ones, such as "", which is the current folder:
+    the files there may be hostile. The last one is the folder of this package.
+    """
+    own = str(Path(__file__).resolve().parents[3])
+    found = [folder for folder in sys.path if os.path.isabs(folder)]
+    return found if own in found else [*found, own]

@@ -43,6 +43,14 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_ENDS = (
+    ("<!--", re.compile(r"--\s*>")),
+    ("<![", re.compile(r"\]\s*>")),
+    ("<", re.compile(">")),
+)
+"""Starts of markup, and what ends it."""
+_MOST_SCANNED = 16 * 2**20
+"""Maximum number of characters that are searched for the ends of tags that never end."""
 _METADATA = {
     "author": "author",
     "dcterms.creator": "author",
@@ -109,11 +117,23 @@ def html_text(source: str) -> Converted:
 
 def _parsed(source: str, *, hide: bool) -> _Parser:
     parser = _Parser(hide)
-    parser.feed(source)
+    parser.feed(_without_open_ends(source))
     parser.close()
     parser.end_block()
     parser.end_table()
     return parser
+
+
+def _without_open_ends(source: str) -> str:
+    """Return HTML in which the start of a tag or comment that never ends is text, as for browsers.
+
+    The parser of the standard library looks for each end in all of the rest, which takes hours for
+    a page of such starts.
+    """
+    for start, end in _ENDS:
+        stop = max((found.end() for found in end.finditer(source)), default=0)
+        source = source[:stop] + source[stop:].replace(start, f"&lt;{start[1:]}")
+    return source
 
 
 class _Parser(HTMLParser):
@@ -124,9 +144,10 @@ class _Parser(HTMLParser):
 
     def __init__(self, hide: bool) -> None:
         super().__init__(convert_charrefs=True)
-        self.title = ""
+        self._title: list[str] = []
         self.metadata: dict[str, str] = {}
         self.hidden: str | None = None
+        self._scanned = 0
         self._hide = hide
         self._hidden_depth = 0
         self._blocks: list[str] = []
@@ -137,10 +158,24 @@ class _Parser(HTMLParser):
         self._pre = 0
         self._lists: list[int | None] = []
         self._marked = False
-        self._table: list[list[str]] | None = None
+        self._table: list[list[list[str]]] | None = None
         self._main: tuple[str, int] | None = None
         self._main_depth = 0
         self._main_blocks: list[str] = []
+
+    def check_for_whole_start_tag(self, i: int) -> int:
+        """Return the end of a tag, or -1. A quote that never ends may hide it from many tags."""
+        end = super().check_for_whole_start_tag(i)  # type: ignore[misc, unused-ignore]
+        if end < 0:
+            self._scanned += len(self.rawdata) - i
+            if self._scanned > _MOST_SCANNED:
+                message = "has tags that never end, as with a missing quote; save the page again"
+                raise UnreadableError(DAMAGED, message)
+        return int(end)
+
+    @property
+    def title(self) -> str:
+        return "".join(self._title)
 
     def seen(self) -> list[str]:
         """Return the blocks of the main part of the page, or of all of it if there is none."""
@@ -163,7 +198,7 @@ class _Parser(HTMLParser):
             self.end_block()
             self._end_items()
             self._main, self._main_depth = (tag, len(self._blocks)), 1
-        if tag == "title" and not self.title:
+        if tag == "title" and not self._title:
             self._in_title = True
         elif tag == "meta":
             self._meta(given)
@@ -201,7 +236,7 @@ class _Parser(HTMLParser):
                 if tag == "tr" or not self._table:
                     self._table.append([])
                 if tag != "tr":
-                    self._table[-1].append("")
+                    self._table[-1].append([])
         elif tag in _BLOCKS and not self._pre:
             self.end_block()
 
@@ -238,7 +273,7 @@ class _Parser(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         if self._in_title:
-            self.title += data
+            self._title.append(data)
         elif self.hidden is None:
             self._text.append(data)
 
@@ -266,7 +301,7 @@ class _Parser(HTMLParser):
     def end_table(self) -> None:
         """End the table that is open."""
         if self._table is not None:
-            self._add(table(self._table))
+            self._add(table([[" ".join(cell) for cell in row] for row in self._table]))
             self._table = None
 
     def _add(self, block: str) -> None:
@@ -282,7 +317,7 @@ class _Parser(HTMLParser):
 
     def _add_to_cell(self, text: str) -> None:
         if self._table and self._table[-1]:
-            self._table[-1][-1] = f"{self._table[-1][-1]} {text}".strip()
+            self._table[-1][-1].append(text)
         else:  # A caption, or text that is in no cell.
             self._add(paragraph(text))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 from ...core import InvalidInputError
 from ...core.errors import shown
+from .reasons import TOO_LARGE, UnreadableError
 
 _SIZE = re.compile(r"(\d+)\s*([KMG]?)(?:i?B)?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
@@ -40,7 +41,11 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             least = MIN_MEMORY if field.name == "memory" else 1
-            if (value := getattr(self, field.name)) < least:
+            value = getattr(self, field.name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                message = f"must be a whole number, got {shown(value)}"
+                raise InvalidInputError(message, field=field.name)
+            if value < least:
                 message = f"must be at least {least:,}, got {shown(value)}"
                 raise InvalidInputError(message, field=field.name)
 
@@ -69,6 +74,16 @@ class Limits:
                 raise InvalidInputError(message)
             values[name] = int(match[1]) * _UNITS[match[2].lower()]
         return cls(**values)
+
+
+def check_characters(text: str, limits: Limits) -> None:
+    """Raise UnreadableError if the text of a document exceeds the limit."""
+    if len(text) > limits.characters:
+        raise UnreadableError(
+            TOO_LARGE,
+            f"has {len(text):,} characters of text, but the limit is {limits.characters:,}; "
+            "split the file, or raise the limit `characters`",
+        )
 
 
 def _shown(value: int) -> str:

@@ -1,7 +1,7 @@
 """Writes Markdown: the text that readers make of files with structure.
 
 Ordinary text may begin like Markdown. A backslash is put before a line that would become a heading
-or the start of code, as Markdown defines.
+the line under a heading, or the start of code, as Markdown defines.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ PAGE = "\f"
 
 _BLANKS = re.compile(r"[ \t\r\n\v\f\xa0]+")
 _SPECIAL = re.compile(r"^( {0,3})(?=#{1,6}(?:[ \t]|$)|```|~~~)", re.MULTILINE)
+_UNDERLINE = re.compile(r"(\S[ \t]*\n {0,3})(?=(?:=+|-+)[ \t]*$)", re.MULTILINE)
 _UNPRINTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff\xad]")
 _TICKS = re.compile(r"`{3,}")
 MAX_LEVEL = 6
@@ -31,7 +32,7 @@ def one_line(text: str) -> str:
 
 def paragraph(text: str) -> str:
     """Return a paragraph. Its line ends stay."""
-    return _SPECIAL.sub(r"\1\\", clean(text).strip())
+    return _UNDERLINE.sub(r"\1\\", _SPECIAL.sub(r"\1\\", clean(text).strip()))
 
 
 def heading(level: int, text: str) -> str:

@@ -19,6 +19,8 @@ from .table import check_header
 
 ROWS = 1_000
 """Number of rows that are read at a time."""
+_ALWAYS = ("metadata", "vectors", "passages")
+"""Columns that are parts of a document, as in JSON, whichever columns are metadata."""
 
 
 def read_arrow_documents(
@@ -26,7 +28,8 @@ def read_arrow_documents(
 ) -> Iterator[Document]:
     """Yield a document for each row of a `.parquet`, `.arrow` or `.feather` file.
 
-    Only the columns that `fields` selects are read. Dates become ISO 8601, and decimals numbers.
+    Only the columns that `fields` selects are read, and those that always have a part of a
+    document: `metadata`, `vectors` and `passages`. Dates become ISO 8601, and decimals numbers.
     A missing value (null or NaN) is not stored.
 
     For an invalid row, SourceError, whose `line` is the number of the row, is passed to `on_error`,
@@ -95,7 +98,8 @@ def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:
     if fields.metadata == "rest":
         return names
     ids = {"_id", "id"} if fields.id is None else {fields.id}
-    wanted = {*ids, fields.title, fields.text, *fields.metadata}
+    vectors = [name for _, name in fields.vectors]
+    wanted = {*ids, fields.title, fields.text, *fields.metadata, *vectors, *_ALWAYS}
     return [name for name in names if name in wanted]
 
 

@@ -135,3 +135,24 @@ def test_parquet_round_trip(tmp_path: Path, rows: list[tuple[str, str, int]]) ->
     parquet.write_table(pyarrow.Table.from_pylist(records, schema), str(path))
     found = [(one.title, one.text, one.metadata["n"]) for one in read_documents(path)]
     assert found == rows
+
+
+@each_kind
+def test_parts_of_a_document_are_read_with_named_metadata(tmp_path: Path, name: str) -> None:
+    columns = {
+        "id": ["a"],
+        "text": ["one two"],
+        "lang": ["en"],
+        "other": ["x"],
+        "emb": [[1.0, 2.0]],
+        "vectors": [{"e": [3.0]}],
+        "metadata": [{"year": 1999}],
+        "passages": [[[0, 3], [4, 7]]],
+    }
+    WRITERS[name](pyarrow.table(columns), tmp_path / name)
+    fields = FieldNames(metadata=("lang",), vectors=(("d", "emb"),))
+    (found,) = read_documents(tmp_path / name, fields=fields)
+    assert found.metadata == {"lang": "en", "year": 1999}
+    vectors = {leg: [float(one) for one in vector] for leg, vector in found.vectors.items()}
+    assert vectors == {"d": [1.0, 2.0], "e": [3.0]}
+    assert [(one.start, one.end) for one in found.passages] == [(0, 3), (4, 7)]

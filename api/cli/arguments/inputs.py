@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ....core import InvalidInputError, Qrels, Query, SourceError
+from ....core import Document, InvalidInputError, Qrels, Query, SourceError
+from ....core.display import one_line
 from ....sources import (
     CheckedDocuments,
     FieldNames,
@@ -24,9 +26,11 @@ from ....sources import (
     read_queries,
     read_vectors,
     survey,
-    walk,
+    walk_source,
     with_vectors,
 )
+from ....sources.formats.reasons import LIMIT
+from ....sources.named_datasets import is_named
 from ...figures import counted
 from ...serving.settings import option
 from ..terminal import note
@@ -34,6 +38,7 @@ from .common import given
 
 SHOWN = 10
 """Maximum number of skipped records that are reported one by one."""
+_WIDEST = 4_000
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -254,6 +259,17 @@ class Inputs:
         self._note_left_out()
         print_problems(self._shown, self.reasons)
 
+    @property
+    def refused(self) -> Callable[[Document, InvalidInputError], None] | None:
+        """Return the function for documents that cannot be written, as `build` requires it."""
+        return None if self.strict else self._refuse
+
+    def _refuse(self, document: Document, error: InvalidInputError) -> None:
+        if error.field != "text":  # Of vectors: those of the other documents are wrong too.
+            raise error
+        place = _place(document.id, self.paths)
+        self._skip(SourceError(error.message, path=place, field=error.field, reason=LIMIT))
+
     def _skip(self, error: SourceError) -> None:
         self.skipped += 1
         self.reasons[error.reason] += 1
@@ -263,6 +279,19 @@ class Inputs:
             self._shown.append(error)
 
 
+def _place(id_: str, paths: Sequence[Path]) -> Path:
+    """Return the path of a document, or its id if several files of records may contain it."""
+    first = id_.partition("/")[0]
+    records = [path for path in paths if holds_records(path) or is_named(path)]
+    for path in paths:
+        if path in records:
+            continue
+        folder = path if path.is_dir() else path.parent
+        if os.path.lexists(path / first) if path.is_dir() else path.name == first:
+            return folder / id_
+    return records[0] if len(records) == 1 else Path(id_)
+
+
 def print_problems(problems: Sequence[SourceError], reasons: Mapping[str, int]) -> None:
     """Print the first problems on standard error, and how many there are in all.
 
@@ -270,7 +299,7 @@ def print_problems(problems: Sequence[SourceError], reasons: Mapping[str, int]) 
     """
     shown = problems[:SHOWN]
     for error in shown:
-        print(f"twindex: skipped: {error}", file=sys.stderr)
+        print(f"twindex: skipped: {one_line(str(error), _WIDEST)}", file=sys.stderr)
     if (count := sum(reasons.values())) > len(shown):
         counts = ", ".join(f"{n} {why}" for why, n in Counter(reasons).most_common())
         print(f"twindex: skipped: ... {count} records in total ({counts})", file=sys.stderr)
@@ -282,7 +311,7 @@ def left_out(found: Survey) -> str:
         f"{sum(kinds.values())} {reason} ({_kinds(kinds)})"
         for reason, kinds in found.left_out.items()
     ]
-    named = f", such as {found.examples[0]}" if found.examples else ""
+    named = f", such as {one_line(str(found.examples[0]), _WIDEST)}" if found.examples else ""
     return f"not read: {'; '.join(reasons)}{named}"
 
 
@@ -291,11 +320,11 @@ class SkippedList:
 
     def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
         self._path = path
-        folders = [one for one in sources if one.is_dir() and not holds_records(one)]
+        folders = [one for one in sources if one.is_dir()]
         skipped = (
             {"path": str(found), "reason": reason}
             for folder in folders
-            for found, reason in walk(folder, exclude)
+            for found, reason in walk_source(folder, exclude)
             if reason is not None
         )
         self._write("w", skipped)

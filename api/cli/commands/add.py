@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
         closing(progress_of(arguments)) as progress,
         Collection.open(arguments.collection, encoders=loader_of(arguments)) as collection,
     ):
-        report = collection.add(inputs.documents(), progress=progress)
+        documents = inputs.documents()
+        report = collection.add(documents, progress=progress, refused=inputs.refused)
     inputs.report()
     if arguments.json:
         print_json({**asdict(report), **inputs.json()})

@@ -67,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             total=inputs.total(),
             progress=progress_of(arguments),
             encoders=loader_of(arguments),
+            refused=inputs.refused,
         )
     except KeyboardInterrupt:
         note(INTERRUPTED)

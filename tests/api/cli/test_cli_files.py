@@ -78,3 +78,53 @@ def test_a_file_without_a_suffix_is_reported(tmp_path: Path, run: Any) -> None:
     (notes / "Makefile").write_text("free")
     done = run("build", str(tmp_path / "a"), "--documents", str(notes), *FAKES)
     assert "twindex: not read: 1 of another kind (no suffix 1)" in done.err
+
+
+SIZES = ["--passages", "words", "--passage-size", "8", "--passage-overlap", "0"]
+
+
+@pytest.mark.parametrize("records", [False, True])
+def test_a_document_of_too_many_passages_is_skipped_by_name(
+    tmp_path: Path, run: Any, records: bool
+) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.txt").write_text("good")
+    big = "w " * 170_000
+    name, source = "big.txt", notes
+    if records:
+        name, source = "77", tmp_path / "r.jsonl"
+        lines = [{"id": "a.txt", "text": "good"}, {"id": name, "text": big}]
+        source.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    else:
+        (notes / name).write_text(big)
+    shown = source if records else notes / name
+    listed = tmp_path / "skipped.jsonl"
+    argv = ["--documents", str(source)]
+    index = str(tmp_path / "i")
+    for command in ("build", "add"):
+        more = [*FAKES, *SIZES] if command == "build" else ["--quiet"]
+        done = run(command, index, *argv, *more, "--skipped", str(listed))
+        assert done.status == 0, done.err
+        assert f"twindex: skipped: {shown}: text: document '{name}': the text would" in done.err
+        assert "more than 20,000 passages" in done.err
+        (line,) = [json.loads(line) for line in listed.read_text().splitlines()]
+        assert (line["path"], line["reason"]) == (str(shown), "over a limit")
+        strict = run(command, f"{index}{'' if command == 'add' else 2}", *argv, *more, "--strict")
+        assert strict.status == 2
+        assert "more than 20,000 passages" in strict.err
+    done = run("build", index + "3", *argv, *FAKES, *SIZES, "--sync")
+    assert done.status == 0, done.err
+    assert f"twindex: skipped: {shown}: text: document '{name}'" in done.err
+
+
+def test_names_with_control_characters_stay_on_their_line(tmp_path: Path, run: Any) -> None:
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "a.md").write_text("text")
+    (notes / "x\n\x1b[31mtwindex: all is well.txt").touch()
+    (notes / "y\nz.png").touch()
+    done = run("build", str(tmp_path / "i"), "--documents", str(notes), *FAKES)
+    assert "\x1b" not in done.err
+    assert "x ?[31mtwindex: all is well.txt: the file is empty" in done.err
+    assert "y z.png" in done.err

@@ -159,3 +159,34 @@ def test_limits_are_parsed_and_checked() -> None:
     ):
         with pytest.raises(InvalidInputError, match=words):
             Limits.parse(text)
+    for name, value in (("seconds", 1.5), ("bytes", "5"), ("depth", None), ("members", True)):
+        with pytest.raises(InvalidInputError, match=f"{name}: must be a whole number, got "):
+            Limits(**{name: value})
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("before", ["", ".", "part"])
+def test_modules_in_the_current_folder_are_not_run(tmp_path: Path, before: str) -> None:
+    """Not even if the path of the parent begins with the current folder or a relative one."""
+    for folder in (tmp_path, tmp_path / "part"):
+        folder.mkdir(exist_ok=True)
+        for name in ("resource", "html", "struct", "twindex"):
+            (folder / f"{name}.py").write_text("open('run', 'w').close()\nraise SystemExit(1)")
+    (tmp_path / "a.htm").write_text("<p>good")
+    code = (
+        "import sys, pathlib\n"
+        "from twindex.sources import FileReader\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "with FileReader() as reader:\n"
+        "    print([one.text for one in reader.read(pathlib.Path('a.htm'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, before],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "['good\\n']\n", done.stderr
+    assert not (tmp_path / "run").exists()

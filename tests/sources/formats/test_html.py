@@ -14,6 +14,7 @@ from twindex.sources.formats.html import decoded, html_text, read_html
 from twindex.sources.formats.limits import Limits
 from twindex.sources.formats.markdown_text import code, paragraph, table
 from twindex.sources.formats.reasons import UnreadableError
+from twindex.sources.structure import outline
 
 
 @pytest.mark.parametrize(
@@ -135,3 +136,42 @@ def test_cells_of_a_table_can_be_read_back(rows: list[list[str]]) -> None:
     for line, row in zip([header, *others], rows, strict=True):
         cells = re.split(r"(?<!\\) \| ", line.removeprefix("| ").removesuffix(" |"))
         assert len(cells) == len(row) or any("\\" in cell for cell in row)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "start", ["<a ", "<a x=", "</a ", "<!--", "<!-- >", "<![if ", "<![if >", "<?"]
+)
+def test_markup_that_never_ends_takes_linear_time(start: str) -> None:
+    found = html_text("<p>before</p>" + 60_000 * start)
+    assert found.text.startswith("before\n")
+
+
+def test_text_after_open_markup_is_kept() -> None:
+    assert html_text("<p>a <!-- b --> c <!-- d").text == "a c <!-- d\n"
+    assert html_text("<p>1 < 2 <b>c</b> <i").text == "1 < 2 c <i\n"
+    assert html_text("<!-- x -- ><p>a<![if !IE]>b<![endif]>").text == "ab\n"
+
+
+@pytest.mark.timeout(10)
+def test_many_paragraphs_of_a_cell_and_pieces_of_a_title_take_linear_time() -> None:
+    word = 2_000 * "x"
+    found = html_text("<table><tr><td>a<td>" + 20_000 * f"<p>{word}")
+    assert found.text.count(word) == 20_000
+    assert len(html_text("<title>" + 20_000 * f"{word}<b>").title) == 20_000 * len(word)
+
+
+def test_a_line_under_text_is_no_heading() -> None:
+    for line in ("------", "===", "  --  ", "-"):
+        text = paragraph(f"Totals\n{line}\n\nmore\n{line}\n{line}")
+        assert outline(text).headings == ()
+        assert text.replace("\\", "") == f"Totals\n{line}\n\nmore\n{line}\n{line}".strip()
+    assert paragraph("a\n\n-\n\nb - c\n--d") == "a\n\n-\n\nb - c\n--d"
+
+
+@pytest.mark.timeout(20)
+def test_a_quote_that_never_ends_costs_one_page(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("text" + 60_000 * '<a x=">" ' + 'y="<p>')
+    with pytest.raises(UnreadableError, match="has tags that never end"):
+        read_html(tmp_path / "a.html", Limits())
+    assert html_text('<p>one <a href="x>two</a><p>three').text.startswith("one ")
