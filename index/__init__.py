@@ -19,7 +19,7 @@ from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
-from .store.database.folders import check_free
+from .store.database.folders import check_free, is_collection
 from .store.local import LocalStore, Verify
 from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
 from .store.reconfigure import Reconfigured, check_reconfigure, reconfigure
@@ -97,6 +97,7 @@ __all__ = [
     "consumed",
     "finish",
     "heaviest_first",
+    "is_collection",
     "maintain",
     "merge",
     "merge_due",

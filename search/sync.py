@@ -15,9 +15,8 @@ from ..core import (
 )
 from ..core import arguments as is_
 from ..encoders import EncoderLoader, load_encoder
-from ..index import CollectionConfig, LocalStore, require
+from ..index import CollectionConfig, LocalStore, check_free, is_collection, require
 from ..index.arrays.files import exclusive
-from ..index.store.database.folders import FILE_NAME, check_free
 from ..sources import FieldNames, Limits
 from ..sources.fields import DEFAULT_FIELDS
 from ..sources.formats.limits import DEFAULT_LIMITS
@@ -97,7 +96,7 @@ def sync(
     sources = _paths(paths)
     options = SyncOptions(fields, limits, strict, max_removed, reread, exclude)
     place = Path(path)
-    if not (place / FILE_NAME).is_file():
+    if not is_collection(place):
         for one in sources:
             if not list_source(one).found:
                 raise SourceError("no such file or folder; check the path", path=one)

@@ -49,6 +49,7 @@ def serving(tmp_path: Path) -> Iterator[Serving]:
     server.kill()
 
 
+@pytest.mark.slow
 def test_write_survives_a_killed_server(serving: Serving) -> None:
     client = twindex.Client(f"http://127.0.0.1:{serving.port}", patience=120)
     collection = client.create("c", {"legs": {"lexical": {"kind": "lexical"}}})

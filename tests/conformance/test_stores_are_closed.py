@@ -13,8 +13,9 @@ from ..house import HOUSE, ROOMS
 ABOVE = ROOMS[ROOMS.index("index") + 1 :]
 INSIDE = {"connection", "live_passages", "masks", "parts", "rows", "segments", "snapshot"}
 """Internal attributes of the local store, its views, snapshots and parts."""
-JOBS = {"jobs", "upload", "database.database"}
-"""Modules of the local store for jobs, which REST stores in a collection's database."""
+KEPT = {"api": {"jobs", "upload", "database.database"}, "search": {"manifest"}}
+"""Room -> modules of the local store for what the room keeps in a collection's database: REST its
+jobs, sync its record of files."""
 SQL = re.compile(r"\b(SELECT\b.+\bFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b", re.S)
 
 
@@ -51,10 +52,10 @@ def test_rooms_above_do_not_use_the_internals_of_a_store(room):
     assert {path: found for path in files(room) if (found := accesses(path.read_text()))} == {}
 
 
-def test_only_jobs_are_imported_from_the_local_store():
+def test_only_jobs_and_the_record_of_sync_are_imported_from_the_local_store():
     for path in files(*ABOVE):
         room = path.relative_to(HOUSE).parts[0]
-        assert imports(path.read_text()) <= (JOBS if room == "api" else set()), path
+        assert imports(path.read_text()) <= KEPT.get(room, set()), path
 
 
 def test_searching_does_not_name_the_local_store():

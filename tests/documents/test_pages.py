@@ -28,7 +28,7 @@ RUN = sorted(
 )
 SLOW = {
     *("backup.md", "contribute.md", "evaluate.md", "index.md", "memory.md", "migrate.md"),
-    *("search.md", "sync.md"),
+    *("languages.md", "own-vectors.md", "search.md", "sync.md"),
 }
 """Pages that load models or run many commands."""
 MODELS = {"search.md", "index.md"}

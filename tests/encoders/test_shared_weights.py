@@ -128,6 +128,7 @@ def test_tilde_heads_are_shared_in_bfloat16() -> None:
     assert first.dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 def test_threads_with_different_limits_share_the_tokenizer() -> None:
     """The tokenizer's backend keeps its truncation as state."""
     chosen = [MINILM[name] for name in ("plain", "short", "long", "late", "late short")]

@@ -41,6 +41,7 @@ def outputs(name: str, folder: Path) -> list[dict[str, Any]]:
     return [output["data"] for output in found if output["output_type"] == "execute_result"]
 
 
+@pytest.mark.slow
 def test_first_steps_show_tables_frames_and_explanations(tmp_path: Path) -> None:
     for name in ("nbclient", "ipykernel", "pandas"):
         pytest.importorskip(name, reason=f"{name} is not installed: pip install '.[dev]'")

@@ -114,6 +114,7 @@ def own(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_second_start_compiles_nothing(folder, installed):
     home = own(folder / "home")
     first, second = start(installed, home), start(installed, home)

@@ -248,6 +248,7 @@ print("silent")
 """
 
 
+@pytest.mark.slow
 def test_no_connection_is_opened(tmp_path: Path) -> None:
     names = {"all-MiniLM-L6-v2": "DenseEncoderConfig()", "splade-tiny": "SparseEncoderConfig()"}
     for name in names:

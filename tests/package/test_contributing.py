@@ -63,6 +63,7 @@ def test_named_scripts_are_executable():
             assert os.access(HOUSE / shlex.split(command)[0], os.X_OK), command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", QUICK)
 def test_quick_commands_run(command, tmp_path, monkeypatch, capsys):
     program, *arguments = shlex.split(command)

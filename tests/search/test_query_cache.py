@@ -66,6 +66,7 @@ def test_every_part_of_a_representation_counts() -> None:
     assert size_of(Representation(terms=[{"x" * 1_000: 1}])) > ENTRY_BYTES + 1_000
 
 
+@pytest.mark.slow
 def test_long_queries_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """8 queries of 100 KB each would take 0.8 MB for each leg."""
     before = cache.QUERY_CACHE.size  # Other collections of this process share the cache.

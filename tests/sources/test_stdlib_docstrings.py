@@ -30,6 +30,7 @@ else:
 '''
 
 
+@pytest.mark.slow
 def test_about_three_thousand_distinct_documents() -> None:
     documents = list(read_stdlib_docstrings())
     assert 2_500 < len(documents) < 3_500

@@ -40,6 +40,11 @@ def no_collection(directory: Path) -> NotFoundError:
     return NotFoundError(message)
 
 
+def is_collection(directory: Path) -> bool:
+    """Return True if a folder holds the database of a collection."""
+    return (directory / FILE_NAME).is_file()
+
+
 def check_free(directory: Path) -> None:
     """Raise ConflictError, which names a file, if a new collection would mix with other files.
 

@@ -278,6 +278,7 @@ def test_a_filter_without_a_condition_deletes_nothing(index: str, run: Any, cond
     assert run("info", index, "--json").json["documents"] == 3
 
 
+@pytest.mark.slow
 def test_demo_builds_once(tmp_path: Path, run: Any) -> None:
     folder = str(tmp_path / "demo" / "stdlib")
     first = run("demo", folder, *FAKES)
@@ -322,6 +323,7 @@ def test_a_closed_pipe_is_not_an_error(index: str) -> None:
     assert done.returncode == 141
 
 
+@pytest.mark.slow
 def test_an_interrupted_build_is_continued(tmp_path: Path) -> None:
     """The build is interrupted while it waits for documents, with a part on disk."""
     lines = [

@@ -175,6 +175,7 @@ def test_running_requests_finish_at_a_stop(start, fake_config):
     assert not any("Traceback" in line for line in server.log)
 
 
+@pytest.mark.slow
 def test_a_merge_does_not_delay_the_stop(start, fake_config):
     endless = "import time, twindex.search; "
     endless += "twindex.search.Collection.merge = lambda *_, **__: time.sleep(600)"

@@ -141,6 +141,7 @@ def live_vectors(source: MultiDenseSegment, texts: Representation, mask: Mask | 
     return vectors if mask is None else vectors[np.repeat(mask, np.diff(texts.offsets))]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(
     share=st.sampled_from([None, 0.3, 0.8]),

@@ -179,6 +179,7 @@ def test_reading_creates_no_file(tmp_path):
     assert files(path) == before
 
 
+@pytest.mark.slow
 def test_the_command_line_reads_a_read_only_mount(folder, mounted):
     made(folder / "c", "at rest")
     root = mounted(folder / "c")

@@ -142,6 +142,7 @@ def on_disk() -> CollectionConfig:
     return configuration(index=index, codec=ScalarCodec(kind="float32"))
 
 
+@pytest.mark.slow
 def test_a_build_killed_inside_an_index_resumes_there(tmp_path):
     """The finished part of the index is not built again: its folder is the same."""
     code = KILLED_IN_THE_INDEX.format(module=Path(__file__).stem)

@@ -153,6 +153,7 @@ def test_text_after_open_markup_is_kept() -> None:
     assert html_text("<!-- x -- ><p>a<![if !IE]>b<![endif]>").text == "ab\n"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(10)
 def test_many_paragraphs_of_a_cell_and_pieces_of_a_title_take_linear_time() -> None:
     word = 2_000 * "x"
@@ -169,6 +170,7 @@ def test_a_line_under_text_is_no_heading() -> None:
     assert paragraph("a\n\n-\n\nb - c\n--d") == "a\n\n-\n\nb - c\n--d"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(20)
 def test_a_quote_that_never_ends_costs_one_page(tmp_path: Path) -> None:
     (tmp_path / "a.html").write_text("text" + 60_000 * '<a x=">" ' + 'y="<p>')
