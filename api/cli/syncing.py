@@ -226,6 +226,7 @@ def _print(report: SyncReport) -> None:
     print(
         f"{counted(len(report.new), 'new file')}, {len(report.changed)} changed, "
         f"{len(report.removed)} removed, {report.unchanged + report.reread} unchanged"
+        + (f" ({report.reread} of them read again)" if report.reread else "")
     )
     passages = "" if report.dry_run else f" in {counted(report.passages, 'passage')}"
     print(

@@ -49,6 +49,8 @@ def test_sync_builds_and_updates_a_collection(notes: Path, run: Any) -> None:
     assert (report["new"], report["unchanged"], report["deleted"]) == ([], 1, 1)
     assert (report["problems"], report["dry_run"], report["passages"]) == ([], False, 1)
     assert ids(notes) == {"a.md", "sub/c.txt"}
+    again = run(*arguments(notes, "--reread")).out
+    assert again.startswith("0 new files, 0 changed, 0 removed, 2 unchanged (2 of them read again)")
 
 
 def test_dry_run_lists_what_would_change(notes: Path, run: Any) -> None:
