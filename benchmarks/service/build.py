@@ -12,16 +12,13 @@ import argparse
 import gzip
 import itertools
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
+from common.commands import measure
 from common.datasets import DATA, json_lines
 
 UNITS = {"MB": 10**6, "GB": 10**9}
@@ -41,23 +38,6 @@ def take(source: Path, target: Path, documents: int | None) -> int:
             out.write(line)
             count += 1
     return count
-
-
-def measure(command: list[str]) -> dict[str, Any]:
-    """Run a command. Return its wall and CPU seconds and its peak memory in bytes."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed with exit status {process.returncode}")
-    return {
-        "seconds": time.perf_counter() - began,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        "report": json.loads(printed),
-    }
 
 
 def main() -> None:
@@ -84,6 +64,7 @@ def main() -> None:
             if budget != "none":
                 command += ["--memory-budget", budget]
             figure = {"budget": budget, **measure(command)}
+            figure["report"] = json.loads(figure.pop("printed"))
             share = ""
             if budget != "none":
                 figure["share"] = figure["peak_bytes"] / in_bytes(budget)

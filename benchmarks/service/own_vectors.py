@@ -14,16 +14,15 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+from common.commands import measure
 
 BLOCK = 10_000
 QUERIES = 200
@@ -131,23 +130,6 @@ def compare(folder: Path) -> None:
 
 
 WORKERS = {one.__name__: one for one in (numpy_write, faiss_write, encoder_build, compare)}
-
-
-def measure(command: list[str]) -> dict[str, Any]:
-    """Run a command. Return its seconds and peak memory, and what it printed."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} failed with exit status {process.returncode}")
-    return {
-        "seconds": time.perf_counter() - began,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_bytes": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-        "printed": printed,
-    }
 
 
 def size_of(path: Path) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ...core import ConfigError, InvalidInputError, ModelError, Representation, Role, SourceError
 from ...core.files import read_bounded
@@ -18,18 +18,10 @@ MOST_BYTES = 256 << 20
 """Maximum size of a vocabulary file."""
 
 
-class ExternalEncoder:
-    """The encoder of a dense leg whose vectors are brought.
+class _Encoder:
+    """An encoder that encodes no text."""
 
-    dimensions: number of dimensions of each vector.
-    """
-
-    gives = ExternalEncoderConfig.gives
     reader = None
-
-    def __init__(self, config: ExternalEncoderConfig) -> None:
-        self.dimensions = config.dimensions
-        self.fingerprint: Mapping[str, Any] = config.model_dump()
 
     def encode(
         self,
@@ -39,20 +31,40 @@ class ExternalEncoder:
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
         """Raise InvalidInputError: vectors must be brought."""
-        _refuse(role)
+        remedy = (
+            "set `vectors` in the request, or configure a query encoder (kind: pair)"
+            if role == "query"
+            else "add `vectors` to the document"
+        )
+        raise InvalidInputError(
+            f"an external encoder encodes no text, got a text of the role {role!r}; {remedy}",
+            field="vectors",
+        )
+
+
+class ExternalEncoder(_Encoder):
+    """The encoder of a dense leg whose vectors are brought.
+
+    dimensions: number of dimensions of each vector.
+    """
+
+    gives = ExternalEncoderConfig.gives
+
+    def __init__(self, config: ExternalEncoderConfig) -> None:
+        self.dimensions = config.dimensions
+        self.fingerprint: Mapping[str, Any] = config.model_dump()
 
     def term(self, index: int) -> str:
         raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
 
-class ExternalSparseEncoder:
+class ExternalSparseEncoder(_Encoder):
     """The encoder of a sparse leg whose vectors are brought.
 
     dimensions: number of dimensions of each vector.
     """
 
     gives = ExternalSparseEncoderConfig.gives
-    reader = None
 
     def __init__(self, config: ExternalSparseEncoderConfig, terms: Sequence[str] | None) -> None:
         """terms: the name of each dimension. None: dimensions have no names."""
@@ -80,16 +92,6 @@ class ExternalSparseEncoder:
         except SourceError as error:
             raise ModelError(f"vocabulary {config.vocabulary!r}: {error.message}") from None
         return cls(config, _parse(content))
-
-    def encode(
-        self,
-        texts: Sequence[str],
-        *,
-        role: Role,
-        advance: Callable[[int], None] | None = None,
-    ) -> Representation:
-        """Raise InvalidInputError: vectors must be brought."""
-        _refuse(role)
 
     def term(self, index: int) -> str:
         """Return the term in line `index` of the vocabulary; without one, `index` in decimal."""
@@ -122,15 +124,3 @@ def _parse(content: bytes) -> list[str]:
                 field="vocabulary",
             )
     return terms
-
-
-def _refuse(role: Role) -> NoReturn:
-    remedy = (
-        "set `vectors` in the request, or configure a query encoder (kind: pair)"
-        if role == "query"
-        else "add `vectors` to the document"
-    )
-    raise InvalidInputError(
-        f"an external encoder encodes no text, got a text of the role {role!r}; {remedy}",
-        field="vectors",
-    )

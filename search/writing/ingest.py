@@ -107,7 +107,13 @@ def encode(
     for document in documents:
         _check_legs(document, brought)
     cut = cut_documents(documents, config, encoders)
-    headings = config.passages.headings
+    read = [
+        # No leg reads the texts of a document that brings all vectors.
+        passage_texts(item, headings=config.passages.headings)
+        if len(item.document.vectors) < len(config.legs)
+        else []
+        for item in cut
+    ]
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
     usage: Usage | None = None
@@ -118,7 +124,7 @@ def encode(
         found = None
         if chosen:
             items = [cut[i] for i in chosen]
-            texts = [t for item in items for t in passage_texts(item, headings=headings)]
+            texts = [text for i in chosen for text in read[i]]
             report = None if advance is None else partial(advance, key, of=len(texts))
             found = _encoded(encoders[names[0]], items, texts, report)
             usage = add_usages(usage, found.usage)
