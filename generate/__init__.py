@@ -1,0 +1,36 @@
+"""Generators: they write answers to questions from passages, and cite them.
+
+All of them implement the protocol `Generator`.
+"""
+
+from . import kinds as kinds
+from .config import GENERATORS, GeneratorConfig, GeneratorLoader, Generators, load_generator
+from .protocol import (
+    AnswerOptions,
+    Candidate,
+    CitationOptions,
+    ContextOptions,
+    Generator,
+    Task,
+)
+from .writers.extractive import ExtractiveConfig
+from .writers.language_model import LanguageModelGeneratorConfig
+from .writing import Writer, WritingGenerator
+
+__all__ = [
+    "GENERATORS",
+    "AnswerOptions",
+    "Candidate",
+    "CitationOptions",
+    "ContextOptions",
+    "ExtractiveConfig",
+    "Generator",
+    "GeneratorConfig",
+    "GeneratorLoader",
+    "Generators",
+    "LanguageModelGeneratorConfig",
+    "Task",
+    "Writer",
+    "WritingGenerator",
+    "load_generator",
+]

@@ -1,0 +1,267 @@
+"""Answers from a writer: a part that turns a question and numbered sources into text.
+
+`WritingGenerator` does everything else: it builds the context within the budget, reads the markers
+of the text, finds quotes, recognises a refusal, and keeps the time limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Protocol
+
+from ..ask import Limits, Meter
+from ..core import InvalidInputError, Usage
+from ..core.answers import (
+    Answer,
+    AnswerEvent,
+    DoneEvent,
+    Finish,
+    Source,
+    SourcesEvent,
+    TextEvent,
+    UsageEvent,
+)
+from ..llm import Chunk
+from .citing.statements import Statements
+from .citing.support import Entails, Support, Terms
+from .context import Context, build_context
+from .context.building import FIELD
+from .protocol import Task
+
+REFUSAL = "No answer."
+"""The text that a writer must write if the sources do not contain the answer."""
+
+NO_ANSWER = "The sources do not answer this question."
+"""The text of an answer with the outcome "no_answer"."""
+
+_REFUSED = re.compile(
+    r"\W*(?:no answer\b"
+    r"|(?:i|we)\s+(?:do\s?n[o'’]t|can\s?n[o'’]t|am\s+unable|are\s+unable|am\s+not\s+able)\b"
+    r"[^.\n]{0,40}?\b(?:know|answer|find|determine|provide|say)"
+    r"|(?:the|these|provided|given)[^.\n]{0,20}\s(?:sources?|documents?|passages?|context|texts?)"
+    r"\s(?:do(?:es)?\s*n[o'’]t|cannot)\s+(?:\w+\s+)?"
+    r"(?:contain|provide|answer|mention|include|say|state|give|specify)"
+    r"|there\s+is\s+no\s+(?:answer|information|mention)"
+    r"|(?:not\s+enough|insufficient)\s+information)",
+    re.IGNORECASE,
+)
+"""The start of a text that refuses to answer."""
+
+UNDECIDED = 60
+"""Number of characters after which the start of a text cannot become a refusal any more."""
+
+_FIRST_WORDS = (
+    "no answer",
+    "i ",
+    "we ",
+    "the ",
+    "these ",
+    "provided ",
+    "given ",
+    "there is no",
+    "not enough",
+    "insufficient",
+)
+"""The first words of refusals."""
+
+
+class Writer(Protocol):
+    """Writes the text of an answer. Thread-safe."""
+
+    @property
+    def kind(self) -> str:
+        """Return the `kind` of the generator's configuration."""
+
+    @property
+    def limit(self) -> int | None:
+        """Maximum number of tokens of a prompt and its answer together; None: unlimited."""
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+
+    def frame(self, task: Task) -> int:
+        """Return the number of tokens of a prompt without sources: instructions and question."""
+
+    def render(self, source: Source) -> str:
+        """Return a source as the prompt contains it, with its number and title."""
+
+    def write(self, task: Task, sources: Sequence[Source], max_tokens: int) -> Iterator[Chunk]:
+        """Yield the text of an answer in pieces. Markers such as [1] name the sources.
+
+        Closing the iterator ends the work of the model. The last piece has `finish` and `usage`.
+        """
+
+
+class WritingGenerator:
+    """A generator that answers with the text of a writer. See `Generator`.
+
+    terms:   returns the content words of a text, for the support of citations.
+    entails: an entailment model for citations; None: none is used.
+    """
+
+    def __init__(self, writer: Writer, terms: Terms, entails: Entails | None = None) -> None:
+        self._writer = writer
+        self._terms = terms
+        self._entails = entails
+        self.kind = writer.kind
+
+    def answer(self, tasks: Sequence[Task], limits: Limits | None = None) -> list[Answer]:
+        """See `Generator.answer`."""
+        began = perf_counter()
+        return [self._whole(task, Meter(limits or Limits(), began)) for task in tasks]
+
+    def stream(self, task: Task, limits: Limits | None = None) -> Iterator[AnswerEvent]:
+        """See `Generator.stream`."""
+        return self._events(task, Meter(limits or Limits()))
+
+    def _whole(self, task: Task, meter: Meter[Limits]) -> Answer:
+        for event in self._events(task, meter):
+            if isinstance(event, DoneEvent):
+                return event.answer
+        raise AssertionError("the last event is DoneEvent")
+
+    def _events(self, task: Task, meter: Meter[Limits]) -> Iterator[AnswerEvent]:
+        began = perf_counter()
+        context, max_tokens = self._context(task, meter)
+        timings = {"context": _since(began)}
+        yield SourcesEvent(context.sources, context.left_out)
+        if not context.sources:
+            answer = Answer(NO_ANSWER, "no_answer", reason="no sources", generator=self.kind)
+            yield from _last(answer, context, timings)
+            return
+        support = Support(context.sources, self._terms, self._entails)
+        statements = Statements(len(context.sources), support, task.options.citations)
+        began = perf_counter()
+        run = _Run(statements, began)
+        chunks = self._writer.write(task, context.sources, max_tokens)
+        try:
+            for chunk in chunks:
+                task.guard.check()
+                yield from run.read(chunk)
+                if meter.deadline is not None and perf_counter() >= meter.deadline:
+                    run.finish = run.finish if chunk.finish else "timeout"
+                    break
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        yield from run.end()
+        timings["first_token"] = run.first_token or _since(began)
+        timings["generate"] = _since(began)
+        refused = run.refused or not statements.text
+        answer = Answer(
+            text=NO_ANSWER if refused else statements.text,
+            outcome="no_answer" if refused else "answered",
+            citations=() if refused else tuple(statements.citations),
+            reason="model" if refused else None,
+            finish=run.finish,
+            usage=run.usage,
+            generator=self.kind,
+            warnings=tuple(_warnings(statements, run)),
+        )
+        yield from _last(answer, context, timings)
+
+    def _context(self, task: Task, meter: Meter[Limits]) -> tuple[Context, int]:
+        """Return the context of a task, and the maximum number of tokens of its answer."""
+        options, frame = task.options, self._writer.frame(task)
+        budget = options.context.tokens
+        most = [limit for limit in (self._writer.limit, meter.budget.tokens) if limit is not None]
+        if most:
+            budget = min(budget, min(most) - options.max_tokens)
+        if task.candidates and budget <= frame:
+            raise InvalidInputError(
+                f"the prompt may have {max(0, budget)} tokens, but question and instructions need "
+                f"{frame}; use a larger value, or fewer `max_tokens`",
+                field=FIELD,
+            )
+        context = build_context(
+            task.candidates,
+            options.context,
+            budget - frame,
+            self._writer.count,
+            self._writer.render,
+        )
+        return context, options.max_tokens
+
+
+class _Run:
+    """Reads the chunks of one answer. Text is held back while it may still be a refusal."""
+
+    def __init__(self, statements: Statements, began: float) -> None:
+        self.finish: Finish = "stop"
+        self.usage = Usage()
+        self.first_token: float | None = None
+        self.refused = False
+        self._statements = statements
+        self._began = began
+        self._held: str | None = ""
+
+    def read(self, chunk: Chunk) -> Iterator[AnswerEvent]:
+        if chunk.text and self.first_token is None:
+            self.first_token = _since(self._began)
+        if chunk.usage is not None:
+            self.usage += chunk.usage
+        if chunk.finish is not None:
+            self.finish = chunk.finish
+        if self._held is None:
+            yield from self._statements.feed(chunk.text)
+            return
+        self._held += chunk.text
+        if not may_refuse(self._held):
+            held, self._held = self._held, None
+            yield from self._statements.feed(held)
+
+    def end(self) -> Iterator[AnswerEvent]:
+        held, self._held = self._held, None
+        if held and refuses(held) and not self._statements.cites(held):
+            self.refused = True
+            yield TextEvent(NO_ANSWER)
+            return
+        if held:
+            yield from self._statements.feed(held)
+        yield from self._statements.close()
+        if not self._statements.text:
+            yield TextEvent(NO_ANSWER)
+
+
+def refuses(text: str) -> bool:
+    """Return True if a text begins like a refusal to answer."""
+    return _REFUSED.match(text) is not None
+
+
+def may_refuse(text: str) -> bool:
+    """Return True while the start of a text is a refusal or may become one."""
+    start = text.lstrip().lower()
+    if refuses(start):
+        return True
+    return len(start) < UNDECIDED and any(
+        first.startswith(start) or start.startswith(first) for first in _FIRST_WORDS
+    )
+
+
+def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterator[AnswerEvent]:
+    """Yield the last two events of an answer, which also has the context and the timings."""
+    whole = replace(
+        answer, sources=context.sources, left_out=context.left_out, timings=dict(timings)
+    )
+    yield UsageEvent(whole.usage)
+    yield DoneEvent(whole)
+
+
+def _warnings(statements: Statements, run: _Run) -> Iterator[str]:
+    if statements.invalid:
+        numbers = ", ".join(map(str, statements.invalid))
+        yield f"the generator cited sources that were not sent ({numbers}); these were removed"
+    if statements.dropped:
+        yield f"{statements.dropped} citations do not support their statements; these were removed"
+    if run.finish == "timeout":
+        yield "the time limit was reached, so the answer may be incomplete"
+    elif run.finish == "length":
+        yield "the answer reached max_tokens, so it may be incomplete"
+
+
+def _since(began: float) -> float:
+    return (perf_counter() - began) * 1e3
