@@ -83,9 +83,11 @@ def visible(text: str) -> str:
         return text
     kept = []
     for position, character in enumerate(text):
-        if character in "\n\t" or character.isprintable():
-            kept.append(character)
-        elif character in _JOINERS and _joins(text, position):
+        if (
+            character in "\n\t"
+            or character.isprintable()
+            or (character in _JOINERS and _joins(text, position))
+        ):
             kept.append(character)
         elif unicodedata.category(character) not in _INVISIBLE:
             kept.append(" ")

@@ -40,6 +40,8 @@ from ..index.models import absolute, model_names
 from ..sources import check_document as converted
 from ..sources import with_vectors
 from . import parameters
+from .answering.generators import GeneratorRegistry
+from .answering.methods import AnswerMethods
 from .config_difference import config_difference
 from .documents import DocumentMethods
 from .encoding.languages import CollectionLanguages
@@ -58,7 +60,7 @@ from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
 
-class Collection(Closing, DocumentMethods, MaintenanceMethods):
+class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
     """Search and change a collection of documents in a folder.
 
     Thread-safe. Several processes may open the same collection.
@@ -76,9 +78,11 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         *,
         read_only: bool = False,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
     ) -> None:
         self.store = store
         self.rerankers = rerankers or RerankerRegistry()
+        self.generators = generators or GeneratorRegistry()
         self.path = store.directory
         self.read_only = read_only
         self._encoders = encoders
@@ -97,6 +101,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         *,
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
     ) -> Collection:
         """Create an empty collection in the folder `path`.
 
@@ -110,7 +115,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
         legs.check_widths()
-        return cls(LocalStore.create(Path(path), config), legs, rerankers=rerankers)
+        return cls(
+            LocalStore.create(Path(path), config), legs, rerankers=rerankers, generators=generators
+        )
 
     @classmethod
     @checked(**parameters.OPEN)
@@ -122,6 +129,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         verify: Verify = "full",
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
         models: Sequence[str] = (),
     ) -> Collection:
         """Open the collection in the folder `path`, with the configuration that is stored there.
@@ -130,6 +138,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         encoders: function that loads the encoders. It is not stored, so pass it again if you
             created the collection with encoders of your own.
         rerankers: rerankers that a search may name.
+        generators: generators that an answer may name.
         models: names or folders of models, tried for a model that is not at its stored path.
 
         Raises NotFoundError if there is no collection, ConflictError for an unfinished build, and
@@ -137,7 +146,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         """
         store = LocalStore.open(Path(path), verify=verify, read_only=read_only)
         legs = LegEncoders(store.config, encoders, models)
-        return cls(store, legs, read_only=read_only, rerankers=rerankers)
+        return cls(store, legs, read_only=read_only, rerankers=rerankers, generators=generators)
 
     @classmethod
     @checked(**parameters.CREATE)
@@ -148,6 +157,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         *,
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
     ) -> Collection:
         """Open the collection in the folder `path`, or create it if there is none.
 
@@ -156,14 +166,19 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         Also raises the errors of `open` and `create`.
         """
         names = model_names(absolute(config or CollectionConfig(), encoders))
+        options: dict[str, Any] = {
+            "encoders": encoders,
+            "rerankers": rerankers,
+            "generators": generators,
+        }
         try:
-            collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
+            collection = cls.open(path, models=names, **options)
         except NotFoundError:
             check_free(Path(path))
             try:
-                return cls.create(path, config, encoders=encoders, rerankers=rerankers)
+                return cls.create(path, config, **options)
             except ConflictError:  # Another process created it in the meantime.
-                collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
+                collection = cls.open(path, models=names, **options)
         error = None if config is None else config_difference(collection.store, config)
         if error is not None:
             collection.close()
@@ -287,13 +302,16 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         guard: limits of the caller. An exception that its method `check` raises ends the search.
         """
         parameters.guard(guard, "guard")
-        request = parameters.request(request, fields)
+        return self._found(parameters.request(request, fields), guard)[1]
+
+    def _found(self, request: SearchRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
+        """Run a search. Return its fused list and its result."""
         self._load_fingerprints()
         encoded = encode_plan(plan(self.store, request, self.rerankers), self._queries, guard)
         with self.store.view() as view:
             check_search(view.config, encoded.plan)
             fused = search_view(view, encoded)
-        return self._answer([fused])[0]
+        return fused, self._results([fused])[0]
 
     @checked(requests=parameters.requests, guard=parameters.guard)
     def search_batch(
@@ -331,9 +349,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
                 with naming_request(i):
                     check_search(view.config, one)
             fused = [search_view(view, one) for one in encoded]
-        return self._answer(fused)
+        return self._results(fused)
 
-    def _answer(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
+    def _results(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
         """Rerank the searches that have `rerank`. Return a page of hits for every search."""
         results = rerank(fused)
         for result in results:

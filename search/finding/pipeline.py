@@ -211,7 +211,7 @@ def _hits(
     ):
         fused.encoded.trace.guard.check()  # Explanations of a thousand hits take seconds.
         document = fused.documents[number]
-        headings, page_number = _place(document, passage)
+        headings, page_number = place(document, passage)
         hits.append(
             Hit(
                 id=document.id,
@@ -230,7 +230,7 @@ def _hits(
     return hits
 
 
-def _place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
+def place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
     """Return the headings above a passage and its page."""
     if passage is None or not document.text:
         return (), None
