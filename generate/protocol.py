@@ -111,7 +111,7 @@ class Task:
 
     question: str
     candidates: Sequence[Candidate]
-    options: AnswerOptions = AnswerOptions()
+    options: AnswerOptions = field(default_factory=AnswerOptions)
     turns: Sequence[Message] = ()
     background: Sequence[str] = ()
     guard: Guard = field(default=UNGUARDED, repr=False, compare=False)

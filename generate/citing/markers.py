@@ -1,8 +1,8 @@
 """Finds markers such as [1] in a text that arrives in pieces.
 
-Accepted forms: `[1]`, `[1][2]`, `[1, 2]`, `[1; 2]`, `[1-3]`, `[1 and 2]`, `[Source 1]`, `【1】`. Only
-the numbers of sources that were sent are valid. Text that may become a marker is held back until
-the following characters have decided, so half a marker is never returned.
+Accepted forms: `[1]`, `[1, 2]`, `[1; 2]`, `[1-3]`, `[1 and 2]`, `[Source 1]`, `【1】`. Only the
+numbers of sources that were sent are valid. Text that may become a marker is held back until the
+following characters have decided, so half a marker is never returned.
 """
 
 from __future__ import annotations
