@@ -98,8 +98,8 @@ class Quote:
 
 
 Origin = Literal["marker", "match"]
-"""Who cited a source. marker: the generator, while it wrote. match: Twindex, afterwards, because the
-words of the statement are in the source."""
+"""Who cited a source. marker: the generator, while it wrote. match: Twindex, afterwards, because
+the source has the words of the statement."""
 
 
 @dataclass(frozen=True, slots=True)
