@@ -1,1 +1,1 @@
-"""Encoders of legs whose vectors come from outside: they encode no text."""
+"""Encoders for vectors that come with the documents and queries. They encode no text."""

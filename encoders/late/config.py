@@ -50,5 +50,5 @@ class LateEncoderConfig(LateFields, EncoderConfig):
 
     kind: Literal["late"] = "late"
     pooling: Annotated[float, Bounds(1, 16)] = 1.0
-    """Average number of a passage's tokens for each stored vector: above 1, vectors with similar
-    directions are merged."""
+    """Average number of a passage's tokens that share one stored vector; above 1, vectors with
+    similar directions are merged."""

@@ -33,10 +33,13 @@ class AnalyzerConfig(EncoderConfig):
 
     @property
     def detects(self) -> bool:
-        """True if each document is analysed in a language of its own."""
+        """True if each document is analysed in its own language, which may have to be detected."""
         return self.language == "auto" or "," in self.language
 
 
 def detects_languages(config: EncoderConfig) -> bool:
-    """Return True if the encoder analyses each text in a language of its own."""
+    """Return True if the encoder analyses each text in the language of the text.
+
+    False if the configuration sets one language for all texts, or if the encoder is no analyzer.
+    """
     return isinstance(config, AnalyzerConfig) and config.detects

@@ -66,8 +66,8 @@ class PairEncoderConfig(EncoderConfig):
         for name, part in self.inner.items():
             if part.many:
                 raise ValueError(
-                    f"{name}: {part.label} returns several vectors for a text; name an encoder "
-                    "that returns one"
+                    f"{name}: {part.label} returns several vectors for a text; choose an encoder "
+                    "that returns one vector"
                 )
         if not self.fills:
             raise ValueError(

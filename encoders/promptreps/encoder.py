@@ -12,9 +12,10 @@ pass, without training.
   around an empty text. States of language models have a large component that all texts share and
   that hides their differences. (`center` is not in the paper.)
 - Sparse: the weight of a token is 100 log(1 + relu(logit)), rounded. Only tokens of the text's own
-  words have weights (`words`, `terms`): not of stopwords, but also of words after `max_length`.
-  The `top_terms` largest weights are kept; zeros are dropped. The score is the dot product. If a
-  text has no such words, the 10 tokens of the vocabulary with the largest logits have weights.
+  words have weights (`lexical.words`, `terms`). Stopwords have none. Words after `max_length` have
+  weights too. The `top_terms` largest weights are kept; zeros are dropped. The score is the dot
+  product. If only stopwords occur in a text, or no words, the 10 tokens of the vocabulary with the
+  largest logits have weights.
   `expansion` is the number of tokens added from outside the text, beyond `top_terms`. The stopwords
   are those of the Snowball project. The authors use NLTK's later version of them; most differences
   are parts of contractions.
@@ -41,8 +42,8 @@ cover a closing quote as the first token, no closing quote within 10 tokens, and
 model's turn. In addition:
 
 - `first_word` is the mean over all tokens, even if the model writes several words.
-- Vectors of words are scaled to length 1 after the mean too.
-- Of tokens with equal logits, the one with the lower number is kept.
+- Vectors of words are scaled to length 1 again after the mean.
+- If tokens have equal logits, the token with the lower id is kept.
 
 A masked model is read at its mask token and supports only the variant `single`.
 """
@@ -67,13 +68,13 @@ from .prompts import check_markup, prompt
 from .readings import Reader, unit
 
 VERSION = 1
-"""Version of the method. Increase it when a change gives other vectors for the same model."""
+"""Version of the method. Increase it when a change produces different vectors for a model."""
 
 WINDOW = 1_024
 """Number of texts that are tokenised and sorted by length together."""
 
 MAX_LOGITS = 2**26
-"""Most logits of one batch: texts x steps x vocabulary."""
+"""Maximum number of logits of one batch: texts x steps x vocabulary."""
 
 
 class PromptRepsEncoder:
@@ -132,7 +133,10 @@ class PromptRepsEncoder:
 
     @property
     def reader(self) -> TokenReader:
-        """Token counter for cutting documents into passages. The prompt does not count."""
+        """Token counter for cutting documents into passages.
+
+        It counts only the tokens of the text, because `max_length` does not include the prompt.
+        """
 
         def lengths(texts: Sequence[str]) -> list[int]:
             return [len(row) for row in self._model.tokenize([text.strip() for text in texts])]
@@ -244,9 +248,10 @@ class PromptRepsEncoder:
         return dense
 
     def _origin(self, role: Role) -> NDArray[np.float32]:
-        """Return the vector that `center` subtracts from dense vectors of this role: float32 [d].
+        """Return the vector that `center` subtracts from the dense vectors of texts with this role.
 
-        Without `center` it is zero. Raises ConfigError for a `layer` that the model does not have.
+        Returns float32 [dimensions]: zeros without `center`. Raises ConfigError for a `layer` that
+        the model does not have.
         """
         if self.config.center or self.config.layer != -1:
             read: NDArray[np.float32] = self._reader(self._read([[]], role)).dense[0]
