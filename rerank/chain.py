@@ -157,7 +157,7 @@ class _TaskState:
 
 
 def _candidate_scores(given: Sequence[float | None]) -> list[float]:
-    """Return the scores of n candidates for the next stage, in the order of the previous stage.
+    """Return the scores with which the next stage receives n candidates, in the given order.
 
     given: scores of the previous stage; None for a candidate that it did not score.
 

@@ -52,7 +52,7 @@ class TokenVectors:
 
 
 class TokenReader:
-    """A Reader whose representations are token vectors: float16 for passages, else float32."""
+    """A `Reader` whose representations are token vectors: float16 for passages, else float32."""
 
     def __init__(self, encoder: TokenEncoder) -> None:
         self._encoder = encoder

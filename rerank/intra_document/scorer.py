@@ -38,6 +38,6 @@ class WindowScorer(Protocol[F]):
         """Return the scores of each document's windows: float32 [windows]. Higher is better.
 
         documents: results of `prepare`, one for each document.
-        deadline:  time in `perf_counter()` seconds; None: no time limit. After it, no further
-                   document is scored, and the returned list is shorter than `documents`.
+        deadline:  time in `perf_counter()` seconds; None: no time limit. After the deadline, no
+                   further document is scored, and the result is shorter than `documents`.
         """
