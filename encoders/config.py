@@ -24,9 +24,8 @@ class EncoderConfig(Config):
                encoder without a model, for tests. None: `made_by` creates this encoder too, or
                the kind has no such encoder.
     gives:     parts of a `Representation` that the encoder fills: "dense", "sparse" or "terms".
-    models:    configuration field with the name of a model -> key of the encoder's fingerprint
-               with the digest of this model's weights. A request may name only models that the
-               operator allows.
+    models:    configuration field that contains a model's name -> fingerprint key for the digest
+               of the model's weights. A request may name only models that the operator allows.
     per_token: True if a text has one vector for each of its tokens.
     flags:     configuration field -> command-line flag that sets this field, for flags with a
                name that differs from the field's.
@@ -64,9 +63,9 @@ class EncoderConfig(Config):
         return encoder
 
     def check_fake(self) -> None:
-        """Raise ConfigError for a revision, or for a precision other than "float32".
+        """Raise ConfigError if a revision or a precision other than "float32" is configured.
 
-        The model "fake" supports neither of them.
+        The model "fake" supports neither.
         """
         if getattr(self, "revision", None) is not None:
             raise ConfigError(
@@ -81,7 +80,7 @@ class EncoderConfig(Config):
 
     @property
     def many(self) -> bool:
-        """True if a text may have several vectors, scored by MaxSim."""
+        """True if the encoder may return several vectors for a text, which MaxSim then scores."""
         return self.per_token
 
     @property
@@ -91,12 +90,12 @@ class EncoderConfig(Config):
 
     @property
     def inner(self) -> Mapping[str, EncoderConfig]:
-        """The encoders that this encoder consists of: field -> configuration. Usually empty."""
+        """The encoders that this encoder consists of: field -> configuration. Often none."""
         return {}
 
     @property
     def label(self) -> str:
-        """A short name for display: the model's name without its folder, or else the kind."""
+        """A short name for display: the model's name without its folder, or the kind if unnamed."""
         model = str(getattr(self, "model", self.kind))
         return os.path.basename(model) if os.path.isabs(model) else model
 

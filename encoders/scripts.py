@@ -28,7 +28,7 @@ INVISIBLE = "\u00ad\u200c\u200d\u2060"
 
 @cache
 def marks() -> str:
-    """Return one string with all combining marks (Unicode category M), kana sound marks, INVISIBLE.
+    """Return one string of combining marks (Unicode category M), kana sound marks and `INVISIBLE`.
 
     Patterns for words need these characters, because `\\w` does not match combining marks.
     """

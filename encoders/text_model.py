@@ -1,6 +1,6 @@
 """Loading sentence-transformers models and feeding them tokenised batches.
 
-The dense, late-interaction and sparse encoders use it.
+The dense, late-interaction and sparse encoders use this module.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ class TextModel:
         kind:   the class SentenceTransformer, SparseEncoder or MultiVectorEncoder.
         change: function that converts the loaded model to the one that runs. None: no conversion.
 
-        Raises ModelError if the model cannot be found or read, and ConfigError for options that it
-        does not support.
+        Raises ModelError if the model cannot be found or read, and ConfigError for options that the
+        model does not support.
         """
         folder = find_weights(config.model, revision=config.revision)
         with loading(config.model, folder):
@@ -269,7 +269,7 @@ def padded(
 
     Each value is a tensor [texts, tokens of the longest text].
 
-    columns: "input_ids" and possibly "token_type_ids" -> for each text, one number per token.
+    columns: "input_ids" and possibly "token_type_ids" -> for each text, one id for each token.
     """
     side = tokenizer.padding_side
     fills = {

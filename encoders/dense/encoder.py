@@ -75,7 +75,7 @@ class DenseEncoder:
         return Representation(dense=dense, truncated=truncated)
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: dimensions of a dense vector have no names."""
+        """Raise InvalidInputError, because dimensions of a dense vector have no names."""
         raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _probe(self) -> None:

@@ -1,1 +1,1 @@
-"""Encoders for vectors that come with the documents and queries. They encode no text."""
+"""Encoders that encode no text, because their vectors come with the documents and queries."""

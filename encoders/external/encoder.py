@@ -1,6 +1,6 @@
-"""Encoders for vectors that come with the documents and queries. They encode no text.
+"""Encoders that encode no text, because their vectors come with the documents and queries.
 
-They know the number of dimensions, and for sparse vectors the terms.
+Such an encoder knows the number of dimensions and, for sparse vectors, the terms.
 `twindex.search.encoding.brought` reads the vectors of documents and queries.
 """
 

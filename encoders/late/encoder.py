@@ -153,7 +153,7 @@ class LateEncoder:
         return lengths if limit is None else [min(length, limit) for length in lengths]
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: dimensions of a dense vector have no names."""
+        """Raise InvalidInputError, because dimensions of a dense vector have no names."""
         raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _encode_documents(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
@@ -216,7 +216,7 @@ class LateEncoder:
 
     @property
     def _query_length(self) -> int | None:
-        """Most tokens that the model reads of a query. None: no limit."""
+        """Maximum number of tokens that the model reads of a query. None: no limit."""
         expansion = self._expansion
         if expansion is not None and expansion["strategy"] == "fixed":
             return int(expansion["length"])

@@ -1,8 +1,9 @@
 """Lexical analysis: how text becomes the terms that BM25 counts.
 
 1. Words are runs of letters, digits and combining marks. An underscore separates words. A point or
-   comma between digits joins them ("3.14"). In English an apostrophe joins ("o'neil") and a
-   possessive 's is dropped. In other languages it separates ("l'avion" is "l" and "avion").
+   comma between digits joins them ("3.14"). In English an apostrophe joins letters ("o'neil"), and
+   a possessive 's is dropped. In other languages an apostrophe separates words ("l'avion" is "l"
+   and "avion").
 2. In scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) each pair of adjacent
    characters is a term. Each Han character is also a term, so that words of one character can be
    found (Nie et al. 2000).
@@ -121,7 +122,7 @@ class LexicalEncoder:
         return tokens
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: an analyzer has no sparse vectors."""
+        """Raise InvalidInputError, because an analyzer has no sparse vectors."""
         raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")
 
     def count(self, text: str) -> TermCounts:

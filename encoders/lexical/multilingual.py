@@ -187,5 +187,5 @@ class MultilingualEncoder:
         return self.analyzer(self.detect(text)).tokens(text)
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: an analyzer has no sparse vectors."""
+        """Raise InvalidInputError, because an analyzer has no sparse vectors."""
         raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")

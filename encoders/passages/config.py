@@ -1,4 +1,4 @@
-"""The configuration of splitting documents into passages."""
+"""The configuration of passages: how documents are split."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def split_passages(
 
     written: markup of the text. It is used only with `config.structure`.
 
-    A text stays whole if `unit` is "none", or if it has at most `threshold` or at most `size`
-    words. Otherwise every word is in a passage, and no passage has more than `size` words.
+    A text stays whole if `unit` is "none", or if the text has at most `threshold` words, or at most
+    `size` words. Otherwise every word is in a passage, and no passage has more than `size` words.
 
     - "words": adjacent passages share `overlap` words.
     - "sentences": a passage has as many whole sentences as fit. Adjacent passages share the last
@@ -100,8 +100,8 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
     """Group adjacent units, and yield the range [first, stop) of words or tokens of each group.
 
     A unit is a sentence or a word. A group has at most `size` words or tokens. It repeats the last
-    units of the previous group, as many as have at most `overlap` words or tokens together. The
-    last group may repeat more.
+    units of the previous group: at most `overlap` words or tokens, and fewer if a new unit would
+    not fit otherwise. The last group may repeat more.
 
     bounds: position of the first word or token of each unit, then the total number of words or
             tokens. No unit may be larger than `size`.

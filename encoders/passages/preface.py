@@ -12,7 +12,7 @@ from ...sources.structure import Markup, outline
 class Preface:
     """What encoders read before the passages of a document: its title, and perhaps headings.
 
-    before:  function: offset at which a passage begins -> text that encoders read before it.
+    before:  function that returns the text before a passage, from the offset of the passage.
     longest: the longest of these texts in the document.
     """
 

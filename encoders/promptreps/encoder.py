@@ -2,7 +2,7 @@
 
 The prompt ends with the quote that opens the answer. At this quote, the last layer's state is the
 text's dense vector, and the logits of the next token are its sparse vector. Both come from one
-pass, without training.
+pass, without training. This is the variant `single`:
 
 - Text: white space around it is removed. It is truncated to `max_length` tokens and put between the
   prefix and the suffix of the prompt (`prompts`). Prefix, text and suffix are tokenised separately,
@@ -12,17 +12,17 @@ pass, without training.
   around an empty text. States of language models have a large component that all texts share and
   that hides their differences. (`center` is not in the paper.)
 - Sparse: the weight of a token is 100 log(1 + relu(logit)), rounded. Only tokens of the text's own
-  words have weights (`lexical.words`, `terms`). Stopwords have none. Words after `max_length` have
-  weights too. The `top_terms` largest weights are kept; zeros are dropped. The score is the dot
-  product. If only stopwords occur in a text, or no words, the 10 tokens of the vocabulary with the
-  largest logits have weights.
+  words have weights (modules `lexical.words` and `terms`). Stopwords have none. Words after
+  `max_length` have weights too. The `top_terms` largest weights are kept; zeros are dropped. The
+  score is the dot product. If a text has no words, or only stopwords, the 10 tokens of the
+  vocabulary with the largest logits have weights.
   `expansion` is the number of tokens added from outside the text, beyond `top_terms`. The stopwords
-  are those of the Snowball project. The authors use NLTK's later version of them; most differences
-  are parts of contractions.
+  are those of the Snowball project. The authors use NLTK's later version of this list, which
+  differs mostly in parts of contractions.
 
 In the other variants the model generates up to 10 tokens greedily. It stops at a token that
-contains a double quote or ends its turn (`readings`). The state that chose this last token is not
-used, unless it is the only state.
+contains a double quote or ends the model's turn (`readings`). The state from which this last token
+was chosen is not used, unless it is the only state.
 
 | variant            | prompt    | dense                         | sparse                  |
 |--------------------|-----------|-------------------------------|-------------------------|
@@ -78,7 +78,7 @@ MAX_LOGITS = 2**26
 
 
 class PromptRepsEncoder:
-    """A language model as an encoder. Thread-safe.
+    """An encoder that takes vectors from the states of a language model. Thread-safe.
 
     Fills two fields of the Representation: `dense`, float32 [vectors, size of a hidden state], and
     `sparse`, float32 [vectors, vocabulary]. Variants with several vectors also fill `offsets`.
@@ -214,7 +214,7 @@ class PromptRepsEncoder:
     def _check_length(self) -> None:
         """Raise ConfigError if text, prompt and answer together exceed the model's limit.
 
-        Otherwise a long run would fail only at its first long text.
+        Without this check, a long run would fail only at its first long text.
         """
         limit = self._model.limit
         around = max(len(prefix) + len(suffix) for prefix, suffix in self._around.values())

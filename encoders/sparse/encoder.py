@@ -1,6 +1,6 @@
 """Learned sparse vectors (SPLADE, Formal et al. 2021), computed by sentence-transformers.
 
-The weight of vocabulary entry j in a text is the maximum over its tokens i of
+The weight of vocabulary entry j in a text is the maximum over the text's tokens i of
 log(1 + relu(logit_ij)). Both functions are monotonic, so the code takes the maximum first:
 log(1 + relu(max_i logit_ij)). So one logarithm for each entry is enough, and the logits of all
 tokens of a batch are never in memory at the same time.

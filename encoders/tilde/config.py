@@ -20,7 +20,7 @@ class TildeFields(Config):
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     max_length: Tokens | None = None
-    """Most tokens read of a passage, including special tokens; None = the model's own limit."""
+    """Maximum tokens read of a passage, including special tokens; None = the model's own limit."""
     expansion: Annotated[int, Bounds(0, 1_000)] = 0
     """Number of tokens that a model predicts for each passage. Tokens that are not in the passage
     are added to it before its tokens are weighted. The paper uses 200; 0 adds none."""

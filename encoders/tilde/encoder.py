@@ -68,7 +68,7 @@ class TildeEncoder:
     ) -> None:
         """names: the string of each token of the vocabulary.
 
-        limit:      most tokens that the model can read, including special tokens.
+        limit:      maximum number of tokens that the model can read, including special tokens.
         digests:    fingerprint key -> digest of a model's weights.
         projection: result of `trained_projection`.
         """

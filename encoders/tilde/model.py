@@ -87,7 +87,7 @@ class TrainedWeights(_Model):
 
 
 class HeadWeights(_Model):
-    """Weights from a masked language model or SPLADE, which can also expand passages.
+    """Weights from a masked language model or SPLADE. Such a model can also expand passages.
 
     w = log(1 + relu(z)), where z is the logit of a token at its own position.
     """
@@ -166,7 +166,7 @@ def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tenso
 
 
 def _read(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
-    """Return the tensors of model.safetensors whose names are in `wanted`. {} without this file."""
+    """Return the tensors of model.safetensors whose names are in `wanted`; {} without this file."""
     safe = folder / "model.safetensors"
     if not safe.is_file():
         return {}
@@ -212,7 +212,7 @@ def load_weigher(
 
 
 def load_expander(config: TildeEncoderConfig) -> HeadWeights:
-    """Load the `expansion_model`, which predicts tokens to add. It must be configured."""
+    """Load the model `expansion_model`, which predicts tokens to add. The option must be set."""
     assert config.expansion_model is not None, "without it, the weigher expands"
     return HeadWeights(
         load_pretrained(
