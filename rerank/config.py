@@ -75,7 +75,7 @@ class RerankerConfig(Config):
         return reranker if self.calibration is None else Calibrated(reranker, self.calibration)
 
     def make(self) -> Reranker:
-        """Create the reranker without its `calibration`: its scores are not converted."""
+        """Create the reranker without `calibration`, so that its scores are not converted."""
         reranker: Reranker = named(self.made_by, type(self))(self)
         return reranker
 

@@ -96,8 +96,8 @@ class Reranked:
     """The result of reranking one query.
 
     order:     every candidate of the task exactly once, best first.
-    status:    "complete", "partial" or "failed"; see `ask.Status`. If it is "failed", the order is
-               that of the task, or of the last stage of a chain that did not fail.
+    status:    "complete", "partial" or "failed"; see `ask.Status`. With "failed", the order is that
+               of the task or, in a chain, that of the last stage that did not fail.
     usage:     usage of models, in calls that ended within the time limit. `usage.calls` counts
                prompts, or pairs of query and passage. `usage.cache_hits` counts judgements taken
                from the cache without a call.

@@ -228,8 +228,8 @@ class _Judge:
     def _tokens(self, question: _Question) -> int:
         """Return the number of tokens of a prompt.
 
-        The chat template is counted separately, because only in the template do names of special
-        tokens become special tokens.
+        The chat template is counted separately. Names of special tokens become special tokens in
+        the template, but not in the rest of the prompt.
         """
         frame = self._reader.frame("", self._answer_start(question))
         return frame + self._reader.count(question.prompt) + SLACK

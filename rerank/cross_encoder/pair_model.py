@@ -123,7 +123,7 @@ class PairModel:
         ]
 
     def read(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the scores of n pairs, and the logits that they are computed from: float32 [n]."""
+        """Return the scores of n pairs, and the logits before the activation: both float32 [n]."""
         logits = np.empty(len(pairs), np.float32)
         for rows in batches([len(pair.ids) for pair in pairs], BUDGET[self.device.type]):
             logits[rows] = self._logits([pairs[row] for row in rows])
@@ -145,7 +145,7 @@ class PairModel:
     def features(self, pairs: Sequence[Pair]) -> dict[str, Any]:
         """Return the model's input: token ids, types and attention mask.
 
-        Each is [n, tokens of the longest pair], padded.
+        Each value is a padded tensor [pairs, tokens of the longest pair].
         """
         columns = {"input_ids": [pair.ids for pair in pairs]}
         if pairs[0].types is not None:

@@ -46,7 +46,7 @@ class Reader(Protocol[V]):
         """Encode texts as queries or documents. Raises ModelError if the encoder's model fails."""
 
     def tokens(self, texts: Sequence[str], role: Role) -> Sequence[int]:
-        """Return for each text how many tokens a model reads to encode it; 0 without a model."""
+        """Return for each text the number of tokens that a model reads; 0 if none is needed."""
 
     def size(self, value: V) -> int:
         """Return the size in bytes of a representation in the cache."""

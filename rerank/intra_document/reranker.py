@@ -204,9 +204,10 @@ class IntraDocumentReranker(Generic[F]):
         return self._waiting.call(make, cost.tokens, until)
 
     def _pick(self, run: _TaskState[F], deadline: float | None) -> None:
-        """Pick the windows of each prepared document that the cheap scorer scores best, best first.
+        """Pick the windows of each prepared document with the best scores of the cheap scorer.
 
-        Windows with equal scores keep their order.
+        The picked windows are sorted by score, best first. Windows with equal scores keep their
+        order.
 
         deadline: time to stop, in `perf_counter()` seconds; None: no time limit.
         """
@@ -293,9 +294,9 @@ def window_score(placed: Placed) -> float | None:
 
 
 def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[float] | None]:
-    """Load the cheap scorer. Return the scorer and its trained weights; None if it has no weights.
+    """Load the cheap scorer. Return (scorer, weights); the weights are None if none were trained.
 
-    Raises ConfigError if the folder contains no passage scorer, or if the number of its weights
+    Raises ConfigError if the folder contains no passage scorer, or if the number of trained weights
     differs from `best` of the configuration.
     """
     if config.fast == "lexical":

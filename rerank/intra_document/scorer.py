@@ -26,7 +26,7 @@ class WindowScorer(Protocol[F]):
     """A cheap scorer of all windows of a document. Thread-safe."""
 
     def prepare(self, text: str, windows: Sequence[Passage]) -> F:
-        """Compute the data of a document that scoring needs and that does not depend on the query.
+        """Compute what scoring needs from a document, before the query is known.
 
         text:    text of the document.
         windows: the windows, as spans of characters in `text`.

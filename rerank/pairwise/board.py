@@ -17,8 +17,8 @@ Pair = tuple[int, int]
 class Comparison:
     """A question: which of two passages is more relevant? The model reads them in both orders.
 
-    first:  text of one passage. The texts are sorted by digest, so that a pair of candidates always
-            gives the same question.
+    first:  text of one passage. The two texts are sorted by digest, so that a pair of candidates
+            always gives the same question.
     second: text of the other passage.
     key:    digests of `query`, `first` and `second`.
     """
