@@ -68,8 +68,7 @@ class TextModel:
     """
 
     def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:
-        """model: the model that runs. It uses the weights of `shared`: it is a view of `shared`, or
-        is built from such a view.
+        """model: the model that runs: a view of `shared`, or a model built from such a view.
 
         name:       the model's name in the configuration.
         max_length: maximum number of tokens read of a text. None: the model's own limit.
