@@ -126,7 +126,7 @@ def test_a_pair_compares_the_names_of_terms(create, tmp_path):
         )
         config = CollectionConfig(legs={"sparse": leg})
         if wrong:
-            with pytest.raises(ConfigError, match="names dimension 7"):
+            with pytest.raises(ConfigError, match="dimension 7 is"):
                 create(config)
         else:
             collection = create(config)
