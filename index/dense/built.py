@@ -28,7 +28,8 @@ class Built:
     calibration: measured recall of search parameters.
     loss:        measured loss of projection and codec (`twindex.index.codecs.loss`), as JSON; None
                  if unknown or lossless.
-    fitted:      number of vectors on which the codec was fitted; None if merges do not need it.
+    fitted:      number of vectors on which the codec was fitted; None if merges do not need this
+                 number.
     """
 
     storage: VectorStorage
@@ -53,7 +54,10 @@ class Built:
 
     @classmethod
     def load(cls, directory: Path) -> Built:
-        """Read storage.json from `directory`. Raises OSError, or ValueError for invalid content."""
+        """Read storage.json from `directory`.
+
+        Raises OSError if the file cannot be read, and ValueError if its content is invalid.
+        """
         try:
             value = json.loads((directory / FILE).read_text(encoding="utf-8"))
             if value["format"] != FORMAT:

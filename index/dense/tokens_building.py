@@ -1,9 +1,9 @@
 """Writes the vectors of a dense leg with several vectors per passage into a segment.
 
-Codec and projection are fitted on a sample. The vectors as encoded are not stored beside codes, so
-each change of the codec loses precision. A merge of segments therefore adopts the codec and the
-projection of its largest segment and copies the codes of that segment. It decodes the codes of the
-other segments and encodes them with this codec.
+Codec and projection are fitted on a sample. A segment stores only the codes (compressed vectors),
+not the vectors as encoded, so each change of the codec loses precision. A merge of segments
+therefore adopts the codec and the projection of its largest segment and copies the codes of this
+segment. It decodes the codes of the other segments and encodes them again with the adopted codec.
 
 A new codec is fitted only if the configuration has changed, or if the old codec was fitted on far
 fewer vectors than there are now. While a collection grows, a vector is re-encoded about once each
@@ -40,13 +40,13 @@ from .kept import kept_blocks
 from .tokens_coded import CodedVectors
 
 _MASKED = 1 << 20
-"""Number of mask elements in a piece."""
+"""Number of rows that `_Kept` reads from a merged part as one piece."""
 FEWER = 4
-"""A codec is fitted again if a new sample would have more than 4 times its vectors."""
+"""A codec is fitted again if a new sample would have more than this many times as many vectors."""
 
 
 class Source(VectorSource, Protocol):
-    """One of the parts that are merged: the vectors of one leg in one segment."""
+    """One of the merged parts: the vectors of one leg in one segment."""
 
     @property
     def coded(self) -> CodedVectors | None:
@@ -132,9 +132,11 @@ def _codes(
 
 
 def _reusable(sources: Sequence[Source], storage: VectorStorage, rows: int) -> CodedVectors | None:
-    """Return the codes of the largest part whose codec the merge can adopt; None: fit a new codec.
+    """Return the codes of the largest part whose codec the merge can adopt.
 
     rows: number of vectors in the result of the merge.
+
+    None: there is no such part, so the merge must fit a new codec.
     """
     able = [
         source.coded

@@ -201,7 +201,7 @@ def test_reconfigure_refuses_a_damaged_segment(tmp_path):
             "there is no leg 'no'; only dense legs can be reconfigured: dense, several",
         ),
         ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical; only dense legs"),
-        ({"several": HALF}, "legs.several", "texts with several vectors store only codes"),
+        ({"several": HALF}, "legs.several", "several vectors for a text stores only codes"),
     ],
 )
 def test_invalid_leg_or_storage_is_refused(legs, field, words):
