@@ -80,7 +80,7 @@ def interpreted_first(
 ) -> Callable[[Callable[P, R]], InterpretedFirst[P, R]]:
     """Return a decorator that makes a function an `InterpretedFirst`.
 
-    steps: takes the arguments of the function and estimates the number of steps of the call.
+    steps: function that takes the same arguments and estimates the number of steps of a call.
     """
     return lambda function: InterpretedFirst(function, steps)
 

@@ -57,8 +57,8 @@ class SingleDelta(DeltaPart, MaxSim, Protocol):
 class MultiSegment:
     """The index of a leg with several vectors for each passage, in one segment.
 
-    It wraps an index of single vectors of the class `single`. The directory contains the files of
-    the wrapped index, and:
+    It wraps an index of single vectors, whose class is `single`. The directory contains the files
+    of the wrapped index, and:
 
     offsets.npy  int64 [passages + 1]  passage p has the vectors offsets[p] to offsets[p + 1]
     """
@@ -128,7 +128,7 @@ class MultiSegment:
 class MultiDelta:
     """The index in memory (delta) of a leg with several vectors for each passage.
 
-    It wraps an index of single vectors of the class `single`.
+    It wraps an index of single vectors, whose class is `single`.
     """
 
     single: ClassVar[type[SingleDelta]]
@@ -223,11 +223,11 @@ def explained(vectors: LegPart, rows: range, query: Representation) -> list[Cont
 
     vectors: an index of single vectors. rows: the rows of the passage in `vectors`.
 
-    For each query vector, the function finds the best row: the one with the greatest product. It
-    then adds up the contributions of each term to these products. In the result, `query` is the sum
-    of the term's weights in the query vectors. `document` is the mean of the term's weights in the
-    best rows, weighted by the query weights. So the score is `query` times `document`. The result
-    is empty for a dense leg.
+    For each query vector, the function finds the best row: the one with the greatest inner product.
+    It then adds up the contributions of each term to these products. In the result, `query` is the
+    sum of the term's weights in the query vectors. `document` is the mean of the term's weights in
+    the best rows, weighted by the query weights. So the score is `query` times `document`. The
+    result is empty for a dense leg.
     """
     totals: dict[str, tuple[float, float]] = {}
     query_vectors, offsets = ungrouped(query)
@@ -248,7 +248,7 @@ def greatest(vectors: LegPart, rows: range) -> list[TermWeight]:
 
     vectors: an index of single vectors. rows: the rows of the passage in `vectors`.
 
-    The terms are in the order of `heaviest_first`.
+    The terms are sorted by descending weight.
     """
     weights: dict[str, float] = {}
     for row in rows:

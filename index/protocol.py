@@ -251,7 +251,6 @@ class SegmentPart(LegPart, Protocol):
 
         sources: the merged parts, each with a mask of the rows to keep; None: keep all.
         config: configuration of the leg.
-
         memory: working memory in bytes. Structures that an index must have in memory while it is
             built, such as a graph, need additional memory.
         progress: the merge may report finished rows to it. The caller reports all other rows.

@@ -143,7 +143,8 @@ class Store(Protocol):
     def fingerprints(self) -> dict[str, Any]:
         """Return leg -> fingerprint of the encoder that produced its vectors or terms.
 
-        Legs that have no vectors or terms yet are left out.
+        Encoders with equal fingerprints return comparable vectors or terms. Legs that have no
+        vectors or terms yet are left out.
         """
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -35,9 +35,10 @@ Selection = Any
 class LegResult:
     """The m best documents of one leg for one query, best first.
 
-    A document's score is the score of its best passage.
+    A document's score is the score of its best passage. A handle is an integer that identifies a
+    document or a passage in one view.
 
-    documents: int64 [m], handles.
+    documents: int64 [m], handles of the documents.
     scores: float32 [m].
     passages: int64 [m], handle of the best passage of each document.
     complete: True if a search for more documents would find no others.
@@ -68,7 +69,7 @@ class View(Protocol):
 
     @property
     def generation(self) -> int:
-        """Generation of the collection: a number that increases with every change of it."""
+        """A number that increases with every change of the collection."""
 
     def select(self, where: Condition | None) -> Selection:
         """Return the selection of documents that meet the condition `where`; None: all."""
@@ -106,7 +107,7 @@ class View(Protocol):
         """Return handle -> document for the documents with these handles."""
 
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
-        """Return handle -> bytes of title, text and metadata together."""
+        """Return handle -> size in bytes of title, text and metadata together."""
 
     def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
         """Return the character range of each passage in its document; None: the whole document.
@@ -183,7 +184,7 @@ class VectorView(View, Protocol):
         """
 
     def owners(self) -> Handles:
-        """Return the document handle of each passage, int64 [passages].
+        """Return, for each passage, the handle of its document, int64 [passages].
 
         Passages of deleted documents are left out.
         """

@@ -88,8 +88,9 @@ def describe(
 
     The keys are those of `VectorSegment.description`.
 
-    rows: number of vectors. size: bytes of all files. vectors: the originals; None if they are not
-    stored. known: the content of storage.json; None if the vectors have neither index nor codec.
+    rows: number of vectors. size: bytes of all files.
+    vectors: the vectors as encoded (the originals); None: not stored.
+    known: the content of storage.json; None: the vectors have neither index nor codec.
     """
     kept = "none" if vectors is None else str(vectors.array.dtype)
     description = {

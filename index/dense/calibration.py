@@ -63,9 +63,9 @@ class Calibration:
         return max((level.recall for level in self._of(k)), default=0.0)
 
     def _of(self, k: int) -> Sequence[Level]:
-        """Return the levels that were measured for the smallest number of results >= k.
+        """Return the levels for the smallest measured number of results that is at least k.
 
-        If all measured numbers are smaller than k, returns the levels of the largest one.
+        If all measured numbers are smaller than k, returns the levels for the largest one.
         """
         if not self.levels:
             return ()

@@ -82,7 +82,7 @@ class VectorSegment(Termless):
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
         """See SegmentPart. The files are reproducible, except for the links of graphs.
 
-        FAISS builds graphs with several threads.
+        The links vary because FAISS builds graphs with several threads.
         """
         check_rows(len(rows))
         vectors = exact.storable(rows)
@@ -144,7 +144,7 @@ class VectorSegment(Termless):
     def read(self, start: int, stop: int) -> Vectors:
         """Return a copy of the vectors of rows `start` to `stop` (exclusive).
 
-        They are the originals if stored, else the decoded vectors of the index.
+        These are the originals if they are stored, else the decoded vectors of the index.
         """
         if self._vectors is not None:
             return self._vectors.read(start, stop)
@@ -165,7 +165,7 @@ class VectorSegment(Termless):
     def parameters(self, search: VectorSearch, k: int) -> Parameters | None:
         """Return the index parameters that a search for k results without a filter uses.
 
-        None: it compares all rows.
+        None: the search compares all rows.
         """
         return None if self._indexed is None else self._indexed.parameters(search, k, 1.0)
 
@@ -220,7 +220,7 @@ class VectorSegment(Termless):
     def _exact(self, queries: Vectors, k: int, allowed: Mask | None) -> Ranking:
         """Return the best k rows for each query, by comparison with all allowed rows.
 
-        It compares the originals if stored, else the decoded vectors of the index.
+        Compares the originals if they are stored, else the decoded vectors of the index.
         """
         if self._vectors is not None:
             return exact.search(queries, self._vectors.array, k, allowed)

@@ -100,14 +100,14 @@ class TokenSegment(Termless):
         return cls(None, CodedVectors(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """Return a copy of the vectors of rows `start` to `stop` (exclusive). Decodes codes."""
+        """Return a copy of the vectors of rows `start` to `stop` (exclusive). Codes are decoded."""
         if self._vectors is not None:
             return self._vectors.read(start, stop)
         coded = _required(self.coded)
         return coded.decoded(coded.codes.read(start, stop))
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """Return the vectors with these row numbers, float32 [n, width]. Decodes codes."""
+        """Return the vectors with these row numbers, float32 [n, width]. Codes are decoded."""
         if self._vectors is not None:
             return self._vectors.take(rows)
         coded = _required(self.coded)

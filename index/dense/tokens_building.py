@@ -58,9 +58,10 @@ Sources = Sequence[tuple[Source, Mask | None]]
 
 @dataclass(frozen=True, slots=True)
 class FittedCodec:
-    """A codec with the projection that is applied before it (None: no projection).
+    """A codec, and the projection that is applied to vectors before the codec.
 
-    fitted: number of vectors on which both were fitted.
+    projection: None: no projection.
+    fitted: number of vectors on which codec and projection were fitted.
     """
 
     codec: Codec
@@ -114,8 +115,9 @@ def _codes(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the codes of the vectors that a merge keeps, in order, in blocks.
 
-    fitted: the codec of the result. reused: the part from which this codec comes; its codes are
-    copied. None: the codec is new, and all vectors are encoded.
+    fitted: the codec of the result.
+    reused: the codes of the part whose codec was adopted; these codes are copied. None: the codec
+        is new, and all vectors are encoded.
     """
     for source, mask in sources:
         step = block_rows(memory, source.width)
