@@ -198,7 +198,7 @@ def test_reconfigure_refuses_a_damaged_segment(tmp_path):
         (
             {"no": HALF},
             "legs.no",
-            "there is no leg 'no'; only dense legs can be reconfigured (dense, several)",
+            r"there is no leg 'no'; only dense legs can be reconfigured \(dense, several\)",
         ),
         ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical; only dense legs"),
         ({"several": HALF}, "legs.several", "several vectors for a text stores only codes"),
