@@ -1,13 +1,14 @@
 """Lexical analysis of documents in several languages.
 
-Each document is analysed in its own language: the one that its metadata field `language` names, or
-the detected one. Terms of all languages share one dictionary, so names match across languages.
+Each document is analysed in its own language: the language in its metadata field `language`, or the
+detected language. Terms of all languages share one dictionary, so names match across languages.
 
-A query is analysed in its own language if that is given, or detected with certainty. Otherwise it
-is analysed in every language of the collection. A term that several analyses return counts once.
+A query is analysed in its own language if this language is given, or is detected with certainty.
+Otherwise the query is analysed in every language of the collection. A term that several analyses
+return counts once.
 
-Each passage has one term more, such as `language:de`, which no text contains. It tells which
-languages a collection has, and how many passages of each.
+Each passage has an additional term for its language, such as `language:de`. No text can contain
+such a term. It shows which languages a collection has, and how many passages of each language.
 """
 
 from __future__ import annotations
@@ -81,8 +82,8 @@ class MultilingualEncoder:
     def document_language(self, document: Document) -> str:
         """Return the code of the language in which a document is analysed.
 
-        It is the value of the metadata field `language`, if that is a code of one of `languages`.
-        A region may follow, as in "pt-BR". Otherwise it is the detected language.
+        This is the code in the metadata field `language`, if it is one of `languages`; a region may
+        follow, as in "pt-BR". Otherwise it is the code of the detected language.
         """
         own = code_of(document.metadata.get("language"))
         return own if own in self.languages else self.detect(f"{document.title} {document.text}")
@@ -90,9 +91,9 @@ class MultilingualEncoder:
     def detect(self, text: str) -> str:
         """Return the code of the language of a text.
 
-        With the configured language "auto", it is "none" for other languages, and for texts whose
-        language is uncertain. With a list of languages, it is always one of the list; for a text
-        without letters, it is the first.
+        If "auto" is configured, the result is "none" for a text whose language is not supported or
+        is uncertain. If a list of languages is configured, the result is always one of the list,
+        and for a text without letters the first one.
         """
         found = probabilities(text)
         if self.config.language == AUTO:
@@ -106,12 +107,12 @@ class MultilingualEncoder:
         """Return the languages in which a query is analysed.
 
         language: language of the query, perhaps with a region, as in "pt-BR"; None: detect it
-            among those of the collection. A language with few passages must be detected more
-            clearly.
-        passages: language -> number of passages of the collection.
+            among the languages of the collection. The fewer passages a language has, the higher
+            its probability must be.
+        passages: language -> number of the collection's passages in this language.
 
-        If the collection has texts without a language, the last one is "none".
-        Raises InvalidInputError for a language that is not one of `languages`.
+        If the collection has passages with the language "none", the last language of the result is
+        "none". Raises InvalidInputError for a language that is not one of `languages`.
         """
         plain = (NONE,) if passages.get(NONE) else ()
         if language is not None:
@@ -136,7 +137,7 @@ class MultilingualEncoder:
         )
 
     def markers(self) -> dict[str, str]:
-        """Return language -> the term that marks its passages, for all languages."""
+        """Return, for all languages, code -> the term that marks passages in this language."""
         return {code: f"{_MARKER}{code}" for code in (*self.languages, NONE)}
 
     # -- analysis ----------------------------------------------------------------------------
@@ -151,7 +152,7 @@ class MultilingualEncoder:
     ) -> Representation:
         """Count the terms of each text. See Encoder.
 
-        languages: the languages of each text; None: the detected language of each.
+        languages: for each text, the languages in which it is analysed; None: detect them.
         """
         rows: list[TermCounts] = []
         for start in range(0, len(texts), BATCH):
@@ -170,8 +171,8 @@ class MultilingualEncoder:
 
     def _query(self, text: str, languages: Languages) -> TermCounts:
         if len(languages) == 2 and languages[1] == NONE:
-            # Words of the query's language, unchanged. Its stopwords would match documents without
-            # a language only, in which they are rare and would count much.
+            # Also search for the unstemmed words, to match documents without a language. Stopwords
+            # are left out: they are rare in these documents, and so their weights would be high.
             analyzers = [self.analyzer(languages[0]), self._analyzer(languages[0], stem=False)]
         else:
             analyzers = [self.analyzer(language) for language in languages]
@@ -186,5 +187,5 @@ class MultilingualEncoder:
         return self.analyzer(self.detect(text)).tokens(text)
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: an analyzer has no sparse vectors."""
+        """Raise InvalidInputError, because an analyzer has no sparse vectors."""
         raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")

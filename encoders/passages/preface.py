@@ -10,10 +10,10 @@ from ...sources.structure import Markup, outline
 
 @dataclass(frozen=True, slots=True)
 class Preface:
-    """What encoders read before the passages of a document.
+    """What encoders read before the passages of a document: its title, and perhaps headings.
 
-    before:  returns the text before a passage that begins at an offset of the document's text.
-    longest: the longest of these texts.
+    before:  function that returns the text before a passage, from the offset of the passage.
+    longest: the longest of these texts in the document.
     """
 
     before: Callable[[int], str]
@@ -25,10 +25,12 @@ class Preface:
 
 
 def preface(text: str, title: str, written: Markup, *, headings: bool) -> Preface:
-    """Return what encoders read before the passages of a document.
+    """Return what encoders read before the passages of a document: its title.
 
-    It is the title. With `headings`, the headings above the passage follow it, without one that
-    equals the title.
+    With `headings`, the headings above the passage follow the title, except a heading that equals
+    the title.
+
+    written: markup of the text, in which headings are found.
     """
     if not headings:
         return Preface(lambda _: title, title)

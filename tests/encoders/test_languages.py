@@ -105,8 +105,8 @@ def test_a_list_restricts_detection_and_its_first_language_is_the_fallback() -> 
 @pytest.mark.parametrize(
     ("language", "message"),
     [
-        ("de,xx", "cannot analyse 'xx': choose one of .*zh"),
-        ("de,", "cannot analyse ''"),
+        ("de,xx", "cannot analyse the language 'xx': choose one of .*zh"),
+        ("de,", "cannot analyse the language ''"),
         ("de,de", "'de' occurs twice in 'de,de'"),
         ("none,de", "'none' means no language"),
     ],
@@ -118,7 +118,7 @@ def test_an_invalid_list_is_refused(language, message) -> None:
 
 
 def test_a_single_analyzer_refuses_detection() -> None:
-    with pytest.raises(ConfigError, match="'auto' works in a lexical leg only"):
+    with pytest.raises(ConfigError, match="got 'auto': languages are detected only"):
         LexicalEncoder(AnalyzerConfig(language="auto"))
 
 
