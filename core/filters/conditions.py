@@ -12,7 +12,7 @@ Operator = Literal["eq", "gt", "gte", "lt", "lte"]
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """True if all conditions in `parts` are true. Without parts, it is true for every document."""
+    """True if all conditions in `parts` are true. An `And` without parts is always true."""
 
     parts: tuple[Condition, ...]
 
@@ -136,9 +136,9 @@ def kinds(condition: Condition) -> set[tuple[str, int]]:
 
 
 def constant(condition: Condition) -> bool | None:
-    """Return the truth value of a condition that is the same for every document.
+    """Return whether a condition has the same truth value for every document, and which.
 
-    True: the condition holds for every document. False: it holds for no document. None: it depends
+    True: every document meets the condition. False: no document meets it. None: the value depends
     on the document.
     """
     match condition:
