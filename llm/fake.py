@@ -102,14 +102,14 @@ class FakeModel:
         return chr(token) if token in _PRINTED else f"#{token}"
 
     def decode(self, tokens: Tokens) -> str:
-        """Return the pieces of the tokens as one text, with a space before each word."""
+        """Return the tokens as one text. Each is written by `piece`, with a space before a word."""
         return "".join(" " * (token >= SIGNS) + self.piece(token) for token in tokens)
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return a conversation as text, with a line `[role] content` for each message.
 
-        The text ends where the assistant continues to write. This is the end of its message if that
-        is the last; otherwise a line `[assistant] ` is added.
+        If the last message is the assistant's, the text ends with this message. Otherwise a line
+        `[assistant] ` is added. The model continues the text at its end.
         """
         if not messages:
             raise InvalidInputError("must contain at least one message", field="messages")
@@ -129,7 +129,7 @@ class FakeModel:
         """Return states that depend only on the words of the texts, not on prefix or suffix.
 
         hidden: sum of the vectors of all words. A word's vector has 64 values of +1 or -1. Each
-                step adds the vector of the word that it chose.
+                step chooses a word and adds its vector.
         logits: frequency of each word in the text. Of equally frequent words, the earlier has the
                 larger logit. Words outside the text, and words that an earlier step chose, have
                 negative logits. After all words, the model chooses the quotation mark, then the end
