@@ -108,7 +108,7 @@ class AsyncClient:
     ) -> list[Reranked]:
         """Rerank texts with a reranker of the service, and return their new scores, best first.
 
-        model: name of the reranker. documents: texts, or mappings with the field `text`. options:
+        model: name of the reranker. documents: texts, or mappings with `text` and `title`. options:
         other fields of the request `POST /v1/rerank`, such as `top_n` or `timeout_ms`.
         """
         return await self.run(calls.rerank(model, query, documents, options))

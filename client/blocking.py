@@ -107,7 +107,7 @@ class Client:
     ) -> list[Reranked]:
         """Rerank texts with a reranker of the service, and return their new scores, best first.
 
-        model: name of the reranker. documents: texts, or mappings with the field `text`. options:
+        model: name of the reranker. documents: texts, or mappings with `text` and `title`. options:
         other fields of the request `POST /v1/rerank`, such as `top_n` or `timeout_ms`.
         """
         return self.run(calls.rerank(model, query, documents, options))
