@@ -44,9 +44,9 @@ class AnsweringModel:
     def cost(self, size: int, reader: Reader, *, written: int) -> Cost:
         """Return the cost of a prompt in calls and tokens.
 
-        size: number of tokens of the prompt. reader: Reader of the model, which knows whether the
-        model is on a server. written: maximum number of tokens of the answer; they count only in
-        mode "generation".
+        size: number of tokens of the prompt. reader: object that prepares the prompts and knows
+        whether the model is on a server. written: maximum number of tokens of the answer; they
+        count only in mode "generation".
         """
         if self.mode == "generation":
             return Cost(1, size + written)

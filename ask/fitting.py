@@ -28,7 +28,9 @@ def plan(
     most: Callable[[], Cost],
     speed: float | None,
 ) -> Iterator[int]:
-    """Yield the number of items for each run of the algorithm. See `sizes`.
+    """Yield the number of items for each run of an algorithm that asks a model questions.
+
+    `sizes` describes the runs.
 
     count: number of items. needed: function that returns how many questions the algorithm asks
     about a number of items; more items must not need fewer questions. most: function that returns

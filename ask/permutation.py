@@ -17,8 +17,8 @@ class Permutation:
     order:    positions of the items from 0 to n - 1, best first, each once.
     missing:  positions that the model's answer omitted, in ascending order. They are at the end of
               `order`.
-    repeated: number of numbers that were ignored because they occurred earlier in the answer.
-    unknown:  number of numbers that were ignored because no item has this number.
+    repeated: how many numbers of the answer were ignored because they occurred before.
+    unknown:  how many numbers of the answer were ignored because no item has this number.
     """
 
     order: Sequence[int]

@@ -140,10 +140,10 @@ class Rounds(Generic[Q, A]):
         known: Mapping[Hashable, Judgement[A]],
         guard: Guard,
     ) -> list[_Pending[Q, A]]:
-        """Return the unanswered questions that fit the limits, in order of position.
+        """Return the unanswered questions that fit the limits, sorted by position in the round.
 
         Questions with an answer in `known` or in the cache are answered at once and not returned.
-        known: key of a question -> its answer in this round.
+        runs: running courses. known: key of a question -> its answer in this round.
         """
         found: list[_Pending[Q, A]] = []
         failures = _Failures()
@@ -191,8 +191,8 @@ class Rounds(Generic[Q, A]):
     ) -> None:
         """Send a batch of questions to the judge and store the answers in the runs.
 
-        If the batch fails, the questions of each run are sent separately. A text that the model
-        refuses then causes only its own run to fail. Raises Overdue at the deadline.
+        If the batch fails, the questions of each run (running course) are sent separately. A text
+        that the model refuses then causes only its own run to fail. Raises Overdue at the deadline.
         """
         try:
             failures.check()
@@ -244,7 +244,7 @@ class Rounds(Generic[Q, A]):
 
 
 class _Failures:
-    """Counts consecutive failures of runs, and decides when to stop calling the model.
+    """Counts consecutive failures of courses, and decides when to stop calling the model.
 
     Two consecutive failures that the input did not cause mean that the model is broken. The other
     runs then fail with the same error, and the model is not called again.

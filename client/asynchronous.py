@@ -52,8 +52,8 @@ class AsyncClient:
                    connection is retried for 5 seconds at most, because the URL is probably wrong.
                    The service executes a retried write or deletion of documents only once.
         headers:   HTTP headers that the client adds to every request.
-        transport: object that sends the requests. For tests, such as `httpx2.MockTransport`. None:
-                   the network.
+        transport: object that sends the requests, such as `httpx2.MockTransport` in tests. None:
+                   requests are sent over the network.
         """
         self.url = url
         self._patience = patience
@@ -66,7 +66,7 @@ class AsyncClient:
         """Create a collection. Raises ConflictError if a collection with this name exists.
 
         config: a CollectionConfig, or a mapping with its fields. None: the default configuration,
-        with a dense, a sparse and a lexical leg.
+        which ranks in three ways: a dense, a sparse and a lexical leg.
         """
         await self.run(calls.create(name, config))
         return AsyncRemoteCollection(self, name)

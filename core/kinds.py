@@ -147,7 +147,7 @@ class Kinds(Generic[C]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names of all kinds: registered kinds first, then those of other packages."""
+        """Yield the names of all kinds: registered kinds first, then kinds of other packages."""
         return iter(self.classes())
 
     def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:

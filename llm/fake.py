@@ -1,4 +1,4 @@
-"""A deterministic language model without weights, for tests and first trials.
+"""A deterministic language model without weights, for tests and first experiments.
 
 It returns states, computes likelihoods and generates text. A token is a word or a punctuation
 character. The states depend only on the words of a text, so texts that share words have similar
@@ -94,7 +94,7 @@ class FakeModel:
         return self.tokenize([text])[0]
 
     def piece(self, token: int) -> str:
-        """Return the character of a punctuation token, or "#123" for word number 123."""
+        """Return the character of a punctuation token; "#" and the number of any other token."""
         if not 0 <= token < VOCABULARY:
             raise InvalidInputError(
                 f"must be between 0 and {VOCABULARY - 1}, got {token}", field="token"

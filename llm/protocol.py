@@ -170,7 +170,10 @@ class LanguageModel(Protocol):
 
 
 def unsupported(model: LanguageModel, capability: Capability) -> UnsupportedError:
-    """Return the error for a capability that a model lacks. The error lists what it supports."""
+    """Return the error for a capability that a model lacks.
+
+    The error lists the capabilities that the model has.
+    """
     supported = ", ".join(sorted(model.capabilities))
     return UnsupportedError(
         f"model {model.name!r} does not support {capability}; it supports: {supported}"

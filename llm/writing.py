@@ -16,7 +16,7 @@ def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
     """Return the start of the first stop string in a text; None if the text contains none.
 
     The first stop string is the one that ends first. If several end at the same character, it is
-    the longest of them. begin: position before which no stop string ends, as the caller knows.
+    the longest of them. begin: no stop string ends before this position, as the caller knows.
     """
     ends = []
     for string in stop:
@@ -75,7 +75,7 @@ class Writing:
             self._new = []
 
     def take(self, *, last: bool = False) -> str:
-        """Return the next part of the text: what is final, and was not returned by earlier calls.
+        """Return the part of the text that is final and was not returned by an earlier call.
 
         last: True at the end of the text, to return all of the rest.
         """

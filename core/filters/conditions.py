@@ -136,10 +136,9 @@ def kinds(condition: Condition) -> set[tuple[str, int]]:
 
 
 def constant(condition: Condition) -> bool | None:
-    """Return whether a condition has the same truth value for every document, and which.
+    """Return the truth value of a condition if it is the same for every document, else None.
 
-    True: every document meets the condition. False: no document meets it. None: the value depends
-    on the document.
+    True: every document meets the condition. False: no document meets it.
     """
     match condition:
         case And(parts) | Or(parts):

@@ -75,9 +75,9 @@ def parse_filter(value: Filter | None) -> Condition | None:
 
 
 def check_selective(condition: Condition) -> None:
-    """Raise InvalidInputError if a deletion by this condition could delete every document.
+    """Raise InvalidInputError if a condition is too broad for a deletion.
 
-    Every document meets such a condition, or the condition names no field.
+    A condition is too broad if every document meets it or if it names no field.
     """
     if constant(condition) or not tested(condition):
         raise InvalidInputError(

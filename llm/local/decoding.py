@@ -116,7 +116,7 @@ class Decoding:
     def select(self, rows: Sequence[int]) -> Decoding:
         """Return a Decoding with the prompts at these positions, in this order.
 
-        A position may occur several times. The prompts of this object are copied.
+        A position may occur several times. The new Decoding is an independent copy.
         """
         chosen = torch.tensor([int(row) for row in rows], device=self._lengths.device)
         cache = copied(self._cache, lambda part: part[chosen])

@@ -68,9 +68,9 @@ def downloads_allowed() -> bool:
 
 
 def listed_models() -> tuple[str, ...]:
-    """Return the models in the environment variable TWINDEX_MODELS: names and folders.
+    """Return the names and folders of models in the environment variable TWINDEX_MODELS.
 
-    The variable separates them with commas.
+    Commas separate the models.
     """
     return split_models(os.environ.get(MODELS, ""))
 

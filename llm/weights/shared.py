@@ -59,8 +59,8 @@ _loading = Lock()
 def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, Any]]) -> SharedModel:
     """Return the SharedModel of the weights in `source`. Load it only if no model uses it already.
 
-    kind: text that names the class and number type of the model. Only models with equal kind,
-    device and weights are shared. load: function that returns (model, tokenizer). Only one model is
+    kind: text that names the class and number type of the model. Models share weights only if kind,
+    device and digest are equal. load: function that returns (model, tokenizer). Only one model is
     loaded at a time.
 
     Raises ModelError for weights that cannot be read or that change during loading. Exceptions of
@@ -83,8 +83,9 @@ def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, An
 def freed_at_once(model: Any) -> Any:
     """Remove a model's reference to itself and return the model.
 
-    Without this reference cycle, Python frees the model when nothing else refers to it. The garbage
-    collector would never free it, because a server freezes all objects that exist at its start.
+    Without this reference cycle, Python frees the model when nothing else refers to it. With the
+    cycle, only the garbage collector could free it, but a server excludes all objects that exist at
+    its start from garbage collection.
     """
     card = getattr(model, "model_card_data", None)
     if card is not None:
