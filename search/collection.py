@@ -26,7 +26,7 @@ from ..core.arguments import checked
 from ..core.closing import Closing
 from ..core.errors import shown
 from ..core.filters import Filter, parse_filter
-from ..encoders import EncoderLoader, load_encoder
+from ..encoders import EncoderLoader, detects_languages, load_encoder
 from ..index import (
     CollectionConfig,
     LocalStore,
@@ -351,6 +351,15 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         return {
             **describe(self.store, self._languages),
             "maintenance_error": self._upkeep.failure,
+        }
+
+    @property
+    def languages(self) -> dict[str, Mapping[str, int]]:
+        """Return lexical leg -> language -> number of passages, for legs that detect languages."""
+        return {
+            name: self._languages.passages(name)
+            for name, leg in self.store.config.legs.items()
+            if detects_languages(leg.encoder)
         }
 
     @property

@@ -22,7 +22,7 @@ def describe(store: Store, languages: CollectionLanguages) -> dict[str, Any]:
         leg: name of the leg whose encoder limits the size, or None.
 
     The entry of a lexical leg that detects languages has `languages`: language -> number of its
-    passages.
+    passages. A passage counts for each language in which its title or its text is analysed.
     """
     stored, fingerprints, config = store.describe(), store.fingerprints(), store.config
     legs = stored.get("legs", {})

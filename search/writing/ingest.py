@@ -15,6 +15,7 @@ from ...core.types import MOST_PASSAGES
 from ...encoders import (
     Encoder,
     EncoderConfig,
+    Languages,
     MultilingualEncoder,
     TokenReader,
     split_by_tokens,
@@ -183,14 +184,18 @@ def _encoded(
 ) -> Representation:
     """Encode the passages of documents. An encoder of several languages reads each in its own.
 
-    texts: the texts of all passages, in order.
+    texts: the texts of all passages, in order. Each begins with the title of its document.
     """
     if not isinstance(encoder, MultilingualEncoder):
         return encoder.encode(texts, role="document", advance=advance)
-    languages = [
-        own for item in cut for own in [(encoder.document_language(item.document),)] * item.count
-    ]
-    return encoder.encode(texts, role="document", advance=advance, languages=languages)
+    languages: list[Languages] = []
+    titles: list[str] = []
+    for item in cut:
+        languages += [encoder.document_languages(item.document)] * item.count
+        titles += [item.document.title] * item.count
+    return encoder.encode(
+        texts, role="document", advance=advance, languages=languages, titles=titles
+    )
 
 
 def cut_documents(
