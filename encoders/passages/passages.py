@@ -14,7 +14,7 @@ from functools import cache
 
 from ...core import ConfigError, InvalidInputError, Passage
 from ...core.types import MOST_PASSAGES
-from ...sources.structure import Markup
+from ...sources.structure import Outline, outline
 from ..scripts import SPACELESS, marks
 from .config import PassageConfig
 from .units import Ranges, Units, find_units, grouped
@@ -23,11 +23,11 @@ LONGEST_WORD = 40
 
 
 def split_passages(
-    text: str, config: PassageConfig | None = None, written: Markup = "markdown"
+    text: str, config: PassageConfig | None = None, structure: Outline | None = None
 ) -> list[Passage]:
     """Split `text` into overlapping passages, in order. Return [] if it stays whole.
 
-    written: how the text is written, if `config.structure` uses its structure.
+    structure: outline of the text, if `config.structure` uses it. None: the text is Markdown.
 
     A text stays whole if `unit` is "none", or if it has at most `threshold` or at most `size`
     words. Otherwise every word is in a passage, and no passage has more than `size` words.
@@ -60,7 +60,8 @@ def split_passages(
     spans = word_spans(text)
     if len(spans) <= max(config.threshold, size):
         return []
-    units = find_units(text, [start for start, _ in spans], written if config.structure else None)
+    used = structure or outline(text) if config.structure else None
+    units = find_units(text, [start for start, _ in spans], used)
     bounds = _bounds(units, len(spans), size, sentences=config.unit == "sentences")
     found: list[Passage] = []
     for first, stop in packed(bounds, units.sections, size, config.overlap):
