@@ -53,7 +53,8 @@ from .info import describe
 from .maintenance import MaintenanceMethods
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
-from .writing.ingest import Refused, check_document, writable
+from .writing.cutting import check_document
+from .writing.ingest import Refused, writable
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 

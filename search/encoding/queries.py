@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from ...core import InvalidInputError, Representation, Usage, add_usages
 from ...encoders import Languages, detects_languages
 from ...index import CollectionConfig, SparseLeg
+from ..recent import digest
 from ..request import SearchRequest
 from ..usage import usage_share
 from .brought import BroughtVectors
 from .languages import CollectionLanguages, multilingual
 from .leg_encoders import LegEncoders
-from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row, digest
+from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row
 
 _MAX_BATCH = 1_024
 """Maximum number of queries of one leg that are encoded in one batch."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
-from hashlib import blake2b
 
 from ...core import Representation, Usage
 from ...encoders import EncoderConfig
+from ..recent import Recent
 
 LIMIT_BYTES = 64 << 20
 """Maximum total size in bytes of the cached queries of a process."""
@@ -24,76 +21,6 @@ Key = tuple[object, EncoderConfig, bytes]
 """Cache key: object that identifies the collection, encoder, and digest of the query text."""
 
 
-class QueryCache:
-    """A cache of encoded queries that drops the least recently used ones. Thread-safe.
-
-    limit: maximum total size of the entries, in bytes.
-    """
-
-    def __init__(self, limit: int = LIMIT_BYTES) -> None:
-        self.limit = limit
-        self._entries: OrderedDict[Key, tuple[Representation, int]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @property
-    def size(self) -> int:
-        """Return the total size of the entries, in bytes."""
-        return self._bytes
-
-    def get(
-        self, key: Key, replace_with: Callable[[Representation], Representation] | None = None
-    ) -> Representation | None:
-        """Return the representation cached under a key, or None if there is none.
-
-        replace_with: function from the cached representation to one of the same size, which
-            replaces it in the cache, for later calls.
-        """
-        with self._lock:
-            found = self._entries.get(key)
-            if found is None:
-                return None
-            self._entries.move_to_end(key)
-            if replace_with is not None:
-                self._entries[key] = replace_with(found[0]), found[1]
-            return found[0]
-
-    def put(self, key: Key, value: Representation) -> None:
-        """Cache a representation, and drop the least recently used ones that exceed the limit."""
-        size = size_of(value)
-        with self._lock:
-            self._remove(key)
-            if size > self.limit:
-                return
-            self._entries[key] = value, size
-            self._bytes += size
-            while self._bytes > self.limit:
-                self._remove(next(iter(self._entries)))
-
-    def forget(self, owner: object) -> None:
-        """Remove all entries whose key starts with the object `owner`; see `Key`."""
-        with self._lock:
-            for key in [key for key in self._entries if key[0] is owner]:
-                self._remove(key)
-
-    def _remove(self, key: Key) -> None:
-        found = self._entries.pop(key, None)
-        if found is not None:
-            self._bytes -= found[1]
-
-
-QUERY_CACHE = QueryCache()
-"""The query cache of this process."""
-
-
-def digest(text: str) -> bytes:
-    """Return a digest of 16 bytes. The text may contain unpaired surrogates."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
 def size_of(value: Representation) -> int:
     """Return the estimated size, in bytes, of a cache entry with this representation."""
     size = ENTRY_BYTES
@@ -105,6 +32,24 @@ def size_of(value: Representation) -> int:
     for counts in value.terms or ():
         size += sum(TERM_BYTES + len(term) for term in counts)
     return size
+
+
+class QueryCache(Recent[Key, Representation]):
+    """A cache of encoded queries that drops the least recently used ones. Thread-safe.
+
+    limit: maximum total size of the entries, in bytes.
+    """
+
+    def __init__(self, limit: int = LIMIT_BYTES) -> None:
+        super().__init__(limit, size_of)
+
+    def forget(self, owner: object) -> None:
+        """Remove all entries whose key starts with the object `owner`; see `Key`."""
+        self.drop(lambda key: key[0] is owner)
+
+
+QUERY_CACHE = QueryCache()
+"""The query cache of this process."""
 
 
 def copy_row(value: Representation) -> Representation:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ...core import Document, Hit, HitRerank, InvalidInputError, Passage, SearchResult
 from ...index import ExplainingView, Handles, View
-from ...sources.structure import markup, outline, page
 from ..encoding.queries import QueryEncoder
 from ..request import SearchRequest
 from .candidates import read_candidates
 from .explain import HitExplanation, Scaled, explain_hits, leg_scores, query_terms, scaled_scores
 from .fusion import Ranked, fuse, ranks
+from .places import place
 from .planning import EncodedPlan, vector_search
 from .results import FusedResults, Leg, Reordered, best_passage, leg_positions
 
@@ -211,7 +211,7 @@ def _hits(
     ):
         fused.encoded.trace.guard.check()  # Explanations of a thousand hits take seconds.
         document = fused.documents[number]
-        headings, page_number = _place(document, passage)
+        headings, page_number = place(document, passage)
         hits.append(
             Hit(
                 id=document.id,
@@ -228,14 +228,6 @@ def _hits(
             )
         )
     return hits
-
-
-def _place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
-    """Return the headings above a passage and its page."""
-    if passage is None or not document.text:
-        return (), None
-    found = outline(document.text[: passage.end], markup(document.metadata))
-    return found.path(passage.start), page(document.text, passage.start)
 
 
 def _included(document: Document, request: SearchRequest) -> Document | None:

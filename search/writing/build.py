@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import resource
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from ...core import (
     Usage,
     WriteReport,
 )
+from ...core.memory import peak_bytes
 from ...encoders import EncoderLoader, load_encoder
 from ...index import (
     CollectionConfig,
@@ -205,7 +204,7 @@ def _remove_lock(path: Path) -> None:
 def _working_bytes(budget: int | None) -> int:
     if budget is None:
         return DEFAULT_WORKING_BYTES
-    taken = _peak_bytes() + ENCODING_BYTES
+    taken = peak_bytes() + ENCODING_BYTES
     if budget - taken < LEAST_WORKING_BYTES:
         least = (taken + LEAST_WORKING_BYTES) / 1e6
         raise ConfigError(
@@ -214,9 +213,3 @@ def _working_bytes(budget: int | None) -> int:
             field="memory_budget",
         )
     return budget - taken
-
-
-def _peak_bytes() -> int:
-    """Return the peak memory use of this process, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

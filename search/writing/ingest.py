@@ -1,4 +1,4 @@
-"""Cuts documents into passages and encodes the passages for every leg."""
+"""Encodes batches of documents for every leg."""
 
 from __future__ import annotations
 
@@ -11,23 +11,13 @@ from typing import Protocol
 import numpy as np
 
 from ...core import Document, InvalidInputError, Representation, Usage, add_usages
-from ...core.types import MOST_PASSAGES
-from ...encoders import (
-    Encoder,
-    EncoderConfig,
-    Languages,
-    MultilingualEncoder,
-    TokenReader,
-    split_by_tokens,
-    split_passages,
-)
-from ...encoders.passages.preface import preface
+from ...encoders import Encoder, EncoderConfig, Languages, MultilingualEncoder
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import CheckedDocuments, checked_documents
-from ...sources.structure import markup
 from ...sources.vectors import vectors_size
-from ..encoding.brought import BroughtVectors, is_several
+from ..encoding.brought import BroughtVectors
 from ..encoding.leg_encoders import LegEncoders
+from .cutting import check_document, cut_documents, passage_texts
 from .rows import merged
 
 BATCH_DOCUMENTS = 512
@@ -107,13 +97,14 @@ def encode(
     brought = BroughtVectors(config, encoders)
     for document in documents:
         _check_legs(document, brought)
-    cut = cut_documents(documents, config, encoders)
+    outlined = cut_documents(documents, config, encoders)
+    cut = [one.stored for one in outlined]
     read = [
         # No leg reads the texts of a document that brings all vectors.
-        passage_texts(item, headings=config.passages.headings)
-        if len(item.document.vectors) < len(config.legs)
+        passage_texts(one.stored, one.outline if config.passages.headings else None)
+        if len(one.stored.document.vectors) < len(config.legs)
         else []
-        for item in cut
+        for one in outlined
     ]
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
@@ -198,62 +189,6 @@ def _encoded(
     )
 
 
-def cut_documents(
-    documents: Sequence[Document], config: CollectionConfig, encoders: LegEncoders
-) -> list[EncodedDocument]:
-    """Cut documents into passages. Return each document with its passages.
-
-    Raises InvalidInputError for a document with too many passages; the error names the document.
-    """
-    by_tokens = config.passages.unit == "tokens"
-    readers = token_readers(encoders) if by_tokens else []
-    cut = []
-    brought = BroughtVectors(config, encoders)
-    for document in documents:
-        if document.passages or brought.covers(document):
-            cut.append(EncodedDocument(document, document.passages))
-            continue
-        written = markup(document.metadata)
-        try:
-            if by_tokens:
-                passages = split_by_tokens(
-                    document.text,
-                    config.passages,
-                    readers,
-                    title=document.title,
-                    written=written,
-                )
-            else:
-                passages = split_passages(document.text, config.passages, written)
-        except InvalidInputError as error:
-            raise InvalidInputError(
-                f"document {document.id!r}: {error.message}", field=error.field
-            ) from None
-        cut.append(EncodedDocument(document, passages))
-    return cut
-
-
-def token_readers(encoders: LegEncoders) -> list[TokenReader]:
-    """Return the token counter of each encoder that reads a limited number of tokens."""
-    found = (getattr(encoders[names[0]], "reader", None) for names in encoders.groups().values())
-    return [reader for reader in found if reader is not None]
-
-
-def check_document(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
-    """Raise InvalidInputError if a document cannot be written.
-
-    It may have vectors that its legs do not accept, or be cut into too many passages. A text with
-    fewer characters than the maximum number of passages need not be cut for this.
-    """
-    brought = BroughtVectors(config, encoders)
-    brought.check(document)
-    several = any(is_several(vector) for vector in document.vectors.values())
-    if len(document.text) > MOST_PASSAGES or several:
-        cut = cut_documents([document], config, encoders)
-        for leg in document.vectors:
-            brought.of_documents(leg, cut)
-
-
 Refused = Callable[[Document, InvalidInputError], None]
 """Function called with a document that cannot be written, and the reason."""
 
@@ -283,14 +218,3 @@ def writable(
                 yield document
 
     return CheckedDocuments(accepted())
-
-
-def passage_texts(item: EncodedDocument, *, headings: bool = False) -> list[str]:
-    """Return the text that encoders read for each passage: the title, a space and the passage.
-
-    headings: the headings above the passage follow the title; see `preface`.
-    """
-    text, title = item.document.text, item.document.title
-    above = preface(text, title, markup(item.document.metadata), headings=headings)
-    spans = [(p.start, p.end) for p in item.passages] or [(0, len(text))]
-    return [above.read(text, start, end) for start, end in spans]

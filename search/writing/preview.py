@@ -11,7 +11,7 @@ from ...index import CollectionConfig
 from ...sources import checked_documents
 from ...sources.structure import markup, outline
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import cut_documents, passage_texts, token_readers
+from .cutting import cut_documents, passage_texts, token_readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ def preview_passages(
     reader = min(token_readers(legs), key=lambda one: one.limit, default=None)
     for document in checked_documents(documents):
         cut = cut_documents([document], config, legs)[0]
-        texts = passage_texts(cut, headings=config.passages.headings)
+        found = cut.outline or outline(document.text, markup(document.metadata))
+        texts = passage_texts(cut.stored, found if config.passages.headings else None)
         lengths = [None] * len(texts) if reader is None else reader.lengths(texts)
-        found = outline(document.text, markup(document.metadata))
-        spans = [(one.start, one.end) for one in cut.passages] or [(0, len(document.text))]
+        spans = [(one.start, one.end) for one in cut.stored.passages] or [(0, len(document.text))]
         yield (
             document,
             [

@@ -6,27 +6,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core import (
+from ...core import (
     ConflictError,
     InvalidInputError,
     NotFoundError,
     Progress,
     SourceError,
 )
-from ..core import arguments as is_
-from ..encoders import EncoderLoader, load_encoder
-from ..index import CollectionConfig, LocalStore, check_free, is_collection, require
-from ..index.arrays.files import exclusive
-from ..sources import FieldNames, Limits
-from ..sources.fields import DEFAULT_FIELDS
-from ..sources.formats.limits import DEFAULT_LIMITS
-from ..sources.listing import list_source, picture
-from . import parameters
-from .collection import Collection
-from .config_difference import config_difference
-from .writing.sync_record import SyncRecord
-from .writing.syncing import MAX_REMOVED, SyncOptions, SyncReport, run_sync
-from .writing.writer import Writer
+from ...core import arguments as is_
+from ...encoders import EncoderLoader, load_encoder
+from ...index import CollectionConfig, LocalStore, check_free, is_collection, require
+from ...index.arrays.files import exclusive
+from ...sources import FieldNames, Limits
+from ...sources.fields import DEFAULT_FIELDS
+from ...sources.formats.limits import DEFAULT_LIMITS
+from ...sources.listing import list_source, picture
+from .. import parameters
+from ..collection import Collection
+from ..config_difference import config_difference
+from ..writing.writer import Writer
+from .record import SyncRecord
+from .report import MAX_REMOVED, SyncOptions, SyncReport
+from .run import run_sync
 
 LOCK = "sync.lock"
 _NO_SOURCE = "must name at least one file or folder"

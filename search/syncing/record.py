@@ -23,7 +23,7 @@ from ...index.store.manifest import (
 from ...sources.folder import UNREADABLE
 from ...sources.formats.reasons import EXTRA
 from ...sources.listing import SourceFile
-from .sync_claims import Claims
+from .claims import Claims
 
 _PENDING = 10_000
 """Number of unchanged documents after which they are recorded in a transaction of their own."""

@@ -19,8 +19,8 @@ from ...index.store.manifest import (
 from ...sources import FieldNames, FileReader, Limits, read_records
 from ...sources.formats.reasons import EMPTY, EXTRA, IMAGES
 from ...sources.listing import SourceFile, digest, stamp
-from .sync_claims import Claims
-from .sync_record import FileContent, SyncRecord, from_json
+from .claims import Claims
+from .record import FileContent, SyncRecord, from_json
 
 PROBLEMS = 100
 """Maximum number of problems of a file that are recorded one by one."""
