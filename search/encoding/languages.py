@@ -18,9 +18,9 @@ def multilingual(encoders: LegEncoders, leg: str) -> MultilingualEncoder | None:
 
 
 class CollectionLanguages:
-    """Counts the passages of each language. Thread-safe.
+    """Counts the passages in each language. Thread-safe.
 
-    The counts of the latest generation of the collection are kept.
+    Keeps the counts until the collection changes.
     """
 
     def __init__(self, store: Store, encoders: LegEncoders) -> None:
@@ -29,7 +29,10 @@ class CollectionLanguages:
         self._counted: dict[str, tuple[int, Mapping[str, int]]] = {}
 
     def passages(self, leg: str) -> Mapping[str, int]:
-        """Return language -> number of passages, largest first; empty if the leg detects none."""
+        """Return language -> number of passages, the most frequent language first.
+
+        Empty for a leg that does not detect languages.
+        """
         encoder = multilingual(self._encoders, leg)
         if encoder is None:
             return {}

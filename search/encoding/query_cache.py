@@ -15,10 +15,10 @@ LIMIT_BYTES = 64 << 20
 """Maximum total size in bytes of the cached queries of a process."""
 
 ENTRY_BYTES = 1_024
-"""Estimated size in bytes of a cache entry without its arrays: keys and objects."""
+"""Estimated size in bytes of a cache entry, without the data of its arrays."""
 
 TERM_BYTES = 150
-"""Estimated size in bytes of a term of a query, without its characters."""
+"""Estimated size in bytes of a query term in the cache, without the term's characters."""
 
 Key = tuple[object, EncoderConfig, bytes]
 """Cache key: object that identifies the collection, encoder, and digest of the query text."""
@@ -49,8 +49,8 @@ class QueryCache:
     ) -> Representation | None:
         """Return the representation cached under a key, or None if there is none.
 
-        replace_with: function from the cached representation to one of the same size, which
-            replaces it in the cache, for later calls.
+        replace_with: function that receives the cached representation and returns the one that
+            later calls get instead. Both must have the same size.
         """
         with self._lock:
             found = self._entries.get(key)
@@ -62,7 +62,7 @@ class QueryCache:
             return found[0]
 
     def put(self, key: Key, value: Representation) -> None:
-        """Cache a representation, and drop the least recently used ones that exceed the limit."""
+        """Cache a representation. Drop the least recently used entries while over the limit."""
         size = size_of(value)
         with self._lock:
             self._remove(key)
@@ -74,7 +74,7 @@ class QueryCache:
                 self._remove(next(iter(self._entries)))
 
     def forget(self, owner: object) -> None:
-        """Remove all entries whose key starts with the object `owner`; see `Key`."""
+        """Remove all entries with `owner` as the first item of their key; see `Key`."""
         with self._lock:
             for key in [key for key in self._entries if key[0] is owner]:
                 self._remove(key)
@@ -108,9 +108,9 @@ def size_of(value: Representation) -> int:
 
 
 def copy_row(value: Representation) -> Representation:
-    """Return a copy of a representation whose arrays are views of those of a batch.
+    """Return a copy of one row of a batch that does not share memory with the batch.
 
-    So the memory of the whole batch can be freed.
+    Without the copy, a cached row would keep the arrays of the whole batch in memory.
     """
     dense = None if value.dense is None else value.dense.copy()
     truncated = None if value.truncated is None else value.truncated.copy()
@@ -122,5 +122,5 @@ CACHE_HIT = Usage(cache_hits=1)
 
 
 def as_cache_hit(found: Representation) -> Representation:
-    """Return a copy whose usage is one cache hit, or `found` itself if it has no usage."""
+    """Return a copy of `found` whose usage is one cache hit; `found` itself if it has no usage."""
     return found if found.usage is None else replace(found, usage=CACHE_HIT)

@@ -34,7 +34,7 @@ BATCH_CHARACTERS = 4_000_000
 
 
 class Advance(Protocol):
-    """A function that is called with the progress of the encoders within a batch of texts."""
+    """A function that encoders call to report their progress within a batch of texts."""
 
     def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None:
         """Report that an encoder has encoded `n` more texts of the batch, which has `of` texts."""
@@ -45,7 +45,7 @@ class EncodedBatch:
     """Documents with the representations of all their passages.
 
     legs:      leg -> representation, one row for each passage.
-    truncated: leg -> number of passages that its encoder cut.
+    truncated: leg -> number of passages that were too long for the leg's encoder.
     usage:     usage of language models; None if no leg uses one.
     """
 
@@ -68,10 +68,10 @@ def batches(
     """Yield batches of validated documents.
 
     max_documents: function that returns the maximum number of documents in the next batch.
-    characters:    number of characters (text, title and metadata as JSON) that ends a batch.
-                   Vectors count as a character for each 16 bytes.
+    characters:    a batch ends when it has this number of characters (text, title and metadata as
+                   JSON) or more. 16 bytes of a vector count as one character.
 
-    Raises InvalidInputError for an invalid document; its `field` names the field of the document.
+    Raises InvalidInputError for an invalid document; the error names the document's field.
     """
     batch: list[Document] = []
     size = 0
@@ -97,9 +97,9 @@ def encode(
     *,
     advance: Advance | None = None,
 ) -> EncodedBatch:
-    """Cut documents into passages and encode them for every leg.
+    """Cut documents into passages, and encode the passages for every leg.
 
-    A leg does not encode documents that bring their vectors for it.
+    If a document has its own vectors for a leg, these are used instead of the leg's encoder.
 
     advance: function that is called with the progress of each encoder.
     """
@@ -108,7 +108,7 @@ def encode(
         _check_legs(document, brought)
     cut = cut_documents(documents, config, encoders)
     read = [
-        # No leg reads the texts of a document that brings all vectors.
+        # No leg reads the texts of a document that has its own vectors for every leg.
         passage_texts(item, headings=config.passages.headings)
         if len(item.document.vectors) < len(config.legs)
         else []
@@ -144,10 +144,12 @@ def _leg_rows(
     encoded: Representation | None,
     brought: BroughtVectors,
 ) -> Representation:
-    """Return the rows of a leg for all passages, from the encoder and from the documents.
+    """Return the vectors of a leg for all passages, from the encoder and from the documents.
 
-    own:     for each document, True if it brings its vectors for the leg.
+    cut:     all documents of the batch, with their passages.
+    own:     for each document, True if it has its own vectors for the leg.
     chosen:  positions of the documents whose passages are in `encoded`.
+    encoded: the encoder's output; None if it encoded no document.
     """
     if encoded is not None and not any(own):
         return encoded
@@ -181,9 +183,11 @@ def _encoded(
     texts: Sequence[str],
     advance: Callable[[int], None] | None,
 ) -> Representation:
-    """Encode the passages of documents. An encoder of several languages reads each in its own.
+    """Encode the passages of documents.
 
-    texts: the texts of all passages, in order.
+    A MultilingualEncoder encodes each passage in the language of its document.
+
+    texts: the texts of all passages, in the order of the documents.
     """
     if not isinstance(encoder, MultilingualEncoder):
         return encoder.encode(texts, role="document", advance=advance)
@@ -229,7 +233,7 @@ def cut_documents(
 
 
 def token_readers(encoders: LegEncoders) -> list[TokenReader]:
-    """Return the token counter of each encoder that reads a limited number of tokens."""
+    """Return the token counter of each encoder that has a maximum number of tokens."""
     found = (getattr(encoders[names[0]], "reader", None) for names in encoders.groups().values())
     return [reader for reader in found if reader is not None]
 
@@ -237,8 +241,8 @@ def token_readers(encoders: LegEncoders) -> list[TokenReader]:
 def check_document(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
     """Raise InvalidInputError if a document cannot be written.
 
-    It may have vectors that its legs do not accept, or be cut into too many passages. A text with
-    fewer characters than the maximum number of passages need not be cut for this.
+    Reasons are a vector that the collection's legs do not accept, and too many passages. The number
+    of passages is checked only if it can be too large, because this requires cutting the text.
     """
     brought = BroughtVectors(config, encoders)
     brought.check(document)
@@ -250,7 +254,7 @@ def check_document(document: Document, config: CollectionConfig, encoders: LegEn
 
 
 Refused = Callable[[Document, InvalidInputError], None]
-"""Function called with a document that cannot be written, and the reason."""
+"""Function called with a document that cannot be written, and the error."""
 
 
 def writable(
@@ -259,10 +263,10 @@ def writable(
     encoders: LegEncoders,
     refused: Refused | None,
 ) -> CheckedDocuments:
-    """Return an iterator over the documents without those that cannot be written.
+    """Return an iterator over the documents that can be written.
 
-    refused: function called for each document that `check_document` refuses. None: none is left
-             out, so that the write raises the error.
+    refused: function called with each document for which `check_document` raises an error. None:
+             the iterator returns all documents, and writing an invalid one raises the error.
     """
     found = checked_documents(documents)
     if refused is None:
@@ -283,7 +287,7 @@ def writable(
 def passage_texts(item: EncodedDocument, *, headings: bool = False) -> list[str]:
     """Return the text that encoders read for each passage: the title, a space and the passage.
 
-    headings: the headings above the passage follow the title; see `preface`.
+    headings: True to add the headings above the passage after the title; see `preface`.
     """
     text, title = item.document.text, item.document.title
     above = preface(text, title, markup(item.document.metadata), headings=headings)

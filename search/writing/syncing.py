@@ -1,7 +1,7 @@
 """Updates a collection to the state of folders and files: new, changed and removed documents.
 
-The order makes every step repeatable: changed files are written and recorded batch by batch, and
-documents are deleted last. So a sync that was interrupted anywhere is completed by the next one.
+Each batch of documents is written and recorded in one transaction, and documents are deleted last.
+Therefore a sync may be interrupted at any point, and the next sync completes it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MAX_REMOVED = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """Options of a sync. `sync` explains them."""
+    """Options of a sync; see the parameters of `sync`."""
 
     fields: FieldNames = DEFAULT_FIELDS
     limits: Limits = DEFAULT_LIMITS
@@ -53,17 +53,17 @@ class SyncReport:
 
     new, changed, removed: paths of files that were added, changed or removed since the last sync.
     unchanged: number of files with the same content as at the last sync.
-    reread:    number of files that were read again although their content is unchanged, because
-               their documents were changed by another write, because an id became free, or because
-               the options of the sync or the release changed.
+    reread:    number of files that were read again although their content is unchanged. Causes are
+               another write that changed their documents, an id that another file no longer uses,
+               and other options or another release than at the last sync.
     documents: number of documents that were written.
-    replaced:  how many of them replaced a stored document.
+    replaced:  number of written documents that replaced a stored document.
     deleted:   number of documents that were deleted.
-    kept:      number of documents that are kept although their file cannot be read now.
+    kept:      number of documents that stay although their file cannot be read now.
     passages:  number of passages that were encoded. 0 for a dry run.
-    truncated: leg -> number of passages that its encoder cut.
-    problems:  files and records that are not indexed; at most 100 of each file.
-    reasons:   reason -> number of problems.
+    truncated: leg -> number of passages that were too long for the leg's encoder.
+    problems:  errors of files and records that are not indexed; at most 100 for each file.
+    reasons:   reason -> number of problems with this reason.
     dry_run:   True if nothing was changed.
     seconds:   duration.
     usage:     usage of language models; None if no leg uses one.
@@ -101,12 +101,13 @@ def run_sync(
     writer: Callable[[SyncRecord], Writer] | None,
     after_write: Callable[[], None] = lambda: None,
 ) -> SyncReport:
-    """Sync a collection with sources, or find out what a sync would do.
+    """Sync a collection with files and folders, or find out what a sync would do (a dry run).
 
-    store:       the collection; None if it does not exist yet, for a dry run.
+    store:       the collection; None for a dry run of a collection that does not exist yet.
+    paths:       the files and folders.
     check:       function that raises InvalidInputError for a document that cannot be indexed.
-    writer:      function that returns a Writer, which calls the methods `record` and `skip` of the
-                 SyncRecord. None: a dry run.
+    writer:      function that returns a Writer with `record` and `skip` of the SyncRecord as hooks.
+                 None: a dry run.
     after_write: function that is called when a batch has become durable.
     """
     began = time.perf_counter()
@@ -168,7 +169,10 @@ def run_sync(
 
 
 def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> list[Listing]:
-    """List the sources, each once. Raises SourceError for one that never existed."""
+    """List the files of each source. Raises SourceError for a source that does not exist.
+
+    A source that an earlier sync recorded may be missing now: then all its files are removed.
+    """
     known = {source for source, _ in synced.files}
     found = (list_source(path, exclude) for path in paths)
     listings = list({one.source: one for one in found}.values())
@@ -179,7 +183,10 @@ def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> 
 
 
 def _gone(listings: Sequence[Listing], synced: Synced) -> list[int]:
-    """Return the numbers of recorded files that are not in their source any more, by path."""
+    """Return the numbers of the recorded files that no longer exist, in the order of their paths.
+
+    Files in a folder that cannot be read now may still exist, and are not returned.
+    """
     present = {file.key for listing in listings for file in listing.files}
     by_source = {listing.source: listing for listing in listings}
     return [
@@ -192,7 +199,7 @@ def _gone(listings: Sequence[Listing], synced: Synced) -> list[int]:
 
 
 def _ordered(listings: Sequence[Listing], synced: Synced) -> list[SourceFile]:
-    """Return all files: first those that an earlier sync recorded, because they keep their ids."""
+    """Return all files. Files of earlier syncs come first, because they keep their document ids."""
     files = [file for listing in listings for file in listing.files]
     return sorted(files, key=lambda file: file.key not in synced.files)
 
@@ -205,10 +212,10 @@ def _guard(
     *,
     written: bool = False,
 ) -> None:
-    """Raise ConflictError if too large a share of the documents of a source would be deleted.
+    """Raise ConflictError if a sync would delete too large a share of the documents of a source.
 
-    lost:    number of a file -> number of its documents that would be deleted.
-    written: True if new and changed documents are written already.
+    lost:    number that identifies a file -> count of the file's documents that would be deleted.
+    written: True if new and changed documents have been written, for the error text.
     """
     before, after = Counter[str](), Counter[str]()
     for number, count in synced.documents.items():
@@ -218,13 +225,17 @@ def _guard(
     for listing in listings:
         all_, some = before[listing.source], after[listing.source]
         if some > options.max_removed * all_:
-            done = "new and changed documents were written" if written else "nothing was changed"
-            missing = "" if listing.found else " (it does not exist)"
+            done = (
+                "new and changed documents were written, and no document was deleted"
+                if written
+                else "nothing was changed"
+            )
+            missing = "" if listing.found else " (does not exist)"
             raise ConflictError(
-                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, but at "
-                f"most the share {options.max_removed:g} may be; {done} and nothing was deleted; "
-                "check that the source is mounted and complete, or allow it with --max-removed 1 "
-                "(in Python: max_removed=1)"
+                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, and "
+                f"the largest allowed share is {options.max_removed:g}; {done}. Check that the "
+                "source is mounted and complete, or allow the deletion with --max-removed 1 (in "
+                "Python: max_removed=1)"
             )
 
 
@@ -234,7 +245,7 @@ def _write(
     writer: Writer,
     after_write: Callable[[], None],
 ) -> WriteReport:
-    """Write the documents of changed files, and record them."""
+    """Write the documents of changed files, and record which file each came from."""
     for _ in writer.write(CheckedDocuments(reading.documents(files))):
         after_write()
     while waiting := reading.waiting():
@@ -249,7 +260,7 @@ def _compare(
     store: LocalStore | None,
     manifest: Manifest | None,
 ) -> WriteReport:
-    """Count the documents of changed files that `_write` would write."""
+    """Return the report that `_write` would return, without writing (for a dry run)."""
     ids: dict[str, bool] = {}
 
     def compare(documents: Iterable[Document]) -> None:
@@ -270,7 +281,7 @@ def _compare(
 def _doomed(
     manifest: Manifest | None, claims: Claims, synced: Synced, listings: Sequence[Listing]
 ) -> list[SyncedDocument]:
-    """Return the documents that their files no longer have."""
+    """Return the stored documents that must be deleted, because no synced file has them now."""
     if manifest is None:
         return []
     sources = {listing.source for listing in listings}
@@ -286,6 +297,6 @@ def _doomed(
 
 
 def _shown(listings: Sequence[Listing], synced: Synced, number: int) -> Path:
-    """Return the path of a recorded file, as the caller would write it."""
+    """Return the path of a recorded file, relative if the caller gave a relative path."""
     file = synced.by_number[number]
     return next(one.path for one in listings if one.source == file.source) / file.name
