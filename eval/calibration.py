@@ -90,8 +90,8 @@ class CalibrationReport:
     parts, and each part is measured with a fit to the other parts.
 
     queries, hits, relevant: number of queries, of hits and of relevant hits.
-    before:   quality of the scores before calibration. Scores outside [0, 1] are first converted
-              by 1 / (1 + exp(-score)).
+    before:   quality of the scores before calibration. If a score is outside [0, 1], all scores are
+              first converted by 1 / (1 + exp(-score)).
     constant: quality of a baseline that predicts the same probability for all hits of a part: the
               smoothed share of relevant hits in the other parts.
     after:    quality of the calibrated scores.

@@ -100,8 +100,7 @@ def widest_request(fields: Mapping[str, Any]) -> SearchRequest:
 def run_scores(result: SearchResult) -> Mapping[str, float]:
     """Return document id -> score for the hits of one search.
 
-    After reranking, the score is 1 / rank. A run needs a score for every hit in the order of the
-    hits, and a reranker does not score every hit.
+    After reranking, the score is 1 / rank, because a reranker may leave hits without a score.
     """
     if result.rerank is None:
         return {hit.id: hit.score for hit in result.hits}

@@ -55,7 +55,7 @@ def judged_scores(
                    relevant.
     fields:        further fields of SearchRequest.
 
-    Raises InvalidInputError if no hit has a score, and the reranker's error if it fails.
+    Raises InvalidInputError if no hit has a score. If the reranker fails, raises its error.
     """
     progress = progress or NoProgress()
     queries = judged_queries(list(queries), qrels)

@@ -144,7 +144,10 @@ def parse_measure(name: str) -> Any:
 
 
 def _grade(grade: int) -> int:
-    """Return the grade, or 0 for a negative grade: trec_eval crashes if a query has no other."""
+    """Return the grade, or 0 for a negative grade.
+
+    trec_eval crashes if all grades of a query are negative.
+    """
     if grade >= 2**31:
         raise InvalidInputError(f"a grade must be below 2^31, got {grade}", field="qrels")
     return max(0, grade)

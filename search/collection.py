@@ -104,7 +104,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         Stores the paths of model folders as absolute paths.
 
         Raises ModelError or ConfigError for an encoder that cannot be loaded. Raises ConflictError
-        if the folder already holds a collection or other files, except hidden files.
+        if the folder already holds a collection or other files; hidden files are allowed.
         """
         check_free(Path(path))
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
@@ -130,8 +130,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         encoders: function that loads the encoders. It is not stored: if you created the collection
             with encoders of your own, pass the function again.
         rerankers: the rerankers that `rerank.model` of a search request can select by name.
-        models: names or folders of models. If a model is missing at its stored path, the model with
-            the same weights among these is used.
+        models: names or folders of other models. If a model is missing at its stored path, one of
+            these models with the same weights is used instead.
 
         Raises NotFoundError if there is no collection, ConflictError for an unfinished build, and
         CorruptFileError for a damaged file; the error names the file.

@@ -1,4 +1,4 @@
-"""Reading the documents of a collection."""
+"""Reads the documents of a collection."""
 
 from __future__ import annotations
 

@@ -9,8 +9,9 @@
 The entry `files` of collection.json names the file of each leg. A sparse leg with the name
 `documents` has the file documents.vectors.jsonl.
 
-The rows of a leg are in the order of the documents. A document has one row, or one row for each of
-its passages if it was cut. Then its line in documents.jsonl has the character ranges, `passages`.
+The rows of a leg are in the order of the documents. A document that was cut has one row for each
+passage, and its line in documents.jsonl has the character ranges of these `passages`. Any other
+document has one row.
 """
 
 from __future__ import annotations

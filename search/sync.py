@@ -71,8 +71,8 @@ def sync(
 
     Creates the collection if there is none. Writes the documents of new and changed files. Deletes
     documents of earlier syncs of these paths that are no longer in any file. Other documents of the
-    collection stay. Files and documents with unchanged content are not read or encoded again. The
-    next sync completes an interrupted sync.
+    collection stay. Files with unchanged content are not read again, and documents with unchanged
+    content are not encoded again. The next sync completes an interrupted sync.
 
     paths:       files and folders. A file of records, such as JSON lines, must be given by its own
                  path, because it is skipped in a folder.
@@ -151,7 +151,10 @@ class Syncer:
             raise InvalidInputError(_NO_SOURCE, field="paths")
 
     def run(self, progress: Progress | None = None) -> SyncReport:
-        """Sync once. See `sync`."""
+        """Sync once, as `sync` describes.
+
+        Raises ConflictError if another process is syncing this collection.
+        """
         collection = self._collection
         collection._require_writable()
 

@@ -223,7 +223,7 @@ class Fitting:
 
 
 def identity(*parts: Any) -> str:
-    """Return a digest of JSON values. The digest of its arguments identifies a training run."""
+    """Return a digest of JSON values, such as the data and options that identify a training run."""
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 

@@ -15,15 +15,15 @@ class CrossEncoderTraining(Config):
     """Options for training a cross-encoder.
 
     init:         model to start from: the name of an installed model, or a folder. A cross-encoder
-                  keeps its scoring layer (head). A bi-encoder or masked language model has none and
-                  gets a random one.
+                  keeps its scoring layer (head). A bi-encoder or masked language model has no head
+                  and gets one with random weights.
     layers:       number of lowest layers to keep; fewer layers are faster. None: all layers.
     loss:         "softmax": cross-entropy over a positive and its negatives (localized contrastive
                   estimation, Gao et al., 2021). "binary": cross-entropy of each pair of query and
                   document.
     epochs:       number of passes over the training queries.
     negatives:    number of documents that do not answer the query (negatives) for each document
-                  that does (positive). They are sampled again in each epoch.
+                  that does (positive). Negatives are sampled again in each epoch.
     depth:        number of BM25 results of a query from which negatives are sampled.
     synthetic:    maximum number of document titles and sentences that serve as training queries;
                   see `twindex.train.weak_queries`.

@@ -78,7 +78,8 @@ def label_windows(
     slow:  the costly reranker.
     pairs: queries and documents.
 
-    If the reranker fails, raises its error. Raises InvalidInputError if it returns no scores.
+    If the reranker fails, raises its error. Raises InvalidInputError if the reranker returns no
+    scores.
     """
     progress = progress or NoProgress()
     progress.start("label", len(pairs), "documents")

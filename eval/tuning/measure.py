@@ -109,7 +109,7 @@ class _Times:
 def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
     """Return the reason why a vector storage cannot be measured; None if it can be measured.
 
-    It cannot if the collection or the sample is too small for the storage's approximate index.
+    The reason is that the collection or the sample is too small for an approximate index.
     """
     if storage.index.searches_exactly(storage, _MANY):
         return None

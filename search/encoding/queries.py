@@ -60,7 +60,7 @@ class QueryEncoder:
 
     @property
     def usage(self) -> Usage | None:
-        """Return the total usage of language models for queries so far; None if none was used."""
+        """Return the total usage of language models for queries; None if no model was used."""
         return self._usage
 
     def unloaded(self, legs: Iterable[str]) -> list[str]:

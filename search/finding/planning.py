@@ -50,7 +50,7 @@ class Reranking:
 class Plan:
     """A validated search request.
 
-    legs:   the legs that run.
+    legs:   the legs to search.
     where:  the parsed filter; None if the request has no filter.
     rerank: the reranking step; None if the request has no `rerank`.
     extra:  names of legs that are not searched, but whose scores the reranker reads.
@@ -262,8 +262,8 @@ def _reranking(
     for leg in sorted(needs.legs | ({needs.vectors} if needs.vectors else set())):
         if leg not in config.legs:
             raise InvalidInputError(
-                f"{request.model!r} reads leg {leg!r}, which this collection does not have; its "
-                f"legs are {', '.join(config.legs)}",
+                f"{request.model!r} reads leg {leg!r}, which this collection does not have; choose "
+                f"another reranker, or one that reads these legs: {', '.join(config.legs)}",
                 field=FIELD,
             )
     if needs.vectors:
@@ -271,7 +271,7 @@ def _reranking(
         if not isinstance(leg_config, DenseLeg) or leg_config.multi:
             raise InvalidInputError(
                 f"{request.model!r} reads the vectors of leg {needs.vectors!r}, which must be a "
-                "dense leg with one vector per text",
+                "dense leg with one vector per text; choose another reranker",
                 field=FIELD,
             )
     return Reranking(request, reranker, needs, top_n)

@@ -11,9 +11,9 @@ from ...index.store.manifest import Manifest, Synced, SyncedDocument
 class Claims:
     """The document ids that files claim during one sync.
 
-    If several files have a document with the same id, only one file can own the id. This is the
-    file that owned the id at the last sync, as long as it still has the document. Otherwise it is
-    the first file with such a document.
+    If several files have a document with the same id, only one file owns the id. This is the file
+    that owned the id at the last sync, if this file still has the document. Otherwise it is the
+    first file with such a document.
 
     Files are identified by their numbers in the record of synced files.
 
@@ -67,7 +67,7 @@ class Claims:
         self._wanted.setdefault(id_, file)
 
     def forget_wanted(self, ids: Iterable[str], file: int) -> None:
-        """Undo `want` before a file is read again, which claims the ids that it still has."""
+        """Undo `want` for a file that is about to be read again; reading claims its ids anew."""
         for id_ in ids:
             if self._wanted.get(id_) == file:
                 del self._wanted[id_]

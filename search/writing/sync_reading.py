@@ -128,7 +128,7 @@ class SyncReading:
     def _changed(self, file: SourceFile, *, again: bool) -> FileContent | None:
         """Return an empty FileContent for a file that must be read, otherwise None.
 
-        A file need not be read if it is unchanged, and is reported if it cannot be read.
+        Returns None for an unchanged file, and for a file that cannot be read, which is reported.
 
         again: True to read the file even if it is unchanged.
         """
@@ -222,8 +222,8 @@ class SyncReading:
     def _with_stored_time(self, document: Document) -> Document:
         """Return the document, with its stored `modified` time if nothing else has changed.
 
-        Otherwise one changed file in an archive would cause all its files to be encoded again,
-        because they all have the time of the archive.
+        All files in an archive have the time of the archive. With the new time, a change of one of
+        them would cause all of them to be encoded again.
         """
         stored = None if document.brings else self._stored_document(document.id)
         if stored is None or "modified" not in stored.metadata:
