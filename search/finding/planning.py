@@ -263,7 +263,7 @@ def _reranking(
         if leg not in config.legs:
             raise InvalidInputError(
                 f"{request.model!r} reads leg {leg!r}, which this collection does not have; choose "
-                f"another reranker, or one that reads these legs: {', '.join(config.legs)}",
+                f"another reranker. The legs of the collection are {', '.join(config.legs)}",
                 field=FIELD,
             )
     if needs.vectors:
