@@ -19,9 +19,9 @@ def multilingual(encoders: LegEncoders, leg: str) -> MultilingualEncoder | None:
 
 
 class CollectionLanguages:
-    """Counts the passages of each language. Thread-safe.
+    """Counts the passages in each language. Thread-safe.
 
-    The counts of the latest generation of the collection are kept.
+    Keeps the counts until the collection changes.
     """
 
     def __init__(self, store: Store, encoders: LegEncoders) -> None:

@@ -12,10 +12,10 @@ LIMIT_BYTES = 64 << 20
 """Maximum total size in bytes of the cached queries of a process."""
 
 ENTRY_BYTES = 1_024
-"""Estimated size in bytes of a cache entry without its arrays: keys and objects."""
+"""Estimated size in bytes of a cache entry, without the data of its arrays."""
 
 TERM_BYTES = 150
-"""Estimated size in bytes of a term of a query, without its characters."""
+"""Estimated size in bytes of a query term in the cache, without the term's characters."""
 
 Key = tuple[object, EncoderConfig, bytes]
 """Cache key: object that identifies the collection, encoder, and digest of the query text."""
@@ -53,9 +53,9 @@ QUERY_CACHE = QueryCache()
 
 
 def copy_row(value: Representation) -> Representation:
-    """Return a copy of a representation whose arrays are views of those of a batch.
+    """Return a copy of one row of a batch that does not share memory with the batch.
 
-    So the memory of the whole batch can be freed.
+    Without the copy, a cached row would keep the arrays of the whole batch in memory.
     """
     dense = None if value.dense is None else value.dense.copy()
     truncated = None if value.truncated is None else value.truncated.copy()
@@ -67,5 +67,5 @@ CACHE_HIT = Usage(cache_hits=1)
 
 
 def as_cache_hit(found: Representation) -> Representation:
-    """Return a copy whose usage is one cache hit, or `found` itself if it has no usage."""
+    """Return a copy of `found` whose usage is one cache hit; `found` itself if it has no usage."""
     return found if found.usage is None else replace(found, usage=CACHE_HIT)

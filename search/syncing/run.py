@@ -1,7 +1,7 @@
 """Updates a collection to the state of folders and files: new, changed and removed documents.
 
-The order makes every step repeatable: changed files are written and recorded batch by batch, and
-documents are deleted last. So a sync that was interrupted anywhere is completed by the next one.
+Each batch of documents is written and recorded in one transaction, and documents are deleted last.
+Therefore a sync may be interrupted at any point, and the next sync completes it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,13 @@ def run_sync(
     writer: Callable[[SyncRecord], Writer] | None,
     after_write: Callable[[], None] = lambda: None,
 ) -> SyncReport:
-    """Sync a collection with sources, or find out what a sync would do.
+    """Sync a collection with files and folders, or find out what a sync would do (a dry run).
 
-    store:       the collection; None if it does not exist yet, for a dry run.
+    store:       the collection; None for a dry run of a collection that does not exist yet.
+    paths:       the files and folders.
     check:       function that raises InvalidInputError for a document that cannot be indexed.
-    writer:      function that returns a Writer, which calls the methods `record` and `skip` of the
-                 SyncRecord. None: a dry run.
+    writer:      function that returns a Writer with `record` and `skip` of the SyncRecord as hooks.
+                 None: a dry run.
     after_write: function that is called when a batch has become durable.
     """
     began = time.perf_counter()
@@ -105,7 +106,10 @@ def run_sync(
 
 
 def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> list[Listing]:
-    """List the sources, each once. Raises SourceError for one that never existed."""
+    """List the files of each source. Raises SourceError for a source that does not exist.
+
+    A source that an earlier sync recorded may be missing now: then all its files are removed.
+    """
     known = {source for source, _ in synced.files}
     found = (list_source(path, exclude) for path in paths)
     listings = list({one.source: one for one in found}.values())
@@ -116,7 +120,10 @@ def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> 
 
 
 def _gone(listings: Sequence[Listing], synced: Synced) -> list[int]:
-    """Return the numbers of recorded files that are not in their source any more, by path."""
+    """Return the numbers of the recorded files that no longer exist, in the order of their paths.
+
+    Files in a folder that cannot be read now may still exist, and are not returned.
+    """
     present = {file.key for listing in listings for file in listing.files}
     by_source = {listing.source: listing for listing in listings}
     return [
@@ -129,7 +136,7 @@ def _gone(listings: Sequence[Listing], synced: Synced) -> list[int]:
 
 
 def _ordered(listings: Sequence[Listing], synced: Synced) -> list[SourceFile]:
-    """Return all files: first those that an earlier sync recorded, because they keep their ids."""
+    """Return all files. Files of earlier syncs come first, because they keep their document ids."""
     files = [file for listing in listings for file in listing.files]
     return sorted(files, key=lambda file: file.key not in synced.files)
 
@@ -142,10 +149,10 @@ def _guard(
     *,
     written: bool = False,
 ) -> None:
-    """Raise ConflictError if too large a share of the documents of a source would be deleted.
+    """Raise ConflictError if a sync would delete too large a share of the documents of a source.
 
-    lost:    number of a file -> number of its documents that would be deleted.
-    written: True if new and changed documents are written already.
+    lost:    number that identifies a file -> count of the file's documents that would be deleted.
+    written: True if new and changed documents have been written, for the error text.
     """
     before, after = Counter[str](), Counter[str]()
     for number, count in synced.documents.items():
@@ -155,13 +162,17 @@ def _guard(
     for listing in listings:
         all_, some = before[listing.source], after[listing.source]
         if some > options.max_removed * all_:
-            done = "new and changed documents were written" if written else "nothing was changed"
-            missing = "" if listing.found else " (it does not exist)"
+            done = (
+                "new and changed documents were written, and no document was deleted"
+                if written
+                else "nothing was changed"
+            )
+            missing = "" if listing.found else " (does not exist)"
             raise ConflictError(
-                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, but at "
-                f"most the share {options.max_removed:g} may be; {done} and nothing was deleted; "
-                "check that the source is mounted and complete, or allow it with --max-removed 1 "
-                "(in Python: max_removed=1)"
+                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, and "
+                f"the largest allowed share is {options.max_removed:g}; {done}. Check that the "
+                "source is mounted and complete, or allow the deletion with --max-removed 1 (in "
+                "Python: max_removed=1)"
             )
 
 
@@ -171,7 +182,7 @@ def _write(
     writer: Writer,
     after_write: Callable[[], None],
 ) -> WriteReport:
-    """Write the documents of changed files, and record them."""
+    """Write the documents of changed files, and record which file each came from."""
     for _ in writer.write(CheckedDocuments(reading.documents(files))):
         after_write()
     while waiting := reading.waiting():
@@ -186,7 +197,7 @@ def _compare(
     store: LocalStore | None,
     manifest: Manifest | None,
 ) -> WriteReport:
-    """Count the documents of changed files that `_write` would write."""
+    """Return the report that `_write` would return, without writing (for a dry run)."""
     ids: dict[str, bool] = {}
 
     def compare(documents: Iterable[Document]) -> None:
@@ -207,7 +218,7 @@ def _compare(
 def _doomed(
     manifest: Manifest | None, claims: Claims, synced: Synced, listings: Sequence[Listing]
 ) -> list[SyncedDocument]:
-    """Return the documents that their files no longer have."""
+    """Return the stored documents that must be deleted, because no synced file has them now."""
     if manifest is None:
         return []
     sources = {listing.source for listing in listings}
@@ -223,6 +234,6 @@ def _doomed(
 
 
 def _shown(listings: Sequence[Listing], synced: Synced, number: int) -> Path:
-    """Return the path of a recorded file, as the caller would write it."""
+    """Return the path of a recorded file, relative if the caller gave a relative path."""
     file = synced.by_number[number]
     return next(one.path for one in listings if one.source == file.source) / file.name

@@ -25,7 +25,7 @@ BATCH_CHARACTERS = 4_000_000
 
 
 class Advance(Protocol):
-    """A function that is called with the progress of the encoders within a batch of texts."""
+    """A function that encoders call to report their progress within a batch of texts."""
 
     def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None:
         """Report that an encoder has encoded `n` more texts of the batch, which has `of` texts."""
@@ -36,7 +36,7 @@ class EncodedBatch:
     """Documents with the representations of all their passages.
 
     legs:      leg -> representation, one row for each passage.
-    truncated: leg -> number of passages that its encoder cut.
+    truncated: leg -> number of passages that were too long for the leg's encoder.
     usage:     usage of language models; None if no leg uses one.
     """
 
@@ -59,10 +59,10 @@ def batches(
     """Yield batches of validated documents.
 
     max_documents: function that returns the maximum number of documents in the next batch.
-    characters:    number of characters (text, title and metadata as JSON) that ends a batch.
-                   Vectors count as a character for each 16 bytes.
+    characters:    a batch ends when it has this number of characters (text, title and metadata as
+                   JSON) or more. 16 bytes of a vector count as one character.
 
-    Raises InvalidInputError for an invalid document; its `field` names the field of the document.
+    Raises InvalidInputError for an invalid document; the error names the document's field.
     """
     batch: list[Document] = []
     size = 0
@@ -88,9 +88,9 @@ def encode(
     *,
     advance: Advance | None = None,
 ) -> EncodedBatch:
-    """Cut documents into passages and encode them for every leg.
+    """Cut documents into passages, and encode the passages for every leg.
 
-    A leg does not encode documents that bring their vectors for it.
+    If a document has its own vectors for a leg, these are used instead of the leg's encoder.
 
     advance: function that is called with the progress of each encoder.
     """
@@ -100,7 +100,7 @@ def encode(
     outlined = cut_documents(documents, config, encoders)
     cut = [one.stored for one in outlined]
     read = [
-        # No leg reads the texts of a document that brings all vectors.
+        # No leg reads the texts of a document that has its own vectors for every leg.
         passage_texts(one.stored, one.outline if config.passages.headings else None)
         if len(one.stored.document.vectors) < len(config.legs)
         else []
@@ -136,10 +136,12 @@ def _leg_rows(
     encoded: Representation | None,
     brought: BroughtVectors,
 ) -> Representation:
-    """Return the rows of a leg for all passages, from the encoder and from the documents.
+    """Return the vectors of a leg for all passages, from the encoder and from the documents.
 
-    own:     for each document, True if it brings its vectors for the leg.
+    cut:     all documents of the batch, with their passages.
+    own:     for each document, True if it has its own vectors for the leg.
     chosen:  positions of the documents whose passages are in `encoded`.
+    encoded: the encoder's output; None if it encoded no document.
     """
     if encoded is not None and not any(own):
         return encoded
@@ -173,9 +175,12 @@ def _encoded(
     texts: Sequence[str],
     advance: Callable[[int], None] | None,
 ) -> Representation:
-    """Encode the passages of documents. An encoder of several languages reads each in its own.
+    """Encode the passages of documents.
 
-    texts: the texts of all passages, in order. Each begins with the title of its document.
+    A MultilingualEncoder analyses each passage in the languages of its document.
+
+    texts: the texts of all passages, in the order of the documents. Each begins with the title of
+        its document.
     """
     if not isinstance(encoder, MultilingualEncoder):
         return encoder.encode(texts, role="document", advance=advance)
@@ -190,7 +195,7 @@ def _encoded(
 
 
 Refused = Callable[[Document, InvalidInputError], None]
-"""Function called with a document that cannot be written, and the reason."""
+"""Function called with a document that cannot be written, and the error."""
 
 
 def writable(
@@ -199,10 +204,10 @@ def writable(
     encoders: LegEncoders,
     refused: Refused | None,
 ) -> CheckedDocuments:
-    """Return an iterator over the documents without those that cannot be written.
+    """Return an iterator over the documents that can be written.
 
-    refused: function called for each document that `check_document` refuses. None: none is left
-             out, so that the write raises the error.
+    refused: function called with each document for which `check_document` raises an error. None:
+             the iterator returns all documents, and writing an invalid one raises the error.
     """
     found = checked_documents(documents)
     if refused is None:

@@ -21,9 +21,9 @@ class CutPassage:
     start, end: character offsets in the document's text; `end` is exclusive.
     headings:   titles of the headings above the passage, from the highest level down.
     page:       page on which the passage begins, from 1; None if the text has no pages.
-    text:       what encoders read: title, perhaps headings, and the passage.
-    tokens:     number of tokens of `text` for the encoder with the lowest limit, with prompt and
-                special tokens; None if no encoder has a limit.
+    text:       text that encoders read: the title, the headings if configured, and the passage.
+    tokens:     number of tokens of `text`, the prompt and special tokens, counted by the encoder
+                with the lowest token limit; None if no encoder has a limit.
     """
 
     start: int
@@ -42,8 +42,8 @@ def preview_passages(
 ) -> Iterator[tuple[Document, list[CutPassage]]]:
     """Yield each document with the passages that a collection of this configuration would store.
 
-    A document that stays whole has one passage. Raises InvalidInputError for an invalid document,
-    and for one with too many passages.
+    A document that is not cut has one passage. Raises InvalidInputError for an invalid document,
+    and for a document with too many passages.
 
         for document, passages in preview_passages([{"id": "1", "text": text}]):
             print(document.id, len(passages))

@@ -279,7 +279,7 @@ def test_a_language_that_no_leg_uses_is_refused(collection, tmp_path):
     english = CollectionConfig(legs={"lexical": LexicalLeg()})
     with Collection.create(tmp_path / "e", english) as plain:
         plain.add(DOCUMENTS)
-        with pytest.raises(InvalidInputError, match="build the collection with the language auto"):
+        with pytest.raises(InvalidInputError, match="build the collection with a lexical leg"):
             plain.search("Haus", language="de")
         assert "languages" not in plain.info()["legs"]["lexical"]
         assert plain.search("Haus", explain=True).query_languages == {}
