@@ -31,7 +31,7 @@ _SHARED: dict[str, Check] = {
 def list_of(wanted: str, check: Check) -> Check:
     """Return a check that applies `check` to each item of a list.
 
-    The check rejects a string, because its characters would become the items.
+    The returned check rejects a string, whose characters would otherwise be taken as the items.
 
     wanted: description of the list for the error, such as "a list of names".
     """
@@ -101,10 +101,10 @@ R = TypeVar("R", bound=Config)
 
 
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
-    """Return the SearchRequest for the arguments of `Collection.search`.
+    """Return a SearchRequest for the arguments of `Collection.search`.
 
     value:  the argument `request`: a SearchRequest, a mapping with its fields, or the query text.
-    fields: the other keyword arguments; accepted only if `value` is the query text.
+    fields: other fields of the request; accepted only if `value` is the query text.
     """
     return _request(value, fields, SearchRequest, "query")
 

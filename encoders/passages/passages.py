@@ -15,7 +15,7 @@ from functools import cache
 
 from ...core import ConfigError, InvalidInputError, Passage
 from ...core.types import MOST_PASSAGES
-from ...sources.structure import Markup
+from ...sources.structure import Outline, outline
 from ..scripts import SPACELESS, marks
 from .config import PassageConfig
 from .units import Ranges, Units, find_units, grouped
@@ -24,11 +24,11 @@ LONGEST_WORD = 40
 
 
 def split_passages(
-    text: str, config: PassageConfig | None = None, written: Markup = "markdown"
+    text: str, config: PassageConfig | None = None, structure: Outline | None = None
 ) -> list[Passage]:
     """Split `text` into overlapping passages, in order. Return [] if it stays whole.
 
-    written: markup of the text. It is used only with `config.structure`.
+    structure: outline of the text, if `config.structure` uses it. None: the text is Markdown.
 
     A text stays whole if `unit` is "none", or if the text has at most `threshold` words, or at most
     `size` words. Otherwise every word is in a passage, and no passage has more than `size` words.
@@ -61,7 +61,8 @@ def split_passages(
     spans = word_spans(text)
     if len(spans) <= max(config.threshold, size):
         return []
-    units = find_units(text, [start for start, _ in spans], written if config.structure else None)
+    used = structure or outline(text) if config.structure else None
+    units = find_units(text, [start for start, _ in spans], used)
     bounds = _bounds(units, len(spans), size, sentences=config.unit == "sentences")
     found: list[Passage] = []
     for first, stop in packed(bounds, units.sections, size, config.overlap):

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ...core import InvalidInputError, Passage
 from ...core.types import MOST_PASSAGES
-from ...sources.structure import Markup
+from ...sources.structure import Outline, outline
 from ..protocol import TokenReader
 from .config import PassageConfig
 from .passages import packed, split_passages, word_spans
@@ -31,30 +31,32 @@ def split_by_tokens(
     readers: Sequence[TokenReader],
     *,
     title: str = "",
-    written: Markup = "markdown",
+    structure: Outline | None = None,
 ) -> list[Passage]:
     """Split `text` into passages, in order. Return [] if it stays whole.
 
     readers: token counters of the encoders. If there are none, a word counts as a token, and a
              document of up to 512 words stays whole unless a size is configured.
     title:   the document's title, which encoders read before each passage.
-    written: markup of the text. It is used only with `config.structure` and `config.headings`.
+    structure: outline of the text, if `config.structure` or `config.headings` uses it. None: the
+             text is Markdown.
 
     Passages cover all text but white space. An encoder truncates a passage only if prompt and title
     take more than half of the encoder's limit, or leave no room for one character. Raises
     InvalidInputError for more than `MOST_PASSAGES` passages.
     """
     if not readers:
-        return split_passages(text, counted_by_words(config), written)
-    above = preface(text, title, written, headings=config.headings)
+        return split_passages(text, counted_by_words(config), structure)
+    if structure is None and (config.structure or config.headings):
+        structure = outline(text)
+    above = preface(title, structure if config.headings else None)
     limits = _limits(config, readers, above.longest)
     if not text.strip() or _fits([(0, len(text))], text, above, limits)[0]:
         return []
     reader, limit, around = min(limits, key=lambda one: one[1])
     room = max(1, limit - around)
-    pieces = _packed(
-        text, reader, room, min(config.overlap, room // 2), written if config.structure else None
-    )
+    used = structure if config.structure else None
+    pieces = _packed(text, reader, room, min(config.overlap, room // 2), used)
     done: list[tuple[int, int]] = []
     while pieces:
         if len(done) + len(pieces) > MOST_PASSAGES:
@@ -106,7 +108,7 @@ def _limits(config: PassageConfig, readers: Sequence[TokenReader], before: str) 
 
 
 def _packed(
-    text: str, reader: TokenReader, room: int, overlap: int, written: Markup | None
+    text: str, reader: TokenReader, room: int, overlap: int, structure: Outline | None
 ) -> list[tuple[int, int]]:
     """Split `text` into passages of about `room` tokens, and return their character ranges.
 
@@ -123,7 +125,7 @@ def _packed(
         units = [text[spans[first][0] : spans[stop - 1][1]] for first, stop in pairwise(bounds)]
         return [max(1, length - around) for length in reader.lengths(units)]
 
-    units = find_units(text, [begin for begin, _ in spans], written)
+    units = find_units(text, [begin for begin, _ in spans], structure)
     whole = [0, *units.starts, len(spans)]
     bounds, starts = [0], [0]  # The number of words and of tokens before each unit.
     for (first, stop), count in zip(pairwise(whole), tokens(whole), strict=True):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...sources.structure import Markup, items, outline, whole_lines
+from ...sources.structure import Outline, items, whole_lines
 from .sentences import sentence_ends
 
 Ranges = Sequence[tuple[int, int]]
@@ -38,21 +38,20 @@ class Units:
     ruled: Set[int]
 
 
-def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units:
+def find_units(text: str, words: Sequence[int], found: Outline | None) -> Units:
     """Return the units of a text.
 
-    words:   offset of each word in `text`, ascending.
-    written: markup of the text. None: its structure is not used.
+    words: offset of each word in `text`, ascending.
+    found: the outline of the text; None: its structure is not used.
     """
     ends = list(sentence_ends(text))
     ruled = table_rules(text, words)
-    if written is None:
+    if found is None:
         return Units(_first_words(ends, words, ruled), [(0, 0)], ruled)
-    found = outline(text, written)
-    whole = list(whole_lines(text, written))
+    whole = list(whole_lines(text, found))
     # A sentence that ends inside a row, or directly after a heading, ends no unit.
     kept = set(_outside([*whole, *((h.start, h.end) for h in found.headings)], ends))
-    kept.update(_outside(whole, items(text, written)))
+    kept.update(_outside(whole, items(text, found.written)))
     for start, end in whole:
         kept.update((start, end))
         kept.update(_line_starts(text, start, end))

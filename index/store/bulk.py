@@ -29,15 +29,13 @@ from ..store_protocol import EncodedDocument
 from ..structures.protocol import VectorStorage
 from .database.database import UNFINISHED, get_meta, set_meta
 from .database.rows import SegmentRow
+from .database.segments import insert_segment, read_segments, swap_segments
 from .database.tables import (
     dead_numbers,
     delete_documents,
     insert_documents,
-    insert_segment,
     last_number,
     numbers_of,
-    read_segments,
-    swap_segments,
 )
 from .local import LocalStore
 from .maintenance import merge_segments, new_segment_name

@@ -10,7 +10,7 @@ from ..protocol import Approximate
 from ..structures.protocol import VectorStorage
 from ..structures.vector_search import DEFAULT_RECALL
 from .database.database import Database, get_number
-from .database.tables import read_segments
+from .database.segments import read_segments
 from .snapshot import Part
 from .view import LocalView
 

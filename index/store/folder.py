@@ -10,7 +10,7 @@ from ..arrays.files import check_directory, exclusive, remove_tree
 from .database.checks import parse_json
 from .database.database import UNFINISHED, Database, get_meta
 from .database.rows import SegmentRow
-from .database.tables import read_segments
+from .database.segments import read_segments
 
 LOCK = "maintenance.lock"
 """Name of the file that a process locks while it writes or merges segments."""

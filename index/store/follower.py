@@ -17,7 +17,8 @@ from ..config import CollectionConfig
 from ..protocol import Mask
 from .database.database import get_number
 from .database.rows import SegmentRow
-from .database.tables import dead_numbers, read_config, read_segments, tombstones
+from .database.segments import read_segments
+from .database.tables import dead_numbers, read_config, tombstones
 from .delta import Delta
 from .folder import SegmentFolder
 from .segment import Segment

@@ -35,6 +35,7 @@ from ..config import CollectionConfig
 from ..store_protocol import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
 from .database.database import Database, get_meta, get_number, set_meta
 from .database.folders import check_free
+from .database.segments import read_segments
 from .database.tables import (
     count_pending,
     delete_documents,
@@ -44,7 +45,6 @@ from .database.tables import (
     last_number,
     numbers_of,
     read_config,
-    read_segments,
     unchanged_documents,
 )
 from .delta import pack

@@ -20,14 +20,8 @@ from ..protocol import Mask
 from . import segment as segments
 from .database.database import get_number, set_meta
 from .database.rows import SegmentRow
-from .database.tables import (
-    count_pending,
-    dead_numbers,
-    insert_tombstones,
-    last_number,
-    read_segments,
-    swap_segments,
-)
+from .database.segments import read_segments, swap_segments
+from .database.tables import count_pending, dead_numbers, insert_tombstones, last_number
 from .folder import LOCK
 from .local import LocalStore
 from .segment import Passages, Segment

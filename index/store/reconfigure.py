@@ -22,7 +22,7 @@ from ..protocol import Approximate
 from ..structures.protocol import VectorStorage
 from .database.database import set_meta
 from .database.rows import SegmentRow
-from .database.tables import read_segments
+from .database.segments import read_segments
 from .folder import LOCK
 from .local import LocalStore
 from .maintenance import DEFAULT_MEMORY, merge_segments, replace_segments

@@ -6,19 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ...core import UNGUARDED, Guard, SearchResult, Usage
+from ...core import UNGUARDED, Guard, SearchResult
 from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...generate import AnswerOptions, Generator, Task
 from ...llm import Message
 from .. import parameters
-from ..finding.results import FusedResults
-from ..request import SearchRequest
+from ..finding.methods import SearchMethods
 from .generators import GeneratorRegistry
 from .passages import candidates
 from .request import AnswerRequest
 
 
-class AnswerMethods:
+class AnswerMethods(SearchMethods):
     """The methods of a collection that answer questions."""
 
     generators: GeneratorRegistry
@@ -93,9 +92,3 @@ class AnswerMethods:
             warnings=(*result.warnings, *answer.warnings),
             search=result,
         )
-
-    def _found(self, request: SearchRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
-        raise NotImplementedError
-
-    def _count(self, usage: Usage | None) -> None:
-        raise NotImplementedError

@@ -10,13 +10,13 @@ from ....core import CorruptFileError, StorageError
 from .checks import delta_check, differs, row_check
 from .meta import get_meta, get_number
 from .schema import unexpected
+from .segments import read_segments
 from .synced import sync_problems
 from .tables import (
     field_rows,
     fields_total,
     iterate_documents,
     last_number,
-    read_segments,
     stored_fields_total,
     tombstones,
 )

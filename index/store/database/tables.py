@@ -1,4 +1,4 @@
-"""Reads and writes the tables of a collection's database, in a transaction of the caller.
+"""Reads and writes documents, passages and tombstones, in a transaction of the caller.
 
 Each version of a document has its own number, which is never used again.
 """
@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from ....core import ConfigError, CorruptFileError, Document, StorageError
 from ....core.filters import flatten
-from ...arrays.files import dump_states, load_states
 from ...config import CollectionConfig
 from .checks import (
     content_check,
@@ -29,7 +28,6 @@ from .checks import (
     row_check,
 )
 from .meta import get_meta, set_meta
-from .rows import SegmentRow
 
 _CHUNK = 500
 _REWRITE = "write the document again, or delete it"
@@ -342,49 +340,6 @@ def read_config(connection: sqlite3.Connection) -> CollectionConfig:
             f"{path_of(connection)}: this release cannot read the stored configuration "
             f"({place}: {first['msg']}); if a later release wrote it, use that release"
         ) from error
-
-
-def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
-    """Return the rows of all segments, ascending by document number.
-
-    Raises CorruptFileError for a damaged row.
-    """
-    segments = []
-    for *row, crc in connection.execute(
-        "SELECT id, first, last, passages, documents, manifest, crc FROM segments ORDER BY first"
-    ):
-        where = f"the row of segment {row[0]!r}"
-        if differs(crc, row_check(*row)):
-            raise damaged(connection, where)
-        name, first, last, passages, documents, manifest = row
-        try:
-            states = load_states(manifest)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise damaged(
-                connection, where, f"its list of files cannot be read: {error}"
-            ) from error
-        segments.append(SegmentRow(name, first, last, passages, documents, states))
-    return segments
-
-
-def swap_segments(
-    connection: sqlite3.Connection, old: Iterable[SegmentRow], new: SegmentRow | None
-) -> None:
-    """Delete the rows of the segments `old` and insert the row `new`; None: insert no row."""
-    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
-    if new is not None:
-        insert_segment(connection, new)
-
-
-def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
-    """Insert the row of a segment. The segment exists once this transaction is committed."""
-    manifest = dump_states(row.files)
-    values = (row.id, row.first, row.last, row.passages, row.documents, manifest)
-    connection.execute(
-        "INSERT INTO segments (id, first, last, passages, documents, manifest, crc) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*values, row_check(*values)),
-    )
 
 
 def dead_numbers(connection: sqlite3.Connection, first: int, last: int) -> NDArray[np.int64]:

@@ -29,7 +29,7 @@ def test_a_pair_encodes_queries_only(create):
     collection.add([{"id": w, "text": "", "vectors": {"dense": dense(w)}} for w in ("kiwi", "emu")])
     assert collection.search("emu").hits[0].id == "emu"
     assert collection.search({"vectors": {"dense": dense("kiwi")}}).hits[0].id == "kiwi"
-    with pytest.raises(InvalidInputError, match="encodes no text, so each document"):
+    with pytest.raises(InvalidInputError, match="encodes no text; give each document"):
         collection.add([Document("x", "owl")])
 
 
