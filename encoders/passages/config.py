@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from ...core import Config
-from ...core.bounds import Bounds, Count
+from ...core.bounds import STORED, Bounds, Count
 from ...core.config import Flag
 
 
@@ -33,8 +33,16 @@ class PassageConfig(Config):
     structure: Flag = False
     """Cut at headings, and keep rows of tables, items of lists and lines of code whole. Short
     sections stay together."""
-    headings: Flag = False
+    headings: Flag = True
     """Let encoders read the headings above a passage, after the title and before the passage."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_stored(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep how passages were read in collections that were created without `headings`."""
+        if info.context == STORED and isinstance(value, Mapping):
+            return {"headings": False, **value}
+        return value
 
     @model_validator(mode="before")
     @classmethod

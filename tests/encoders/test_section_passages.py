@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,7 +83,7 @@ def test_passages_cover_the_text_and_never_mix_sections(text, size, overlap, uni
 
 @given(TEXTS, st.integers(3, 30))
 def test_tokens_follow_the_same_sections(text, size):
-    config = PassageConfig(size=size, overlap=0, structure=True)
+    config = PassageConfig(size=size, overlap=0, structure=True, headings=False)
     found = split_by_tokens(text, config, [WORDS])
     by_words = split_passages(text, words(size))
     assert found == by_words or not found  # A text that an encoder reads to its end stays whole.
@@ -137,9 +136,15 @@ def test_no_encoder_cuts_a_passage_with_its_headings(text):
     assert max(reader.lengths(read)) <= 12
 
 
-@pytest.mark.parametrize("field", ["structure", "headings"])
-def test_both_options_are_off_unless_asked_for(field):
-    assert getattr(CollectionConfig().passages, field) is False
+def test_defaults_of_new_collections_and_of_stored_ones_without_the_fields():
+    passages = CollectionConfig().passages
+    assert passages.headings
+    assert not passages.structure
+    stored = CollectionConfig().model_dump(mode="json")
+    del stored["passages"]["headings"], stored["passages"]["structure"]
+    passages = CollectionConfig.stored(stored).passages
+    assert not passages.headings
+    assert not passages.structure
 
 
 ODD = st.sampled_from(

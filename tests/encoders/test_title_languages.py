@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twindex.core import Document
 from twindex.encoders import AnalyzerConfig, LexicalEncoder, MultilingualEncoder
 from twindex.encoders.passages.preface import preface
-from twindex.sources.structure import markup
+from twindex.sources.structure import outline
 
 AUTO = MultilingualEncoder(AnalyzerConfig(language="auto"))
 GERMAN = "Die Häuser der alten Stadt wurden vor langer Zeit am Fluss gebaut."
@@ -87,7 +87,7 @@ def test_passages_equal_their_parts(title: str, text: str, code: str, headings: 
     """For every cut of a text, a passage has the terms of its title and those of the rest."""
     document = Document("1", text, title, {"title_language": code, "language": "fr"})
     own = AUTO.document_languages(document)
-    above = preface(text, title, markup({}), headings=headings)
+    above = preface(title, outline(text) if headings else None)
     for start in range(0, len(text), 5):
         read = above.read(text, start, start + 10)
         rest = read.removeprefix(title.strip())

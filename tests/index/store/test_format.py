@@ -42,7 +42,7 @@ def test_a_collection_of_an_earlier_commit_returns_the_same_hits(written):
             now = hits(collection, case["query"], **case["fields"])
             assert [name for name, _ in now] == [name for name, _ in case["hits"]], case
             assert [score for _, score in now] == pytest.approx([s for _, s in case["hits"]])
-        assert collection.config == CollectionConfig.parse(found["config"])
+        assert collection.config == CollectionConfig.stored(found["config"])
         assert not collection.config.passages.structure  # As documents were cut then.
         assert not collection.config.passages.headings
 
