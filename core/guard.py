@@ -1,9 +1,11 @@
-"""Limits that a caller sets for one search."""
+"""Limits that a caller sets for one request, and wall-clock timings of its stages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 
 
 def _always() -> None:
@@ -26,3 +28,27 @@ class Guard:
 
 UNGUARDED = Guard()
 """A guard without limits."""
+
+
+class Trace:
+    """Records how many milliseconds each stage of a request takes.
+
+    timings: name of a stage -> milliseconds, in the order in which the stages first ended.
+    guard:   limits of the request. `guard.check` is called before each stage.
+    """
+
+    __slots__ = ("guard", "timings")
+
+    def __init__(self, guard: Guard = UNGUARDED) -> None:
+        self.timings: dict[str, float] = {}
+        self.guard = guard
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure the time of a `with` block. The times of a repeated stage are added."""
+        self.guard.check()
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[name] = self.timings.get(name, 0.0) + (perf_counter() - began) * 1e3
