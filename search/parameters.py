@@ -133,6 +133,7 @@ def _request(value: object, fields: Mapping[str, Any], kind: type[R], text: str)
         )
     if isinstance(value, kind):
         return value
+    assert isinstance(value, Mapping)
     try:
         return kind.parse(value)
     except ConfigError as error:

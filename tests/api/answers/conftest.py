@@ -28,7 +28,7 @@ class Scripted:
 
     "slow":  a word each 20 ms, 100 words. "stuck": a word, then nothing until `gate` is set.
     "fail":  a word, then ModelError. "slip": a word, then another exception. "late": nothing for
-    0.4 s. "flood": 20,000 words. Otherwise: the first source, cited.
+    0.4 s. "flood": 2,000 words of 4,000 characters. Otherwise: the first source, cited.
     """
 
     kind = "scripted"
@@ -62,10 +62,11 @@ class Scripted:
             self.ended.set()
 
     def _words(self, script: str, sources: Any) -> Iterator[Chunk]:
-        count = {"slow": 100, "flood": 20_000, "late": 0}.get(script, 1)
+        count = {"slow": 100, "flood": 2_000, "late": 0}.get(script, 1)
         for number in range(count):
             self.written += 1
-            yield Chunk(f"word{number} " if script in ("slow", "flood") else "One ")
+            word = f"word{number} " if script == "slow" else "One "
+            yield Chunk("w" * 4_000 + " " if script == "flood" else word)
             if script == "slow":
                 time.sleep(0.02)
         if script == "stuck":
