@@ -272,4 +272,4 @@ def test_a_server_process_streams_from_a_file_of_generators(connect, tmp_path, f
         assert (names[0], names[-1]) == ("sources", "done")
     finally:
         process.kill()
-        process.wait(30)
+        process.communicate()
