@@ -1,6 +1,6 @@
 """Value types, errors and configuration that all other sub-packages use."""
 
-from .config_base import Config
+from .config import Config
 from .errors import (
     ConfigError,
     ConflictError,

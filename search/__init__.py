@@ -4,6 +4,8 @@ A leg is one index of a collection with its own encoder: dense, learned sparse o
 """
 
 from ..core import RerankReport, SearchResult, WriteReport
+from .answering.generators import GeneratorRegistry
+from .answering.request import AnswerRequest, Turn
 from .collection import Collection
 from .export import ExportReport
 from .repoint import repoint
@@ -21,11 +23,13 @@ from .writing.build import BuildReport, build
 from .writing.preview import CutPassage, preview_passages
 
 __all__ = [
+    "AnswerRequest",
     "BuildReport",
     "Collection",
     "CutPassage",
     "ExportReport",
     "Fusion",
+    "GeneratorRegistry",
     "LegRequest",
     "ReconfigureRequest",
     "RerankReport",
@@ -36,6 +40,7 @@ __all__ = [
     "SyncOptions",
     "SyncReport",
     "Syncer",
+    "Turn",
     "WriteReport",
     "build",
     "preview_passages",

@@ -11,6 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from ...core import Document, Hit, LegScore, RerankStage, Usage
+from ...core.answers import Answer, Citation, CitationEvent, SourcesEvent, TextEvent, UsageEvent
 from ...index.store.jobs import Job
 from ...search import RerankReport, SearchRequest, SearchResult
 
@@ -106,6 +107,34 @@ def _leg(leg: LegScore) -> object:
 def _work(report: RerankReport | RerankStage) -> dict[str, Any]:
     """Return a report on a reranker or stage as a JSON object, with rounded seconds."""
     return {**asdict(report), "usage": counts(report.usage), "seconds": round(report.seconds, 6)}
+
+
+def answer(value: Answer) -> dict[str, Any]:
+    """Return an answer as a JSON object, without `request_id` and `took_ms`."""
+    return {
+        "outcome": value.outcome,
+        "text": value.text,
+        "citations": value.citations,
+        "sources": value.sources,
+        "left_out": value.left_out,
+        "reason": value.reason,
+        "confidence": value.confidence,
+        "finish": value.finish,
+        "query": value.query,
+        "generator": value.generator,
+        "usage": counts(value.usage),
+        "timings": {stage: round(ms, 3) for stage, ms in value.timings.items()},
+        "warnings": value.warnings,
+    }
+
+
+def answer_event(
+    event: SourcesEvent | TextEvent | CitationEvent | UsageEvent,
+) -> dict[str, Any] | SourcesEvent | TextEvent | Citation:
+    """Return the data of an event of an answer as a JSON value."""
+    if isinstance(event, CitationEvent):
+        return event.citation
+    return counts(event.usage) if isinstance(event, UsageEvent) else event
 
 
 def job(collection: str, value: Job) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from weakref import WeakValueDictionary
 
 from ...core import (
@@ -26,6 +27,7 @@ from ...index.models import model_names
 from ...index.store.jobs import JobStore
 from ...llm.weights.places import find_named
 from ...search import Collection
+from .generators import ServedGenerators
 from .jobs import JobRunner
 from .rerankers import ServedRerankers
 from .served import Served, encoder_names, identity
@@ -42,11 +44,12 @@ class Loader:
         runner: JobRunner,
         device: Device | None,
         rerankers: ServedRerankers,
+        generators: ServedGenerators,
         models: Sequence[str],
     ) -> None:
         """models: names and folders that the operator allows, where moved models are searched."""
         self._root = root
-        self._rerankers = rerankers
+        self._parts: dict[str, Any] = {"rerankers": rerankers, "generators": generators}
         self._runner = runner
         self._device = device
         self._models = models
@@ -66,8 +69,8 @@ class Loader:
                 served.path,
                 read_only=not os.access(served.path, os.W_OK),
                 encoders=self._encoder,
-                rerankers=self._rerankers,
                 models=self._models,
+                **self._parts,
             )
             self._adopt(served, collection)
         except NotFoundError:
@@ -104,9 +107,7 @@ class Loader:
             logger.error("%s: %s", where, error)
             names = [name for _, name in named(chosen.encoder)]
             raise ConfigError(_without_folders(str(error), names), field=where) from None
-        collection = Collection.create(
-            served.path, config, encoders=self._encoder, rerankers=self._rerankers
-        )
+        collection = Collection.create(served.path, config, encoders=self._encoder, **self._parts)
         served.identity = identity(served.path)
         self._adopt(served, collection)
 

@@ -29,7 +29,7 @@ from ...core import (
     TwindexError,
 )
 from ...core.bounds import TEXTS
-from ...core.config_base import field_path, message_of
+from ...core.config import field_path, message_of
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -44,14 +44,20 @@ class Settings(Config):
     queue:           number of searches, and of writes, that may wait for a thread; further requests
                      get 429.
     rerankers:       TOML file of the rerankers that requests may name; without it, none.
+    generators:      TOML file of the generators that requests may name; `extractive` always exists.
     models:          names and folders of models that requests may name, separated by commas.
-                     Requests may always name the models of collections and rerankers, of
-                     installed packages and of the Hugging Face cache.
+                     Requests may always name the models of collections, rerankers and
+                     generators, of installed packages and of the Hugging Face cache.
     rerank_threads:  number of requests with reranking that run in parallel, besides searches.
     rerank_queue:    number of requests with reranking that may wait for a thread; further requests
                      get 429.
-    device:          device that models run on; None: as configured for each collection or reranker,
-                     by default "auto".
+    answer_threads:  number of answers that are written in parallel, besides searches.
+    answer_queue:    number of requests for answers that may wait for a thread; further requests get
+                     429.
+    answer_seconds:  time limit in seconds of an answer, with its search; then the reply is 504, or
+                     a stream ends with an error.
+    device:          device that models run on; None: as configured for each collection, reranker or
+                     generator, by default "auto".
     shutdown_seconds: seconds that running requests and jobs have to finish when the server stops.
     access_log:      log every request.
     log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
@@ -85,9 +91,13 @@ class Settings(Config):
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     rerankers: Path | None = None
+    generators: Path | None = None
     models: tuple[str, ...] = ()
     rerank_threads: Annotated[int, Bounds(1, 256)] = 4
     rerank_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
+    answer_threads: Annotated[int, Bounds(1, 256)] = 4
+    answer_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
+    answer_seconds: Annotated[float, Bounds(0.0001, 3_600)] = 120.0
     device: Device | None = None
     shutdown_seconds: Annotated[int, Bounds(0, 86_400)] = 30
     access_log: bool = False

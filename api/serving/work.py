@@ -1,10 +1,10 @@
-"""Limits on the queries and depth of a search request or batch."""
+"""Limits on the texts and the depth of a request."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...search import SearchRequest
+from ...search import AnswerRequest, SearchRequest
 from .problems import Problem
 from .settings import Settings
 
@@ -48,6 +48,20 @@ def check_query(settings: Settings, query: str, field: str = "query") -> None:
             field,
             f"must have at most {settings.query_chars} characters (setting `query_chars`), "
             f"got {len(query)}",
+        )
+
+
+def check_answer(settings: Settings, request: AnswerRequest) -> None:
+    """Raise Problem 422 if the question, the query or a turn is too long, or all turns together."""
+    check_query(settings, request.question, "question")
+    check_query(settings, request.search.query or "", "search.query")
+    for i, turn in enumerate(request.turns):
+        check_query(settings, turn.content, f"turns[{i}].content")
+    most = BATCH_QUERIES * settings.query_chars
+    if (characters := sum(len(turn.content) for turn in request.turns)) > most:
+        raise _invalid(
+            "turns",
+            f"may have {most} characters in total, got {characters}; send only the latest turns",
         )
 
 

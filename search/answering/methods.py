@@ -8,6 +8,7 @@ from typing import Any
 
 from ...core import UNGUARDED, Guard, SearchResult
 from ...core.answers import Answer, AnswerEvent, DoneEvent
+from ...core.closing import close_iterator
 from ...generate import AnswerOptions, Generator, Task
 from ...llm import Message
 from .. import parameters
@@ -75,12 +76,16 @@ class AnswerMethods(SearchMethods):
             turns=[Message(turn.role, turn.content) for turn in request.turns],
             guard=guard,
         )
-        for event in generator.stream(task, request.limits):
-            if isinstance(event, DoneEvent):
-                self._count(event.answer.usage)
-                yield DoneEvent(self._whole(request, event.answer, result))
-            else:
-                yield event
+        events = generator.stream(task, request.limits)
+        try:
+            for event in events:
+                if isinstance(event, DoneEvent):
+                    self._count(event.answer.usage)
+                    yield DoneEvent(self._whole(request, event.answer, result))
+                else:
+                    yield event
+        finally:
+            close_iterator(events)
 
     def _whole(self, request: AnswerRequest, answer: Answer, result: SearchResult) -> Answer:
         """Return the answer with what the search adds: its query, timings, warnings and result."""

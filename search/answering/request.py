@@ -39,7 +39,11 @@ Text = Annotated[str, AfterValidator(_unicode), Field(max_length=LONGEST)]
 
 
 class Turn(Config):
-    """One earlier turn of a conversation."""
+    """One earlier turn of a conversation.
+
+    role:    who wrote the turn: "user" or "assistant".
+    content: the text of the turn.
+    """
 
     role: Literal["user", "assistant"]
     content: Text

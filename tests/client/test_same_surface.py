@@ -85,6 +85,43 @@ def test_a_leg_may_be_given_by_name(birds):
         birds.search("kiwi", legs=["lexicall"])
 
 
+def test_answers_are_equal(birds):
+    answer = birds.answer("Which bird sleeps while it flies?")
+    assert (answer.outcome, answer.finish, answer.generator) == ("answered", "stop", "extractive")
+    (citation,) = answer.citations
+    assert (citation.quotes[0].id, citation.quotes[0].text) == (
+        "swift",
+        "Swifts fly while they sleep.",
+    )
+    assert citation.supported
+    assert [source.number for source in answer.sources] == [1, 2, 3]
+    events = list(birds.answer_stream(twindex.AnswerRequest(question="Which bird runs?")))
+    names = [type(event).event for event in events]
+    assert (names[0], names[-2:]) == ("sources", ["usage", "done"])
+    whole = events[-1].answer
+    assert "".join(event.text for event in events if type(event).event == "token") == whole.text
+    assert tuple(e.citation for e in events if type(e).event == "citation") == whole.citations
+    assert (events[0].sources, events[0].left_out) == (whole.sources, whole.left_out)
+    nothing = birds.answer("Who?", search={"filter": {"year": 1066}}, citations={"markers": "keep"})
+    assert (nothing.outcome, nothing.reason, nothing.citations) == ("no_answer", "no sources", ())
+
+
+def test_errors_of_answers_have_equal_classes_and_fields(birds):
+    for request, field in (
+        ({"question": " "}, "question"),
+        ({"question": "Who?", "generator": "quick"}, "generator"),
+        ({"question": "Who?", "search": {"limit": 0}}, "search.limit"),
+        ({"question": "Who?", "no_such_field": 1}, "no_such_field"),
+    ):
+        with pytest.raises(twindex.InvalidInputError) as wrong:
+            birds.answer(request)
+        assert wrong.value.field == field
+        with pytest.raises(twindex.InvalidInputError):
+            list(birds.answer_stream(request))
+    with pytest.raises(twindex.InvalidInputError):
+        birds.answer(twindex.AnswerRequest(question="Who?"), max_tokens=3)
+
+
 def test_documents_may_span_pages(birds):
     birds.add({"id": f"{n:04}", "text": "x"} for n in range(1_500))
     assert len(birds.documents(limit=1_200)) == 1_200

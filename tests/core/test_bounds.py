@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 import twindex
 from twindex.core import ConfigError
 from twindex.core.bounds import STORED, TEXTS, Bounds
-from twindex.core.config_base import Config
+from twindex.core.config import Config
 from twindex.core.kinds import families
 
 from ..house import ROOMS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TypeVar
 
@@ -64,13 +64,13 @@ async def search(request: Request) -> Response:
 
     def answer(served: Served, parsed: SearchRequest) -> Response:
         result = served.ready()[0].search(parsed, guard=deadline.guard)
-        _observe(request, result)
+        observe(request, result)
         reply = {
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
             **search_result(parsed, result, served.encoders),
         }
-        return json_response(reply, headers={"Server-Timing": _server_timing(result)})
+        return json_response(reply, headers={"Server-Timing": server_timing(result.timings)})
 
     collection = request.path_params["collection"]
     return await deadline.wait(request, _run_search(request, collection, begin, answer))
@@ -99,7 +99,7 @@ async def search_batch(request: Request, collection: str) -> Response:
     def answer(served: Served, batch: BatchRequest) -> Response:
         results = served.ready()[0].search_batch(batch.requests, guard=deadline.guard)
         for result in results:
-            _observe(request, result)
+            observe(request, result)
         reply = {
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
@@ -131,7 +131,8 @@ async def _run_search(
     return await service.rerank(collection, lambda served: answer(served, begun))
 
 
-def _observe(request: Request, result: SearchResult) -> None:
+def observe(request: Request, result: SearchResult) -> None:
+    """Record the metrics of one search."""
     metrics = request.app.state.metrics
     metrics.search(result.timings)
     if (done := result.rerank) is not None:
@@ -142,5 +143,6 @@ def _milliseconds(began: float) -> float:
     return round((perf_counter() - began) * 1e3, 3)
 
 
-def _server_timing(result: SearchResult) -> str:
-    return ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in result.timings.items())
+def server_timing(timings: Mapping[str, float]) -> str:
+    """Return the value of the header `Server-Timing`. timings: stage -> milliseconds."""
+    return ", ".join(f"{stage};dur={ms:.2f}" for stage, ms in timings.items())
