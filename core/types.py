@@ -85,6 +85,10 @@ class Query:
 TermCounts = Mapping[str, int]
 """Term frequencies of one analysed text. Their sum is the length of the text."""
 
+TermWeights = Mapping[str, float]
+"""Weights, above 0, of the terms of a query: the term frequencies, or the weights of an expanded
+query."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

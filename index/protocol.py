@@ -156,6 +156,9 @@ class Counted(LegPart, Protocol):
         queries: their terms are the keys of `document_frequency`.
         """
 
+    def occurrences(self, terms: Sequence[str], live: Mask | None) -> Mapping[str, int]:
+        """Return term -> sum of its frequencies in the rows where `live` is true (None: all)."""
+
     def search(
         self,
         queries: Representation,

@@ -6,7 +6,7 @@ and passages by handles: integers that are valid in that view only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -55,6 +55,22 @@ class LegResult:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionTerms:
+    """Statistics of terms in all passages of a lexical leg. Deleted documents do not count.
+
+    passages: number of passages.
+    total_length: number of terms in all passages together, with repetitions.
+    documents: term -> number of passages that contain it.
+    occurrences: term -> number of its occurrences in all passages together.
+    """
+
+    passages: int
+    total_length: int
+    documents: Mapping[str, int]
+    occurrences: Mapping[str, int]
+
+
 class View(Protocol):
     """A collection after one commit. `passages` also works after the view is closed.
 
@@ -96,6 +112,12 @@ class View(Protocol):
         """Return term -> number of passages of a lexical leg that contain it.
 
         Passages of deleted documents do not count.
+        """
+
+    def statistics(self, leg: str, terms: Sequence[str]) -> CollectionTerms:
+        """Return the statistics of these terms in a lexical leg.
+
+        The time grows with the lengths of the posting lists of the terms.
         """
 
     def names(self, documents: Sequence[int]) -> dict[int, str]:

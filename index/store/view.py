@@ -70,6 +70,7 @@ class LocalView:
         self._filters = filters
         self.search = snapshot.search
         self.frequencies = snapshot.frequencies
+        self.statistics = snapshot.statistics
         self.passages = snapshot.passages
         self.explain = snapshot.explain
         self.terms = snapshot.terms

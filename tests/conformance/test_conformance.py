@@ -122,6 +122,20 @@ def test_frequencies_count_the_passages_of_stored_documents(birds):
         assert view.frequencies("lexical", ["bird", "emu"]) == {"bird": 2, "emu": 0}
 
 
+def test_statistics_count_passages_and_occurrences(birds):
+    birds.add([Document("owls", "owl owl bird")])
+    with birds.store.view() as view:
+        found = view.statistics("lexical", ["bird", "owl", "unknown"])
+        assert found.documents == {"bird": 5, "owl": 1, "unknown": 0}
+        assert found.occurrences == {"bird": 5, "owl": 2, "unknown": 0}
+        before = found.passages, found.total_length
+    birds.delete(["owls"])
+    with birds.store.view() as view:
+        found = view.statistics("lexical", ["bird", "owl"])
+        assert found.occurrences == {"bird": 4, "owl": 0}
+        assert (found.passages, found.total_length) == (before[0] - 1, before[1] - 3)
+
+
 def test_delete_by_id(birds):
     assert birds.delete(["owl", "none", "kiwi", "owl"]) == ["owl", "kiwi"]
     assert set(hits(birds, "bird", "lexical")) == {"emu", "bat"}
