@@ -20,7 +20,7 @@ from .guard import UNGUARDED, Guard
 from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
 from .representation import Representation
-from .results import Relation, RerankReport, RerankStage, SearchResult, WriteReport
+from .results import QueryStage, Relation, RerankReport, RerankStage, SearchResult, WriteReport
 from .toml import parse_toml
 from .trace import Trace
 from .types import (
@@ -73,6 +73,7 @@ __all__ = [
     "Progress",
     "Qrels",
     "Query",
+    "QueryStage",
     "Relation",
     "Representation",
     "RerankReport",

@@ -30,6 +30,7 @@ from ..rerank import Budget
 from ..rerank.config import RERANKER_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
+from .stages import FeedbackMethod, FeedbackRequest, parse_feedback
 
 WINDOW = 1_000
 """Maximum of offset + limit."""
@@ -203,6 +204,10 @@ class SearchRequest(Config):
     neighbours: number of passages before and after the best passage of a hit that its `context`
              also spans.
     rerank:  rerank the best hits. The reranker reads the query text.
+    feedback: expand the query with terms or vectors of the best documents, and search again. The
+             name of a method, such as "rm3", is short for this method in all legs that have it.
+    predictors: also return predictors of query performance, computed from the final lists of the
+             legs.
     """
 
     query: str | None = None
@@ -225,6 +230,16 @@ class SearchRequest(Config):
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
     neighbours: Annotated[int, Bounds(0, 100)] = 0
     rerank: RerankRequest | None = None
+    feedback: (
+        Annotated[
+            FeedbackRequest,
+            BeforeValidator(
+                parse_feedback, json_schema_input_type=FeedbackRequest | FeedbackMethod
+            ),
+        ]
+        | None
+    ) = None
+    predictors: Flag = False
 
     @field_validator("query")
     @classmethod

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...core import InvalidInputError, Representation, Usage, add_usages
+from ...core import Document, InvalidInputError, Representation, TermCounts, Usage, add_usages
 from ...encoders import Languages, detects_languages
 from ...index import CollectionConfig, SparseLeg
 from ..request import SearchRequest
@@ -122,6 +122,34 @@ class QueryEncoder:
                     usage = usage_share(batch.usage, i, len(missing))
                     row = replace(copy_row(batch.at(i)), usage=usage)
                     QUERY_CACHE.put(self._key(leg, text), row)
+
+    def passage_terms(
+        self, leg: str, documents: Sequence[Document], texts: Sequence[str]
+    ) -> list[TermCounts]:
+        """Return the terms of passages, as a lexical leg indexes them.
+
+        texts: the text of each passage. documents: the document of each passage, which determines
+        its language if the leg detects languages.
+        """
+        encoder = multilingual(self._encoders, leg)
+        if encoder is None:
+            found = self._encoders[leg].encode(texts, role="document").terms
+            assert found is not None, "the encoder of a lexical leg returns terms"
+            return [{term: int(count) for term, count in one.items()} for one in found]
+        return [
+            encoder.analyzer(encoder.document_language(document)).count(text)
+            for document, text in zip(documents, texts, strict=True)
+        ]
+
+    def encode_passages(self, leg: str, texts: Sequence[str]) -> Representation:
+        """Encode the texts of passages for a leg. Raises the errors of the leg's encoder."""
+        found = self._encoders[leg].encode(texts, role="document")
+        self._count(found.usage)
+        return found
+
+    def sparse_query(self, leg: str, weights: Mapping[int, float]) -> Representation:
+        """Return a query of a sparse leg. weights: vocabulary index -> weight."""
+        return self._brought.sparse_query(leg, weights)
 
     def is_sparse(self, leg: str) -> bool:
         """Return True if the leg is a learned sparse leg."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...core import (
     UNGUARDED,
@@ -13,6 +13,7 @@ from ...core import (
     InvalidInputError,
     MissingExtraError,
     ModelError,
+    QueryStage,
     Trace,
     TwindexError,
     UnsupportedByStoreError,
@@ -26,6 +27,7 @@ from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
 from ..request import LegRequest, RerankRequest, SearchRequest
 from ..rerankers import FIELD, RerankerRegistry
+from .stages import check_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Plan:
     rerank: the reranking step; None if the request has no `rerank`.
     extra:  names of legs that do not run, but whose stored scores the reranker reads.
     warnings: a message for each leg that does not run, because it encodes no text.
+    capabilities: optional features that the store supports.
     """
 
     request: SearchRequest
@@ -63,6 +66,7 @@ class Plan:
     rerank: Reranking | None
     extra: Sequence[str]
     warnings: Sequence[str] = ()
+    capabilities: frozenset[str] = frozenset()
 
     @property
     def encoded_legs(self) -> list[str]:
@@ -76,11 +80,15 @@ class EncodedPlan:
 
     query: the query, encoded for each leg of `plan.encoded_legs`.
     trace: timings of the steps of this search so far, and the caller's guard.
+    encoder: encodes the queries and passages of the collection.
+    stages: steps that may have changed the query, in order. Each step appends its own.
     """
 
     plan: Plan
     query: EncodedQuery
     trace: Trace
+    encoder: QueryEncoder
+    stages: list[QueryStage] = field(default_factory=list)
 
 
 def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
@@ -96,13 +104,16 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     legs, warnings = _legs(config, request)
     _check_language(config, request, legs)
     where = parse_filter(request.filter)
+    capabilities = store.capabilities
+    check_stages(config, request, legs, capabilities)
     if request.rerank is None:
-        return Plan(request, legs, where, None, (), warnings)
+        return Plan(request, legs, where, None, (), warnings, capabilities)
     rerank = _reranking(config, request.rerank, rerankers)
     if rerank.needs.vectors:
         require(store, "vectors", FIELD)
     running = {leg.name for leg in legs}
-    return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running), warnings)
+    extra = sorted(rerank.needs.legs - running)
+    return Plan(request, legs, where, rerank, extra, warnings, capabilities)
 
 
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
@@ -119,7 +130,7 @@ def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> 
             queries.load(unloaded)
     with trace.stage("encode"):
         encoded = queries.encode(plan.encoded_legs, plan.request)
-    return EncodedPlan(plan, encoded, trace)
+    return EncodedPlan(plan, encoded, trace, queries)
 
 
 def check_search(config: CollectionConfig, plan: Plan) -> None:
