@@ -206,6 +206,9 @@ class SearchRequest(Config):
     rerank:  rerank the best hits. The reranker reads the query text.
     feedback: expand the query with terms or vectors of the best documents, and search again. The
              name of a method, such as "rm3", is short for this method in all legs that have it.
+    parse_filters: read conditions such as `year:>2019` in the query text as filters; see the page
+             Filters of the documentation. The rest of the text is searched. Only fields that a
+             document of the collection has are read.
     predictors: also return predictors of query performance, computed from the final lists of the
              legs.
     """
@@ -239,6 +242,7 @@ class SearchRequest(Config):
         ]
         | None
     ) = None
+    parse_filters: Flag = False
     predictors: Flag = False
 
     @field_validator("query")
@@ -275,6 +279,8 @@ class SearchRequest(Config):
     def _check(self) -> Self:
         if self.query is None and not self.vectors:
             raise ValueError("the request has no query; set `query` (text) or `vectors`")
+        if self.query is None and self.parse_filters:
+            raise ValueError("`parse_filters` requires a query text; set `query`")
         if self.offset + self.limit > WINDOW:
             raise ValueError(
                 f"offset + limit must be at most {WINDOW}, got {self.offset + self.limit}; "

@@ -175,5 +175,5 @@ def parse_feedback(value: object) -> object:
         return value
     if value not in METHODS:
         raise ValueError(f"must be one of {', '.join(METHODS)}, or an object, got {value!r}")
-    found: dict[str, Any] = {kind: value for kind in METHODS[value]}
+    found: dict[str, Any] = dict.fromkeys(METHODS[value], value)
     return found

@@ -5,8 +5,8 @@
 
 qtf and tf are the frequencies of term t in query and passage (in an expanded query, qtf is the
 weight of t), |d| is the length of the passage, avg the mean length, N the number of passages, df
-the number that contain t. Sources: Robertson and Zaragoza 2009 for the model; Kamphuis et al. 2020, "Which BM25 do you mean?", variant "Lucene
-(accurate)", for the formula.
+the number that contain t. Sources: Robertson and Zaragoza 2009 for the model; Kamphuis et al. 2020,
+"Which BM25 do you mean?", variant "Lucene (accurate)", for the formula.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class _Done:
     usage: Usage | None = None
 
 
-class _Skipped(Exception):
+class _SkippedError(Exception):
     """Feedback does not apply to this query. The message is the reason."""
 
 
@@ -97,7 +97,7 @@ def expand(
                 usage=done.usage,
                 notes=done.notes,
             )
-        except _Skipped as skipped:
+        except _SkippedError as skipped:
             done, stage = _Done(), QueryStage(NAME, "skipped", reason=str(skipped))
         except ModelError as error:
             done, stage = _Done(), QueryStage(NAME, "failed", reason=str(error))
@@ -127,14 +127,14 @@ class _Feedback:
         self._scores = scores
 
     def run(self) -> _Done:
-        """Expand the query of every leg that has a method. Raises _Skipped if there is none."""
+        """Expand the query of every leg that has a method. Raises _SkippedError if none has."""
         if self._request.gate is not None:
             predictors = SearchPredictors(self._view, self._encoded, self._legs, self._numbers)
             refusal = self._request.gate.refusal(predictors.value(self._request.gate.predictor))
             if refusal:
-                raise _Skipped(refusal)
+                raise _SkippedError(refusal)
         if len(self._numbers) == 0:
-            raise _Skipped("the first search found no document")
+            raise _SkippedError("the first search found no document")
         most = max(self._documents(leg) for leg in self._legs)
         read = read_passages(self._view, self._legs, self._numbers[: READ * most])
         kept = without_copies(read, most)
@@ -151,7 +151,7 @@ class _Feedback:
             if own:
                 self._expand(leg, passages[:own], weights[:own], done)
         if not done.queries:
-            raise _Skipped("; ".join(done.notes) or "nothing could be added to the query")
+            raise _SkippedError("; ".join(done.notes) or "nothing could be added to the query")
         return done
 
     def _documents(self, leg: Leg) -> int:

@@ -163,6 +163,8 @@ def make_result(
         rerank=None if reordered is None else reordered.report,
         stages=tuple(encoded.stages),
         predictors=fused.predictors,
+        query=None if encoded.plan.read is None else encoded.plan.read.query,
+        filter=None if encoded.plan.read is None else encoded.plan.read.filter,
     )
 
 

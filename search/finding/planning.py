@@ -27,6 +27,7 @@ from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
 from ..request import LegRequest, RerankRequest, SearchRequest
 from ..rerankers import FIELD, RerankerRegistry
+from .reading import ReadQuery, read_query
 from .stages import check_stages
 
 
@@ -58,6 +59,8 @@ class Plan:
     extra:  names of legs that do not run, but whose stored scores the reranker reads.
     warnings: a message for each leg that does not run, because it encodes no text.
     capabilities: optional features that the store supports.
+    read: what was read from the query text; None if the request has no `parse_filters`. `request`
+        and `where` contain it already.
     """
 
     request: SearchRequest
@@ -67,6 +70,7 @@ class Plan:
     extra: Sequence[str]
     warnings: Sequence[str] = ()
     capabilities: frozenset[str] = frozenset()
+    read: ReadQuery | None = None
 
     @property
     def encoded_legs(self) -> list[str]:
@@ -101,19 +105,22 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     config = store.config
     if request.explain:
         require(store, "explain")
+    read = read_query(store, request)
+    if read is not None:
+        request = read.request
     legs, warnings = _legs(config, request)
     _check_language(config, request, legs)
     where = parse_filter(request.filter)
     capabilities = store.capabilities
     check_stages(config, request, legs, capabilities)
     if request.rerank is None:
-        return Plan(request, legs, where, None, (), warnings, capabilities)
+        return Plan(request, legs, where, None, (), warnings, capabilities, read)
     rerank = _reranking(config, request.rerank, rerankers)
     if rerank.needs.vectors:
         require(store, "vectors", FIELD)
     running = {leg.name for leg in legs}
     extra = sorted(rerank.needs.legs - running)
-    return Plan(request, legs, where, rerank, extra, warnings, capabilities)
+    return Plan(request, legs, where, rerank, extra, warnings, capabilities, read)
 
 
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:

@@ -1,4 +1,4 @@
-"""The names of all predictors. Programs and calibrations store these names, so they do not change."""
+"""The names of all predictors. They do not change, because calibrations on disk contain them."""
 
 from __future__ import annotations
 

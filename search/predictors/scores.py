@@ -1,10 +1,10 @@
 """Predictors that read the raw scores of one leg, best first.
 
-    nqc   = std(s_1..s_100) / |mean|                                       Shtok et al. 2012
-    smv   = mean over s_1..s_100 of |s * ln(s / mean of these)| / |mean|   Tao and Wu 2014
-    wig   = (mean(s_1..s_5) - mean) / sqrt(|q|)                            Zhou and Croft 2007
-    sigma_max  = max over n >= 2 of std(s_1..s_n)                          Perez-Iglesias et al. 2010
-    sigma_half = std(scores >= s_1 / 2) / sqrt(|q|)                        Cummins et al. 2011
+    nqc   = std(s_1..s_100) / |mean|                                  Shtok et al. 2012
+    smv   = mean over s_1..s_100 of |s * ln(s / their mean)| / |mean| Tao and Wu 2014
+    wig   = (mean(s_1..s_5) - mean) / sqrt(|q|)                       Zhou and Croft 2007
+    sigma_max  = max over n >= 2 of std(s_1..s_n)                     Pérez-Iglesias and Araujo 2010
+    sigma_half = std(scores >= s_1 / 2) / sqrt(|q|)                   Cummins et al. 2011
 
 `mean` is the mean of the whole list. The papers use the score of the collection as one document;
 other implementations use the mean of the list, as here. |q| is the number of words of the query.

@@ -287,6 +287,26 @@ def test_contributions_add_up_to_the_score(birds):
     assert hits(birds, "bird") == hits(birds, "bird", explain=True)
 
 
+def test_feedback_encodes_passages_that_the_store_does_not_return(birds, tmp_path):
+    fields = {"query": "bird", "feedback": "rocchio", "limit": 5}
+    found = birds.search(fields)
+    (stage,) = found.stages
+    stored = "vectors" in birds.store.capabilities
+    source = "stored" if stored else "new"
+    assert stage.status == "ran"
+    assert [note.split(": rocchio, ")[1].split(" ")[0] for note in stage.notes] == [
+        source,
+        source,
+        "terms",
+    ]
+    with made("reference", tmp_path / "other") as other:
+        other.add(BIRDS)
+        expected = other.search(fields)
+    assert [(h.id, pytest.approx(h.score, rel=1e-4)) for h in found] == [
+        (h.id, h.score) for h in expected
+    ]
+
+
 def refused(collection, capability, call, field=None):
     if capability in collection.store.capabilities:
         call()
