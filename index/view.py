@@ -194,6 +194,18 @@ class ExplainingView(View, Protocol):
         """
 
 
+class VocabularyView(View, Protocol):
+    """A view of a store with the capability "vocabulary"."""
+
+    def near_terms(self, leg: str, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """Return the terms of a lexical leg that a misspelled word may stand for, with their costs.
+
+        word: the word, folded as the leg's terms are. stem: the term of the word. most: maximum
+        cost. The module `index.inverted.near_terms` defines costs. Terms that occur only in deleted
+        documents may be among them. The order is by cost, then by term.
+        """
+
+
 class VectorView(View, Protocol):
     """A view of a store with the capability "vectors"."""
 

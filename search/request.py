@@ -211,6 +211,8 @@ class SearchRequest(Config):
              document of the collection has are read.
     predictors: also return predictors of query performance, computed from the final lists of the
              legs.
+    suggest: also return a suggestion: the query with misspelled words replaced by words of the
+             collection. It needs a lexical leg.
     """
 
     query: str | None = None
@@ -244,6 +246,7 @@ class SearchRequest(Config):
     ) = None
     parse_filters: Flag = False
     predictors: Flag = False
+    suggest: Flag = False
 
     @field_validator("query")
     @classmethod

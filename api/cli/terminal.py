@@ -61,6 +61,11 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     note(f"{len(result.hits)} of {found} in {result.milliseconds:.1f} ms ({spent})")
     if loading >= SHOWN_SECONDS:
         note(f"models loaded before that, in {loading:.1f} s")
+    if result.filter is not None:
+        read = json.dumps(result.filter, ensure_ascii=False)
+        note(f"searched {one_line(result.query or '', SNIPPET)!r} with the filter {read}")
+    if result.suggestion is not None:
+        note(f"did you mean: {one_line(result.suggestion, SNIPPET)}")
     for stage in result.stages:
         print_stage(stage)
     if result.predictors is not None:

@@ -112,6 +112,10 @@ class LexicalSegment:
             found[term] = int(kept.sum(dtype=np.int64))
         return found
 
+    def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """See Counted."""
+        return self.dictionary.near(word, stem, most)
+
     def search(
         self,
         queries: Representation,

@@ -15,7 +15,9 @@ from ..arrays.growing import GrowingArray
 from ..protocol import Mask, Ranking, TermStatistics, heaviest_first
 from .bm25 import average_length, length_norms, query_terms, query_weights, term_counts, weighted
 from .config import LexicalLeg
+from .dictionary import encode
 from .log import LogState, PostingsLog, add_linked_frequencies, count_linked, sum_linked
+from .near_terms import near_terms
 from .selection import rank
 
 
@@ -93,6 +95,16 @@ class LexicalDelta:
         numbers = np.fromiter(known.values(), dtype=np.int64)
         sum_linked(state.heads, state.previous, state.rows, state.values, numbers, live, sums)
         return dict.fromkeys(terms, 0) | dict(zip(known, sums.tolist(), strict=True))
+
+    def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """See Counted."""
+        known = self._names[: len(self._log.state.heads)]
+        names = [name for name in known if name[:1] == word[:1]]
+        raw = [encode(name) for name in names]
+        offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64)
+        joined = np.frombuffer(b"".join(raw), dtype=np.uint8)
+        numbers, costs = near_terms(offsets, joined, encode(word), encode(stem), most)
+        return [(names[n], cost) for n, cost in zip(numbers.tolist(), costs.tolist(), strict=True)]
 
     def _known(self, terms: Iterable[str], state: LogState) -> dict[str, int]:
         """Return term -> number for the terms that `state` contains. Skips newer terms."""

@@ -154,6 +154,16 @@ class Snapshot:
             total.passages, total.total_length, total.document_frequency, occurrences
         )
 
+    def near_terms(self, leg: str, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """See VocabularyView."""
+        costs: dict[str, int] = {}
+        for one in self.parts:
+            part = one.legs[leg]
+            if not is_counted(part):
+                raise InvalidInputError(f"leg {leg!r} has no terms; name a lexical leg")
+            costs.update(part.near(word, stem, most))
+        return sorted(costs.items(), key=lambda item: (item[1], item[0]))
+
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:

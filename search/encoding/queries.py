@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...core import Document, InvalidInputError, Representation, TermCounts, Usage, add_usages
-from ...encoders import Languages, detects_languages
+from ...encoders import Languages, LexicalEncoder, detects_languages
+from ...encoders.lexical.encoder import Token
 from ...index import CollectionConfig, SparseLeg
 from ..request import SearchRequest
 from ..usage import usage_share
@@ -140,6 +141,30 @@ class QueryEncoder:
             encoder.analyzer(encoder.document_language(document)).count(text)
             for document, text in zip(documents, texts, strict=True)
         ]
+
+    def query_tokens(self, leg: str, request: SearchRequest) -> list[Sequence[Token]]:
+        """Return the terms of a query in a lexical leg with their places, for each analysis.
+
+        A query whose language is uncertain has one analysis for each language of the collection.
+        Empty for an encoder that does not tell where terms come from.
+        """
+        assert request.query is not None, "checked by the caller"
+        encoder = self._encoders[leg]
+        if isinstance(encoder, LexicalEncoder):
+            return [encoder.tokens(request.query)]
+        several = multilingual(self._encoders, leg)
+        if several is None:
+            return []
+        languages = self._languages(leg, request.query, request.language)
+        return [several.analyzer(code).tokens(request.query) for code in languages]
+
+    def document_tokens(self, leg: str, document: Document, text: str) -> Sequence[Token]:
+        """Return the terms of a text of a document in a lexical leg, with their places."""
+        encoder = self._encoders[leg]
+        several = multilingual(self._encoders, leg)
+        if several is not None:
+            encoder = several.analyzer(several.document_language(document))
+        return encoder.tokens(text) if isinstance(encoder, LexicalEncoder) else []
 
     def encode_passages(self, leg: str, texts: Sequence[str]) -> Representation:
         """Encode the texts of passages for a leg. Raises the errors of the leg's encoder."""

@@ -31,6 +31,7 @@ from .fusion import Ranked, fuse, ranks
 from .planning import EncodedPlan, vector_search
 from .predicting import predictors_of
 from .results import FusedResults, Leg, Reordered, best_passage, leg_positions
+from .suggesting import suggest
 
 
 def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
@@ -68,6 +69,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
         reach = end if rerank is None else max(end, rerank.top_n)
         numbers, scores = _settle_ties(view, numbers, scores, reach)
     predicted = predictors_of(view, encoded, legs, numbers)
+    suggestion = suggest(view, encoded) if request.suggest else None
     documents: dict[int, Document] = {}
     candidates = None
     if rerank is not None:
@@ -97,6 +99,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
         candidates=candidates,
         warnings=warnings,
         predictors=predicted,
+        suggestion=suggestion,
     )
 
 
@@ -163,6 +166,7 @@ def make_result(
         rerank=None if reordered is None else reordered.report,
         stages=tuple(encoded.stages),
         predictors=fused.predictors,
+        suggestion=fused.suggestion,
         query=None if encoded.plan.read is None else encoded.plan.read.query,
         filter=None if encoded.plan.read is None else encoded.plan.read.filter,
     )

@@ -105,6 +105,8 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     config = store.config
     if request.explain:
         require(store, "explain")
+    if request.suggest:
+        require(store, "vocabulary", "suggest")
     read = read_query(store, request)
     if read is not None:
         request = read.request

@@ -10,11 +10,12 @@ from typing import cast
 import numpy as np
 
 from ...core import Document, TermCounts, TermWeights
-from ...index import CollectionTerms, DenseLeg, Handles, LexicalLeg, VectorView, View
+from ...index import CollectionTerms, DenseLeg, Handles, VectorView, View
 from ..predictors import ACROSS_LEGS, BEFORE, agreement, before, scores, split, texts
 from .passages import FoundPassage, read_passages
 from .planning import EncodedPlan
 from .results import Leg, best_passage, leg_positions
+from .stages import lexical_leg
 
 _WORD = re.compile(r"\w+")
 
@@ -57,12 +58,10 @@ class SearchPredictors:
 
     @cached_property
     def _lexical(self) -> str | None:
-        """Name of the leg whose terms are counted: a lexical leg, if possible one that runs."""
-        config = self._view.config
-        names = [*self._legs, *config.legs]
+        """Name of the leg whose terms are counted; None without one, or without a query text."""
         if self._encoded.plan.request.query is None:
             return None
-        return next((one for one in names if isinstance(config.legs[one], LexicalLeg)), None)
+        return lexical_leg(self._view.config, list(self._legs))
 
     @cached_property
     def _terms(self) -> TermWeights:

@@ -37,6 +37,15 @@ def check_stages(
         check_gate(config, feedback.gate, request, names, capabilities, "feedback.gate")
 
 
+def lexical_leg(config: CollectionConfig, running: Sequence[str]) -> str | None:
+    """Return the leg whose terms are counted: a lexical leg, if possible one that runs.
+
+    running: names of the legs that run. None: the collection has no lexical leg.
+    """
+    names = [*running, *config.legs]
+    return next((one for one in names if isinstance(config.legs[one], LexicalLeg)), None)
+
+
 def check_gate(
     config: CollectionConfig,
     gate: Gate,
@@ -62,7 +71,7 @@ def check_gate(
     elif name in ACROSS_LEGS and len(legs) < 2:
         problem = "requires at least two legs in the search"
     elif name in BEFORE or name in OF_TEXTS:
-        if not any(isinstance(one, LexicalLeg) for one in config.legs.values()):
+        if lexical_leg(config, legs) is None:
             problem = "requires a lexical leg in the collection"
         elif request.query is None:
             problem = "requires a query text; set `query`"

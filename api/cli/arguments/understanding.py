@@ -59,6 +59,16 @@ def add_understanding(parser: argparse.ArgumentParser) -> None:
         "'lexical.gap<0.1' or 'idf_max>3'; --predictors prints the values",
     )
     parser.add_argument(
+        "--parse-filters",
+        action="store_true",
+        help='read conditions in the query, such as year:>2019 or author:"Ada Smith", as filters',
+    )
+    parser.add_argument(
+        "--no-suggest",
+        action="store_true",
+        help="do not look for a better spelling of words that the collection does not contain",
+    )
+    parser.add_argument(
         "--predictors",
         action="store_true",
         help="print predictors of how well the search answers the query",
@@ -67,7 +77,10 @@ def add_understanding(parser: argparse.ArgumentParser) -> None:
 
 def understanding_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return field -> value of SearchRequest, for the options of `add_understanding`."""
-    fields = given(arguments, ("predictors",))
+    fields = {
+        **given(arguments, ("predictors", "parse_filters")),
+        "suggest": not arguments.no_suggest,
+    }
     options = {name: getattr(arguments, f"feedback_{name}") for name in (*_NUMBERS, "gate")}
     wanted = {name: value for name, value in options.items() if value is not None}
     if arguments.feedback is None:

@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ...serving.served import encoder_names
 
         names = encoder_names(collection.config)
+        # Without --parse-filters, the result does not repeat the query.
         print_json({"query": request.query, **search_result(request, result, names)})
     else:
         print_result(result, first=request.offset + 1, explain=request.explain)
