@@ -3,7 +3,7 @@
 A leg is one index of a collection with its own encoder: dense, learned sparse or BM25.
 """
 
-from ..core import RerankReport, SearchResult, WriteReport
+from ..core import QueryStage, RerankReport, SearchResult, WriteReport
 from .collection import Collection
 from .export import ExportReport
 from .repoint import repoint
@@ -15,6 +15,7 @@ from .request import (
     SearchRequest,
 )
 from .rerankers import RerankerRegistry
+from .stages import FeedbackRequest, Gate
 from .sync import Syncer, sync
 from .writing.build import BuildReport, build
 from .writing.preview import CutPassage, preview_passages
@@ -25,8 +26,11 @@ __all__ = [
     "Collection",
     "CutPassage",
     "ExportReport",
+    "FeedbackRequest",
     "Fusion",
+    "Gate",
     "LegRequest",
+    "QueryStage",
     "ReconfigureRequest",
     "RerankReport",
     "RerankRequest",

@@ -156,9 +156,10 @@ def _values(text: str, kinds: Set[int]) -> list[Scalar]:
 def _parsed(value: Mapping[str, Any]) -> Condition | None:
     """Return the condition of a JSON filter; None if a value is out of range, such as 1e999."""
     try:
-        return parse_filter(value)
+        found: Condition = parse_filter(value)
     except InvalidInputError:
         return None
+    return found
 
 
 def _written(condition: Condition) -> str:

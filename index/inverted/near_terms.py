@@ -38,41 +38,33 @@ def near_terms(
 
     Returns nothing for an empty word, and for one of more than LONGEST bytes.
     """
-    count = len(offsets) - 1
-    if not 0 < len(word) <= LONGEST or not 0 < len(stem) <= LONGEST or count < 1:
+    if not (0 < len(word) <= LONGEST and 0 < len(stem) <= LONGEST and len(offsets) > 1):
         return np.empty(0, np.int64), np.empty(0, np.uint8)
-    costs = np.full(count, FAR, dtype=np.uint8)
-    least = (len(word) + 1) // 2
+    lengths = np.diff(offsets)
+    fits = (lengths >= (len(word) + 1) // 2) & (lengths <= len(word) + SPARE)
+    numbers = np.flatnonzero(fits)
+    numbers = numbers[terms[offsets[numbers]] == word[0]]
+    costs = np.full(len(numbers), FAR, dtype=np.uint8)
     for text, prefix in ((stem, False), (word, True)):
         wanted = np.frombuffer(text, dtype=np.uint8)
-        _compare(offsets, terms, wanted, prefix, most, least, len(word) + SPARE, costs)
-    numbers = np.flatnonzero(costs <= most)
-    return numbers, costs[numbers]
+        _compare(offsets, terms, numbers, wanted, prefix, most, costs)
+    near = costs <= most
+    return numbers[near], costs[near]
 
 
-@interpreted_first(lambda offsets, *rest: 60 * offsets.size)
+@interpreted_first(lambda offsets, terms, numbers, *rest: 100 * numbers.size)
 def _compare(
-    offsets: Any,
-    terms: Any,
-    wanted: Any,
-    prefix: bool,
-    most: int,
-    least: int,
-    longest: int,
-    costs: Any,
+    offsets: Any, terms: Any, numbers: Any, wanted: Any, prefix: bool, most: int, costs: Any
 ) -> None:
-    """Lower costs[i] to the distance of term i and `wanted`, if that is at most `most`.
+    """Lower costs[i] to the distance of term numbers[i] and `wanted`, if that is at most `most`.
 
     prefix: compare with every prefix of `wanted`, and take the smallest distance.
-    least, longest: bounds of the number of bytes of a term.
     """
     size = wanted.size
     rows = np.empty((3, size + 1), dtype=np.int64)
-    for term in range(offsets.size - 1):
-        start, stop = offsets[term], offsets[term + 1]
+    for index in range(numbers.size):
+        start, stop = offsets[numbers[index]], offsets[numbers[index] + 1]
         length = stop - start
-        if length < least or length > longest or terms[start] != wanted[0]:
-            continue
         if length > size + most or (not prefix and size > length + most):
             continue
         for j in range(size + 1):
@@ -100,8 +92,8 @@ def _compare(
             if prefix:
                 for j in range(size + 1):
                     cost = min(cost, rows[last, j])
-            if cost <= most and cost < costs[term]:
-                costs[term] = cost
+            if cost <= most and cost < costs[index]:
+                costs[index] = cost
 
 
 def distance(one: str, other: str) -> int:

@@ -29,4 +29,5 @@ def moved(query: Vector, passages: NDArray[np.float32], weight: float | None) ->
     length = float(np.linalg.norm(result))
     if length > 0:
         result *= float(np.linalg.norm(wide)) / length
-    return result.astype(np.float32)
+    moved_vector: Vector = result.astype(np.float32)
+    return moved_vector

@@ -30,7 +30,7 @@ from twindex.index import (
 )
 from twindex.index.codecs.config import BaseProjection
 from twindex.rerank import RERANKERS, Budget, CalibrationConfig, RerankerConfig, StageConfig
-from twindex.search import request
+from twindex.search import request, stages
 from twindex.search.parameters import PAGE
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
 from twindex.sources.lines import MAX_LINE
@@ -57,7 +57,7 @@ def rerankers() -> tuple[type[Config], ...]:
 
 
 SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
-    ("Requests", (request, RerankBody)),
+    ("Requests", (request, stages, RerankBody)),
     ("Collections", collections()),
     ("Rerankers", rerankers()),
     ("Server (variables `TWINDEX_*`)", (Settings,)),

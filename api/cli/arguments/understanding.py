@@ -24,7 +24,27 @@ _ACCEPTED = {
 
 
 def add_understanding(parser: argparse.ArgumentParser) -> None:
-    """Add the options for feedback, predictors and the filters in a query."""
+    """Add the options for feedback, predictors, spelling and the filters in a query."""
+    add_feedback(parser)
+    parser.add_argument(
+        "--parse-filters",
+        action="store_true",
+        help='read conditions in the query, such as year:>2019 or author:"Ada Smith", as filters',
+    )
+    parser.add_argument(
+        "--no-suggest",
+        action="store_true",
+        help="do not look for a better spelling of words that the collection does not contain",
+    )
+    parser.add_argument(
+        "--predictors",
+        action="store_true",
+        help="print predictors of how well the search answers the query",
+    )
+
+
+def add_feedback(parser: argparse.ArgumentParser) -> None:
+    """Add the options for feedback."""
     parser.add_argument(
         "--feedback",
         type=parse_feedback_option,
@@ -58,35 +78,28 @@ def add_understanding(parser: argparse.ArgumentParser) -> None:
         help="expand only queries whose predictor is below (<) or above (>) a threshold, as in "
         "'lexical.gap<0.1' or 'idf_max>3'; --predictors prints the values",
     )
-    parser.add_argument(
-        "--parse-filters",
-        action="store_true",
-        help='read conditions in the query, such as year:>2019 or author:"Ada Smith", as filters',
-    )
-    parser.add_argument(
-        "--no-suggest",
-        action="store_true",
-        help="do not look for a better spelling of words that the collection does not contain",
-    )
-    parser.add_argument(
-        "--predictors",
-        action="store_true",
-        help="print predictors of how well the search answers the query",
-    )
 
 
 def understanding_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return field -> value of SearchRequest, for the options of `add_understanding`."""
-    fields = {
+    return {
+        **feedback_fields(arguments),
         **given(arguments, ("predictors", "parse_filters")),
         "suggest": not arguments.no_suggest,
     }
+
+
+def feedback_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return field -> value of SearchRequest, for the options of `add_feedback`.
+
+    Raises InvalidInputError for an option that no method of the request accepts.
+    """
     options = {name: getattr(arguments, f"feedback_{name}") for name in (*_NUMBERS, "gate")}
     wanted = {name: value for name, value in options.items() if value is not None}
     if arguments.feedback is None:
         if wanted:
             raise InvalidInputError("requires --feedback", field=f"--feedback-{next(iter(wanted))}")
-        return fields
+        return {}
     gate = wanted.pop("gate", None)
     feedback: dict[str, Any] = {
         kind: {"method": method, **_numbers(kind, method, wanted)}
@@ -96,7 +109,7 @@ def understanding_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     unused = [_NUMBERS[name] for name in wanted if name not in used]
     if unused:
         raise InvalidInputError("is not accepted by the methods of --feedback", field=unused[0])
-    return {**fields, "feedback": feedback | ({} if gate is None else {"gate": gate})}
+    return {"feedback": feedback | ({} if gate is None else {"gate": gate})}
 
 
 def _numbers(kind: str, method: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
