@@ -106,6 +106,10 @@ def expand(
     return done.queries
 
 
+def _counted(passages: Sequence[FoundPassage]) -> str:
+    return f"{len(passages)} passage{'' if len(passages) == 1 else 's'}"
+
+
 class _Feedback:
     """Feedback for one search. The arguments are those of `expand`."""
 
@@ -220,7 +224,7 @@ class _Feedback:
             case "kl":
                 found = kl(query, read, statistics, how.terms, weight)
         done.queries[name] = Representation(terms=[found])
-        done.notes.append(f"{name}: {how.method}, terms of {len(passages)} passages")
+        done.notes.append(f"{name}: {how.method}, terms of {_counted(passages)}")
         self._show(name, found, done)
 
     def _expand_weights(
@@ -247,7 +251,7 @@ class _Feedback:
         done.queries[name] = self._encoded.encoder.sparse_query(
             name, {int(term): value for term, value in found.items()}
         )
-        done.notes.append(f"{name}: {how.method}, {source} of {len(passages)} passages")
+        done.notes.append(f"{name}: {how.method}, {source} of {_counted(passages)}")
         self._show(name, found, done)
 
     def _weights(
@@ -280,7 +284,7 @@ class _Feedback:
         weight = None if how.method == "average" else _MOVED if how.weight is None else how.weight
         query = moved(leg.query.dense[0], vectors, weight)
         done.queries[name] = Representation(dense=query[None, :])
-        done.notes.append(f"{name}: {how.method}, {source} of {len(passages)} passages")
+        done.notes.append(f"{name}: {how.method}, {source} of {_counted(passages)}")
 
     def _encode(self, name: str, passages: Sequence[FoundPassage], done: _Done) -> Representation:
         """Encode passages, because the store does not return what it stores of them."""
