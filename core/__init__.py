@@ -19,7 +19,7 @@ from .errors import (
 from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
 from .representation import Representation
-from .results import Relation, RerankReport, RerankStage, SearchResult, WriteReport
+from .results import QueryStage, Relation, RerankReport, RerankStage, SearchResult, WriteReport
 from .toml import parse_toml
 from .trace import UNGUARDED, Guard, Trace
 from .types import (
@@ -38,6 +38,7 @@ from .types import (
     Status,
     TermCounts,
     TermWeight,
+    TermWeights,
     TopTerms,
     Usage,
     add_usages,
@@ -71,6 +72,7 @@ __all__ = [
     "Progress",
     "Qrels",
     "Query",
+    "QueryStage",
     "Relation",
     "Representation",
     "RerankReport",
@@ -83,6 +85,7 @@ __all__ = [
     "StorageError",
     "TermCounts",
     "TermWeight",
+    "TermWeights",
     "TopTerms",
     "Trace",
     "TwindexError",

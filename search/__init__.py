@@ -3,7 +3,7 @@
 A leg is one index of a collection with its own encoder: dense, learned sparse or BM25.
 """
 
-from ..core import RerankReport, SearchResult, WriteReport
+from ..core import QueryStage, RerankReport, SearchResult, WriteReport
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest, Turn
 from .collection import Collection
@@ -17,6 +17,7 @@ from .request import (
     SearchRequest,
 )
 from .rerankers import RerankerRegistry
+from .stages import FeedbackRequest, Gate
 from .syncing.report import SyncOptions, SyncReport
 from .syncing.sync import Syncer, sync
 from .writing.build import BuildReport, build
@@ -28,9 +29,12 @@ __all__ = [
     "Collection",
     "CutPassage",
     "ExportReport",
+    "FeedbackRequest",
     "Fusion",
+    "Gate",
     "GeneratorRegistry",
     "LegRequest",
+    "QueryStage",
     "ReconfigureRequest",
     "RerankReport",
     "RerankRequest",

@@ -13,7 +13,7 @@ from ..figures import counted, figure
 from ..reranked import cost_line, moved, reasons, stage_lines
 
 if TYPE_CHECKING:
-    from ...core import Hit, TopTerms, Usage
+    from ...core import Hit, QueryStage, TopTerms, Usage
     from ...search import RerankReport, SearchResult
 
 SNIPPET = 160
@@ -61,10 +61,34 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     note(f"{len(result.hits)} of {found} in {result.milliseconds:.1f} ms ({spent})")
     if loading >= SHOWN_SECONDS:
         note(f"models loaded before that, in {loading:.1f} s")
+    if result.filter is not None:
+        read = json.dumps(result.filter, ensure_ascii=False)
+        note(f"searched {one_line(result.query or '', SNIPPET)!r} with the filter {read}")
+    if result.suggestion is not None:
+        note(f"did you mean: {one_line(result.suggestion, SNIPPET)}")
+    for stage in result.stages:
+        print_stage(stage)
+    if result.predictors is not None:
+        values = [f"{name} {value:.4g}" for name, value in result.predictors.items()]
+        note(f"predictors: {', '.join(values)}")
     if result.usage is not None:
         note(model_usage(result.usage))
     for warning in result.warnings:
         note(f"warning: {warning}")
+
+
+def print_stage(stage: QueryStage) -> None:
+    """Print what a stage did to the query, on standard error."""
+    what = f": {stage.reason}" if stage.reason else f" in {stage.milliseconds:.1f} ms"
+    note(f"{stage.name} {stage.status}{what}")
+    for line in stage.notes if stage.status == "ran" else ():
+        note(f"  {line}")
+    for text in stage.queries:
+        note(f"  searched: {one_line(text, SNIPPET)}")
+    for leg, terms in stage.terms.items():
+        note(f"  query in {leg}: {_top(terms)}")
+    if stage.usage is not None:
+        note(f"  {model_usage(stage.usage)}")
 
 
 def print_report(name: str, report: RerankReport) -> None:

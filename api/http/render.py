@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from ...core import Document, Hit, LegScore, RerankStage, Usage
+from ...core import Document, Hit, LegScore, QueryStage, RerankStage, Usage
 from ...core.answers import Answer, Citation, CitationEvent, SourcesEvent, TextEvent, UsageEvent
 from ...index.store.jobs import Job
 from ...search import RerankReport, SearchRequest, SearchResult
@@ -71,6 +71,27 @@ def search_result(
             else {}
         ),
         **({} if result.rerank is None else {"rerank": _reranked(result.rerank)}),
+        **({"stages": [_stage(stage) for stage in result.stages]} if result.stages else {}),
+        **{
+            name: value
+            for name in ("predictors", "suggestion", "query", "filter")
+            if (value := getattr(result, name)) is not None
+        },
+    }
+
+
+def _stage(stage: QueryStage) -> dict[str, Any]:
+    """Return a stage as a JSON object. `usage` is absent if the stage used no language model."""
+    return {
+        "name": stage.name,
+        "status": stage.status,
+        "queries": stage.queries,
+        "terms": stage.terms,
+        "documents": stage.documents,
+        "milliseconds": round(stage.milliseconds, 3),
+        "reason": stage.reason,
+        "notes": stage.notes,
+        **usage(stage.usage),
     }
 
 

@@ -78,9 +78,10 @@ class SearchMethods:
             with naming_request(i):
                 request = parameters.request(given, {})
                 plans.append(plan(self.store, request, self.rerankers))
+            planned = plans[-1].request  # Without the filters in its query, if they are read.
             for leg in plans[-1].encoded_legs:
-                if request.query is not None and leg not in request.vectors:
-                    texts.setdefault(leg, []).append(request.query)
+                if planned.query is not None and leg not in planned.vectors:
+                    texts.setdefault(leg, []).append(planned.query)
         guard.check()
         self._queries.prepare(texts)
         encoded: list[EncodedPlan] = []

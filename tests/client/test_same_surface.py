@@ -56,6 +56,28 @@ def test_the_language_of_a_query(door, named):
     collection.close()
 
 
+def test_stages_predictors_and_readings_of_a_query(birds):
+    found = birds.search(
+        "kiwwi fly year:>1800",
+        legs=["lexical"],
+        feedback={"lexical": {"method": "rm3", "terms": 3}},
+        predictors=True,
+        suggest=True,
+        parse_filters=True,
+    )
+    assert [hit.id for hit in found] == ["kiwi"]
+    assert (found.query, found.filter) == ("kiwwi fly", {"year": {"gt": 1800}})
+    assert found.suggestion == "kiwi fly"
+    assert found.predictors["unknown_terms"] == 0.5
+    (stage,) = found.stages
+    assert (stage.name, stage.status, stage.usage) == ("feedback", "ran", None)
+    assert list(stage.documents) == ["kiwi"]
+    assert stage.terms["lexical"].top[0].weight > 0
+    plain = birds.search("kiwi fly")
+    assert (plain.query, plain.filter, plain.suggestion, plain.predictors) == (None,) * 4
+    assert tuple(plain.stages) == ()
+
+
 def test_search_accepts_a_request_or_fields(birds):
     request = twindex.SearchRequest(
         query="fly", legs=({"name": "lexical", "weight": 2},), limit=1, include=("title",)

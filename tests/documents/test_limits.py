@@ -31,7 +31,7 @@ from twindex.index import (
 )
 from twindex.index.codecs.config import BaseProjection
 from twindex.rerank import RERANKERS, Budget, CalibrationConfig, RerankerConfig, StageConfig
-from twindex.search import AnswerRequest, request
+from twindex.search import AnswerRequest, request, stages
 from twindex.search.parameters import PAGE
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
 from twindex.sources.lines import MAX_LINE
@@ -60,7 +60,15 @@ def rerankers() -> tuple[type[Config], ...]:
 SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     (
         "Requests",
-        (request, RerankBody, AnswerRequest, AnswerOptions, ContextOptions, CitationOptions),
+        (
+            request,
+            stages,
+            RerankBody,
+            AnswerRequest,
+            AnswerOptions,
+            ContextOptions,
+            CitationOptions,
+        ),
     ),
     ("Collections", collections()),
     ("Rerankers", rerankers()),

@@ -32,6 +32,7 @@ from ..arguments.common import (
 )
 from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import RerankChoice, add_rerank, rerank_choice
+from ..arguments.understanding import add_feedback, feedback_fields
 from ..reports.legs import cells, leg_report
 from ..reports.reranking import cost_of, cost_summary, costs, rerank_report
 from ..terminal import note, print_json, table
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that share a relevant document with a training query, or nearly copy one, are skipped",
     )
     add_selection(parser)
+    add_feedback(parser)
     parser.add_argument(
         "--run",
         type=Path,
@@ -88,12 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    fields = selection_fields(arguments)
+    fields = {**selection_fields(arguments), **feedback_fields(arguments)}
     rerank = rerank_choice(arguments, several=arguments.table)
     if arguments.table:
         given = {"--run": arguments.run_file}
         if not rerank.requests:
             given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
+            given |= {"--feedback": arguments.feedback}
         for option, value in given.items():
             if value:
                 raise InvalidInputError("cannot be combined with --table", field=option)

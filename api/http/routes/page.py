@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ....core import Guard, NotFoundError, TwindexError
 from ....search import Fusion
+from ....search.stages import METHODS as FEEDBACK_METHODS
 from ...pages import conditions, document, home
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
@@ -25,6 +26,7 @@ from ..admission import Deadline
 
 router = APIRouter(include_in_schema=False)
 
+FEEDBACK = tuple(FEEDBACK_METHODS)
 METHODS = get_args(Fusion.model_fields["method"].annotation)
 
 
@@ -41,6 +43,7 @@ async def search_page(request: Request) -> Response:
     page: dict[str, Any] = {
         "form": form,
         "methods": METHODS,
+        "feedback_methods": FEEDBACK,
         "operators": conditions.OPERATORS,
         "collections": collections,
         "cards": None,
@@ -74,6 +77,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
     settings: Settings = request.app.state.settings
     page |= await service.read(form.collection, lambda served: _options(served, form))
     form.add_condition(page["fields"])
+    form.read_filters(page["fields"])
     page["active"] = [
         {"text": one["text"], "link": form.filtered(one["without"])}
         for one in conditions.active(conditions.parse(form.filter))

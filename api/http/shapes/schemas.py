@@ -264,6 +264,32 @@ class Total(Shape):
     relation: Literal["eq", "gte"]
 
 
+class StageReport(Shape):
+    """A step of a search that may change its query, such as feedback.
+
+    name:         "feedback", or the name of a rewriter.
+    status:       "ran"; "skipped", because its gate was closed or nothing could be added; or
+                  "failed". The search then continues with the query before the step.
+    queries:      texts that the step searched.
+    terms:        leg -> terms with the largest weights in the query that the step searched.
+    documents:    ids of the documents that the step read, best first.
+    milliseconds: duration of the step, without the searches that follow it.
+    reason:       why the step was skipped or failed; empty if it ran.
+    notes:        what the step did in each leg, in words.
+    usage:        work of language models; only if the step used one.
+    """
+
+    name: str
+    status: Literal["ran", "skipped", "failed"]
+    queries: list[str]
+    terms: dict[str, TopTerms]
+    documents: list[str]
+    milliseconds: float
+    reason: str
+    notes: list[str]
+    usage: LanguageModelUsage | None = None
+
+
 class ResultBody(Shape):
     """The result of one search.
 
@@ -277,6 +303,13 @@ class ResultBody(Shape):
     query_languages: lexical leg that detects languages -> languages that the query was analysed
                  in; only with `explain: true`.
     rerank:      work of the reranker; only if the request has `rerank`.
+    stages:      steps that may have changed the query, in order; only if there are any.
+    predictors:  predictor of query performance -> value; only with `predictors: true`.
+    suggestion:  the query with misspelled words replaced; only with `suggest: true`, and only if a
+                 word of the query is rare.
+    query:       the query text without the filters that it contained; only with
+                 `parse_filters: true`.
+    filter:      the filter that was read from the query text; only if it contained one.
     """
 
     timings: dict[str, float]
@@ -288,6 +321,11 @@ class ResultBody(Shape):
     query_terms: dict[str, TopTerms] | None = None
     query_languages: dict[str, list[str]] | None = None
     rerank: RerankReport | None = None
+    stages: list[StageReport] | None = None
+    predictors: dict[str, float] | None = None
+    suggestion: str | None = None
+    query: str | None = None
+    filter: dict[str, Any] | None = None
 
 
 class SearchReply(ResultBody):
