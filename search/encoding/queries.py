@@ -141,9 +141,17 @@ class QueryEncoder:
             found = self._encoders[leg].encode(texts, role="document").terms
             assert found is not None, "the encoder of a lexical leg returns terms"
             return [{term: int(count) for term, count in one.items()} for one in found]
+        found = encoder.encode(
+            texts,
+            role="document",
+            languages=[encoder.document_languages(document) for document in documents],
+            titles=[document.title for document in documents],
+        ).terms
+        assert found is not None, "a lexical encoder returns terms"
+        markers = frozenset(markers(encoder.config).values())
         return [
-            encoder.analyzer(encoder.document_language(document)).count(text)
-            for document, text in zip(documents, texts, strict=True)
+            {term: int(count) for term, count in one.items() if term not in markers}
+            for one in found
         ]
 
     def query_tokens(self, leg: str, request: SearchRequest) -> list[Sequence[Token]]:
@@ -167,7 +175,7 @@ class QueryEncoder:
         encoder = self._encoders[leg]
         several = multilingual(self._encoders, leg)
         if several is not None:
-            encoder = several.analyzer(several.document_language(document))
+            encoder = several.analyzer(several.document_languages(document)[0])
         return encoder.tokens(text) if isinstance(encoder, LexicalEncoder) else []
 
     def encode_passages(self, leg: str, texts: Sequence[str]) -> Representation:

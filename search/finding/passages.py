@@ -10,7 +10,8 @@ import numpy as np
 from ...core import Document, Passage
 from ...generate.context.copies import Shingles, repeats, shingles
 from ...index import EncodedDocument, Handles, View
-from ..writing.ingest import passage_texts
+from ..writing.cutting import passage_texts
+from .places import document_outline
 from .results import Leg, best_passage, leg_positions
 
 COMPARED = 4_000
@@ -46,7 +47,8 @@ def read_passages(view: View, legs: Sequence[Leg], numbers: Handles) -> list[Fou
     ):
         document = documents[number]
         item = EncodedDocument(document, () if span is None else (span,))
-        (text,) = passage_texts(item, headings=view.config.passages.headings)
+        headings = document_outline(document) if view.config.passages.headings else None
+        (text,) = passage_texts(item, headings)
         found.append(FoundPassage(handle, document, span, text))
     return found
 
