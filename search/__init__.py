@@ -4,6 +4,9 @@ A leg is one index of a collection with its own encoder: dense, learned sparse o
 """
 
 from ..core import RerankReport, SearchResult, WriteReport
+from .answering.evidence import Evidence
+from .answering.generators import GeneratorRegistry
+from .answering.request import AnswerRequest
 from .collection import Collection
 from .export import ExportReport
 from .repoint import repoint
@@ -21,11 +24,14 @@ from .writing.preview import CutPassage, preview_passages
 from .writing.syncing import SyncOptions, SyncReport
 
 __all__ = [
+    "AnswerRequest",
     "BuildReport",
     "Collection",
     "CutPassage",
+    "Evidence",
     "ExportReport",
     "Fusion",
+    "GeneratorRegistry",
     "LegRequest",
     "ReconfigureRequest",
     "RerankReport",
