@@ -2,9 +2,9 @@
 
     confidence = 1 / (1 + exp(-(bias + sum of weight * value over the features)))
 
-The features are predictors of a search and of its sources, such as `coverage`. The confidence is
-the probability that the sources contain the answer. Below the threshold, no model is called.
-`twindex calibrate --answers` fits bias and weights, and chooses the threshold.
+The features are predictors of a search and of its sources, such as `source_coverage`. The
+confidence is the probability that the sources contain the answer. Below the threshold, no model is
+called. `twindex calibrate --answers` fits bias and weights, and chooses the threshold.
 
 Joren et al., "Sufficient context: a new lens on retrieval augmented generation systems" (ICLR
 2025), show that large models answer wrongly rather than abstain if the sources are not sufficient.
@@ -23,13 +23,14 @@ from ..ask.answers import logistic
 from ..core import Config
 from ..core.bounds import Score, Share
 
-FEATURE_NAME = r"^[a-z][a-z0-9_]{0,63}$"
+FEATURE_NAME = r"^([a-z][a-z0-9_]{0,31}\.)?[a-z][a-z0-9_]{0,63}$"
+"""Pattern of the name of a predictor, with its leg if it is one of a leg."""
 
 
 class FeatureWeight(Config):
     """The weight of a predictor in the rule.
 
-    name:   name of the predictor, such as "coverage" or "dense_top".
+    name:   name of the predictor, such as "source_coverage" or "dense.top_score".
     weight: number that the predictor's value is multiplied by.
     """
 

@@ -2,18 +2,18 @@
 
 From the search, for each leg LEG that ran, over the raw scores of its list; 0 for an empty list:
 
-    LEG_top   the best score
-    LEG_gap   the best score minus the second best; 0 for a single hit
-    LEG_std   standard deviation of the best `TOP` scores (NQC of Shtok et al., 2012, without its
-              division by the score of the whole collection)
-    agreement mean share of hits that two legs have in common among their best `TOP` (only if
-              several legs ran)
-    rerank_top the reranker's best score (only after reranking with scores)
+    LEG.top_score the best score
+    LEG.gap       difference of the best two scores, relative to the best; 1 for a single hit
+    LEG.nqc       standard deviation of the best 100 scores, relative to the mean of the list
+                  (Shtok et al., 2012, who use the score of the whole collection for the mean)
+    overlap       share of the best 10 documents that two legs have in common (only if several legs
+                  ran; the mean over all pairs)
+    rerank_top    the reranker's best score (only after reranking with scores)
 
 From the sources that the generator reads:
 
-    coverage      share of the question's content words in all sources together, weighted by idf
-    best_coverage the same for the best run of one to three sentences of one source
+    source_coverage      share of the question's content words in all sources, weighted by idf
+    source_coverage_best the same for the best run of one to three sentences of one source
 
 idf is that of `twindex.generate.citing.support`: of the sentences of the sources.
 """
@@ -24,13 +24,19 @@ from collections.abc import Sequence
 from itertools import combinations
 from statistics import fmean
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...core import SearchResult
 from ...core.answers import Source
 from ...generate.citing.support import Support, Terms
 from ..finding.results import FusedResults, Leg
 
 TOP = 10
-"""Number of best hits of a leg that the predictors read."""
+"""Number of best documents of a leg that `overlap` reads."""
+
+LISTED = 100
+"""Number of best scores of a leg that `nqc` reads."""
 
 
 def predictors(
@@ -57,19 +63,25 @@ def _of_legs(legs: Sequence[Leg]) -> dict[str, float]:
     values: dict[str, float] = {}
     best: list[set[int]] = []
     for leg in legs:
-        scores = leg.result.scores[:TOP].astype(float)
-        first = float(scores[0]) if len(scores) else 0.0
+        scores = leg.result.scores.astype(np.float64)
         name = leg.request.name
-        values[f"{name}_top"] = first
-        values[f"{name}_gap"] = first - float(scores[1]) if len(scores) > 1 else 0.0
-        values[f"{name}_std"] = float(scores.std()) if len(scores) else 0.0
+        values[f"{name}.top_score"] = float(scores[0]) if len(scores) else 0.0
+        values[f"{name}.gap"] = _gap(scores)
+        mean = abs(float(scores.mean())) if len(scores) else 0.0
+        values[f"{name}.nqc"] = float(scores[:LISTED].std()) / mean if mean else 0.0
         best.append(set(leg.result.documents[:TOP].tolist()))
     if len(best) > 1:
-        values["agreement"] = fmean(
-            len(one & other) / (min(len(one), len(other)) or 1)
+        values["overlap"] = fmean(
+            len(one & other) / max(len(one), len(other)) if one or other else 1.0
             for one, other in combinations(best, 2)
         )
     return values
+
+
+def _gap(scores: NDArray[np.float64]) -> float:
+    if len(scores) == 0 or scores[0] == 0:
+        return 0.0
+    return 1.0 if len(scores) == 1 else float((scores[0] - scores[1]) / abs(scores[0]))
 
 
 def _of_sources(question: str, sources: Sequence[Source], terms: Terms) -> dict[str, float]:
@@ -85,6 +97,6 @@ def _of_sources(question: str, sources: Sequence[Source], terms: Terms) -> dict[
     quotes = [support.quote(number, question).support for number in numbers]
     found = sum(weight for term, weight in weights.items() if term in read)
     return {
-        "coverage": found / total if total else 0.0,
-        "best_coverage": max(quotes, default=0.0),
+        "source_coverage": found / total if total else 0.0,
+        "source_coverage_best": max(quotes, default=0.0),
     }
