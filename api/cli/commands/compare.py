@@ -2,8 +2,9 @@
 
 RUN is a TREC run, a report that `twindex eval --json` wrote (.json), or answers that
 `twindex eval --answers-file` wrote (.jsonl). Each run is a system. In a report of
-`twindex eval --table`, each row is a system, named FILE:ROW. The first system is the baseline. A query that is missing in a run counts as 0. The p-values come from a paired, two-sided
-randomisation test.
+`twindex eval --table`, each row is a system, named FILE:ROW. The first system is the baseline. A
+query that is missing in a run counts as 0. The p-values come from a paired, two-sided randomisation
+test.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="TREC runs (`query Q0 document rank score tag`) and reports (.json), each also as .gz; "
-        "answers (.jsonl)",
+        help="TREC runs (`query Q0 document rank score tag`) and reports (.json), each also as .gz, "
+        "and answers (.jsonl)",
     )
     parser.add_argument(
         "--qrels", type=Path, metavar="FILE", help="relevance judgements; required for TREC runs"
