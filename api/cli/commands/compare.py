@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="TREC runs (`query Q0 document rank score tag`) and reports (.json), each also as .gz, "
-        "and answers (.jsonl)",
+        help="TREC runs (`query Q0 document rank score tag`), reports (.json), answers (.jsonl); "
+        "runs and reports also as .gz",
     )
     parser.add_argument(
         "--qrels", type=Path, metavar="FILE", help="relevance judgements; required for TREC runs"
