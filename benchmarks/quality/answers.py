@@ -12,8 +12,8 @@ sources for the extractive reader, tokens of the whole prompt for the language m
     gold           only the gold passages: the upper bound
     without gold   fused, with the gold passages filtered out, as if the collection lacked them
     random         passages drawn at random: the lower bound
-    top sentences  no reader: the first sentences of the best hit of `fused`, as many words as the
-                   extractive answer
+    top of sources no reader: the first words of the sources of `fused`, best source first, as many
+                   as the extractive answer has
 
 Each row is compared with `fused` of the same reader by a paired randomisation test on `match`, with
 Holm's correction over the rows of the reader. Answers are kept as they are made, so an interrupted
@@ -31,7 +31,6 @@ import dataclasses
 import hashlib
 import json
 import random
-import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -43,8 +42,7 @@ from common.datasets import CACHE, DATA
 
 from twindex.ask import LanguageModelConfig
 from twindex.ask.loading import load_language_model
-from twindex.core import BarProgress, ConflictError, NotFoundError, Query
-from twindex.encoders.passages.sentences import sentence_ends
+from twindex.core import BarProgress, ConflictError, NotFoundError, Query, Usage
 from twindex.eval import BeirDataset, compare
 from twindex.eval.answers import (
     AnswerEvaluation,
@@ -56,6 +54,7 @@ from twindex.eval.answers import (
     observe,
 )
 from twindex.eval.answers.coverage import accuracy_at, area_under_accuracy, nauc
+from twindex.eval.answers.matching import without_markers
 from twindex.eval.answers.measures import COVERAGES, answer_measures
 from twindex.eval.answers.records import AnswersFile
 from twindex.eval.answers.running import asked
@@ -69,7 +68,7 @@ from twindex.search.answering.evidence import content_words
 ROWS = ("closed book", "lexical", "dense", "fused", "gold", "without gold", "random")
 LLM_ROWS = ("closed book", "fused", "gold", "without gold")
 BASE = "fused"
-FIRST = "top sentences"
+FIRST = "top of sources"
 RANDOM = 20
 """Number of passages drawn for a question of the row `random`."""
 SHOWN = ("match", "F1", "answer_recall", "citation_precision", "citation_recall",
@@ -157,16 +156,12 @@ def records_of(
         file.close()
 
 
-def top_sentences(record: AnswerRecord) -> AnswerRecord:
-    """The first sentences of the best source, with at least as many words as the answer."""
-    words = len(re.sub(r" ?\[\d+\]", "", record.text).split())
-    if not record.sources:
-        return record
-    text = min(record.sources, key=lambda source: source.rank).text
-    for end in [*sentence_ends(text), len(text)]:
-        if len(text[:end].split()) >= words:
-            break
-    return AnswerRecord(record.id, "answered", " ".join(text[:end].split()), sources=record.sources)
+def top_of_sources(record: AnswerRecord) -> AnswerRecord:
+    """The first words of the sources, best source first: as many as the answer has."""
+    words = len(without_markers(record.text).split())
+    texts = " ".join(source.text for source in record.sources)
+    text = " ".join(texts.split()[:words])
+    return dataclasses.replace(record, text=text, citations=(), usage=Usage(), timings={})
 
 
 def told(row: str, reader: str, found: AnswerEvaluation) -> dict[str, Any]:
@@ -236,7 +231,7 @@ def table(
             name, {key: value for key, value in rows[-1].items() if key != "per_query"}, flush=True
         )
         if (reader, row) == ("extractive", BASE):
-            first = {id_: top_sentences(record) for id_, record in records.items()}
+            first = {id_: top_of_sources(record) for id_, record in records.items()}
             rows.append(told(FIRST, reader, evaluate_records(first, own, TERMS)))
     compared(rows)
     return rows

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sections.markdown import chance, part, set_name, signed, table, whole
+from sections.markdown import chance, part, percent, set_name, signed, table, whole
 
 TITLE = "Answers"
 COLUMNS = {
@@ -17,7 +17,8 @@ COLUMNS = {
     "no_answer": "no answer",
 }
 READERS = {"extractive": "extractive"}
-SHARES = ("0.2", "0.5", "0.8", "1.0")
+SHARES = (1, 4, 7, 9)
+"""Positions of the shown points of a curve."""
 
 
 def section(figures: dict[str, Any]) -> Iterator[str]:
@@ -26,8 +27,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         f"{figures['llm']}. Every context has at most {whole(figures['context'])} words "
         "(extractive) or tokens of the whole prompt (language model), and every answer at most "
         f"{whole(figures['max_tokens'])}. An answer is right if it contains a gold answer as "
-        "adjacent words. Citations are compared with the gold passages. `top sentences` are the "
-        "first sentences of the best hit, as many words as the extractive answer. p is of a paired "
+        "adjacent words. Citations are compared with the gold passages. `top of sources` has no "
+        "reader: the first words of the sources, as many as the extractive answer has. p is of a paired "
         "randomisation test of `right` against `fused` with the same reader, corrected for the "
         "number of rows (Holm)."
     )
@@ -45,10 +46,12 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "other sets. Each question is asked with and without its gold passages in the collection. "
         "The normalised area is 0 for a random confidence and 1 for a perfect one."
     )
+    points = list(figures["abstention"][0]["curve"])
+    shown = [points[position] for position in SHARES]
     yield table(
-        ["fitted to", "measured on", "questions", "accuracy", *(f"{float(s):.0%}" for s in SHARES),
+        ["fitted to", "measured on", "questions", "accuracy", *(percent(float(s)) for s in shown),
          "area", "normalised area"],
-        map(curve, figures["abstention"]),
+        (curve(row, shown) for row in figures["abstention"]),
     )  # fmt: skip
 
 
@@ -67,13 +70,13 @@ def cells(name: str, row: dict[str, Any], llm: str) -> list[str]:
     ]
 
 
-def curve(row: dict[str, Any]) -> list[str]:
+def curve(row: dict[str, Any], shown: Sequence[str]) -> list[str]:
     return [
         set_name(row["fitted"]),
         set_name(row["set"]),
         row["questions"],
         row["accuracy"],
-        *(part(row["curve"][share]) for share in SHARES),
+        *(part(row["curve"][share]) for share in shown),
         part(row["area"]),
         "" if row["nauc"] is None else part(row["nauc"]),
     ]
