@@ -28,9 +28,9 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "(extractive) or tokens of the whole prompt (language model), and every answer at most "
         f"{whole(figures['max_tokens'])}. An answer is right if it contains a gold answer as "
         "adjacent words. Citations are compared with the gold passages. `top of sources` has no "
-        "reader: the first words of the sources, as many as the extractive answer has. p is of a paired "
-        "randomisation test of `right` against `fused` with the same reader, corrected for the "
-        "number of rows (Holm)."
+        "reader: the first words of the sources, as many as the extractive answer has. p is of a "
+        "paired randomisation test of `right` against `fused` with the same reader, corrected for "
+        "the number of rows (Holm)."
     )
     yield table(
         ["", "reader", "context", "questions", *COLUMNS.values(), "p", "words", "tokens", "p50 ms"],
@@ -44,7 +44,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "Accuracy if only the most confident questions are answered. The rule of abstention is "
         "fitted to half of the questions of a set, and measured on the other half, and on the "
         "other sets. Each question is asked with and without its gold passages in the collection. "
-        "The normalised area is 0 for a random confidence and 1 for a perfect one."
+        "The normalised area is zero for a random confidence and one for a perfect one."
     )
     points = list(figures["abstention"][0]["curve"])
     shown = [points[position] for position in SHARES]
