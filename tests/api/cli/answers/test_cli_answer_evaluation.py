@@ -154,3 +154,18 @@ def test_questions_of_another_set(call: Any, built: Path, tmp_path: Path) -> Non
         2,
         True,
     )
+
+
+def test_a_reranker_orders_the_passages(call: Any, tmp_path: Path) -> None:
+    file = tmp_path / "rerankers.toml"
+    file.write_text('[rerankers.words]\nkind = "fake"\n')
+    rerank = ["--rerank", "words", "--rerankers", str(file)]
+    done = call("calibrate", *rerank)
+    assert done.status == 0, done.err
+    assert "rerank_top" in done.out
+    rules = tmp_path / "generators.toml"
+    rules.write_text(done.out[done.out.index("[generators") :])
+    found = call("eval", "--json", "--generators", str(rules), *rerank).json
+    assert found["measures"]["match"] > 0.5
+    without = call("eval", "--json", "--generators", str(rules)).json
+    assert (without["coverage"], without["abstention_rate"]) == (None, 0)
