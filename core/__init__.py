@@ -16,13 +16,12 @@ from .errors import (
     UnsupportedByStoreError,
     UnsupportedError,
 )
-from .guard import UNGUARDED, Guard
 from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
 from .representation import Representation
 from .results import Relation, RerankReport, RerankStage, SearchResult, WriteReport
 from .toml import parse_toml
-from .trace import Trace
+from .trace import UNGUARDED, Guard, Trace
 from .types import (
     Contribution,
     DeletedCount,

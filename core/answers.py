@@ -97,9 +97,14 @@ class Quote:
     entailment: float | None = None
 
 
+Origin = Literal["marker", "match"]
+"""Who cited a source. marker: the generator, while it wrote. match: Twindex, afterwards, because
+the source has the words of the statement."""
+
+
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A statement of an answer and the sources that the generator cited for it.
+    """A statement of an answer and the sources that are cited for it.
 
     start, end: characters of the answer's text (`end` exclusive), without markers.
     quotes:     one for each cited source, in the order of the markers.
@@ -111,6 +116,7 @@ class Citation:
     end: int
     quotes: Sequence[Quote]
     supported: bool
+    origin: Origin = "marker"
 
 
 Outcome = Literal["answered", "no_answer"]

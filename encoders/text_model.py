@@ -1,6 +1,6 @@
 """Loading sentence-transformers models and feeding them tokenised batches.
 
-The dense, late-interaction and sparse encoders use it.
+The dense, late-interaction and sparse encoders use this module.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ from .protocol import TokenReader
 from .sparse.config import SparseEncoderConfig
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
-"""Device -> most padded tokens in a batch. Measured with benchmarks/speed/encode.py."""
+"""Device -> maximum number of tokens in a batch, including padding.
+
+Measured with benchmarks/speed/encode.py.
+"""
 
 WINDOW = 1_024
 """Number of texts that are tokenised and sorted by length together."""
 
 TOKENIZER_BATCH = 64
-"""Number of texts that are tokenised in one call. Between calls, a waiting query can use the
-tokenizer: after 0.1 s, instead of the 1 s that a whole window takes."""
+"""Number of texts that are tokenised in one call. Between two calls, a waiting query can use the
+tokenizer. So the query waits at most 0.1 s, and not 1 s as for a whole window."""
 
 Config = DenseEncoderConfig | SparseEncoderConfig | LateEncoderConfig
 
@@ -48,7 +51,7 @@ UNLIMITED = 1_000_000
 class Batch:
     """A batch of tokenised texts.
 
-    rows:      positions of the texts in the list that is encoded.
+    rows:      positions of these texts in the list of all texts to encode.
     features:  the model's input.
     truncated: for each text, True if it has more tokens than the model reads.
     """
@@ -64,11 +67,19 @@ class TextModel:
     Models with equal weights share them in memory, see `twindex.llm.weights.shared`.
     """
 
-    def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:
-        """model: a model that uses the weights of `shared`: a view of it, or built from a view.
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        shared: SharedModel,
+        max_length: int | None,
+        field: str = "max_length",
+    ) -> None:
+        """model: the model that runs: a view of `shared`, or a model built from such a view.
 
         name:       the model's name in the configuration.
-        max_length: most tokens read of a text. None: the model's own limit.
+        max_length: maximum number of tokens read of a text. None: the model's own limit.
+        field:      configuration field of `max_length`, for errors.
         """
         self.model = model
         self.name = name
@@ -83,8 +94,8 @@ class TextModel:
         self.tokenizer: Any = getattr(model, "tokenizer", None)
         if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
             raise ModelError(
-                f"the first module of model {name!r} is {type(model[0]).__name__}: choose a model "
-                "that begins with a transformer and a fast tokenizer"
+                f"the first module of model {name!r} must be a transformer with a fast tokenizer, "
+                f"got {type(model[0]).__name__}: choose another model"
             )
         own_limit = model.max_seq_length
         if own_limit is not None and own_limit > UNLIMITED:
@@ -92,7 +103,7 @@ class TextModel:
         self.max_length: int | None = max_length or own_limit
         if max_length is not None:
             if own_limit is None or max_length > own_limit:
-                self._check_length(max_length)
+                self._check_length(max_length, field)
             model.max_seq_length = max_length
 
     @classmethod
@@ -102,10 +113,10 @@ class TextModel:
         """Find and load a model. If its weights are already in memory, they are shared.
 
         kind:   the class SentenceTransformer, SparseEncoder or MultiVectorEncoder.
-        change: converts the loaded model to the model that is used. None: it is used unchanged.
+        change: function that converts the loaded model to the one that runs. None: no conversion.
 
-        Raises ModelError if the model cannot be found or read, and ConfigError for options that it
-        does not support.
+        Raises ModelError if the model cannot be found or read, and ConfigError for options that the
+        model does not support.
         """
         folder = find_weights(config.model, revision=config.revision)
         with loading(config.model, folder):
@@ -115,10 +126,8 @@ class TextModel:
                 with shared.tokenizing, quiet():
                     model = freed_at_once(change(model).eval())
         if isinstance(config, LateEncoderConfig):
-            max_length = config.document_length
-        else:
-            max_length = config.max_length
-        return cls(model, config.model, shared, max_length)
+            return cls(model, config.model, shared, config.document_length, "document_length")
+        return cls(model, config.model, shared, config.max_length)
 
     @contextmanager
     def trying(self) -> Iterator[None]:
@@ -132,7 +141,8 @@ class TextModel:
     def fingerprint(self, config: Config) -> dict[str, Any]:
         """Return everything that determines the model's output, as a JSON object.
 
-        The digest of the weights covers the pooling, which is stored in the model's folder.
+        The pooling has no entry of its own. It is stored in the model's folder, so the digest of
+        the weights covers it.
         """
         return {
             **config.model_dump(exclude={"revision", "device"}),
@@ -145,7 +155,7 @@ class TextModel:
     def running(self, precision: Precision) -> Iterator[None]:
         """Return a context in which the caller may run the model, with the given precision.
 
-        Only one thread at a time can be in it.
+        Only one thread at a time can be inside this context.
         """
         reduced = precision == "bfloat16"
         with (
@@ -171,9 +181,9 @@ class TextModel:
         return lengths
 
     def reader(self, prompt: str = "") -> TokenReader | None:
-        """Return a token counter for cutting documents into passages. None: no limit.
+        """Return a token counter for cutting documents into passages. None: the model has no limit.
 
-        prompt: prompt before each text. Its tokens are counted too.
+        prompt: text that is put before each document. Its tokens are counted too.
         """
 
         def lengths(texts: Sequence[str]) -> list[int]:
@@ -184,7 +194,7 @@ class TextModel:
     def batches(self, texts: Sequence[str], prompt: str = "") -> Iterator[Batch]:
         """Tokenise the texts and yield them in batches of similar length.
 
-        prompt: put before each text.
+        prompt: text that is put before each of the texts.
         """
         prompt_length = len(self._prompt_ids(prompt)) if prompt else 0
         for start in range(0, len(texts), WINDOW):
@@ -223,8 +233,8 @@ class TextModel:
         ids = columns["input_ids"][0]
         return ids[:-1] if ids and ids[-1] in self.tokenizer.all_special_ids else ids
 
-    def _check_length(self, length: int) -> None:
-        """Run the model on a text of `length` tokens. Raise ConfigError if that fails."""
+    def _check_length(self, length: int, field: str) -> None:
+        """Run the model on a text of `length` tokens. Raise ConfigError for `field` if it fails."""
         ids = torch.full((1, length), self.tokenizer.pad_token_id or 0, device=self.device)
         features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "modality": "text"}
         try:
@@ -233,15 +243,15 @@ class TextModel:
         except (IndexError, RuntimeError) as error:
             raise ConfigError(
                 f"model {self.name!r} cannot read {length} tokens ({error}): choose a smaller "
-                "limit",
-                field="max_length",
+                "maximum",
+                field=field,
             ) from None
 
 
 def shared_model(kind: Any, folder: Path, device: str) -> SharedModel:
     """Return the sentence-transformers model in `folder`. Load it unless it is in memory already.
 
-    kind: the model's class.
+    kind: the model's class, such as SentenceTransformer.
     """
 
     def load() -> tuple[Any, Any]:
@@ -262,9 +272,9 @@ def padded(
 ) -> dict[str, Any]:
     """Return a model's input: padded tokens, token types if there are any, and the attention mask.
 
-    Each is a tensor [n texts, tokens of the longest text].
+    Each value is a tensor [texts, tokens of the longest text].
 
-    columns: "input_ids" and possibly "token_type_ids" -> for each text, one number per token.
+    columns: "input_ids" and possibly "token_type_ids" -> for each text, one id for each token.
     """
     side = tokenizer.padding_side
     fills = {

@@ -14,6 +14,7 @@ from ..ask import Limits
 from ..core import UNGUARDED, Config, Guard
 from ..core.answers import Answer, AnswerEvent
 from ..core.bounds import Bounds, Few, Seed, Share
+from ..core.config import Flag
 from ..llm import Message
 
 Order = Literal["best_first", "best_last", "both_ends"]
@@ -73,11 +74,14 @@ class CitationOptions(Config):
     unsupported: a citation whose source does not support the statement: "mark" returns it with
                  `supported` false, "drop" leaves it out.
     min_support: minimum share of the statement's content words in the source.
+    match:       also cite sentences without a marker if a source has nearly all of their words
+                 (`origin` "match"). The text gets no marker for them.
     """
 
     markers: Literal["keep", "remove"] = "keep"
     unsupported: Literal["mark", "drop"] = "mark"
     min_support: Share = 0.5
+    match: Flag = False
 
 
 class AnswerOptions(Config):

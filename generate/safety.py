@@ -37,7 +37,10 @@ _MARKUP = re.compile(
 )
 """Markup of the chat templates of common model families."""
 
-_ROLE = re.compile(r"^(\s*)(system|user|human|assistant|model)(\s*):", re.IGNORECASE | re.MULTILINE)
+_ROLE = re.compile(
+    r"^([^\S\n]{0,40})(system|user|human|assistant|model)([^\S\n]{0,8}):",
+    re.IGNORECASE | re.MULTILINE,
+)
 """A line that begins like a turn of a conversation, such as `Assistant:`."""
 
 _MARKER = re.compile(r"[\[【]([^\[\]【】\n]{0,40}\d[^\[\]【】\n]{0,40})[\]】]")

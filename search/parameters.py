@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from ..core import Config, ConfigError, InvalidInputError
 from ..core import arguments as is_
@@ -31,7 +31,7 @@ _SHARED: dict[str, Check] = {
 def list_of(wanted: str, check: Check) -> Check:
     """Return a check that applies `check` to each item of a list.
 
-    The check rejects a string, because its characters would become the items.
+    The returned check rejects a string, whose characters would otherwise be taken as the items.
 
     wanted: description of the list for the error, such as "a list of names".
     """
@@ -101,10 +101,10 @@ R = TypeVar("R", bound=Config)
 
 
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
-    """Return the SearchRequest for the arguments of `Collection.search`.
+    """Return a SearchRequest for the arguments of `Collection.search`.
 
     value:  the argument `request`: a SearchRequest, a mapping with its fields, or the query text.
-    fields: the other keyword arguments; accepted only if `value` is the query text.
+    fields: other fields of the request; accepted only if `value` is the query text.
     """
     return _request(value, fields, SearchRequest, "query")
 
@@ -122,7 +122,8 @@ def _request(value: object, fields: Mapping[str, Any], kind: type[R], text: str)
     """Return a request of a kind. text: name of the field that a string stands for."""
     if isinstance(value, str):
         return kind.parse({**fields, text: value})
-    if not isinstance(value, kind | Mapping):
+    given = value if isinstance(value, kind) else None
+    if given is None and not isinstance(value, Mapping):
         article = "an" if kind.__name__.startswith("A") else "a"
         raise refused(value, "request", f"a text, a mapping or {article} {kind.__name__}")
     if fields:
@@ -131,10 +132,10 @@ def _request(value: object, fields: Mapping[str, Any], kind: type[R], text: str)
             f"{text} as a string",
             field=next(iter(fields)),
         )
-    if isinstance(value, kind):
-        return value
+    if given is not None:
+        return given
     try:
-        return kind.parse(value)
+        return kind.parse(cast(Mapping[str, Any], value))
     except ConfigError as error:
         field = error.field or ""
         place = f"request{field}" if field[:1] in ("", "[") else field

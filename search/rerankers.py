@@ -1,4 +1,4 @@
-"""The rerankers that a search can name."""
+"""The registry of the rerankers that search requests can select by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELD = "rerank.model"
 
 
 class _RerankerObject(RerankerConfig):
-    """A stand-in for the configuration of a reranker object that the calling program created."""
+    """The configuration entry for a reranker object that the calling program created."""
 
     kind: str
     name: RerankerName
@@ -29,7 +29,9 @@ class _RerankerObject(RerankerConfig):
 
 
 class RerankerRegistry(PartRegistry[RerankerConfig, Reranker]):
-    """The rerankers that a search can name. Each is loaded at its first use. Thread-safe.
+    """The rerankers that search requests can select by name. Thread-safe.
+
+    Each reranker is loaded at its first use.
 
     configs: name -> a configuration, or a reranker object of your own. A reranker object judges
              100 hits unless the request sets `top_n`.
@@ -56,7 +58,7 @@ class RerankerRegistry(PartRegistry[RerankerConfig, Reranker]):
 
     @classmethod
     def read(cls, path: Path, *, load: RerankerLoader = load_reranker) -> Self:
-        """Return the registry of the rerankers in a TOML file with tables `[rerankers.NAME]`.
+        """Return a registry of the rerankers in a TOML file, one table `[rerankers.NAME]` for each.
 
         Raises SourceError for an invalid file; the error names the file and the field.
         """

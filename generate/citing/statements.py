@@ -15,10 +15,13 @@ from ...core.answers import Citation, CitationEvent, Quote, TextEvent
 from ...encoders.passages.sentences import sentence_ends
 from ..protocol import CitationOptions
 from .markers import Marker, MarkerParser
-from .support import Support
+from .support import Support, sentences
 
 ENTAILED = 0.5
 """Minimum probability of entailment of a supported statement, if there is an entailment model."""
+
+MATCHED = 0.8
+"""Minimum support of a sentence that is cited without a marker."""
 
 _WORD = re.compile(r"\w")
 _CLOSING = frozenset(".,;:!?)]}\"'”’»…。，、；：！？）」』")
@@ -68,6 +71,8 @@ class Statements:
             yield from self._end_group("")
         if self._leading:
             yield from self._cite_leading()
+        if self._options.match:
+            yield from self._match()
 
     def cites(self, text: str) -> bool:
         """Return True if a whole text has a marker of a source that was sent."""
@@ -186,6 +191,21 @@ class Statements:
         citation = Citation(start, end, tuple(quotes), bool(holding))
         self.citations.append(citation)
         return citation
+
+    def _match(self) -> Iterator[Event]:
+        """Cite sentences without a marker whose words one of the sources has."""
+        known = [(citation.start, citation.end) for citation in self.citations]
+        least = max(MATCHED, self._options.min_support)
+        for start, end in sentences(self.text):
+            if any(start < other_end and other_start < end for other_start, other_end in known):
+                continue
+            text = self.text[start:end]
+            quotes = [self._support.quote(number, text) for number in range(1, self._count + 1)]
+            best = max(quotes, key=lambda quote: (quote.support, -quote.number), default=None)
+            if best is not None and best.support >= least and self._holds(best):
+                citation = Citation(start, end, (best,), True, "match")
+                self.citations.append(citation)
+                yield CitationEvent(citation)
 
     def _holds(self, quote: Quote) -> bool:
         entailed = quote.entailment is None or quote.entailment >= ENTAILED

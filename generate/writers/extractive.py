@@ -32,10 +32,10 @@ from ..protocol import Task
 from ..safety import harmless
 from ..writing import REFUSAL, WritingGenerator
 
-BESIDE = 0.4
+BESIDE = 0.5
 """Weight of a word that is not in a sentence, but beside it or above it."""
 
-DECAY = 0.15
+DECAY = 1.0
 """How fast the weight of a source falls with its rank."""
 
 EXPECTED = 0.35
@@ -62,7 +62,7 @@ class ExtractiveConfig(GeneratorConfig):
     made_by = ".extractive:load"
 
     kind: Literal["extractive"] = "extractive"
-    sentences: Annotated[int, Bounds(1, 100)] = 3
+    sentences: Annotated[int, Bounds(1, 100)] = 2
     """Maximum number of sentences of an answer."""
 
 

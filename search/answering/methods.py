@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...core import UNGUARDED, Guard, SearchResult, Usage
+from ...core import UNGUARDED, Guard, SearchResult
 from ...core.answers import Answer, AnswerEvent, DoneEvent, Source, SourcesEvent
 from ...generate import AnswerOptions, Generator, GeneratorConfig, Task
 from ...llm import Message
 from .. import parameters
+from ..finding.methods import SearchMethods
 from ..finding.results import FusedResults
-from ..request import SearchRequest
 from .abstention import with_abstention
 from .evidence import Evidence, content_words
 from .generators import GeneratorRegistry
@@ -21,7 +21,7 @@ from .predictors import predictors
 from .request import AnswerRequest
 
 
-class AnswerMethods:
+class AnswerMethods(SearchMethods):
     """The methods of a collection that answer questions."""
 
     generators: GeneratorRegistry
@@ -126,12 +126,6 @@ class AnswerMethods:
             warnings=(*result.warnings, *answer.warnings),
             search=result,
         )
-
-    def _found(self, request: SearchRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
-        raise NotImplementedError
-
-    def _count(self, usage: Usage | None) -> None:
-        raise NotImplementedError
 
 
 def _task(request: AnswerRequest, fused: FusedResults, result: SearchResult, guard: Guard) -> Task:

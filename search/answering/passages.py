@@ -8,7 +8,7 @@ import numpy as np
 
 from ...core import Document, Passage, SearchResult
 from ...generate import Candidate
-from ..finding.pipeline import place
+from ..finding.places import place
 from ..finding.results import FusedResults, best_passage, leg_positions
 
 

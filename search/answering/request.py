@@ -63,7 +63,7 @@ class AnswerRequest(AnswerOptions):
 
     question: Text
     turns: tuple[Turn, ...] = Field(default=(), max_length=MOST_TURNS)
-    search: SearchRequest = Field(default=None, validate_default=True)  # type: ignore[assignment]
+    search: SearchRequest = Field(default=None, validate_default=True)
     generator: str | None = Field(default=None, json_schema_extra={"pattern": GENERATOR_NAME})
     abstain: Flag = True
     timeout_ms: Milliseconds | None = None

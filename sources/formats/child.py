@@ -10,7 +10,6 @@ import json
 import os
 import resource
 import struct
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from ...core.memory import peak_bytes
 from .kinds import Format, register_format
 from .limits import Limits, check_characters
 from .reasons import DAMAGED, LIMIT, UnreadableError
@@ -47,7 +47,7 @@ def main() -> None:
             _limit(resource.RLIMIT_AS, limits.memory)
             _limit(resource.RLIMIT_FSIZE, limits.expanded)
         _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.seconds + GRACE)
-        _send(replies, {**_answer(request, limits), "peak": _peak_bytes()})
+        _send(replies, {**_answer(request, limits), "peak": peak_bytes()})
 
 
 def _answer(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
@@ -105,14 +105,6 @@ def _limit(kind: int, value: int) -> None:
         value = min(value, hard)
     with suppress(ValueError, OSError):
         resource.setrlimit(kind, (value, hard))
-
-
-def _peak_bytes() -> int:
-    """Return the peak memory of this process. On Linux, ru_maxrss may be that of the parent."""
-    with suppress(OSError), open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _follow_parent() -> None:

@@ -12,7 +12,8 @@ from twindex.core import Document
 from twindex.encoders import PassageConfig, TokenReader, split_by_tokens, split_passages
 from twindex.encoders.passages.units import grouped
 from twindex.index import CollectionConfig, EncodedDocument
-from twindex.search.writing.ingest import passage_texts
+from twindex.search.writing.cutting import passage_texts
+from twindex.sources.structure import outline
 
 LINES = st.sampled_from(
     ["# A", "## B", "### C", "One. Two words. Three more words here.", "", "", "- item one",
@@ -61,7 +62,7 @@ def test_rows_items_and_lines_of_code_stay_whole():
 
 def test_plain_text_has_no_headings():
     text = "# a comment line\n\none two three\n\n# other comment\n\nfour five six"
-    plain = [text[p.start : p.end] for p in split_passages(text, words(12), "plain")]
+    plain = [text[p.start : p.end] for p in split_passages(text, words(12), outline(text, "plain"))]
     assert plain[0].endswith("# other comment")
     assert pieces(text, 12)[0].endswith("one two three")
 
@@ -117,13 +118,13 @@ def test_encoders_read_the_headings_above_a_passage():
     passages = split_passages(text, words(5))
     item = EncodedDocument(Document("1", text, "Guide"), passages)
     assert passage_texts(item) == [f"Guide {text[p.start : p.end]}" for p in passages]
-    assert passage_texts(item, headings=True) == [
+    assert passage_texts(item, outline(text)) == [
         "Guide # Guide\n\nintro words",
         "Guide ## Setup\n\nfirst second third.",
         "Guide Setup ### Linux\n\nfourth fifth.",
     ]
     whole = EncodedDocument(Document("1", text, "Guide"))
-    assert passage_texts(whole, headings=True) == [f"Guide {text}"]
+    assert passage_texts(whole, outline(text)) == [f"Guide {text}"]
 
 
 @given(TEXTS)
@@ -131,7 +132,8 @@ def test_no_encoder_cuts_a_passage_with_its_headings(text):
     reader = TokenReader(limit=12, lengths=lambda texts: [len(one.split()) for one in texts])
     config = PassageConfig(structure=True, headings=True)
     passages = split_by_tokens(text, config, [reader], title="Title")
-    read = passage_texts(EncodedDocument(Document("1", text, "Title"), passages), headings=True)
+    item = EncodedDocument(Document("1", text, "Title"), passages)
+    read = passage_texts(item, outline(text))
     assert max(reader.lengths(read)) <= 12
 
 

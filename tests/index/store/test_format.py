@@ -80,5 +80,5 @@ def test_a_flipped_bit_in_the_format_is_reported_as_damage(tmp_path):
     Collection.create(tmp_path / "c", configuration()).close()
     with closing(sqlite3.connect(tmp_path / "c" / "collection.db")) as database, database:
         database.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
-    with pytest.raises(CorruptFileError, match="'format' is damaged"):
+    with pytest.raises(CorruptFileError, match="'format' in table meta is damaged"):
         Collection.open(tmp_path / "c")
