@@ -28,10 +28,12 @@ PAGE = Path("docs/figures.md")
 README = Path("README.md")
 BEGIN, END = "<!-- figures: written by benchmarks/figures.py -->", "<!-- figures: end -->"
 ORDER = (
-    *("effectiveness", "feedback", "lexical", "sparse", "encode", "promptreps"),
-    *("promptreps_speed", "vectors", "spann", "storage", "stored_rerank", "rerank", "judges"),
-    *("judges_speed", "cascade", "passage_cutting", "section_passages", "languages", "files"),
-    *("own_vectors", "rest", "client", "build", "sync", "checksums"),
+    *("effectiveness", "feedback", "lexical", "sparse", "encode"),
+    *("promptreps", "promptreps_speed"),
+    *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
+    *("answers", "cascade", "passage_cutting", "section_passages", "languages"),
+    *("files", "own_vectors"),
+    *("rest", "client", "build", "sync", "checksums"),
 )
 """Benchmarks as they follow one another on the page."""
 COMPARED = ("lexical", "sparse", "encode", "promptreps_speed", "vectors", "spann", "effectiveness")

@@ -138,6 +138,8 @@ class Answer:
                 without one.
     sources:    the texts that the generator read, in their order.
     left_out:   the passages that were found and not sent, by rank.
+    invalid_citations: numbers in markers of the generator that no source has, each once. The text
+                has no such marker.
     query:      the query that was searched. Differs from the question for a follow-up question that
                 was rewritten.
     generator:  name of the generator.
@@ -152,6 +154,7 @@ class Answer:
     citations: Sequence[Citation] = ()
     sources: Sequence[Source] = ()
     left_out: Sequence[LeftOut] = ()
+    invalid_citations: Sequence[int] = ()
     reason: str | None = None
     confidence: float | None = None
     finish: Finish = "stop"

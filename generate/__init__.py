@@ -4,6 +4,7 @@ All of them implement the protocol `Generator`.
 """
 
 from . import kinds as kinds
+from .abstention import AbstentionConfig, FeatureWeight
 from .config import GENERATORS, GeneratorConfig, GeneratorLoader, Generators, load_generator
 from .protocol import (
     AnswerOptions,
@@ -19,11 +20,13 @@ from .writing import Writer, WritingGenerator
 
 __all__ = [
     "GENERATORS",
+    "AbstentionConfig",
     "AnswerOptions",
     "Candidate",
     "CitationOptions",
     "ContextOptions",
     "ExtractiveConfig",
+    "FeatureWeight",
     "Generator",
     "GeneratorConfig",
     "GeneratorLoader",

@@ -10,6 +10,7 @@ from pydantic import Field
 from ..core import Config
 from ..core.config import Device
 from ..core.kinds import Kinds, OneOf, named
+from .abstention import AbstentionConfig
 from .protocol import Generator
 
 GENERATOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -30,6 +31,9 @@ class GeneratorConfig(Config):
     language: str = "en"
     """Language of questions and sources, which selects stemmer and stopwords for the support of
     citations: an ISO 639-1 code, or "none"."""
+    abstention: AbstentionConfig | None = None
+    """Rule that returns "no_answer" if the sources probably do not contain the answer; None = every
+    question is answered."""
 
     def load(self) -> Generator:
         """Load the generator and its models. Raises the errors of `load_generator`."""

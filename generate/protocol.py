@@ -140,5 +140,8 @@ class Generator(Protocol):
     def stream(self, task: Task, limits: Limits | None = None) -> Iterator[AnswerEvent]:
         """Yield the events of one answer. The last one, DoneEvent, has what `answer` returns.
 
+        No model is called before the first event, SourcesEvent, has been taken. So a caller can
+        read the sources and close the iterator.
+
         Raises the same exceptions as `answer`. Closing the iterator ends the work of the model.
         """

@@ -130,6 +130,7 @@ class WritingGenerator:
         yield SourcesEvent(context.sources, context.left_out)
         if not context.sources:
             answer = Answer(NO_ANSWER, "no_answer", reason="no sources", generator=self.kind)
+            yield TextEvent(NO_ANSWER)
             yield from _last(answer, context, timings)
             return
         support = Support(context.sources, self._terms, self._entails)
@@ -156,6 +157,7 @@ class WritingGenerator:
             text=NO_ANSWER if refused else statements.text,
             outcome="no_answer" if refused else "answered",
             citations=() if refused else tuple(statements.citations),
+            invalid_citations=() if refused else tuple(statements.invalid),
             reason="model" if refused else None,
             finish=run.finish,
             usage=run.usage,

@@ -4,6 +4,7 @@ A leg is one index of a collection with its own encoder: dense, learned sparse o
 """
 
 from ..core import QueryStage, RerankReport, SearchResult, WriteReport
+from .answering.evidence import Evidence
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest, Turn
 from .collection import Collection
@@ -28,6 +29,7 @@ __all__ = [
     "BuildReport",
     "Collection",
     "CutPassage",
+    "Evidence",
     "ExportReport",
     "FeedbackRequest",
     "Fusion",

@@ -10,7 +10,7 @@ from .fields import FieldNames
 from .files import FileReader
 from .folder import read_folder_documents, walk
 from .formats import Converted, Format, Limits, UnreadableError, register_format
-from .judged import read_qrels, read_queries
+from .judged import read_answers, read_qrels, read_queries
 from .lines import STDIN
 from .named_datasets import read_named_documents
 from .read import count_documents, holds_records, read_documents, read_records, walk_source
@@ -38,6 +38,7 @@ __all__ = [
     "count_documents",
     "holds_records",
     "parse_document",
+    "read_answers",
     "read_arrow_documents",
     "read_documents",
     "read_folder_documents",

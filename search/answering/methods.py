@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...core import UNGUARDED, Guard, SearchResult
-from ...core.answers import Answer, AnswerEvent, DoneEvent
+from ...core.answers import Answer, AnswerEvent, DoneEvent, Source, SourcesEvent
 from ...core.closing import close_iterator
-from ...generate import AnswerOptions, Generator, Task
+from ...generate import AnswerOptions, Generator, GeneratorConfig, Task
 from ...llm import Message
 from .. import parameters
 from ..finding.methods import SearchMethods
+from ..finding.results import FusedResults
+from .abstention import with_abstention
+from .evidence import Evidence, content_words
 from .generators import GeneratorRegistry
 from .passages import candidates
+from .predictors import predictors
 from .request import AnswerRequest
 
 
@@ -60,23 +64,52 @@ class AnswerMethods(SearchMethods):
         """
         parameters.guard(guard, "guard")
         request = parameters.answer_request(request, fields)
-        generator = self.generators.get(request.generator or self.generators.default)
-        return self._answer_events(request, generator, guard)
+        name = request.generator or self.generators.default
+        generator = self.generators.get(name)
+        return self._answer_events(request, generator, self.generators.config(name), guard)
+
+    def evidence(
+        self,
+        request: AnswerRequest | Mapping[str, Any] | str,
+        *,
+        guard: Guard = UNGUARDED,
+        **fields: Any,
+    ) -> Evidence:
+        """Return the sources that `answer` would send to the generator, without calling a model.
+
+        request, fields, guard: those of `answer`.
+
+        Raises the errors of `answer`. Models that encode queries are called, and rerankers.
+        """
+        parameters.guard(guard, "guard")
+        request = parameters.answer_request(request, fields)
+        name = request.generator or self.generators.default
+        generator, config = self.generators.get(name), self.generators.config(name)
+        fused, result = self._found(request.search, guard)
+        events = generator.stream(_task(request, fused, result, guard), request.limits)
+        first = next(events)
+        close = getattr(events, "close", None)
+        if close is not None:
+            close()
+        assert isinstance(first, SourcesEvent), "the first event is SourcesEvent"
+        values = predictors(
+            request.question, fused, result, first.sources, content_words(config.language)
+        )
+        return Evidence(first.sources, first.left_out, values, result)
 
     def _answer_events(
-        self, request: AnswerRequest, generator: Generator, guard: Guard
+        self, request: AnswerRequest, generator: Generator, config: GeneratorConfig, guard: Guard
     ) -> Iterator[AnswerEvent]:
         fused, result = self._found(request.search, guard)
-        task = Task(
-            question=request.question,
-            candidates=candidates(fused, result),
-            options=AnswerOptions(
-                **{name: getattr(request, name) for name in AnswerOptions.model_fields}
-            ),
-            turns=[Message(turn.role, turn.content) for turn in request.turns],
-            guard=guard,
-        )
-        events = generator.stream(task, request.limits)
+        events = generator.stream(_task(request, fused, result, guard), request.limits)
+        if config.abstention is not None:
+
+            def predict(sources: Sequence[Source]) -> Mapping[str, float]:
+                return predictors(
+                    request.question, fused, result, sources, content_words(config.language)
+                )
+
+            events = with_abstention(events, config.abstention, predict, abstain=request.abstain)
         try:
             for event in events:
                 if isinstance(event, DoneEvent):
@@ -97,3 +130,16 @@ class AnswerMethods(SearchMethods):
             warnings=(*result.warnings, *answer.warnings),
             search=result,
         )
+
+
+def _task(request: AnswerRequest, fused: FusedResults, result: SearchResult, guard: Guard) -> Task:
+    """Return the task of the generator."""
+    return Task(
+        question=request.question,
+        candidates=candidates(fused, result),
+        options=AnswerOptions(
+            **{name: getattr(request, name) for name in AnswerOptions.model_fields}
+        ),
+        turns=[Message(turn.role, turn.content) for turn in request.turns],
+        guard=guard,
+    )

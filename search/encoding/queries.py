@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from ...core import Document, InvalidInputError, Representation, TermCounts, Usage, add_usages
 from ...encoders import Languages, LexicalEncoder, detects_languages
 from ...encoders.lexical.encoder import Token
+from ...encoders.lexical.multilingual import markers
 from ...index import CollectionConfig, SparseLeg
 from ..recent import digest
 from ..request import SearchRequest
@@ -148,10 +149,9 @@ class QueryEncoder:
             titles=[document.title for document in documents],
         ).terms
         assert found is not None, "a lexical encoder returns terms"
-        markers = frozenset(markers(encoder.config).values())
+        marks = frozenset(markers(encoder.config).values())
         return [
-            {term: int(count) for term, count in one.items() if term not in markers}
-            for one in found
+            {term: int(count) for term, count in one.items() if term not in marks} for one in found
         ]
 
     def query_tokens(self, leg: str, request: SearchRequest) -> list[Sequence[Token]]:

@@ -7,6 +7,9 @@ queries with judgements run. A query without results counts as 0.
 
 With --rerank, the report includes the cost of reranking; its time is measured one query at a time.
 With --rerank and --table, each reranker is compared with the first stage alone, on the same hits.
+
+With --answers, the collection's answers to the queries are evaluated: correctness, citations,
+abstention and cost.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from ....core import InvalidInputError, Progress, Qrels, Query, Run, SourceError
 from ....sources import STDIN, read_qrels
 from ...figures import counted
+from ..arguments.answering import add_answers, given_answers
 from ..arguments.common import (
     add_collection,
     add_models,
@@ -33,6 +37,7 @@ from ..arguments.common import (
 from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import RerankChoice, add_rerank, rerank_choice
 from ..arguments.understanding import add_feedback, feedback_fields
+from ..reports.answers import evaluate_and_print
 from ..reports.legs import cells, leg_report
 from ..reports.reranking import cost_of, cost_summary, costs, rerank_report
 from ..terminal import note, print_json, table
@@ -85,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "best single leg, for a reranker the first stage)",
     )
     add_rerank(parser, several=True)
+    add_answers(parser)
     add_models(parser)
     add_output(parser)
 
@@ -92,6 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     fields = {**selection_fields(arguments), **feedback_fields(arguments)}
     rerank = rerank_choice(arguments, several=arguments.table)
+    if given_answers(arguments):
+        return evaluate_and_print(arguments, fields, rerank, MEASURES)
     if arguments.table:
         given = {"--run": arguments.run_file}
         if not rerank.requests:
