@@ -39,6 +39,11 @@ def _let_end() -> None:
         thread.join(_left(deadline))
 
 
+def let_end(thread: Thread) -> None:
+    """Wait for a running thread up to `GRACE` seconds when the interpreter ends."""
+    _THREADS.add(thread)
+
+
 SHARE = 0.4
 """Fraction of the time left that a call should take, so that little is lost if it takes longer."""
 
@@ -127,7 +132,7 @@ class Waiting:
         try:
             thread = Thread(target=work, name="twindex-ask", daemon=True)
             thread.start()
-            _THREADS.add(thread)
+            let_end(thread)
         except RuntimeError:
             self._slots.release()
             raise

@@ -5,6 +5,7 @@ All of them implement the protocol `Generator`.
 
 from . import kinds as kinds
 from .config import GENERATORS, GeneratorConfig, GeneratorLoader, Generators, load_generator
+from .fake import FakeGeneratorConfig
 from .protocol import (
     AnswerOptions,
     Candidate,
@@ -24,6 +25,7 @@ __all__ = [
     "CitationOptions",
     "ContextOptions",
     "ExtractiveConfig",
+    "FakeGeneratorConfig",
     "Generator",
     "GeneratorConfig",
     "GeneratorLoader",

@@ -31,6 +31,11 @@ class GeneratorConfig(Config):
     """Language of questions and sources, which selects stemmer and stopwords for the support of
     citations: an ISO 639-1 code, or "none"."""
 
+    @property
+    def has_names(self) -> bool:
+        """Whether a capital letter inside a sentence marks a name: in German, all nouns have one."""
+        return self.language not in ("de", "lb")
+
     def load(self) -> Generator:
         """Load the generator and its models. Raises the errors of `load_generator`."""
         return self.make()
