@@ -33,7 +33,7 @@ class GeneratorConfig(Config):
 
     @property
     def has_names(self) -> bool:
-        """Whether a capital letter inside a sentence marks a name: in German, all nouns have one."""
+        """Whether a capital letter inside a sentence marks a name. German nouns all have one."""
         return self.language not in ("de", "lb")
 
     def load(self) -> Generator:

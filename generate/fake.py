@@ -71,7 +71,7 @@ class FakeWriter:
         return f"{source.title}\n{source.text}"
 
     def write(self, task: Task, sources: Sequence[Source], max_tokens: int) -> Iterator[Chunk]:
-        """Yield the text word by word, at most `max_tokens` words. Raises ModelError if it fails."""
+        """Yield the text word by word, at most `max_tokens` words."""
         text = self._config.text
         pieces = _PIECE.findall(_first_sentences(sources) if text is None else text)
         for number, piece in enumerate([*pieces[:max_tokens], None]):

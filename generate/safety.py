@@ -56,7 +56,9 @@ _ROLE = re.compile(
 )
 """A line that begins like a turn of a conversation, such as `Assistant:`."""
 
-_MARKER = re.compile(r"[\[【［]([^\[\]【】［］\n]{0,250}\d[^\[\]【】［］\n]{0,250})[\]】］]")
+_MARKER = re.compile(
+    r"[\[【［]{1,9}([^\[\]【】［］\n]{0,250}\d[^\[\]【】［］\n]{0,250})[\]】］]{1,9}"
+)
 """Something that looks like a marker of a source, such as [1]."""
 
 _BARS = str.maketrans(

@@ -66,6 +66,9 @@ _FIXED = ("no answer", "there is no information", "there is no answer", "there i
     "not enough information", "insufficient information", "i ", "we ", "the ", "these ",
     "provided ", "given ")  # fmt: skip
 
+_ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s<>()\[\]{}\"']*[^\s<>()\[\]{}\"'.,;:!?]")
+"""An address in a text. Text after an instruction in a source may make a reader send data there."""
+
 _START = 120
 """Number of characters of a text that decide whether it refuses to answer."""
 
@@ -171,7 +174,7 @@ class WritingGenerator:
             finish=run.finish,
             usage=run.usage,
             generator=self.kind,
-            warnings=tuple(_warnings(statements, run)),
+            warnings=tuple(_warnings(statements, run, () if refused else context.sources)),
         )
         yield from _last(answer, context, timings)
 
@@ -290,7 +293,14 @@ def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterat
     yield DoneEvent(whole)
 
 
-def _warnings(statements: Statements, run: _Run) -> Iterator[str]:
+def _warnings(statements: Statements, run: _Run, sources: Sequence[Source]) -> Iterator[str]:
+    known = {address for one in sources for address in _ADDRESS.findall(one.text)}
+    unknown = [one for one in dict.fromkeys(_ADDRESS.findall(statements.text)) if one not in known]
+    if sources and unknown:
+        yield (
+            f"no source has these addresses of the answer: {', '.join(unknown[:5])}; "
+            "do not load or open them unseen"
+        )
     if statements.invalid:
         numbers = ", ".join(map(str, statements.invalid))
         yield f"the generator cited sources that were not sent ({numbers}); these were removed"

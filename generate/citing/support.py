@@ -46,14 +46,10 @@ _BETWEEN = re.compile(r"[\s:/-]|\.(?=\d+\.\d)|(?<=\.\d)\.|(?<=\.\d\d)\.")
 """A character between the parts of a date, a time or a range."""
 _NAME = re.compile(r"(?<=[\w,;:’'\"”)] )[^\W\d_]{2,}")
 """A word that does not begin a sentence. With a capital letter, it is a name."""
-_SMALL = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
-    )
-}
+_WORDS = "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_SMALL = {word: str(value) for value, word in enumerate(_WORDS.split("|"))}
 """English number words: a source may write "seven" where the statement has 7."""
-_SMALL_WORD = re.compile(rf"\b(?:{'|'.join(_SMALL)})\b", re.IGNORECASE)
+_SMALL_WORD = re.compile(rf"\b(?:{_WORDS})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

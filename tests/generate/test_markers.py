@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from time import perf_counter
 
 import pytest
@@ -23,7 +24,7 @@ def parts(text: str, cuts: list[int] | None = None, count: int = 3) -> list[str 
     """Return the parts of a text that is fed in pieces. Adjacent texts are joined."""
     parser, found = MarkerParser(count), []
     edges = [0, *sorted(cuts or ()), len(text)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         found += parser.feed(text[start:end])
     joined: list[str | Marker] = []
     for part in [*found, *parser.close()]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
@@ -28,9 +29,48 @@ SOURCES = [
     for number, text in enumerate(TEXTS_OF_SOURCES, 1)
 ]
 PIECES = (
-    *("[1]", "[2]", "[3]", "[9]", "[1, 2]", " [1]", " ", "  ", "\n", "\n\n", ". ", ".", "!", ",", ";"),
-    *("The kiwi cannot fly", "emus run fast", "Vögel haben Federn", "鸟有羽毛", "。", "」", '"', "(", ")"),
-    *("- ", "1. ", "e.g. ", "Dr. ", " and ", "According to ", "🥝", "e\u0301", "a", "...", "`a[1]`", ":"),
+    *(
+        "[1]",
+        "[2]",
+        "[3]",
+        "[9]",
+        "[1, 2]",
+        " [1]",
+        " ",
+        "  ",
+        "\n",
+        "\n\n",
+        ". ",
+        ".",
+        "!",
+        ",",
+        ";",
+    ),
+    *(
+        "The kiwi cannot fly",
+        "emus run fast",
+        "Vögel haben Federn",
+        "鸟有羽毛",
+        "。",
+        "」",
+        '"',
+        "(",
+        ")",
+    ),
+    *(
+        "- ",
+        "1. ",
+        "e.g. ",
+        "Dr. ",
+        " and ",
+        "According to ",
+        "🥝",
+        "e\u0301",
+        "a",
+        "...",
+        "`a[1]`",
+        ":",
+    ),
 )
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=16).map("".join)
 OPTIONS = st.builds(
@@ -47,7 +87,7 @@ def run(text: str, cuts: Any = (), **options: Any) -> Statements:
     given_options = options.pop("options", None) or CitationOptions(**options)
     statements = Statements(3, Support(SOURCES, TERMS), given_options)
     edges, events = [0, *sorted(cuts), len(text)], []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         events += statements.feed(text[start:end])
     events += statements.close()
     assert "".join(one.text for one in events if isinstance(one, TextEvent)) == statements.text
@@ -176,8 +216,11 @@ def test_dropped_citations_leave_no_marker() -> None:
 
 def test_sentences_without_markers_are_matched() -> None:
     statements = run("Emus run [2]. The kiwi cannot fly. [9] Sharks swim.", match=True)
-    assert [(one.origin, text) for one, (text, _) in zip(statements.citations, spans(statements),
-            strict=True)] == [("marker", "Emus run"), ("match", "The kiwi cannot fly.")]  # fmt: skip
+    found = zip(statements.citations, spans(statements), strict=True)
+    assert [(one.origin, text) for one, (text, _) in found] == [
+        ("marker", "Emus run"),
+        ("match", "The kiwi cannot fly."),
+    ]
 
 
 def test_ten_thousand_markers_take_linear_time() -> None:
