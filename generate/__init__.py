@@ -6,6 +6,7 @@ All of them implement the protocol `Generator`.
 from . import kinds as kinds
 from .abstention import AbstentionConfig, FeatureWeight
 from .config import GENERATORS, GeneratorConfig, GeneratorLoader, Generators, load_generator
+from .fake import FakeGeneratorConfig
 from .protocol import (
     AnswerOptions,
     Candidate,
@@ -26,6 +27,7 @@ __all__ = [
     "CitationOptions",
     "ContextOptions",
     "ExtractiveConfig",
+    "FakeGeneratorConfig",
     "FeatureWeight",
     "Generator",
     "GeneratorConfig",

@@ -35,6 +35,11 @@ class GeneratorConfig(Config):
     """Rule that returns "no_answer" if the sources probably do not contain the answer; None = every
     question is answered."""
 
+    @property
+    def has_names(self) -> bool:
+        """Whether a capital letter inside a sentence marks a name. German nouns all have one."""
+        return self.language not in ("de", "lb")
+
     def load(self) -> Generator:
         """Load the generator and its models. Raises the errors of `load_generator`."""
         return self.make()

@@ -7,3 +7,4 @@ from __future__ import annotations
 
 from .writers import extractive
 from .writers import language_model
+from . import fake

@@ -15,6 +15,9 @@ import re
 import unicodedata
 from secrets import token_hex
 
+_CONTROLS = dict.fromkeys({*range(32), 127} - {9, 10}, " ")
+"""ASCII characters without a glyph."""
+
 BOUNDARY_BYTES = 6
 """Random bytes of a boundary, so that a passage cannot guess it."""
 
@@ -25,28 +28,55 @@ private use, surrogates, unassigned."""
 _JOINERS = frozenset("\u200c\u200d")
 """Joiners that Indic and Arabic words need between two letters. They are kept there."""
 
+_LT, _GT, _BAR = "[<＜﹤]", "[>＞﹥]", "[|｜￨∣❘]"
+"""Characters that look like those of markup. Some tokenizers turn them into ASCII."""
+
+_S = r"[^\S\n]{0,20}"
+
+_ROLES = "system|instructions?|user|human|assistant|model|response|input|output|developer|tool"
+
 _MARKUP = re.compile(
-    r"<\s*[|｜][^<>\n]{0,80}?[|｜]\s*>"  # <|im_end|>, <|eot_id|>, <｜User｜>
-    r"|<<\s*/?\s*SYS\s*>>"  # Llama 2
-    r"|\[\s*/?\s*INST\s*\]"
-    r"|</?\s*(?:s|bos|eos|pad|unk|start_of_turn|end_of_turn|system|user|assistant|model|human"
-    r"|think|tool_call|tool_response|function_calls?|im_start|im_end)\s*/?\s*>"
-    r"|^[^\S\n]*#{1,6}[^\S\n]*(?:system|instructions?|user|human|assistant|response)[^\S\n]*:?"
-    r"[^\S\n]*$",
+    rf"{_LT}\s{{0,20}}{_BAR}[^<>\n]{{0,80}}?(?:{_BAR}\s{{0,20}})?{_GT}"  # <|im_end|>, <｜User｜>
+    rf"|{_LT}[^<>\n]{{0,80}}?{_BAR}\s{{0,20}}{_GT}"
+    rf"|{_LT}{{2}}{_S}/?{_S}SYS{_S}{_GT}{{2}}"  # Llama 2
+    rf"|\[{_S}/?{_S}(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|IMG|CLS|SEP|PAD"
+    rf"|UNK|BOS|EOS|g?MASK){_S}\]"
+    rf"|\[{_S}{_BAR}[^\[\]\n]{{0,80}}?{_BAR}{_S}\]"  # [|user|]
+    rf"|{_LT}{_S}/?{_S}(?:s|bos|eos|pad|unk|mask|sop|eop|start_of_\w{{1,20}}|end_of_\w{{1,20}}|system"
+    rf"|user|assistant|model|human|think(?:ing)?|tool_\w{{1,20}}|tools?|function_calls?|im_\w{{1,20}}"
+    rf"|extra_id_\d{{1,4}}|reserved_\d{{1,4}}|seed:\w{{1,20}}|0x[0-9A-F]{{2}}){_S}/?{_S}{_GT}"
+    rf"|^{_S}#{{1,6}}{_S}(?:{_ROLES}){_S}:?{_S}$",
     re.IGNORECASE | re.MULTILINE,
 )
 """Markup of the chat templates of common model families."""
 
 _ROLE = re.compile(
-    r"^([^\S\n]{0,40})(system|user|human|assistant|model)([^\S\n]{0,8}):",
+    rf"^((?:[^\S\n]|[*_>#-]){{0,20}})({_ROLES})([*_]{{0,3}})({_S})[:：]",
     re.IGNORECASE | re.MULTILINE,
 )
 """A line that begins like a turn of a conversation, such as `Assistant:`."""
 
-_MARKER = re.compile(r"[\[【]([^\[\]【】\n]{0,40}\d[^\[\]【】\n]{0,40})[\]】]")
+_MARKER = re.compile(
+    r"[\[【［]{1,9}([^\[\]【】［］\n]{0,250}\d[^\[\]【】［］\n]{0,250})[\]】］]{1,9}"
+)
 """Something that looks like a marker of a source, such as [1]."""
 
-_BARS = str.maketrans({"<": "‹", ">": "›", "|": "¦", "｜": "¦", "[": "(", "]": ")", "#": "＃"})
+_BARS = str.maketrans(
+    {
+        **dict.fromkeys("<＜﹤", "‹"),
+        **dict.fromkeys(">＞﹥", "›"),
+        **dict.fromkeys("|｜￨∣❘", "¦"),
+        "[": "(",
+        "]": ")",
+        "#": "＃",
+    }
+)
+
+_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters that have no glyph, although their category is that of letters, marks or symbols."""
+
+_SELECTORS = re.compile("[\ufe00-\ufe0f]{2,}|[\U000e0100-\U000e01ef]+")
+"""Selectors of a variant of the character before them. Runs of them can hide a text."""
 
 
 def new_boundary() -> str:
@@ -72,8 +102,8 @@ def harmless(text: str, boundary: str = "") -> str:
         if boundary:
             text = text.replace(boundary, " ").replace(boundary.strip("= "), " ")
         text = _MARKUP.sub(lambda match: match.group().translate(_BARS), text)
-        text = _MARKER.sub(r"(\1)", text)
-    return _ROLE.sub(r"\1\2\3 -", text)
+    text = _MARKER.sub(r"(\1)", text)
+    return _ROLE.sub(r"\1\2\3\4 -", text)
 
 
 def visible(text: str) -> str:
@@ -82,19 +112,21 @@ def visible(text: str) -> str:
     Line breaks and tabs stay. Other control characters become spaces. A zero-width joiner stays
     between two letters that are not Latin.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii():
+        plain = text.replace("\n", "").replace("\t", "").isprintable()
+        return text if plain else text.translate(_CONTROLS)
+    text = _SELECTORS.sub("", text)
+    doubtful = {one for one in set(text) if one in _UNSEEN or not one.isprintable()} - set("\n\t")
+    if not doubtful:
         return text
-    kept = []
-    for position, character in enumerate(text):
-        if (
-            character in "\n\t"
-            or character.isprintable()
-            or (character in _JOINERS and _joins(text, position))
-        ):
-            kept.append(character)
-        elif unicodedata.category(character) not in _INVISIBLE:
-            kept.append(" ")
-    return "".join(kept)
+    changed = {
+        one: "" if one in _UNSEEN or unicodedata.category(one) in _INVISIBLE else " "
+        for one in doubtful
+    }
+    return "".join(
+        one if one not in changed or (one in _JOINERS and _joins(text, at)) else changed[one]
+        for at, one in enumerate(text)
+    )
 
 
 def datamarked(text: str, mark: str = "ˆ") -> str:

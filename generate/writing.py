@@ -25,6 +25,7 @@ from ..core.answers import (
     UsageEvent,
 )
 from ..llm import Chunk
+from .ahead import Ahead
 from .citing.statements import Statements
 from .citing.support import Entails, Support, Terms
 from .context import Context, build_context
@@ -37,35 +38,39 @@ REFUSAL = "No answer."
 NO_ANSWER = "The sources do not answer this question."
 """The text of an answer with the outcome "no_answer"."""
 
-_REFUSED = re.compile(
-    r"\W*(?:no answer\b"
-    r"|(?:i|we)\s+(?:do\s?n[o'’]t|can\s?n[o'’]t|am\s+unable|are\s+unable|am\s+not\s+able)\b"
-    r"[^.\n]{0,40}?\b(?:know|answer|find|determine|provide|say)"
-    r"|(?:the|these|provided|given)[^.\n]{0,20}\s(?:sources?|documents?|passages?|context|texts?)"
-    r"\s(?:do(?:es)?\s*n[o'’]t|cannot)\s+(?:\w+\s+)?"
+_SAYS = (
+    r"(?:do(?:es)?\s*n[o'’]t|cannot|can['’]t) (?:\w+ )?"
     r"(?:contain|provide|answer|mention|include|say|state|give|specify)"
-    r"|there\s+is\s+no\s+(?:answer|information|mention)"
-    r"|(?:not\s+enough|insufficient)\s+information)",
+)
+_OF_SOURCES = (
+    r"(?:the|these|provided|given)\b[^.]{0,20} (?:sources?|documents?|passages?|context|texts?)"
+)
+_REFUSED = re.compile(
+    r"(?:no answer\b"
+    r"|(?:i|we) (?:do\s?n[o'’]t|can\s?n[o'’]t|can['’]t|am unable|are unable|am not able)\b"
+    r"[^.]{0,40}?\b(?:know|answer|find|determine|provide|say)"
+    rf"|{_OF_SOURCES} {_SAYS}"
+    r"|there is no (?:answer|information|mention)"
+    r"|(?:not enough|insufficient) information)",
     re.IGNORECASE,
 )
-"""The start of a text that refuses to answer."""
+"""The start of a text that refuses to answer. Spaces are single."""
 
-UNDECIDED = 60
-"""Number of characters after which the start of a text cannot become a refusal any more."""
-
-_FIRST_WORDS = (
-    "no answer",
-    "i ",
-    "we ",
-    "the ",
-    "these ",
-    "provided ",
-    "given ",
-    "there is no",
-    "not enough",
-    "insufficient",
+_UNDECIDED = re.compile(
+    rf"(?:the|these|provided|given)\b[^.]{{0,31}}|{_OF_SOURCES} .{{0,40}}|(?:i|we) .{{0,66}}",
+    re.IGNORECASE,
 )
-"""The first words of refusals."""
+"""The start of a text that may become a refusal."""
+
+_FIXED = ("no answer", "there is no information", "there is no answer", "there is no mention",
+    "not enough information", "insufficient information", "i ", "we ", "the ", "these ",
+    "provided ", "given ")  # fmt: skip
+
+_ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s<>()\[\]{}\"']*[^\s<>()\[\]{}\"'.,;:!?]")
+"""An address in a text. Text after an instruction in a source may make a reader send data there."""
+
+_START = 120
+"""Number of characters of a text that decide whether it refuses to answer."""
 
 
 class Writer(Protocol):
@@ -100,9 +105,18 @@ class WritingGenerator:
 
     terms:   returns the content words of a text, for the support of citations.
     entails: an entailment model for citations; None: none is used.
+    names:   whether a word with a capital letter inside a sentence is a name. See `Support`.
     """
 
-    def __init__(self, writer: Writer, terms: Terms, entails: Entails | None = None) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        terms: Terms,
+        entails: Entails | None = None,
+        *,
+        names: bool = True,
+    ) -> None:
+        self._names = names
         self._writer = writer
         self._terms = terms
         self._entails = entails
@@ -133,22 +147,22 @@ class WritingGenerator:
             yield TextEvent(NO_ANSWER)
             yield from _last(answer, context, timings)
             return
-        support = Support(context.sources, self._terms, self._entails)
+        support = Support(
+            context.sources,
+            self._terms,
+            self._entails,
+            names=self._names,
+            places=context.places,
+        )
         statements = Statements(len(context.sources), support, task.options.citations)
         began = perf_counter()
         run = _Run(statements, began)
         chunks = self._writer.write(task, context.sources, max_tokens)
-        try:
-            for chunk in chunks:
-                task.guard.check()
+        with Ahead(chunks) as ahead:
+            while (chunk := ahead.next(meter.deadline, task.guard)) is not None:
                 yield from run.read(chunk)
-                if meter.deadline is not None and perf_counter() >= meter.deadline:
-                    run.finish = run.finish if chunk.finish else "timeout"
-                    break
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+            if ahead.overdue and not run.ended:
+                run.stop(self._spent(task, context, run, began))
         yield from run.end()
         timings["first_token"] = run.first_token or _since(began)
         timings["generate"] = _since(began)
@@ -162,15 +176,28 @@ class WritingGenerator:
             finish=run.finish,
             usage=run.usage,
             generator=self.kind,
-            warnings=tuple(_warnings(statements, run)),
+            warnings=tuple(_warnings(statements, run, () if refused else context.sources)),
         )
         yield from _last(answer, context, timings)
+
+    def _spent(self, task: Task, context: Context, run: _Run, began: float) -> Usage:
+        """Return the estimated usage of a model whose text was not read to its end."""
+        frame = self._writer.frame(task)
+        if not frame:  # A writer without a prompt has no model.
+            return Usage()
+        return Usage(
+            calls=1,
+            prompt_tokens=frame + context.tokens,
+            completion_tokens=self._writer.count(run.raw),
+            seconds=perf_counter() - began,
+        )
 
     def _context(self, task: Task, meter: Meter[Limits]) -> tuple[Context, int]:
         """Return the context of a task, and the maximum number of tokens of its answer."""
         options, frame = task.options, self._writer.frame(task)
         budget = options.context.tokens
-        most = [limit for limit in (self._writer.limit, meter.budget.tokens) if limit is not None]
+        limits = [self._writer.limit, meter.budget.tokens if frame else None]
+        most = [limit for limit in limits if limit is not None]
         if most:
             budget = min(budget, min(most) - options.max_tokens)
         if task.candidates and budget <= frame:
@@ -194,6 +221,10 @@ class _Run:
 
     def __init__(self, statements: Statements, began: float) -> None:
         self.finish: Finish = "stop"
+        self.ended = False
+        """True after the last chunk."""
+        self.raw = ""
+        """What the writer wrote."""
         self.usage = Usage()
         self.first_token: float | None = None
         self.refused = False
@@ -206,8 +237,9 @@ class _Run:
             self.first_token = _since(self._began)
         if chunk.usage is not None:
             self.usage += chunk.usage
+        self.raw += chunk.text
         if chunk.finish is not None:
-            self.finish = chunk.finish
+            self.finish, self.ended = chunk.finish, True
         if self._held is None:
             yield from self._statements.feed(chunk.text)
             return
@@ -215,6 +247,10 @@ class _Run:
         if not may_refuse(self._held):
             held, self._held = self._held, None
             yield from self._statements.feed(held)
+
+    def stop(self, usage: Usage) -> None:
+        """End the answer at the time limit, without the last chunk of the writer."""
+        self.finish, self.usage = "timeout", usage
 
     def end(self) -> Iterator[AnswerEvent]:
         held, self._held = self._held, None
@@ -231,17 +267,23 @@ class _Run:
 
 def refuses(text: str) -> bool:
     """Return True if a text begins like a refusal to answer."""
-    return _REFUSED.match(text) is not None
+    return _REFUSED.match(_start(text)) is not None
 
 
 def may_refuse(text: str) -> bool:
     """Return True while the start of a text is a refusal or may become one."""
-    start = text.lstrip().lower()
-    if refuses(start):
-        return True
-    return len(start) < UNDECIDED and any(
-        first.startswith(start) or start.startswith(first) for first in _FIRST_WORDS
+    start = _start(text)
+    return (
+        _REFUSED.match(start) is not None
+        or any(one.startswith(start.lower()) for one in _FIXED)
+        or _UNDECIDED.fullmatch(start) is not None
     )
+
+
+def _start(text: str) -> str:
+    """Return the start of a text, without marks such as ** before it, with single spaces."""
+    head = re.sub(r"\A[\W_]+", "", text[: 4 * _START])
+    return re.sub(r"\s+", " ", head)[:_START]
 
 
 def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterator[AnswerEvent]:
@@ -253,7 +295,14 @@ def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterat
     yield DoneEvent(whole)
 
 
-def _warnings(statements: Statements, run: _Run) -> Iterator[str]:
+def _warnings(statements: Statements, run: _Run, sources: Sequence[Source]) -> Iterator[str]:
+    known = {address for one in sources for address in _ADDRESS.findall(one.text)}
+    unknown = [one for one in dict.fromkeys(_ADDRESS.findall(statements.text)) if one not in known]
+    if sources and unknown:
+        yield (
+            f"no source has these addresses of the answer: {', '.join(unknown[:5])}; "
+            "do not load or open them unseen"
+        )
     if statements.invalid:
         numbers = ", ".join(map(str, statements.invalid))
         yield f"the generator cited sources that were not sent ({numbers}); these were removed"

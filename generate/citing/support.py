@@ -16,6 +16,8 @@ consistency evaluation" (2022), compare; the check of numbers and names catches 
 from __future__ import annotations
 
 import re
+import unicodedata
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from math import log
 
 from ...core.answers import Quote, Source
 from ...encoders.passages.sentences import sentence_ends
+from ..context.building import Place
 
 MOST_SENTENCES = 3
 """Maximum number of sentences of a quote."""
@@ -37,10 +40,16 @@ Terms = Callable[[str], Mapping[str, int]]
 Entails = Callable[[str, str], float]
 """Function from a premise and a statement to the probability that the premise entails it."""
 
-_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
-_THOUSANDS = re.compile(r",(?=\d{3}(?!\d))")
-_NAME = re.compile(r"(?<=[\w,;:’'\"”)] )[^\W\d_]*[^\W\d_a-z][^\W\d_]+")
-"""A word with a capital letter that does not begin a sentence."""
+_NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d+(?:[.,:/’'-]\d+)*")
+_THOUSANDS = re.compile(r"(?<=\d)[,.’'\s](?=\d{3}(?!\d))")
+_BETWEEN = re.compile(r"[\s:/-]|\.(?=\d+\.\d)|(?<=\.\d)\.|(?<=\.\d\d)\.")
+"""A character between the parts of a date, a time or a range."""
+_NAME = re.compile(r"(?<=[\w,;:’'\"”)] )[^\W\d_]{2,}")
+"""A word that does not begin a sentence. With a capital letter, it is a name."""
+_WORDS = "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_SMALL = {word: str(value) for value, word in enumerate(_WORDS.split("|"))}
+"""English number words: a source may write "seven" where the statement has 7."""
+_SMALL_WORD = re.compile(rf"\b(?:{_WORDS})\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +64,23 @@ class Support:
 
     sources: the sources of an answer. terms: returns the content words of a text.
     entails: an entailment model; None: no entailment is computed.
+    names:   whether a word with a capital letter inside a sentence is a name. False for German,
+             where all nouns have one.
+    places:  number of a source -> start, page and headings of its passages. Sources without places
+             have the page and headings of the source.
     """
 
     def __init__(
-        self, sources: Sequence[Source], terms: Terms, entails: Entails | None = None
+        self,
+        sources: Sequence[Source],
+        terms: Terms,
+        entails: Entails | None = None,
+        *,
+        names: bool = True,
+        places: Mapping[int, Sequence[Place]] | None = None,
     ) -> None:
+        self._names = names
+        self._places = places or {}
         self._sources = {source.number: source for source in sources if source.number}
         self._terms = terms
         self._entails = entails
@@ -99,7 +120,7 @@ class Support:
         known = frozenset(self._terms(above))
         weights = {term: self.idf(term) for term in self._terms(statement)}
         total = sum(weights.values())
-        best = (-1.0, 0, 0)
+        best = (-2.0, 0, 0)
         own = self._sentences[number]
         for first in range(len(own)):
             terms = known
@@ -114,6 +135,7 @@ class Support:
         text = source.text[start:end]
         found = known | frozenset(t for one in own[first : last + 1] for t in one.terms)
         support = sum(weights[t] for t in weights if t in found) / total if total else 0.0
+        place = self._place(source, source.start + start)
         return Quote(
             number=number,
             id=source.id,
@@ -122,16 +144,31 @@ class Support:
             text=text,
             support=round(support, 6),
             missing=self._missing(statement, f"{above} {text}", found),
-            page=source.page,
-            headings=source.headings,
+            page=place.page,
+            headings=place.headings,
             entailment=None if self._entails is None else self._entails(text, statement),
         )
 
+    def _place(self, source: Source, at: int) -> Source | Place:
+        """Return the passage at a position of the document; without places, the whole source."""
+        places = self._places.get(source.number, ())
+        before = bisect_right(places, at, key=lambda place: place.start)
+        return places[max(0, before - 1)] if places else source
+
     def _missing(self, statement: str, evidence: str, found: frozenset[str]) -> tuple[str, ...]:
         """Return the numbers and names of a statement that the evidence does not contain."""
-        known = set(map(_plain, _NUMBER.findall(evidence)))
-        missing = [one for one in _NUMBER.findall(statement) if _plain(one) not in known]
-        for name in _NAME.findall(statement):
+        known = {form for one in _NUMBER.findall(evidence) for form in _forms(one)}
+        known.update(_SMALL[one.lower()] for one in _SMALL_WORD.findall(evidence))
+        numbers = _NUMBER.findall(statement)
+        missing = [
+            one
+            for one in numbers
+            if known.isdisjoint(_whole_forms(one))
+            and any(known.isdisjoint(_whole_forms(part)) for part in _BETWEEN.split(one))
+        ]
+        for name in _NAME.findall(statement) if self._names else ():
+            if name == name.lower():
+                continue
             terms = self._terms(name)
             if terms and not set(terms) <= found:
                 missing.append(name)
@@ -151,5 +188,19 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return found
 
 
-def _plain(number: str) -> str:
-    return _THOUSANDS.sub("", number)
+def _whole_forms(number: str) -> set[str]:
+    """Return the ways to write a number: with points, without separators of thousands, ..."""
+    plain = _THOUSANDS.sub("", number)
+    decimal = plain.replace(",", ".")
+    return {"".join(map(_digit, one)).lstrip("0") or "0" for one in (number, plain, decimal)}
+
+
+def _forms(number: str) -> set[str]:
+    """Return the forms of a number, and those of its parts, such as the year of a date."""
+    return _whole_forms(number).union(*map(_whole_forms, _BETWEEN.split(number)))
+
+
+def _digit(character: str) -> str:
+    """Return the ASCII digit of a digit of any script; other characters as they are."""
+    value = unicodedata.decimal(character, None)
+    return character if value is None else str(value)

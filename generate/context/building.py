@@ -9,8 +9,8 @@ passages.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from ...core import InvalidInputError
 from ...core.answers import LeftOut, Reason, Source
@@ -35,15 +35,27 @@ Render = Callable[[Source], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a passage of a source is: its start in the document, its page and its headings."""
+
+    start: int
+    page: int | None
+    headings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """The sources of an answer in the order of the prompt, and the passages that were left out.
 
     tokens: number of tokens of all sources together.
+    places: number of a source -> its passages in the order of the document. Passages of one source
+            may have different pages and headings.
     """
 
     sources: Sequence[Source]
     left_out: Sequence[LeftOut]
     tokens: int
+    places: Mapping[int, Sequence[Place]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -57,6 +69,7 @@ class _Chosen:
     tokens: int
     shingles: Shingles
     cut: bool = False
+    parts: list[Candidate] = field(default_factory=list)
 
     def touches(self, other: Candidate) -> bool:
         """Return True if only spaces are between the source and a passage, or if they overlap."""
@@ -65,7 +78,12 @@ class _Chosen:
         between = other.document[min(self.end, other.end) : max(self.start, other.start)]
         return not between.strip()
 
-    def source(self, number: int = 0) -> Source:
+    def places(self) -> list[Place]:
+        """Return the places of the passages in the order of the document."""
+        parts = sorted([self.first, *self.parts], key=lambda part: part.start)
+        return [Place(part.start, part.page, tuple(part.headings)) for part in parts]
+
+    def source(self, number: int) -> Source:
         return _source(self.first, self.start, self.end, number, self.ranks, self.cut, self.tokens)
 
 
@@ -88,7 +106,7 @@ def build_context(
     builder = _Builder(options, budget, count, render)
     for rank, candidate in enumerate(candidates, 1):
         builder.add(rank, candidate)
-    if candidates and not builder.chosen:
+    if builder.least and not builder.chosen:
         raise InvalidInputError(
             f"leaves {max(0, budget)} tokens for sources, but the shortest first sentence of a "
             f"passage needs {builder.least}; use a larger value",
@@ -96,7 +114,8 @@ def build_context(
         )
     ordered = arrange(builder.chosen, options.order)
     sources = [one.source(number) for number, one in enumerate(ordered, 1)]
-    return Context(sources, builder.left_out, sum(one.tokens for one in sources))
+    places = {number: one.places() for number, one in enumerate(ordered, 1)}
+    return Context(sources, builder.left_out, sum(one.tokens for one in sources), places)
 
 
 def arrange(best_first: Sequence[_Chosen], order: Order) -> list[_Chosen]:
@@ -119,7 +138,7 @@ class _Builder:
         self.left_out: list[LeftOut] = []
         self.least = 0
         self._options = options
-        self._left = budget
+        self._left = self._budget = budget
         self._count = count
         self._render = render
 
@@ -150,13 +169,14 @@ class _Builder:
             self._place(rank, candidate, own)
             return
         start, end = min(near.start, candidate.start), max(near.end, candidate.end)
-        tokens = self._size(_source(near.first, start, end))
+        tokens = self._size(near.first, start, end)
         if tokens - near.tokens > self._left:
             self._leave(rank, candidate, "budget", tokens - near.tokens)
             return
         self._left -= tokens - near.tokens
         near.start, near.end, near.tokens = start, end, tokens
         near.ranks.append(rank)
+        near.parts.append(candidate)
         near.shingles = near.shingles | own
         self._join(near)
 
@@ -167,13 +187,14 @@ class _Builder:
             if other is grown or other.cut or not grown.touches(whole):
                 continue
             start, end = min(grown.start, other.start), max(grown.end, other.end)
-            tokens = self._size(_source(grown.first, start, end))
+            tokens = self._size(grown.first, start, end)
             if tokens - grown.tokens - other.tokens > self._left:
                 continue
             self._left -= tokens - grown.tokens - other.tokens
             grown.start, grown.end, grown.tokens = start, end, tokens
             grown.ranks = sorted({*grown.ranks, *other.ranks})
             grown.shingles = grown.shingles | other.shingles
+            grown.parts += [other.first, *other.parts]
             # The joined source has the better of the two places.
             place = min(self.chosen.index(grown), self.chosen.index(other))
             self.chosen = [one for one in self.chosen if one is not grown and one is not other]
@@ -204,13 +225,16 @@ class _Builder:
         return end, self._cost(candidate, end)
 
     def _cost(self, candidate: Candidate, end: int) -> int:
-        return self._size(_source(candidate, candidate.start, end))
+        return self._size(candidate, candidate.start, end)
 
-    def _size(self, source: Source) -> int:
-        """Return the number of tokens of a source; a lower bound if it is far too long."""
-        text = self._render(source)
-        least = len(text) // _LONGEST_TOKEN
-        return least if least > self._left + source.tokens else self._count(text)
+    def _size(self, candidate: Candidate, start: int, end: int) -> int:
+        """Return the number of tokens of a source; a lower bound if it is far too long.
+
+        The source is counted with the largest number that it can get.
+        """
+        if (end - start) // _LONGEST_TOKEN > self._budget:
+            return (end - start) // _LONGEST_TOKEN
+        return self._count(self._render(_source(candidate, start, end, self._options.passages)))
 
     def _leave(
         self,
@@ -234,7 +258,7 @@ def _source(
     candidate: Candidate,
     start: int,
     end: int,
-    number: int = 0,
+    number: int,
     ranks: Sequence[int] = (),
     cut: bool = False,
     tokens: int = 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Set as AbstractSet
+from itertools import islice
 
 SHINGLE = 4
 """Number of consecutive words that are compared as one."""
@@ -29,4 +30,6 @@ def shingles(text: str) -> Shingles:
 
 def repeats(one: Shingles, other: Shingles) -> bool:
     """Return True if `other` contains at least the share `ALIKE` of the shingles of `one`."""
-    return bool(one) and len(one & other) >= ALIKE * len(one)
+    # If none of this many shingles is in `other`, the share of the rest is below `ALIKE`.
+    some = islice(one, len(one) - int(ALIKE * len(one)) + 1)
+    return bool(one) and not other.isdisjoint(some) and len(one & other) >= ALIKE * len(one)

@@ -69,7 +69,7 @@ class ExtractiveConfig(GeneratorConfig):
 def load(config: ExtractiveConfig) -> WritingGenerator:
     """Return the generator of a configuration. Raises ConfigError for an unknown language."""
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
-    return WritingGenerator(ExtractiveWriter(config, terms), terms)
+    return WritingGenerator(ExtractiveWriter(config, terms), terms, names=config.has_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +151,22 @@ class ExtractiveWriter:
             spans = sentences(source.text)
             terms = [frozenset(self._terms(source.text[start:end])) for start, end in spans]
             for i, (start, end) in enumerate(spans):
-                text = " ".join(harmless(source.text[start:end]).split())
+                text = _paired(" ".join(harmless(source.text[start:end]).split()))
                 beside = above.union(*terms[max(0, i - 1) : i], *terms[i + 1 : i + 2])
                 score = place * _presence(weights, terms[i], beside)
                 if expected is not None and expected.search(text):
                     score *= 1 + EXPECTED
                 if score > 0 and terms[i]:
                     yield _Sentence(source.number, text, self.count(text), terms[i], score)
+
+
+def _paired(text: str) -> str:
+    """Return a sentence without backticks that have no partner.
+
+    Such a backtick would begin code that contains the marker behind the sentence.
+    """
+    runs = re.findall("`+", text)
+    return text.replace("`", "'") if len(runs) % 2 or len(set(runs)) > 1 else text
 
 
 def _presence(weights: Mapping[str, float], own: frozenset[str], beside: frozenset[str]) -> float:

@@ -21,8 +21,8 @@ from ..safety import new_boundary
 from ..writing import WritingGenerator
 from .prompts import conversation, source_text
 
-_BOUNDARY = "=== 000000000000 ==="
-"""A boundary of the same length as the random ones, to count tokens."""
+_BOUNDARY = "=== 7f3a9c0e5b1d ==="
+"""A boundary to count tokens. Letters and digits alternate, so no random one has more tokens."""
 
 
 @GENERATORS.register
@@ -65,7 +65,8 @@ def generator(
     boundary: returns the line that separates sources from instructions. Tests pass a fixed one.
     """
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
-    return WritingGenerator(LanguageModelWriter(config, model, boundary), terms)
+    writer = LanguageModelWriter(config, model, boundary)
+    return WritingGenerator(writer, terms, names=config.has_names)
 
 
 class LanguageModelWriter:

@@ -69,4 +69,14 @@ def conversation(
     if marked:
         parts.insert(0, MARKED)
     turns = [Message(turn.role, harmless(turn.content, boundary)) for turn in task.turns]
-    return [Message("system", SYSTEM), *turns, Message("user", "".join(parts))]
+    return [Message("system", SYSTEM), *_alternating([*turns, Message("user", "".join(parts))])]
+
+
+def _alternating(turns: Sequence[Message]) -> list[Message]:
+    """Join consecutive turns of one role, which many chat templates refuse."""
+    joined: list[Message] = []
+    for turn in turns:
+        if joined and joined[-1].role == turn.role:
+            turn = Message(turn.role, f"{joined.pop().content}\n\n{turn.content}")
+        joined.append(turn)
+    return joined
