@@ -92,7 +92,7 @@ def stream(
     """Yield a generated text in pieces, then an empty chunk with `finish` and `usage`.
 
     Text at the end is held back while it is an incomplete character or may be the beginning of a
-    stop string. A long prompt is read in pieces, with an empty chunk after each, so that closing the
+    stop string. A long prompt is read in pieces, with an empty chunk after each. So closing the
     iterator ends the work before the prompt is read to its end.
     """
     begun = perf_counter()
