@@ -41,7 +41,7 @@ class ServedRerankers(RerankerRegistry):
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every reranker and run it once. If one fails, stores its error and loads the others.
 
-        stopping: returns True if the server stops. No further reranker is then loaded.
+        stopping: function that returns True once the server stops. Then no further reranker loads.
         """
         for name in self.names:
             if stopping():
@@ -55,13 +55,16 @@ class ServedRerankers(RerankerRegistry):
                 self._problems[name] = ModelError(f"reranker {name!r}: {error}") if wrong else error
                 logger.error("reranker %s is not served: %s", name, error)
             except Exception as error:
-                self._problems[name] = ModelError(f"{type(error).__name__} while loading {name}")
+                self._problems[name] = ModelError(
+                    f"loading reranker {name!r} failed with {type(error).__name__}; see the log"
+                )
                 logger.exception("reranker %s is not served", name)
 
     def get(self, name: str) -> Reranker:
         """Return the reranker with this name.
 
-        Raises Problem 503 while it loads, and its error if it could not be loaded.
+        Raises Problem 503 while the reranker loads. If it could not be loaded, raises the error of
+        loading.
         """
         if name in self._problems:
             # Without a fresh traceback, the error would keep the frames of every request.
