@@ -28,7 +28,7 @@ def json_response(
 
 
 def usage(value: Usage | None) -> dict[str, Any]:
-    """Return `{"usage": ...}` with the work of language models; an empty object for None."""
+    """Return `{"usage": ...}` with the counts of a Usage; an empty object for None."""
     return {} if value is None else {"usage": counts(value)}
 
 

@@ -20,7 +20,7 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 @router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
 async def models(request: Request) -> Response:
-    """List the encoders of the collections, and the rerankers that requests may name."""
+    """List the encoders of the collections, and the rerankers that requests may use."""
     service: Service = request.app.state.service
     return json_response({"object": "list", "data": [*_rerankers(service), *_encoders(service)]})
 

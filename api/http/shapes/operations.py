@@ -10,7 +10,7 @@ from .shape import Shape
 class Model(Shape):
     """An encoder or a reranker of the server.
 
-    id:         name of the encoder or reranker. Requests name a reranker by its id.
+    id:         name of the encoder or reranker. Requests select a reranker by this name.
     object:     always "model", as OpenAI's clients expect.
     owned_by:   always "twindex".
     type:       "encoder" or "reranker".
@@ -18,7 +18,7 @@ class Model(Shape):
     status:     "ready"; "loading"; "unavailable" if its model could not be loaded.
     created:    time when the server started, in Unix seconds.
     legs:       only for an encoder: the legs that use it, as `collection/leg`.
-    weights:    only for a reranker: the model that it runs; null if it runs none of its own.
+    weights:    only for a reranker: the model in its configuration; null if there is none.
     candidates: only for a reranker: default number of hits to rerank.
     """
 
@@ -57,7 +57,8 @@ class Alive(Shape):
 class Health(Shape):
     """The state of the server.
 
-    status:      "unwritable" means that writes fail, but not because the folder is read-only.
+    status:      "ok"; "loading"; "degraded": a collection or reranker cannot be used; "unwritable":
+                 writes fail, although the folder is not meant to be read-only.
     writable:    true if writes work; false also for a read-only folder.
     problem:     why writes fail.
     collections: name of a collection -> its status.
