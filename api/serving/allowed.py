@@ -113,7 +113,7 @@ def _spellings(name: str) -> dict[str, str]:
         return dict.fromkeys((name, str(folder), folder.name), str(folder))
     if name.startswith(("/", ".", "~")):
         raise ConfigError(
-            f"folder {name!r} does not exist; give an existing folder or the name of a model",
+            f"{name!r} does not exist; give an existing folder or the name of a model",
             field="models",
         )
     return {name: name}
