@@ -97,6 +97,7 @@ def answer(value: Mapping[str, Any]) -> Answer:
         finish=value["finish"],
         query=value["query"],
         generator=value["generator"],
+        invalid_citations=tuple(value["invalid_citations"]),
         usage=Usage(**value["usage"]),
         timings=value["timings"],
         warnings=tuple(value["warnings"]),

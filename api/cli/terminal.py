@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 SNIPPET = 160
 PLACE = 120
-"""Most characters of the page and headings of a passage."""
+"""Maximum number of characters that are printed of the page and headings of a passage."""
 TERMS = 8
 """Maximum number of terms that are printed of an explanation."""
 
 SHOWN_SECONDS = 0.05
-"""Minimum time of loading models that is printed."""
+"""Minimum time in seconds of loading models for which the time is printed."""
 
 REASONS = 400
 """Maximum number of characters that are printed of a reranker's reasons."""
@@ -92,7 +92,7 @@ def print_stage(stage: QueryStage) -> None:
 
 
 def print_report(name: str, report: RerankReport) -> None:
-    """Print the calls, tokens and time of reranking on standard error. name: of the reranker."""
+    """Print the calls, tokens and time of the reranker `name` on standard error."""
     note(f"{name}: {cost_line(report)}")
     for line in stage_lines(report):
         note(f"  {line}")

@@ -74,8 +74,8 @@ class Hold:
     def announce(self, size: int) -> None:
         """Raise Problem 503 if a body of `size` bytes does not fit into the budget now.
 
-        Reserves nothing, so a client that announces a large body and does not send it blocks no
-        memory.
+        Reserves nothing. A client that announces a large body and does not send it therefore blocks
+        no memory.
         """
         if self.budget.taken and self.budget.taken + size > self.budget.most:
             raise _overloaded()
@@ -107,7 +107,7 @@ def _overloaded() -> Problem:
 class Deadline:
     """The time limit of a search, a reranking or an answer.
 
-    seconds:    time from the start of the request to its end.
+    seconds:    maximum time from the start of the request to its end.
     page_bytes: maximum size of the page of results, in bytes.
     setting:    setting of the server that is the time limit.
     remedy:     what the client can do if the request takes too long.
@@ -164,9 +164,8 @@ class Deadline:
     async def wait(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` and return its result.
 
-        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. If
-        `work` still waits for a thread, it is then cancelled. If it runs, it ends at its next call
-        of the guard.
+        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. Then
+        `work` is cancelled if it still waits for a thread, or ends at its next call of `check`.
         """
         task = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(client_left(request.receive))

@@ -37,7 +37,7 @@ from .routes import (
 
 DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
 
-A write is answered when it is on disk. Errors are RFC 9457 problem details."""
+The reply to a write is sent after the data is on disk. Errors are RFC 9457 problem details."""
 
 CORS_TAKEN = ("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id")
 CORS_SHOWN = ("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed")

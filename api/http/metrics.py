@@ -32,7 +32,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
-"""Methods with a label of their own. Any other method is counted as `OTHER`."""
+"""HTTP methods with their own label. All other methods have the label OTHER."""
 OTHER = "other"
 UNMATCHED = "unmatched"
 """Label for a request that matches no route."""
@@ -162,14 +162,17 @@ class Metrics:
 
 
 Reading = Callable[[], Mapping[tuple[str, ...], float]]
-"""Label values -> value."""
+"""Function that returns: values of a metric's labels -> value of the metric."""
 
 
 Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 
 
 class _Read(Collector):
-    """Collector of a metric whose values `read` returns. family: creates the metric, empty."""
+    """Collector of a metric whose values `read` returns.
+
+    family: creates the metric, without values.
+    """
 
     def __init__(
         self, family: Callable[[], GaugeMetricFamily | CounterMetricFamily], read: Reading

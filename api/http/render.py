@@ -29,7 +29,7 @@ def json_response(
 
 
 def usage(value: Usage | None) -> dict[str, Any]:
-    """Return `{"usage": ...}` with the work of language models; an empty object for None."""
+    """Return `{"usage": ...}` with the counts of a Usage; an empty object for None."""
     return {} if value is None else {"usage": counts(value)}
 
 
@@ -143,6 +143,7 @@ def answer(value: Answer) -> dict[str, Any]:
         "finish": value.finish,
         "query": value.query,
         "generator": value.generator,
+        "invalid_citations": value.invalid_citations,
         "usage": counts(value.usage),
         "timings": {stage: round(ms, 3) for stage, ms in value.timings.items()},
         "warnings": value.warnings,

@@ -1,4 +1,4 @@
-"""The search form: its fields, the search request that they make, and links to its pages."""
+"""The search form: its fields, the search request that they make, and links to other searches."""
 
 from __future__ import annotations
 
@@ -104,9 +104,10 @@ class Form:
     def request(self, legs: Mapping[str, Any]) -> SearchRequest:
         """Return the search request of the form.
 
-        Ignores legs that are not in the collection, and `language` if no selected leg detects
-        languages.
-        legs: name -> configuration of the collection's legs. Raises Problem 422 for invalid fields.
+        Ignores legs that are not in the collection. Ignores `language` if no selected leg detects
+        languages. Raises Problem 422 for invalid fields.
+
+        legs: name -> configuration of the collection's legs.
         """
         chosen = self.running(legs)
         detects = any(detects_languages(legs[name].encoder) for name in chosen)
@@ -126,7 +127,7 @@ class Form:
         return validate(SearchRequest, fields, texts=True)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
-        """Return the names of the selected legs; if none, those of all legs with the role "search".
+        """Return the names of the selected legs; without any, of all legs with the role "search".
 
         legs: name -> configuration of the collection's legs.
         """
@@ -136,7 +137,7 @@ class Form:
     def languages(self, passages: Iterable[Mapping[str, int]]) -> list[str]:
         """Return the languages that the user may select; empty if no leg detects languages.
 
-        They are "" for detection, the languages of the collection, and the selected one.
+        The list has "" for detection, the languages of the collection, and the selected language.
         passages: for each leg that detects languages, language -> number of passages.
         """
         found = [*passages]

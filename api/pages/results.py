@@ -123,8 +123,8 @@ def _hit(
 class QueryWords:
     """The words of a query that the page marks in documents.
 
-    A document is read by the analyzer of the lexical leg, in the document's language. If there is
-    no such leg, an analyzer for plain words reads it.
+    The analyzer of the first lexical leg finds the words, with the language of each document. In a
+    collection without a lexical leg, an analyzer without language rules finds them.
     """
 
     def __init__(self, opened: Collection, query: str) -> None:

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Loader:
-    """Loads collections, their models and jobs. Legs with equal encoders share one encoder."""
+    """Loads collections, their models and jobs. Legs with equal EncoderConfigs share an encoder."""
 
     def __init__(
         self,
@@ -47,7 +47,10 @@ class Loader:
         generators: ServedGenerators,
         models: Sequence[str],
     ) -> None:
-        """models: names and folders that the operator allows, where moved models are searched."""
+        """models: names and folders of models that the operator allows.
+
+        If the folder of a collection's model was moved, the model is searched in these folders.
+        """
         self._root = root
         self._parts: dict[str, Any] = {"rerankers": rerankers, "generators": generators}
         self._runner = runner
@@ -60,8 +63,8 @@ class Loader:
     def open(self, served: Served) -> bool:
         """Open a collection and load its models. Stores errors in `served` and does not raise them.
 
-        Return False if the folder contains no collection, because its creation was interrupted. It
-        can then be created again.
+        Returns False if the folder contains no collection, because the creation of the collection
+        was interrupted. The collection can then be created again.
         """
         collection = None
         try:
@@ -77,7 +80,9 @@ class Loader:
             return False
         except Exception as error:
             if not isinstance(error, TwindexError):
-                served.problem = f"{type(error).__name__} while opening it; see the log"
+                served.problem = (
+                    f"opening the collection failed with {type(error).__name__}; see the log"
+                )
                 logger.exception("collection %s is not served", served.name)
             elif served.problem != (problem := self._public_text(error, collection)):
                 served.problem = problem  # An unfinished build is opened often, and logged once.
@@ -91,9 +96,9 @@ class Loader:
         return True
 
     def create(self, served: Served, config: CollectionConfig) -> None:
-        """Load the models of `config`, then create the collection. A wrong model creates nothing.
+        """Load the models of `config`, then create the collection.
 
-        Raises ConfigError, which names the field, if a model cannot be loaded.
+        If a model cannot be loaded, creates nothing and raises ConfigError with the model's field.
         """
         loaded = []  # Keeps the encoders until the collection uses them.
         try:

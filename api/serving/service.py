@@ -35,16 +35,16 @@ logger = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 WRITERS = 4
 WATCHERS = 8
-"""Requests for metrics that may wait. They have a pool of their own."""
+"""Maximum number of requests for metrics that wait for the thread for metrics."""
 _TRASH = ".deleted-"
 _RETRIED = ("building", "unreadable")
-"""States of a collection that is opened again when a request needs it."""
+"""States in which the next request for a collection tries to open the collection again."""
 
 T = TypeVar("T")
 
 
 class Service:
-    """The collections in the subfolders of `root`, or `root` itself if it is a collection.
+    """Serves the collections in the subfolders of `root`, or `root` itself if it is a collection.
 
     Raises NotFoundError if `root` is not a folder, StorageError if it cannot be read, and
     ConfigError if `root` is a collection and its name is invalid.
@@ -168,12 +168,15 @@ class Service:
     # -- collections -----------------------------------------------------------------------
 
     def known(self) -> list[Served]:
-        """Return the collections found so far, by name, even damaged ones. Reads no files."""
+        """Return the collections found so far, even damaged ones, by name. Reads no files."""
         with self._lock:
             return sorted(self._served.values(), key=lambda served: served.name)
 
     def collections(self) -> list[Served]:
-        """Return all collections by name, after applying other processes' changes in the folder."""
+        """Return all collections, sorted by name.
+
+        First looks for collections that other processes created, replaced or deleted.
+        """
         if not self.loading:
             for served in self.known():
                 if served.replaced():
@@ -235,7 +238,10 @@ class Service:
         return NotFoundError(f"no collection {name!r}{hint}")
 
     def _drop(self, served: Served) -> None:
-        """Close a collection that no longer exists, and forget it. Work that uses it then fails."""
+        """Close a collection that no longer exists, and stop serving it.
+
+        Requests that still use the collection then fail.
+        """
         with self._lock:
             if served.deleted:
                 return
@@ -272,10 +278,12 @@ class Service:
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection. Return it, and False if it already exists with this configuration.
+        """Create a collection. Return (collection, created).
 
-        Loads the models first, so that a wrong name of a model creates nothing. Raises ConfigError
-        for a model that requests may not name, and ConflictError if `name` has another config.
+        created: False if the collection already exists with the configuration `config`.
+        Loads the models first. If a model cannot be loaded, creates nothing. Raises ConfigError for
+        a model that requests may not use, and ConflictError if a collection of this name exists
+        with another configuration.
         """
         if not NAME.fullmatch(name):
             raise InvalidInputError(_RULE, field="collection")
@@ -321,7 +329,10 @@ class Service:
         return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
 
     def delete(self, name: str) -> None:
-        """Delete a collection, even a damaged one. If interrupted, the next start completes it."""
+        """Delete a collection, even a damaged one.
+
+        If the deletion is interrupted, the next start of the server completes it.
+        """
         if self.single:
             raise ConflictError(
                 "a server of a single collection cannot delete it; serve its parent folder"
@@ -345,7 +356,10 @@ class Service:
     # -- jobs ------------------------------------------------------------------------------
 
     def jobs(self) -> list[tuple[str, Job]]:
-        """Return (name of the collection, job) for all readable collections, newest job first."""
+        """Return (collection name, job) for the latest jobs of all collections, newest job first.
+
+        Skips collections that cannot be read.
+        """
         found = []
         for served in self.collections():
             with readable(served):
@@ -356,7 +370,11 @@ class Service:
         return sorted(found, key=lambda pair: -pair[1].created)
 
     def job(self, job_id: str) -> tuple[str, Job]:
-        """Return (collection name, job). Raises NotFoundError, or StorageError if unreadable."""
+        """Return (collection name, job) for the id of a job.
+
+        If the job is not found, raises StorageError if a collection could not be read, else
+        NotFoundError.
+        """
         failure: StorageError | None = None
         for served in self.known():
             if served.jobs is not None:
@@ -371,7 +389,10 @@ class Service:
         raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
 
     def _with_state(self, served: Served, job: Job) -> Job:
-        """Return the job, with the state "waiting" if it waits for a retry (not stored on disk)."""
+        """Return the job, with the state "waiting" if it waits for a retry.
+
+        The state "waiting" is not stored on disk.
+        """
         reason = self.runner.waiting(served).get(job.id)
         return job if reason is None else replace(job, state="waiting", error=reason)
 

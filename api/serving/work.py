@@ -9,16 +9,16 @@ from .problems import Problem
 from .settings import Settings
 
 BATCH_QUERIES = 10
-"""A batch may have this many times the characters of one query, in total."""
+"""All queries of a batch together may have this many times the characters of one query."""
 
 
 def check_work(
     settings: Settings, requests: Sequence[SearchRequest], *, batch: bool = False
 ) -> None:
-    """Raise Problem 422 if a query is too long, or if a batch exceeds one of its limits.
+    """Raise Problem 422 if a query is too long, or if a batch is too large.
 
-    A batch has a limit on the characters of all its queries, and on the sum of `depth` over its
-    searches.
+    A batch has two limits: the number of characters of all queries together, and the sum of `depth`
+    over all searches.
     """
     characters = depth = 0
     for i, search in enumerate(requests):

@@ -1,9 +1,9 @@
 """Fit a reranker's scores, or a generator's rule of abstention, with judged queries.
 
-With --rerank, the reranker scores the best hits of each judged query. Platt scaling (two numbers)
-then maps the scores to probabilities of relevance, so that --rerank-min-score 0.5 keeps the hits
-that are more likely relevant than not. Cross-validation measures the fit. The two numbers are
-printed as a table for a file of --rerankers.
+With --rerank, the reranker scores the best hits of each judged query. Platt scaling, which has
+two parameters, then maps the scores to probabilities of relevance. With them, --rerank-min-score
+0.5 keeps the hits that are more likely relevant than not. Cross-validation measures the fit. The
+command prints the two parameters as a table for a file of --rerankers.
 
 Hits without a judgement count as not relevant, as in most measures. Probabilities are too low if
 some relevant documents were never judged. If irrelevant documents are judged too, --judged-only
@@ -51,7 +51,7 @@ EXAMPLE = (
 )
 
 UNUSED = ("min_score", "on_error")
-"""Rerank options that `twindex calibrate` lacks, because they affect which hits get a score."""
+"""Fields without a `--rerank-...` option here, because they change which hits get a score."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,8 +5,9 @@ queries with judgements run. A query without results counts as 0.
 
 `twindex compare` compares the runs and reports of this command.
 
-With --rerank, the report includes the cost of reranking; its time is measured one query at a time.
-With --rerank and --table, each reranker is compared with the first stage alone, on the same hits.
+With --rerank, the report includes the cost of reranking. Queries then run one at a time, to measure
+the time of each. With --rerank and --table, each reranker is compared with the first stage (the
+search without reranking) on the same hits.
 
 With --answers, the collection's answers to the queries are evaluated: correctness, citations,
 abstention and cost.
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
 MAX_NAMES = 500
-"""Maximum number of ids in one lookup."""
+"""Maximum number of document ids in one filter."""
 
 MEASURES = "nDCG@10,R@100,RR@10"
 

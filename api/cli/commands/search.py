@@ -47,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show how much each term adds to the score, the terms that models chose, and the "
-        "reasons of a reranker",
+        help="show how much each term adds to the score, the terms that sparse encoders chose, and "
+        "the reasons of a reranker",
     )
     add_models(parser)
     add_json(parser)

@@ -21,7 +21,7 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 @router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
 async def models(request: Request) -> Response:
-    """List the rerankers and generators that requests may name, and the collections' encoders."""
+    """List the rerankers and generators that requests may use, and the collections' encoders."""
     service: Service = request.app.state.service
     found = [*_rerankers(service), *_generators(service), *_encoders(service)]
     return json_response({"object": "list", "data": found})

@@ -39,7 +39,7 @@ async def ready(request: Request) -> Response:
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def healthy(request: Request) -> Response:
-    """Reply as `/readyz`, but require the API key.
+    """Return the same reply as `/readyz`, but require the API key.
 
     The status "degraded" means that a collection, a reranker or a generator cannot be used.
     """

@@ -1,4 +1,4 @@
-"""The search page, the page of a document and that of an unknown path, without JavaScript."""
+"""The HTML pages for searches, documents and unknown paths. They need no JavaScript."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ METHODS = get_args(Fusion.model_fields["method"].annotation)
 
 @router.get("/", response_class=HTMLResponse)
 async def search_page(request: Request) -> Response:
-    """Show the search form. Below it: the hits if there is a query, else the collections."""
+    """Show the search form and, below the form, the hits of the query or the collections."""
     service: Service = request.app.state.service
     deadline = Deadline.of(request)
     collections = await service.readers.run(service.collections)
@@ -115,8 +115,12 @@ def _options(served: Served, form: Form) -> dict[str, Any]:
 async def document_page(request: Request) -> Response:
     """Show a document.
 
-    Query parameters: `collection` and `id` name the document; `start` and `end`, character offsets,
-    mark a passage; the words of the query `q` are marked; `language` is that of the query.
+    Query parameters:
+
+    - `collection`, `id`: collection and id of the document.
+    - `start`, `end`: character offsets of a passage to mark.
+    - `q`: query whose words the page marks.
+    - `language`: language of the query.
     """
     service: Service = request.app.state.service
     given, deadline = request.query_params, Deadline.of(request)
@@ -156,7 +160,7 @@ def _document(
 
 
 def _span(given: QueryParams) -> tuple[int, int] | None:
-    """Return (start, end) of the passage to mark; None without both parameters.
+    """Return (start, end) of the passage to mark; None if both parameters are missing.
 
     Raises Problem 422 for an invalid parameter.
     """

@@ -144,7 +144,9 @@ class AnswerReply(Shape):
                 `timeout_ms`.
     query:      the query that was searched.
     generator:  name of the generator.
-    usage:      work of language models.
+    invalid_citations: numbers in markers of the generator that no source has. The text does not
+                contain them.
+    usage:      calls, tokens and time of language models.
     timings:    stage -> milliseconds: those of the search, `context`, `first_token` (from the start
                 of the generator to its first text) and `generate`.
     warnings:   warnings in words, such as a source that was cited and not sent.
@@ -162,6 +164,7 @@ class AnswerReply(Shape):
     finish: Literal["stop", "length", "timeout"]
     query: str
     generator: str
+    invalid_citations: list[int]
     usage: LanguageModelUsage
     timings: dict[str, float]
     warnings: list[str]

@@ -70,7 +70,7 @@ class JobReply(Shape):
     progress: how much is done.
     state:  "waiting" means that a full or failing disk stopped the job. The server retries it.
     error:  why the job failed or waits.
-    result: of a bulk job: counts of documents, and the errors of the first invalid lines. Of a
+    result: for a bulk job: counts of documents, and the errors of the first invalid lines. For a
             reconfiguration: the requested legs, `changed`, and warnings.
     created, updated: time of creation and of the last change, in ISO 8601.
     """
@@ -216,9 +216,9 @@ class SearchHit(Shape):
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
     headings: titles of the headings above the passage, from the highest level down.
-    page:     number of the page on which the passage begins, from 1; null without form feeds in the
-              text, which separate pages, and without a passage. `headings` and `page` need a part
-              of the document in `include`.
+    page:     number of the page on which the passage begins, from 1; null if the text has no form
+              feeds, which separate pages, or the hit has no passage. For `headings` and `page`,
+              `include` must request a part of the document.
     context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
@@ -293,16 +293,16 @@ class StageReport(Shape):
 class ResultBody(Shape):
     """The result of one search.
 
-    timings:     stage of the search -> milliseconds. `load`: encoders were loaded first.
+    timings:     stage of the search -> milliseconds. The stage `load` is the loading of encoders.
     index:       the state of the index that was searched.
     total:       number of documents that match.
     warnings:    warnings in words, such as a filter on an unknown field.
     hits:        the hits, best first.
-    usage:       work of language models; only if a leg's encoder is a language model.
+    usage:       calls, tokens and time of language models; only if a leg's encoder is one.
     query_terms: sparse leg -> terms of the query; only with `explain: true`.
     query_languages: lexical leg that detects languages -> languages that the query was analysed
                  in; only with `explain: true`.
-    rerank:      work of the reranker; only if the request has `rerank`.
+    rerank:      report on the reranking; only if the request has `rerank`.
     stages:      steps that may have changed the query, in order; only if there are any.
     predictors:  predictor of query performance -> value; only with `predictors: true`.
     suggestion:  the query with misspelled words replaced; only with `suggest: true`, and only if a
@@ -340,7 +340,7 @@ class SearchReply(ResultBody):
 
 
 class BatchRequest(Config):
-    """Searches of one collection, between which no write becomes visible.
+    """Searches of one collection. All of them see the same state of the collection.
 
     The queries are encoded together.
 

@@ -91,7 +91,7 @@ def test_files_that_are_not_read_are_named(notes: Path, run: Any) -> None:
     plain = [word for word in arguments(notes) if word != "--quiet"]
     assert f"not read: 1 with records (.csv 1), such as {notes}/records.csv" in run(*plain).err
     done = run(*arguments(notes, "--strict"))
-    assert (done.status, "drop --strict" in done.err) == (2, True)
+    assert (done.status, "omit --strict" in done.err) == (2, True)
 
 
 def test_an_existing_collection_keeps_its_configuration(notes: Path, run: Any) -> None:
