@@ -185,7 +185,7 @@ def test_shared_prefix_is_read_once(tiny: CausalModel) -> None:
 
 
 def test_prompt_without_room_for_the_answer_is_refused(tiny: CausalModel) -> None:
-    with pytest.raises(InvalidInputError, match=r"prompts\[0\].*400 follow.*256"):
+    with pytest.raises(InvalidInputError, match=r"prompts\[0\].*400 more.*256"):
         tiny.generate(["a", "the cat"], Sampling(max_tokens=400))
     with pytest.raises(InvalidInputError, match=r"prompts\[0\]"):
         list(tiny.stream("a " * 400))

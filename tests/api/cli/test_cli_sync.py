@@ -150,6 +150,8 @@ class Watcher:
     def __init__(self, notes: Path, *options: str) -> None:
         command = [sys.executable, "-m", "twindex", *arguments(notes, "--json", *options)]
         self.errors = notes.parent / "errors.txt"
+        # Programs that a shell runs in the background ignore SIGINT, and so would their children.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=errors, text=True
