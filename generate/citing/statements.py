@@ -40,7 +40,7 @@ _QUOTES = frozenset("\"'“”‘’«»„")
 _LEAD = re.compile(r"(?:[\s,;:.!?…。，、；：！？–—-]|[*•]\s|\d{1,3}[.)]\s)*")
 """Spaces, punctuation and list marks at the start of a statement, which are not part of it."""
 _LIST_MARK = re.compile(r"\d{1,3}[.)]")
-_BRIDGE = re.compile(r"[^\S\n]*(?:[,;&、，；]|and|und|or|oder)?[^\S\n]*", re.IGNORECASE)
+_BRIDGE = re.compile(r"[^\S\n]*(?:(?:[,;&、，；]|and|und|or|oder)[^\S\n]*)?", re.IGNORECASE)
 """Text between two markers that have the same statement."""
 _BRIDGE_BEGUN = re.compile(
     r"\s*(?:[,;&、，；][^\S\n]*|an?|and[^\S\n]*|un?|und[^\S\n]*|or?|or[^\S\n]*|ode|oder[^\S\n]*"

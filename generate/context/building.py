@@ -69,7 +69,7 @@ class _Chosen:
     tokens: int
     shingles: Shingles
     cut: bool = False
-    parts: list[Candidate] = field(default_factory=list)
+    pieces: list[Candidate] = field(default_factory=list)
 
     def touches(self, other: Candidate) -> bool:
         """Return True if only spaces are between the source and a passage, or if they overlap."""
@@ -80,7 +80,7 @@ class _Chosen:
 
     def places(self) -> list[Place]:
         """Return the places of the passages in the order of the document."""
-        parts = sorted([self.first, *self.parts], key=lambda part: part.start)
+        parts = sorted([self.first, *self.pieces], key=lambda part: part.start)
         return [Place(part.start, part.page, tuple(part.headings)) for part in parts]
 
     def source(self, number: int) -> Source:
@@ -176,7 +176,7 @@ class _Builder:
         self._left -= tokens - near.tokens
         near.start, near.end, near.tokens = start, end, tokens
         near.ranks.append(rank)
-        near.parts.append(candidate)
+        near.pieces.append(candidate)
         near.shingles = near.shingles | own
         self._join(near)
 
@@ -194,7 +194,7 @@ class _Builder:
             grown.start, grown.end, grown.tokens = start, end, tokens
             grown.ranks = sorted({*grown.ranks, *other.ranks})
             grown.shingles = grown.shingles | other.shingles
-            grown.parts += [other.first, *other.parts]
+            grown.pieces += [other.first, *other.pieces]
             # The joined source has the better of the two places.
             place = min(self.chosen.index(grown), self.chosen.index(other))
             self.chosen = [one for one in self.chosen if one is not grown and one is not other]

@@ -13,11 +13,11 @@ from ...encoders.lexical.multilingual import markers
 from ...index import CollectionConfig, SparseLeg
 from ..recent import digest
 from ..request import SearchRequest
-from ..usage import usage_share
 from .brought import BroughtVectors
 from .languages import CollectionLanguages, multilingual
 from .leg_encoders import LegEncoders
 from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row
+from .usage import usage_share
 
 _MAX_BATCH = 1_024
 """Maximum number of queries of one leg that are encoded in one batch."""

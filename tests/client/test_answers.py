@@ -25,10 +25,11 @@ SOURCE = {"number": 1, "id": "kiwi", "kind": "document", "text": "A 🐦\u2028."
 QUOTE = {"number": 1, "id": "kiwi", "start": 0, "end": 4, "text": "A 🐦\u2028.", "support": 1.0,
          "missing": ["7"], "page": 1, "headings": ["H"], "entailment": None}  # fmt: skip
 LEFT = {"rank": 2, "id": "emu", "start": 0, "end": 3, "reason": "copy", "tokens": 0, "copy_of": 1}
-CITATION = {"start": 0, "end": 5, "quotes": [QUOTE], "supported": False}
+CITATION = {"start": 0, "end": 5, "quotes": [QUOTE], "supported": False, "origin": "marker"}
 DONE = {"request_id": "r1", "took_ms": 3.0, "outcome": "answered", "text": "A bird [1]",
         "citations": [CITATION], "sources": [SOURCE], "left_out": [LEFT], "reason": None,
         "confidence": 0.5, "finish": "stop", "query": "q", "generator": "g", "usage": USAGE,
+        "invalid_citations": [9],
         "timings": {"context": 1.0}, "warnings": ["w"]}  # fmt: skip
 EVENTS = [("sources", {"sources": [SOURCE], "left_out": [LEFT]}), ("token", {"text": "A bird "}),
           ("token", {"text": "[1]"}), ("citation", CITATION), ("usage", USAGE),

@@ -291,12 +291,13 @@ def test_feedback_encodes_passages_that_the_store_does_not_return(birds, tmp_pat
     fields = {"query": "bird", "feedback": "rocchio", "limit": 5}
     found = birds.search(fields)
     (stage,) = found.stages
-    stored = "vectors" in birds.store.capabilities
-    source = "stored" if stored else "new"
+    dense, sparse = (
+        "stored" if name in birds.store.capabilities else "new" for name in ("vectors", "explain")
+    )
     assert stage.status == "ran"
     assert [note.split(": rocchio, ")[1].split(" ")[0] for note in stage.notes] == [
-        source,
-        source,
+        dense,
+        sparse,
         "terms",
     ]
     with made("reference", tmp_path / "other") as other:

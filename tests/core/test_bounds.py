@@ -123,6 +123,7 @@ def required(model: type[Config]) -> dict[str, Any]:
         "SearchRequest": ["query"],
         "ProjectionConfig": ["share"],
         "ExternalSparseEncoderConfig": ["dimensions"],
+        "FeedbackRequest": ["lexical"],
     }
     needed += either.get(model.__name__, [])
     if model.__name__ == "PairEncoderConfig":
@@ -169,6 +170,13 @@ _GUESSES: dict[str, Any] = {
     "stages": [{"reranker": {"kind": "fake"}, "candidates": 1}],
     "legs": {"dense": {}},
     "index": ["flat"],
+    "predictor": "overlap",
+    "above": 0.5,
+    "lexical": "rm3",
+    "features": [{"name": "overlap", "weight": 1.0}],
+    "weight": 1.0,
+    "bias": 0.0,
+    "role": "user",
     "block": [{"index": ["flat"]}],
 }
 

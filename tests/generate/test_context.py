@@ -80,9 +80,9 @@ def test_properties(passages: list[Candidate], options: ContextOptions, budget: 
         document = next(one.document for one in passages if one.id == source.id)
         assert document[source.start : source.end] == source.text
         assert source.text == source.text.strip() != ""
-        assert source.end == len(document.rstrip()) or source.end in {
-            len(document[:end].rstrip()) for end in sentence_ends(document)
-        }
+        ends = {len(document[:end].rstrip()) for end in sentence_ends(document)}
+        ends |= {one.start + len(one.text.rstrip()) for one in passages if one.id == source.id}
+        assert source.end == len(document.rstrip()) or source.end in ends
         for rank in source.ranks:
             one = passages[rank - 1]
             assert source.start <= one.start + len(one.text) - len(one.text.lstrip())

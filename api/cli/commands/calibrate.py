@@ -1,4 +1,4 @@
-"""Fit a reranker's scores, or a generator's rule of abstention, with judged queries.
+"""Fit a reranker's scores, or a generator's rule of abstention.
 
 With --rerank, the reranker scores the best hits of each judged query. Platt scaling, which has
 two parameters, then maps the scores to probabilities of relevance. With them, --rerank-min-score

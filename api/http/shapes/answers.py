@@ -108,19 +108,22 @@ class CitedQuote(Shape):
 
 
 class AnswerCitation(Shape):
-    """A statement of an answer and the sources that the generator cited for it.
+    """A statement of an answer and the sources that are cited for it.
 
     start:     offset of the statement's first character in the answer's `text`, in code points.
     end:       offset after the statement's last character, in code points.
     quotes:    one for each cited source, in the order of the markers.
     supported: true if a quote supports the statement: enough of its content words, and all of its
                numbers and names.
+    origin:    "marker": the generator cited the sources. "match": the server did, because a source
+               has the words of the statement.
     """
 
     start: int
     end: int
     quotes: list[CitedQuote]
     supported: bool
+    origin: Literal["marker", "match"]
 
 
 class AnswerReply(Shape):

@@ -234,7 +234,7 @@ def test_an_event_larger_than_the_memory_for_replies_is_an_error(answering, serv
     another = create_app(root, settings)
     another.state.admission.replies.take(1)  # Another reply is being sent.
     with serving(another) as address, httpx.Client(base_url=address, timeout=60) as client:
-        text = "The okapi eats leaves. " * 20_000
+        text = f"The okapi eats {'leaf' * 10}. " * 20_000
         assert client.put(f"{BIRDS}/documents/okapi", json={"text": text}).status_code == 201
         body = {
             "question": "okapi",
