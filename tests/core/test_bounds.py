@@ -124,6 +124,7 @@ def required(model: type[Config]) -> dict[str, Any]:
         "ProjectionConfig": ["share"],
         "ExternalSparseEncoderConfig": ["dimensions"],
         "FeedbackRequest": ["lexical"],
+        "Gate": ["above"],
     }
     needed += either.get(model.__name__, [])
     if model.__name__ == "PairEncoderConfig":

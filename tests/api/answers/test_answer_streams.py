@@ -232,16 +232,18 @@ def test_an_event_larger_than_the_memory_for_replies_is_an_error(answering, serv
     app = answering(reply_memory=1_024, page_bytes=16 << 20).app
     settings, root = app.state.settings, app.state.service.root
     another = create_app(root, settings)
-    another.state.admission.replies.take(1)  # Another reply is being sent.
     with serving(another) as address, httpx.Client(base_url=address, timeout=60) as client:
-        text = f"The okapi eats {'leaf' * 10}. " * 20_000
-        assert client.put(f"{BIRDS}/documents/okapi", json={"text": text}).status_code == 201
+        another.state.admission.replies.take(1)  # Another reply is being sent.
+        for name in ("leaf", "twig"):
+            text = f"The okapi eats {name * 10}. " * 20_000
+            written = client.put(f"{BIRDS}/documents/{name}", json={"text": text})
+            assert written.status_code == 201
         body = {
             "question": "okapi",
             "generator": "extractive",
             "stream": True,
             "context": {"tokens": 1_000_000, "passages": 1_000, "per_document": 1_000},
-            "search": {"neighbours": 100, "limit": 1},
+            "search": {"neighbours": 100, "limit": 2},
         }
         found = list(events([client.post(ANSWER, json=body).content]))
         assert [event.name for event in found] == ["error"]
