@@ -247,8 +247,7 @@ def test_preparing_documents_stops_in_time_and_is_cached():
         assert time.perf_counter() - began < 0.75
         counts.append(sum(placed.judged for placed in found.order))
     assert counts[0] < 5
-    assert counts == sorted(counts)
-    assert counts[-1] == 20
+    assert counts[-1] == 20  # Documents that were prepared are kept from call to call.
 
 
 class LateStarter(LexicalScorer):
