@@ -10,7 +10,7 @@ beside it and in its title and headings:
 The best sentence is taken first. Each further one must add words that the answer does not have yet
 (maximal marginal relevance, Carbonell and Goldstein, 1998). A question about a number, a date or a
 person prefers sentences that contain one. The answer is sentences of the sources, word for word,
-each with its marker.
+each with its marker. Headings of Markdown are left out.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ REPEATED = 0.7
 """Weight that is taken from a sentence for the share of its words that the answer already has."""
 
 _WORDS = re.compile(r"\w+")
+_HEADING = re.compile(r"^\s{0,3}#{1,6}[^\S\n][^\n]*(?:\n|\Z)", re.MULTILINE)
+"""A heading of Markdown, which is not part of an answer."""
 _ASKS_NUMBER = re.compile(
     r"\b(?:when|how\s+(?:many|much|long|old|far|tall|high|large|big|often)|what\s+(?:year|date|day"
     r"|number|percentage|age)|which\s+year|wann|wie\s*viele?)\b",
@@ -151,12 +153,13 @@ class ExtractiveWriter:
             spans = sentences(source.text)
             terms = [frozenset(self._terms(source.text[start:end])) for start, end in spans]
             for i, (start, end) in enumerate(spans):
-                text = _paired(" ".join(harmless(source.text[start:end]).split()))
+                plain = _HEADING.sub("", source.text[start:end])
+                text = _paired(" ".join(harmless(plain).split()))
                 beside = above.union(*terms[max(0, i - 1) : i], *terms[i + 1 : i + 2])
                 score = place * _presence(weights, terms[i], beside)
                 if expected is not None and expected.search(text):
                     score *= 1 + EXPECTED
-                if score > 0 and terms[i]:
+                if score > 0 and terms[i] and text:
                     yield _Sentence(source.number, text, self.count(text), terms[i], score)
 
 

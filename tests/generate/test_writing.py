@@ -319,3 +319,10 @@ def test_unsupported_citations_can_be_dropped() -> None:
     )
     assert answer.text == "Sharks swim in Paris. The kiwi is a bird [1]."
     assert any("1 citation" in warning for warning in answer.warnings)
+
+
+def test_extractive_answers_have_no_headings() -> None:
+    text = "# Tuatara\n\n## Age\nThe tuatara can live for 100 years."
+    found = [Candidate("d", text, 0, len(text))]
+    (answer,) = load_generator(ExtractiveConfig()).answer([Task("How old is a tuatara?", found)])
+    assert answer.text == "The tuatara can live for 100 years. [1]"
