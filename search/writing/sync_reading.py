@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -117,6 +118,14 @@ class SyncReading:
             for (other, inner), known in self._synced.files.items()
             if other == source and (not name or inner == name or inner.startswith(f"{name}/"))
         )
+
+    def all_problems(self) -> list[SourceError]:
+        """Return the problems of all files, at most `PROBLEMS` of each."""
+        return [error for found in self.problems.values() for error in found]
+
+    def all_reasons(self) -> dict[str, int]:
+        """Return the number of problems for each reason."""
+        return dict(sum(map(Counter, self.reasons.values()), Counter()))
 
     def _changed(self, file: SourceFile, *, again: bool) -> FileContent | None:
         """Return the state of a file that must be read; None if it need not or cannot be read."""

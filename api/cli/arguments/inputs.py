@@ -21,14 +21,15 @@ from ....sources import (
     Survey,
     count_documents,
     holds_records,
+    list_source,
     read_documents,
     read_qrels,
     read_queries,
     read_vectors,
     survey,
-    walk_source,
     with_vectors,
 )
+from ....sources.errors import NoDocumentError
 from ....sources.formats.reasons import LIMIT
 from ....sources.named_datasets import is_named
 from ...figures import counted
@@ -227,7 +228,7 @@ class Inputs:
         return {
             "skipped": self.skipped,
             "reasons": dict(self.reasons.most_common()),
-            "files": {"read": self.survey.read, "left_out": self.survey.left_out},
+            "files": files_json(self.survey),
         }
 
     def _note_left_out(self) -> None:
@@ -246,6 +247,8 @@ class Inputs:
         first = next(self._documents, None)
         if first is None:
             self.report()
+            if self.skipped:
+                raise self.no_document()
             named = ", ".join(map(str, self.paths[:3]))
             raise InvalidInputError(f"no valid document in {named}", field="--documents")
         documents = CheckedDocuments(itertools.chain([first], self._documents))
@@ -253,6 +256,10 @@ class Inputs:
             return documents
         rows = {leg: read_vectors(file) for leg, file in self._vectors.items()}
         return with_vectors(documents, rows)
+
+    def no_document(self) -> NoDocumentError:
+        """Return the error that all files and records were skipped."""
+        return NoDocumentError(self.paths, self.reasons, self._shown)
 
     def report(self) -> None:
         """Print on standard error the files that were not read and the first skipped records."""
@@ -315,21 +322,29 @@ def left_out(found: Survey) -> str:
     return f"not read: {'; '.join(reasons)}{named}"
 
 
+def files_json(found: Survey) -> dict[str, Any]:
+    """Return the numbers of files that are read and skipped, for JSON reports."""
+    return {"read": found.read, "left_out": found.left_out}
+
+
 class SkippedList:
     """A file of JSON lines that names everything that is not indexed, and why."""
 
     def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
         self._path = path
-        folders = [one for one in sources if one.is_dir()]
-        skipped = (
-            {"path": str(found), "reason": reason}
-            for folder in folders
-            for found, reason in walk_source(folder, exclude)
-            if reason is not None
-        )
-        self._write("w", skipped)
+        skipped = [
+            (found, reason)
+            for folder in sources
+            if folder.is_dir()
+            for found, reason in list_source(folder, exclude).skipped
+        ]
+        self._listed = {found for found, _ in skipped}
+        self._write("w", ({"path": str(found), "reason": reason} for found, reason in skipped))
 
     def add(self, error: SourceError) -> None:
+        """Add a file or record, unless the list names the file already."""
+        if error.path in self._listed:
+            return
         place = {"line": error.line, "field": error.field}
         place = {name: value for name, value in place.items() if value is not None}
         what = {"reason": error.reason, "message": error.message}
