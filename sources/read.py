@@ -11,6 +11,7 @@ from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
 from .files import FileReader
 from .folder import check_exclude
+from .formats import Converter
 from .formats.kinds import ARROW_SUFFIXES, TABLE_SUFFIXES
 from .formats.limits import DEFAULT_LIMITS, Limits
 from .lines import STDIN, plain_suffix, read_lines
@@ -107,13 +108,13 @@ def _read(
                     path, allow_download=allow_download, on_error=on_error
                 )
             elif path == STDIN:
-                yield from read_records(path, fields, on_error)
+                yield from read_records(path, fields, on_error, reader.converter)
             else:
                 listing = list_source(path, exclude)
                 listing.check_any(exclude)
                 for file in listing.files:
                     if file.has_records:
-                        yield from read_records(file.path, fields, on_error)
+                        yield from read_records(file.path, fields, on_error, reader.converter)
                         continue
                     for document in reader.read(file.path, file.id, on_error):
                         if _is_new(document.id, file.base / document.id, files, on_error):
@@ -121,16 +122,21 @@ def _read(
 
 
 def read_records(
-    path: Path, fields: FieldNames = DEFAULT_FIELDS, on_error: OnError | None = None
+    path: Path,
+    fields: FieldNames = DEFAULT_FIELDS,
+    on_error: OnError | None = None,
+    converter: Converter | None = None,
 ) -> Iterator[Document]:
     """Yield the documents of a file of records: a table, JSON, Parquet or Arrow.
+
+    converter: process that reads Parquet and Arrow, within its limits. None: a new one.
 
     Invalid records are passed to `on_error`. A file that cannot be read raises SourceError.
     """
     if plain_suffix(path) in TABLE_SUFFIXES:
         yield from read_table_documents(path, fields, on_error)
     elif plain_suffix(path) in ARROW_SUFFIXES:
-        yield from read_arrow_documents(path, fields, on_error)
+        yield from read_arrow_documents(path, fields, on_error, converter)
     else:
         yield from read_jsonl_documents(path, fields, on_error)
 

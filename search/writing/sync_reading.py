@@ -185,7 +185,7 @@ class SyncReading:
         fail = self._fail
         try:
             found = (
-                read_records(file.path, self._fields, fail)
+                read_records(file.path, self._fields, fail, reader.converter)
                 if file.has_records
                 else reader.read(file.path, file.id, fail)
             )

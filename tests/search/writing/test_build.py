@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from twindex.core import ConfigError, ConflictError, Document, NoProgress
+from twindex.core import ConfigError, ConflictError, Document, InvalidInputError, NoProgress
 from twindex.encoders import DenseEncoderConfig, SparseEncoderConfig
 from twindex.index import (
     CollectionConfig,
