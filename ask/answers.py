@@ -1,8 +1,8 @@
 """Parses the answers of a language model: yes or no, or validated JSON.
 
 Harmless errors are repaired: code fences and words around the JSON, commas before a closing
-bracket, an object around the array, objects without an array, and names in other spellings. Any
-other error raises `BadAnswer`, whose message is sent to the model.
+bracket, an object around the array, objects without an array, and other spellings of names. Any
+other error raises `BadAnswer`. Its message is sent to the model, which may correct the answer.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def entries(text: str, key: str) -> Sequence[dict[str, Any]]:
     """Return the JSON objects of an answer.
 
     The answer may contain an array of objects, an object that contains such an array, or separate
-    objects. key: a name that each object should have, in the spelling that `fold` returns. Raises
-    BadAnswer if there are no objects.
+    objects. key: name of a field that each object should have, in the spelling that `fold` returns.
+    Raises BadAnswer if there are no objects.
     """
     objects = []
     for value in values(text):
@@ -118,4 +118,4 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _constant(name: str) -> NoReturn:
-    raise BadAnswer(f"{name} is no number")
+    raise BadAnswer(f"{name} is not a number")

@@ -1,4 +1,4 @@
-"""Gets answers from a language model, with their usage: by likelihood or by generation."""
+"""Gets answers from a language model: generated texts, or likelihoods of two given answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from .reading import Reader
 Mode = Literal["scoring", "generation"]
 
 MIN_SHARED = 8
-"""Minimum number of prompts that share a beginning, for the beginning to be read only once."""
+"""Minimum number of prompts with the same beginning that get a call of their own, in which the
+model reads the beginning only once."""
 
 MAX_PROMPTS = 1_024
 """Maximum number of prompts in one call of the model."""
@@ -43,8 +44,9 @@ class AnsweringModel:
     def cost(self, size: int, reader: Reader, *, written: int) -> Cost:
         """Return the cost of a prompt in calls and tokens.
 
-        size: number of tokens of the prompt. reader: tells if the model is on a server. written:
-        maximum number of tokens of the answer, which count only in mode "generation".
+        size: number of tokens of the prompt. reader: object that prepares the prompts and knows
+        whether the model is on a server. written: maximum number of tokens of the answer; they
+        count only in mode "generation".
         """
         if self.mode == "generation":
             return Cost(1, size + written)
@@ -58,8 +60,8 @@ class AnsweringModel:
         """Return the log-likelihood ratio of two answers, and the usage, for each prompt.
 
         The ratio is log(p(first answer) / p(second answer)). weights: number of tokens of each
-        prompt; the usage of the call is divided in proportion to them. Raises ModelError if a
-        likelihood is not a finite number.
+        prompt. The usage of the call is divided among the prompts in proportion to these numbers.
+        Raises ModelError if a likelihood is not a finite number.
         """
         try:
             found = cast(LikelihoodModel, self._model).likelihood(prompts, answers)
@@ -86,8 +88,8 @@ def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[
     share a beginning therefore get calls of their own if there are at least `MIN_SHARED` of them.
 
     items: prompts, or objects that stand for prompts. beginnings: functions that return a key for
-    the beginning of a prompt, such as its first words. The function for the longest beginning is
-    first.
+    the beginning of a prompt, such as its first words. They are applied in order, so the function
+    for the longest beginning must be first.
     """
     rest = list(items)
     for beginning in beginnings:
@@ -106,10 +108,10 @@ def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def shares(usage: Usage, weights: Sequence[int]) -> list[Usage]:
-    """Divide the usage of one call among its prompts. The parts add up to the usage.
+    """Divide the calls and tokens in the usage of one call among its prompts.
 
-    Tokens are divided in proportion to `weights`, calls equally. Seconds are not divided; they are
-    0.
+    Tokens are divided in proportion to `weights`, calls equally. The parts add up to the numbers in
+    `usage`. `seconds` and `cache_hits` of the parts are 0.
     """
     calls = _shares(usage.calls, [1] * len(weights))
     read = _shares(usage.prompt_tokens, weights)

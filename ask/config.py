@@ -14,7 +14,8 @@ from ..core.config_base import Config
 class Limits(Config):
     """Limits on the use of a model by one task. None: no limit.
 
-    calls:        maximum number of prompts that models read. For cross-encoders: pairs.
+    calls:        maximum number of prompts that models read. For cross-encoders: maximum number of
+                  pairs of query and document.
     tokens:       maximum number of tokens that models read and generate.
     milliseconds: maximum wall-clock time.
     """

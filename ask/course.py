@@ -1,7 +1,8 @@
 """Types for algorithms that ask a model questions in rounds.
 
-Such an algorithm is a generator, a `Course`. It yields the questions of a round, receives their
-answers, and finally returns a result. A `Judge` answers the questions. `Rounds` runs courses.
+Such an algorithm is a generator, called a `Course`. The generator yields the questions of a round,
+receives their answers, and finally returns a result. A `Judge` answers the questions. `Rounds` runs
+courses.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ A_co = TypeVar("A_co", covariant=True)
 class Outcome(Generic[R]):
     """The result of a course (an algorithm that asks a model questions), with warnings.
 
-    complete: False if the course did less than the limits allow, because some answers of the model
-              were unusable. `warnings` then gives the reasons.
+    complete: False if unusable answers of the model kept the course from doing all that the limits
+              allow. `warnings` then gives the reasons.
     """
 
     result: R
@@ -37,14 +38,14 @@ Course = Generator[Sequence[Q], Sequence[A | None], R | Outcome[R]]
 """An algorithm that asks a model: a generator that yields rounds of questions, receives their
 answers and returns a result.
 
-The questions of a round are in order of importance. The answer of a question that a limit prevented
-is None. After a None, later rounds get no answers, and the course must return its best result so
-far. A course that raises a TwindexError has the status "failed"."""
+The most important questions of a round come first. If a limit prevents an answer, the course
+receives None instead. It then gets no answers in later rounds either, and must return its best
+result so far. A course that raises a TwindexError has the status "failed"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Generic[A_co]):
-    """The answer of a judge to a question.
+    """The answer of a judge (a model that answers questions) to one question.
 
     answer:    the answer, never None.
     usage:     usage of the model for this answer.
@@ -64,9 +65,9 @@ class Judge(Protocol[Q_contra, A_co]):
     """
 
     def costs(self, questions: Sequence[Q_contra]) -> Sequence[Cost]:
-        """Return the maximum cost of each question. This must be fast.
+        """Return the maximum cost of each question. This method must be fast.
 
-        The limits are respected only if no question costs more than its maximum.
+        A task stays within its limits only if no question costs more than its maximum.
         """
 
     def ask(self, questions: Sequence[Q_contra]) -> Sequence[Judgement[A_co]]:
@@ -75,5 +76,5 @@ class Judge(Protocol[Q_contra, A_co]):
     def key(self, question: Q_contra) -> Hashable:
         """Return a key for the cache of answers. Questions with equal keys have the same answer.
 
-        A key must be small: it contains digests instead of long texts.
+        A key must be small: it must contain digests instead of long texts.
         """

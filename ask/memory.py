@@ -15,7 +15,7 @@ class Memory(Generic[V]):
     """A cache that drops the least recently used values if it is full. Thread-safe.
 
     size: maximum total weight of the values. weigh: function that returns the weight of a value,
-    such as its size in bytes. None: each value has weight 1, so `size` is a number of values.
+    such as its size in bytes. None: every value has the weight 1, so `size` is a number of values.
     """
 
     def __init__(self, size: int, weigh: Callable[[V], int] | None = None) -> None:
@@ -45,5 +45,5 @@ class Memory(Generic[V]):
 
 
 def digest(text: str) -> bytes:
-    """Return a digest of a text, 16 bytes. It serves as a key instead of the text."""
+    """Return a digest of a text (16 bytes), which a cache uses as a key instead of the text."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

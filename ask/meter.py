@@ -45,7 +45,10 @@ class Meter(Generic[L]):
         return None if limit is None else self.began + limit / 1e3
 
     def reserve(self, cost: Cost) -> bool:
-        """Reserve the maximum cost of a question. Return False if the budget left is too small."""
+        """Reserve the maximum cost of a question and return True.
+
+        Reserve nothing and return False if what is left of the budget is too small.
+        """
         calls, tokens = self.budget.calls, self.budget.tokens
         spent = self.usage.calls + self.reserved.calls
         used = self.usage.prompt_tokens + self.usage.completion_tokens + self.reserved.tokens
@@ -62,7 +65,7 @@ class Meter(Generic[L]):
         self.usage += usage
 
     def left(self) -> L:
-        """Return what is left of the limits now. At least 0.001 milliseconds are left."""
+        """Return the limits minus what is used so far. The time left is at least 0.001 ms."""
         update: dict[str, float] = {}
         if self.budget.calls is not None:
             update["calls"] = max(0, self.budget.calls - self.usage.calls)

@@ -15,9 +15,10 @@ class Permutation:
     """A ranking of n items.
 
     order:    positions of the items from 0 to n - 1, best first, each once.
-    missing:  positions that the model's answer omitted. They are at the end of `order`, ascending.
-    repeated: how many numbers were ignored because they occurred earlier in the answer.
-    unknown:  how many numbers were ignored because no item has them.
+    missing:  positions that the model's answer omitted, in ascending order. They are at the end of
+              `order`.
+    repeated: how many numbers of the answer were ignored because they occurred before.
+    unknown:  how many numbers of the answer were ignored because no item has this number.
     """
 
     order: Sequence[int]
@@ -39,9 +40,9 @@ class Permutation:
 def permutation(answer: str, count: int, *, cut: bool = False) -> Permutation:
     """Return the ranking of `count` items in an answer such as "[3] > [1] > [2]".
 
-    The items have the numbers 1 to `count`. Only numbers in brackets are read; if there are fewer
-    than two of them, all numbers are read. cut: True if the answer was cut off, so that a number at
-    its end may be incomplete.
+    The answer refers to the items by the numbers 1 to `count`. Only numbers in brackets are read;
+    if there are fewer than two of these, all numbers are read. cut: True if the answer was cut off,
+    so that a number at its end may be incomplete.
     """
     found = _BRACKETED.findall(answer)
     if len(found) < 2:

@@ -22,7 +22,7 @@ BYTES = 3
 is low, so that costs are estimated too high rather than too low."""
 
 SLACK = 4
-"""Number of tokens that a whole prompt may have more than its parts together."""
+"""Maximum number of tokens by which a prompt may exceed the sum of its parts."""
 
 REMEMBERED = 20_000
 """Maximum number of texts whose shortened form is cached."""
@@ -31,7 +31,8 @@ REMEMBERED = 20_000
 def one_line(text: str) -> str:
     """Return the text on one line, with single quotes instead of double quotes.
 
-    Prompts put texts in double quotes. Without double quotes, a text cannot end its quotation.
+    Prompts put texts in double quotes. A text that contains no double quotes cannot end its
+    quotation.
     """
     return " ".join(text.split()).replace('"', "'")
 
@@ -40,8 +41,8 @@ def one_line(text: str) -> str:
 class Extract:
     """The part of a text that a model reads.
 
-    text: this part. tokens: number of tokens of the part. truncated: True if the part is not the
-    whole text.
+    text: the part. tokens: number of tokens of the part. truncated: True if the part is shorter
+    than the whole text.
     """
 
     text: str
@@ -84,7 +85,7 @@ class Reader:
         """Return a prompt with a user's message and the beginning of the assistant's answer.
 
         The prompt is a conversation, or a text if the model has no chat template. begun: beginning
-        of the answer. "": the model begins the answer itself.
+        of the answer, which the model continues. "": the model writes the whole answer.
         """
         if not self._chats:
             return f"{message} {begun}" if begun else message
@@ -106,9 +107,10 @@ class Reader:
         return len(self._local.tokenize([text])[0])
 
     def frame(self, message: str, begun: str = "") -> int:
-        """Return the number of tokens that a prompt needs in addition to its query and passages.
+        """Return the number of tokens of a prompt without its query and passages.
 
-        message: user's message with empty query and passages. begun: beginning of the answer.
+        message: user's message with an empty query and empty passages. begun: beginning of the
+        answer.
         """
         prompt = self.prompt(message, begun)
         if self._local is None:

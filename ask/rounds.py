@@ -20,16 +20,16 @@ from .running import Finished, Run, as_twindex_error
 from .waiting import Overdue, Waiting, within
 
 GUARDED_TOKENS = 1 << 14
-"""Maximum number of tokens of a call with a guard, which is checked between calls. A small model on
-a CPU needs about 2 s for them."""
+"""Maximum number of tokens in one call of the model if there is a guard. The guard is checked
+between calls, so calls must be short. A small model on a CPU needs about 2 s for these tokens."""
 
 GUARDED_QUESTIONS = 16
-"""Number of questions that a call with a guard may have even if they have more tokens, because a
-server answers several at once."""
+"""With a guard, a call may have this many questions even if they exceed `GUARDED_TOKENS`, because a
+server answers several questions at the same time."""
 
 GUARDED_COSTS = 64
-"""Number of questions whose costs are computed at once with a guard. Costs may require tokenising
-long texts."""
+"""With a guard, number of questions whose costs are computed between two checks of the guard. Costs
+may require tokenising long texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,9 @@ class _Pending(Generic[Q, A]):
 class Rounds(Generic[Q, A]):
     """Runs algorithms that ask a model questions, and caches the answers. Thread-safe.
 
-    judge: answers the questions. model: name of the model in errors, such as "the model".
-    remembered: maximum number of cached answers; the least recently used are dropped.
+    judge: object that answers the questions with a model. model: name of the model in errors, such
+    as "the model". remembered: maximum number of cached answers; the least recently used are
+    dropped.
     """
 
     def __init__(
@@ -69,9 +70,10 @@ class Rounds(Generic[Q, A]):
 
     @property
     def speed(self) -> float | None:
-        """Estimated tokens per second, from the maximum costs and the times of the latest calls.
+        """Estimated number of tokens that the model processes per second. None before the first
+        call.
 
-        None before the first call.
+        The estimate uses the maximum costs of the questions and the times of the latest calls.
         """
         return self._waiting.speed
 
@@ -84,11 +86,11 @@ class Rounds(Generic[Q, A]):
         """Run several courses (algorithms that ask questions) and return their results, in order.
 
         The limits apply to each course separately. The time of all courses starts when this method
-        is called. If the model fails, the status of a result is "failed"; no exception is raised.
+        is called. If the model fails, no exception is raised, but a result has the status "failed".
 
         guard: `guard.check` is called before each round and each call of the model, and while costs
-               are computed. With a guard, calls of the model are small, so that it is called often.
-               An exception of the guard ends all courses and is raised.
+               are computed. With a guard, calls of the model are small, so that the guard is called
+               often. An exception of the guard ends all courses and is raised.
         """
         limits = limits or Limits()
         began = perf_counter()
@@ -103,10 +105,10 @@ class Rounds(Generic[Q, A]):
         return [run.finished() for run in runs]
 
     def _round(self, active: Sequence[Run[Q, A, Any]], guard: Guard) -> None:
-        """Answer the current questions of every run, as far as the limits allow.
+        """Answer the current questions of every run (running course), as far as the limits allow.
 
-        A question usually costs less than what was reserved for it. The difference lets the run ask
-        further questions.
+        A question usually costs less than what was reserved for it. What remains is used for
+        further questions of the run.
         """
         known: dict[Hashable, Judgement[A]] = {}
         guard.check()
@@ -138,10 +140,10 @@ class Rounds(Generic[Q, A]):
         known: Mapping[Hashable, Judgement[A]],
         guard: Guard,
     ) -> list[_Pending[Q, A]]:
-        """Return the open questions that fit the limits, sorted by their position in the round.
+        """Return the unanswered questions that fit the limits, sorted by position in the round.
 
-        Questions with an answer in `known` or in the cache are answered and not returned. known:
-        answers of this round by key.
+        Questions with an answer in `known` or in the cache are answered at once and not returned.
+        runs: running courses. known: key of a question -> its answer in this round.
         """
         found: list[_Pending[Q, A]] = []
         failures = _Failures()
@@ -189,8 +191,8 @@ class Rounds(Generic[Q, A]):
     ) -> None:
         """Send a batch of questions to the judge and store the answers in the runs.
 
-        If the batch fails, the questions of each run are sent separately. A text that the model
-        refuses then fails only its own run. Raises Overdue at the deadline.
+        If the batch fails, the questions of each run (running course) are sent separately. A text
+        that the model refuses then causes only its own run to fail. Raises Overdue at the deadline.
         """
         try:
             failures.check()
@@ -211,7 +213,10 @@ class Rounds(Generic[Q, A]):
             self._ask(part, known, failures)
 
     def _answer(self, items: Sequence[_Pending[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
-        """Send one question per key to the judge. Questions with equal keys share the answer."""
+        """Send the questions to the judge, but only one of several questions with equal keys.
+
+        Questions with equal keys share the answer.
+        """
         unique: dict[Hashable, _Pending[Q, A]] = {}
         for item in items:
             if item.key not in known:
@@ -239,10 +244,10 @@ class Rounds(Generic[Q, A]):
 
 
 class _Failures:
-    """Counts consecutive failures of runs.
+    """Counts consecutive failures of courses, and decides when to stop calling the model.
 
-    Two failures in a row that the input did not cause mean that the model is broken. The other runs
-    then fail with the same error, and the model is not called again.
+    Two consecutive failures that the input did not cause mean that the model is broken. The other
+    runs then fail with the same error, and the model is not called again.
     """
 
     def __init__(self) -> None:
@@ -263,9 +268,10 @@ class _Failures:
 
 
 def _guarded(items: Sequence[_Pending[Q, A]], guard: Guard) -> list[Cost]:
-    """Return the costs of the first questions in `items`, as many as the next call may have.
+    """Return the costs of the first questions in `items`, as many as the next call may contain.
 
-    Without a guard, these are all questions. With a guard, they are few, and the guard is checked.
+    Without a guard, the call may contain all questions. With a guard, it may contain only a few,
+    and the guard is checked first.
     """
     costs = [item.cost for item in items]
     if guard is UNGUARDED:
@@ -275,7 +281,7 @@ def _guarded(items: Sequence[_Pending[Q, A]], guard: Guard) -> list[Cost]:
 
 
 def _deadline(items: Sequence[_Pending[Q, A]]) -> float | None:
-    """Return the deadline of the questions, which all runs share; None without a time limit."""
+    """Return the deadline, which is the same for all questions; None without a time limit."""
     return items[0].run.meter.deadline
 
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def as_twindex_error(error: Exception, model: str) -> TwindexError:
-    """Return an exception that a model raised as a TwindexError.
+    """Convert an exception that a model raised to a TwindexError, and return it.
 
     A TwindexError is returned unchanged. Any other exception is logged and becomes a ModelError.
     model: name of the model in the message, such as "the model".
@@ -70,7 +70,10 @@ class Run(Generic[Q, A, R]):
 
     @property
     def open(self) -> list[int]:
-        """Positions of the current questions that may still get an answer. Empty after a limit."""
+        """Positions of the current questions that may still get an answer.
+
+        Empty if the course has ended or has reached a limit.
+        """
         if self.status != "complete" or self.ended:
             return []
         return [i for i, answer in enumerate(self.answers) if answer is None]
@@ -78,8 +81,8 @@ class Run(Generic[Q, A, R]):
     def advance(self, answers: Sequence[A | None] | None) -> None:
         """Send answers to the course. Store the questions that it asks next, or its result.
 
-        answers: an answer for each question of the round, None for each that a limit prevented.
-        Instead of the sequence, None at the start of the course.
+        answers: an answer for each question of the round; None for a question that a limit
+        prevented. `answers` itself must be None at the start of the course.
         """
         try:
             self.questions = next(self.course) if answers is None else self.course.send(answers)
@@ -99,7 +102,7 @@ class Run(Generic[Q, A, R]):
         """Store the answer to a question.
 
         number: position of the question in the round. usage: actual usage of the question. cost:
-        cost that was reserved for it.
+        cost that was reserved for the question.
         """
         self.meter.settle(cost, usage)
         self.answers[number] = judgement.answer

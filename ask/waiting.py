@@ -1,8 +1,8 @@
 """Calls of a model with a deadline.
 
-A model cannot be stopped during a call. The number of questions of a call is therefore chosen by
-the time left and the speed of earlier calls. If a call still misses its deadline, it continues in
-its thread, and the caller continues without its result.
+A model cannot be stopped during a call. The number of questions in a call therefore depends on the
+time left and the speed of earlier calls. If a call still misses its deadline, the call continues in
+its thread, and the caller continues without the result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _THREADS: WeakSet[Thread] = WeakSet()
 def _let_end() -> None:
     """Wait up to `GRACE` seconds for running calls when the interpreter ends.
 
-    If a thread is still inside the native code of a model at that time, the process aborts.
+    The process aborts if the interpreter ends while a thread is in the native code of a model.
     """
     deadline = perf_counter() + GRACE
     for thread in list(_THREADS):
@@ -40,17 +40,19 @@ def _let_end() -> None:
 
 
 SHARE = 0.4
-"""Fraction of the time left that a call should take, so that little is lost if it takes longer."""
+"""Fraction of the time left that a call should take. A call that takes longer than estimated then
+usually still meets its deadline."""
 
 UNDER_WAY = 4
-"""Maximum number of concurrent calls with a deadline, including those whose caller has left."""
+"""Maximum number of concurrent calls with a deadline. Calls that missed their deadline and still
+run are included."""
 
 QUICKEST = 1e-9
 """Minimum plausible seconds per token."""
 
 DOUBT = 0.5
-"""Factor for the estimated seconds per token after a call was skipped because of this estimate. It
-ensures that a model which was slow once, when it was loaded, is called again."""
+"""If a call is skipped because the model seems too slow, the estimated seconds per token are
+multiplied by this factor. A model that was slow once, when it was loaded, is then called again."""
 
 
 class Overdue(Exception):  # noqa: N818 - not an error, only the end of the time
@@ -79,8 +81,8 @@ class Waiting:
         """Return how many of the remaining questions the next call should contain.
 
         costs: cost of each remaining question. Returns the number of all questions if there is no
-        deadline. Returns 0 if the deadline has passed, or if one question would probably take more
-        than twice the time left.
+        deadline. Returns 0 if the deadline has passed, or if the first question alone would
+        probably take more than twice the time left.
         """
         if deadline is None:
             return len(costs)
@@ -155,7 +157,7 @@ class Waiting:
 
 
 def within(costs: Sequence[Cost], tokens: float) -> int:
-    """Return how many questions, from the first on, have at most `tokens` tokens together.
+    """Return the largest n such that the first n questions have at most `tokens` tokens in total.
 
     costs: cost of each question.
     """

@@ -82,8 +82,9 @@ def mapping(value: object, field: str) -> dict[str, Any]:
 def vectors(value: object) -> object:
     """Return the vectors of a document or query in their JSON form: {leg: vector}.
 
-    Sparse vectors by index, which are mappings with integer keys or objects with the attributes
-    `indices` and `values`, become such JSON objects. The service checks everything else.
+    A sparse vector may be a mapping from dimensions (integers) to weights, or an object with the
+    attributes `indices` and `values`. Both become {"indices": [...], "values": [...]}. The service
+    checks everything else.
     """
     if not isinstance(value, Mapping):
         return value
@@ -103,7 +104,7 @@ def _vector(value: Any) -> object:
 
 
 def _is_sparse(value: object) -> bool:
-    """Return True for a sparse vector in any form."""
+    """Return True if the value has one of the forms of a sparse vector."""
     return isinstance(value, Mapping) or (hasattr(value, "indices") and hasattr(value, "values"))
 
 

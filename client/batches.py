@@ -15,7 +15,8 @@ FIRST = 16
 DOCUMENTS = 500
 """Maximum number of documents in a batch. The service accepts up to 1,000 lines at once."""
 SECONDS = 5.0
-"""Target duration of a batch. It keeps a lost batch cheap and avoids timeouts."""
+"""Seconds that the service should need to write a batch. Short batches avoid timeouts, and little
+work is lost if one fails."""
 BYTES = 4 << 20
 """Size in bytes at which a batch is sent. The service accepts up to 8 MiB at once."""
 
@@ -24,8 +25,8 @@ BYTES = 4 << 20
 class Batch:
     """A batch of documents as NDJSON (one JSON object a line).
 
-    first: position in the input, from 0, of the first document of the batch. documents: number of
-    documents. lines: the NDJSON.
+    first: position of the batch's first document in the input, from 0. documents: number of
+    documents in the batch. lines: the NDJSON.
     """
 
     first: int
@@ -34,7 +35,7 @@ class Batch:
 
 
 class Batcher:
-    """Collects documents into batches. The faster the service writes, the larger the batches."""
+    """Collects documents into batches, which are larger if the service writes faster."""
 
     def __init__(self) -> None:
         self._most = FIRST
@@ -43,10 +44,10 @@ class Batcher:
         self._bytes = 0
 
     def offer(self, document: Document | Mapping[str, Any]) -> Batch | None:
-        """Add a document to the current batch.
+        """Add a document to the current batch. If this batch is already full, return it, else None.
 
-        If that batch is full, return it and begin a new one with the document; else return None.
-        Raises InvalidInputError for a document that cannot be written as JSON.
+        A full batch is returned without the document, which begins the next batch. Raises
+        InvalidInputError for a document that cannot be written as JSON.
         """
         number = self._first + len(self._lines)
         if isinstance(document, Document):
@@ -98,7 +99,7 @@ class Batcher:
 
 
 def _as_mapping(document: Document) -> dict[str, Any]:
-    """Return the fields of a document. Its vectors and passages are converted later."""
+    """Return the fields of a document as a dictionary, with unconverted vectors and passages."""
     found: dict[str, Any] = {
         "id": document.id,
         "title": document.title,

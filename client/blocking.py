@@ -44,15 +44,15 @@ class Client:
         """Create a client. It connects at the first call.
 
         url:       address of the service. The environment's proxy settings are ignored.
-        api_key:   sent as a bearer token.
+        api_key:   API key, which is sent as a bearer token. None: no key is sent.
         timeout:   seconds to wait for the reply of one attempt.
         patience:  seconds during which a failed call is retried while the service is unreachable,
                    loading or overloaded. 0: no retries. Before the first reply, a refused
                    connection is retried for 5 seconds at most, because the URL is probably wrong.
                    The service executes a retried write or deletion of documents only once.
         headers:   HTTP headers that the client adds to every request.
-        transport: object that sends the requests. For tests, such as `httpx2.MockTransport`. None:
-                   the network.
+        transport: object that sends the requests, such as `httpx2.MockTransport` in tests. None:
+                   requests are sent over the network.
         """
         self.url = url
         self._patience = patience
@@ -62,10 +62,10 @@ class Client:
         )
 
     def create(self, name: str, config: Any = None) -> RemoteCollection:
-        """Create a collection. Raises ConflictError if the name exists.
+        """Create a collection. Raises ConflictError if a collection with this name exists.
 
         config: a CollectionConfig, or a mapping with its fields. None: the default configuration,
-        with a dense, a sparse and a lexical leg.
+        which ranks in three ways: a dense, a sparse and a lexical leg.
         """
         self.run(calls.create(name, config))
         return RemoteCollection(self, name)
@@ -78,9 +78,10 @@ class Client:
     def open_or_create(self, name: str, config: Any = None) -> RemoteCollection:
         """Open a collection, or create it if it does not exist.
 
-        config: configuration, as for `create`. Raises ConflictError if the collection exists and
-        its configuration differs from `config`. None: an existing collection may have any
-        configuration.
+        config: configuration, as for `create`. None: an existing collection is opened whatever its
+        configuration; a new one gets the default configuration.
+
+        Raises ConflictError if the collection exists and its configuration differs from `config`.
         """
         self.run(calls.open_or_create(name, config))
         return RemoteCollection(self, name)
@@ -104,10 +105,10 @@ class Client:
         documents: Sequence[str | Mapping[str, str]],
         **options: Any,
     ) -> list[Reranked]:
-        """Rerank texts with a reranker of the service, and return the texts best first.
+        """Rerank texts with a reranker of the service, and return their new scores, best first.
 
-        model: name of the reranker. options: other fields of the request `POST /v1/rerank`, such as
-        `top_n` or `timeout_ms`.
+        model: name of the reranker. documents: texts, or mappings with `text` and `title`. options:
+        other fields of the request `POST /v1/rerank`, such as `top_n` or `timeout_ms`.
         """
         return self.run(calls.rerank(model, query, documents, options))
 
@@ -198,14 +199,15 @@ class RemoteCollection:
         *,
         progress: Progress | None = None,
     ) -> WriteReport:
-        """Insert documents, and replace documents with the same id. Durable when it returns.
+        """Insert documents. A document replaces a stored document with the same id.
 
-        Documents are sent in batches. A batch has at most 500 documents or 4 MiB, and a size that
-        the service can write in about 5 seconds. Only one batch is in memory. Each batch is durable
-        before the next is sent.
+        Documents are sent in batches of at most 500 documents and about 4 MiB. Batches are smaller
+        if the service needs more than about 5 seconds to write one. Only one batch at a time is in
+        memory. Each batch is durable before the next is sent, and the last before the method
+        returns.
 
-        Raises InvalidInputError, which names the first invalid document by its position from 0. No
-        document of the batch that contains it is written; earlier batches are.
+        Raises InvalidInputError, which names the first invalid document by its position from 0. The
+        batch with this document is not written, but earlier batches are.
         """
         report, batcher, reporter = WriteReport(), Batcher(), progress or NoProgress()
 
@@ -237,7 +239,8 @@ class RemoteCollection:
     ) -> list[Document]:
         """Return up to `limit` documents in ascending order of id.
 
-        after: return only ids greater than this one. filter: return only documents that meet it.
+        after: an id; only documents with a greater id are returned. filter: only documents that
+        meet this filter are returned.
         """
         return self._client.run(calls.documents(self.name, after, limit, filter))
 
@@ -252,30 +255,31 @@ class RemoteCollection:
             after = page[-1].id
 
     def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
-        """Return the number of documents that meet a filter. None: the number of all documents."""
+        """Return the number of documents that meet a filter; without a filter, of all documents."""
         return self._client.run(calls.count(self.name, filter))
 
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents by id, and return the ids that existed. Durable when it returns.
+        """Delete documents by id, and return the ids of the deleted documents.
 
-        If a reply is lost and the call is retried, ids that the first attempt deleted may be
-        missing from the result.
+        The deletion is durable when the method returns. If a reply is lost and the call is retried,
+        ids that the first attempt deleted may be missing from the result.
         """
         return self._client.run(calls.delete(self.name, ids))
 
     def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter, and return the number of deleted documents.
 
-        The number has the attribute `warnings`. If a reply is lost and the call is retried,
-        documents that the first attempt deleted may be missing from the number.
+        The attribute `warnings` of the number has a message for each field of the filter that
+        occurs in no document. If a reply is lost and the call is retried, the number may omit
+        documents that the first attempt deleted.
         """
         return self._client.run(calls.delete_where(self.name, filter))
 
     def search(self, request: Any, **fields: Any) -> SearchResult:
         """Search the collection.
 
-        request: a query string, a SearchRequest, or a mapping with its fields. fields: further
-        fields of a SearchRequest, only allowed with a query string.
+        request: a query string, a SearchRequest, or a mapping with the fields of one. fields:
+        further fields of a SearchRequest, such as `limit`; allowed only if `request` is a string.
         """
         return self._client.run(calls.search(self.name, request, fields))
 
@@ -292,7 +296,7 @@ class RemoteCollection:
         return self._client.run(calls.info(self.name))
 
     def merge(self) -> bool:
-        """Merge all segments of the index into one and free the space of deleted documents.
+        """Merge all segments (parts of the index) into one and free the space of deleted documents.
 
         Waits until the merge ends. Returns False if there was nothing to merge, else True.
         """
@@ -301,7 +305,7 @@ class RemoteCollection:
     def reconfigure(self, legs: Mapping[str, Any]) -> Job:
         """Change how the vectors of dense legs are stored. Waits until the job ends and returns it.
 
-        legs: name of a leg -> its new VectorStorage, or a mapping with the fields of a
+        legs: name of a dense leg -> new VectorStorage of the leg, or a mapping with the fields of a
         VectorStorage.
         """
         return self._client.run(calls.reconfigure(self.name, legs))

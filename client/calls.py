@@ -1,8 +1,7 @@
 """Operations of the client, each as a generator of HTTP calls.
 
 A generator yields a `Call` and receives its `Reply`, or yields a `Pause`. It returns the result of
-the operation. The clients send the calls, so the blocking and the asyncio client share the
-generators.
+the operation. The blocking and the asyncio client run the same generators and send their calls.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from .replies import CollectionState, Job, Reranked
 T = TypeVar("T")
 
 _LINE = re.compile(r"(?:^|(?<=; ))lines\[(\d+)\]")
-"""Matches the position of a line in an error about a bulk body, from 0."""
+"""Matches `lines[N]` in an error about a batch of documents. N is the position of a line, from 0.
+"""
 POLL_SECONDS = 0.2
 """Seconds between two requests for the state of a job."""
 LISTED = 1_000
@@ -36,7 +36,7 @@ DELETED = 5_000
 class Call:
     """One HTTP request.
 
-    body: value that is sent as JSON. lines: NDJSON, which is sent instead of `body`; None: `body`.
+    body: value to send as JSON. lines: NDJSON to send instead of `body`; None: `body` is sent.
     params: query parameters of the URL.
     """
 
@@ -50,7 +50,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Tells the client to wait for `seconds` before the next call."""
+    """An instruction for the client to wait before the next call."""
 
     seconds: float
 
@@ -59,7 +59,7 @@ class Pause:
 class Reply:
     """A successful reply: its HTTP status, and the value of its JSON body.
 
-    retried: True if the call failed before, so that its first attempt may have had an effect.
+    retried: True if an earlier attempt of the call failed. That attempt may have had an effect.
     """
 
     status: int
@@ -68,7 +68,7 @@ class Reply:
 
 
 Steps = Generator[Call | Pause, Any, T]
-"""An operation of the client: a generator of HTTP calls that returns a T at its end."""
+"""An operation of the client: a generator that yields HTTP calls and returns a result of type T."""
 
 
 def as_json(value: Any) -> Any:
@@ -158,7 +158,7 @@ def _once() -> dict[str, str]:
 def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> Steps[WriteReport]:
     """Write a batch of documents. Nothing is written if one of the documents is invalid.
 
-    params: query parameters of the request. None: chosen by the size of the batch. Raises
+    params: query parameters of the request. None: the size of the batch decides. Raises
     InvalidInputError, which names the invalid document by its position in the whole input.
     """
 
@@ -234,7 +234,7 @@ def page(
     limit: int,
     filter: Mapping[str, Any] | None,  # noqa: A002
 ) -> Steps[list[Document]]:
-    """Return one page of documents, with at most `limit` and at most `LISTED` documents."""
+    """Return one page of documents: at most `limit`, and never more than `LISTED`."""
     found = yield from _page(name, after, min(limit, LISTED), filter)
     return [replies.document(one) for one in found["documents"]]
 
@@ -293,7 +293,10 @@ def _request(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _one_request(request: Any) -> Any:
-    """Return the JSON form of one request of a batch. The service refuses what is no mapping."""
+    """Return the JSON form of one request of a batch.
+
+    A value that is not a request or a mapping is not refused here, but by the service.
+    """
     given = as_json(request)
     return _request(given) if isinstance(given, Mapping) else _plain(given)
 

@@ -24,11 +24,12 @@ from ..core.errors import (
 )
 
 FIRST_PAUSE = 0.1
-"""Seconds before the first retry, if the service gives none. The pause doubles each time."""
+"""Maximum pause before the first retry, in seconds. It doubles with each retry. The time that the
+service requests is added."""
 LONGEST_PAUSE = 5.0
-"""Maximum number of seconds between two attempts."""
+"""Maximum pause before any retry, in seconds, without the time that the service requests."""
 FIRST_CONTACT = 5.0
-"""Maximum number of seconds that refused connections are retried before the first reply."""
+"""Maximum number of seconds to retry refused connections while the client has had no reply."""
 ALSO = 2
 """Maximum number of invalid fields that a message names after the first."""
 
@@ -61,7 +62,7 @@ _BY_STATUS: Mapping[int, type[TwindexError]] = {
     504: UnavailableError,
 }
 _BY_PROXY: Mapping[int, type[TwindexError]] = {401: AccessError, 403: AccessError}
-"""HTTP status -> error class, for replies of a proxy."""
+"""HTTP status -> error class, for replies of a proxy in front of the service."""
 _INVALID = (400, 413, 415, 422)
 _PASSING = ("not_ready", "loading", "overloaded", "too_many_requests", "storage")
 """Error codes of failures that may end soon."""
@@ -72,9 +73,10 @@ class Failure(Exception):  # noqa: N818 - it carries the error
 
     error:       exception to raise if the call is not retried.
     passing:     True if the failure is temporary, so that a retry may succeed.
-    retry_after: seconds to wait before a retry, as the service requests. None: it requests none.
+    retry_after: seconds that the service asks to wait before a retry. None: it does not say.
     working:     True if the service is still working on an earlier attempt of the call.
-    patience:    maximum number of seconds to retry, if less than the client's. None: no maximum.
+    patience:    maximum number of seconds to retry, if it is less than the client's `patience`.
+                 None: the client's `patience` applies.
     """
 
     def __init__(
@@ -102,7 +104,10 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     if not isinstance(problem, dict) or "code" not in problem:  # The reply is from a proxy.
         passing = status in (429, 502, 503, 504)
         kind = UnavailableError if passing else _BY_PROXY.get(status, ServiceError)
-        error = kind(f"the service replied with HTTP status {status} and no error message")
+        error = kind(
+            f"the service replied with HTTP status {status} and no error message; "
+            "check the URL, and the proxy if there is one"
+        )
         return Failure(error, passing, _seconds(headers.get("retry-after")))
     error = _error(status, problem)
     error.request_id = problem.get("request_id")
@@ -129,7 +134,7 @@ def _error(status: int, problem: Mapping[str, Any]) -> TwindexError:
 
 
 def _seconds(header: str | None) -> float | None:
-    """Return the seconds in a Retry-After header. None if it is absent or contains a date."""
+    """Return the seconds in a Retry-After header. None if the header is absent or holds a date."""
     try:
         return None if header is None else max(0.0, float(header))
     except ValueError:
@@ -137,13 +142,14 @@ def _seconds(header: str | None) -> float | None:
 
 
 class Attempts:
-    """Decides whether a failed call is attempted again, and how long to wait before."""
+    """Decides whether to retry a failed call, and how long to wait before the retry."""
 
     def __init__(self, patience: float, clock: Callable[[], float] | None = None) -> None:
         """Begin the attempts of one call.
 
-        patience: seconds after the first failure during which a retry may begin. They begin again
-        while the service is working on an earlier attempt. clock: function that returns seconds.
+        patience: seconds after the first failure during which a retry may begin. This time starts
+        anew whenever the service replies that it is still working on an earlier attempt.
+        clock: function that returns the time in seconds. None: the system's clock.
         """
         self._clock = clock or monotonic
         self._patience = patience
@@ -153,7 +159,7 @@ class Attempts:
     def pause(self, failure: Failure) -> float:
         """Return the seconds to wait before the next attempt.
 
-        Raises the error of `failure` if a retry is useless or would begin too late.
+        Raises `failure.error` if a retry is useless or would begin too late.
         """
         wait = self._next * random.uniform(0.5, 1)
         self._next = min(2 * self._next, LONGEST_PAUSE)

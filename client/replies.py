@@ -47,7 +47,7 @@ class Job:
     kind:  "bulk", "merge" or "reconfigure".
     state: "queued", "running", "waiting" (a disk problem stopped the job; the service retries it),
            "done" or "failed".
-    done, total: number of units that are finished, and of all units. `total` is None while it is
+    done, total: number of finished units, and number of all units. `total` is None while it is
            unknown. unit: name of a unit, such as "documents".
     error: reason of the state "failed", else None.
     created, updated: times in ISO 8601.

@@ -1,4 +1,4 @@
-"""Converts calls to HTTP requests, and HTTP responses to replies, for both clients."""
+"""Converts calls to HTTP requests and HTTP responses to replies, for Client and AsyncClient."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ def reply(response: httpx2.Response, *, retried: bool) -> Reply:
 def unreachable(base: object, error: Exception, *, reached: bool) -> Failure:
     """Return the Failure for a broken connection to the URL `base`.
 
-    It is temporary, except if the request is such that it can never be sent. reached: False if no
-    request of the client had a reply yet. A refused connection then probably means a wrong URL, and
-    is retried for a short time only.
+    The failure is temporary, unless the request is invalid and can never be sent. reached: True if
+    an earlier request of the client got a reply. If it is False, a refused connection probably
+    means a wrong URL, and the failure is retried for a short time only.
     """
     if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
         return Failure(ServiceError(f"the request cannot be sent: {type(error).__name__}"), False)

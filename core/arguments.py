@@ -3,8 +3,8 @@
     @checked(id=text, limit=integer(Bounds(1, 1_000)), filter=optional(condition))
     def find(id, *, limit=10, filter=None): ...
 
-Each check receives the value and the name of an argument. It raises InvalidInputError, which names
-the argument and says what it must be.
+Each check receives the value and the name of an argument. A wrong value raises InvalidInputError,
+which names the argument and says what its value must be.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ MEMORY = Bounds(1, 1 << 50)
 
 
 def checked(**checks: Check) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Return a decorator that checks arguments, by name, before it calls the function.
+    """Return a decorator that checks the arguments of a function before each call.
 
-    Arguments that the caller leaves out are not checked.
+    checks: name of an argument -> its check. Arguments that the caller leaves out are not checked.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
@@ -88,7 +88,7 @@ def function(wanted: str) -> Check:
 
 
 def integer(bounds: Bounds) -> Check:
-    """Return a check for an int within `bounds`. It refuses True and False."""
+    """Return a check for an int within `bounds`. The check refuses True and False."""
 
     def check(value: object, name: str) -> None:
         if isinstance(value, bool) or not isinstance(value, int) or not bounds.holds(value):
@@ -115,13 +115,13 @@ def path(value: object, name: str) -> None:
             return
     except UnicodeEncodeError:
         pass
-    raise refused(value, name, "the path of a folder, a str or a Path")
+    raise refused(value, name, "the path of a folder: a non-empty str or Path without null bytes")
 
 
 def documents(value: object, name: str) -> None:
-    """Check that the value is an iterable that may hold documents.
+    """Check that the value is a list or another iterable, but not a string or a mapping.
 
-    The documents themselves are checked later, when each is read.
+    Each document is checked later, when it is read from the iterable.
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         is_path = isinstance(value, str | os.PathLike)
@@ -142,7 +142,7 @@ def ids(value: object, name: str) -> None:
 
 
 def refused(value: object, name: str, wanted: str, hint: str = "") -> InvalidInputError:
-    """Return the error for the value of the argument `name`.
+    """Return the error for a wrong value of the argument `name`.
 
     wanted: what the value must be, in words. hint: what to do, added to the end of the message.
     """

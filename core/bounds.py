@@ -1,7 +1,7 @@
 """Minimum and maximum of every number in a configuration or request.
 
-Declare a numeric field as `Annotated[int, Bounds(1, 1_000)]`, or with one of the names below. A
-test fails for a field without bounds. `docs/limits.md` lists all bounds.
+Declare a numeric field as `Annotated[int, Bounds(1, 1_000)]`, or with one of the types below, such
+as `Count`. A test fails for a field without bounds. `docs/limits.md` lists all bounds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ STORED = {"stored": True}
 bounds may have been wider when the values were written."""
 
 TEXTS = {"texts": True}
-"""Validation context of values that come as texts: from environment variables or a form. A text
-that contains a number is then a number."""
+"""Validation context of values that arrive as text, from environment variables or a form. A numeric
+field then accepts a text that contains a number."""
 
 _INT64 = 2**63
 
@@ -32,8 +32,9 @@ _INT64 = 2**63
 class Bounds:
     """Minimum and maximum of a number.
 
-    The number may equal `least` or `greatest`. If `above` is True, it must be greater than
-    `least`. Booleans, NaN and infinity are refused. So are strings, except in the context `TEXTS`.
+    The number may equal `least` or `greatest`. If `above` is True, the number must be greater than
+    `least`. Booleans, NaN and infinity are refused. Strings are refused too, except in the
+    validation context `TEXTS`.
     """
 
     least: Number
@@ -94,7 +95,7 @@ class Bounds:
 
 
 def _kept(value: Number, kind: type[Number]) -> Number:
-    """Return a number from disk that is out of bounds, converted to `kind` (int or float).
+    """Convert a number from disk that is out of bounds to `kind` (int or float), and return it.
 
     Integers beyond 64 bits become the nearest 64-bit integer.
     """
@@ -114,11 +115,11 @@ Tokens = Annotated[int, Bounds(8, 1_048_576)]
 Count = Annotated[int, Bounds(1, 1_000_000)]
 """Number of items, at least one."""
 Few = Annotated[int, Bounds(1, 1_000)]
-"""Number of hits, windows or passes. Each costs a model call."""
+"""Number of hits, windows or passes of a reranker. Each costs a model call."""
 Effort = Annotated[int, Bounds(1, 1_000_000)]
-"""Effort of a search: number of lists or candidates, in configurations and in requests."""
+"""Effort of a vector search: number of lists or candidates that the search visits."""
 Rows = Annotated[int, Bounds(0, 1_000_000_000)]
-"""Number of passages in a segment."""
+"""Number of passages in a segment (an immutable part of an index)."""
 Share = Annotated[float, Bounds(0, 1)]
 """Fraction from 0 to 1, both included."""
 PositiveShare = Annotated[float, Bounds(0, 1, above=True)]

@@ -108,7 +108,7 @@ def _admits_none(annotation: Any) -> bool:
 
 
 def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
-    """Return a pydantic error with its message in the words of this project.
+    """Return a pydantic error with a message for users of Twindex.
 
     For an unknown field of `model`, the message suggests the most similar name of a field.
     """
@@ -128,7 +128,7 @@ _CLASS = re.compile(r" or instance of \w+")
 
 
 def message_of(error: ErrorDetails) -> str:
-    """Return the message of a pydantic error in the words of this project."""
+    """Return the message of a pydantic error, reworded for users of Twindex."""
     message, given = error["msg"].removeprefix("Value error, "), error.get("input")
     message = message.replace("a valid dictionary or object to extract fields from", "an object")
     message = _CLASS.sub("", message).replace("a valid integer", "an integer")

@@ -22,12 +22,12 @@ def one_line(text: str, limit: int = 100) -> str:
 
 
 def score(hit: Hit) -> str:
-    """Return a hit's score with four decimals; from 1e6 on, with four significant digits."""
+    """Return a hit's score as text: four decimals, or four significant digits if it is >= 1e6."""
     return f"{hit.score:.4f}" if abs(hit.score) < 1e6 else f"{hit.score:.4g}"
 
 
 def ranks(hit: Hit) -> str:
-    """Return the hit's rank in each leg, from 1, such as `dense 2, lexical 1`."""
+    """Return the hit's rank in each leg that returned it, such as `dense 2, lexical 1`."""
     return ", ".join(f"{leg} {place.rank}" for leg, place in hit.legs.items())
 
 
@@ -53,7 +53,7 @@ def as_lines(hits: Sequence[Hit]) -> list[str]:
 
 
 def as_html(hits: Sequence[Hit]) -> str:
-    """Return an HTML table for notebooks. All text is escaped."""
+    """Return the hits as an HTML table for notebooks. All text is escaped."""
     head = "".join(f"<th>{name}</th>" for name in ("", "id", "score", "legs", "title", "passage"))
     rows = "".join(
         "<tr>"
@@ -75,11 +75,11 @@ def as_html(hits: Sequence[Hit]) -> str:
 
 
 def as_records(hits: Sequence[Hit]) -> list[dict[str, Any]]:
-    """Return a flat record for each hit.
+    """Return a dictionary for each hit, as a row of a table.
 
     Keys: `rank`, `id`, `score`, `title`, `text`, `passage`, `headings`, `page`, `metadata`, and
-    `LEG_rank` and `LEG_score` for each leg. The values of a leg are None if it did not return the
-    hit.
+    `NAME_rank` and `NAME_score` for each leg, where NAME is the name of the leg. These two values
+    are None if the leg did not return the hit.
     """
     legs = list(dict.fromkeys(leg for hit in hits for leg in hit.legs))
     records = []

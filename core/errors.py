@@ -73,8 +73,8 @@ class SourceError(InvalidInputError):
 
     path:   the file. A file in an archive has the path `archive.zip/name`.
     line:   line number from 1; None if the error concerns the whole file.
-    reason: why no document could be made, in one or a few words, such as "encrypted". Reports
-            count by it.
+    reason: why the file or record gave no document, in a few words, such as "encrypted". Reports
+            count the errors of each reason.
     """
 
     code = "source"
@@ -129,7 +129,7 @@ class UnsupportedError(ModelError):
 
 
 class UnsupportedByStoreError(UnsupportedError, InvalidInputError):
-    """The store of a collection lacks a capability that the request requires.
+    """The store of a collection (local, or a search engine) lacks a capability.
 
     `field` names the part of the request that requires the capability.
     """

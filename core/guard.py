@@ -15,7 +15,7 @@ class Guard:
     """Limits of one search.
 
     check:      function that is called between the stages of a search and between the searches of a
-                batch. It may raise an exception to end the search. It does not interrupt a stage.
+                batch. It may raise an exception to end the search. A stage is never interrupted.
     page_bytes: maximum size, in bytes, of the titles, texts and metadata of all returned hits
                 together. None: no limit.
     """

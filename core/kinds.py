@@ -1,17 +1,18 @@
-"""Registries of kinds: the configuration classes that a configuration can name.
+"""Registries of kinds. A kind is a configuration class that the field `kind` selects by name.
 
-Each family (encoders, index structures, rerankers, ...) has one registry, a `Kinds`. A kind is a
-configuration class. Its field `kind` holds the name, and `made_by` names the class that implements
-it. A configuration accepts exactly the registered kinds, and the JSON schema describes them.
+Each family (encoders, index structures, rerankers, ...) has one registry, a `Kinds`. The field
+`kind` of a configuration class holds the name of the kind. The class attribute `made_by` names the
+class that implements the kind. A configuration accepts exactly the registered kinds, and the JSON
+schema describes them.
 
     @ENCODERS.register
     class MyEncoderConfig(EncoderConfig):
         made_by = "my_package.encoder:MyEncoder"
         kind: Literal["mine"] = "mine"
 
-An installed package can add kinds by an entry point in the family's group. The entry point names
-the class. The package is imported when a configuration uses the name, or when all kinds are listed.
-A request can give only the name of a kind, never the name of a module.
+An installed package can add a kind by an entry point in the family's group. The entry point names
+the configuration class. The package is imported when a configuration uses the kind, or when all
+kinds are listed. A request can give only the name of a kind, never the name of a module.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ def families() -> tuple[Kinds[Any], ...]:
 
 
 class Kinds(Generic[C]):
-    """A registry of the kinds of one family. Thread-safe."""
+    """A registry of the kinds (configuration classes) of one family. Thread-safe."""
 
     def __init__(self, base: type[C], noun: str, group: str | None = None) -> None:
         """Create an empty registry.
 
         base: base class of all configurations of the family. noun: name of the family in messages.
-        group: group of the entry points by which packages add kinds. None: packages cannot.
+        group: group of the entry points by which packages add kinds. None: packages cannot add any.
         """
         self.base = base
         self.noun = noun
@@ -69,7 +70,7 @@ class Kinds(Generic[C]):
         _families.append(self)
 
     def register(self, config: type[C]) -> type[C]:
-        """Register a configuration class and return it, so that this can be a decorator.
+        """Register a configuration class and return it, so that this method can be a decorator.
 
         Raises ConfigError if the class is not a subclass of `base`, lacks a required attribute, or
         has the same kind as a registered class.
@@ -77,7 +78,7 @@ class Kinds(Generic[C]):
         if not isinstance(config, type) or not issubclass(config, self.base):
             name = getattr(config, "__name__", shown(config))
             raise ConfigError(
-                f"{name} is not a {self.base.__name__}; make it a subclass", field="kind"
+                f"{name} is not a subclass of {self.base.__name__}; make it one", field="kind"
             )
         names = _names(config)
         if not names:
@@ -110,7 +111,9 @@ class Kinds(Generic[C]):
                     f"{config.__name__}.{declared} must be a value, not a method", field=declared
                 )
             if not hasattr(config, declared) and not (declared == "made_by" and makes):
-                raise ConfigError(f"{config.__name__} must define {declared}", field=declared)
+                raise ConfigError(
+                    f"{config.__name__} must define the attribute {declared}", field=declared
+                )
         for field, info in config.model_fields.items():
             if _mutable(info.annotation):
                 raise ConfigError(
@@ -144,7 +147,7 @@ class Kinds(Generic[C]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        """Yield the names of all kinds: registered kinds first, then those of other packages."""
+        """Yield the names of all kinds: registered kinds first, then kinds of other packages."""
         return iter(self.classes())
 
     def classes(self, among: Callable[[type[C]], bool] | None = None) -> Mapping[str, type[C]]:
@@ -190,8 +193,8 @@ class Kinds(Generic[C]):
     def _load(self, entry: EntryPoint) -> type[C]:
         """Import and register the kind that an entry point of an installed package names.
 
-        Raises ConfigError if that fails. The cause is logged once. It is not part of the error,
-        because it may contain paths that clients must not see.
+        Raises ConfigError if the import or the registration fails. The cause is logged once. The
+        error omits the cause, because it may contain paths that clients must not see.
         """
         with self._lock:
             if entry.name in self._broken:
@@ -265,9 +268,9 @@ _shown: ContextVar[frozenset[type[Config]]] = ContextVar("_shown", default=froze
 class OneOf(Generic[C]):
     """Annotation of a field that accepts any kind of a family: `Annotated[Base, OneOf(KINDS)]`.
 
-    kinds: registry of the family. default: kind of a value that has no field `kind`. None: the
-    value must have it. among: function that returns True for the kinds that the annotated field
-    accepts. None: all kinds.
+    kinds: registry of the family. default: kind of a value that has no field `kind`. None: such a
+    value is refused. among: function that returns True for the kinds that the annotated field
+    accepts. None: the field accepts all kinds.
     """
 
     def __init__(
@@ -343,11 +346,11 @@ class OneOf(Generic[C]):
         )
 
     def _near(self, kind: Any) -> str:
-        """Return the end of the error for an unknown kind, which suggests a similar one."""
+        """Return the end of the error for an unknown kind: a known kind with a similar name."""
         return did_you_mean(kind, self.classes(), '"') if isinstance(kind, str) else ""
 
     def _written(self, text: Any) -> str:
-        """Return the end of the error for a string, which shows the object that is meant."""
+        """Return the end of the error for a string: the object that the caller probably meant."""
         if not isinstance(text, str) or len(text) > _LONGEST_NAME:
             return ""
         classes = self.classes()

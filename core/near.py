@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 _COMPARED = 100
-"""Maximum number of characters of a name that are compared. The comparison takes time."""
+"""Maximum number of characters of a name that are compared, because the comparison is slow."""
 _KNOWN = 1_000
 """Maximum number of known names that are compared."""
 
@@ -23,8 +23,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str], quote: str = "'") -> str:
-    """Return `; did you mean 'NAME'?` for the end of an error message; "" if none is similar.
+    """Return `; did you mean 'NAME'?` for the end of an error message.
 
+    NAME is the name in `known` that is most similar to `name`. Returns "" if none is similar.
     quote: text before and after NAME.
     """
     near = nearest(name, known)

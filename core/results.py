@@ -19,9 +19,11 @@ class WriteReport:
     documents: number of documents written.
     replaced:  number of written documents that replaced a stored document with the same id.
     passages:  number of passages encoded.
-    truncated: leg -> number of passages that its encoder did not read to the end.
+    truncated: name of a leg -> number of passages that the leg's encoder did not read to the end.
     usage:     language model usage. None if no leg uses a language model.
     unchanged: number of documents skipped because an identical document is stored.
+
+    A leg is one way to rank: dense, sparse or lexical.
     """
 
     documents: int = 0
@@ -60,7 +62,7 @@ class RerankReport:
 
     status:     "complete"; "partial" if the budget ran out before all candidates were judged, or if
                 some answers of a model were unusable; "failed" if a model failed. After a failure,
-                hits keep the order of the search, or of the last successful reranker of a chain.
+                hits keep the order of the search, or that of a chain's last successful reranker.
     candidates: number of hits that the reranker received.
     judged:     number of hits that the reranker scored or compared.
     usage:      usage of the models. `cache_hits` counts judgements that came from the cache.
@@ -81,7 +83,8 @@ class RerankReport:
 
 
 Relation = Literal["eq", "gte"]
-"""How a total relates to the true number. eq: it is exact. gte: the true number may be larger."""
+"""How a total relates to the true number. eq: the total is exact. gte: the true number may be
+larger."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -93,16 +96,16 @@ class SearchResult:
               if a leg returned its maximum number of candidates, or if hits that were not reranked
               might reach `min_score`.
     timings:  milliseconds by stage: `load` (only if the search had to load encoders), `encode`,
-              `filter`, one for each leg, `fuse`, `rerank` (including the fetch of the texts that it
-              reads), `fetch`.
+              `filter`, one for each leg, `fuse`, `rerank` (including the time to fetch the texts to
+              rerank), `fetch`. A leg is one way to rank: dense, sparse or lexical.
     warnings: messages for the caller, such as a truncated query.
     generation: version number of the collection that was searched. It increases with every change.
-    usage:    language model usage to encode the query. None if no leg uses a language model. A
+    usage:    language model usage for encoding the query. None if no leg uses a language model. A
               cached query counts as a cache hit, not as a call. In a batch, the usage of queries
               that were encoded together is divided evenly.
-    query_terms: leg -> heaviest terms of the query, for sparse legs. None without `explain`.
-    query_languages: lexical leg -> languages that the query was analysed in, for legs that detect
-              languages. None without `explain`.
+    query_terms: name of a sparse leg -> heaviest terms of the query. None without `explain`.
+    query_languages: name of a lexical leg that detects languages -> languages in which the leg
+              analysed the query. None without `explain`.
     rerank:   the result of reranking. None without reranking. Its usage is not part of `usage`.
     """
 
@@ -142,13 +145,14 @@ class SearchResult:
 
     @property
     def milliseconds(self) -> float:
-        """Return the time of the search: the sum of `timings` without `load`."""
+        """Return the duration of the search: the sum of `timings` without `load`."""
         return sum(spent for stage, spent in self.timings.items() if stage != "load")
 
     def to_pandas(self) -> Any:
         """Return a DataFrame with a row for each hit.
 
-        Columns: rank, id, score, title, text, passage, metadata, and LEG_rank and LEG_score for
-        each leg. Raises MissingExtraError if pandas is not installed.
+        Columns: rank, id, score, title, text, passage, headings, page, metadata, and NAME_rank and
+        NAME_score for each leg, where NAME is the name of the leg. Raises MissingExtraError if
+        pandas is not installed.
         """
         return display.as_frame(self.hits)

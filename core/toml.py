@@ -17,10 +17,10 @@ MAX_TOML = 2**20
 
 
 def parse_toml(path: Path, parse: Callable[[dict[str, Any]], T]) -> T:
-    """Return the result of `parse` for the content of a TOML file.
+    """Read a TOML file, call `parse` with its content, and return the result.
 
-    Raises SourceError, which names the file and the field, if the content is invalid, the file is
-    not a regular file, or it exceeds `MAX_TOML` bytes.
+    Raises SourceError, which names the file and the field, if the content is invalid, the path is
+    not a regular file, or the file exceeds `MAX_TOML` bytes.
     """
     content = read_bounded(path, MAX_TOML)
     try:

@@ -31,7 +31,8 @@ class Passage:
 
 
 Vector = Any
-"""A vector that a document or a query brings to a leg. `sources/vectors.py` lists its forms."""
+"""A vector that the caller supplies for a document or a query, so that no encoder computes it.
+`sources/vectors.py` lists its forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,13 @@ class Document:
     """A document that the user stores.
 
     metadata: a JSON object.
-    vectors:  leg -> vector that the document brings, which its encoder then does not compute. They
-              are stored in the legs only: a document that is read has none.
-    passages: passages that the document brings, in order. The document is then not cut. They are
-              stored in the index only. Empty: the collection cuts the document.
+    vectors:  name of a leg (dense or sparse ranking) -> vector that the caller supplies, so that
+              the leg's encoder does not compute it.
+    passages: passages that the caller supplies, in order. Empty: the collection divides the text
+              into passages.
 
-    Documents are equal if id, text, title and metadata are.
+    Vectors and passages are stored in the index only. A document that is read from a collection
+    does not contain them. Documents are equal if their id, text, title and metadata are equal.
     """
 
     id: str
@@ -56,12 +58,12 @@ class Document:
 
     @property
     def brings(self) -> bool:
-        """True if the document brings vectors or passages."""
+        """True if the caller supplied vectors or passages with the document."""
         return bool(self.vectors) or bool(self.passages)
 
 
 class DeletedCount(int):
-    """The number of documents that a deletion by filter deleted, with warnings.
+    """The number of documents that a deletion by filter removed, with warnings.
 
     warnings: a message for each field of the filter that occurs in no document.
     """
@@ -83,7 +85,8 @@ class Query:
 
 
 TermCounts = Mapping[str, int]
-"""Term frequencies of one analysed text. Their sum is the length of the text."""
+"""Term -> number of times that it occurs in one text. The sum of these numbers is the length of the
+text in terms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +121,14 @@ def add_usages(one: Usage | None, other: Usage | None) -> Usage | None:
 
 @dataclass(frozen=True, slots=True)
 class LegScore:
-    """Rank and score of a document in one leg.
+    """Rank and score of a document in one leg (one way to rank: dense, sparse or lexical).
 
     rank:  position from 1. Documents with equal scores share a rank.
     score: raw score of the leg.
 
-    The other fields are None without `explain`:
+    The other fields are None unless the request sets `explain`:
 
-    scaled:       score after the fusion method has scaled it, before it is weighted. The raw score
+    scaled:       score as the fusion method scales it, before the weight is applied. The raw score
                   if only one leg ran.
     weight:       weight of the leg in the request.
     contribution: the part of the hit's fused score that comes from this leg. The contributions of
@@ -155,7 +158,7 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class TermWeight:
-    """A term of an encoded text and its weight: from a model, or the term frequency."""
+    """A term of an encoded text, and its weight: a weight from a model, or the term frequency."""
 
     term: str
     weight: float
@@ -165,8 +168,8 @@ class TermWeight:
 class TopTerms:
     """The terms of a text that have the largest weights.
 
-    top: these terms in descending order of weight. total: number of all terms of the text that have
-    a non-zero weight.
+    top: these terms in descending order of weight. total: number of terms of the text with a
+    non-zero weight.
     """
 
     top: Sequence[TermWeight]
@@ -198,23 +201,24 @@ class Hit:
     """A document in a search result.
 
     score:    fused score. The raw score of the leg if a single leg ran without fusion.
-    legs:     rank and raw score in each leg that returned the document.
+    legs:     name of each leg (one way to rank: dense, sparse or lexical) that returned the
+              document -> rank and score in this leg.
     passage:  best passage in the leg that ranked the document highest. None if the document was
               indexed whole.
     document: stored document. None if the request did not ask for any of its fields.
-    explain:  leg -> contributions of the terms to the leg's score, largest first. Only for legs
-              whose score is a sum over terms. None without `explain` in the request.
-    terms:    leg -> heaviest terms of the best passage, for each sparse leg that returned the
-              document.
+    explain:  name of a leg -> contributions of the terms to the leg's score, largest first. Only
+              for legs whose score is a sum over terms. None without `explain` in the request.
+    terms:    name of a sparse leg that returned the document -> heaviest terms of the best passage.
     rerank:   result of reranking. None without reranking. Reranking changes the order of the hits,
               but not `score`.
     context:  the passage with its neighbours, if the request has `neighbours`. None if the document
               was indexed whole.
     headings: titles of the headings above the passage, from the highest level down.
-    page:     number of the page on which the passage begins, from 1. None without form feeds in the
-              text, which separate pages.
+    page:     number of the page on which the passage begins, from 1. None if the text has no form
+              feeds, the characters that separate pages.
 
-    `headings` and `page` need a passage, and a part of the document in the request's `include`.
+    `headings` and `page` are set only if the hit has a passage and the request's `include` names a
+    part of the document.
     """
 
     id: str
@@ -231,27 +235,31 @@ class Hit:
 
     @property
     def title(self) -> str:
-        """The document's title. "" if it has none or the document was not requested."""
+        """The document's title. "" if it has none or the request did not include titles."""
         return "" if self.document is None else self.document.title
 
     @property
     def text(self) -> str:
-        """The document's text. "" if the document was not requested."""
+        """The document's text. "" if the request did not include texts."""
         return "" if self.document is None else self.document.text
 
     @property
     def metadata(self) -> Metadata:
-        """The document's metadata. Empty if the document was not requested."""
+        """The document's metadata. Empty if the request did not include metadata."""
         return {} if self.document is None else self.document.metadata
 
     @property
     def passage_text(self) -> str:
-        """The text of the best passage. The whole text if `passage` is None."""
+        """The text of the best passage. The document's whole text if `passage` is None."""
         return self._text_of(self.passage)
 
     @property
     def context_text(self) -> str:
-        """The text of the best passage and its neighbours. The whole text if `passage` is None."""
+        """The text of the best passage and its neighbours.
+
+        The text of the passage alone if `context` is None. The document's whole text if `passage`
+        is None too.
+        """
         return self._text_of(self.context or self.passage)
 
     def _text_of(self, passage: Passage | None) -> str:

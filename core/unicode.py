@@ -11,7 +11,7 @@ from .errors import InvalidInputError
 def check_unicode(texts: Sequence[str], start: int = 0) -> None:
     """Raise InvalidInputError if a text contains half of a surrogate pair.
 
-    start: number that the error message gives the first text, if `texts` is part of a longer list.
+    start: position of the first text in the error message, if `texts` is part of a longer list.
     """
     for number, text in enumerate(texts, start):
         try:
@@ -27,8 +27,8 @@ def check_unicode(texts: Sequence[str], start: int = 0) -> None:
 def unicode_errors(texts: Sequence[str], start: int = 0) -> Iterator[None]:
     """Turn a tokenizer's TypeError for half of a surrogate pair into an InvalidInputError.
 
-    texts: texts that the block tokenizes. start: as in `check_unicode`. If all texts are valid, the
-    TypeError is raised unchanged.
+    texts: texts that the `with` block tokenizes. start: as in `check_unicode`. If all texts are
+    valid, the TypeError is raised unchanged.
     """
     try:
         yield

@@ -1,8 +1,8 @@
 """Encoders that turn text into representations, and splitters that cut long text into passages.
 
 Representations are dense (one vector, or one for each token), learned sparse (SPLADE, TILDEv2) or
-lexical terms. Importing this package does not import torch. `load_encoder` imports it when it loads
-a model.
+lexical terms. Importing this package does not import torch. `load_encoder` imports torch when it
+loads a model.
 """
 
 from __future__ import annotations

@@ -21,16 +21,17 @@ class EncoderConfig(Config):
                ".module:name" is relative to the configuration's package. The module is imported
                when an encoder is loaded.
     faked_by:  "module:name" of the callable that creates the encoder if `model` is "fake": an
-               encoder without a model, for tests. None: `made_by` also creates that encoder, or
-               this kind has none.
+               encoder without a model, for tests. None: `made_by` creates this encoder too, or
+               the kind has no such encoder.
     gives:     parts of a `Representation` that the encoder fills: "dense", "sparse" or "terms".
-    models:    configuration field that names a model -> key of the encoder's fingerprint for the
-               digest of that model's weights. A request may name only models that the operator
-               allows.
+    models:    configuration field that contains a model's name -> fingerprint key for the digest
+               of the model's weights. A request may name only models that the operator allows.
     per_token: True if a text has one vector for each of its tokens.
-    flags:     configuration field -> command-line flag that sets it, if their names differ.
-    encodes_text: False if it encodes no text: documents and queries bring their vectors.
-    pairs:     False if the encoder may not be part of a pair.
+    flags:     configuration field -> command-line flag that sets this field, for flags with a
+               name that differs from the field's.
+    encodes_text: False if the encoder encodes no text, because its vectors come with the documents
+               and queries.
+    pairs:     False if the encoder may not be part of a pair (`PairEncoderConfig`).
     """
 
     made_by: ClassVar[str]
@@ -62,9 +63,9 @@ class EncoderConfig(Config):
         return encoder
 
     def check_fake(self) -> None:
-        """Raise ConfigError for options that the model "fake" does not support.
+        """Raise ConfigError if a revision or a precision other than "float32" is configured.
 
-        They are a revision and any precision except "float32".
+        The model "fake" supports neither.
         """
         if getattr(self, "revision", None) is not None:
             raise ConfigError(
@@ -79,7 +80,7 @@ class EncoderConfig(Config):
 
     @property
     def many(self) -> bool:
-        """True if a text may have several vectors, scored by MaxSim."""
+        """True if the encoder may return several vectors for a text, which MaxSim then scores."""
         return self.per_token
 
     @property
@@ -89,19 +90,20 @@ class EncoderConfig(Config):
 
     @property
     def inner(self) -> Mapping[str, EncoderConfig]:
-        """Field -> encoder inside this one, for an encoder that consists of others."""
+        """The encoders that this encoder consists of: field -> configuration. Often none."""
         return {}
 
     @property
     def label(self) -> str:
-        """A short name for display: the model's name, without its folder."""
+        """A short name for display: the model's name without its folder, or the kind if unnamed."""
         model = str(getattr(self, "model", self.kind))
         return os.path.basename(model) if os.path.isabs(model) else model
 
     def on(self, device: Device) -> Self:
         """Return a copy of the configuration whose encoder runs on `device`.
 
-        An encoder returns the same representations on every device.
+        An encoder returns the same representations on every device. A configuration without a
+        field `device` is returned unchanged.
         """
         if "device" not in type(self).model_fields:
             return self

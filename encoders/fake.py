@@ -1,7 +1,7 @@
 """The base class of fake encoders: deterministic, without a model, for tests and experiments.
 
-Texts that share words are near each other. Options have the same meaning as for a real encoder, but
-a token is a word. Options that need a model are rejected.
+Texts that share words have similar vectors. Options have the same meaning as for a real encoder,
+except that each word counts as one token. Options that need a model are rejected.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Fake(Generic[C]):
     """The base class of fake encoders. Subclasses implement `_encode_words`."""
 
     def __init__(self, config: C, limits: Mapping[Role, int | None]) -> None:
-        """limits: role of a text -> most words that the encoder reads of it. None: all words.
+        """limits: role -> maximum number of words read of a text with this role. None: all words.
 
         Raises ConfigError for options that need a model.
         """
@@ -45,7 +45,7 @@ class Fake(Generic[C]):
 
     @property
     def reader(self) -> TokenReader | None:
-        """Counts words, for cutting documents into passages. None: texts may have any length."""
+        """Word counter for cutting documents into passages. None: the encoder has no limit."""
         limit, prompt = self._limits["document"], self._prompts.get("document_prompt", "")
 
         def lengths(texts: Sequence[str]) -> list[int]:
@@ -70,7 +70,8 @@ class Fake(Generic[C]):
     def term(self, index: int) -> str:
         """Return "#" and the index, because a fake encoder has no vocabulary of words.
 
-        Raises InvalidInputError for an encoder of dense vectors and for an index out of range.
+        Raises InvalidInputError if the encoder returns dense vectors, or if `index` is out of
+        range.
         """
         if "sparse" not in self.gives:
             raise InvalidInputError(
@@ -81,7 +82,7 @@ class Fake(Generic[C]):
         return f"#{index}"
 
     def _read(self, texts: Sequence[str], role: Role) -> tuple[list[list[str]], NDArray[np.bool_]]:
-        """Return the first words of each text, up to the limit of `role`, and a bool mask.
+        """Return the words of each text, cut at the limit of `role`, and a bool mask [texts].
 
         The mask is True for texts that have more words than the limit.
         """
@@ -114,6 +115,6 @@ def _digest(word: str) -> int:
 
 @lru_cache(maxsize=65_536)
 def signs(word: str) -> NDArray[np.float32]:
-    """Return 64 numbers of -1 or 1, computed from the word's hash: float32 [64]."""
+    """Return 64 numbers that are each -1 or 1, computed from the word's hash: float32 [64]."""
     bits = np.unpackbits(np.frombuffer(_digest(word).to_bytes(8, "little"), np.uint8))
     return bits.astype(np.float32) * 2 - 1

@@ -13,9 +13,9 @@ from .tilde.config import TildeEncoderConfig
 
 
 def load_encoder(config: EncoderConfig, *, device: Device | None = None) -> Encoder:
-    """Load an encoder. The model "fake" stands for an encoder without a model, for tests.
+    """Load an encoder. If its model is named "fake", load an encoder without a model, for tests.
 
-    device: device that the model runs on. None: the device in the configuration.
+    device: device that the model runs on. None: the device that the configuration names.
 
     Raises ConfigError for options that cannot be used and ModelError for a model that cannot be
     found or read. Uses the network only if the environment variable TWINDEX_ALLOW_DOWNLOAD is 1.

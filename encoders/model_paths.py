@@ -1,7 +1,7 @@
-"""The locations of an encoder's models.
+"""Where an encoder's models are on disk, and how they are found after their folders have moved.
 
 A model's name may be the path of a folder. Collections store the absolute path. If the folder
-moves, the model is found by the digest of its weights, which the encoder's fingerprint contains.
+moves, Twindex finds the model by the digest of its weights, which is in the encoder's fingerprint.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .config import EncoderConfig
 def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
     """Yield (field, model name) for each model of an encoder's configuration.
 
-    The field of a model of an inner encoder is a path, such as "queries.model".
+    For a model of an inner encoder, the field is a path such as "queries.model".
     """
     for field in encoder.models:
         model = getattr(encoder, field, None)
@@ -33,7 +33,7 @@ def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
 
 
 def digest_keys(encoder: EncoderConfig) -> dict[str, str]:
-    """Return field that names a model, as in `named` -> key of its digest in the fingerprint."""
+    """Return a mapping: field (as in `named`) -> fingerprint key with the digest of its model."""
     keys = dict(encoder.models)
     for name, part in encoder.inner.items():
         keys |= {f"{name}.{field}": f"{name}.{key}" for field, key in digest_keys(part).items()}
@@ -41,9 +41,9 @@ def digest_keys(encoder: EncoderConfig) -> dict[str, str]:
 
 
 def replace_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
-    """Return a copy of the configuration with other model names, and the same revisions.
+    """Return a copy of the configuration with new model names. Revisions do not change.
 
-    models: field, as in `named` -> model name.
+    models: field (as in `named`) -> new model name.
     """
     update: dict[str, Any] = {field: name for field, name in models.items() if "." not in field}
     for name, part in encoder.inner.items():
@@ -54,7 +54,10 @@ def replace_models(encoder: EncoderConfig, models: Mapping[str, str]) -> Encoder
 
 
 def _inside(models: Mapping[str, str], part: str) -> dict[str, str]:
-    """Return the items of `models` whose field is in the inner encoder `part`, without its name."""
+    """Return the items of `models` for the inner encoder `part`, with keys relative to it.
+
+    For the part "queries", the key "queries.model" becomes "model".
+    """
     start = f"{part}."
     return {
         field.removeprefix(start): name for field, name in models.items() if field.startswith(start)
@@ -80,10 +83,10 @@ def absolute_encoder(encoder: EncoderConfig) -> EncoderConfig:
 
 
 def with_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
-    """Return a copy of the configuration that names other models.
+    """Return a copy of the configuration with new model names.
 
-    models: field, as in `named` -> model name. A new value of the field "model" sets the revision
-            beside it to None.
+    models: field (as in `named`) -> new model name. An encoder whose field "model" is replaced
+            also gets the revision None.
     """
     changed = replace_models(encoder, models)
     update: dict[str, Any] = {
@@ -108,9 +111,11 @@ def relocated(
     the fingerprint. `find_by_digest` then searches for weights with the right digest.
 
     fingerprint: the stored fingerprint of the encoder.
-    models:      names and folders of models that are searched too.
-    error:       the error of loading `encoder`. If no model has moved, this error is raised. If a
-                 moved model is not found, a ModelError with its text and the remedy is raised.
+    models:      names and folders of further models to search.
+    error:       the error that loading `encoder` raised.
+
+    Raises `error` if no model has moved. Raises ModelError, with the text of `error` and a remedy,
+    if a model has moved and is not found.
     """
     update, keys = {}, digest_keys(encoder)
     for field, model in named(encoder):
@@ -133,7 +138,10 @@ def relocated(
 
 
 def revision_of(field: str, encoder: EncoderConfig) -> str | None:
-    """Return the revision of the model that `field` names. Only a field "model" can have one."""
+    """Return the revision of the model in `field` (as in `named`).
+
+    The revision is None for all fields except "model", because only "model" can have a revision.
+    """
     part, dot, inner = field.partition(".")
     if dot:
         return revision_of(inner, encoder.inner[part])

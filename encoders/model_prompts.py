@@ -13,7 +13,7 @@ from .late.config import LateEncoderConfig
 def model_prompts(model: Any, config: DenseEncoderConfig | LateEncoderConfig) -> dict[Role, str]:
     """Return role -> the prompt that is put before texts of this role.
 
-    It is the configured prompt if there is one, else the model's own, else "".
+    The prompt is the configured one if it is set, else the model's own prompt, else "".
     """
     return {
         "query": _prompt(config.query_prompt, model, ("query",)),
@@ -24,7 +24,8 @@ def model_prompts(model: Any, config: DenseEncoderConfig | LateEncoderConfig) ->
 def _prompt(given: str | None, model: Any, names: Sequence[str]) -> str:
     """Return `given` (the configured prompt) unless it is None, else the model's own prompt.
 
-    names: names of the model's own prompt, in order of preference. Without a match, returns "".
+    names: names that the model may use for its own prompt, in order of preference. If the model has
+           no prompt with one of these names, the result is "".
     """
     if given is not None:
         return given

@@ -15,8 +15,9 @@ Gives = Literal["dense", "sparse", "terms"]
 class Encoder(Protocol):
     """An object that turns texts into dense vectors, sparse vectors or terms.
 
-    It may have an attribute `dimensions`: the number of dimensions of its vectors, or a mapping
-    {part: number} if it fills several parts. Without it, a short text is encoded to find out.
+    An encoder may have an attribute `dimensions`: the number of dimensions of its vectors, or a
+    mapping {part: number} if the encoder fills several parts of a `Representation`. Without this
+    attribute, Twindex encodes a short text to find out the number.
     """
 
     @property
@@ -25,10 +26,10 @@ class Encoder(Protocol):
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """Everything that determines the representations, as a JSON object.
+        """A JSON object of everything that determines the representations.
 
-        For example model, digest of the weights, prompts, pooling and truncation. Encoders with
-        equal fingerprints return comparable representations.
+        It contains for example the model, the digest of its weights, prompts, pooling and
+        truncation. Encoders with equal fingerprints return comparable representations.
         """
 
     def encode(
@@ -40,13 +41,13 @@ class Encoder(Protocol):
     ) -> Representation:
         """Return the representations of `texts`, in order. Thread-safe.
 
-        advance: called with the number of texts in each batch, after the batch.
+        advance: function that is called after each batch with the number of texts in the batch.
         """
 
     def term(self, index: int) -> str:
         """Return the name of dimension `index` of a sparse vector: a token of the vocabulary.
 
-        Raises InvalidInputError for an index out of range, and for an encoder without sparse
+        Raises InvalidInputError if `index` is out of range, or if the encoder has no sparse
         vectors.
         """
 
@@ -55,22 +56,22 @@ class CountingEncoder(Encoder, Protocol):
     """An encoder that can count the tokens of a text before it encodes it."""
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """Return, for each text, the most tokens that the model reads to encode it.
+        """Return, for each text, the maximum number of tokens that the model reads to encode it.
 
-        0: texts of this role are encoded without a model.
+        The number is 0 if texts with this role are encoded without a model.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class TokenReader:
-    """Counts an encoder's tokens, for cutting documents into passages.
+    """Counts tokens as an encoder does, so that documents can be cut into passages that fit.
 
-    It is the attribute `reader` of an encoder. If an encoder reads documents of any length, its
-    `reader` is None.
+    Encoders have a token reader as their attribute `reader`. It is None if the encoder reads
+    documents of any length.
 
-    limit:   most tokens that the encoder reads of a document, including special tokens.
-    lengths: returns the number of tokens of each document without truncation, including prompt and
-             special tokens.
+    limit:   maximum number of tokens that the encoder reads of a document.
+    lengths: function that returns the number of tokens of each document without truncation. It
+             counts the prompt and special tokens if they count towards `limit`.
     """
 
     limit: int

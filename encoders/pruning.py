@@ -9,12 +9,12 @@ from scipy.sparse import csr_array
 
 
 def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
-    """Return a sparse matrix with only the `top` largest weights of each of the `rows`.
+    """Return a sparse matrix with only the `top` largest weights of each row.
 
-    Of equal weights, those with lower indices are kept.
+    If weights are equal, those with the lower indices are kept.
 
     rows: CSR float32 [n, vocabulary] with sorted indices. The result has the same form.
-    top:  number of weights kept in a row. None: all.
+    top:  maximum number of weights kept in a row. None: all.
     """
     lengths = np.diff(rows.indptr)
     if top is None or not len(lengths) or lengths.max() <= top:

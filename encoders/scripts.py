@@ -28,9 +28,9 @@ INVISIBLE = "\u00ad\u200c\u200d\u2060"
 
 @cache
 def marks() -> str:
-    """Return combining marks (Unicode category M), kana sound marks and all of INVISIBLE.
+    """Return one string of combining marks (Unicode category M), kana sound marks and `INVISIBLE`.
 
-    In a regex, `\\w` does not match combining marks.
+    Patterns for words need these characters, because `\\w` does not match combining marks.
     """
     # All marks are in these planes (symbols and Han follow from 0x1f000).
     blocks = (range(0x300, 0x1F000), range(0xE0100, 0xE01F0))

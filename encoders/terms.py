@@ -1,4 +1,4 @@
-"""Sparse vectors from a language model: the tokens of a text's words, and their weights."""
+"""Sparse vectors of PromptReps: which tokens have weights in a text, and how large they are."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MAX_CACHED_WORD = 64
 class OwnTerms:
     """Finds the tokens of a text's words, without stopwords and punctuation. Thread-safe.
 
-    Each word is tokenised separately, without a space before it. So a word may have other tokens
-    here than in the tokenised text.
+    Each word is tokenised separately, without a space before it. So a word may have different
+    tokens here than when the whole text is tokenised.
     """
 
     def __init__(self, model: StateModel, language: str) -> None:
@@ -36,14 +36,14 @@ class OwnTerms:
         self._lock = Lock()
 
     def of(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        """Return the numbers of each text's tokens, ascending and without duplicates."""
+        """Return for each text the token ids of its words, ascending and without duplicates."""
         chosen = [set(words(text)) - self._left_out for text in texts]
         tokens = self._tokens(set().union(*chosen))
         found = [set[int]().union(*(tokens[word] for word in own)) for own in chosen]
         return [np.array(sorted(ids), np.int64) for ids in found]
 
     def _tokens(self, wanted: set[str]) -> dict[str, list[int]]:
-        """Return word -> its tokens. Tokens of words that were seen before come from a cache."""
+        """Return word -> its token ids. They are cached for words that were seen before."""
         with self._lock:
             tokens = {word: self._known[word] for word in wanted if word in self._known}
         new = sorted(wanted - tokens.keys())
@@ -74,8 +74,8 @@ def stoplist(language: str) -> frozenset[str]:
 def clean_tokens(model: StateModel) -> NDArray[np.bool_]:
     """Return a mask of the tokens that may be used for expansion: bool [vocabulary].
 
-    They consist of letters only and begin with a to z; one "▁" or space may precede the letters. A
-    "Ġ", which stands for a space in byte-level vocabularies, may not precede them.
+    Such a token consists of letters only, and the first letter is a lower-case a to z. One "▁" or
+    space may precede the letters, but not "Ġ", which is a space in byte-level vocabularies.
     """
     clean = np.zeros(model.vocabulary, np.bool_)
     for token in range(model.vocabulary):
@@ -96,14 +96,14 @@ def weigh(
     """Return m sparse vectors with the weights rint(100 * log(1 + relu(logit))), without zeros.
 
     logits:    float32 [m, vocabulary].
-    terms:     for each vector, the tokens of the text's own words, ascending. If there are none,
-               the vector has the 10 tokens with the largest logits.
-    top:       number of own tokens kept: those with the largest logits.
-    expansion: number of tokens added that are not the text's own: those with the largest logits.
+    terms:     for each vector, the ids of the tokens of the text's own words, ascending. If there
+               are none, the 10 tokens of the vocabulary with the largest logits replace them.
+    top:       maximum number of own tokens kept: those with the largest logits.
+    expansion: maximum number of other tokens added: those with the largest logits.
     clean:     mask of the tokens that may be added: bool [vocabulary].
 
-    Of tokens with equal logits, those with lower numbers are kept. Returns CSR float32
-    [m, vocabulary] with integer values.
+    If logits are equal, tokens with lower ids are kept. Returns CSR float32 [m, vocabulary] with
+    integer values.
     """
     every = np.arange(logits.shape[1])
     rows = [
@@ -129,10 +129,10 @@ def weigh(
 def _largest(
     logits: NDArray[np.float32], tokens: NDArray[np.int64], count: int
 ) -> NDArray[np.int64]:
-    """Return the `count` of the given tokens with the largest logits.
+    """Return the `count` tokens with the largest logits out of `tokens`.
 
     logits: the logit of every token of the vocabulary.
-    tokens: token numbers, ascending. The result is ascending too.
+    tokens: token ids, ascending. The result is ascending too.
     """
     if len(tokens) <= count:
         return tokens

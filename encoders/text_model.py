@@ -1,6 +1,6 @@
 """Loading sentence-transformers models and feeding them tokenised batches.
 
-The dense, late-interaction and sparse encoders use it.
+The dense, late-interaction and sparse encoders use this module.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ from .protocol import TokenReader
 from .sparse.config import SparseEncoderConfig
 
 BUDGET = {"cpu": 1_536, "cuda": 65_536}
-"""Device -> most padded tokens in a batch. Measured with benchmarks/speed/encode.py."""
+"""Device -> maximum number of tokens in a batch, including padding.
+
+Measured with benchmarks/speed/encode.py.
+"""
 
 WINDOW = 1_024
 """Number of texts that are tokenised and sorted by length together."""
 
 TOKENIZER_BATCH = 64
-"""Number of texts that are tokenised in one call. Between calls, a waiting query can use the
-tokenizer: after 0.1 s, instead of the 1 s that a whole window takes."""
+"""Number of texts that are tokenised in one call. Between two calls, a waiting query can use the
+tokenizer. So the query waits at most 0.1 s, and not 1 s as for a whole window."""
 
 Config = DenseEncoderConfig | SparseEncoderConfig | LateEncoderConfig
 
@@ -48,7 +51,7 @@ UNLIMITED = 1_000_000
 class Batch:
     """A batch of tokenised texts.
 
-    rows:      positions of the texts in the list that is encoded.
+    rows:      positions of these texts in the list of all texts to encode.
     features:  the model's input.
     truncated: for each text, True if it has more tokens than the model reads.
     """
@@ -65,10 +68,10 @@ class TextModel:
     """
 
     def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:
-        """model: a model that uses the weights of `shared`: a view of it, or built from a view.
+        """model: the model that runs: a view of `shared`, or a model built from such a view.
 
         name:       the model's name in the configuration.
-        max_length: most tokens read of a text. None: the model's own limit.
+        max_length: maximum number of tokens read of a text. None: the model's own limit.
         """
         self.model = model
         self.name = name
@@ -83,8 +86,8 @@ class TextModel:
         self.tokenizer: Any = getattr(model, "tokenizer", None)
         if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
             raise ModelError(
-                f"the first module of model {name!r} is {type(model[0]).__name__}: choose a model "
-                "that begins with a transformer and a fast tokenizer"
+                f"the first module of model {name!r} must be a transformer with a fast tokenizer, "
+                f"got {type(model[0]).__name__}: choose another model"
             )
         own_limit = model.max_seq_length
         if own_limit is not None and own_limit > UNLIMITED:
@@ -102,10 +105,10 @@ class TextModel:
         """Find and load a model. If its weights are already in memory, they are shared.
 
         kind:   the class SentenceTransformer, SparseEncoder or MultiVectorEncoder.
-        change: converts the loaded model to the model that is used. None: it is used unchanged.
+        change: function that converts the loaded model to the one that runs. None: no conversion.
 
-        Raises ModelError if the model cannot be found or read, and ConfigError for options that it
-        does not support.
+        Raises ModelError if the model cannot be found or read, and ConfigError for options that the
+        model does not support.
         """
         folder = find_weights(config.model, revision=config.revision)
         with loading(config.model, folder):
@@ -132,7 +135,8 @@ class TextModel:
     def fingerprint(self, config: Config) -> dict[str, Any]:
         """Return everything that determines the model's output, as a JSON object.
 
-        The digest of the weights covers the pooling, which is stored in the model's folder.
+        The pooling has no entry of its own. It is stored in the model's folder, so the digest of
+        the weights covers it.
         """
         return {
             **config.model_dump(exclude={"revision", "device"}),
@@ -145,7 +149,7 @@ class TextModel:
     def running(self, precision: Precision) -> Iterator[None]:
         """Return a context in which the caller may run the model, with the given precision.
 
-        Only one thread at a time can be in it.
+        Only one thread at a time can be inside this context.
         """
         reduced = precision == "bfloat16"
         with (
@@ -171,9 +175,9 @@ class TextModel:
         return lengths
 
     def reader(self, prompt: str = "") -> TokenReader | None:
-        """Return a token counter for cutting documents into passages. None: no limit.
+        """Return a token counter for cutting documents into passages. None: the model has no limit.
 
-        prompt: prompt before each text. Its tokens are counted too.
+        prompt: text that is put before each document. Its tokens are counted too.
         """
 
         def lengths(texts: Sequence[str]) -> list[int]:
@@ -184,7 +188,7 @@ class TextModel:
     def batches(self, texts: Sequence[str], prompt: str = "") -> Iterator[Batch]:
         """Tokenise the texts and yield them in batches of similar length.
 
-        prompt: put before each text.
+        prompt: text that is put before each of the texts.
         """
         prompt_length = len(self._prompt_ids(prompt)) if prompt else 0
         for start in range(0, len(texts), WINDOW):
@@ -233,7 +237,7 @@ class TextModel:
         except (IndexError, RuntimeError) as error:
             raise ConfigError(
                 f"model {self.name!r} cannot read {length} tokens ({error}): choose a smaller "
-                "limit",
+                "maximum",
                 field="max_length",
             ) from None
 
@@ -241,7 +245,7 @@ class TextModel:
 def shared_model(kind: Any, folder: Path, device: str) -> SharedModel:
     """Return the sentence-transformers model in `folder`. Load it unless it is in memory already.
 
-    kind: the model's class.
+    kind: the model's class, such as SentenceTransformer.
     """
 
     def load() -> tuple[Any, Any]:
@@ -262,9 +266,9 @@ def padded(
 ) -> dict[str, Any]:
     """Return a model's input: padded tokens, token types if there are any, and the attention mask.
 
-    Each is a tensor [n texts, tokens of the longest text].
+    Each value is a tensor [texts, tokens of the longest text].
 
-    columns: "input_ids" and possibly "token_type_ids" -> for each text, one number per token.
+    columns: "input_ids" and possibly "token_type_ids" -> for each text, one id for each token.
     """
     side = tokenizer.padding_side
     fills = {

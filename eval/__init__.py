@@ -1,4 +1,4 @@
-"""Measuring the quality of searches: data sets, runs, measures, comparisons and tables."""
+"""Measures the quality of searches: data sets, runs, measures, comparisons and tables."""
 
 from .beir import BeirDataset, judged_queries
 from .comparison import ComparedSystem, Measured, compare_systems, measure_run

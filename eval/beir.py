@@ -1,4 +1,4 @@
-"""Data sets in BEIR's folder layout."""
+"""Reads data sets in the folder layout of BEIR."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BeirDataset:
         dataset = BeirDataset.open("scifact")
         print(len(dataset.queries), next(dataset.documents()).title)
 
-    corpus:  path of `corpus.jsonl`, which has the documents.
+    corpus:  path of `corpus.jsonl`, the file of the documents.
     queries: the queries that have judgements in the split, in the order of `queries.jsonl`.
     qrels:   the judgements of the split: query id -> document id -> grade.
     """
@@ -43,7 +43,7 @@ class BeirDataset:
 
 
 def judged_queries(queries: list[Query], qrels: Qrels) -> list[Query]:
-    """Return the queries that have judgements. Measures ignore all others."""
+    """Return the queries that have judgements. Measures ignore the other queries."""
     return [query for query in queries if query.id in qrels]
 
 
@@ -51,5 +51,8 @@ def _file(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / f"{name}.gz"):
         if path.is_file():
             return path
-    message = f"no such file; {Path(name).name}.gz does not exist either"
+    message = (
+        f"no such file, and no {Path(name).name}.gz; a BEIR data set is a folder with "
+        "corpus.jsonl, queries.jsonl and qrels/SPLIT.tsv"
+    )
     raise SourceError(message, path=folder / name)

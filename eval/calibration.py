@@ -1,10 +1,10 @@
-"""Calibration: converting a reranker's scores to probabilities, fitted to judged hits.
+"""Converts a reranker's scores to probabilities of relevance, by a fit to judged hits.
 
 The method is Platt scaling (Platt, "Probabilistic outputs for support vector machines", 1999). The
 probability that a hit is relevant is 1 / (1 + exp(-(slope * score + intercept))). Slope and
-intercept maximise the likelihood of the judgements. As Platt proposes, a judgement is not 1 or 0:
-it is (r + 1) / (r + 2) for each of the r relevant hits, and 1 / (n + 2) for each of the n others.
-Slope and intercept are then finite even if the scores separate the hits perfectly.
+intercept maximise the likelihood of the judgements. Instead of 1 and 0, the fit uses Platt's
+smoothed targets: (r + 1) / (r + 2) for the r relevant hits, and 1 / (n + 2) for the n other hits.
+With these targets, slope and intercept are finite even if the scores separate the hits perfectly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class JudgedScores:
-    """Scores and judgements of n hits, from all queries.
+    """A reranker's scores and the judgements of n hits of several queries.
 
     scores:   the reranker's scores, float64 [n].
     relevant: True for relevant hits, bool [n].
@@ -45,14 +45,15 @@ class JudgedScores:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The hits whose predicted probability of relevance is in [low, low + 1 / BINS).
+    """Statistics of the hits whose predicted probability is in [low, low + 1 / BINS).
 
-    The last bin includes 1. With perfect calibration, `probability` equals `relevant`.
+    The last bin also includes probability 1. With perfect calibration, `probability` equals
+    `relevant`.
 
     low:         lower bound of the bin.
     hits:        number of hits in the bin.
     probability: mean predicted probability of these hits.
-    relevant:    share of these hits that is relevant.
+    relevant:    share of relevant hits among these hits.
     """
 
     low: float
@@ -65,11 +66,13 @@ class Bin:
 class Quality:
     """Measures of the difference between predicted probabilities and judgements. Lower is better.
 
-    log_loss: mean over the hits of -ln(p), where p is the predicted probability of the judgement.
-    brier:    mean squared difference between the probability and 1 for relevant hits, 0 for others
-              (Brier, 1950).
-    error:    expected calibration error (Naeini et al., 2015): the mean over hits of the difference
-              between the mean probability and the share of relevant hits in the hit's bin.
+    log_loss: mean of -ln(p) over the hits. p is the predicted probability of relevance for a
+              relevant hit, and 1 minus this probability for any other hit.
+    brier:    mean squared difference between the predicted probability and the judgement, which is
+              1 for a relevant hit and 0 for any other hit (Brier, 1950).
+    error:    expected calibration error (Naeini et al., 2015): the difference between the mean
+              probability and the share of relevant hits in a bin, averaged over the bins and
+              weighted by their numbers of hits.
     bins:     the bins that have hits.
     """
 
@@ -84,12 +87,12 @@ class CalibrationReport:
     """A calibration fitted to all hits, and its expected quality.
 
     `constant` and `after` are measured by cross-validation: the queries are divided into `folds`
-    parts, and each part is measured with a fit to the others.
+    parts, and each part is measured with a fit to the other parts.
 
     queries, hits, relevant: number of queries, of hits and of relevant hits.
-    before:   quality before calibration: of the scores if all are in [0, 1], else of
-              1 / (1 + exp(-score)).
-    constant: quality of a baseline that gives all hits of a part the same probability: the
+    before:   quality of the scores before calibration. If a score is outside [0, 1], all scores are
+              first converted by 1 / (1 + exp(-score)).
+    constant: quality of a baseline that predicts the same probability for all hits of a part: the
               smoothed share of relevant hits in the other parts.
     after:    quality of the calibrated scores.
     """
@@ -110,13 +113,13 @@ def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
     scores:   a reranker's scores of n hits: float64 [n].
     relevant: True for relevant hits: bool [n].
 
-    Raises InvalidInputError if all or none of the hits are relevant, if a score is not finite, or
-    if hits with higher scores are not more often relevant.
+    Raises InvalidInputError if all hits or no hits are relevant, if a score is not finite, or if
+    hits with higher scores are not relevant more often.
     """
     if scores.shape != relevant.shape or scores.ndim != 1:
         raise InvalidInputError(
-            f"must have one judgement for each score: got shape {relevant.shape} for scores of "
-            f"shape {scores.shape}",
+            f"must be one-dimensional with one judgement for each score, got shape "
+            f"{relevant.shape} for scores of shape {scores.shape}",
             field="relevant",
         )
     if not np.isfinite(scores).all():
@@ -125,22 +128,22 @@ def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
     if not relevant.any() or relevant.all():
         kind = "not relevant" if relevant.any() else "relevant"
         raise InvalidInputError(
-            f"none of the {len(scores)} hits is {kind}: a calibration requires relevant hits and "
-            "hits that are not relevant",
+            f"none of the {len(scores)} hits is {kind}; a calibration requires both relevant hits "
+            "and hits that are not relevant, so use more queries or candidates",
             field="relevant",
         )
     slope, intercept = _platt(scores, relevant)
     if not 0 < slope < math.inf or not math.isfinite(intercept):
         raise InvalidInputError(
-            "hits with higher scores are not more often relevant, so the scores cannot be "
-            "calibrated: use another reranker",
+            "cannot be calibrated, because hits with higher scores are not relevant more often; "
+            "use another reranker",
             field="scores",
         )
     return CalibrationConfig(slope=slope, intercept=intercept)
 
 
 def quality(probabilities: Floats, relevant: NDArray[np.bool_]) -> Quality:
-    """Return how well predicted probabilities of relevance agree with judgements.
+    """Compare predicted probabilities of relevance with judgements.
 
     probabilities: predictions for n >= 1 hits: float64 [n].
     relevant:      True for relevant hits: bool [n].
@@ -167,14 +170,14 @@ def calibrate(judged: JudgedScores, *, folds: int = 5, seed: int = 0) -> Calibra
 
     folds: number of parts into which the queries are divided at random. If there are fewer queries
            than `folds`, each query is a part.
-    seed:  seed of this division.
+    seed:  seed of the random division.
 
     Raises the same errors as `fit`, and InvalidInputError for fewer than two queries or folds.
     """
     scores, relevant = judged.scores, judged.relevant
     names = sorted(set(judged.queries))
     if len(names) < 2:
-        message = f"a calibration requires hits of at least two queries, got {len(names)}"
+        message = f"a calibration requires hits of at least 2 queries, got {len(names)}"
         raise InvalidInputError(message, field="folds")
     folds = min(folds, len(names))
     if folds < 2:

@@ -1,4 +1,4 @@
-"""Comparing several systems with a baseline, query by query."""
+"""Compares several systems with a baseline system, query by query."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from .significance import Comparison, compare
 class Measured:
     """The values of the measures for one system, for each query.
 
+    name:      name of the system.
     per_query: measure -> query id -> value.
     absent:    ids of judged queries for which the system has no results. Their values are those of
-               an empty result list.
-    unjudged:  number of the system's queries that were ignored because they have no judgement.
+               an empty list of hits.
+    unjudged:  number of queries in the system's run that were ignored because they have no
+               judgements.
     """
 
     name: str
@@ -30,10 +32,12 @@ class Measured:
 class ComparedSystem:
     """One system in a comparison.
 
+    name:        name of the system.
     means:       measure -> mean over all queries of the comparison.
     per_query:   measure -> query id -> value, for every query of the comparison.
-    absent:      number of these queries for which the system has no results. Their values are 0.
-    unjudged:    number of the system's other queries, which are ignored.
+    absent:      number of queries of the comparison for which the system has no results. Their
+                 values are 0.
+    unjudged:    number of queries that were ignored because they are not part of the comparison.
     comparisons: measure -> comparison of this system with the baseline. None for the baseline.
     """
 
@@ -48,7 +52,9 @@ class ComparedSystem:
 def measure_run(
     name: str, run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES
 ) -> Measured:
-    """Compute the measures of the run of system `name` for every judged query.
+    """Compute the measures of a system's run for every judged query.
+
+    name: name of the system.
 
     Raises the same errors as `evaluate`.
     """
@@ -69,23 +75,24 @@ def compare_systems(
 ) -> list[ComparedSystem]:
     """Compare each system with the baseline by a paired randomisation test (`compare`).
 
-    baseline: name of a system. None: the first one.
+    baseline: name of the system that the others are compared with. None: the first system.
     queries:  ids of the queries to compare. None: all queries for which any system has a value.
 
-    If a system has no value for one of these queries, the value is 0, as with `trec_eval -c`, and
-    `absent` counts the query. A system's other queries are ignored, and `unjudged` counts them.
-
-    p-values are not corrected for the number of comparisons.
+    A system without a value for a query gets the value 0, as with `trec_eval -c`, and the query
+    counts as `absent`. Queries of a system that are not compared are ignored and count as
+    `unjudged`. p-values are not corrected for the number of comparisons.
 
     Raises InvalidInputError for fewer than two systems, duplicate names, an unknown baseline, a
-    measure that a system lacks, and an empty set of queries. It also raises InvalidInputError for a
-    system that has no query in common with the baseline.
+    measure that a system lacks, an empty set of queries, and a system that has no query in common
+    with the baseline.
     """
     names = [system.name for system in systems]
     if len(names) < 2:
-        raise InvalidInputError(f"needs at least 2 systems, got {len(names)}", field="systems")
+        raise InvalidInputError(f"must be at least 2 systems, got {len(names)}", field="systems")
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InvalidInputError(f"two systems have the name {twice[0]!r}", field="systems")
+        raise InvalidInputError(
+            f"two systems have the name {twice[0]!r}; give each a unique name", field="systems"
+        )
     wanted = names[0] if baseline is None else baseline
     if wanted not in names:
         message = f"no system is named {wanted!r}; the systems are: {', '.join(names)}"
@@ -99,7 +106,8 @@ def compare_systems(
         queries = set().union(*(system.per_query[name] for system in systems for name in measures))
     if not queries:
         raise InvalidInputError(
-            "there is no query to compare: `queries` or the systems are empty", field="queries"
+            "there is no query to compare; pass `queries`, or systems with values of queries",
+            field="queries",
         )
     common = queries & _queries(systems[names.index(wanted)], measures)
     for system in systems:
@@ -107,7 +115,7 @@ def compare_systems(
             other = "the queries compared" if system.name == wanted else f"system {wanted}"
             message = f"system {system.name} has no query in common with {other}"
             raise InvalidInputError(
-                f"{message}; equal queries must have equal ids", field="systems"
+                f"{message}; use the same query ids for all systems", field="systems"
             )
     filled = [_fill_zeros(system, measures, queries) for system in systems]
     first = filled[names.index(wanted)]

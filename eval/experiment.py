@@ -1,4 +1,4 @@
-"""Running queries on a collection, for one system or for a table of legs and fusions."""
+"""Runs queries on a collection, for one system or for a table of legs and fusions."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from ..search import Collection, SearchResult
 
 FUSIONS = ("minmax", "zscore", "dbsf", "rrf")
-"""The fusion methods compared in a table."""
+"""The fusion methods that a table compares by default."""
 
 BATCH = 32
-"""Number of queries in a batch. A batch is encoded together."""
+"""Number of queries that are encoded and searched in one batch."""
 
 Search = Callable[[Sequence[str]], Iterable[Mapping[str, float]]]
-"""A search function: query texts -> (document id -> score) for each query."""
+"""A search function: a list of query texts -> for each query, document id -> score."""
 
 
 @dataclass(frozen=True, slots=True)
 class System:
     """A way to search a collection: one leg, or several legs whose results are fused.
 
+    name:   name of the system in tables.
     legs:   the legs that are searched.
-    fusion: method that fuses the results of the legs. None for a single leg.
+    fusion: how the results of the legs are fused. None for a single leg.
     """
 
     name: str
@@ -43,8 +44,8 @@ class System:
 class Row:
     """A row of a table: a system, its evaluation and the total seconds of its searches.
 
-    Queries are encoded once for the whole table. The time of encoding counts for the first system
-    that uses the encoder.
+    Queries are encoded once for the whole table. `seconds` includes the time of encoding only for
+    the first system that uses an encoder.
     """
 
     system: System
@@ -55,9 +56,9 @@ class Row:
 def run_queries(
     search: Search, queries: Sequence[Query], advance: Callable[[int], None] | None = None
 ) -> Run:
-    """Search every query in batches, and return query id -> document id -> score.
+    """Search all queries in batches, and return query id -> document id -> score.
 
-    advance: called with the number of queries in each batch, after the batch.
+    advance: function called after each batch with the number of its queries, to report progress.
     """
     run: dict[str, Mapping[str, float]] = {}
     for begin in range(0, len(queries), BATCH):
@@ -72,7 +73,7 @@ def run_queries(
 def engine_search(collection: Collection, **fields: Any) -> Search:
     """Return a function that searches a collection for a batch of query texts.
 
-    It returns document id -> score for each query. `run_scores` explains the scores.
+    The function returns document id -> score for each query, as `run_scores` does.
 
     fields: fields of SearchRequest for all queries. Without `limit`, a search returns as many
             documents as possible.
@@ -87,20 +88,19 @@ def engine_search(collection: Collection, **fields: Any) -> Search:
 
 
 def widest_request(fields: Mapping[str, Any]) -> SearchRequest:
-    """Return a search request with an empty query and the given fields of SearchRequest.
+    """Return a search request that serves as a template for all queries of an experiment.
 
-    Without a `limit` in `fields`, the limit is the largest that a search supports, or `depth` if
-    that is smaller.
+    fields: fields of SearchRequest, without `query`. If `limit` is missing, it is the largest that
+            a search supports, or `depth` if that is smaller.
     """
     limit = min(WINDOW, fields.get("depth", WINDOW))
     return SearchRequest.parse({"query": "", "limit": limit, **fields})
 
 
 def run_scores(result: SearchResult) -> Mapping[str, float]:
-    """Return document id -> score for the hits of one search, as a run requires.
+    """Return document id -> score for the hits of one search.
 
-    After reranking, the score is 1 / rank. The scores must give the order of the hits, but a
-    reranker does not score every hit.
+    After reranking, the score is 1 / rank, because a reranker may leave hits without a score.
     """
     if result.rerank is None:
         return {hit.id: hit.score for hit in result.hits}
@@ -108,7 +108,10 @@ def run_scores(result: SearchResult) -> Mapping[str, float]:
 
 
 def systems(legs: Sequence[str], fusions: Sequence[str] = FUSIONS) -> list[System]:
-    """Return a system for each leg. For several legs, add a system for each fusion of all legs."""
+    """Return one system for each leg alone, then one for each fusion method with all legs.
+
+    There are no fused systems if there is only one leg.
+    """
     alone = [System(leg, (LegRequest(name=leg),)) for leg in legs]
     together = tuple(LegRequest(name=leg) for leg in legs)
     if len(legs) < 2:
@@ -134,7 +137,7 @@ def leg_table(
 ) -> list[Row]:
     """Evaluate each search leg of a collection alone, and each fusion of all search legs.
 
-    Queries without judgements are ignored.
+    Queries without judgements are ignored. Returns the rows of a table, one for each system.
 
     fields: further fields of SearchRequest, such as `filter` or `depth`. The field `search` applies
             only to systems with a dense leg.
@@ -158,8 +161,8 @@ def leg_table(
     ]
     parts: list[list[Evaluation]] = [[] for _ in lines]
     seconds = [0.0 for _ in lines]
-    # Every system searches a batch before the next batch begins. So each query is encoded once.
-    # Each batch is evaluated at once, because the hits of all batches take gigabytes.
+    # Every system searches a batch before the next batch begins, so each query is encoded only
+    # once. Each batch is evaluated immediately, because the hits of all batches take gigabytes.
     for begin in range(0, len(judged), BATCH):
         batch = judged[begin : begin + BATCH]
         for i, search in enumerate(searches):

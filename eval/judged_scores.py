@@ -1,4 +1,4 @@
-"""A reranker's scores of the hits of judged queries, for calibration."""
+"""Collects a reranker's scores of the hits of judged queries, as input for a calibration."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A reranker's scores of judged hits, and how many hits are not among them.
+    """A reranker's scores of judged hits, and the numbers of hits that could not be used.
 
     judged:   the scores and judgements.
-    unscored: number of hits that the reranker did not score, because its budget ran out or because
-              it scores only its best hits.
+    unscored: number of hits that the reranker did not score, because it reached a limit or scores
+              only its best hits.
     left_out: number of hits that were left out because they have no judgement.
     """
 
@@ -45,15 +45,17 @@ def judged_scores(
     progress: Progress | None = None,
     **fields: Any,
 ) -> Scored:
-    """Rerank the best `candidates` hits of each query that has judgements, and return the scores.
+    """Rerank the hits of each query that has judgements, and return the rerank scores.
 
+    rerank:        the reranker and its limits.
+    candidates:    number of best hits to rerank for each query.
     relevant_from: lowest grade that counts as relevant.
-    unjudged:      if True, hits without a judgement count as not relevant, as in most measures. If
-                   False, they are left out. False requires judgements of documents that are not
+    unjudged:      True: hits without a judgement count as not relevant, as in most measures. False:
+                   they are left out, so the judgements must also include documents that are not
                    relevant.
     fields:        further fields of SearchRequest.
 
-    Raises InvalidInputError if no hit has a score, and the reranker's error if it fails.
+    Raises InvalidInputError if no hit has a score. If the reranker fails, raises its error.
     """
     progress = progress or NoProgress()
     queries = judged_queries(list(queries), qrels)
@@ -83,9 +85,8 @@ def judged_scores(
         progress.advance(len(batch))
     if not scores:
         raise InvalidInputError(
-            f"the reranker {rerank.model!r} scored no judged hit: it did not score {unscored} "
-            f"hits, and {left_out} hits have no judgement; choose another reranker, or add "
-            "judgements",
+            f"reranker {rerank.model!r} scored no judged hit: {unscored} hits have no score, and "
+            f"{left_out} hits have no judgement; choose another reranker, or add judgements",
             field="rerank",
         )
     judged = JudgedScores(np.array(scores), np.array(relevant, np.bool_), owners)

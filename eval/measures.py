@@ -1,4 +1,4 @@
-"""Quality measures of a run, computed by ir_measures."""
+"""Computes quality measures of a run (the ranked documents of each query) with ir_measures."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..core import InvalidInputError, Qrels, Run
 
 EXAMPLES = "nDCG@10, R@100, RR@10, AP, P@5, Success@1"
 DEFAULT_MEASURES = ("nDCG@10", "R@100", "RR@10", "AP")
-"""The default measures of an evaluation."""
+"""Measures that an evaluation computes by default."""
 
 MAX_PARAMETER = 1_000_000
-"""Largest cut-off of a measure, and largest value of its parameter `rel`."""
+"""Largest cut-off of a measure, and largest `rel` (the lowest grade that counts as relevant)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The values of each measure, for each query and on average.
 
-    measures:  measure -> mean over the queries. For counts such as NumRet, it is the sum.
+    measures:  measure -> mean over the queries; for counts such as NumRet, the sum.
     per_query: measure -> query id -> value.
-    queries:   number of queries with judgements. Every mean includes all of them.
+    queries:   number of queries with judgements. Every mean includes all of these queries.
     """
 
     measures: Mapping[str, float]
@@ -32,25 +32,29 @@ class Evaluation:
 
 
 def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES) -> Evaluation:
-    """Evaluate a run against judgements.
+    """Compute measures of a run against judgements.
 
+    run:      query id -> document id -> score.
+    qrels:    judgements: query id -> document id -> grade. Grades of 0 and below are not relevant.
     measures: names in the syntax of ir_measures, such as `nDCG@10` or `AP(rel=2)`. The gain of nDCG
               is the grade (linear), as in trec_eval.
 
-    The mean is over every query in `qrels`. A query that is missing in the run, or that has no
-    relevant document, counts as 0. Queries without judgements are ignored. Grades of 0 and below
-    are not relevant. Documents with equal scores are ordered by id, ascending.
+    Each mean is over all queries in `qrels`. A query that is missing in the run, or that has no
+    relevant document, counts as 0. Queries without judgements are ignored. Documents with equal
+    scores are ranked by id in ascending order.
 
     Raises InvalidInputError for an unknown measure, a score that is not a number, a grade above
     2^31 - 1, and empty judgements.
     """
     if not qrels or not all(qrels.values()):
         raise InvalidInputError(
-            "must have queries, and each query at least one judgement", field="qrels"
+            "must have at least one query, and at least one judgement for each query",
+            field="qrels",
         )
     parsed = {name: parse_measure(name) for name in measures}
     if not parsed:
-        raise InvalidInputError(f"name at least one measure, e.g. {EXAMPLES}", field="measures")
+        message = f"must have at least one measure, for example {EXAMPLES}"
+        raise InvalidInputError(message, field="measures")
 
     import ir_measures
 
@@ -73,9 +77,9 @@ def evaluate(run: Run, qrels: Qrels, measures: Sequence[str] = DEFAULT_MEASURES)
 
 
 def joined(parts: Sequence[Evaluation], qrels: Qrels, measures: Sequence[str]) -> Evaluation:
-    """Return the evaluation of all queries in `qrels`, from evaluations of some of them each.
+    """Merge evaluations of different queries into an evaluation of all queries in `qrels`.
 
-    A query that is in none of `parts` counts as one without hits.
+    A query that is in none of `parts` counts as a query without hits.
     """
     missing = evaluate({}, qrels, measures).per_query
     per_query = {
@@ -88,7 +92,11 @@ def joined(parts: Sequence[Evaluation], qrels: Qrels, measures: Sequence[str]) -
 def _with_means(
     per_query: Mapping[str, Mapping[str, float]], parsed: Mapping[str, Any], queries: int
 ) -> Evaluation:
-    """Return an Evaluation with the mean of each measure. parsed: name -> measure."""
+    """Return an Evaluation with the mean of each measure.
+
+    parsed:  name -> measure, as an object of ir_measures.
+    queries: number of queries.
+    """
     means = {}
     for name, measure in parsed.items():
         aggregate = measure.aggregator()
@@ -99,7 +107,10 @@ def _with_means(
 
 
 def ranking(scores: Mapping[str, float]) -> list[str]:
-    """Return document ids by score, highest first. Ties are ordered by id, ascending."""
+    """Return document ids in descending order of score. Ties are in ascending order of id.
+
+    Raises InvalidInputError for a score that is not a number.
+    """
     for document, score in scores.items():
         if math.isnan(score):
             raise InvalidInputError(
@@ -109,9 +120,9 @@ def ranking(scores: Mapping[str, float]) -> list[str]:
 
 
 def parse_measure(name: str) -> Any:
-    """Return the ir_measures object with the given name.
+    """Return the object of ir_measures for the name of a measure, such as `nDCG@10`.
 
-    Raises InvalidInputError for an unknown name. The message has examples.
+    Raises InvalidInputError for an unknown name; the error has examples.
     """
     import ir_measures
 
@@ -133,9 +144,9 @@ def parse_measure(name: str) -> Any:
 
 
 def _grade(grade: int) -> int:
-    """Return the grade, or 0 if it is negative.
+    """Return the grade, or 0 for a negative grade.
 
-    trec_eval crashes on queries with only negative grades.
+    trec_eval crashes if all grades of a query are negative.
     """
     if grade >= 2**31:
         raise InvalidInputError(f"a grade must be below 2^31, got {grade}", field="qrels")
@@ -143,5 +154,5 @@ def _grade(grade: int) -> int:
 
 
 def _invalid_measure(name: str, problem: str) -> InvalidInputError:
-    message = f"{name!r} is not a measure ({problem}); write it like {EXAMPLES}"
+    message = f"{name!r} is not a measure ({problem}); examples of measures: {EXAMPLES}"
     return InvalidInputError(message, field="measures")

@@ -1,4 +1,4 @@
-"""Reading the values of each query from a report of `twindex eval --json`."""
+"""Reads the values of the measures for each query from a report of `twindex eval --json`."""
 
 from __future__ import annotations
 
@@ -19,37 +19,38 @@ PerQuery = Mapping[str, Mapping[str, float]]
 
 
 def is_report(path: Path) -> bool:
-    """Return True if the file name is that of a report (`.json` or `.json.gz`), not of a run."""
+    """Return True for the file name of a report (`.json`, `.json.gz`), False for that of a run."""
     return plain_suffix(path) == ".json"
 
 
 def read_report(path: Path) -> dict[str, PerQuery]:
-    """Return system name -> the values of its measures for each query.
+    """Return name of a system -> the values of its measures for each query.
 
-    In a report on one system, the name is "".
+    A report on one system has no name; the name is then "".
 
-    Raises SourceError, with the line or field, if the file is not a report of
-    `twindex eval --json`.
+    Raises SourceError if the file is not a report of `twindex eval --json`. The error names the
+    line or field.
     """
     try:
         report = orjson.loads(read_whole(path))
     except orjson.JSONDecodeError as error:
-        message = f"not JSON: {error.msg} (column {error.colno})"
+        message = f"is not valid JSON: {error.msg} (column {error.colno})"
         raise SourceError(message, path=path, line=error.lineno) from None
     if not isinstance(report, dict):
-        raise SourceError("must be a report of `twindex eval --json`: a JSON object", path=path)
+        raise SourceError("must be a JSON object, as `twindex eval --json` writes it", path=path)
     if not any(name in report for name in _TABLES):
         return {"": _values(report, path, "")}
     systems: dict[str, PerQuery] = {}
     for table in _TABLES:
         rows = report.get(table, [])
         if not isinstance(rows, list):
-            raise SourceError("must be a list of rows", path=path, field=table)
+            raise SourceError("must be a list with one object per system", path=path, field=table)
         for number, row in enumerate(rows):
             field = f"{table}[{number}]"
             name = row.get("name") if isinstance(row, dict) else None
             if not isinstance(name, str) or not name or name in systems:
-                raise SourceError("must have a unique `name`", path=path, field=field)
+                message = "must be an object with a `name` that no other row has"
+                raise SourceError(message, path=path, field=field)
             systems[name] = _values(row, path, f"{field}.")
     if not systems:
         raise SourceError("must be a list with at least one row", path=path, field="table")
@@ -57,15 +58,15 @@ def read_report(path: Path) -> dict[str, PerQuery]:
 
 
 def _values(row: dict[str, Any], path: Path, prefix: str) -> PerQuery:
-    """Return measure -> query id -> value, from a row of a report's table.
+    """Return measure -> query id -> value, from one row of a report.
+
+    prefix: path of the row in the JSON file, for errors.
 
     Raises SourceError if the values are missing or invalid.
-
-    prefix: the row's path in the JSON file, for errors.
     """
     per_query = row.get("per_query")
     if not isinstance(per_query, dict) or not per_query:
-        message = "missing; write the report with `twindex eval --json`"
+        message = "is missing; write the report with `twindex eval --json`"
         raise SourceError(message, path=path, field=f"{prefix}per_query")
     for measure, values in per_query.items():
         field = f"{prefix}per_query.{measure}"

@@ -1,4 +1,4 @@
-"""Quality and cost of several rerankers, which rerank the same results of a first stage."""
+"""Compares the quality and cost of several rerankers on the same hits of a search."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from ..search import Collection
 
 FIRST_STAGE = "first stage"
-"""The name of the row without a reranker."""
+"""Name of the table row without a reranker: the search alone."""
 
 WARNINGS = 3
-"""Number of different warnings kept in a RerankCost."""
+"""Maximum number of different warnings in a RerankCost."""
 
 
 @dataclass(frozen=True, slots=True)
 class RerankCost:
-    """The cost of reranking several queries. Figures are totals over the queries.
+    """The cost of reranking several queries. Counts are totals over the queries.
 
     queries:    number of queries.
-    partial:    number of queries with the status "partial".
-    failed:     number of queries with the status "failed".
-    candidates: number of candidates: documents that the reranker may judge.
-    judged:     number of candidates that the reranker judged.
-    truncated:  number of candidates whose text was truncated.
+    partial:    number of queries with the status "partial": a limit was reached.
+    failed:     number of queries with the status "failed": the reranker raised an error.
+    candidates: number of hits that the reranker received.
+    judged:     number of hits that the reranker judged.
+    truncated:  number of hits whose text was truncated for the reranker.
     usage:      calls of models, and tokens.
-    warnings:   warning -> number of queries, for the most frequent warnings.
-    p50, p95:   median and 95th percentile of the seconds that reranking added to a query, when
-                queries run one after another. Fetching the reranker's input is included. The first
-                stage and encoding the query are not.
+    warnings:   warning -> number of queries with this warning, for the most frequent warnings.
+    p50, p95:   median and 95th percentile of the seconds that reranking adds to a query, with one
+                query at a time. Includes reading the reranker's input, but not the search itself
+                or encoding the query.
     """
 
     queries: int
@@ -66,12 +66,12 @@ class RerankCost:
 
     @property
     def calls(self) -> float:
-        """The mean number of model calls per query."""
+        """Mean number of model calls per query."""
         return self.usage.calls / max(1, self.queries)
 
     @property
     def tokens(self) -> float:
-        """The mean number of tokens per query that models read and wrote."""
+        """Mean number of tokens per query that models read and wrote."""
         return (self.usage.prompt_tokens + self.usage.completion_tokens) / max(1, self.queries)
 
 
@@ -79,8 +79,9 @@ class RerankCost:
 class RerankRow:
     """A row of a table of rerankers.
 
+    name:        name of the reranker, or FIRST_STAGE for the search alone.
     cost:        cost of reranking. None for the first stage.
-    comparisons: measure -> comparison of this row with the baseline. None for the baseline.
+    comparisons: measure -> comparison of this row with the baseline row. None for the baseline.
     """
 
     name: str
@@ -117,18 +118,19 @@ def run_reranked(
 ) -> list[tuple[Run, list[RerankReport]]]:
     """Search every query with each reranker.
 
-    Returns for each reranker its run and its reports, one for each query.
+    Returns for each item of `reranks` a run (query id -> document id -> score) and a list with one
+    report for each query.
 
-    reranks: the rerankers. None among them: the first stage alone, which has no reports.
+    reranks: the rerankers. An item None is the search without a reranker, which has no reports.
     fields:  further fields of SearchRequest.
 
     All searches of a query read one snapshot of the collection and share the encoded query. Queries
-    run one after another, so each has its own time. The `seconds` of the reports are those of the
-    search's stage "rerank", which includes fetching the reranker's input.
+    run one after another, so the times of a query do not depend on other queries. `seconds` of a
+    report includes reading the reranker's input.
     """
     progress = progress or NoProgress()
     base = widest_request({**fields, "include": ()})
-    for rerank in reranks:  # Load them, and reject invalid ones before the work begins.
+    for rerank in reranks:  # Load the rerankers, and reject invalid ones before the searches.
         plan(collection.store, base.model_copy(update={"rerank": rerank}), collection.rerankers)
     runs: list[dict[str, Mapping[str, float]]] = [{} for _ in reranks]
     reports: list[list[RerankReport]] = [[] for _ in reranks]
@@ -157,12 +159,12 @@ def rerank_table(
     progress: Progress | None = None,
     **fields: Any,
 ) -> list[RerankRow]:
-    """Evaluate the first stage alone, and each reranker on the results of the first stage.
+    """Evaluate a search without a reranker (the first stage), and with each reranker.
 
-    Queries without judgements are ignored.
+    Queries without judgements are ignored. Returns the rows of a table, the first stage first.
 
-    rerankers: row name -> reranker.
-    baseline:  name of the row that the others are compared with.
+    rerankers: name of the row -> reranker.
+    baseline:  name of the row that the other rows are compared with.
     fields:    further fields of SearchRequest.
 
     Raises InvalidInputError for an unknown baseline or measure.

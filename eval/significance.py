@@ -1,4 +1,4 @@
-"""A significance test for the difference between two systems."""
+"""Tests whether the difference between two systems is significant."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from ..core import InvalidInputError
 
 _TIE = 1e-9
-"""Differences below this are rounding."""
+"""Smaller differences are rounding errors and count as 0."""
 _BLOCK = 1_000
 """Number of random exchanges computed together."""
 _SIGNS = 10_000_000
-"""Most random signs computed together. Each takes 16 bytes."""
+"""Maximum number of random signs computed together. Each takes 16 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """The comparison of system a with system b, by one measure on the same queries.
 
-    difference: mean of a - b.
-    p_value:    two-sided p-value: the probability that the mean of a - b is at least this far from
-                0. It assumes that the systems' values are exchanged at random for every query.
+    difference: mean of a - b over the queries.
+    p_value:    two-sided p-value: the probability of a mean at least as far from 0 as `difference`,
+                if the values of the two systems are exchanged at random for every query.
     wins, losses, ties: number of queries where a is better than, worse than or equal to b.
     """
 
@@ -40,19 +40,19 @@ def compare(
     """Compare two systems by Fisher's paired randomisation test, two-sided.
 
     a, b:         query id -> value, as in `Evaluation.per_query`, for the same queries.
-    permutations: number of times that the values are exchanged at random.
+    permutations: number of random exchanges from which the p-value is estimated.
     seed:         seed of the random exchanges.
 
-    The p-value is estimated from the random exchanges and the values as measured. So it is never
-    below 1 / (permutations + 1). With few queries, all exchanges are enumerated instead. See
-    Smucker, Allan and Carterette, CIKM 2007.
+    The measured values count as one more exchange, so the p-value is never below
+    1 / (permutations + 1). With few queries, all exchanges are enumerated instead. See Smucker,
+    Allan and Carterette, CIKM 2007.
 
     Raises InvalidInputError if the queries differ, if there are none, or if a value is not finite.
     """
     if a.keys() != b.keys() or not a:
         raise InvalidInputError(
-            f"both systems must be measured on the same queries, got {len(a)} and {len(b)} queries "
-            f"with {len(a.keys() & b.keys())} in common",
+            f"both systems must have values for the same queries, got {len(a)} and {len(b)} "
+            f"queries with {len(a.keys() & b.keys())} in common",
             field="b",
         )
     differences = np.array([a[query] - b[query] for query in sorted(a)])

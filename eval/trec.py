@@ -1,4 +1,4 @@
-"""Reading and writing runs and judgements as TREC files."""
+"""Reads and writes runs and judgements (qrels) in the file formats of TREC."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .measures import ranking
 
 
 def write_run(path: Path, run: Run, tag: str = "twindex") -> None:
-    """Write a run as lines `query Q0 document rank score tag`, best first.
+    """Write a run as lines `query Q0 document rank score tag`, the best document first.
 
-    A path that ends in `.gz` is compressed. `read_run` returns exactly the same scores.
+    A file whose name ends in `.gz` is compressed. `read_run` returns exactly the same scores.
 
     Raises InvalidInputError, and writes no file, if an id or the tag is empty or has white space,
     or if a score is not finite.
@@ -30,8 +30,8 @@ def write_run(path: Path, run: Run, tag: str = "twindex") -> None:
 def read_run(path: Path) -> Run:
     """Read a run, and return query id -> document id -> score.
 
-    As in trec_eval, the order of the lines and the ranks are ignored. Raises SourceError, with the
-    line, for an invalid file.
+    As in trec_eval, the order of the lines and the ranks are ignored. Raises SourceError for an
+    invalid file; the error names the line.
     """
     run: dict[str, dict[str, float]] = {}
     for number, line in read_lines(path):
@@ -39,9 +39,9 @@ def read_run(path: Path) -> Run:
         if not columns:
             continue
         if len(columns) != 6:
-            message = f"{len(columns)} columns; a run has 6: query Q0 document rank score tag"
+            message = f"must have 6 columns, query Q0 document rank score tag, got {len(columns)}"
             if line.lstrip().startswith((b"{", b"[")):
-                message += "; a report of `twindex eval --json` must be named .json"
+                message += "; the name of a report of `twindex eval --json` must end in .json"
             raise SourceError(message, path=path, line=number)
         query, _, document, _, text, _ = columns
         try:
@@ -87,7 +87,7 @@ def _run_lines(run: Run, tag: str) -> Iterator[str]:
 def _word(text: str, what: str) -> str:
     """Return `text` unchanged. Raises InvalidInputError if it is empty or has white space.
 
-    what: what the text is, for the error.
+    what: description of the text for the error, such as "query id".
     """
     if text.split() != [text]:
         problem = "has white space" if text else "is empty"

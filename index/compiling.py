@@ -37,7 +37,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 _LOCK = Lock()
 _LOGGED = Lock()
-"""Acquired by the first thread that logs a compilation, and never released."""
+"""Acquired by the first thread that logs a message on compilation, and never released."""
 _CONFIG: Any = numba.config
 
 
@@ -48,15 +48,15 @@ ANY_ORDER = {"reassoc", "contract", "nsz"}
 def kernel(function: F) -> F:
     """Return `function` as a compiled function that releases the GIL and is cached on disk.
 
-    It is compiled at its first call, for the argument types of that call.
+    Numba compiles it at the first call with each combination of argument types.
     """
     return _compiled(function)
 
 
 def summing(function: F) -> F:
-    """Return `function` compiled as by `kernel`, and with sums that may be added in any order.
+    """Return `function` compiled as by `kernel`, but with additions in any order.
 
-    The compiler can then compute inner products with wide registers.
+    The compiler may then use wide registers, for example to compute inner products.
     """
     return _compiled(function, fastmath=ANY_ORDER)
 
@@ -93,7 +93,7 @@ def _writable(folder: Path) -> bool:
 def _own_folder() -> Path | None:
     """Return the folder `kernels` in this user's cache folder.
 
-    None: it cannot be written, or other users can write to it.
+    None: the folder cannot be written, or other users can write to it.
     """
     try:
         return private_folder(cache_folder() / "kernels")
@@ -104,8 +104,8 @@ def _own_folder() -> Path | None:
 
 def _warn_uncached(reason: str) -> None:
     _log_once(
-        "kernels are compiled at every start, which takes seconds: %s; set %s or NUMBA_CACHE_DIR "
-        "to a folder that only this user can write",
+        "the numerical code is compiled at every start, which takes seconds: %s; set %s or "
+        "NUMBA_CACHE_DIR to a folder that only this user can write",
         reason,
         CACHE,
     )
@@ -122,7 +122,7 @@ def _log_once(message: str, *values: str) -> None:
 
 @lru_cache(maxsize=1)
 def _log_compilations() -> None:
-    """From now on, log when a kernel is compiled, so that users know what they wait for."""
+    """From now on, log when a function is compiled, so that users know why they wait."""
     register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
 
 
@@ -133,7 +133,7 @@ class _Listener(Listener):
         compiled = event.data["dispatcher"].py_func.__module__
         if compiled.partition(".")[0] == __name__.partition(".")[0]:
             _log_once(
-                "compiling kernels for the first time on this machine, which takes some seconds"
+                "compiling numerical code for the first time on this machine; this takes seconds"
             )
 
     def on_end(self, event: Any) -> None: ...
@@ -162,7 +162,7 @@ def private_folder(path: Path) -> Path:
         if others and (folder == path or not found.st_mode & stat.S_ISVTX):
             mode = stat.filemode(found.st_mode)
             raise StorageError(
-                f"{folder} can be written by others ({mode}); run `chmod go-w` on this folder"
+                f"{folder} can be written by other users ({mode}); run `chmod go-w` on it"
             )
     for place, below, names in os.walk(path):
         for name in (*below, *names):

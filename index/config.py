@@ -24,8 +24,8 @@ class StorageConfig(Config):
     seal_passages: Count = 5_000
     """Number of passages at which the delta is sealed, that is, becomes a segment.
 
-    A fifth of this number if a leg has a vector for each token: the delta is in memory, without a
-    codec."""
+    If a leg has a vector for each token, the delta is sealed at a fifth of this number, because it
+    keeps uncompressed vectors in memory."""
     max_segments: Annotated[int, Bounds(1, 1_000)] = 8
     """Maximum number of segments. If there are more, neighbouring segments are merged."""
 
@@ -40,13 +40,17 @@ class CollectionConfig(Config):
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], Annotated[LegConfig, OneOf(LEGS)]] = Field(
         default_factory=_default_legs, min_length=1
     )
-    """Name -> leg. By default: a dense, a learned sparse and a lexical leg."""
+    """Name of a leg -> its configuration. By default: a dense, a learned sparse and a lexical
+    leg."""
     passages: PassageConfig = PassageConfig()
     storage: StorageConfig = StorageConfig()
 
     @property
     def sealed_at(self) -> int:
-        """Number of passages at which the delta is sealed; see StorageConfig.seal_passages."""
+        """Number of passages at which the delta (index in memory) is sealed as a segment.
+
+        See StorageConfig.seal_passages.
+        """
         per_token = any(leg.encoder.per_token for leg in self.legs.values())
         return max(1, self.storage.seal_passages // (5 if per_token else 1))
 

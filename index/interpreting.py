@@ -1,11 +1,11 @@
-"""Kernels (functions that `compiling` can compile) that Python interprets at first.
+"""Kernels: numerical functions that Python interprets at first and Numba compiles later.
 
 Importing the compiler and loading machine code takes about half a second of CPU, and compiling for
 the first time on a machine takes seconds. A program that searches once should wait for neither. So
-a process interprets these kernels until all of them together have taken `STEPS` steps. A step takes
-about half a microsecond, so this costs about as much as loading does. Then each kernel is compiled
-at its next call. Interpreted and compiled kernels return results that are equal to the last bit,
-because they do the same operations on the same types in the same order.
+a process interprets these kernels until they have taken `STEPS` steps together. A step is about
+half a microsecond of interpretation, so all steps cost about as much as loading the compiler does.
+After that, each kernel is compiled at its next call. Interpreted and compiled kernels return equal
+results to the last bit, because they do the same operations on the same types in the same order.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 STEPS = 400_000
-"""Steps that a process interprets. A step takes about half a microsecond."""
+"""Number of steps that a process interprets before it compiles. A step takes about 0.5 us."""
 
 
 class _Allowance:
@@ -31,7 +31,7 @@ class _Allowance:
         self.left = STEPS
 
     def take(self, steps: int) -> bool:
-        """Subtract `steps` and return True, or return False if fewer steps are left."""
+        """Subtract `steps` and return True. If fewer steps are left, only return False."""
         if steps > self.left:
             return False
         self.left -= steps
@@ -42,14 +42,14 @@ _ALLOWANCE = _Allowance()
 
 
 def compile_always() -> None:
-    """Interpret no kernel from now on. A server calls this before its first query."""
+    """From now on, compile each kernel at its first call. A server calls this at its start."""
     _ALLOWANCE.left = -1
 
 
 class InterpretedFirst(Generic[P, R]):
     """A function that is interpreted at first, and later compiled by `compiling.kernel`.
 
-    See the module docstring.
+    It is compiled once the process has used up its `STEPS` of interpretation.
     """
 
     def __init__(self, function: Callable[P, R], steps: Callable[P, int]) -> None:
@@ -80,17 +80,14 @@ def interpreted_first(
 ) -> Callable[[Callable[P, R]], InterpretedFirst[P, R]]:
     """Return a decorator that makes a function an `InterpretedFirst`.
 
-    steps: takes the arguments of the function and estimates the number of steps of the call.
+    steps: function that takes the same arguments and estimates the number of steps of a call.
     """
     return lambda function: InterpretedFirst(function, steps)
 
 
 @cache
 def _tell_compiler() -> None:
-    """Teach Numba that an `InterpretedFirst` stands for its compiled function.
-
-    Compiled kernels can then call it.
-    """
+    """Register `InterpretedFirst` with Numba, so that compiled kernels can call such functions."""
     from numba import types
     from numba.extending import typeof_impl
 

@@ -16,19 +16,20 @@ LEG_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 LegRole = Literal["search", "rerank"]
 """Purpose of a leg.
 
-"search": it runs in every search that names no legs. "rerank": its scores are for rerankers, and it
-runs only if a request names it."""
+"search": the leg runs in every search that names no legs. "rerank": the leg runs only if a request
+names it; rerankers use its scores."""
 
 
 class LegConfig(Config):
     """A leg of a collection: an encoder, and an index of the vectors or terms that it returns.
 
-    A leg is stored in parts: one part in each segment, and one in the delta.
+    A leg is stored in parts: one part in each segment (index files), and one in the delta (the
+    index in memory of recent passages).
 
-    segments: two classes of the parts in segments, as "module:name". The first one is for encoders
-        that return one vector or terms for a text. The second one is for encoders that return
-        several vectors. ".module:name" is relative to the module of the configuration class.
-    deltas: two classes of the parts in the delta, in the same form and order.
+    segments: names of two classes for the parts in segments, as "module:name". The first class is
+        for encoders that return one vector, or terms, for a text. The second is for encoders that
+        return several vectors. ".module:name" is relative to the module of the configuration class.
+    deltas: names of two classes for the part in the delta, in the same form and order.
     """
 
     segments: ClassVar[tuple[str, str]]
@@ -36,7 +37,8 @@ class LegConfig(Config):
 
     kind: str
     role: LegRole = "search"
-    """"search": runs in every search. "rerank": stored for rerankers that use its scores."""
+    """"search": the leg runs in every search that names no legs. "rerank": it is stored for
+    rerankers that use its scores, and runs only if a request names it."""
     encoder: EncoderConfig
 
     @property
@@ -45,7 +47,7 @@ class LegConfig(Config):
         return self.encoder.many
 
     def segment_part(self) -> type[SegmentPart]:
-        """Return the class of this leg's part in a segment. Imports only its module."""
+        """Return the class of this leg's part in a segment, which is imported only now."""
         part: type[SegmentPart] = named(self.segments[self.multi], type(self))
         return part
 
@@ -57,8 +59,9 @@ class LegConfig(Config):
     def building_bytes(self, rows: int, width: int) -> int:
         """Return the memory, in bytes, that a merge needs to build this leg's index.
 
-        rows: number of vectors in the merged index. width: number of dimensions of a vector. The
-        result is 0 for legs whose parts are merged as streams.
+        rows: number of vectors in the merged index. width: number of dimensions of a vector.
+
+        Returns 0 for an index that is merged as a stream, with little memory.
         """
         return 0
 
@@ -76,8 +79,8 @@ class LegConfig(Config):
         part = "terms" if self.kind == "lexical" else self.kind
         if part in ("dense", "sparse", "terms") and part not in self.encoder.fills:
             raise ValueError(
-                f"encoder: a {self.kind} leg requires {part} vectors, and the encoder returns "
-                f"{' and '.join(sorted(self.encoder.fills))} vectors"
+                f"encoder: a {self.kind} leg requires an encoder with {part} output; this encoder "
+                f"returns {' and '.join(sorted(self.encoder.fills))} output"
             )
         return self
 

@@ -25,8 +25,8 @@ def model_names(config: CollectionConfig) -> list[str]:
 def absolute(config: CollectionConfig, encoders: EncoderLoader = load_encoder) -> CollectionConfig:
     """Return the configuration with the paths of model folders made absolute.
 
-    encoders: function that loads the encoders. Only `load_encoder` reads the name of a model as a
-        folder. With another function the configuration does not change.
+    encoders: function that loads the encoders. Only `load_encoder` accepts paths as model names;
+        with another function, `config` is returned unchanged.
     """
     function = encoders.func if isinstance(encoders, partial) else encoders
     if function is not load_encoder:
@@ -55,11 +55,12 @@ def same_models(
     stored: CollectionConfig,
     fingerprints: Mapping[str, Mapping[str, object]],
 ) -> CollectionConfig:
-    """Return `wanted` with the model names of `stored` wherever both name the same model.
+    """Return `wanted` with the model names of `stored` where both refer to the same model.
 
-    Two names refer to the same model if the digests of their weights are equal.
+    Two names refer to the same model if the digests of the models' weights are equal.
 
-    fingerprints: leg -> fingerprint of its encoder, with the digests of the models in `stored`.
+    fingerprints: leg -> fingerprint of its encoder, which contains the digests of the models in
+        `stored`.
     """
     wanted, stored = absolute(wanted), absolute(stored)
     encoders = {

@@ -1,13 +1,13 @@
-"""Parts of legs with several vectors for each passage, ranked by MaxSim (Khattab and Zaharia 2020).
+"""Indexes of legs with several vectors for each passage, by MaxSim (Khattab and Zaharia 2020).
 
 A part is the index of one leg in one segment or in the delta. The score of passage p for query q:
 
-    score(q, p) = sum over the vectors of q of the maximum over the vectors of p of their product
+    score(q, p) = sum over the vectors u of q (maximum over the vectors v of p (product of u and v))
 
-Each part wraps the kind of part that legs with one vector for each passage have. The rows of the
-wrapped part are single vectors. An array of offsets maps each passage to its vectors. The rows of
-the wrapping part are passages, as in every leg. In a sparse leg, a query vector that shares no term
-with any vector of a passage adds nothing to its score.
+A part of such a leg wraps an index of single vectors. A row of the part is a passage, as in every
+leg; a row of the wrapped index is one vector. An array of offsets maps each passage to its vectors.
+In a sparse leg, a query vector adds nothing to the score of a passage if it shares no term with any
+vector of the passage.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class MaxSim(Protocol):
     ) -> Ranking:
         """Return the best k passages for each query. The rows of the result are passages.
 
-        queries: texts with one vector or several each; see `ungrouped`.
+        queries: encoded queries, each with one or several vectors.
         offsets: passage p has the vectors offsets[p] to offsets[p + 1] (exclusive). Vectors after
             the last offset are ignored.
         allowed: mask of the passages that may be returned. None: all.
@@ -55,10 +55,10 @@ class SingleDelta(DeltaPart, MaxSim, Protocol):
 
 
 class MultiSegment:
-    """The part in a segment of a leg with several vectors for each passage.
+    """The index of a leg with several vectors for each passage, in one segment.
 
-    It wraps an index of single vectors of the class `single`. The directory contains the files of
-    that index, and:
+    It wraps an index of single vectors, whose class is `single`. The directory contains the files
+    of the wrapped index, and:
 
     offsets.npy  int64 [passages + 1]  passage p has the vectors offsets[p] to offsets[p + 1]
     """
@@ -126,9 +126,9 @@ class MultiSegment:
 
 
 class MultiDelta:
-    """The part in the delta of a leg with several vectors for each passage.
+    """The index in memory (delta) of a leg with several vectors for each passage.
 
-    It wraps an index of single vectors of the class `single`.
+    It wraps an index of single vectors, whose class is `single`.
     """
 
     single: ClassVar[type[SingleDelta]]
@@ -171,7 +171,10 @@ class MultiDelta:
 
     @classmethod
     def pack(cls, rows: Representation) -> list[bytes]:
-        """See DeltaPart. A row is packed as number of vectors, length of each, packed vectors."""
+        """See DeltaPart. A packed row has its number of vectors, their lengths, and the vectors.
+
+        A length is the number of bytes of a packed vector.
+        """
         vectors, offsets = ungrouped(rows)
         pieces = cls.single.pack(vectors)
         packed = []
@@ -191,13 +194,12 @@ class MultiDelta:
 
 
 def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
-    """Return all vectors of `texts` with one vector per row, and the offsets of the texts.
+    """Return the vectors of all texts with one vector per row, and the offsets of the texts.
 
     Text t has the vectors offsets[t] to offsets[t + 1] (exclusive). If `texts` has no offsets, each
     text has one vector.
 
-    Raises InvalidInputError unless the offsets give each text at least one vector and cover all
-    vectors.
+    Raises InvalidInputError if a text has no vector, or a vector belongs to no text.
     """
     vectors = Representation(texts.dense, texts.sparse)
     if texts.offsets is None:
@@ -206,7 +208,7 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
     counts = {part.shape[0] for part in (texts.dense, texts.sparse) if part is not None}
     if len(offsets) == 0 or offsets[0] != 0 or (np.diff(offsets) < 1).any():
         raise InvalidInputError(
-            "must start at 0 and increase, because each text needs at least one vector",
+            "must start at 0 and increase with each text, because a text needs at least one vector",
             field="offsets",
         )
     if counts - {int(offsets[-1])}:
@@ -219,14 +221,13 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
 def explained(vectors: LegPart, rows: range, query: Representation) -> list[Contribution]:
     """Return the contribution of each term to the MaxSim score of one passage.
 
-    vectors: an index of single vectors. rows: the rows of the passage in it. The result is empty
-    for a dense leg.
+    vectors: an index of single vectors. rows: the rows of the passage in `vectors`.
 
-    For each query vector, the function takes the row with the greatest product. It then adds up the
-    contributions of each term to these products. In a contribution, `query` is the sum of the
-    term's weights in the query vectors. `document` is the mean of its weights in the best rows,
-    weighted by the query weights.
-    So `query` times `document` is the term's contribution to the score.
+    For each query vector, the function finds the best row: the one with the greatest inner product.
+    It then adds up the contributions of each term to these products. In the result, `query` is the
+    sum of the term's weights in the query vectors. `document` is the mean of the term's weights in
+    the best rows, weighted by the query weights. So the score is `query` times `document`. The
+    result is empty for a dense leg.
     """
     totals: dict[str, tuple[float, float]] = {}
     query_vectors, offsets = ungrouped(query)
@@ -245,8 +246,9 @@ def explained(vectors: LegPart, rows: range, query: Representation) -> list[Cont
 def greatest(vectors: LegPart, rows: range) -> list[TermWeight]:
     """Return the terms of one passage, each with its greatest weight in a vector of the passage.
 
-    vectors: an index of single vectors. rows: rows of the passage in it. `heaviest_first` sorts
-    the result.
+    vectors: an index of single vectors. rows: the rows of the passage in `vectors`.
+
+    The terms are sorted by descending weight.
     """
     weights: dict[str, float] = {}
     for row in rows:

@@ -1,8 +1,9 @@
 """The protocols that every kind of index implements.
 
-A leg of a collection is an encoder and an index of what it returns. The index is stored in parts:
-one immutable part in each segment, and one growing part for the delta (documents written since the
-last seal). Both are searched the same way. A row is a passage. Each part numbers its rows from 0.
+A leg of a collection is an encoder and an index of the vectors or terms that the encoder returns.
+The index is stored in parts: one immutable part in each segment (on disk), and one growing part in
+the delta (in memory), for passages that are not in a segment yet. Both are searched the same way. A
+row of a part is a passage. Each part numbers its rows from 0.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def check_rows(rows: int) -> None:
 def check_single(representation: Representation) -> None:
     """Raise InvalidInputError if `representation` has several vectors for each text.
 
-    Legs that store one vector for each text call it.
+    For legs that store only one vector for each text.
     """
     if representation.offsets is not None:
         raise InvalidInputError(
@@ -52,7 +53,7 @@ def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
 
     sources: the merged parts, each with a mask of the rows to keep; None: keep all.
 
-    Raises InvalidInputError if they are more than MAX_ROWS.
+    Raises InvalidInputError for more than MAX_ROWS rows.
     """
     rows = sum(
         len(source) if mask is None else int(np.count_nonzero(mask)) for source, mask in sources
@@ -63,7 +64,7 @@ def kept_rows(sources: Sequence[tuple[Sized, Mask | None]]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TermStatistics:
-    """Statistics of the passages of a leg on which BM25 scores depend.
+    """Statistics of the passages in a lexical leg, from which BM25 scores are computed.
 
     Passages of deleted documents do not count.
 
@@ -78,7 +79,7 @@ class TermStatistics:
 
     @classmethod
     def total(cls, parts: Sequence[TermStatistics]) -> TermStatistics:
-        """Return the statistics of several parts together, for the same query terms."""
+        """Return the sums of the statistics of several parts, for the same query terms."""
         frequencies: dict[str, int] = {}
         for statistics in parts:
             for term, count in statistics.document_frequency.items():
@@ -90,9 +91,9 @@ class TermStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The best k rows of a part for each of n queries, with their scores, best first.
+    """The best k rows for each of n queries, with their scores, best first.
 
-    rows: int64 [n, k]. scores: float32 [n, k].
+    rows: int64 [n, k], row numbers in one part of a leg. scores: float32 [n, k].
 
     Ties are ordered by row, ascending. A query with fewer results is padded with row -1 and
     score -inf.
@@ -117,7 +118,10 @@ def heaviest_first(terms: Iterable[TermWeight]) -> list[TermWeight]:
 
 
 class LegPart(Protocol):
-    """The index of one leg in one segment or in the delta. A row is a passage."""
+    """The index of one leg in one segment (on disk) or in the delta (in memory).
+
+    A row is a passage.
+    """
 
     def __len__(self) -> int:
         """Return the number of rows, including rows of deleted documents."""
@@ -131,29 +135,29 @@ class LegPart(Protocol):
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
         """Return the contribution of each query term to the score of a row; empty for dense legs.
 
-        In a learned-sparse part `Contribution.term` is the vocabulary index in decimal. The encoder
-        translates it to a token.
+        In a learned-sparse part, `Contribution.term` is the number of a vocabulary term, as decimal
+        digits. The encoder can translate this number to a token.
         """
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """Return the terms of one row as `heaviest_first` orders them; empty for dense legs.
+        """Return the terms of one row with weights, heaviest first; empty for dense legs.
 
-        The weight of a term is its weight in a learned-sparse part, and its term frequency in a
-        lexical part. The terms of a learned-sparse part are vocabulary indexes as in `explain`.
+        In a learned-sparse part, a term is a vocabulary number, as in `explain`, with its stored
+        weight. In a lexical part, the weight of a term is its frequency in the row.
         """
 
 
 class Counted(LegPart, Protocol):
     """A part whose scores depend on statistics of all parts of its leg, as BM25 scores do.
 
-    Its methods `search` and `explain` have one more argument than those of LegPart: the statistics
-    of all parts together. None: the statistics of this part only.
+    Its methods `search` and `explain` have one more argument than those of LegPart: `statistics`,
+    the statistics of all parts together. None: the scores depend on this part only.
     """
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """Return the statistics of the rows where `live` is true (None: all rows).
 
-        queries: their terms are the keys of `document_frequency`.
+        queries: the result has the document frequency of each term in these encoded queries.
         """
 
     def search(
@@ -178,7 +182,7 @@ def is_counted(part: LegPart) -> TypeGuard[Counted]:
 
 
 class Scored:
-    """A `Counted` part with fixed statistics, which makes it a LegPart."""
+    """Wraps a `Counted` part with fixed statistics, so that it is searched like any LegPart."""
 
     def __init__(self, part: Counted, statistics: TermStatistics) -> None:
         self._part = part
@@ -192,9 +196,9 @@ class Scored:
 
 @runtime_checkable
 class Approximate(Protocol):
-    """A part whose searches can be tuned (recall target or index parameters).
+    """A part whose searches can be tuned by a recall target or by index parameters.
 
-    It can also describe how it is stored.
+    The part can also describe how it is stored.
     """
 
     def tuned(self, search: VectorSearch) -> LegPart:
@@ -209,20 +213,22 @@ class Approximate(Protocol):
 
 @runtime_checkable
 class Dense(Protocol):
-    """A part that has one vector for each row."""
+    """A part that stores one dense vector for each row."""
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the vectors of m rows, float32 [m, d], in the best precision that is stored."""
 
 
 class SegmentPart(LegPart, Protocol):
-    """The immutable part of a leg in one segment. Its files have their own directory."""
+    """The index of one leg in one segment: immutable files in a directory of their own."""
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: Any) -> None:
         """Write the files of a part with these rows into the empty `directory`.
 
-        The caller syncs them. config: configuration of the leg.
+        config: configuration of the leg.
+
+        The caller then syncs the files to disk.
         """
 
     @classmethod
@@ -245,17 +251,17 @@ class SegmentPart(LegPart, Protocol):
 
         sources: the merged parts, each with a mask of the rows to keep; None: keep all.
         config: configuration of the leg.
+        memory: working memory in bytes. Structures that an index must have in memory while it is
+            built, such as a graph, need additional memory.
+        progress: the merge may report finished rows to it. The caller reports all other rows.
 
-        The result equals a part that `build` writes with the kept rows. The merge needs about
-        `memory` bytes, plus the structures that an index must have in memory while it is built
-        (such as a graph).
-        `directory` may contain files of an interrupted attempt at the same merge. The merge may
-        report finished rows to `progress`; the caller then reports the rest.
+        The result equals a part that `build` writes with the kept rows. `directory` may contain
+        files of an interrupted attempt at the same merge.
         """
 
 
 class DeltaPart(LegPart, Protocol):
-    """The growing part of a leg, in memory: the documents written since the last seal.
+    """The index of one leg in the delta: passages that are not in a segment yet, in memory.
 
     Rows are only appended. One thread can search the first n rows while another appends rows: the
     mask `allowed` then has n elements, and the search ignores later rows. The callers of a delta
@@ -270,7 +276,7 @@ class DeltaPart(LegPart, Protocol):
     def rows(self, keep: NDArray[np.int64]) -> Representation:
         """Return the rows with the numbers `keep`, in that order.
 
-        A seal passes the result to `SegmentPart.build`.
+        `SegmentPart.build` then writes them as a segment.
         """
 
     @staticmethod
@@ -282,7 +288,7 @@ class DeltaPart(LegPart, Protocol):
 
     @staticmethod
     def unpack(packed: Sequence[bytes]) -> Representation:
-        """Return the rows from the bytes that `pack` returned.
+        """Return the rows for which `pack` returned the bytes `packed`.
 
         Raises ValueError for damaged bytes.
         """

@@ -1,6 +1,6 @@
-"""The protocol of a store: documents, passages and indexes of one collection.
+"""The protocol of a store, which keeps the documents, passages and indexes of one collection.
 
-The data can be in a local folder or in an external search engine.
+A store keeps its data in a local folder or in an external search engine.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from .view import View
 CAPABILITIES = {
     "explain": "cannot explain scores",
     "vectors": "does not return stored vectors",
-    "maintenance": "has no segments to seal, merge, verify or reconfigure",
-    "snapshots": "does not isolate a view from later writes",
+    "maintenance": "has no index files to merge, verify or reconfigure",
+    "snapshots": "does not protect running searches from later writes",
     "transactions": "cannot store other data in the transaction of a write",
 }
-"""Optional capability of a store -> error text of a store without it."""
+"""Optional capability of a store -> what a store without it lacks, for the error message."""
 
 
 def require(store: Store, capability: str, field: str | None = None) -> None:
@@ -105,10 +105,10 @@ class Store(Protocol):
         """Return a context manager that opens a view of the collection as it is now."""
 
     def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
-        """Return id -> number for those `documents` that need no write.
+        """Return id -> number of the stored version, for the `documents` that need no write.
 
-        They are stored with equal title, text and metadata. The number identifies the stored
-        version of a document and changes with each write of it.
+        These are stored with equal title, text and metadata. The number of a document changes with
+        each write of the document.
         """
 
     def write(
@@ -122,8 +122,9 @@ class Store(Protocol):
         """Insert or replace documents. In a durable store they are on disk on return.
 
         legs: leg -> representations of all passages of `batch`, in order.
-        unchanged: id -> number (see the method `unchanged`) of further documents that must stay as
-            they are. If one has another number now, raises OutdatedError and writes nothing.
+        unchanged: id -> number, as the method `unchanged` returned it, for documents outside
+            `batch`. If one of them now has another number, the write raises OutdatedError and
+            stores nothing.
         record: called in the transaction of the write; see `Record`.
 
         If several documents in `batch` have the same id, the last one is stored.
@@ -136,13 +137,14 @@ class Store(Protocol):
         """Delete the documents that meet a condition.
 
         Returns the number of deleted documents, with a warning for each field in the condition that
-        no document has. Raises InvalidInputError for a condition that `check_selective` refuses.
+        no document has. Raises InvalidInputError if the condition could match every document.
         """
 
     def fingerprints(self) -> dict[str, Any]:
         """Return leg -> fingerprint of the encoder that produced its vectors or terms.
 
-        Legs without encoded texts are left out.
+        Encoders with equal fingerprints return comparable vectors or terms. Legs that have no
+        vectors or terms yet are left out.
         """
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -154,7 +156,8 @@ class Store(Protocol):
     def describe(self) -> dict[str, Any]:
         """Return statistics of the collection as JSON values.
 
-        They have at least `documents` and `passages` (their numbers) and `generation`.
+        The result has at least `documents` and `passages` (how many there are) and `generation`
+        (see View).
         """
 
     def close(self) -> None:

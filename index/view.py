@@ -1,7 +1,7 @@
-"""The protocol of a view, from which a search reads a collection.
+"""The protocol of a view, through which a search reads a collection.
 
-A view shows the collection after one commit; later writes do not change it. It identifies documents
-and passages by handles: integers that are valid in that view only.
+A view shows the collection after one commit; later writes do not change it. A view identifies
+documents and passages by handles: integers that are valid in this view only.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ Selection = Any
 class LegResult:
     """The m best documents of one leg for one query, best first.
 
-    A document's score is the score of its best passage.
+    A document's score is the score of its best passage. A handle is an integer that identifies a
+    document or a passage in one view.
 
-    documents: int64 [m], handles.
+    documents: int64 [m], handles of the documents.
     scores: float32 [m].
     passages: int64 [m], handle of the best passage of each document.
     complete: True if a search for more documents would find no others.
@@ -56,9 +57,10 @@ class LegResult:
 
 
 class View(Protocol):
-    """A collection after one commit. `passages` also works after the view is closed.
+    """A read-only view of a collection after one commit.
 
-    Methods raise InvalidInputError for an unknown leg.
+    After the view is closed, the method `passages` still works. Methods raise InvalidInputError for
+    an unknown leg.
     """
 
     @property
@@ -67,10 +69,10 @@ class View(Protocol):
 
     @property
     def generation(self) -> int:
-        """Generation of the collection: a number that increases with every change of it."""
+        """A number that increases with every change of the collection."""
 
     def select(self, where: Condition | None) -> Selection:
-        """Return the selection of documents that meet the condition `where`; None: of all."""
+        """Return the selection of documents that meet the condition `where`; None: all."""
 
     def among(self, documents: Handles) -> Selection:
         """Return the selection of the documents with these handles."""
@@ -105,17 +107,17 @@ class View(Protocol):
         """Return handle -> document for the documents with these handles."""
 
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
-        """Return handle -> bytes of title, text and metadata together."""
+        """Return handle -> size in bytes of title, text and metadata together."""
 
     def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
         """Return the character range of each passage in its document; None: the whole document.
 
-        neighbours: the range also spans this many passages of the document before the passage and
-            as many after it, as far as there are any.
+        neighbours: number of passages before and after each passage that its range also covers.
+            Fewer are covered at the beginning and the end of the document.
         """
 
     def get(self, name: str) -> Document:
-        """Return the document with the id `name`. Raises NotFoundError."""
+        """Return the document with the id `name`. Raises NotFoundError if there is none."""
 
     def page(
         self,
@@ -129,20 +131,20 @@ class View(Protocol):
 
         after: the page starts after this id. None: at the first document.
         where: condition that the documents must meet. None: all documents.
-        most_bytes: maximum size of all documents of the page together, as in `sizes`. The first
-            document is returned even if it is larger. None: no limit.
+        most_bytes: maximum total size of the documents, as computed by `sizes`. The first document
+            is returned even if it is larger. None: no limit.
 
         Raises InvalidInputError for a `limit` below 1.
         """
 
     def count(self, where: Condition | None) -> int:
-        """Return the number of documents that meet the condition `where`; None: of all."""
+        """Return the number of documents that meet the condition `where`; None: all."""
 
     def fields(self, limit: int = 100) -> list[tuple[str, int]]:
-        """Return the metadata fields of all documents as (field, kind) pairs, ascending.
+        """Return the metadata fields of all documents as (name, kind of value) pairs, ascending.
 
-        A field whose values have several kinds has one pair for each kind. Kinds are the constants
-        of `core.filters`. limit: maximum number of pairs.
+        A field with values of several kinds has one pair for each kind. The kinds are the constants
+        NUMBER, STRING and BOOLEAN of `core.filters`. limit: maximum number of pairs.
         """
 
     def warnings(self, where: Condition | None) -> list[str]:
@@ -160,15 +162,15 @@ class ExplainingView(View, Protocol):
     ) -> Iterator[Sequence[Contribution]]:
         """Yield, for each passage, the contribution of each query term to its score.
 
-        Dense legs have none. The terms of a learned-sparse leg are vocabulary indexes in
-        decimal. The encoder translates them to tokens.
+        The contributions are empty for dense legs. A term of a learned-sparse leg is the number of
+        a vocabulary term, as decimal digits. The encoder can translate this number to a token.
         """
 
     def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
-        """Yield the terms of each passage as `heaviest_first` orders them; empty for dense legs.
+        """Yield the terms of each passage with weights, heaviest first; empty for dense legs.
 
-        The weight of a term is its weight in a learned-sparse leg, and its term frequency in a
-        lexical leg. The terms of a learned-sparse leg are vocabulary indexes as in `explain`.
+        In a learned-sparse leg, a term is a vocabulary number, as in `explain`, with its stored
+        weight. In a lexical leg, the weight of a term is its frequency in the passage.
         """
 
 
@@ -182,7 +184,7 @@ class VectorView(View, Protocol):
         """
 
     def owners(self) -> Handles:
-        """Return the document handle of each passage, int64 [passages].
+        """Return, for each passage, the handle of its document, int64 [passages].
 
         Passages of deleted documents are left out.
         """
@@ -203,9 +205,9 @@ class VectorView(View, Protocol):
         """
 
     def spans(self) -> NDArray[np.int32]:
-        """Return the character range of each passage, int32 [passages, 2], as `owners` orders them.
+        """Return the character range of each passage, int32 [passages, 2], ordered as in `owners`.
 
-        -1, -1: the passage is the whole document.
+        The range -1, -1 means the whole document.
         """
 
     def is_rounded(self, leg: str) -> bool:

@@ -1,4 +1,4 @@
-"""Runs language models on this machine or on a server, and finds and identifies their weights."""
+"""Runs language models on this machine or on a server. Finds and identifies their weights."""
 
 from .fake import FakeModel
 from .protocol import (

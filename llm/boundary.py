@@ -25,11 +25,11 @@ def divide(prompt: str, continuation: str) -> tuple[str, str]:
 
 
 def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
-    """Return the tokens of a continuation.
+    """Return the tokens of the continuation of a prompt.
 
     prompt: tokens of the prompt alone. joint: tokens of prompt and continuation, tokenised
-    together. Returns None if `joint` does not begin with `prompt`, because a token contains
-    characters of both.
+    together. Returns None if `joint` does not begin with `prompt`, which happens if one token
+    contains characters of both.
     """
     if len(joint) > len(prompt) and list(joint[: len(prompt)]) == list(prompt):
         return list(joint[len(prompt) :])
@@ -37,9 +37,9 @@ def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
 
 
 def check(continuations: Sequence[str]) -> None:
-    """Raise InvalidInputError for an empty continuation, and for one string instead of a list."""
+    """Raise InvalidInputError for an empty continuation, or for one string instead of a list."""
     if isinstance(continuations, str):
-        raise InvalidInputError("must be a list of strings, got str", field="continuations")
+        raise InvalidInputError("must be a list of strings, got a string", field="continuations")
     for number, continuation in enumerate(continuations):
         if not continuation:
             raise InvalidInputError("must not be empty", field=f"continuations[{number}]")

@@ -1,4 +1,4 @@
-"""A deterministic language model without weights, for tests and first trials.
+"""A deterministic language model without weights, for tests and first experiments.
 
 It returns states, computes likelihoods and generates text. A token is a word or a punctuation
 character. The states depend only on the words of a text, so texts that share words have similar
@@ -94,7 +94,7 @@ class FakeModel:
         return self.tokenize([text])[0]
 
     def piece(self, token: int) -> str:
-        """Return the character of a punctuation token, or "#123" for word number 123."""
+        """Return the character of a punctuation token; "#" and the number of any other token."""
         if not 0 <= token < VOCABULARY:
             raise InvalidInputError(
                 f"must be between 0 and {VOCABULARY - 1}, got {token}", field="token"
@@ -102,14 +102,14 @@ class FakeModel:
         return chr(token) if token in _PRINTED else f"#{token}"
 
     def decode(self, tokens: Tokens) -> str:
-        """Return the pieces of the tokens as one text, with a space before each word."""
+        """Return the tokens as one text. Each is written by `piece`, with a space before a word."""
         return "".join(" " * (token >= SIGNS) + self.piece(token) for token in tokens)
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return a conversation as text, with a line `[role] content` for each message.
 
-        The text ends where the assistant continues to write. This is the end of its message if that
-        is the last; otherwise a line `[assistant] ` is added.
+        If the last message is the assistant's, the text ends with this message. Otherwise a line
+        `[assistant] ` is added. The model continues the text at its end.
         """
         if not messages:
             raise InvalidInputError("must contain at least one message", field="messages")
@@ -129,7 +129,7 @@ class FakeModel:
         """Return states that depend only on the words of the texts, not on prefix or suffix.
 
         hidden: sum of the vectors of all words. A word's vector has 64 values of +1 or -1. Each
-                step adds the vector of the word that it chose.
+                step chooses a word and adds its vector.
         logits: frequency of each word in the text. Of equally frequent words, the earlier has the
                 larger logit. Words outside the text, and words that an earlier step chose, have
                 negative logits. After all words, the model chooses the quotation mark, then the end

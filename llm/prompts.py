@@ -1,9 +1,9 @@
 """Converts prompts to tokens.
 
-A prompt is a text or a conversation. A text is tokenised with the special tokens that the tokenizer
-puts before a text, such as a begin token. A conversation is tokenised as the model's chat template
-writes it. Names of special tokens become special tokens only where the template wrote them, so a
-document in a user's message cannot end that message.
+A prompt is a text or a conversation. A text gets the special tokens that the tokenizer puts before
+every text, such as a begin token. A conversation is tokenised as the model's chat template writes
+it. Names of special tokens become special tokens only where the template wrote them, so a document
+in a user's message cannot end that message.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .protocol import Message, Prompt
 from .tokenizer import Tokenizer
 
 SHARED = 16
-"""Minimum length of a shared prefix of prompts, in tokens, for it to be read separately."""
+"""Minimum number of tokens of a prefix of several prompts, for the model to read it only once."""
 
 _MARK = "\ue002{}\ue003"
 """Placeholder for the content of a message while the template is rendered."""
@@ -65,9 +65,9 @@ class PromptTokens:
     def _conversation(self, messages: Sequence[Message]) -> tuple[list[int], str]:
         """Return the first part of a conversation as tokens, and the rest as text.
 
-        The first part ends with the last message if a message contains the name of a special token;
-        otherwise it is empty. In the rest, all names of special tokens come from the chat template,
-        so `tokenize_markup` can tokenise it.
+        If a message contains the name of a special token, the first part ends with the last
+        message; otherwise the first part is empty. In the rest, all names of special tokens come
+        from the chat template, so `tokenize_markup` can tokenise the rest.
         """
         if not any(self._has_markup(message.content) for message in messages):
             return [], self._tokenizer.render(messages)
@@ -91,7 +91,7 @@ class PromptTokens:
 
 
 def shared(rows: Sequence[list[int]]) -> list[int]:
-    """Return the tokens with which all rows begin; [] if they are fewer than `SHARED`."""
+    """Return the tokens with which all rows begin; [] if there are fewer than `SHARED`."""
     if len(rows) < 2:
         return []
     first, last = min(rows), max(rows)  # All rows in between share the prefix of these two.
@@ -114,7 +114,8 @@ def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | Non
             )
         if limit is not None and length + added > limit:
             raise InvalidInputError(
-                f"has {length} tokens, and {added} follow; the model accepts at most {limit}, so "
-                "shorten the prompt, the continuation or max_tokens",
+                f"has {length} tokens and needs {added} more for the continuation, but the model "
+                f"accepts at most {limit}; shorten the prompt or the continuation, or reduce "
+                "max_tokens",
                 field=f"prompts[{number}]",
             )

@@ -1,4 +1,4 @@
-"""Protocols of language models: they read prompts and return states, likelihoods or text.
+"""Protocols of language models, which read prompts and return states, likelihoods or text.
 
 A model has one or more of three capabilities. Each capability has a protocol:
 
@@ -45,7 +45,9 @@ If the last message of a conversation is the assistant's, the model continues th
 def check_prompts(prompts: Sequence[Prompt]) -> None:
     """Raise InvalidInputError for a single prompt instead of a list of prompts."""
     if isinstance(prompts, str) or any(isinstance(prompt, Message) for prompt in prompts):
-        raise InvalidInputError("must be a list of prompts, got a single prompt", field="prompts")
+        raise InvalidInputError(
+            "must be a list of prompts, got a single prompt; write [prompt]", field="prompts"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class Sampling:
     max_tokens:  maximum number of generated tokens, >= 1.
     stop:        strings that end the text. The text does not include them.
     temperature: randomness of the choice of a token, >= 0. 0: always the most likely token.
-    top_p:       tokens are chosen only from the most likely ones, whose probabilities add up to
-                 `top_p`, in (0, 1].
+    top_p:       total probability of the tokens to choose from, in (0, 1]. The most likely tokens
+                 are kept until their probabilities add up to `top_p`. 1: all tokens.
     seed:        seed of the sampling, >= 0. Equal seeds give equal texts on one machine.
     """
 
@@ -107,7 +109,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of a text that is being generated. Only the last piece has `finish` and `usage`."""
+    """A piece of a generated text. `finish` and `usage` are None except in the last piece."""
 
     text: str
     finish: Finish | None = None
@@ -149,7 +151,7 @@ class States:
 
 
 class LanguageModel(Protocol):
-    """What all language models have, whatever their capabilities. Thread-safe."""
+    """The interface of every language model, whatever its capabilities. Thread-safe."""
 
     @property
     def name(self) -> str:
@@ -160,14 +162,18 @@ class LanguageModel(Protocol):
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:
-        """Identity as a JSON object. Equal fingerprints mean equal results, up to rounding."""
+        """Identity of the model as a JSON object. Models with equal fingerprints return equal
+        results, up to rounding."""
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Return the number of tokens of each text, without special tokens."""
 
 
 def unsupported(model: LanguageModel, capability: Capability) -> UnsupportedError:
-    """Return the error for a capability that a model lacks. It lists the model's capabilities."""
+    """Return the error for a capability that a model lacks.
+
+    The error lists the capabilities that the model has.
+    """
     supported = ", ".join(sorted(model.capabilities))
     return UnsupportedError(
         f"model {model.name!r} does not support {capability}; it supports: {supported}"
@@ -181,7 +187,7 @@ class StateModel(LanguageModel, Protocol):
     """
 
     vocabulary: int
-    """Number of logits."""
+    """Number of logits: one for each token of the vocabulary."""
     dimensions: int
     """Number of dimensions of a hidden state."""
     batch_tokens: int
@@ -205,7 +211,7 @@ class StateModel(LanguageModel, Protocol):
         """
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Return the tokens of trusted text, such as a chat template wrote.
+        """Return the tokens of a trusted text, such as the output of a chat template.
 
         The name of a special token, such as `<|im_end|>`, becomes that special token.
         """
@@ -232,12 +238,12 @@ class StateModel(LanguageModel, Protocol):
         stop: AbstractSet[int] = frozenset(),
         layer: int = -1,
     ) -> States:
-        """Read `prefix + text + suffix` for each text, as one batch.
+        """Read `prefix + text + suffix` for each text, as one batch, and return the model's States.
 
         The keys and values of the prefix are computed once and cached for later calls. With `steps`
-        > 1 the model continues each text greedily until it chooses a token in `stop` or one that
-        ends its turn. A masked model returns the state at its mask token and supports one step
-        only.
+        > 1, the model continues each text greedily, until it chooses a token in `stop` or a token
+        that ends its turn. A masked model returns the state at its mask token and supports only one
+        step.
 
         layer: number of the layer whose states are returned, as in the `hidden_states` of
         transformers. -1 is the last layer, after the final norm; -2 is the input of the last block,
@@ -251,7 +257,7 @@ class LikelihoodModel(LanguageModel, Protocol):
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
         """Return the log-likelihood of every continuation after every prompt.
 
-        A prefix that all prompts share is read once.
+        The model reads a prefix that all prompts share only once.
         """
 
 
@@ -264,4 +270,4 @@ class GenerativeModel(LanguageModel, Protocol):
         """Return one generated text for each prompt."""
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
-        """Yield a generated text in pieces. Joined, they are the text that `generate` returns."""
+        """Yield the text that `generate` would return, in pieces, while it is generated."""

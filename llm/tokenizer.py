@@ -1,8 +1,8 @@
 """A thread-safe tokenizer that treats special tokens in untrusted text as plain text.
 
-A document that contains `<|im_end|>` must not end the user's turn. Names of special tokens in a
-text are therefore plain characters. Only trusted parts of a prompt (`tokenize_markup`) may contain
-special tokens.
+A document that contains `<|im_end|>` must not end the user's turn. `tokenize` therefore treats the
+names of special tokens as ordinary characters. `tokenize_markup` accepts special tokens, and must
+be called only with trusted parts of a prompt.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from .protocol import Message, Tokens
 _MARK = "\ue000end of the last message\ue001"
 
 _CLOCK = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}{{ '' }}"
-"""Text before every template, which fixes the date for templates that contain it (Llama 3.2).
+"""Text before every template. It fixes the date for templates that write today's date (Llama 3.2).
 
-The result of a prompt must not change from day to day. Llama's template uses this date if there is
-no clock. The empty expression at the end keeps a line break that follows it."""
+The result of a prompt must not change from day to day. Llama's template itself uses this date if
+there is no clock. The empty expression at the end keeps a line break that follows it."""
 
 
 class Tokenizer:
@@ -63,7 +63,7 @@ class Tokenizer:
         return rows
 
     def tokenize_markup(self, text: str) -> list[int]:
-        """Return the tokens of trusted text, such as a chat template wrote.
+        """Return the tokens of a trusted text, such as the output of a chat template.
 
         The name of a special token, such as `<|im_end|>`, becomes that special token.
         """
@@ -84,7 +84,7 @@ class Tokenizer:
     def piece(self, token: int) -> str:
         """Return the name of a token in the vocabulary, or `[number]` if the token has no name.
 
-        This happens because a model may have more logits than its tokenizer has tokens.
+        A token has no name if the model has more logits than its tokenizer has tokens.
         """
         name = self._tokenizer.convert_ids_to_tokens(int(token))
         return f"[{token}]" if name is None else str(name)
@@ -98,8 +98,8 @@ class Tokenizer:
 
         The text ends where the assistant begins to write. If the last message is the assistant's,
         the text ends after the last character of that message. If a template has no system role,
-        the system message is put before the user's message. Templates that contain today's date
-        write a fixed date.
+        the system message is put before the user's message. Templates that write today's date write
+        a fixed date instead.
 
         Raises ConfigError (field `template`) if the model has no chat template or the template
         refuses the conversation.
@@ -170,7 +170,7 @@ class Tokenizer:
         return rows
 
     def _without_added(self, text: str) -> list[int]:
-        """Return the tokens of a text from the original vocabulary, without tokens added to it."""
+        """Return the tokens of a text, without tokens that were added to the vocabulary."""
         backend = self._tokenizer.backend_tokenizer
         if backend.normalizer is not None:
             text = backend.normalizer.normalize_str(text)

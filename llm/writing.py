@@ -15,8 +15,8 @@ _CONTEXT = 8
 def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
     """Return the start of the first stop string in a text; None if the text contains none.
 
-    The first is the one that ends first. Of several that end at the same character, it is the
-    longest. begin: the caller knows that no stop string ends before this position.
+    The first stop string is the one that ends first. If several end at the same character, it is
+    the longest of them. begin: no stop string ends before this position, as the caller knows.
     """
     ends = []
     for string in stop:
@@ -29,7 +29,7 @@ def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
 def safe(text: str, stop: Sequence[str]) -> int:
     """Return how many characters at the start of a text cannot be part of a stop string.
 
-    The characters after them may be the beginning of one.
+    The characters after these may be the beginning of a stop string.
     """
     longest = max((len(string) for string in stop), default=1) - 1
     for begin in range(max(0, len(text) - longest), len(text)):
@@ -44,8 +44,8 @@ class Writing:
     text:   the text so far, without a stop string.
     ended:  True if a stop string has ended the text.
     decode: function from tokens to text. It is called only with the last few tokens.
-    prompt: tokens before the text. They are decoded with it, because many decoders remove a space
-            from the start of what they decode.
+    prompt: tokens before the text. They are decoded together with the text, because many decoders
+            remove a space from the start of what they decode.
     stop:   strings that end the text.
     """
 
@@ -75,7 +75,7 @@ class Writing:
             self._new = []
 
     def take(self, *, last: bool = False) -> str:
-        """Return the part of the text that is final and that no earlier call returned.
+        """Return the part of the text that is final and was not returned by an earlier call.
 
         last: True at the end of the text, to return all of the rest.
         """

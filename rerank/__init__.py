@@ -1,6 +1,6 @@
-"""Rerankers: they reorder the hits of a search, within limits of time, calls and tokens.
+"""Rerankers, which reorder the hits of a search within limits of time, calls and tokens.
 
-All of them implement the protocol `Reranker`.
+All rerankers implement the protocol `Reranker`.
 """
 
 from ..ask import Status

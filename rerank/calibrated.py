@@ -36,7 +36,7 @@ def probability(score: float, calibration: CalibrationConfig) -> float:
 class Calibrated:
     """A reranker whose scores are converted to probabilities of relevance.
 
-    The reasons of a hit (`Placed.reasons`) have the original score as `raw`.
+    The reasons of a hit (`Placed.reasons`) contain the original score as `raw`.
     """
 
     def __init__(self, reranker: Reranker, calibration: CalibrationConfig) -> None:

@@ -60,13 +60,13 @@ class ChainConfig(RerankerConfig):
 class Chain:
     """A reranker that runs several rerankers in sequence.
 
-    stages: pairs of a reranker and the number of best hits that it receives.
+    stages: pairs of a reranker and the number of best hits that the reranker receives.
 
     Hits that a stage does not receive follow the others in their previous order. All stages share
     one budget. If a stage fails, the later stages do not run, and the order of the previous stage
     is the result.
 
-    A stage receives candidates with their scores of the previous stage (`Candidate.score`). The
+    A stage receives candidates with the scores of the previous stage (`Candidate.score`). The
     scores in the result are those of the last stage.
     """
 
@@ -157,9 +157,9 @@ class _TaskState:
 
 
 def _candidate_scores(given: Sequence[float | None]) -> list[float]:
-    """Return the scores of n candidates for the next stage, in the order of the previous stage.
+    """Return the scores with which the next stage receives n candidates, in the given order.
 
-    given: scores of the previous stage; None for a candidate that it did not score.
+    given: scores of the previous stage; None for a candidate without a score.
 
     A candidate without a score gets the lowest score of the others. If no candidate has a score,
     the scores are n, n - 1, ..., 1.

@@ -49,7 +49,8 @@ class RerankerConfig(Config):
     """Base of all reranker configurations.
 
     made_by:      class or function that creates the reranker, as "module:name", or ".module:name"
-                  relative to the configuration's package. The module is imported on loading.
+                  relative to the configuration's package. The module is imported when a reranker
+                  is loaded.
     shorthand:    how a spec on the command line names this kind of reranker.
     scores_texts: True if the reranker scores each hit independently of the others, and reads only
                   texts (no stored scores or vectors).
@@ -74,7 +75,7 @@ class RerankerConfig(Config):
         return reranker if self.calibration is None else Calibrated(reranker, self.calibration)
 
     def make(self) -> Reranker:
-        """Create the reranker, ignoring `calibration`."""
+        """Create the reranker without `calibration`, so that its scores are not converted."""
         reranker: Reranker = named(self.made_by, type(self))(self)
         return reranker
 

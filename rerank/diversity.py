@@ -20,8 +20,8 @@ from .config import RERANKERS, RerankerConfig, Shorthand
 from .protocol import Budget, Candidate, Needs, Placed, Reranked, Task
 
 DECIMALS = 6
-"""Decimals to which similarities are rounded, because their last digits depend on the order of
-float sums."""
+"""Number of decimals to which similarities are rounded. Further digits vary with the order in which
+floats are added."""
 
 Similar = Callable[[int], NDArray[np.float64]]
 """Position of a candidate -> its similarity to each of the n candidates, float64 [n] in [0, 1]."""
@@ -171,16 +171,18 @@ def _relevance(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
 
 
 def _vectors(candidates: Sequence[Candidate], leg: str) -> NDArray[np.float64]:
-    """Return the vectors of n candidates, scaled to length 1: float64 [n, d].
+    """Return the vectors of n candidates, scaled to length 1: float64 [n, dimensions].
 
     leg: name of the leg that stores the vectors, for the error.
 
-    A candidate without a vector gets a zero row. Raises InvalidInputError if no candidate has one.
+    A candidate without a vector gets a row of zeros. Raises InvalidInputError if no candidate has a
+    vector.
     """
     known = [candidate.vector for candidate in candidates if candidate.vector is not None]
     if not known:
         raise InvalidInputError(
-            f"no candidate has a vector of leg {leg!r}; set `Candidate.vector`, or `leg` to None",
+            f"no candidate has a vector of leg {leg!r}; set `Candidate.vector`, or set `leg` to "
+            "None to compare words",
             field="leg",
         )
     none = np.zeros(len(known[0]))

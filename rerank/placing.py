@@ -1,8 +1,8 @@
 """Runs ranking algorithms that ask a model questions, and returns the new order of candidates.
 
-Such an algorithm is a generator of questions, called a course; see `ask.course`. It ranks the
-candidates of one task (one query). The questions of all tasks are batched together; see
-`ask.rounds`.
+Such an algorithm is called a course: a generator that yields questions and receives answers; see
+`ask.course`. A course ranks the candidates of one task (one query). The questions of all tasks are
+batched together; see `ask.rounds`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ The order contains every candidate of the task exactly once, even if the budget 
 class Placing(Rounds[Q, A]):
     """Reranks tasks by running a ranking algorithm (`ask.Course`) for each. Thread-safe.
 
-    judge:      model that answers the questions of the algorithms.
+    judge:      object that answers the questions of the algorithms, usually with a model.
     remembered: maximum number of cached answers; the least recently used ones are dropped.
     """
 
@@ -60,7 +60,8 @@ def _reranked(found: Finished[Sequence[Placed]], judged: int, total: int) -> Rer
     """Return the result of a ranking algorithm as a Reranked.
 
     judged: number of candidates that the algorithm received.
-    total:  number of all candidates of the task. Those that were not judged come last.
+    total:  number of all candidates of the task. Candidates that the algorithm did not receive come
+            last.
     """
     order = found.result
     if order is None:

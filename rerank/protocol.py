@@ -17,7 +17,8 @@ from ..core.bounds import Calls
 class Budget(Limits):
     """Limits for reranking one query; None = no limit.
 
-    candidates: maximum number of hits that are judged, from the best. The others keep their order.
+    candidates: maximum number of hits that are judged. The best hits are judged; the others follow
+                in their original order.
     """
 
     candidates: Calls | None = None
@@ -32,11 +33,13 @@ class Candidate:
               is not cut into passages.
     title:    title of the document.
     document: text of the whole document; None if it equals `text`.
-    score:    score of the hit in the search, or in the previous stage of a chain. Any range.
-    legs:     name of a leg -> score of the document in this leg, for the legs in `Needs.legs`. A
-              leg that does not return the document has no entry.
-    vector:   float32 [d], vector of the passage, stored by the leg `Needs.vectors`; None if there
-              is none.
+    score:    score of the hit in the search, or in the previous stage of a chain. Scores may have
+              any range.
+    legs:     name of a leg (one of the collection's ways to rank, such as "dense") -> score of the
+              document in this leg, for the legs in `Needs.legs`. A leg that does not return the
+              document has no entry.
+    vector:   vector of the passage that the leg `Needs.vectors` stores: float32 [dimensions]; None
+              if no vector is needed or stored.
     """
 
     id: str
@@ -71,7 +74,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One candidate in the order that a reranker returns.
+    """One candidate in the result of a reranker.
 
     index:   position of the candidate in the task, from 0.
     score:   score from the reranker; None if the candidate was not judged or the method gives no
@@ -93,14 +96,14 @@ class Reranked:
     """The result of reranking one query.
 
     order:     every candidate of the task exactly once, best first.
-    status:    "complete", "partial" or "failed"; see `ask.Status`. If it is "failed", the order is
-               that of the task, or of the last stage of a chain that did not fail.
-    usage:     usage of models, in calls that ended within the time limit. Its `calls` counts
-               prompts, or pairs of query and passage; its `cache_hits` counts judgements taken from
-               the cache without a call.
+    status:    "complete", "partial" or "failed"; see `ask.Status`. With "failed", the order is that
+               of the task or, in a chain, that of the last stage that did not fail.
+    usage:     usage of models, in calls that ended within the time limit. `usage.calls` counts
+               prompts, or pairs of query and passage. `usage.cache_hits` counts judgements taken
+               from the cache without a call.
     seconds:   wall-clock time until the task was finished.
     truncated: number of candidates whose text was too long and was cut; for a chain, the largest
-               number of a stage.
+               such number of its stages.
     warnings:  warnings for the caller.
     error:     reason of the status "failed"; None for another status.
     stages:    for a chain, (name, result) of each stage that ran. `Placed.index` in such a result
@@ -136,9 +139,9 @@ class Needs:
     vectors: str | None = None
 
     def __or__(self, other: Needs) -> Needs:
-        """Return the data that two rerankers read together.
+        """Return the combined needs of two rerankers.
 
-        Raises ConfigError if they read the vectors of different legs.
+        Raises ConfigError if the two rerankers read the vectors of different legs.
         """
         if self.vectors and other.vectors and self.vectors != other.vectors:
             raise ConfigError(
@@ -157,7 +160,7 @@ class Reranker(Protocol):
 
     @property
     def needs(self) -> Needs:
-        """Return the stored data of a collection that candidates must have."""
+        """Return the stored data that the candidates must have, in addition to texts."""
 
     def rerank(self, tasks: Sequence[Task], budget: Budget | None = None) -> list[Reranked]:
         """Rerank several tasks. Return one result for each task, in the same order.

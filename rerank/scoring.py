@@ -45,7 +45,10 @@ class Scored:
 
 
 class ScoringReranker(Generic[Q, A]):
-    """Scores each hit independently with a judge, and sorts the hits by score. Thread-safe."""
+    """A reranker that asks for the score of each hit independently, and sorts the hits by score.
+
+    Thread-safe.
+    """
 
     needs = Needs()
 
@@ -59,7 +62,7 @@ class ScoringReranker(Generic[Q, A]):
     ) -> None:
         """Create a reranker.
 
-        judge:    model that answers the questions.
+        judge:    object that answers the questions, usually with a model.
         question: function that makes a question from a query, a text and the position of its hit.
         read:     function that converts an answer to a score.
         part:     text of a hit that the judge reads: its best passage or the whole document.

@@ -52,7 +52,10 @@ class _Word(NamedTuple):
 
 
 def _words() -> dict[str, _Word]:
-    """Return the words that name kinds in specs. A word names the first kind registered with it."""
+    """Return word -> `_Word`, for all words that name a kind of reranker in a spec.
+
+    If several kinds have the same word, it names the kind that was registered first.
+    """
     found: dict[str, _Word] = {}
     for kind, config in RERANKERS.classes().items():
         words = config.shorthand.words
@@ -65,7 +68,7 @@ def _words() -> dict[str, _Word]:
 
 @cache
 def _warn_of_taken(word: str, kind: str, first: str) -> None:
-    """Log a warning, once, that a word in specs names the kind `first` and not the kind `kind`."""
+    """Log once that `word` in a spec names the kind `first`, so that it cannot name `kind`."""
     logger.warning(
         "a spec cannot name the reranker %r as %r: the reranker %r already uses this word",
         kind,

@@ -15,10 +15,10 @@ from .request import (
     SearchRequest,
 )
 from .rerankers import RerankerRegistry
-from .sync import Syncer, sync
+from .syncing.report import SyncOptions, SyncReport
+from .syncing.sync import Syncer, sync
 from .writing.build import BuildReport, build
 from .writing.preview import CutPassage, preview_passages
-from .writing.syncing import SyncOptions, SyncReport
 
 __all__ = [
     "BuildReport",

@@ -26,7 +26,7 @@ from ..core.arguments import checked
 from ..core.closing import Closing
 from ..core.errors import shown
 from ..core.filters import Filter, parse_filter
-from ..encoders import EncoderLoader, load_encoder
+from ..encoders import EncoderLoader, detects_languages, load_encoder
 from ..index import (
     CollectionConfig,
     LocalStore,
@@ -53,7 +53,8 @@ from .info import describe
 from .maintenance import MaintenanceMethods
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
-from .writing.ingest import Refused, check_document, writable
+from .writing.cutting import check_document
+from .writing.ingest import Refused, writable
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
@@ -100,11 +101,11 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
     ) -> Collection:
         """Create an empty collection in the folder `path`.
 
-        Loads the encoders first, so a missing model leaves no folder behind. Stores the paths of
-        model folders as absolute paths.
+        Loads the encoders before it creates the folder, so a missing model leaves no folder behind.
+        Stores the paths of model folders as absolute paths.
 
         Raises ModelError or ConfigError for an encoder that cannot be loaded. Raises ConflictError
-        if the folder already holds a collection or other files. Hidden files do not count.
+        if the folder already holds a collection or other files; hidden files are allowed.
         """
         check_free(Path(path))
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
@@ -127,13 +128,14 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         """Open the collection in the folder `path`, with the configuration that is stored there.
 
         verify: "full" compares the checksum of every file; "size" compares only the file sizes.
-        encoders: function that loads the encoders. It is not stored, so pass it again if you
-            created the collection with encoders of your own.
-        rerankers: rerankers that a search may name.
-        models: names or folders of models, tried for a model that is not at its stored path.
+        encoders: function that loads the encoders. It is not stored: if you created the collection
+            with encoders of your own, pass the function again.
+        rerankers: the rerankers that `rerank.model` of a search request can select by name.
+        models: names or folders of other models. If a model is missing at its stored path, one of
+            these models with the same weights is used instead.
 
         Raises NotFoundError if there is no collection, ConflictError for an unfinished build, and
-        CorruptFileError, which names the damaged file.
+        CorruptFileError for a damaged file; the error names the file.
         """
         store = LocalStore.open(Path(path), verify=verify, read_only=read_only)
         legs = LegEncoders(store.config, encoders, models)
@@ -152,7 +154,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         """Open the collection in the folder `path`, or create it if there is none.
 
         Raises ConfigError if an existing collection's configuration differs from `config`, apart
-        from the devices and paths of models. `config` None accepts any existing configuration.
+        from the devices and paths of models. If `config` is None, any existing one is accepted.
         Also raises the errors of `open` and `create`.
         """
         names = model_names(absolute(config or CollectionConfig(), encoders))
@@ -171,7 +173,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         return collection
 
     def load(self) -> None:
-        """Load the models and compile the kernels now, so that the first search is fast."""
+        """Load the models and compile the numeric code now, so that the first search is fast."""
         self._load_fingerprints()
         self._encoders.fingerprints()
         for leg in self.config.legs.values():
@@ -206,22 +208,25 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         record: Callable[[Transaction, WriteReport], None] | None = None,
         refused: Refused | None = None,
     ) -> WriteReport:
-        """Insert documents, replacing stored ones with the same id. Durable when it returns.
+        """Insert documents, and replace stored documents that have the same id.
 
-        A mapping has the keys `id` (or `_id`), `text`, `title`, `metadata`, `vectors` and
-        `passages`. Documents already stored with the same title, text and metadata are skipped
-        (`unchanged` in the report), unless they bring vectors or passages.
+        The documents are durable when the method returns.
 
-        Large inputs are written in batches, each with about a minute of encoding at most. Each
+        A document that is a mapping has the keys `id` (or `_id`), `text`, `title`, `metadata`,
+        `vectors` and `passages`. Documents already stored with the same title, text and metadata
+        are skipped and counted as `unchanged` in the report. Documents with their own vectors or
+        passages are never skipped.
+
+        Large inputs are written in batches, each with at most about a minute of encoding. Each
         batch is one transaction, even if other threads and processes write at the same time.
 
         vectors: leg -> the documents' vectors, row n for document n: an array [rows, dimensions], a
             sparse matrix of SciPy, or an iterable of vectors. See `twindex.sources.with_vectors`.
-        record: function called in the transaction of each batch, with the report up to and
-            including this batch. At that time, exactly the documents of these batches have been
-            read from `documents`. It is not called for a batch in which every document is skipped.
-        refused: function called with each document that cannot be written, and the error; the
-            document is left out. See `check_document`. None: the error is raised.
+        record: function called in the transaction of each batch, with the report on all batches up
+            to and including this one. No document of a later batch has been read from `documents`
+            by then. Not called for a batch in which every document is skipped.
+        refused: function called with each document that cannot be written, and the error. The
+            document is then skipped. None: the error is raised. See `check_document`.
         """
         self._require_writable()
         if record is not None:
@@ -234,7 +239,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         return writer.report
 
     def _writer(self, progress: Progress | None, **hooks: Any) -> Writer:
-        """Return a Writer for this collection. hooks: its arguments `record` and `skip`."""
+        """Return a Writer for this collection. hooks: Writer's arguments `record` and `skip`."""
         return Writer(
             self.store,
             self._encoders,
@@ -247,8 +252,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
     def check_document(self, document: Document) -> None:
         """Raise InvalidInputError if `add` would refuse the document.
 
-        A field may be invalid, it may have vectors that its legs do not accept, or be cut into too
-        many passages.
+        Reasons are an invalid field, a vector that the collection's legs do not accept, and a text
+        that would be cut into too many passages.
         """
         if not isinstance(document, Document):
             raise InvalidInputError(f"must be a Document, got {shown(document)}", field="document")
@@ -256,7 +261,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents and return the ids that existed. Durable when it returns."""
+        """Delete documents and return the ids that existed. On return, the change is durable."""
         self._require_writable()
         deleted = self.store.delete(ids)
         self._upkeep.after_write()
@@ -264,7 +269,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
 
     @checked(**parameters.DELETE_WHERE)
     def delete_where(self, filter: Filter) -> DeletedCount:  # noqa: A002
-        """Delete every document that matches a filter; return how many, with `warnings`."""
+        """Delete every document that matches a filter. Return their number, and warnings."""
         self._require_writable()
         deleted = self.store.delete_where(parse_filter(filter))
         self._upkeep.after_write()
@@ -282,9 +287,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         """Search the collection and return a page of hits.
 
         request: a SearchRequest, a mapping with its fields, or the query text.
-        fields: other fields of the request, allowed only if `request` is the query text: the search
-            is then `SearchRequest(query=request, **fields)`.
-        guard: limits of the caller. An exception that its method `check` raises ends the search.
+        fields: other fields of the request, allowed only if `request` is the query text. The search
+            request is then `SearchRequest(query=request, **fields)`.
+        guard: limits of the caller. The search ends if `guard.check` raises an exception.
         """
         parameters.guard(guard, "guard")
         request = parameters.request(request, fields)
@@ -304,11 +309,11 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
     ) -> list[SearchResult]:
         """Run several searches on one snapshot of the collection. Return one result for each.
 
-        Queries are encoded together. Searches with the same reranker and the same budget are
-        reranked together; their time limit then applies to all of these searches together.
+        Queries are encoded together. Searches with the same reranker and the same limits (time,
+        calls, tokens) are reranked together, and share one time limit.
 
-        Raises InvalidInputError, whose field starts with the number of the request, such as
-        `requests[2].legs[0].name`.
+        Raises InvalidInputError for an invalid request. The `field` of the error starts with the
+        position of the request, for example `requests[2].legs[0].name`.
         """
         self._load_fingerprints()
         plans: list[Plan] = []
@@ -334,7 +339,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         return self._answer(fused)
 
     def _answer(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
-        """Rerank the searches that have `rerank`. Return a page of hits for every search."""
+        """Rerank the searches whose request has `rerank`. Return a result for every search."""
         results = rerank(fused)
         for result in results:
             if result is not None:
@@ -347,17 +352,29 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
     # -- collection -------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
-        """Return counts, sizes, legs and configuration of the collection; see `search.info`."""
+        """Return counts, sizes, legs and configuration as JSON values; see `search.info.describe`.
+
+        The entry "maintenance_error" is the error of the last background maintenance, or None.
+        """
         return {
             **describe(self.store, self._languages),
             "maintenance_error": self._upkeep.failure,
         }
 
     @property
+    def languages(self) -> dict[str, Mapping[str, int]]:
+        """Return lexical leg -> language -> number of passages, for legs that detect languages."""
+        return {
+            name: self._languages.passages(name)
+            for name, leg in self.store.config.legs.items()
+            if detects_languages(leg.encoder)
+        }
+
+    @property
     def usage(self) -> Usage | None:
         """Return the total usage of language models and rerankers since the collection was opened.
 
-        Includes usage of searches and writes that then failed. None if no model was used.
+        Includes the usage of failed searches and writes. None if no model was used.
         """
         encoded = add_usages(self._queries.usage, self._encoders.usage)
         return add_usages(self._usage, encoded)

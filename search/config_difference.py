@@ -1,4 +1,4 @@
-"""Compare a requested configuration with the configuration of a collection."""
+"""Compares a requested configuration with the configuration of an existing collection."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ..index.models import absolute, same_models
 def config_difference(store: Store, wanted: CollectionConfig) -> ConfigError | None:
     """Return a ConfigError for the first field that differs between `wanted` and the store.
 
-    Returns None if no field differs. Ignores the devices of encoders, because stored
-    representations do not depend on them. Also ignores the name of a model whose weights have the
-    stored digest.
+    Returns None if no field differs. Ignores the devices of encoders, because stored vectors do not
+    depend on the device. Also ignores the name of a model if its weights are those that the
+    collection was built with.
     """
     stored = absolute(store.config)
     wanted = same_models(wanted, stored, store.fingerprints())
@@ -39,9 +39,9 @@ def _comparable(config: CollectionConfig) -> dict[str, Any]:
 
 
 def _first_difference(stored: Any, wanted: Any, path: str) -> tuple[str, str, str] | None:
-    """Return (path, stored value, wanted value) of the first difference of two JSON values.
+    """Return (path, stored value, wanted value) of the first difference between two JSON values.
 
-    path: path of the two values in the whole configuration, such as "legs.dense".
+    path: path of `stored` and `wanted` in the whole configuration, such as "legs.dense".
 
     Returns None if the values are equal.
     """

@@ -1,4 +1,4 @@
-"""Reading the documents of a collection."""
+"""Reads the documents of a collection."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class DocumentMethods:
     ) -> list[Document]:
         """Return up to `limit` documents in ascending order of id, starting after the id `after`.
 
-        most_bytes: maximum total size of the returned documents. A single larger document is
-            returned nevertheless.
+        most_bytes: maximum total size of the returned documents in bytes. If the first document
+            alone is larger, it is still returned.
         """
         with self.store.view() as view:
             return view.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
@@ -69,16 +69,17 @@ class DocumentMethods:
     def export(self, path: Path | str, *, progress: Progress | None = None) -> ExportReport:
         """Write documents and vectors as plain files to the new folder `path`.
 
-        `twindex.search.export` describes the files. `build` reads them, see `with_vectors`.
+        `twindex.search.export` describes the files. To build a collection from them, see
+        `twindex.sources.with_vectors`.
         """
         return export(self.store, Path(path), progress)
 
     @checked(limit=parameters.LIMIT)
     def fields(self, limit: int = 100) -> dict[str, set[int]]:
-        """Return the metadata fields that a filter may use: name -> kinds of its values.
+        """Return the metadata fields that a filter may use: name -> kinds of the field's values.
 
-        The kinds are `NUMBER`, `STRING` and `BOOLEAN` of `twindex.core.filters`. At most `limit`
-        pairs of name and kind are returned.
+        The kinds are `NUMBER`, `STRING` and `BOOLEAN` of `twindex.core.filters`. `limit` is the
+        maximum number of pairs of field name and kind.
         """
         found: dict[str, set[int]] = {}
         with self.store.view() as view:

@@ -1,15 +1,17 @@
-"""Writes a collection as plain files that other programs and `twindex build` read.
+"""Writes a collection as plain files that other programs and `twindex build` can read.
 
-    documents.jsonl    a document a line, in the order of the collection
-    LEG.npy            the vectors of a dense leg, float32 [passages, dimensions]
-    LEG.jsonl          the vectors of a sparse leg: {"indices": [...], "values": [...]} a line
+    documents.jsonl    one document per line, in the order of the collection
+    LEG.npy            the vectors of the dense leg LEG, float32 [passages, dimensions]
+    LEG.jsonl          the vectors of the sparse leg LEG, one {"indices": [...], "values": [...]}
+                       per line
     collection.json    the configuration, and the fingerprints of the encoders
 
-The file of a sparse leg named `documents` is documents.vectors.jsonl. `files` in collection.json
-names the file of each leg.
+The entry `files` of collection.json names the file of each leg. A sparse leg with the name
+`documents` has the file documents.vectors.jsonl.
 
-Row n of a leg belongs to document n. If documents were cut, each line of documents.jsonl has the
-character ranges of its `passages`, and each document takes as many rows as it has passages.
+The rows of a leg are in the order of the documents. A document that was cut has one row for each
+passage, and its line in documents.jsonl has the character ranges of these `passages`. Any other
+document has one row.
 """
 
 from __future__ import annotations
@@ -42,9 +44,9 @@ class ExportReport:
     """The result of an export.
 
     documents: number of exported documents.
-    passages:  number of passages: rows of each leg's file.
-    files:     leg -> file with its vectors.
-    left_out:  leg -> reason why its vectors are not exported.
+    passages:  number of passages, which is the number of rows in each leg's file.
+    files:     leg -> name of the file with the leg's vectors.
+    left_out:  leg -> reason why the leg's vectors are not exported.
     warnings:  a message for each leg whose vectors are exported in a rounded form.
     """
 
@@ -58,10 +60,11 @@ class ExportReport:
 def export(store: Store, output: Path, progress: Progress | None = None) -> ExportReport:
     """Write the documents and vectors of a collection to the new folder `output`.
 
-    The files show the collection after one commit. No model is loaded. The folder appears when it
-    is complete: the files are written to a temporary folder beside it, which is then renamed.
-    Raises ConflictError if it exists already and is not an empty folder, or if it is the current
-    folder, which cannot be replaced.
+    Reads one snapshot of the collection, and loads no model. Writes the files to a temporary folder
+    and renames this folder at the end, so `output` is never incomplete.
+
+    Raises ConflictError if `output` exists and is not an empty folder, or if `output` is the
+    current folder, which cannot be replaced.
     """
     require(store, "vectors")
     progress = progress or NoProgress()
@@ -89,7 +92,10 @@ def export(store: Store, output: Path, progress: Progress | None = None) -> Expo
 
 
 def _check_new(output: Path, target: Path) -> None:
-    """Raise ConflictError unless `target`, which is `output` resolved, can become a new folder."""
+    """Raise ConflictError unless a new folder can be created at `target`.
+
+    output: the path that the caller gave, for the error text. `target` is its resolved form.
+    """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConflictError(f"{output}: already exists; name a new folder")
     if target == Path.cwd():
@@ -126,7 +132,7 @@ def _write(store: Store, view: VectorView, output: Path, progress: Progress) -> 
             _write_dense(view, name, numbers, output / files[name])
             if view.is_rounded(name):
                 warnings.append(
-                    f"leg {name} stores its vectors rounded, so the exported ones are rounded too"
+                    f"leg {name} stores rounded vectors, so the exported vectors are rounded too"
                 )
         else:
             own = f"{name}.jsonl"
@@ -144,11 +150,11 @@ def _write(store: Store, view: VectorView, output: Path, progress: Progress) -> 
 
 
 def _reason(leg: LegConfig) -> str | None:
-    """Return why the vectors of a leg are not exported; None if they are."""
+    """Return the reason why the vectors of a leg are not exported; None if they are exported."""
     if leg.multi:
-        return "it has several vectors for a text; its encoder computes them again"
+        return "the leg has several vectors per text; a build computes them again from the texts"
     if not isinstance(leg, DenseLeg | SparseLeg):
-        return "it has no vectors; it is computed from the texts"
+        return "the leg has no vectors; a build computes it again from the texts"
     return None
 
 

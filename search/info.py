@@ -15,14 +15,14 @@ def describe(store: Store, languages: CollectionLanguages) -> dict[str, Any]:
 
     All values are JSON values. The entry "cut" says how documents are cut into passages:
         unit: the configured unit: "tokens", "words", "sentences" or "none".
-        size: maximum tokens or words of a passage. None: documents are not cut, or the size is not
-            known before the first document is encoded.
-        overlap: tokens or words that neighbouring passages share.
+        size: maximum number of tokens or words of a passage. None: documents are not cut, or the
+            size is not known before the first document is encoded.
+        overlap: number of tokens or words that neighbouring passages share.
         whole: documents with at most this many words are not cut.
         leg: name of the leg whose encoder limits the size, or None.
 
     The entry of a lexical leg that detects languages has `languages`: language -> number of its
-    passages.
+    passages. A passage counts for each language in which its title or its text is analysed.
     """
     stored, fingerprints, config = store.describe(), store.fingerprints(), store.config
     legs = stored.get("legs", {})

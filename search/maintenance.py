@@ -1,4 +1,4 @@
-"""Maintenance of a collection in a local folder: segments, vector storage, checks."""
+"""Maintenance of a collection in a local folder: sealing, merging, vector storage, file checks."""
 
 from __future__ import annotations
 
@@ -34,14 +34,18 @@ class MaintenanceMethods:
     read_only: bool
 
     def seal(self) -> bool:
-        """Turn the documents written since the last seal into a segment. Return False if none."""
+        """Move the documents written since the last call into a segment, an immutable index part.
+
+        Returns False if there are no such documents. Background maintenance also does this after
+        enough writes.
+        """
         return seal(self._writable_local_store())
 
     @checked(**parameters.PROGRESS)
     def merge(self, *, progress: Progress | None = None) -> bool:
-        """Seal (see `seal`), merge all segments into one, and free the space of deleted documents.
+        """Call `seal`, merge all segments into one, and free the space of deleted documents.
 
-        Returns False if there was nothing to do.
+        Returns False if nothing had to be changed.
         """
         store = self._writable_local_store()
         sealed = seal(store)
@@ -55,9 +59,9 @@ class MaintenanceMethods:
         memory: int | None = None,
         progress: Progress | None = None,
     ) -> Reconfigured:
-        """Change how the vectors of dense legs are stored. No document is encoded again.
+        """Change how the vectors of dense legs are stored, without encoding the documents again.
 
-        Searches and writes continue meanwhile, in this process and in others.
+        Searches and writes in this and other processes continue during the conversion.
 
         legs: leg name -> the leg's new storage.
         memory: bytes that the conversion may use in addition to what building an index requires.
@@ -74,11 +78,11 @@ class MaintenanceMethods:
         check_reconfigure(self._local_store(), legs)
 
     def verify(self) -> list[str]:
-        """Read all files and return a description of each damage. Empty: no file is damaged."""
+        """Read all files. Return a description of each damage found; empty if there is none."""
         return self._local_store().problems()
 
     def _local_store(self) -> LocalStore:
-        """Return the store as a LocalStore. Raises UnsupportedByStoreError if it is another one."""
+        """Return `self.store`. Raises UnsupportedByStoreError if it is not a LocalStore."""
         require(self.store, "maintenance")
         assert isinstance(self.store, LocalStore), "only a LocalStore supports maintenance"
         return self.store

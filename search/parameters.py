@@ -28,7 +28,7 @@ _SHARED: dict[str, Check] = {
 def list_of(wanted: str, check: Check) -> Check:
     """Return a check that applies `check` to each item of a list.
 
-    The check rejects a string, because its characters would become the items.
+    The returned check rejects a string, whose characters would otherwise be taken as the items.
 
     wanted: description of the list for the error, such as "a list of names".
     """
@@ -95,10 +95,10 @@ REPOINT: dict[str, Check] = {"path": is_.path, "model": is_.path, "legs": option
 
 
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
-    """Return the SearchRequest for the arguments of `Collection.search`.
+    """Return a SearchRequest for the arguments of `Collection.search`.
 
     value:  the argument `request`: a SearchRequest, a mapping with its fields, or the query text.
-    fields: the other keyword arguments; accepted only if `value` is the query text.
+    fields: other fields of the request; accepted only if `value` is the query text.
     """
     if isinstance(value, str):
         return SearchRequest.parse({**fields, "query": value})

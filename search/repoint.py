@@ -17,13 +17,14 @@ def repoint(path: Path | str, model: Path | str, *, legs: Sequence[str] | None =
 
     path: folder of the collection.
     model: new folder or name of the model.
-    legs: names of legs to change. None: every leg whose vectors were computed with these weights.
+    legs: names of legs to change. None: every leg whose vectors were computed with the weights of
+        `model`. A leg without documents accepts any weights, but only if `legs` names the leg.
 
-    The change is durable on return. A leg without vectors accepts any weights if `legs` names it.
-    A Collection that is already open keeps its loaded models; reopen it if a model was missing.
+    The change is durable on return. A Collection that is already open keeps its loaded models;
+    reopen it if a model was missing.
 
-    Raises EncoderMismatchError if the weights differ from those that computed a leg's vectors,
-    ModelError if there are no weights, and InvalidInputError for a leg without a model.
+    Raises EncoderMismatchError if a leg's vectors were computed with other weights, ModelError if
+    `model` has no weights, and InvalidInputError for a leg without a model.
     """
     store = LocalStore.open(Path(path), verify="size")
     try:

@@ -32,7 +32,7 @@ from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
 
 WINDOW = 1_000
-"""Maximum of offset + limit."""
+"""Maximum of `offset` + `limit` in a search request."""
 
 Depth = Annotated[int, Bounds(1, 10_000)]
 """Number of documents that a leg contributes to the fusion."""
@@ -43,9 +43,9 @@ class LegRequest(Config):
 
     name:   name of a leg of the collection.
     weight: weight of the leg in the fusion.
-    depth:  number of best documents that the leg contributes to the fusion; None = the request's
-            `depth`.
-    search: search effort in the index of a dense leg; None = the request's `search`.
+    depth:  number of best documents that the leg contributes to the fusion; None = `depth` of the
+            search request.
+    search: search effort in the index of a dense leg; None = `search` of the search request.
     """
 
     name: str = Field(pattern=LEG_NAME)
@@ -62,7 +62,7 @@ class Fusion(Config):
 
     The module `twindex.search.finding.fusion` documents the formulae.
 
-    method: "minmax", "zscore", "dbsf" (distribution-based), or "rrf" (reciprocal rank).
+    method: "minmax", "zscore", "dbsf" (distribution-based), or "rrf" (reciprocal rank fusion).
     k:      the constant k of reciprocal rank fusion; None = 60. Only "rrf" accepts it.
     """
 
@@ -95,7 +95,7 @@ def _parse_leg(value: object) -> object:
 
 
 def _parse_vector(value: object) -> object:
-    """Return a query vector in its JSON form. Raises ValidationError for an invalid one."""
+    """Return a query vector in its JSON form. Raises ValidationError for an invalid vector."""
     try:
         found = check_vector(value, "", LARGEST_OF_QUERY)
     except InvalidInputError as error:
@@ -112,7 +112,7 @@ def _parse_vector(value: object) -> object:
 
 
 def _place(path: str) -> tuple[int | str, ...]:
-    """Return the location, as pydantic gives it, for a path in a vector: "[0]", ".values[0]"."""
+    """Return a path in a vector, such as "[0]" or ".values[0]", as a location of pydantic."""
     numbers, _, name = path.partition(".")
     return (*map(int, re.findall(r"\d+", numbers)), *([name] if name else []))
 
@@ -127,7 +127,7 @@ _INDICES = {
 QueryVector = Annotated[
     Any, PlainValidator(_parse_vector), WithJsonSchema({"anyOf": [_NUMBERS, _INDICES, _WEIGHTS]})
 ]
-"""A vector of a query: dense, by term, or by index."""
+"""A query vector in JSON: a list of numbers, {term: weight}, or {"indices": ..., "values": ...}."""
 
 _RERANKER = re.compile(RERANKER_NAME)
 
@@ -138,16 +138,16 @@ class RerankRequest(Config):
     model:      name of a configured reranker.
     top_n:      number of best hits that are reranked; None = the reranker's `candidates`. The
                 other hits follow in their original order.
-    timeout_ms: wall-clock time limit in milliseconds. Hits not judged by then follow the judged
-                hits in their original order, and the status is "partial". The same applies to
-                the limits `calls` and `tokens`.
+    timeout_ms: wall-clock time limit in milliseconds. If this limit, `calls` or `tokens` is
+                reached, the status is "partial", and the hits that are not judged yet follow the
+                judged hits in their original order.
     calls:      maximum number of prompts (or pairs of query and passage) that the models read.
     tokens:     maximum number of tokens that the models read and write, added up.
     on_error:   what to do if a model fails. "keep" = return the hits in their original order,
                 with the status "failed" and a warning; "fail" = raise the error.
     min_score:  minimum rerank score of a hit; a probability if the reranker is calibrated. Hits
-                after `top_n` have no rerank score and are left out. Hits that were not judged
-                because a limit was reached stay in the result.
+                after the first `top_n` have no rerank score and are left out. Hits that were not
+                judged because a limit was reached stay in the result.
     """
 
     model: str = Field(json_schema_extra={"pattern": RERANKER_NAME})
@@ -179,30 +179,30 @@ class SearchRequest(Config):
 
     query:   query text. The encoder of each leg encodes it.
     language: language of the query text, for lexical legs that detect languages: an ISO 639-1 code
-             such as "de", or "none". None = detected among the languages of the collection.
+             such as "de", or "none". None = detect it among the languages of the collection.
     vectors: query vectors, used instead of the text: {leg: vector}. For a dense leg a list of
              numbers; for a sparse leg {term: weight} or {"indices": [...], "values": [...]}.
-    legs:    legs that run; a name is short for {"name": name}. Empty = every leg of the collection
-             whose role is not "rerank", each with weight 1; without `query`, the legs in
-             `vectors`.
+    legs:    legs to search; a name is short for {"name": name}. Empty = every leg of the collection
+             whose role is not "rerank", each with weight 1. If there is no `query`, empty = the
+             legs in `vectors`.
     fusion:  how the ranked lists are fused. The string "rrf" is short for {"method": "rrf"}.
-    filter:  a condition on metadata. Every leg applies it. A field that no
-             document has causes a warning.
-    depth:   number of best documents that each leg contributes to the fusion. It does not depend
-             on the page, so pages neither overlap nor have gaps. At least one leg must have a depth
-             of offset + limit or more.
+    filter:  a condition on metadata that every hit must meet. A metadata field that no document
+             has causes a warning.
+    depth:   number of best documents that each leg contributes to the fusion. The depth is the same
+             for every page, so pages neither overlap nor have gaps. At least one leg must have a
+             depth of `offset` + `limit` or more.
     search:  search effort in the indexes of dense legs; None = as configured in the collection.
     limit:   number of hits to return.
     offset:  number of best hits to skip before the first hit that is returned.
     min_score: minimum fused score of a hit. Fused scores of different queries are comparable only
              for a method with a fixed range ("minmax").
-    explain: also return the contribution of each leg to the fused score, the contribution of each
-             term in sparse and lexical legs, and the terms with the highest weights in sparse legs,
-             for the query and for each hit.
+    explain: also return, for each hit, the contribution of each leg and of each query term to the
+             score; and for the query and each hit, the terms with the highest weights in sparse
+             legs. Dense legs have no terms.
     include: parts of the stored document to return with each hit.
-    neighbours: number of passages before and after the best passage of a hit that its `context`
-             also spans.
-    rerank:  rerank the best hits. The reranker reads the query text.
+    neighbours: number of passages before and after the best passage of a hit that are included in
+             the hit's `context`.
+    rerank:  how to rerank the best hits; None = no reranking. Requires `query`.
     """
 
     query: str | None = None
@@ -281,8 +281,8 @@ class SearchRequest(Config):
 class ReconfigureRequest(Config):
     """A request to change how the vectors of dense legs are stored.
 
-    legs: leg name -> the leg's new index, codec, projection and originals. A field that is left out
-          gets its default, not its current value.
+    legs: leg name -> the leg's new vector storage: index, codec, projection and originals. A field
+          that is left out gets its default, not its current value.
     """
 
     legs: dict[Annotated[str, Field(pattern=LEG_NAME)], VectorStorage] = Field(min_length=1)

@@ -1,4 +1,4 @@
-"""The rerankers that a search can name."""
+"""The registry of the rerankers that search requests can select by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FIELD = "rerank.model"
 
 
 class _RerankerObject(RerankerConfig):
-    """A stand-in for the configuration of a reranker object that the calling program created."""
+    """The configuration entry for a reranker object that the calling program created."""
 
     kind: str
     name: RerankerName
@@ -29,7 +29,9 @@ class _RerankerObject(RerankerConfig):
 
 
 class RerankerRegistry:
-    """The rerankers that a search can name. Each is loaded at its first use. Thread-safe.
+    """The rerankers that search requests can select by name. Thread-safe.
+
+    Each reranker is loaded at its first use.
 
     configs: name -> a configuration, or a reranker object of your own. A reranker object judges
              100 hits unless the request sets `top_n`.
@@ -56,7 +58,7 @@ class RerankerRegistry:
 
     @classmethod
     def read(cls, path: Path, *, load: RerankerLoader = load_reranker) -> Self:
-        """Return the registry of the rerankers in a TOML file with tables `[rerankers.NAME]`.
+        """Return a registry of the rerankers in a TOML file, one table `[rerankers.NAME]` for each.
 
         Raises SourceError for an invalid file; the error names the file and the field.
         """
@@ -71,9 +73,9 @@ class RerankerRegistry:
         return tuple(self._configs)
 
     def config(self, name: str) -> RerankerConfig:
-        """Return the configuration of the reranker with a name.
+        """Return the configuration of a reranker.
 
-        Raises InvalidInputError if there is none; the error lists the configured names.
+        Raises InvalidInputError for an unknown name; the error lists the configured names.
         """
         found = self._configs.get(name)
         if found is None:
@@ -90,7 +92,7 @@ class RerankerRegistry:
         return found
 
     def get(self, name: str) -> Reranker:
-        """Return the reranker with a name; load it at the first call.
+        """Return a reranker; load it at the first call.
 
         Raises InvalidInputError for an unknown name, and the errors of `load_reranker`. If loading
         fails, the next call tries again.

@@ -11,11 +11,11 @@ def usage_share(usage: Usage | None, part: int, parts: int) -> Usage | None:
     """Return the share of one text in the usage of a batch; None if `usage` is None.
 
     usage: usage of the whole batch.
-    part:  number of the text in the batch, from 0.
+    part:  position of the text in the batch, from 0.
     parts: number of texts in the batch.
 
-    All shares are equal, except that the first texts receive the remainders of integer fields.
-    The shares of all texts add up to `usage`.
+    All texts have equal shares, except that the remainder of an integer field is divided among the
+    first texts. The shares of all texts add up to `usage`.
     """
     if usage is None:
         return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Markup = Literal["markdown", "plain", "python", "code"]
@@ -28,19 +28,19 @@ _CODE = frozenset(
 )  # fmt: skip
 
 _SCANNED = re.compile(
-    r"""\n(?:
-        [ \t]*(?P<fence>`{3,}(?=[^`\n]*$)|~{3,})
-        |[ ]{0,3}(?:
-            (?P<comment><!--)
-            |(?P<marks>\#{1,6})(?:[ \t]+(?P<title>[^\n]*))?$
-            |(?P<line>=+|-+)[ \t]*$
-        )
+    r"""\n(?P<indent>[ \t]*+)(?:
+        (?P<fence>`{3,}(?=[^`\n]*$)|~{3,})
+        |(?P<comment><!--)
+        |(?P<marks>\#{1,6})(?:[ \t]+(?P<title>[^\n]*))?$
+        |(?P<line>=+|-+)[ \t]*$
     )""",
     re.MULTILINE | re.VERBOSE,
 )
 """The lines of Markdown that begin or end fenced code, begin a comment, or may belong to a heading.
 
-It begins with a plain character, which Python finds fast."""
+It begins with a plain character, which Python finds fast, and so does each alternative."""
+_INDENTS = frozenset({"", " ", "  ", "   "})
+"""What may be before the marks of a heading or comment. Fenced code may be indented further."""
 _NOT_A_PARAGRAPH = re.compile(
     r" {4}|\t| {0,3}(?:[>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}[ \t]|[-=:| \t\r]+$)"
 )
@@ -69,14 +69,18 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """The headings and pages of a text.
+    """The headings, pages and code of a text.
 
     headings: in the order of the text.
     pages:    offset of the first character of each page except the first.
+    code:     start and end of each block of fenced code, with its fences. Source code is one block.
+    written:  how the text is written.
     """
 
     headings: Sequence[Heading] = ()
     pages: Sequence[int] = ()
+    code: Sequence[tuple[int, int]] = ()
+    written: Markup = "markdown"
 
     def page(self, offset: int) -> int | None:
         """Return the number of the page at a position, from 1. None: the text has no pages."""
@@ -127,45 +131,38 @@ def markup(metadata: Mapping[str, Any]) -> Markup:
 
 
 def outline(text: str, written: Markup = "markdown") -> Outline:
-    """Return the headings and pages of a text, in linear time."""
+    """Return the headings, pages and code of a text, in linear time."""
     pages = tuple(match.end() for match in re.finditer("\f", text))
     if written == "markdown":
-        return Outline(_nested(_headings(text)), pages)
-    if written == "python":
-        return Outline(_nested(_definitions(text)), pages)
-    return Outline((), pages)
+        lines = list(_scan(text))
+        code = [(start, end) for start, end, level, _ in lines if not level]
+        return Outline(_nested(line for line in lines if line[2]), pages, code)
+    headings = _nested(_definitions(text)) if written == "python" else ()
+    return Outline(headings, pages, () if written == "plain" else [(0, len(text))], written)
 
 
-def page(text: str, offset: int) -> int | None:
-    """Return the number of the page at a position of a text, from 1. None: it has no pages."""
-    return 1 + text.count("\f", 0, offset) if "\f" in text else None
-
-
-def _nested(headings: Iterable[Heading]) -> tuple[Heading, ...]:
+def _nested(headings: Iterable[_Line]) -> tuple[Heading, ...]:
     """Return the headings, each with the one that it is below."""
     found: list[Heading] = []
     open_: list[int] = []
     for heading in headings:
-        while open_ and found[open_[-1]].level >= heading.level:
+        while open_ and found[open_[-1]].level >= heading[2]:
             open_.pop()
-        found.append(replace(heading, above=open_[-1] if open_ else None))
+        found.append(Heading(*heading, open_[-1] if open_ else None))
         open_.append(len(found) - 1)
     return tuple(found)
 
 
-def whole_lines(text: str, written: Markup = "markdown") -> Iterator[tuple[int, int]]:
+def whole_lines(text: str, found: Outline) -> Iterator[tuple[int, int]]:
     """Yield the ranges of a text whose lines should stay whole: code and the rows of tables.
 
     Each range is (offset of its first line, offset of the end of its last line), ascending.
+
+    found: the outline of the text.
     """
-    if written in ("python", "code"):
-        yield 0, len(text)
-    if written != "markdown":
-        return
-    fences = list(_fences(text))
-    rows = [match.span() for match in _ROW.finditer(text)]
+    rows = _ROW.finditer(text) if found.written == "markdown" else ()
     covered = 0
-    for start, end in sorted([*fences, *rows]):
+    for start, end in sorted([*found.code, *(match.span() for match in rows)]):
         if start >= covered:
             yield start, end
             covered = end
@@ -180,20 +177,15 @@ def items(text: str, written: Markup = "markdown") -> Iterator[int]:
 
 def first_heading(text: str) -> str:
     """Return the title of the first Markdown heading that has one; "" if there is none."""
-    return next((heading.title for heading in _headings(text) if heading.title), "")
+    return next((title for _, _, _, title in _scan(text) if title), "")
 
 
-def _headings(text: str) -> Iterator[Heading]:
-    return (found for found in _scan(text) if isinstance(found, Heading))
+_Line = tuple[int, int, int, str]
+"""(start, end, level, title) of a heading; of fenced code the level is 0 and the title ""."""
 
 
-def _fences(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the range of each block of fenced code, with its fences."""
-    return (found for found in _scan(text) if not isinstance(found, Heading))
-
-
-def _scan(text: str) -> Iterator[Heading | tuple[int, int]]:
-    """Yield the headings of a Markdown text and the ranges of its fenced code, ascending.
+def _scan(text: str) -> Iterator[_Line]:
+    """Yield the headings of a Markdown text and its fenced code, ascending.
 
     Comments (`<!-- ... -->`) that begin a line have no headings.
     """
@@ -209,21 +201,19 @@ def _scan(text: str) -> Iterator[Heading | tuple[int, int]]:
             if fence and not before:
                 start = at
             elif before and not fence:
-                yield start, end
-        elif fence:
+                yield start, end, 0, ""
+        elif fence or match["indent"] not in _INDENTS:
             continue
         elif match["comment"]:
             closed = lines.find("-->", match.end())
             skipped = len(lines) if closed < 0 else closed
         elif match["marks"]:
-            level, title = len(match["marks"]), _title(match["title"] or "")
-            yield Heading(match.start("marks") - 1, end, level, title)
+            yield match.start("marks") - 1, end, len(match["marks"]), _title(match["title"] or "")
         elif (above := _underlined(text, at)) is not None:
             title = text[above:at].strip()
-            level = 1 if match["line"][0] == "=" else 2
-            yield Heading(text.find(title, above), end, level, title)
+            yield text.find(title, above), end, 1 if match["line"][0] == "=" else 2, title
     if fence:
-        yield start, len(text)
+        yield start, len(text), 0, ""
 
 
 def _after_fence(fence: str, found: str, text: str, end: int) -> str:
@@ -265,9 +255,8 @@ def _underlined(text: str, line: int) -> int | None:
     return above
 
 
-def _definitions(text: str) -> Iterator[Heading]:
+def _definitions(text: str) -> Iterator[_Line]:
     """Yield the classes and functions of Python source code, as far as the second indentation."""
     for match in _DEFINITION.finditer(text):
         depth = len(match[1].expandtabs(4)) // 4
-        title = f"{match[2].split()[-1]} {match[3]}"
-        yield Heading(match.start(2), match.end(), depth + 1, title)
+        yield match.start(2), match.end(), depth + 1, f"{match[2].split()[-1]} {match[3]}"

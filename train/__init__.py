@@ -1,1 +1,1 @@
-"""Training models: hard negatives, generated queries, cross-encoders and passage scorers."""
+"""Trains rerankers (cross-encoders and passage scorers) from judged and generated queries."""

@@ -1,7 +1,7 @@
-"""Checkpoints of a training, so that it can resume after an interruption.
+"""Saves and loads checkpoints, from which an interrupted training run resumes.
 
-A checkpoint is one safetensors file: weights, optimiser state and random-generator state. Its
-header has the remaining state as JSON. Each save replaces the whole file.
+A checkpoint is one safetensors file with weights, optimiser state and random-generator state. The
+header of the file has the remaining state as JSON. Each save replaces the whole file.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ FILE = "checkpoint.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The saved state of a training.
+    """The saved state of a training run.
 
     weights:   name -> tensor, the current weights.
-    best:      name -> tensor, the weights with the best figure in a validation.
+    best:      name -> tensor, the weights with the best validation result so far.
     optimizer: number of a parameter -> name of an optimiser variable -> tensor.
     random:    device -> state of its random generator.
-    state:     everything else, as a JSON object.
+    state:     the remaining state, as a JSON object.
     """
 
     weights: Mapping[str, torch.Tensor]
@@ -40,7 +40,7 @@ class Checkpoint:
     state: Mapping[str, Any]
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint into `folder`. It replaces an earlier checkpoint there."""
+        """Write the checkpoint into `folder`, and replace an earlier checkpoint there."""
         tensors = {f"weights/{name}": value for name, value in self.weights.items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
         tensors |= {f"random/{name}": value for name, value in self.random.items()}
@@ -56,9 +56,9 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> Checkpoint | None:
-        """Return the folder's checkpoint, or None if it has none.
+        """Return the checkpoint in `folder`, or None if there is none.
 
-        Raises CorruptFileError for a file that cannot be read.
+        Raises CorruptFileError for a checkpoint that cannot be read.
         """
         file = folder / FILE
         if not file.is_file():
@@ -79,6 +79,6 @@ class Checkpoint:
             raise CorruptFileError(
                 file,
                 f"is not a valid checkpoint ({error})",
-                remedy="remove it to start the training over",
+                remedy="remove this file to start the training again",
             ) from None
         return cls(parts["weights"], parts["best"], optimizer, parts["random"], state)

@@ -1,10 +1,13 @@
-"""Training a cross-encoder in the format of sentence-transformers.
+"""Trains a cross-encoder in the format of sentence-transformers.
 
-1. Collect judged queries and hold some of them out. Generate more queries from the documents.
-2. Find hard negatives for each query with BM25 (`negatives`).
-3. Train a transformer with a new head on lists of one positive and its negatives (`fitting`).
+1. Collect judged queries, and hold some of them out for validation. Generate more queries from the
+   documents.
+2. Find hard negatives for each query with BM25 (`negatives`): documents that look relevant but are
+   not.
+3. Train a transformer with a scoring layer on lists of one relevant document and its negatives
+   (`fitting`).
 4. Keep the weights with the best nDCG@10 after reranking the BM25 results of the held-out queries.
-   Write `training.json` with everything that the weights depend on.
+   Write `training.json`, which records everything that the weights depend on.
 """
 
 from __future__ import annotations
@@ -56,21 +59,23 @@ EXAMPLES = 2
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """The report of a cross-encoder's training, also stored in the folder's `training.json`.
+    """The result of training a cross-encoder. `training.json` in the model's folder has it too.
 
     folder:      folder of the trained model.
     queries:     origin of queries (see `TrainingQuery`) -> number of training queries.
-    held_out:    number of held-out queries, by which the best weights are chosen.
+    held_out:    number of held-out queries, which choose the best weights.
     first_stage: nDCG@10 of BM25 for the held-out queries.
     best:        nDCG@10 after the cross-encoder reranks the BM25 results of the held-out queries.
     steps:       number of optimiser steps.
     pairs:       number of (query, document) pairs trained on, over all epochs.
     truncated:   number of these pairs whose document was truncated.
-    skipped:     number of times that a query was skipped because it left no room for a document.
+    skipped:     number of times that a query was skipped because it is so long that no token of a
+                 document fits into `max_length`.
     seconds:     duration of the training.
     device:      device that the training ran on.
-    precision:   number format of the computation.
-    history:     step, mean loss since the previous entry and nDCG@10, for each validation.
+    precision:   number format of the computation: "float32" or "bfloat16".
+    history:     for each validation, the step, the mean loss since the previous validation, and
+                 nDCG@10.
     """
 
     folder: Path
@@ -97,28 +102,28 @@ def train_cross_encoder(
     *,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train a cross-encoder and write it to the folder `output`, which must not exist.
+    """Train a cross-encoder, and write the model to the folder `output`, which must not exist.
 
-    A call with the same arguments resumes an interrupted training. Until the training is complete,
+    A call with the same arguments resumes an interrupted training run. Until the run is complete,
     its state is in the folder `.NAME.training` beside `output`, where NAME is the name of `output`.
 
-    Raises ConflictError if `output` exists, or if the state there belongs to another training.
-    Raises InvalidInputError for data that is insufficient for training.
+    Raises ConflictError if `output` exists, or if the folder of the state belongs to a run with
+    other arguments. Raises InvalidInputError for data that is insufficient for training.
     """
     options = options or CrossEncoderTraining()
     progress = progress or NoProgress()
     if output.exists():
-        raise ConflictError(f"{output} exists already: choose the name of a new folder")
+        raise ConflictError(f"{output} exists already; name a new folder")
     began = perf_counter()
     known = {document.id: document for document in documents}
     if not known:
-        raise InvalidInputError("must not be empty: training requires documents", field="documents")
+        raise InvalidInputError("must have at least one document, got none", field="documents")
     judged = judged_queries(queries, qrels, known)
     training, validation = split(judged, options.held_out, options.seed)
     if not validation:
         raise InvalidInputError(
-            f"only {len(judged)} queries have relevant documents: training requires at least 5, "
-            "to hold one out for validation",
+            "must have at least 5 queries with relevant documents, because one is held out for "
+            f"validation, got {len(judged)}; add judged queries",
             field="queries",
         )
     data = _digests(documents, queries, qrels, options)
@@ -139,7 +144,8 @@ def train_cross_encoder(
     lists = PairLists(trained_on, ranked, known, negatives=options.negatives, seed=options.seed)
     if not len(lists):
         raise InvalidInputError(
-            "BM25 finds no negative for any training query: add documents or increase `depth`",
+            "BM25 finds no documents that can be negatives for the training queries; add documents "
+            "or increase `depth`",
             field="queries",
         )
     work.mkdir(parents=True, exist_ok=True)
@@ -184,10 +190,12 @@ def as_json(trained: Trained) -> dict[str, Any]:
 
 
 def initial_model(options: CrossEncoderTraining) -> PairModel:
-    """Return the model before its first step: `init`, with a random scoring head if it has none.
+    """Return the model at the start of training: the model `init` of the options.
 
-    Raises ModelError if the model cannot be loaded, and ConfigError for options that it does not
-    support.
+    If the model has no scoring layer (head), it gets one with random weights.
+
+    Raises ModelError if the model cannot be loaded, and ConfigError for options that the model does
+    not support.
     """
     source = find_weights(options.init)
     config = CrossEncoderConfig(
@@ -227,9 +235,11 @@ def initial_model(options: CrossEncoderTraining) -> PairModel:
 
 
 def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
-    """Raise ConfigError if `layers` exceeds the number of layers of the model in `source`.
+    """Raise ConfigError if the option `layers` exceeds the number of layers of a model.
 
     The additional layers would have random weights.
+
+    source: folder of the model.
     """
     config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
     own = getattr(config, "num_hidden_layers", None)
@@ -237,14 +247,14 @@ def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
         return
     if own is None:
         raise ConfigError(
-            f"the configuration of model {options.init!r} has no `num_hidden_layers`: leave out "
-            "`layers`",
+            f"is not supported by model {options.init!r}, whose configuration has no "
+            "`num_hidden_layers`; leave out `layers`",
             field="layers",
         )
     if options.layers > own:
         raise ConfigError(
             f"must be at most {own}, the number of layers of model {options.init!r}, got "
-            f"{options.layers}",
+            f"{options.layers}; lower it, or leave it out",
             field="layers",
         )
 
@@ -255,7 +265,10 @@ def _write_queries(
     options: CrossEncoderTraining,
     progress: Progress,
 ) -> list[TrainingQuery]:
-    """Let a language model write queries. Its prompt has the first judged queries as examples."""
+    """Return queries that a language model writes for documents.
+
+    The prompt has a few judged queries with their documents as examples.
+    """
     assert options.writer is not None, "CrossEncoderTraining checks it"
     model = load_model(options.writer, device=options.device)
     if "generate" not in model.capabilities:
@@ -278,7 +291,10 @@ def _digests(
     qrels: Qrels,
     options: CrossEncoderTraining,
 ) -> dict[str, str]:
-    """Return name -> digest, for documents, queries, qrels and the initial weights ("init")."""
+    """Return digests of the training data and the initial weights, to recognise the same run.
+
+    The keys are "documents", "queries", "qrels" and "init".
+    """
     parts: dict[str, Any] = {
         "documents": [[d.id, d.title, d.text] for d in documents],
         "queries": [[query.id, query.text] for query in queries if query.id in qrels],
@@ -289,9 +305,10 @@ def _digests(
 
 
 def _copy_permissions(folder: Path, like: Path) -> None:
-    """Give `folder` and its files the permissions of the folder `like`, which follow the umask.
+    """Give `folder` and everything in it the permissions of the folder `like`.
 
-    Temporary folders and safetensors files are otherwise readable only by their owner.
+    Otherwise only the owner could read the model, because temporary folders and safetensors files
+    ignore the umask.
     """
     mode = like.stat().st_mode & 0o777
     for path in folder.rglob("*"):

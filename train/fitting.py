@@ -1,4 +1,4 @@
-"""The training loop of a cross-encoder."""
+"""The training loop for cross-encoders: optimiser steps, validations and checkpoints."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from .lists import PairList, PairLists
 from .options import CrossEncoderTraining
 
 BUDGET = {"cpu": 2_048, "cuda": 65_536}
-"""Device -> most padded tokens in one forward pass. A list of pairs is never divided."""
+"""Device -> maximum number of padded tokens in one forward pass.
+
+A single list of pairs may exceed it, because a list is never divided."""
 PROGRESS = ("step", "pairs", "truncated", "skipped", "seconds", "history")
 """Attributes of `Fitting` that a checkpoint stores unchanged."""
 SAVE_SECONDS = 120.0
-"""Seconds between checkpoints. Each validation also writes one."""
+"""Seconds between checkpoints. A checkpoint is also written after each validation."""
 
 
 class Fitting:
-    """A running training of a cross-encoder.
+    """A training run of a cross-encoder.
 
     model:    the model that is trained.
     lists:    the training data.
-    validate: returns the figure by which the best weights are chosen. Higher is better.
+    validate: function that returns the quality of the current weights; higher is better. The
+              weights with the highest value are kept.
     folder:   folder of the checkpoint.
     identity: digest of everything that the weights depend on. If `folder` has a checkpoint with
               another digest, `run` raises ConflictError.
@@ -63,7 +66,7 @@ class Fitting:
     def run(self, progress: Progress | None = None) -> None:
         """Train to the end, and load the best weights into the model.
 
-        After an interruption, the same call with the same folder resumes at the last checkpoint.
+        If `folder` has a checkpoint of an interrupted run, the training resumes there.
         """
         progress = progress or NoProgress()
         torch.manual_seed(self._options.seed)
@@ -91,7 +94,7 @@ class Fitting:
     def done(self) -> float:
         """The completed share of the training, from 0 to 1.
 
-        It is the share of the steps, or of the time limit if that is larger.
+        The larger one of two shares: completed steps, and used time if there is a time limit.
         """
         share = self.step / max(1, self.steps)
         if self._options.minutes is not None:
@@ -103,7 +106,7 @@ class Fitting:
         return self.done >= (len(self.history) + 1) / self._options.validations
 
     def _batches(self) -> Iterator[list[PairList]]:
-        """Yield the remaining batches, from the current step on."""
+        """Yield the batches that remain after the current step."""
         size, skipped = self._options.batch, self.step
         for epoch in range(self._options.epochs):
             order = self._lists.epoch(epoch)
@@ -114,7 +117,7 @@ class Fitting:
                 yield [self._lists.get(number, epoch) for number in order[begin : begin + size]]
 
     def _learn(self, batch: Sequence[PairList]) -> float:
-        """Run one optimiser step, and return the mean loss of its lists."""
+        """Run one optimiser step on a batch of lists, and return their mean loss."""
         for group in self._optimizer.param_groups:
             group["lr"] = group["highest"] * self._rate()
         self._optimizer.zero_grad(set_to_none=True)
@@ -136,7 +139,7 @@ class Fitting:
     def _loss(self, scores: torch.Tensor) -> torch.Tensor:
         """Return the loss of one list of documents.
 
-        scores: the logit of each document. The first document is the positive.
+        scores: the logit of each document, the relevant document (positive) first.
         """
         if self._options.loss == "softmax":
             return -torch.log_softmax(scores, 0)[0]
@@ -147,7 +150,7 @@ class Fitting:
     def _parts(self, batch: Sequence[PairList]) -> Iterator[list[list[Pair]]]:
         """Yield the tokenised batch in parts of at most `BUDGET` padded tokens.
 
-        Lists whose query leaves no room for a document are skipped.
+        Skips a list if its query is so long that no token of a document fits into the input.
         """
         budget = BUDGET[self._model.device.type]
         part: list[list[Pair]] = []
@@ -168,9 +171,9 @@ class Fitting:
             yield part
 
     def _rate(self) -> float:
-        """Return the current share of the highest learning rate.
+        """Return the current learning rate, as a share of the highest one.
 
-        It rises linearly to 1, then falls linearly to 0.
+        The share rises linearly to 1 during the warm-up, then falls linearly to 0.
         """
         warmup, done = self._options.warmup, self.done
         if done < warmup:
@@ -202,8 +205,9 @@ class Fitting:
             return
         if found.state["identity"] != self._identity:
             raise ConflictError(
-                f"{self._folder} has an unfinished training with other data, options or library "
-                "versions: remove this folder to start again, or use the same ones to resume"
+                f"{self._folder}: has an unfinished training run with other data, options or "
+                "library versions; remove this folder to start again, or use the same data, "
+                "options and versions to resume"
             )
         self._model.model.load_state_dict(dict(found.weights))
         whole = self._optimizer.state_dict()
@@ -219,14 +223,14 @@ class Fitting:
 
 
 def identity(*parts: Any) -> str:
-    """Return a digest of JSON values, which identifies a training."""
+    """Return a digest of JSON values, such as the data and options that identify a training run."""
     return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
 def _groups(model: Any, options: CrossEncoderTraining) -> list[dict[str, Any]]:
-    """Return the model's parameters, grouped by learning rate and weight decay.
+    """Return the model's parameters in groups with equal learning rate and weight decay.
 
-    Vectors (biases and weights of norms) have no weight decay.
+    Weight decay applies only to matrices, not to biases and weights of norms.
     """
     inner = {id(p) for p in model.transformers_model.base_model.parameters()}
     groups: dict[tuple[bool, bool], list[Any]] = {}
@@ -245,7 +249,10 @@ def _groups(model: Any, options: CrossEncoderTraining) -> list[dict[str, Any]]:
 
 
 def _reduced(precision: str, device: torch.device) -> bool:
-    """Return True if the training computes in bfloat16."""
+    """Return True to compute in bfloat16, False for float32.
+
+    precision: the option `precision`. "auto": bfloat16 if the device supports it.
+    """
     if precision != "auto":
         return precision == "bfloat16"
     if device.type == "cuda":

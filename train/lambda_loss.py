@@ -1,4 +1,4 @@
-"""LambdaLoss for ranked lists (Wang et al., CIKM 2018)."""
+"""LambdaLoss, a loss function for ranked lists (Wang et al., CIKM 2018)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def ndcg_loss2(scores: Tensor, gains: Tensor, *, sigma: float = 1.0) -> Tensor:
-    """Return the NDCG-Loss2 of one list, a scalar. It is a bound on 1 - nDCG.
+    """Return the NDCG-Loss2 of one list, a scalar. This loss is a bound on 1 - nDCG.
 
     scores: score s_i of each item of the list: float [n].
     gains:  gain of each item: float [n].

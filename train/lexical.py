@@ -1,4 +1,4 @@
-"""BM25 over the training documents, which finds candidates and hard negatives."""
+"""BM25 search in the training documents, to find candidates and hard negatives."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ SEARCH_BATCH = 256
 ADD_BATCH = 2_000
 
 Search = Callable[[Sequence[str], int], list[list[str]]]
-"""(query texts, depth) -> document ids for each query, best first."""
+"""A search function: (query texts, depth) -> for each query, at most depth ids, best first."""
 
 
 class LexicalSearch(Closing):
-    """A collection with only a BM25 leg, in a temporary folder that `close` removes."""
+    """BM25 search in documents. The index is in a temporary folder, which `close` removes."""
 
     def __init__(
         self, documents: Sequence[Document], analyzer: AnalyzerConfig | None = None
@@ -35,7 +35,7 @@ class LexicalSearch(Closing):
             self._engine.add(documents[begin : begin + ADD_BATCH])
 
     def search(self, queries: Sequence[str], depth: int) -> list[list[str]]:
-        """Return the ids of at most `depth` matching documents for each query, best first."""
+        """Return for each query the ids of the best `depth` documents, best first."""
         found: list[list[str]] = []
         for begin in range(0, len(queries), SEARCH_BATCH):
             requests = [

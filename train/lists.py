@@ -1,4 +1,4 @@
-"""The training data: queries, each with one positive and several negatives."""
+"""The training data of a cross-encoder: each query with a relevant and several other documents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .queries import TrainingQuery
 class PairList:
     """A query and the texts of several documents.
 
-    The first document answers the query (positive). The others do not (negatives).
+    The first document answers the query (the positive). The others do not (the negatives).
     """
 
     query: str
@@ -24,13 +24,15 @@ class PairList:
 
 
 class PairLists:
-    """The training data: for each epoch, one PairList for each query.
+    """The training data: one PairList for each query and epoch, with random negatives.
 
-    Equal seeds and epochs give equal lists. Queries without any possible negative are skipped.
+    Equal seeds and epochs give equal lists. A query is skipped if no document can be a negative.
 
+    queries:   the training queries.
     ranked:    for each query, the document ids that BM25 returns, best first.
     documents: document id -> document.
-    negatives: most negatives in a list.
+    negatives: maximum number of negatives in a list.
+    seed:      seed of the random choices.
     """
 
     def __init__(
@@ -52,12 +54,12 @@ class PairLists:
         return len(self._known)
 
     def epoch(self, number: int) -> list[int]:
-        """Return the numbers of all queries, in the random order of epoch `number`."""
+        """Return the positions of all queries in a random order. number: number of the epoch."""
         order = np.random.default_rng([self._seed, 4, number]).permutation(len(self))
         return [int(i) for i in order]
 
     def get(self, number: int, epoch: int) -> PairList:
-        """Return the pair list of query `number` in `epoch`, with random negatives."""
+        """Return the PairList of a query in an epoch. number: position of the query."""
         query, pool = self._known[number]
         rng = np.random.default_rng([self._seed, 5, epoch, number])
         positive = query.positives[int(rng.integers(len(query.positives)))]

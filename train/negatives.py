@@ -1,8 +1,9 @@
-"""Hard negatives: documents that a first stage ranks high but that do not answer the query.
+"""Chooses hard negatives: documents that BM25 ranks high, although they do not answer the query.
 
-They are sampled from the top ranks, as in localized contrastive estimation (Gao et al., 2021).
-Documents that may be unjudged answers are left out (after Moreira et al., 2024): near copies of a
-positive, and, for a generated query, all documents ranked above the one it was generated from.
+Hard negatives are sampled from the top ranks, as in localized contrastive estimation (Gao et al.,
+2021). Documents that may answer the query without a judgement are left out (after Moreira et al.,
+2024). These are near copies of a positive (a document that answers the query). For a query that was
+generated from a document, these are also all documents ranked above this document.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from ..core import Document
 from .queries import TrainingQuery
 
 NEAR_COPY = 0.8
-"""Jaccard similarity of two documents' words from which they are near copies."""
+"""Two documents are near copies if the Jaccard similarity of their words is at least this."""
 
 
 def candidates(
     query: TrainingQuery, ranked: Sequence[str], documents: Mapping[str, Document]
 ) -> list[str]:
-    """Return the ranked documents that may be negatives, in the given order.
+    """Return the ids of the ranked documents that may be negatives, in the given order.
 
-    ranked:    document ids, best first. For a generated query, documents ranked above the one it
-               was generated from are left out, because they may answer it better.
+    Leaves out the documents described in the docstring of this module.
+
+    ranked:    ids of the documents that BM25 finds for the query, best first.
     documents: document id -> document.
     """
     positives = set(query.positives)
@@ -42,7 +44,7 @@ def candidates(
 
 
 def sample(pool: Sequence[str], count: int, rng: np.random.Generator) -> list[str]:
-    """Return `count` random ids of the pool without repetition, or all if the pool is smaller."""
+    """Return `count` different random ids of `pool`, or all ids if `pool` is smaller."""
     chosen = rng.permutation(len(pool))[:count]
     return [pool[i] for i in chosen.tolist()]
 

@@ -1,4 +1,4 @@
-"""Options of trainings. This module does not import torch."""
+"""Options for training models. This module does not import torch, so it loads fast."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ from ..core.config import Device
 class CrossEncoderTraining(Config):
     """Options for training a cross-encoder.
 
-    init:         model to start from: a name on this machine or a folder. A bi-encoder or masked
-                  language model has no scoring head and gets a random one. A cross-encoder keeps
-                  its head.
-    layers:       number of layers kept, from the bottom. Fewer are faster. None: all layers.
+    init:         model to start from: the name of an installed model, or a folder. A cross-encoder
+                  keeps its scoring layer (head). A bi-encoder or masked language model has no head
+                  and gets one with random weights.
+    layers:       number of lowest layers to keep; fewer layers are faster. None: all layers.
     loss:         "softmax": cross-entropy over a positive and its negatives (localized contrastive
-                  estimation, Gao et al., 2021). "binary": cross-entropy of each pair.
+                  estimation, Gao et al., 2021). "binary": cross-entropy of each pair of query and
+                  document.
     epochs:       number of passes over the training queries.
-    negatives:    number of negatives for each positive, sampled anew in each epoch.
-    depth:        number of BM25 results that negatives are sampled from.
-    synthetic:    most titles and sentences of documents that serve as training queries, see
-                  `twindex.train.weak_queries`.
-    written:      most queries that a language model writes for documents.
+    negatives:    number of documents that do not answer the query (negatives) for each document
+                  that does (positive). Negatives are sampled again in each epoch.
+    depth:        number of BM25 results of a query from which negatives are sampled.
+    synthetic:    maximum number of document titles and sentences that serve as training queries;
+                  see `twindex.train.weak_queries`.
+    written:      maximum number of queries that a language model writes, each for one document.
     writer:       the language model that writes these queries. None: no queries are written.
     batch:        number of queries in one step.
     lr:           highest learning rate. The rate rises linearly from 0, then falls linearly to 0.
     head_lr:      learning rate of the scoring head, as a multiple of `lr`.
-    weight_decay: weight decay of matrices. Vectors (biases, norms) have no weight decay.
-    warmup:       share of the steps in which the learning rate rises.
-    clip:         norm to which a longer gradient is scaled down.
-    max_length:   most tokens read of a query and a document together.
-    held_out:     most queries that are held out to choose the best checkpoint. They are at most a
-                  fifth of all judged queries, and are not trained on.
-    rerank:       number of BM25 results reranked for each held-out query.
-    validations:  number of validations, each of which reranks the held-out queries.
+    weight_decay: weight decay of matrices. Biases and norms have no weight decay.
+    warmup:       share of the training during which the learning rate rises.
+    clip:         maximum norm of the gradient; a longer gradient is scaled down to it.
+    max_length:   maximum number of tokens of a query and a document together.
+    held_out:     maximum number of queries that are not trained on, but choose the best weights. At
+                  most a fifth of all judged queries is held out.
+    rerank:       number of BM25 results to rerank for each held-out query.
+    validations:  number of validations. Each one reranks the BM25 results of the held-out queries.
     minutes:      time limit in minutes. With a limit, the learning rate depends on the time, so two
-                  runs may differ. None: no time limit.
+                  runs may give different models. None: no time limit.
     precision:    "auto": bfloat16 (autocast) if the device supports it, else float32.
     device:       device that the training runs on. "auto" uses CUDA if it is available.
     seed:         seed of all random choices.
@@ -73,8 +75,8 @@ class CrossEncoderTraining(Config):
     def _who_writes(self) -> Self:
         if bool(self.written) != (self.writer is not None):
             raise ValueError(
-                f"written ({self.written}) and writer ({self.writer}) require each other: set both "
-                "or neither"
+                f"`written` and `writer` require each other, got {self.written} and {self.writer}; "
+                "set both or neither"
             )
         return self
 
@@ -82,21 +84,21 @@ class CrossEncoderTraining(Config):
 class PassageScorerTraining(Config):
     """Options for training a passage scorer.
 
-    A passage scorer selects the windows of a document that a costly reranker reads.
+    A passage scorer selects the windows (short parts) of a document that a costly reranker reads.
 
-    model:         model whose word-piece embeddings the scorer uses. They are not trained. The best
+    model:         model whose word-piece embeddings the scorer uses without changing them. The best
                    choice is the costly reranker's model.
-    dimensions:    dimensions of the scorer's convolved vectors. Memory for a document grows with
-                   them.
-    top:           number of a document's windows that have a gain: those with the costly reranker's
-                   best scores.
-    windows:       number of a document's windows used in one step, including the `top` best.
-                   None: all.
-    depth:         number of BM25 results for each query that the costly reranker labels.
+    dimensions:    number of dimensions of the scorer's token vectors. The memory for a document is
+                   proportional to it.
+    top:           number of windows of each document that the scorer learns to rank first: those
+                   with the costly reranker's best scores.
+    windows:       number of windows of a document used in one step, including the `top` best. The
+                   others are chosen at random. None: all windows.
+    depth:         number of BM25 results of each query whose windows the costly reranker scores.
     epochs:        number of passes over the training documents.
     batch:         number of documents in one step.
     learning_rate: learning rate of the optimiser.
-    held_out:      share of the queries that are not trained on. They choose the best epoch.
+    held_out:      share of the queries that are not trained on, but choose the best epoch.
     seed:          seed of all random choices.
     size:          number of words in a window.
     overlap:       number of words added to a window on each side.

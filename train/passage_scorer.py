@@ -1,14 +1,15 @@
-"""Training the passage scorer of the intra-document cascade, with a costly reranker as teacher.
+"""Trains the passage scorer of the intra-document cascade, with a costly reranker as teacher.
 
-In this cascade, a fast passage scorer selects a few windows of each document, and only these are
-read by the costly reranker.
+In this cascade, a fast passage scorer selects a few windows (short parts) of each document, and the
+costly reranker reads only these windows.
 
-This is step 3 of IDCM (Hofstätter et al., 2021). The costly reranker is frozen and scores every
-window of some documents. The n windows with the best scores get the gains n, n - 1, ..., 1; all
-others get 0. The scorer learns to rank the windows by these gains with LambdaLoss (`lambda_loss`).
+The training is step 3 of IDCM (Hofstätter et al., 2021). The costly reranker is not trained; it
+scores every window of some documents. In each document, the n windows with the best scores get the
+gains n, n - 1, ..., 1, and all other windows get 0. The scorer learns to rank the windows by these
+gains with LambdaLoss (`lambda_loss`).
 
-Judgements are not required. With judgements, the weights of the best windows in a document's score
-can be learned too (`window_weights`).
+Judgements are not required. With judgements, `window_weights` learns how much each of the best
+windows counts in a document's score.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ from .lambda_loss import ndcg_loss2
 from .options import PassageScorerTraining
 
 EMBEDDINGS = ("embeddings.word_embeddings.weight", "tok_embeddings.weight", "embed_tokens.weight")
-"""Possible suffixes of the name of the word-piece embeddings in a model's weights."""
+"""Possible endings of the name of the tensor with a model's word-piece embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A query and the windows of one document, with the windows' scores.
+    """A training example: a query, and the windows of one document with their target scores.
 
     query:    text of the query.
     document: id of the document.
@@ -59,7 +60,7 @@ class Epoch:
     """The figures of one epoch of a passage scorer's training.
 
     loss:  mean loss of the steps.
-    found: `top_window_recall` for the held-out queries. None: no queries are held out.
+    found: the result of `top_window_recall` for the held-out queries; None if there are none.
     """
 
     loss: float
@@ -72,9 +73,13 @@ def label_windows(
     options: PassageScorerTraining,
     progress: Progress | None = None,
 ) -> list[Example]:
-    """Score every window of each pair's document with the costly reranker.
+    """Make training examples: the costly reranker scores every window of each pair's document.
 
-    Raises the reranker's error if it fails, and InvalidInputError if it returns no scores.
+    slow:  the costly reranker.
+    pairs: queries and documents.
+
+    If the reranker fails, raises its error. Raises InvalidInputError if the reranker returns no
+    scores.
     """
     progress = progress or NoProgress()
     progress.start("label", len(pairs), "documents")
@@ -91,7 +96,7 @@ def label_windows(
             score = window_score(placed)
             if score is None:
                 raise InvalidInputError(
-                    f"the reranker {slow.kind!r} returns no scores: choose one that returns scores",
+                    f"reranker {slow.kind!r} returns no scores; use a reranker that returns scores",
                     field="slow",
                 )
             scores[placed.index] = score
@@ -123,17 +128,17 @@ def train_passage_scorer(
 
     Equal examples, options and numbers of threads give equal weights.
 
-    on_epoch: called with the number and the figures of each epoch. Number 0 has the figures before
-              training.
+    on_epoch: function called with the number and the figures of each epoch. Number 0 stands for the
+              figures before training.
 
-    Raises InvalidInputError if no document has more than `top` windows.
+    Raises InvalidInputError if no document has more windows than the option `top`.
     """
     options = options or PassageScorerTraining()
     useful = [one for one in examples if len(one.windows) > options.top]
     if not useful:
         raise InvalidInputError(
-            f"no document has more than {options.top} windows: use longer documents, or decrease "
-            "`top` or `size`"
+            f"no document has more than {options.top} windows (`top`); use longer documents, or "
+            "decrease `top` or `size`"
         )
     random = np.random.default_rng(options.seed)
     queries = sorted({one.query for one in useful})
@@ -176,11 +181,11 @@ def train_passage_scorer(
 
 
 def top_window_recall(scorer: KernelScorer, examples: Sequence[Example], top: int) -> float | None:
-    """Return the share of the costly reranker's best windows that are among the scorer's best.
+    """Return the share of the costly reranker's best windows that are also the scorer's best ones.
 
-    It is the mean over the examples. None: there are no examples.
+    The share is averaged over the examples. Returns None if there are no examples.
 
-    top: number of best windows of each example, for both.
+    top: number of windows of each example that count as best, for the reranker and the scorer.
     """
     shares = []
     for one, order in zip(examples, rank_windows(scorer, examples), strict=True):
@@ -190,7 +195,7 @@ def top_window_recall(scorer: KernelScorer, examples: Sequence[Example], top: in
 
 
 def rank_windows(scorer: KernelScorer, examples: Sequence[Example]) -> list[NDArray[np.int64]]:
-    """Return, for each example, the numbers of its windows by the scorer's score, best first."""
+    """Return the positions of each example's windows in the order of the scorer, best first."""
     orders: dict[int, NDArray[np.int64]] = {}
     documents: dict[bytes, list[int]] = {}
     for number, one in enumerate(examples):
@@ -213,7 +218,7 @@ def _loss(
 ) -> torch.Tensor:
     """Return the loss of one example, over its `top` best windows and a sample of the others.
 
-    ids: text of a query or window -> its token ids.
+    ids: text of a query or window -> token ids of the text.
     """
     order = np.argsort(-one.costly, kind="stable")
     chosen, others = order[: options.top], order[options.top :]
@@ -233,7 +238,7 @@ def _loss(
 
 
 def _joined(windows: Sequence[str]) -> tuple[str, list[Passage]]:
-    """Concatenate windows to one text. Return the text, and the position of each window in it."""
+    """Concatenate windows to one text. Return the text, and the span of each window in the text."""
     spans, at = [], 0
     for window in windows:
         spans.append(Passage(at, at + len(window)))
@@ -252,6 +257,6 @@ def _embeddings(folder: Path) -> torch.Tensor:
     except (OSError, SafetensorError) as error:
         raise ModelError(f"the embeddings in {folder} cannot be read: {error}") from error
     raise ModelError(
-        f"{folder}/model.safetensors has no word-piece embeddings: choose a model with a tensor "
-        f"named {', '.join(f'*{name}' for name in EMBEDDINGS)}"
+        f"{folder}/model.safetensors has no word-piece embeddings; choose a model with a tensor "
+        f"named {' or '.join(f'*{name}' for name in EMBEDDINGS)}"
     )

@@ -1,4 +1,4 @@
-"""Training a passage scorer from documents, queries and a costly reranker."""
+"""Trains a passage scorer from documents, queries and a costly reranker, and writes its folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .window_weights import window_weights
 
 @dataclass(frozen=True, slots=True)
 class TrainedScorer:
-    """The report of a passage scorer's training.
+    """The result of training a passage scorer.
 
     folder:    folder of the trained scorer.
     queries:   number of queries.
     documents: number of (query, document) pairs that the costly reranker read.
     windows:   number of windows that the costly reranker read, over all pairs.
-    history:   figures of each epoch. The first entry is from before training.
+    history:   figures of each epoch. The first entry has the figures before training.
     weights:   weights of the best windows in a document's score. None: there were no judgements.
     seconds:   duration of the training.
     """
@@ -49,24 +49,24 @@ def make_passage_scorer(
     qrels: Qrels | None = None,
     progress: Progress | None = None,
 ) -> TrainedScorer:
-    """Train a passage scorer and write it to the folder `output`, which must not exist.
+    """Train a passage scorer, and write it to the folder `output`, which must not exist.
 
-    The folder does not exist until it is complete.
+    The folder is created at the end, so an interrupted run leaves no folder behind.
 
     slow:  the costly reranker, which scores the windows.
-    qrels: judgements. From them, the weights of the best windows in a document's score are learned.
+    qrels: judgements, from which the weights of the best windows in a document's score are learned.
            None: no weights are learned.
 
     Raises ConflictError if `output` exists, InvalidInputError for data that is insufficient for
-    training, and the costly reranker's errors.
+    training, and the errors of the costly reranker.
     """
     options = options or PassageScorerTraining()
     progress = progress or NoProgress()
     if output.exists():
-        raise ConflictError(f"{output} exists already: choose the name of a new folder")
+        raise ConflictError(f"{output} exists already; name a new folder")
     if not documents or not queries:
         missing = "queries" if documents else "documents"
-        raise InvalidInputError(f"must not be empty: training requires {missing}", field=missing)
+        raise InvalidInputError("must have at least one item, got none", field=missing)
     began = perf_counter()
     known = {document.id: document for document in documents}
     with LexicalSearch(list(known.values())) as lexical:

@@ -1,4 +1,4 @@
-"""Training queries with the documents that answer them: judged, or generated from documents."""
+"""Training queries, judged or generated from documents, with the documents that answer them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ Origin = Literal["judged", "title", "sentence", "written"]
 class TrainingQuery:
     """A query and the documents that answer it.
 
-    positives: ids of documents that answer the query.
-    origin:    "judged", or how the query was generated.
+    positives: ids of the documents that answer the query.
+    origin:    "judged", or how the query was generated: a "title" or "sentence" of a document, or
+               "written" by a language model.
     excluded:  ids of other documents that must not be negatives.
-    removed:   if the query is a sentence of the document, that sentence. Else "".
+    removed:   for the origin "sentence", the sentence as it stands in the document; otherwise "".
     """
 
     id: str
@@ -31,11 +32,11 @@ class TrainingQuery:
     removed: str = ""
 
     def read(self, document: Document) -> str:
-        """Return the text of a document that the model reads with this query.
+        """Return the text of a document as the model reads it together with this query.
 
-        If the query is a title, the titles of all documents are left out. Otherwise the missing
-        title would identify the positive. If the query is a sentence, it is removed from its
-        document.
+        If the query is a title or sentence of a document, the model must not find it in this
+        document. A sentence is removed from its document. A title is left out of all documents,
+        because a single document without a title would be easy to recognise.
         """
         if self.origin == "title":
             return document.text.strip()
@@ -50,14 +51,14 @@ def judged_queries(
 ) -> list[TrainingQuery]:
     """Return the queries that have a relevant document in `documents`, in the given order.
 
-    A document is relevant if its grade is above 0. Raises InvalidInputError if there is no such
-    query.
+    A document is relevant if its grade is above 0. Raises InvalidInputError if no query has a
+    relevant document.
     """
     known = [query for query in queries if query.id in qrels]
     if not known:
         raise InvalidInputError(
-            "none of the judged queries is among the queries: check that queries and judgements "
-            "belong to the same data set",
+            "no query has judgements; check that queries and judgements belong to the same data "
+            "set",
             field="qrels",
         )
     found = []
@@ -68,7 +69,7 @@ def judged_queries(
             found.append(TrainingQuery(query.id, query.text, positives))
     if not found:
         raise InvalidInputError(
-            "no judged query has a relevant document among the documents: check that documents and "
+            "no query has a relevant document among the documents; check that documents and "
             "judgements belong to the same data set",
             field="qrels",
         )
@@ -78,12 +79,12 @@ def judged_queries(
 def split(
     queries: Sequence[TrainingQuery], held_out: int, seed: int
 ) -> tuple[list[TrainingQuery], list[TrainingQuery]]:
-    """Split queries at random into training queries and held-out queries, in the given order.
+    """Split queries at random. Return (training queries, held-out queries), in the given order.
 
-    At most a fifth of the queries is held out. If a query that is not held out has the text of a
-    held-out query, it is in neither list.
+    At most a fifth of the queries is held out. A training query with the same text as a held-out
+    query is dropped.
 
-    held_out: most queries that are held out.
+    held_out: maximum number of held-out queries.
     """
     count = min(held_out, len(queries) // 5)
     chosen = set(np.random.default_rng([seed, 1]).permutation(len(queries))[:count].tolist())

@@ -1,6 +1,7 @@
-"""Finding test queries that are independent of the training queries.
+"""Finds the test queries that are independent of the training queries.
 
-An independent query shares no relevant document with a training query, and is no near copy of one.
+An independent query shares no relevant document with any training query, and its text is not a near
+copy of any training query.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from dataclasses import dataclass
 from ..core import InvalidInputError, Qrels, Query
 
 SHINGLE = 3
-"""Number of characters in a shingle."""
+"""Number of characters in a shingle, a short piece of a text."""
 NEAR = 0.5
-"""Jaccard similarity of two texts' shingles from which they are near copies."""
+"""Two texts are near copies if the Jaccard similarity of their shingles is at least this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """Test queries by their relation to training queries, in the order of the test queries.
+    """The test queries, divided by their relation to the training queries.
+
+    Each list is in the order of the test queries. A query may be in `sharing` and in `copying`.
 
     sharing: ids of test queries that share a relevant document with a training query.
-    copying: ids of test queries whose text is a near copy of a training query's.
+    copying: ids of test queries whose text is a near copy of a training query.
     clean:   the other test queries, which are independent of the training queries.
     """
 
@@ -41,10 +44,12 @@ def separate(
 ) -> Separation:
     """Find the test queries that are independent of a training set.
 
-    near: least Jaccard similarity of two texts that are near copies. It compares their sets of
-          character trigrams, in lower case, with white space folded to one space.
+    queries, qrels: test queries and their judgements.
+    train_queries, train_qrels: training queries and their judgements. Training queries without
+          judgements are ignored.
+    near: two texts are near copies if the Jaccard similarity of their `shingles` is at least this.
 
-    Training queries without judgements are ignored. Raises InvalidInputError unless 0 < near <= 1.
+    Raises InvalidInputError unless 0 < near <= 1.
     """
     if not 0 < near <= 1:
         raise InvalidInputError(f"must be above 0 and at most 1, got {near}", field="near")
@@ -61,7 +66,10 @@ def separate(
 
 
 def shingles(text: str) -> frozenset[str]:
-    """Return a text's character trigrams, in lower case, with white space folded to one space."""
+    """Return all pieces of three successive characters of a text.
+
+    The text is in lower case, and each run of white space is one space.
+    """
     folded = " ".join(text.lower().split())
     last = max(1, len(folded) - SHINGLE + 1)
     return frozenset(folded[i : i + SHINGLE] for i in range(last))

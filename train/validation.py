@@ -1,4 +1,4 @@
-"""Measuring how well a cross-encoder reranks the BM25 results of held-out queries."""
+"""Measures how well a cross-encoder reranks the BM25 results of held-out queries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ class Validation:
     """Computes nDCG@10 after a model reranks the BM25 results of the held-out queries.
 
     queries:     the held-out queries.
-    first_stage: nDCG@10 of BM25 alone.
+    qrels:       judgements: query id -> document id -> grade.
+    documents:   document id -> document.
+    search:      function that searches the documents with BM25.
+    first_stage: attribute with the nDCG@10 of BM25 alone.
 
     The constructor raises InvalidInputError if BM25 finds no document for any of the queries.
     """
@@ -42,8 +45,8 @@ class Validation:
         ]
         if not self._pairs:
             raise InvalidInputError(
-                "BM25 finds no document for any held-out query, so there is nothing to rerank: "
-                "check that queries and documents belong together",
+                "BM25 finds no document for any held-out query, so there is nothing to rerank; "
+                "check that queries and documents belong to the same data set",
                 field="queries",
             )
         self.first_stage = self._figure(

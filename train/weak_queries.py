@@ -1,10 +1,11 @@
-"""Queries generated from documents, which require no judgements.
+"""Generates training queries from documents, without judgements.
 
-Without a model, a query is the title of a document or one of its sentences (the inverse cloze task,
-Lee et al., 2019). The title or sentence is then removed from the document. A language model writes
-a query after examples of documents and their queries (SPTAR, Peng et al., 2023, without its tuned
-prompt). A query is kept only if BM25 finds the document it was generated
-from among its first `top` results.
+There are two methods. In the first, a query is the title of a document or one of its sentences,
+which is then removed from the document (the inverse cloze task, Lee et al., 2019). In the second, a
+language model writes a query for a document; its prompt has examples of documents and their queries
+(SPTAR, Peng et al., 2023, without its tuned prompt).
+
+A query is kept only if its document is among the first `TOP` results of BM25 for the query.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from .lexical import Search
 from .queries import TrainingQuery
 
 WORDS = (4, 40)
-"""Least and most words of a title or sentence that is used as a query."""
+"""Minimum and maximum number of words of a query."""
 LEFT = 20
-"""Least words of a document without the title or sentence that is used as a query."""
+"""Minimum number of words that a document must have without the query's title or sentence."""
 TOP = 30
-"""Lowest BM25 rank at which the document must be found: k of SPTAR for MS MARCO."""
+"""A query is kept if BM25 ranks its document here or better. The value of SPTAR for MS MARCO."""
 TRIES = 3
 EXAMPLE_WORDS = 120
-"""Number of words of a document in the prompt."""
+"""Maximum number of words of a document in the prompt; the rest is cut off."""
 
 _SENTENCE = re.compile(r"(?<![^.!?])[^.!?]++[.!?]+")
 
@@ -38,8 +39,8 @@ _SENTENCE = re.compile(r"(?<![^.!?])[^.!?]++[.!?]+")
 def queries_from_texts(documents: Sequence[Document], count: int, seed: int) -> list[TrainingQuery]:
     """Return at most `count` titles and sentences of documents as queries.
 
-    Half of them are titles, if possible. A document yields at most one title and one sentence.
-    Equal seeds give equal queries.
+    Half of the queries are titles, if there are enough. A document gives at most one title and one
+    sentence. Equal seeds give equal queries.
     """
     rng = np.random.default_rng([seed, 2])
     order = [documents[i] for i in rng.permutation(len(documents)).tolist()]
@@ -58,12 +59,14 @@ def write_queries(
     *,
     advance: Callable[[int], None] = lambda _: None,
 ) -> list[TrainingQuery]:
-    """Let a language model write one query for each of at most `count` random documents.
+    """Return queries that a language model writes for at most `count` random documents, one each.
 
-    examples: documents with one query each, for the prompt. No query is written for them.
+    examples: documents with one query each, for the prompt. No query is written for these
+              documents.
+    advance:  function called with 1 before each document, to report progress.
 
-    Only the first line of the model's answer is used. If it is too short or too long for a query,
-    the model is called again with another seed. It is called at most `TRIES` times for a document.
+    Only the first line of the model's answer is used. If this line is too short or too long for a
+    query, the model is called again with another seed, at most `TRIES` times in all.
     """
     rng = np.random.default_rng([seed, 3])
     chosen = [documents[i] for i in rng.permutation(len(documents))[:count].tolist()]
@@ -90,12 +93,12 @@ def write_queries(
 def cached_queries(
     folder: Path, identity: str, make: Callable[[], list[TrainingQuery]]
 ) -> list[TrainingQuery]:
-    """Return the queries that `folder` stores for this training, or else the result of `make`.
+    """Return the queries stored in `folder`, or call `make` and store its result there.
 
-    The result of `make` is stored, because a language model takes long to write queries.
+    An interrupted training run can then resume without writing the queries again, which takes long.
 
-    identity: digest that identifies the training.
-    make:     lets a language model write the queries.
+    identity: digest that identifies the training run. Queries of another run are not used.
+    make:     function that lets a language model write the queries.
     """
     file = folder / "written.json"
     if file.is_file():
@@ -115,7 +118,7 @@ def cached_queries(
 
 
 def prompt(document: Document, examples: Sequence[tuple[Document, str]]) -> str:
-    """Return SPTAR's prompt: the examples, then the document that needs a query."""
+    """Return the prompt of SPTAR: the examples, then the document to write a query for."""
     shown = "".join(f"Document: {_short(d)}\nRelevant Query: {text}\n\n" for d, text in examples)
     return f"{shown}Document: {_short(document)}\nRelevant Query:"
 
@@ -123,7 +126,10 @@ def prompt(document: Document, examples: Sequence[tuple[Document, str]]) -> str:
 def findable(
     queries: Sequence[TrainingQuery], search: Search, top: int = TOP
 ) -> list[TrainingQuery]:
-    """Return the queries that find a document that answers them in the first `top` results."""
+    """Return the queries that have one of their positives among the first `top` results.
+
+    search: function that returns the ids of the best documents for each query.
+    """
     ranked = search([query.text for query in queries], top)
     return [
         query
@@ -133,9 +139,9 @@ def findable(
 
 
 def _title(document: Document) -> TrainingQuery | None:
-    """Return a document's title as a query.
+    """Return the title of a document as a query.
 
-    Returns None if the title is too short or too long, or if the document's text is too short.
+    Returns None if the title is too short or too long for a query, or the text is too short.
     """
     if not _fits(document.title) or len(document.text.split()) < LEFT:
         return None
@@ -144,7 +150,7 @@ def _title(document: Document) -> TrainingQuery | None:
 
 
 def _sentence(document: Document, rng: np.random.Generator) -> TrainingQuery | None:
-    """Return a random sentence of a document as a query, or None if there is no suitable one."""
+    """Return a random sentence of a document as a query; None if no sentence is suitable."""
     sentences = [text for text in _SENTENCE.findall(document.text) if _fits(text)]
     if not sentences:
         return None

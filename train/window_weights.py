@@ -1,8 +1,8 @@
-"""Learning the weights of the best windows in a document's score from judgements.
+"""Learns the weights of a document's best windows in the document's score, from judgements.
 
-Step 2 of IDCM trains these weights, theta, together with the whole model by RankNet (Burges et al.,
-ICML 2005). Here the costly reranker is frozen, so only theta is learned: one weight for each of the
-k best windows.
+Step 2 of IDCM (Hofstätter et al., 2021) trains these weights, theta, together with the whole model
+by RankNet (Burges et al., ICML 2005). Here the costly reranker is not trained, so only theta is
+learned: one weight for each of the k best windows.
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ def window_weights(
     windows: int = 4,
     best: int = 3,
 ) -> tuple[float, ...]:
-    """Return theta: `best` weights >= 0 with mean 1, learned from the examples of judged queries.
+    """Return the weights of the best windows, theta, learned from the examples of judged queries.
 
-    A document's score is the weighted sum of the costly reranker's scores of its best windows.
+    A document's score is the weighted sum of the costly reranker's scores of its best windows. The
+    weights are at least 0, and their mean is 1.
 
     grades:  query text -> document id -> grade. Documents without a grade have grade 0.
-    windows: number of windows that the scorer selects.
-    best:    number of windows whose scores make up a document's score.
+    windows: number of windows that the scorer selects in each document.
+    best:    number of selected windows that count in a document's score, those with the best
+             scores. This is also the number of weights.
 
-    Documents with fewer than `best` windows are ignored. Raises InvalidInputError if no query has
-    documents with different grades among its examples.
+    Documents with fewer than `best` windows are ignored. Raises InvalidInputError if all documents
+    of each query have the same grade.
     """
     if windows < best:
         raise InvalidInputError(
-            f"must be at most {windows}, the number of windows, got {best}", field="best"
+            f"must be at most {windows}, the value of `windows`, got {best}", field="best"
         )
     judged = [one for one in examples if one.query in grades and len(one.windows) >= best]
     lists: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
@@ -58,7 +60,7 @@ def window_weights(
     ]
     if not differences:
         raise InvalidInputError(
-            "no query has candidates with different grades: add judgements, or train without "
+            "no query has documents with different grades; add judgements, or train without "
             "judgements",
             field="qrels",
         )
@@ -66,13 +68,14 @@ def window_weights(
 
 
 def ranknet(differences: NDArray[np.float32]) -> tuple[float, ...]:
-    """Return theta, k weights >= 0 with mean 1, by minimising the RankNet loss.
+    """Return the k weights, theta, that minimise the RankNet loss. Their mean is 1.
 
-    The loss is the mean of ln(1 + exp(-theta . difference)). Each weight starts at 1. The number of
-    steps is fixed. The scale of the scores does not matter. The first weight is always above 0.
+    The loss is the mean of ln(1 + exp(-theta . difference)) over the pairs. Each weight starts at 1
+    and stays at least 0, and the first weight stays above 0. The number of steps is fixed. A
+    constant factor in all differences does not change the result.
 
-    differences: float32 [pairs, k]. For each pair of a better and a worse document, the scores of
-                 the better one's k best windows minus those of the worse one's.
+    differences: float32 [pairs, k]. Each row belongs to a document and another one with a lower
+                 grade: the scores of the k best windows of the first minus those of the second.
     """
     data = torch.from_numpy(differences / max(float(differences.std()), 1e-9))
     theta = torch.ones(data.shape[1], requires_grad=True)

@@ -31,7 +31,7 @@ INTERRUPTED = "twindex: stored work is kept; run the same command again to compl
 
 def add_sync(parser: argparse.ArgumentParser) -> None:
     """Add `--sync` and the options that require it."""
-    from ...search.writing.syncing import MAX_REMOVED
+    from ...search.syncing.report import MAX_REMOVED
 
     group = parser.add_argument_group("keeping a collection in step with files")
     group.add_argument(
@@ -103,7 +103,7 @@ def run_sync(arguments: argparse.Namespace) -> int:
 
 def _once(arguments: argparse.Namespace, fields: FieldNames) -> int:
     from ...search import sync
-    from ...search.writing.syncing import MAX_REMOVED
+    from ...search.syncing.report import MAX_REMOVED
 
     limit = arguments.max_removed
     try:
@@ -140,7 +140,7 @@ def _once(arguments: argparse.Namespace, fields: FieldNames) -> int:
 def _watch(arguments: argparse.Namespace, fields: FieldNames) -> None:
     """Sync until SIGINT or SIGTERM. An error of a round after the first does not end it."""
     from ...search import Collection, Syncer, SyncOptions
-    from ...search.writing.syncing import MAX_REMOVED
+    from ...search.syncing.report import MAX_REMOVED
 
     limit = arguments.max_removed
     options = SyncOptions(

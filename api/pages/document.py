@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -10,7 +10,8 @@ from urllib.parse import quote, urlencode, urlsplit
 from ...core import Document
 from . import highlight, markdown
 from .conditions import as_text
-from .highlight import Tokenize
+from .form import Form
+from .highlight import Words
 
 SHOWN = 200_000
 """Maximum number of characters that are shown of a text, around the passage."""
@@ -18,12 +19,14 @@ _SOURCES = ("url", "source_url", "source", "link", "href", "uri", "homepage")
 """Metadata fields that usually contain the address of the source, the most reliable first."""
 
 
-def address(collection: str, document: str, query: str, passage: Any) -> str:
+def address(form: Form, document: str, passage: Any) -> str:
     """Return the address of a document's page, relative to the search page.
 
-    document: id. query: words to mark in the document. passage: Passage to mark, or None.
+    form: the search that found the document. document: id. passage: Passage to mark, or None.
     """
-    fields = {"collection": collection, "id": document, "q": query}
+    fields = {"collection": form.collection, "id": document, "q": form.query}
+    if form.language:
+        fields["language"] = form.language
     if passage is not None:
         fields |= {"start": str(passage.start), "end": str(passage.end)}
     return f"document?{urlencode(fields)}#passage"
@@ -59,14 +62,15 @@ def source(metadata: Mapping[str, Any]) -> str | None:
 
 
 def shown(
-    document: Document, span: tuple[int, int] | None, terms: Set[str], tokenize: Tokenize
+    document: Document, span: tuple[int, int] | None, words: Words, title_words: Words
 ) -> dict[str, Any]:
     """Return the values that the page of a document shows, with query words marked.
 
     `blocks` are the blocks of the text: one block for a text without the markup of Markdown. A part
     of a block has the fragments before, in or after the passage (`where`). Of a very long text,
     `cut_before` characters at the start and `cut_after` at the end are not shown. span: start and
-    end of the passage, in characters; None: no passage. terms: terms to mark.
+    end of the passage, in characters; None: no passage. words and title_words: words to mark in the
+    text and in the title.
     """
     text = document.text
     start, end = span if span is not None else (0, 0)
@@ -84,7 +88,7 @@ def shown(
     places = (("before", low, start), ("passage", start, end), ("after", end, high))
     return {
         "id": document.id,
-        "title": highlight.fragments(title, terms, tokenize),
+        "title": highlight.fragments(title, *title_words),
         "blocks": [
             {
                 "kind": block.kind,
@@ -92,7 +96,7 @@ def shown(
                 "parts": [
                     {
                         "where": where,
-                        "fragments": highlight.fragments(block.clipped(a, b).text, terms, tokenize),
+                        "fragments": highlight.fragments(block.clipped(a, b).text, *words),
                     }
                     for where, a, b in places
                     if block.clipped(a, b).text

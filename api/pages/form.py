@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from ...encoders import detects_languages
+from ...encoders.lexical.languages import NONE
 from ...search import Fusion, SearchRequest
 from ..serving.problems import validate
 from . import conditions
@@ -17,6 +19,7 @@ from .conditions import Kinds
 _LINKED = {
     "collection": "collection",
     "query": "q",
+    "language": "language",
     "method": "fusion",
     "k": "k",
     "filter": "filter",
@@ -35,11 +38,13 @@ _PARAMETERS = {**_LINKED, "offset": "offset", "new_field": "field", "operator": 
 class Form:
     """The fields of the form as the user entered them, valid or not. The page shows them again.
 
+    language: language of the query. Empty: detect it.
     new_field, operator, value: condition on a metadata field, to be added to `filter`.
     """
 
     collection: str = ""
     query: str = ""
+    language: str = ""
     legs: list[str] = field(default_factory=list)
     weights: dict[str, str] = field(default_factory=dict)
     method: str = Fusion().method
@@ -78,13 +83,17 @@ class Form:
             self.new_field, self.operator, self.value = "", "eq", ""
 
     def request(self, legs: Mapping[str, Any]) -> SearchRequest:
-        """Return the search request of the form. Ignores legs that are not in the collection.
+        """Return the search request of the form.
 
+        Ignores legs that are not in the collection, and `language` if no selected leg detects
+        languages.
         legs: name -> configuration of the collection's legs. Raises Problem 422 for invalid fields.
         """
         chosen = self.running(legs)
+        detects = any(detects_languages(legs[name].encoder) for name in chosen)
         fields = {
             "query": self.query,
+            "language": (self.language.strip() or None) if detects else None,
             "legs": [{"name": name, "weight": self.weights.get(name, "1")} for name in chosen],
             "fusion": {"method": self.method, **({"k": self.k} if self.method == "rrf" else {})},
             "filter": conditions.parse(self.filter),
@@ -102,6 +111,16 @@ class Form:
         """
         chosen = [name for name in self.legs if name in legs]
         return chosen or [name for name, leg in legs.items() if leg.role == "search"]
+
+    def languages(self, passages: Iterable[Mapping[str, int]]) -> list[str]:
+        """Return the languages that the user may select; empty if no leg detects languages.
+
+        They are "" for detection, the languages of the collection, and the selected one.
+        passages: for each leg that detects languages, language -> number of passages.
+        """
+        found = [*passages]
+        codes = {code for one in found for code in one} | {self.language}
+        return sorted(codes | {""}, key=lambda code: (code == NONE, code)) if found else []
 
     def _rerank(self) -> dict[str, str] | None:
         if not self.rerank:

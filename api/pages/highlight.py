@@ -6,12 +6,22 @@ import re
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import NamedTuple
 
 from ...core import Passage
 from ...encoders import Token
 from .markdown import READ, Block, blocks, plain
 
 Tokenize = Callable[[str], Sequence[Token]]
+
+
+class Words(NamedTuple):
+    """The words to mark in a text: those that `tokenize` maps to one of `terms`."""
+
+    terms: Set[str]
+    tokenize: Tokenize
+
+
 LENGTH = 420
 """Number of characters in an excerpt of a long text."""
 

@@ -8,7 +8,13 @@ from typing import Any
 
 from ...core import UNGUARDED, Document, Guard, Hit
 from ...core.display import place_of
-from ...encoders import AnalyzerConfig, LexicalEncoder, MultilingualEncoder, load_analyzer
+from ...encoders import (
+    AnalyzerConfig,
+    Languages,
+    LexicalEncoder,
+    MultilingualEncoder,
+    load_analyzer,
+)
 from ...index import LexicalLeg
 from ...search import Collection, SearchRequest
 from ...search.request import WINDOW
@@ -18,6 +24,7 @@ from ..serving.work import check_work
 from . import conditions, explained, highlight, markdown, movement
 from .document import address
 from .form import Form
+from .highlight import Words
 
 _PLAIN = LexicalEncoder(AnalyzerConfig(language="none"))
 
@@ -43,15 +50,12 @@ def result(
             rows = movement.before_and_after(first.hits, found.hits, request.offset + 1)
     following = request.offset + request.limit
     more = following < found.total and following + request.limit <= WINDOW
-    terms: dict[LexicalEncoder, set[str]] = {}
+    words = QueryWords(opened, form.query)
     hits = []
     for rank, hit in enumerate(found.hits, request.offset + 1):
         guard.check()  # Marking words in long texts takes time.
         assert hit.document is not None, "the request includes all parts"
-        analyzer = analyzer_of(opened, hit.document)
-        if analyzer not in terms:
-            terms[analyzer] = query_terms(analyzer, form.query)
-        hits.append(_hit(rank, hit, request, form, terms[analyzer], analyzer))
+        hits.append(_hit(rank, hit, request, form, words))
     return {
         "hits": hits,
         "wider": [] if hits else form.wider(opened.config.legs),
@@ -76,12 +80,7 @@ def result(
 
 
 def _hit(
-    rank: int,
-    hit: Hit,
-    request: SearchRequest,
-    form: Form,
-    terms: set[str],
-    analyzer: LexicalEncoder,
+    rank: int, hit: Hit, request: SearchRequest, form: Form, words: QueryWords
 ) -> dict[str, Any]:
     document = hit.document
     assert document is not None, "the request includes all parts"
@@ -89,21 +88,17 @@ def _hit(
     read = document.text if passage is None else document.text[passage.start : passage.end]
     is_markdown = markdown.is_markdown(document)
     title = markdown.plain(document.title) if is_markdown else document.title
+    in_text, in_title = words.of(document)
     chips, more = conditions.chips(document.metadata, request.filter)
     return {
         "rank": rank,
         "id": hit.id,
-        "link": address(form.collection, hit.id, form.query, passage),
+        "link": address(form, hit.id, passage),
         "score": hit.score,
         "legs": hit.legs,
-        "title": highlight.fragments(title[: highlight.LENGTH], terms, analyzer.tokens),
+        "title": highlight.fragments(title[: highlight.LENGTH], *in_title),
         "excerpt": highlight.excerpt(
-            document.text,
-            terms,
-            analyzer.tokens,
-            passage,
-            title=document.title,
-            markdown=is_markdown,
+            document.text, *in_text, passage, title=document.title, markdown=is_markdown
         ),
         "passage": passage,
         "place": place_of(hit),
@@ -117,27 +112,41 @@ def _hit(
             hit.explain, [form.query, document.title, read[: markdown.READ]]
         ),
         "terms": hit.terms or {},
-        "rerank": hit.rerank and movement.shown(hit.rerank, document, terms, analyzer.tokens),
+        "rerank": hit.rerank and movement.shown(hit.rerank, document, *in_text),
     }
 
 
-def query_terms(analyzer: LexicalEncoder, query: str) -> set[str]:
-    """Return the analyzed terms of a query. The page marks these terms in texts."""
-    return {token.term for token in analyzer.tokens(query)}
+class QueryWords:
+    """The words of a query that the page marks in documents.
 
-
-def analyzer_of(opened: Collection, document: Document) -> LexicalEncoder:
-    """Return the analyzer of the lexical leg for a document.
-
-    If there is no such leg, it is an analyzer for plain words.
+    A document is read by the analyzer of the lexical leg, in the document's language. If there is
+    no such leg, an analyzer for plain words reads it.
     """
-    for leg in opened.config.legs.values():
-        if isinstance(leg, LexicalLeg):
-            analyzer = _analyzer(leg.encoder)
-            if isinstance(analyzer, MultilingualEncoder):
-                return analyzer.analyzer(analyzer.document_language(document))
-            return analyzer
-    return _PLAIN
+
+    def __init__(self, opened: Collection, query: str) -> None:
+        legs = [leg for leg in opened.config.legs.values() if isinstance(leg, LexicalLeg)]
+        self._analyzer = _analyzer(legs[0].encoder) if legs else _PLAIN
+        self._query = query
+        self._words: dict[LexicalEncoder, Words] = {}
+
+    def of(self, document: Document) -> tuple[Words, Words]:
+        """Return the words to mark in the text of a document, and those in its title."""
+        if isinstance(self._analyzer, LexicalEncoder):
+            return self._read(self._analyzer), self._read(self._analyzer)
+        text, *title = map(self._analyzer.analyzer, self.languages(document))
+        return self._read(text), self._read(title[0] if title else text)
+
+    def languages(self, document: Document) -> Languages:
+        """Return the languages in which a document is analysed; () if the leg detects none."""
+        if isinstance(self._analyzer, LexicalEncoder):
+            return ()
+        return self._analyzer.document_languages(document)
+
+    def _read(self, analyzer: LexicalEncoder) -> Words:
+        if analyzer not in self._words:
+            terms = {token.term for token in analyzer.tokens(self._query)}
+            self._words[analyzer] = Words(terms, analyzer.tokens)
+        return self._words[analyzer]
 
 
 @lru_cache(maxsize=16)

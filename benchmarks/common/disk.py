@@ -52,12 +52,6 @@ def read_bytes() -> int:
         return next(int(line.split()[1]) for line in counts if line.startswith("read_bytes"))
 
 
-def peak_bytes() -> int:
-    """Peak memory of this process, in bytes. Unlike ru_maxrss it excludes the parent's memory."""
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
 def cold(
     calls: dict[str, tuple[Callable[[int], Any], Sequence[Path]]], queries: int
 ) -> dict[str, dict[str, float]]:

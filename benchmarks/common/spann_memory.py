@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from twindex.core import NoProgress
+from twindex.core.memory import peak_bytes
 from twindex.index.arrays.npy import NpyWriter
 from twindex.index.structures.originals import Originals
 from twindex.index.structures.spann.structure import SpannIndex
 
 from .clustered import Clustered
-from .disk import peak_bytes
 from .spann_systems import say, storage
 from .timing import table
 

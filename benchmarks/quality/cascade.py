@@ -62,7 +62,7 @@ from twindex.train.options import PassageScorerTraining
 from twindex.train.passage_scorer_folder import make_passage_scorer
 
 MEASURES = ("nDCG@10", "RR")
-EVERY = 1_000_000
+EVERY = 1_000
 DEPTH = 1_000
 OTHER = {"test": "dev", "dev": "test"}
 

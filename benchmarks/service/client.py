@@ -20,7 +20,6 @@ import json
 import multiprocessing
 import os
 import random
-import re
 import signal
 import socket
 import statistics
@@ -36,6 +35,7 @@ from typing import Any
 import httpx2
 
 import twindex
+from twindex.core.memory import peak_bytes
 
 CONFIG = {"legs": {"lexical": {"kind": "lexical"}}}
 BATCH = 500
@@ -152,10 +152,8 @@ def in_process(work: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def peak_mb() -> float:
-    """Peak memory of this process so far, in MB (Linux)."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return round(int(found[1]) / 1024, 1)
+    """Peak memory of this process so far, in MB."""
+    return round(peak_bytes() / (1 << 20), 1)
 
 
 def stream(url: str, name: str, count: int, yielded: Any = None) -> Figures:

@@ -25,10 +25,10 @@ from time import perf_counter
 from typing import Any
 
 from common.datasets import CACHE
-from common.disk import peak_bytes
 from common.timing import table
 
 from twindex.core import SourceError
+from twindex.core.memory import peak_bytes
 from twindex.sources import FileReader
 
 PACKAGES = (

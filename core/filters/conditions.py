@@ -12,7 +12,7 @@ Operator = Literal["eq", "gt", "gte", "lt", "lte"]
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """True if all conditions in `parts` are true. Without parts, it is true for every document."""
+    """True if all conditions in `parts` are true. An `And` without parts is always true."""
 
     parts: tuple[Condition, ...]
 
@@ -136,10 +136,9 @@ def kinds(condition: Condition) -> set[tuple[str, int]]:
 
 
 def constant(condition: Condition) -> bool | None:
-    """Return the truth value of a condition that is the same for every document.
+    """Return the truth value of a condition if it is the same for every document, else None.
 
-    True: the condition holds for every document. False: it holds for no document. None: it depends
-    on the document.
+    True: every document meets the condition. False: no document meets it.
     """
     match condition:
         case And(parts) | Or(parts):

@@ -75,14 +75,14 @@ def parse_filter(value: Filter | None) -> Condition | None:
 
 
 def check_selective(condition: Condition) -> None:
-    """Raise InvalidInputError if a deletion by this condition could delete every document.
+    """Raise InvalidInputError if a condition is too broad for a deletion.
 
-    Refused are conditions that every document meets, and conditions that name no field.
+    A condition is too broad if every document meets it or if it names no field.
     """
     if constant(condition) or not tested(condition):
         raise InvalidInputError(
             "matches every document or names no field, so it could delete everything; "
-            "to delete all documents, delete the collection",
+            "use a filter on a field, or delete the collection to delete all documents",
             field="filter",
         )
 

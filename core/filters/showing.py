@@ -13,8 +13,8 @@ from .values import BOOLEAN, Scalar
 def show_filter(condition: Condition) -> dict[str, Any]:
     """Return a condition as a JSON filter. `parse_filter` turns the filter into an equal condition.
 
-    Several tests of one field become an `and` group, which counts towards the maximum number of
-    groups in a filter.
+    Several tests of one field become an `and` group. This group counts towards the maximum number
+    of groups in a filter.
     """
     match condition:
         case And(parts):
@@ -44,7 +44,8 @@ def show_filter(condition: Condition) -> dict[str, Any]:
 def _all(shown: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Join JSON filters, all of which must be true, into one filter.
 
-    Filters on different fields become one object with several fields; others an `and` group.
+    Filters on different fields become one object with several fields. Other filters become an `and`
+    group.
     """
     names = {name for part in shown for name in part}
     if len(shown) > 1 and all(len(part) == 1 for part in shown) and len(names) == len(shown):

@@ -25,7 +25,7 @@ def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str
     """Yield (key, kind, value) for every scalar in `metadata`. kind: NUMBER, STRING or BOOLEAN.
 
     Keys of nested objects are joined with dots. A list yields one item for each element. prefix:
-    beginning of all keys.
+    text before every key.
     """
     for name, value in metadata.items():
         key = f"{prefix}{name}"

@@ -27,7 +27,7 @@ class DenseEncoderConfig(EncoderConfig):
     document_prompt: str | None = None
     """Prompt put before each passage, "" for none; None = the model's own prompt."""
     max_length: Tokens | None = None
-    """Most tokens read of each text, including special tokens; None = the model's own limit."""
+    """Maximum tokens read of each text, including special tokens; None = the model's own limit."""
     normalize: Flag = True
     """Scale vectors to length 1."""
     precision: Precision = "float32"

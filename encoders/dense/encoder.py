@@ -16,14 +16,14 @@ from ..text_model import TextModel
 from .config import DenseEncoderConfig
 
 SAME_COSINE = 0.999
-"""Vectors with at least this cosine count as equal. The rest is rounding."""
+"""Vectors with at least this cosine count as equal: smaller differences are rounding."""
 
 
 class DenseEncoder:
     """A sentence-transformers bi-encoder, which returns one dense vector for each text.
 
     Fills `dense` of the Representation: float32 [n, dimensions]. If `normalize` is set, vectors
-    have length 1. They equal those of `SentenceTransformer.encode(prompt + text)`.
+    have length 1. The vectors equal those of `SentenceTransformer.encode(prompt + text)`.
     Thread-safe: one batch runs at a time.
     """
 
@@ -75,14 +75,14 @@ class DenseEncoder:
         return Representation(dense=dense, truncated=truncated)
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: dimensions of a dense vector have no names."""
+        """Raise InvalidInputError, because dimensions of a dense vector have no names."""
         raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _probe(self) -> None:
         """Set `dimensions`, and check that a test text gets the vector of sentence-transformers.
 
-        `SentenceTransformer.encode` lets some models change a text before it is tokenised. This
-        class does not support these models: it raises ModelError if the two vectors differ.
+        In `SentenceTransformer.encode`, some models change a text before it is tokenised. This
+        class does not support such models. It raises ModelError if the two vectors differ.
         """
         text = "A text to try the model with."
         with self._model.tokenizing:

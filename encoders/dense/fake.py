@@ -17,7 +17,7 @@ class FakeDenseEncoder(Fake[DenseEncoderConfig]):
     """A bag-of-words encoder without a model, for tests.
 
     A text's vector is the sum of its words' vectors, scaled to length 1 if `normalize` is set. A
-    word's vector is 64 numbers of -1 or 1, computed from its hash.
+    word's vector is 64 numbers that are each -1 or 1, computed from the word's hash.
     """
 
     dimensions = DIMENSIONS

@@ -1,1 +1,1 @@
-"""Encoders of legs whose vectors come from outside: they encode no text."""
+"""Encoders that encode no text, because their vectors come with the documents and queries."""

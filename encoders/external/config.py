@@ -1,4 +1,4 @@
-"""The configurations of legs whose vectors are brought by documents and queries."""
+"""The configurations of encoders whose vectors come with the documents and queries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..config import ENCODERS, EncoderConfig
 
 @ENCODERS.register
 class ExternalEncoderConfig(EncoderConfig):
-    """Dense vectors that documents and queries bring. No text is encoded."""
+    """Dense vectors that come with the documents and queries. No text is encoded."""
 
     made_by = ".encoder:ExternalEncoder"
     gives = frozenset({"dense"})
@@ -22,14 +22,14 @@ class ExternalEncoderConfig(EncoderConfig):
 
     kind: Literal["external"] = "external"
     model: str = "external"
-    """Your name for whatever made the vectors. It is stored and compared, never loaded."""
+    """Your name for the model that made the vectors. It is stored and compared, never loaded."""
     dimensions: Annotated[int, Bounds(1, 65_536)]
     """Number of dimensions of each vector."""
 
 
 @ENCODERS.register
 class ExternalSparseEncoderConfig(EncoderConfig):
-    """Sparse vectors that documents and queries bring: weights by term or by index."""
+    """Sparse vectors that come with the documents and queries: weights by term or by index."""
 
     made_by = ".encoder:ExternalSparseEncoder.load"
     gives = frozenset({"sparse"})
@@ -40,13 +40,13 @@ class ExternalSparseEncoderConfig(EncoderConfig):
 
     kind: Literal["external-sparse"] = "external-sparse"
     model: str = "external"
-    """Your name for whatever made the vectors. It is stored and compared, never loaded."""
+    """Your name for the model that made the vectors. It is stored and compared, never loaded."""
     dimensions: Annotated[int, Bounds(1, 10_000_000)] | None = None
-    """Number of dimensions: above the largest index. None = the number of terms in the vocabulary.
-    """
+    """Number of dimensions, which is greater than the largest index; None = the number of terms in
+    the vocabulary."""
     vocabulary: str | None = None
-    """Text file with one term a line: line n is the term of index n, from 0. None = terms have no
-    names, and weights are given by index."""
+    """Text file with one term in each line: line n, counted from 0, is the term of index n. None =
+    terms have no names, and weights are given by index."""
 
     @model_validator(mode="after")
     def _sized(self) -> Self:

@@ -1,5 +1,6 @@
-"""Encoders that encode no text. They know the size and the terms of the vectors that are brought.
+"""Encoders that encode no text, because their vectors come with the documents and queries.
 
+Such an encoder knows the number of dimensions and, for sparse vectors, the terms.
 `twindex.search.encoding.brought` reads the vectors of documents and queries.
 """
 
@@ -19,7 +20,7 @@ MOST_BYTES = 256 << 20
 
 
 class _Encoder:
-    """An encoder that encodes no text."""
+    """The base class of external encoders: `encode` rejects all texts."""
 
     reader = None
 
@@ -30,20 +31,20 @@ class _Encoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> Representation:
-        """Raise InvalidInputError: vectors must be brought."""
+        """Raise InvalidInputError, because vectors must come with the document or query."""
         remedy = (
             "set `vectors` in the request, or configure a query encoder (kind: pair)"
             if role == "query"
             else "add `vectors` to the document"
         )
         raise InvalidInputError(
-            f"an external encoder encodes no text, got a text of the role {role!r}; {remedy}",
+            f"an external encoder encodes no text, got a text with the role {role!r}; {remedy}",
             field="vectors",
         )
 
 
 class ExternalEncoder(_Encoder):
-    """The encoder of a dense leg whose vectors are brought.
+    """The encoder of dense vectors that come with the documents and queries.
 
     dimensions: number of dimensions of each vector.
     """
@@ -59,7 +60,7 @@ class ExternalEncoder(_Encoder):
 
 
 class ExternalSparseEncoder(_Encoder):
-    """The encoder of a sparse leg whose vectors are brought.
+    """The encoder of sparse vectors that come with the documents and queries.
 
     dimensions: number of dimensions of each vector.
     """
@@ -80,10 +81,9 @@ class ExternalSparseEncoder(_Encoder):
 
     @classmethod
     def load(cls, config: ExternalSparseEncoderConfig) -> ExternalSparseEncoder:
-        """Read the vocabulary.
+        """Create the encoder, and read its vocabulary file if one is configured.
 
-        Raises ModelError for a file that cannot be read, and ConfigError for one that is not a
-        vocabulary.
+        Raises ModelError if the file cannot be read, and ConfigError if it is not a vocabulary.
         """
         if config.vocabulary is None:
             return cls(config, None)
@@ -94,7 +94,10 @@ class ExternalSparseEncoder(_Encoder):
         return cls(config, _parse(content))
 
     def term(self, index: int) -> str:
-        """Return the term in line `index` of the vocabulary; without one, `index` in decimal."""
+        """Return the term in line `index` of the vocabulary, counted from 0.
+
+        Without a vocabulary, returns `index` as a decimal string.
+        """
         if not 0 <= index < self.dimensions:
             raise InvalidInputError(
                 f"must be in [0, {self.dimensions}), got {index}", field="index"
@@ -103,7 +106,10 @@ class ExternalSparseEncoder(_Encoder):
 
 
 def _parse(content: bytes) -> list[str]:
-    """Return the lines of a vocabulary file."""
+    """Return the terms of a vocabulary file, one for each line.
+
+    Raises ConfigError if the file is empty, is not UTF-8 or contains a term twice.
+    """
     try:
         lines = content.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
@@ -114,13 +120,13 @@ def _parse(content: bytes) -> list[str]:
         lines.pop()
     terms = [line.removesuffix("\r") for line in lines]
     if not terms:
-        raise ConfigError("the file is empty; write one term a line", field="vocabulary")
+        raise ConfigError("the file is empty; write one term in each line", field="vocabulary")
     seen: dict[str, int] = {}
     for number, term in enumerate(terms, 1):
         if seen.setdefault(term, number) != number:
             raise ConfigError(
-                f"line {number} repeats the term {term!r} of line {seen[term]}; each term must be "
-                "in one line",
+                f"line {number} repeats the term {term!r} of line {seen[term]}; write each term "
+                "only once",
                 field="vocabulary",
             )
     return terms

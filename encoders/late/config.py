@@ -24,10 +24,10 @@ class LateFields(Config):
     document_prompt: str | None = None
     """Prompt put before each passage, "" for none; None = the model's own prompt."""
     query_length: Annotated[int, Bounds(4, 1_048_576)] | None = None
-    """Most tokens read of a query, including special tokens; None = the model's own limit. A model
-    that pads queries with mask tokens pads them to this length."""
+    """Maximum tokens read of a query, including special tokens; None = the model's own limit. A
+    model that pads queries with mask tokens pads them to this length."""
     document_length: Tokens | None = None
-    """Most tokens read of a passage, including special tokens; None = the model's own limit. A
+    """Maximum tokens read of a passage, including special tokens; None = the model's own limit. A
     model that pads passages with mask tokens pads them to this length."""
     precision: Precision = "float32"
     """Number format in which the model computes."""
@@ -50,5 +50,5 @@ class LateEncoderConfig(LateFields, EncoderConfig):
 
     kind: Literal["late"] = "late"
     pooling: Annotated[float, Bounds(1, 16)] = 1.0
-    """Average number of a passage's tokens for each stored vector: above 1, vectors with similar
-    directions are merged."""
+    """Average number of a passage's tokens that share one stored vector; above 1, vectors with
+    similar directions are merged."""

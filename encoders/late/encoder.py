@@ -51,7 +51,7 @@ QUERY_BATCH = 64
 class _EncodedBatch:
     """The vectors and token ids of a batch of texts.
 
-    rows:      positions of the texts in the list that is encoded.
+    rows:      positions of these texts in the list of all texts to encode.
     vectors:   for each text, float32 [vectors, dimensions].
     tokens:    for each text, the token id of each vector. Empty if vectors were merged.
     truncated: for each text, True if it has more tokens than the model reads.
@@ -66,9 +66,9 @@ class _EncodedBatch:
 class LateEncoder:
     """A late-interaction encoder: one vector for each token. Thread-safe.
 
-    Fills two fields of the Representation: `dense`, float32 [tokens of all texts, dimensions], and
-    `offsets`, the rows of each text. Numbers are rounded to float16 values, so storing them as
-    float16 loses nothing.
+    Fills two fields of the Representation: `dense`, float32 [vectors of all texts, dimensions], and
+    `offsets`, which rows of `dense` belong to which text. The numbers in `dense` are rounded to
+    float16 values, so storing them as float16 loses nothing.
     """
 
     gives = LateEncoderConfig.gives
@@ -124,7 +124,7 @@ class LateEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
     ) -> tuple[Representation, list[list[str]]]:
-        """Return the vectors of `texts`, and for each text the tokens of its vectors.
+        """Return the vectors of `texts`, and for each text the tokens that its vectors represent.
 
         See TokenEncoder.
         """
@@ -153,7 +153,7 @@ class LateEncoder:
         return lengths if limit is None else [min(length, limit) for length in lengths]
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: dimensions of a dense vector have no names."""
+        """Raise InvalidInputError, because dimensions of a dense vector have no names."""
         raise InvalidInputError("dimensions of a dense vector have no names: use a sparse encoder")
 
     def _encode_documents(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
@@ -164,7 +164,8 @@ class LateEncoder:
     def _encode_queries(self, texts: Sequence[str]) -> Iterator[_EncodedBatch]:
         """Encode queries in batches.
 
-        sentence-transformers prepares them, because some models pad queries with mask tokens.
+        sentence-transformers tokenises the queries, because some models pad queries with mask
+        tokens.
         """
         prompt = self._prompts["query"]
         order = np.argsort([len(text) for text in texts], kind="stable")
@@ -186,7 +187,7 @@ class LateEncoder:
 
         Tokens that the model leaves out, such as punctuation, have no vector.
 
-        features: the model's input.
+        features: the model's input: tensors of token ids, attention mask and so on.
         """
         features = {
             name: value.to(self._model.device) if isinstance(value, torch.Tensor) else value
@@ -215,7 +216,7 @@ class LateEncoder:
 
     @property
     def _query_length(self) -> int | None:
-        """Most tokens that the model reads of a query. None: no limit."""
+        """Maximum number of tokens that the model reads of a query. None: no limit."""
         expansion = self._expansion
         if expansion is not None and expansion["strategy"] == "fixed":
             return int(expansion["length"])
@@ -232,7 +233,7 @@ class LateEncoder:
             self._transformer.query_expansion = {**expansion, "length": min(filled, length)}
 
     def _probe(self) -> int:
-        """Check that a test text gets the vectors of sentence-transformers, in both roles.
+        """Check that a test text gets the vectors of sentence-transformers, as query and document.
 
         Returns the number of dimensions. Raises ModelError if the vectors differ.
         """

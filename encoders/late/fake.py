@@ -17,9 +17,9 @@ from .vectors import concatenate
 class FakeLateEncoder(Fake[LateEncoderConfig]):
     """A fake late-interaction encoder: one vector of length 1 for each word.
 
-    A word's vector is its 64 `signs` plus an eighth of the previous word's signs, then scaled. An
-    empty text counts as the word "". In passages, each `pooling` (rounded) adjacent vectors are
-    merged into one.
+    A word's vector is its 64 `signs` plus an eighth of the previous word's signs, scaled to length
+    1. An empty text counts as the word "". In passages, groups of adjacent vectors are merged into
+    one vector. The size of a group is `pooling`, rounded.
     """
 
     dimensions = DIMENSIONS
@@ -31,7 +31,7 @@ class FakeLateEncoder(Fake[LateEncoderConfig]):
     def encode_tokens(
         self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
-        """Return one vector for each word of a text, and the words. See TokenEncoder."""
+        """Return the vectors of the words of `texts`, and the words. See TokenEncoder."""
         words, truncated = self._read(texts, role)
         merged = role == "document" and round(self.config.pooling) > 1
         names = [[] if merged else own or [""] for own in words]

@@ -1,4 +1,4 @@
-"""The protocol of encoders with one vector per token, and batches of their vectors."""
+"""The protocol of encoders that return one vector for each token."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TokenEncoder(CountingEncoder, Protocol):
     def encode_tokens(
         self, texts: Sequence[str], *, role: Role
     ) -> tuple[Representation, list[list[str]]]:
-        """Return the vectors of `texts`, and for each text the list of its vectors' tokens.
+        """Return the vectors of `texts`, and for each text the tokens that its vectors represent.
 
         The list of tokens is empty for a text whose vectors were merged.
         """

@@ -33,10 +33,10 @@ class AnalyzerConfig(EncoderConfig):
 
     @property
     def detects(self) -> bool:
-        """True if each document is analysed in a language of its own."""
+        """True if several languages are possible, so each document is analysed in its own."""
         return self.language == "auto" or "," in self.language
 
 
 def detects_languages(config: EncoderConfig) -> bool:
-    """Return True if the encoder analyses each text in a language of its own."""
+    """Return True for an analyzer of several languages, which analyses each text in its own."""
     return isinstance(config, AnalyzerConfig) and config.detects

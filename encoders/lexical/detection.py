@@ -36,10 +36,10 @@ def sample(text: str) -> str:
 
 
 def probabilities(text: str) -> Mapping[str, float]:
-    """Return code -> probability of each language that the text may be written in.
+    """Return language code -> probability that the text is written in this language.
 
-    Codes are of two letters. They are not only those of supported languages, and the probabilities
-    add up to 1. A text without letters gives all languages the same probability.
+    Codes have two letters and include languages that Twindex does not support. The probabilities
+    add up to 1. For a text without letters, all languages have the same probability.
     """
     return _probabilities(sample(text))
 
@@ -49,7 +49,9 @@ def _probabilities(text: str) -> Mapping[str, float]:
     found: dict[str, float] = {}
     for label, probability in _identifier().rank(text):
         code = same(label)
-        if len(code) == 2:  # Longer codes are of dialects, which short texts are taken for.
+        if (
+            len(code) == 2
+        ):  # Dialects have longer codes, and short texts are often mistaken for a dialect.
             found[code] = found.get(code, 0.0) + probability
     total = sum(found.values())
     return {code: probability / total for code, probability in found.items()}
@@ -68,6 +70,7 @@ def _load() -> Any:
         return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     except (OSError, ValueError, EOFError, LZMAError) as error:
         raise ModelError(
-            f"the language detector cannot be loaded: {error}. It needs about 70 MB in the folder "
-            "for temporary files (TMPDIR); if there is enough space, install py3langid again"
+            f"the language detector cannot be loaded: {error}. The detector needs about 70 MB in "
+            "the folder for temporary files (TMPDIR). If this folder has enough space, install "
+            "py3langid again"
         ) from error

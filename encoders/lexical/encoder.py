@@ -1,12 +1,14 @@
 """Lexical analysis: how text becomes the terms that BM25 counts.
 
 1. Words are runs of letters, digits and combining marks. An underscore separates words. A point or
-   comma between digits joins them ("3.14"). In English an apostrophe joins ("o'neil") and a
-   possessive 's is dropped. In other languages it separates ("l'avion" is "l" and "avion").
+   comma between digits joins them ("3.14"). In English an apostrophe joins letters ("o'neil"), and
+   a possessive 's is dropped. In other languages an apostrophe separates words ("l'avion" is "l"
+   and "avion").
 2. In scripts without spaces (Han, kana, Hangul, Thai, Lao, Khmer, Myanmar) each pair of adjacent
    characters is a term. Each Han character is also a term, so that words of one character can be
    found (Nie et al. 2000).
-3. Words are normalised by NFKC and case folding. Accents stay. Turkish keeps its two letters i.
+3. Words are normalised by NFKC and case folding. Accents stay. In Turkish, i and dotless ı remain
+   different letters.
 4. Stopwords of the language are dropped. Snowball stems the remaining words.
 
 Words of more than `MAX_WORD` characters are dropped: they are usually data, and queries do not
@@ -32,7 +34,7 @@ from .config import AnalyzerConfig
 from .languages import SNOWBALL, check_language, stopwords, with_stopwords
 
 VERSION = 1
-"""Version of the analysis. Increase it when a change gives other terms for a text."""
+"""Version of the analysis. Increase it when a change produces different terms for a text."""
 
 MAX_WORD = 255
 CACHED_WORDS = 500_000
@@ -64,14 +66,15 @@ class LexicalEncoder:
         language = config.language
         if config.detects:
             raise ConfigError(
-                f"{language!r} works in a lexical leg only: name one language here",
+                f"must be one language, got {language!r}: languages are detected only in a lexical "
+                "leg",
                 field="language",
             )
         check_language(language)
         if config.stopwords and not stopwords(language):
             raise ConfigError(
-                f"no stopword list for {language!r}: leave out `stopwords`, or choose one of "
-                f"{', '.join(with_stopwords())}",
+                f"no stopword list for {language!r}: leave out `stopwords`, or choose one of the "
+                f"languages {', '.join(with_stopwords())}",
                 field="stopwords",
             )
         self.config = config
@@ -119,7 +122,7 @@ class LexicalEncoder:
         return tokens
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: an analyzer has no sparse vectors."""
+        """Raise InvalidInputError, because an analyzer has no sparse vectors."""
         raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")
 
     def count(self, text: str) -> TermCounts:
@@ -135,7 +138,7 @@ class LexicalEncoder:
     def _read(self, word: str, offset: int) -> Iterator[tuple[str | None, int, int]]:
         """Yield (term, start, end) for each term of `word`, which begins at `offset` of the text.
 
-        The term of a dropped word is None.
+        `start` and `end` are offsets in the text. The term of a dropped word is None.
         """
         if not _SPACELESS.match(word):
             yield self._terms[word], offset, offset + len(word)

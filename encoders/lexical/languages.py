@@ -10,10 +10,10 @@ import Stemmer
 from ...core import ConfigError
 
 AUTO = "auto"
-"""The value of `language` that detects the language of each document, among all languages."""
+"""The value of `language` for detecting each document's language among all supported ones."""
 
 NONE = "none"
-"""The code of texts in other languages: no stems and no stopwords."""
+"""The code for texts in languages that are not supported: no stems and no stopwords."""
 
 SNOWBALL = {
     "ar": "arabic",
@@ -54,10 +54,10 @@ SNOWBALL = {
 """ISO 639-1 code -> name of the Snowball stemmer."""
 
 UNSTEMMED = ("ja", "km", "ko", "lo", "my", "th", "zh")
-"""Languages without a stemmer, in scripts without spaces: pairs of characters are their terms."""
+"""Languages whose scripts have no spaces: their terms are pairs of characters, without stems."""
 
 _SAME = {"ary": "ar", "arz": "ar", "in": "id", "nb": "no", "nn": "no", "wuu": "zh", "yue": "zh"}
-"""Code -> code of the language by whose rules it is analysed."""
+"""Code of a language -> code of the language whose rules are used to analyse it."""
 
 
 @cache
@@ -69,7 +69,7 @@ def stemmed() -> tuple[str, ...]:
 
 @cache
 def supported() -> tuple[str, ...]:
-    """Return the codes of all languages that texts can be analysed in, without "none"."""
+    """Return the codes of all languages in which texts can be analysed, without "none"."""
     return tuple(sorted((*stemmed(), *UNSTEMMED)))
 
 
@@ -92,17 +92,19 @@ def check_language(language: str) -> None:
     """Raise ConfigError unless `language` is a supported code or "none"."""
     if language != NONE and language not in supported():
         raise ConfigError(
-            f'cannot analyse {language!r}: choose one of {", ".join(supported())}, or "none" for '
-            "unchanged words",
+            f"cannot analyse the language {language!r}: choose one of {', '.join(supported())}, or "
+            '"none" for no stems and no stopwords',
             field="language",
         )
 
 
 def detected_among(language: str) -> tuple[str, ...]:
-    """Return the languages that a configured `language` detects; empty for a single language.
+    """Return the languages among which a document's language is detected.
 
-    language: "auto", or two codes or more, separated by commas. Raises ConfigError for a code that
-    is not supported or occurs twice.
+    language: the configured value: "auto" (all supported languages), several codes separated by
+              commas, or one code. For one code, nothing is detected, and the result is empty.
+
+    Raises ConfigError for a code that is not supported or occurs twice.
     """
     if language == AUTO:
         return supported()
@@ -113,19 +115,23 @@ def detected_among(language: str) -> tuple[str, ...]:
         check_language(code)
         if code == NONE or codes.count(code) > 1:
             wrong = "means no language" if code == NONE else "occurs twice"
-            raise ConfigError(f"{code!r} {wrong} in {language!r}: remove it", field="language")
+            raise ConfigError(
+                f"{code!r} {wrong} in {language!r}: remove {code!r}", field="language"
+            )
     return codes
 
 
 def same(code: str) -> str:
-    """Return the code of the language by whose rules a language is analysed: "no" for "nn"."""
+    """Return the code of the language whose rules are used to analyse `code`: "no" for "nn"."""
     return _SAME.get(code, code)
 
 
 def code_of(name: object) -> str | None:
-    """Return the supported code that `name` stands for, such as "de" for "de-AT"; else None.
+    """Return the supported code that `name` stands for, such as "de" for "de-AT".
 
-    name: a value of a document's metadata.
+    Returns None if `name` is not a supported language.
+
+    name: for example a value of a document's metadata.
     """
     if not isinstance(name, str):
         return None

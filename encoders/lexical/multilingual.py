@@ -1,17 +1,21 @@
 """Lexical analysis of documents in several languages.
 
-Each document is analysed in its own language: the one that its metadata field `language` names, or
-the detected one. Terms of all languages share one dictionary, so names match across languages.
+Each document is analysed in its own language: the language in its metadata field `language`, or the
+detected language. The metadata field `title_language` names another language for its title. Terms
+of all languages share one dictionary, so names match across languages.
 
-A query is analysed in its own language if that is given, or detected with certainty. Otherwise it
-is analysed in every language of the collection. A term that several analyses return counts once.
+A query is analysed in its own language if this language is given, or is detected with certainty.
+Otherwise the query is analysed in every language of the collection. A term that several analyses
+return counts once.
 
-Each passage has one term more, such as `language:de`, which no text contains. It tells which
-languages a collection has, and how many passages of each.
+Each passage has an additional term, such as `language:de`, for each language in which a part of it
+is analysed. No text can contain such a term. These terms show which languages a collection has, and
+how many passages of each language.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 from typing import Any
@@ -25,7 +29,10 @@ from .encoder import BATCH, VERSION, LexicalEncoder, Token
 from .languages import AUTO, NONE, code_of, detected_among
 
 Languages = tuple[str, ...]
-"""Codes of the languages in which one text is analysed."""
+"""Codes of the languages in which one text is analysed.
+
+Of a document they are the language of its text and, if another, the language of its title.
+"""
 
 CERTAIN = 0.9
 """Least probability at which a query is analysed in its detected language only."""
@@ -39,6 +46,11 @@ _MARKER = "language:"
 def load_analyzer(config: AnalyzerConfig) -> LexicalEncoder | MultilingualEncoder:
     """Return the analyzer of a configuration. Raises ConfigError for an unknown language."""
     return MultilingualEncoder(config) if config.detects else LexicalEncoder(config)
+
+
+def markers(config: AnalyzerConfig) -> dict[str, str]:
+    """Return language -> the term that marks its passages, for all languages that are detected."""
+    return {code: f"{_MARKER}{code}" for code in (*detected_among(config.language), NONE)}
 
 
 class MultilingualEncoder:
@@ -78,21 +90,33 @@ class MultilingualEncoder:
 
     # -- languages ---------------------------------------------------------------------------
 
-    def document_language(self, document: Document) -> str:
-        """Return the code of the language in which a document is analysed.
+    def document_languages(self, document: Document) -> Languages:
+        """Return the languages in which the text and the title of a document are analysed.
 
-        It is the value of the metadata field `language`, if that is a code of one of `languages`.
-        A region may follow, as in "pt-BR". Otherwise it is the detected language.
+        They are the values of the metadata fields `language` and `title_language`, if those are
+        codes of `languages`. A region may follow, as in "pt-BR". Otherwise the language of the text
+        is detected, and the title has the language of the text.
         """
-        own = code_of(document.metadata.get("language"))
-        return own if own in self.languages else self.detect(f"{document.title} {document.text}")
+        title = self._named(document, "title_language") if document.title.strip() else None
+        if title is None:
+            own = self._named(document, "language")
+            return (own or self.detect(f"{document.title} {document.text}"),)
+        if not document.text.strip():
+            return (title,)
+        own = self._named(document, "language") or self.detect(document.text)
+        return (own,) if own == title else (own, title)
+
+    def _named(self, document: Document, field: str) -> str | None:
+        """Return the language that a metadata field names; None if it names none of `languages`."""
+        code = code_of(document.metadata.get(field))
+        return code if code in self.languages else None
 
     def detect(self, text: str) -> str:
         """Return the code of the language of a text.
 
-        With the configured language "auto", it is "none" for other languages, and for texts whose
-        language is uncertain. With a list of languages, it is always one of the list; for a text
-        without letters, it is the first.
+        If "auto" is configured, the result is "none" for a text whose language is not supported or
+        is uncertain. If a list of languages is configured, the result is always one of the list,
+        and for a text without letters the first one.
         """
         found = probabilities(text)
         if self.config.language == AUTO:
@@ -106,12 +130,12 @@ class MultilingualEncoder:
         """Return the languages in which a query is analysed.
 
         language: language of the query, perhaps with a region, as in "pt-BR"; None: detect it
-            among those of the collection. A language with few passages must be detected more
-            clearly.
-        passages: language -> number of passages of the collection.
+            among the languages of the collection. The fewer passages a language has, the higher
+            its probability must be.
+        passages: language -> number of the collection's passages in this language.
 
-        If the collection has texts without a language, the last one is "none".
-        Raises InvalidInputError for a language that is not one of `languages`.
+        If the collection has passages with the language "none", the last language of the result is
+        "none". Raises InvalidInputError for a language that is not one of `languages`.
         """
         plain = (NONE,) if passages.get(NONE) else ()
         if language is not None:
@@ -135,10 +159,6 @@ class MultilingualEncoder:
             field="language",
         )
 
-    def markers(self) -> dict[str, str]:
-        """Return language -> the term that marks its passages, for all languages."""
-        return {code: f"{_MARKER}{code}" for code in (*self.languages, NONE)}
-
     # -- analysis ----------------------------------------------------------------------------
 
     def encode(
@@ -148,30 +168,43 @@ class MultilingualEncoder:
         role: Role,
         advance: Callable[[int], None] | None = None,
         languages: Sequence[Languages] | None = None,
+        titles: Sequence[str] | None = None,
     ) -> Representation:
         """Count the terms of each text. See Encoder.
 
-        languages: the languages of each text; None: the detected language of each.
+        languages: for each text, the languages in which it is analysed; None: detect them.
+        titles:    the title at the beginning of each text, for texts of documents with a language
+                   of the title; None: no text has a title.
         """
         rows: list[TermCounts] = []
         for start in range(0, len(texts), BATCH):
             batch = texts[start : start + BATCH]
             for i, text in enumerate(batch, start):
                 own = (self.detect(text),) if languages is None else languages[i]
-                rows.append(
-                    self._document(text, own[0]) if role == "document" else self._query(text, own)
-                )
+                if role == "document":
+                    rows.append(self._document(text, own, "" if titles is None else titles[i]))
+                else:
+                    rows.append(self._query(text, own))
             if advance is not None:
                 advance(len(batch))
         return Representation(terms=rows)
 
-    def _document(self, text: str, language: str) -> TermCounts:
-        return {**self.analyzer(language).count(text), f"{_MARKER}{language}": 1}
+    def _document(self, text: str, languages: Languages, title: str) -> TermCounts:
+        if len(languages) == 1:
+            (language,) = languages
+            return {**self.analyzer(language).count(text), f"{_MARKER}{language}": 1}
+        terms: Counter[str] = Counter()
+        end = len(title.strip())
+        for language, part in zip(languages, (text[end:], text[:end]), strict=True):
+            if part.strip():
+                terms.update(self.analyzer(language).count(part))
+                terms[f"{_MARKER}{language}"] = 1
+        return terms
 
     def _query(self, text: str, languages: Languages) -> TermCounts:
         if len(languages) == 2 and languages[1] == NONE:
-            # Words of the query's language, unchanged. Its stopwords would match documents without
-            # a language only, in which they are rare and would count much.
+            # Also search for the unstemmed words, to match documents without a language. Stopwords
+            # are left out: they are rare in these documents, and so their weights would be high.
             analyzers = [self.analyzer(languages[0]), self._analyzer(languages[0], stem=False)]
         else:
             analyzers = [self.analyzer(language) for language in languages]
@@ -186,5 +219,5 @@ class MultilingualEncoder:
         return self.analyzer(self.detect(text)).tokens(text)
 
     def term(self, index: int) -> str:
-        """Raise InvalidInputError: an analyzer has no sparse vectors."""
+        """Raise InvalidInputError, because an analyzer has no sparse vectors."""
         raise InvalidInputError("an analyzer has no sparse vectors: use a sparse encoder")

@@ -1,1 +1,1 @@
-"""Two encoders for one leg: one encodes the documents, the other the queries."""
+"""A pair of encoders: one encodes the documents, the other the queries."""

@@ -44,21 +44,21 @@ class PairEncoderConfig(EncoderConfig):
 
     @property
     def fills(self) -> frozenset[Gives]:
-        """See EncoderConfig."""
+        """Parts of a `Representation` that both encoders fill."""
         return self.documents.fills & self.queries.fills
 
     @property
     def inner(self) -> Mapping[str, EncoderConfig]:
-        """See EncoderConfig."""
+        """The two encoders: field -> configuration."""
         return {"documents": self.documents, "queries": self.queries}
 
     @property
     def label(self) -> str:
-        """See EncoderConfig."""
+        """The labels of both encoders, joined by a plus sign."""
         return f"{self.documents.label}+{self.queries.label}"
 
     def on(self, device: Device) -> Self:
-        """See EncoderConfig."""
+        """Return a copy of the configuration whose two encoders run on `device`."""
         return self.model_copy(update={name: part.on(device) for name, part in self.inner.items()})
 
     @model_validator(mode="after")
@@ -66,8 +66,8 @@ class PairEncoderConfig(EncoderConfig):
         for name, part in self.inner.items():
             if part.many:
                 raise ValueError(
-                    f"{name}: {part.label} returns several vectors for a text; name an encoder "
-                    "that returns one"
+                    f"{name}: {part.label} returns several vectors for a text; choose an encoder "
+                    "that returns one vector"
                 )
         if not self.fills:
             raise ValueError(

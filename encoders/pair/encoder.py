@@ -1,9 +1,13 @@
 """A pair of encoders: documents are encoded by one, queries by the other.
 
-Use it if a cheaper encoder of queries was trained for the vectors of another model, such as a
-static or a distilled one, or if documents bring vectors (`external`) and queries are texts. The
-vectors of both must be comparable: their inner product must be a meaningful score. Twindex compares
-only their dimensions and, for sparse vectors, the names of the terms.
+Use a pair in two cases:
+
+- A cheaper encoder of queries, such as a static or distilled model, was trained for the vectors of
+  another model, which encodes the documents.
+- Documents come with vectors (`external`), and queries are texts.
+
+The vectors of both encoders must be comparable: their inner product must be a meaningful score.
+Twindex compares only the numbers of dimensions and, for sparse vectors, the names of the terms.
 """
 
 from __future__ import annotations
@@ -42,7 +46,7 @@ class PairEncoder:
 
     @classmethod
     def load(cls, config: PairEncoderConfig) -> PairEncoder:
-        """Load both encoders. The field of an error starts with `documents` or `queries`."""
+        """Load both encoders. The field of a ConfigError starts with `documents` or `queries`."""
         loaded = {}
         for name, part in config.inner.items():
             try:
@@ -75,10 +79,12 @@ def width(
 ) -> int:
     """Return the number of dimensions of an encoder's dense or sparse vectors.
 
-    Reads the attribute `dimensions` of encoders that have it: a number, or part -> number for an
-    encoder that fills several parts. Encodes a short text otherwise.
+    Reads the encoder's attribute `dimensions` if it has one: a number, or part -> number for an
+    encoder that fills several parts. Without this attribute, encodes a short text.
 
-    count: function called with the usage of this text.
+    part:  "dense" or "sparse".
+    role:  role with which the short text is encoded.
+    count: function that is called with the usage of encoding the short text.
     """
     known = getattr(encoder, "dimensions", None)
     if isinstance(known, Mapping):
@@ -94,27 +100,30 @@ def width(
 
 
 def _check_widths(documents: Encoder, queries: Encoder, part: Gives) -> None:
-    """Raise ConfigError if two encoders return vectors with different dimensions."""
+    """Raise ConfigError if the vectors of two encoders differ in their dimensions.
+
+    Sparse vectors must also have the same name for each dimension, if the dimensions have names.
+    """
     wide, own = width(documents, part, "document"), width(queries, part, "query")
     if wide != own:
         raise ConfigError(
-            f"its {part} vectors have {own} dimensions, but those of the documents have {wide}; "
-            "name two encoders whose vectors are comparable",
+            f"the {part} vectors of this encoder have {own} dimensions, but those of the encoder "
+            f"of the documents have {wide}; choose two encoders whose vectors are comparable",
             field="queries",
         )
     if part == "sparse" and not _unnamed(documents):
         for index in range(own):
             if documents.term(index) != queries.term(index):
                 raise ConfigError(
-                    f"names dimension {index} {queries.term(index)!r}, but the encoder of the "
-                    f"documents names it {documents.term(index)!r}; name two encoders with the "
-                    "same vocabulary",
+                    f"dimension {index} is {queries.term(index)!r} in this encoder, but "
+                    f"{documents.term(index)!r} in the encoder of the documents; choose two "
+                    "encoders with the same vocabulary",
                     field="queries",
                 )
 
 
 def _unnamed(encoder: Encoder) -> bool:
-    """Return True for external sparse vectors without a vocabulary."""
+    """Return True if the encoder's vectors are external and sparse, and have no vocabulary."""
     return encoder.fingerprint.get("kind") == "external-sparse" and (
         encoder.fingerprint.get("terms") is None
     )

@@ -1,31 +1,31 @@
-"""The configuration of splitting documents into passages."""
+"""The configuration of passages: how documents are split."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import model_validator
+from pydantic import ValidationInfo, model_validator
 
 from ...core import Config
-from ...core.bounds import Bounds, Count
+from ...core.bounds import STORED, Bounds, Count
 from ...core.config import Flag
 
 
 class PassageConfig(Config):
-    """How long documents are split into passages."""
+    """Rules for splitting long documents into passages."""
 
     unit: Literal["tokens", "words", "sentences", "none"] = "tokens"
     """How documents are split: "tokens" (whole sentences that every encoder reads completely, or
     words if no encoder has a limit), "words" (runs of words), "sentences" (whole sentences,
     measured in words) or "none" (documents are not split)."""
     size: Count | None = None
-    """Most tokens in a passage; most words if the unit is "words" or "sentences". None = as many
-    tokens as every encoder can read, at most 512, or 200 words."""
+    """Maximum number of tokens in a passage, or of words if the unit is "words" or "sentences".
+    None = 200 words, or as many tokens as every encoder can read, but at most 512."""
     overlap: Annotated[int, Bounds(0, 1_000_000)] = 32
-    """Most tokens or words that a passage repeats from the end of the previous passage. Only the
-    unit "words" repeats parts of sentences. For "words" and "sentences", the default is 40, not
-    32."""
+    """Maximum number of tokens or words that a passage repeats from the end of the previous
+    passage. Only the unit "words" repeats parts of sentences. For "words" and "sentences", the
+    default is 40, not 32."""
     threshold: Annotated[int, Bounds(0, 1_000_000)] = 0
     """A document of at most this many words is not split. For "words" and "sentences", the default
     is 512, not 0. It must be 0 for the unit "tokens", which splits every document that is too long
@@ -33,8 +33,16 @@ class PassageConfig(Config):
     structure: Flag = False
     """Cut at headings, and keep rows of tables, items of lists and lines of code whole. Short
     sections stay together."""
-    headings: Flag = False
-    """Encoders read the headings above a passage between the title and the passage."""
+    headings: Flag = True
+    """Let encoders read the headings above a passage, after the title and before the passage."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_stored(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep how passages were read in collections that were created without `headings`."""
+        if info.context == STORED and isinstance(value, Mapping):
+            return {"headings": False, **value}
+        return value
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,8 @@
 
 A word is a run of characters without white space, with two exceptions, so that text without spaces
 does not become one giant passage. Each character of a script without spaces (Chinese, Japanese,
-Korean, Thai, ...) is a word. A longer run counts as one word for every `LONGEST_WORD` characters.
+Korean, Thai, ...) is a word. Any other run of more than `LONGEST_WORD` characters is divided into
+words of at most this length.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import cache
 
 from ...core import ConfigError, InvalidInputError, Passage
 from ...core.types import MOST_PASSAGES
-from ...sources.structure import Markup
+from ...sources.structure import Outline, outline
 from ..scripts import SPACELESS, marks
 from .config import PassageConfig
 from .units import Ranges, Units, find_units, grouped
@@ -23,14 +24,14 @@ LONGEST_WORD = 40
 
 
 def split_passages(
-    text: str, config: PassageConfig | None = None, written: Markup = "markdown"
+    text: str, config: PassageConfig | None = None, structure: Outline | None = None
 ) -> list[Passage]:
     """Split `text` into overlapping passages, in order. Return [] if it stays whole.
 
-    written: how the text is written, if `config.structure` uses its structure.
+    structure: outline of the text, if `config.structure` uses it. None: the text is Markdown.
 
-    A text stays whole if `unit` is "none", or if it has at most `threshold` or at most `size`
-    words. Otherwise every word is in a passage, and no passage has more than `size` words.
+    A text stays whole if `unit` is "none", or if the text has at most `threshold` words, or at most
+    `size` words. Otherwise every word is in a passage, and no passage has more than `size` words.
 
     - "words": adjacent passages share `overlap` words.
     - "sentences": a passage has as many whole sentences as fit. Adjacent passages share the last
@@ -60,7 +61,8 @@ def split_passages(
     spans = word_spans(text)
     if len(spans) <= max(config.threshold, size):
         return []
-    units = find_units(text, [start for start, _ in spans], written if config.structure else None)
+    used = structure or outline(text) if config.structure else None
+    units = find_units(text, [start for start, _ in spans], used)
     bounds = _bounds(units, len(spans), size, sentences=config.unit == "sentences")
     found: list[Passage] = []
     for first, stop in packed(bounds, units.sections, size, config.overlap):
@@ -85,8 +87,10 @@ def packed(
 ) -> Iterator[tuple[int, int]]:
     """Yield the range [first, stop) of words or tokens of each passage.
 
-    sections: (position of the first word or token, level of the heading) of each section. See
-              `pack` for the other arguments.
+    sections: (position of the first word or token, level of the heading) of each section. A
+              passage does not cross sections, except those that `grouped` joins.
+
+    See `pack` for the other arguments.
     """
     for first, stop in grouped(sections, bounds[-1], size):
         begin, end = bisect_left(bounds, first), bisect_left(bounds, stop)
@@ -96,8 +100,9 @@ def packed(
 def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, int]]:
     """Group adjacent units, and yield the range [first, stop) of words or tokens of each group.
 
-    A unit is a sentence or a word. A group has at most `size` words or tokens, and shares whole
-    units of at most `overlap` with the previous group. The last group may share more.
+    A unit is a sentence or a word. A group has at most `size` words or tokens. It repeats the last
+    units of the previous group: at most `overlap` words or tokens, and fewer if a new unit would
+    not fit otherwise. The last group may repeat more.
 
     bounds: position of the first word or token of each unit, then the total number of words or
             tokens. No unit may be larger than `size`.
@@ -116,11 +121,13 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
 
 
 def _bounds(units: Units, words: int, size: int, *, sentences: bool) -> list[int]:
-    """Return the index of the first word of each unit of a passage, then the number of words.
+    """Return the index of the first word of each unit that passages keep whole, then `words`.
 
-    A unit of a passage is a word, or with `sentences` a unit of the text that has at most `size`
-    words. The line below the header of a table is in the unit of the word before it, as far as
-    `size` allows.
+    Without `sentences`, each word is a unit. With `sentences`, units are those of the text; a unit
+    of more than `size` words is divided into words. The line below the header of a table (such as
+    `|---|---|`) is in the unit of the word before the line, if `size` allows.
+
+    words: number of words of the text.
     """
     bounds = [0]
     for word in [*(units.starts if sentences else ()), words]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...sources.structure import Markup, outline
+from ...sources.structure import Outline
 
 
 @dataclass(frozen=True, slots=True)
 class Preface:
-    """What encoders read before the passages of a document.
+    """What encoders read before the passages of a document: its title, and perhaps headings.
 
-    before:  returns the text before a passage that begins at an offset of the document's text.
-    longest: the longest of these texts.
+    before:  function that returns the text before a passage, from the offset of the passage.
+    longest: the longest of these texts in the document.
     """
 
     before: Callable[[int], str]
@@ -24,18 +24,19 @@ class Preface:
         return f"{self.before(start)} {text[start:end]}".strip()
 
 
-def preface(text: str, title: str, written: Markup, *, headings: bool) -> Preface:
+def preface(title: str, headings: Outline | None = None) -> Preface:
     """Return what encoders read before the passages of a document.
 
-    It is the title. With `headings`, the headings above the passage follow it, without one that
-    equals the title.
+    It is the title. The headings above the passage follow it, without one that equals the title.
+
+    headings: the outline of the document's text; None: no headings are read.
     """
-    if not headings:
+    if headings is None:
         return Preface(lambda _: title, title)
-    found = outline(text, written)
+    above = headings.above
 
     def before(start: int) -> str:
-        return " ".join([title, *(one for one in found.above(start) if one != title)]).strip()
+        return " ".join([title, *(one for one in above(start) if one != title)]).strip()
 
-    starts = [0, *(heading.end for heading in found.headings)]
+    starts = [0, *(heading.end for heading in headings.headings)]
     return Preface(before, max(map(before, starts), key=len))

@@ -1,4 +1,4 @@
-"""Where sentences end."""
+"""Finds the ends of sentences in a text."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def sentence_ends(text: str) -> Iterator[int]:
 def _sentence_continues(text: str, end: re.Match[str]) -> bool:
     """Return True if the sentence continues after the punctuation that `end` matched.
 
-    It continues before a lower-case letter, and if one period follows an abbreviation.
+    It continues if a lower-case letter follows, or if the punctuation is the single period of an
+    abbreviation.
     """
     follows = _NEXT_WORD.match(text, end.end())
     if follows is not None and follows[1].islower():

@@ -2,8 +2,8 @@
 
 First, whole sentences are packed into passages, measured in tokens of the encoder with the lowest
 limit. Then each encoder counts the tokens of every passage, with prompt, title and special tokens.
-A passage that is too long for any encoder is halved. So passages fit even if a tokenizer cuts words
-differently at the ends of a passage.
+A passage that is too long for one of the encoders is halved. So passages fit even if a tokenizer
+cuts words differently at the ends of a passage.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ...core import InvalidInputError, Passage
 from ...core.types import MOST_PASSAGES
-from ...sources.structure import Markup
+from ...sources.structure import Outline, outline
 from ..protocol import TokenReader
 from .config import PassageConfig
 from .passages import packed, split_passages, word_spans
@@ -31,30 +31,32 @@ def split_by_tokens(
     readers: Sequence[TokenReader],
     *,
     title: str = "",
-    written: Markup = "markdown",
+    structure: Outline | None = None,
 ) -> list[Passage]:
     """Split `text` into passages, in order. Return [] if it stays whole.
 
     readers: token counters of the encoders. If there are none, a word counts as a token, and a
              document of up to 512 words stays whole unless a size is configured.
     title:   the document's title, which encoders read before each passage.
-    written: how the text is written, if `config.structure` uses its structure.
+    structure: outline of the text, if `config.structure` or `config.headings` uses it. None: the
+             text is Markdown.
 
     Passages cover all text but white space. An encoder truncates a passage only if prompt and title
-    take more than half of its limit, or leave no room for one character. Raises InvalidInputError
-    for more than `MOST_PASSAGES` passages.
+    take more than half of the encoder's limit, or leave no room for one character. Raises
+    InvalidInputError for more than `MOST_PASSAGES` passages.
     """
     if not readers:
-        return split_passages(text, counted_by_words(config), written)
-    above = preface(text, title, written, headings=config.headings)
+        return split_passages(text, counted_by_words(config), structure)
+    if structure is None and (config.structure or config.headings):
+        structure = outline(text)
+    above = preface(title, structure if config.headings else None)
     limits = _limits(config, readers, above.longest)
     if not text.strip() or _fits([(0, len(text))], text, above, limits)[0]:
         return []
     reader, limit, around = min(limits, key=lambda one: one[1])
     room = max(1, limit - around)
-    pieces = _packed(
-        text, reader, room, min(config.overlap, room // 2), written if config.structure else None
-    )
+    used = structure if config.structure else None
+    pieces = _packed(text, reader, room, min(config.overlap, room // 2), used)
     done: list[tuple[int, int]] = []
     while pieces:
         if len(done) + len(pieces) > MOST_PASSAGES:
@@ -75,7 +77,10 @@ def split_by_tokens(
 
 
 def counted_by_words(config: PassageConfig) -> PassageConfig:
-    """Return a copy with the unit "words", which replaces "tokens" if no encoder has a limit."""
+    """Return a copy of the configuration with the unit "words" instead of "tokens".
+
+    It is used if no encoder has a limit of tokens.
+    """
     words = PassageConfig(unit="words")
     if config.size is None:
         return words.model_copy(update={"overlap": config.overlap})
@@ -83,13 +88,16 @@ def counted_by_words(config: PassageConfig) -> PassageConfig:
 
 
 Limit = tuple[TokenReader, int, int]
-"""A reader; most tokens of a passage with all before it; tokens of what is before it alone."""
+"""(token counter of an encoder, maximum number of tokens of a passage together with the text that
+the encoder reads before it, number of tokens of this text alone)."""
 
 
 def _limits(config: PassageConfig, readers: Sequence[TokenReader], before: str) -> list[Limit]:
-    """Return for each reader how long passages may be after the text `before`.
+    """Return for each reader how long passages may be.
 
-    A passage's text may always fill half of the encoder's limit, even after a long title.
+    A passage may always fill half of the encoder's limit, even after a long title.
+
+    before: text that encoders read before a passage.
     """
     limits = []
     for reader in readers:
@@ -100,12 +108,15 @@ def _limits(config: PassageConfig, readers: Sequence[TokenReader], before: str) 
 
 
 def _packed(
-    text: str, reader: TokenReader, room: int, overlap: int, written: Markup | None
+    text: str, reader: TokenReader, room: int, overlap: int, structure: Outline | None
 ) -> list[tuple[int, int]]:
     """Split `text` into passages of about `room` tokens, and return their character ranges.
 
     A passage consists of whole units, or of words if a unit does not fit. It shares at most
-    `overlap` tokens with the previous passage of its section; the last one may share more.
+    `overlap` tokens with the previous passage of its section. The last passage of a section may
+    share more.
+
+    written: markup of the text. None: its structure is not used.
     """
     spans = word_spans(text)
     around = reader.lengths([""])[0]
@@ -114,7 +125,7 @@ def _packed(
         units = [text[spans[first][0] : spans[stop - 1][1]] for first, stop in pairwise(bounds)]
         return [max(1, length - around) for length in reader.lengths(units)]
 
-    units = find_units(text, [begin for begin, _ in spans], written)
+    units = find_units(text, [begin for begin, _ in spans], structure)
     whole = [0, *units.starts, len(spans)]
     bounds, starts = [0], [0]  # The number of words and of tokens before each unit.
     for (first, stop), count in zip(pairwise(whole), tokens(whole), strict=True):
@@ -152,8 +163,9 @@ def _fits(
 def _halves(text: str, piece: tuple[int, int]) -> list[tuple[int, int]]:
     """Return the two halves of a piece, as character ranges of `text`.
 
-    The split is between two words if there are several. White space there is in neither half. The
-    second half does not start in the line below the header of a table if another split is possible.
+    If the piece has several words, it is split between two words, and the white space between them
+    is in neither half. If possible, the second half does not start in the line below the header of
+    a table (such as `|---|---|`).
     """
     start, end = piece
     words = word_spans(text[start:end])

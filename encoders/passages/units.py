@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ...sources.structure import Markup, items, outline, whole_lines
+from ...sources.structure import Outline, items, whole_lines
 from .sentences import sentence_ends
 
 Ranges = Sequence[tuple[int, int]]
@@ -27,8 +27,10 @@ class Units:
 
     starts:   index of the first word of each unit except the first, ascending, from 1 to n - 1.
     sections: (index of the first word, level of the heading) of each section, ascending. The text
-              before the first heading has the level 0. Without structure there is one section.
-    ruled:    indices of the words in the lines below the headers of tables. No unit begins there.
+              before the first heading has the level 0. If the structure of the text is not used,
+              there is one section.
+    ruled:    indices of the words in the lines below the headers of tables, such as `|---|---|`. No
+              unit begins in these lines.
     """
 
     starts: Sequence[int]
@@ -36,21 +38,20 @@ class Units:
     ruled: Set[int]
 
 
-def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units:
+def find_units(text: str, words: Sequence[int], found: Outline | None) -> Units:
     """Return the units of a text.
 
-    words:   offset of each word in `text`, ascending.
-    written: how the text is written; None: its structure is not used.
+    words: offset of each word in `text`, ascending.
+    found: the outline of the text; None: its structure is not used.
     """
     ends = list(sentence_ends(text))
     ruled = table_rules(text, words)
-    if written is None:
+    if found is None:
         return Units(_first_words(ends, words, ruled), [(0, 0)], ruled)
-    found = outline(text, written)
-    whole = list(whole_lines(text, written))
+    whole = list(whole_lines(text, found))
     # A sentence that ends inside a row, or directly after a heading, ends no unit.
     kept = set(_outside([*whole, *((h.start, h.end) for h in found.headings)], ends))
-    kept.update(_outside(whole, items(text, written)))
+    kept.update(_outside(whole, items(text, found.written)))
     for start, end in whole:
         kept.update((start, end))
         kept.update(_line_starts(text, start, end))
@@ -74,11 +75,11 @@ def find_units(text: str, words: Sequence[int], written: Markup | None) -> Units
 def grouped(sections: Ranges, total: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield the range [first, stop) of each group of adjacent sections.
 
-    A group has one section, or several that have at most `size` words or tokens together and of
-    which none has a higher heading than the first.
+    A group is one section, or several short sections: together they have at most `size` words or
+    tokens, and no section has a heading of a higher rank than the first section.
 
-    sections: (position in words or tokens, level) of each section. total: number of all words or
-              tokens.
+    sections: (position of the first word or token, level of the heading) of each section.
+    total:    number of all words or tokens.
     """
     if not sections:
         return
@@ -93,8 +94,10 @@ def grouped(sections: Ranges, total: int, size: int) -> Iterator[tuple[int, int]
 def table_rules(text: str, words: Sequence[int]) -> set[int]:
     """Return the indices of the words in the lines below the headers of Markdown tables.
 
-    Such a line has `-` and `|` and nothing but `-:|` and white space. No passage starts in it.
-    words: offset of each word in `text`.
+    Such a line contains `-` and `|`, and otherwise only `:` and white space. No passage starts in
+    it.
+
+    words: offset of each word in `text`, ascending.
     """
     found: set[int] = set()
     for line in _TABLE_RULE.finditer(text):
@@ -104,13 +107,19 @@ def table_rules(text: str, words: Sequence[int]) -> set[int]:
 
 
 def _first_words(offsets: Iterable[int], words: Sequence[int], without: Set[int]) -> list[int]:
-    """Return the index of the first word at or after each offset, ascending, each once."""
+    """Return the index of the first word at or after each offset, ascending, without duplicates.
+
+    Leaves out the first word of the text and the words in `without`.
+    """
     found = {bisect_left(words, offset) for offset in offsets}
     return sorted(found - {0, len(words)} - without)
 
 
 def _outside(ranges: Ranges, offsets: Iterable[int]) -> Iterator[int]:
-    """Yield the offsets that are not inside a range; its start is outside, its end inside."""
+    """Yield the offsets that are in none of the ranges.
+
+    The end of a range counts as part of the range, but its start does not.
+    """
     ordered = sorted(ranges)
     starts = [start for start, _ in ordered]
     for offset in offsets:
@@ -120,6 +129,6 @@ def _outside(ranges: Ranges, offsets: Iterable[int]) -> Iterator[int]:
 
 
 def _line_starts(text: str, start: int, end: int) -> Iterator[int]:
-    """Yield the offset of each line that begins between two offsets."""
+    """Yield the offset of each line that begins between the offsets `start` and `end`."""
     while (start := text.find("\n", start, end) + 1) > 0:
         yield start

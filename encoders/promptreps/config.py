@@ -55,7 +55,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
     center: Flag = False
     """Subtract the vector of an empty text, with the same prompt, from each dense vector."""
     max_length: Annotated[int, Bounds(1, 1_048_576)] = 512
-    """Most tokens read of each text; the prompt is never truncated."""
+    """Maximum tokens read of each text; the prompt is never truncated."""
     top_terms: Count = 128
     """Number of terms kept of those in the text: those with the largest weights."""
     expansion: Annotated[int, Bounds(0, 1_000_000)] = 0

@@ -2,7 +2,7 @@
 
 The prompt ends with the quote that opens the answer. At this quote, the last layer's state is the
 text's dense vector, and the logits of the next token are its sparse vector. Both come from one
-pass, without training.
+pass, without training. This is the variant `single`:
 
 - Text: white space around it is removed. It is truncated to `max_length` tokens and put between the
   prefix and the suffix of the prompt (`prompts`). Prefix, text and suffix are tokenised separately,
@@ -12,16 +12,17 @@ pass, without training.
   around an empty text. States of language models have a large component that all texts share and
   that hides their differences. (`center` is not in the paper.)
 - Sparse: the weight of a token is 100 log(1 + relu(logit)), rounded. Only tokens of the text's own
-  words have weights (`words`, `terms`): not of stopwords, but also of words after `max_length`.
-  The `top_terms` largest weights are kept; zeros are dropped. The score is the dot product. If a
-  text has no such words, the 10 tokens of the vocabulary with the largest logits have weights.
+  words have weights (modules `lexical.words` and `terms`). Stopwords have none. Words after
+  `max_length` have weights too. The `top_terms` largest weights are kept; zeros are dropped. The
+  score is the dot product. If a text has no words, or only stopwords, the 10 tokens of the
+  vocabulary with the largest logits have weights.
   `expansion` is the number of tokens added from outside the text, beyond `top_terms`. The stopwords
-  are those of the Snowball project. The authors use NLTK's later version of them; most differences
-  are parts of contractions.
+  are those of the Snowball project. The authors use NLTK's later version of this list, which
+  differs mostly in parts of contractions.
 
 In the other variants the model generates up to 10 tokens greedily. It stops at a token that
-contains a double quote or ends its turn (`readings`). The state that chose this last token is not
-used, unless it is the only state.
+contains a double quote or ends the model's turn (`readings`). The state from which this last token
+was chosen is not used, unless it is the only state.
 
 | variant            | prompt    | dense                         | sparse                  |
 |--------------------|-----------|-------------------------------|-------------------------|
@@ -41,8 +42,8 @@ cover a closing quote as the first token, no closing quote within 10 tokens, and
 model's turn. In addition:
 
 - `first_word` is the mean over all tokens, even if the model writes several words.
-- Vectors of words are scaled to length 1 after the mean too.
-- Of tokens with equal logits, the one with the lower number is kept.
+- Vectors of words are scaled to length 1 again after the mean.
+- If tokens have equal logits, the token with the lower id is kept.
 
 A masked model is read at its mask token and supports only the variant `single`.
 """
@@ -67,17 +68,17 @@ from .prompts import check_markup, prompt
 from .readings import Reader, unit
 
 VERSION = 1
-"""Version of the method. Increase it when a change gives other vectors for the same model."""
+"""Version of the method. Increase it when a change produces different vectors for a model."""
 
 WINDOW = 1_024
 """Number of texts that are tokenised and sorted by length together."""
 
 MAX_LOGITS = 2**26
-"""Most logits of one batch: texts x steps x vocabulary."""
+"""Maximum number of logits of one batch: texts x steps x vocabulary."""
 
 
 class PromptRepsEncoder:
-    """A language model as an encoder. Thread-safe.
+    """An encoder that takes vectors from the states of a language model. Thread-safe.
 
     Fills two fields of the Representation: `dense`, float32 [vectors, size of a hidden state], and
     `sparse`, float32 [vectors, vocabulary]. Variants with several vectors also fill `offsets`.
@@ -132,7 +133,10 @@ class PromptRepsEncoder:
 
     @property
     def reader(self) -> TokenReader:
-        """Token counter for cutting documents into passages. The prompt does not count."""
+        """Token counter for cutting documents into passages.
+
+        It counts only the tokens of the text, because `max_length` does not include the prompt.
+        """
 
         def lengths(texts: Sequence[str]) -> list[int]:
             return [len(row) for row in self._model.tokenize([text.strip() for text in texts])]
@@ -210,7 +214,7 @@ class PromptRepsEncoder:
     def _check_length(self) -> None:
         """Raise ConfigError if text, prompt and answer together exceed the model's limit.
 
-        Otherwise a long run would fail only at its first long text.
+        Without this check, a long run would fail only at its first long text.
         """
         limit = self._model.limit
         around = max(len(prefix) + len(suffix) for prefix, suffix in self._around.values())
@@ -244,9 +248,10 @@ class PromptRepsEncoder:
         return dense
 
     def _origin(self, role: Role) -> NDArray[np.float32]:
-        """Return the vector that `center` subtracts from dense vectors of this role: float32 [d].
+        """Return the vector that `center` subtracts from the dense vectors of texts with this role.
 
-        Without `center` it is zero. Raises ConfigError for a `layer` that the model does not have.
+        Returns float32 [dimensions]: zeros without `center`. Raises ConfigError for a `layer` that
+        the model does not have.
         """
         if self.config.center or self.config.layer != -1:
             read: NDArray[np.float32] = self._reader(self._read([[]], role)).dense[0]

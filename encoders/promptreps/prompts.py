@@ -12,8 +12,9 @@ The two styles differ in details that change a model's results:
 
 - "chat":    the prompt in the authors' README: the model's chat template (or the named one), and
              `The word is "`.
-- "literal": the prompt files behind the published figures. Every line break of the template is the
-             two characters backslash and n, and `The word is: "` has a colon.
+- "literal": the prompt files that the authors used for their published figures. Every line break
+             of the template is the two characters backslash and n, and `The word is: "` has a
+             colon.
 
 A masked model has no chat template. Its prompt is `Passage: "{text}". The word is: "[MASK]".`
 """
@@ -69,7 +70,7 @@ class Prompt:
 
 
 def prompt(model: StateModel, config: PromptRepsEncoderConfig, role: Role) -> Prompt:
-    """Return the prompt for queries or for passages.
+    """Return the prompt for texts with this role: queries or passages.
 
     Raises ConfigError (field `template`, `style` or `variant`) for options that the model does not
     support.
@@ -90,7 +91,7 @@ def prompt(model: StateModel, config: PromptRepsEncoderConfig, role: Role) -> Pr
     if len(suffixes) != 1:
         raise ConfigError(
             "the model's chat template must contain the text once and unchanged: set another "
-            f"template, one of {', '.join(TEMPLATES)}",
+            f"`template`: {', '.join(TEMPLATES)}",
             field="template",
         )
     return Prompt(prefix, suffixes[0])
@@ -148,7 +149,7 @@ def _masked(mask: str, config: PromptRepsEncoderConfig, role: Role) -> Prompt:
 def _family(model: StateModel) -> str:
     """Return the model family (a key of TEMPLATES) whose markup the chat template uses.
 
-    Raises ConfigError (field `template`) if the template has the markup of none of them.
+    Raises ConfigError (field `template`) if the chat template has the markup of no known family.
     """
     greeting = "Hello"
     try:
@@ -159,7 +160,7 @@ def _family(model: StateModel) -> str:
         if turn.format(user=greeting) in rendered:
             return family
     raise ConfigError(
-        'style "literal" does not support the chat template of the model: set another template, '
-        f"one of {', '.join(TEMPLATES)}",
+        'style "literal" does not support the chat template of the model: set another '
+        f"`template`: {', '.join(TEMPLATES)}",
         field="template",
     )

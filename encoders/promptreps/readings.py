@@ -1,7 +1,7 @@
 """The variants of PromptReps: how the states of a language model become vectors.
 
-After the prompt the model writes words and then a closing quote. Step i is the state from which
-token i was chosen. It represents that token.
+After the prompt the model writes words and then a closing quote. Each step generates one token. The
+state from which the model chose the token represents the token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...llm import StateModel, States
 from .config import Variant
 
 STEPS = 10
-"""Most tokens that the model generates, in variants that use several tokens."""
+"""Maximum number of tokens that the model generates, in variants that use several tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Readings:
 class Reader:
     """Converts the states of a language model to vectors, for one variant of PromptReps.
 
-    steps: most tokens that the model must generate.
-    stop:  tokens at which the model must stop.
+    steps: maximum number of tokens that the model generates for a text.
+    stop:  tokens at which the model stops.
     """
 
     def __init__(self, model: StateModel, variant: Variant) -> None:
@@ -63,7 +63,7 @@ class Reader:
     def _read(self, states: States, row: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the k vectors of the text in `row`: hidden states [k, d], logits [k, vocabulary].
 
-        The hidden states are not scaled to length 1 yet.
+        The caller scales the hidden states to length 1.
         """
         steps = used_steps(states.tokens[row, : states.steps[row]], self.stop)
         hidden, logits = states.hidden[row, :steps], states.logits[row, :steps]
@@ -86,9 +86,9 @@ def quotes(model: StateModel) -> frozenset[int]:
 
 
 def used_steps(tokens: NDArray[np.int64], stop: AbstractSet[int]) -> int:
-    """Return the number of steps that belong to words, at least 1.
+    """Return the number of generated tokens that belong to words, at least 1.
 
-    tokens: the generated tokens of one text. The last one is dropped if it ended the answer.
+    tokens: the generated tokens of one text. The last token does not count if it ended the answer.
     stop:   tokens that end the answer.
     """
     ended = len(tokens) < STEPS or int(tokens[-1]) in stop

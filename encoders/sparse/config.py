@@ -23,7 +23,7 @@ class SparseEncoderConfig(EncoderConfig):
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     max_length: Tokens | None = None
-    """Most tokens read of each text, including special tokens; None = the model's own limit."""
+    """Maximum tokens read of each text, including special tokens; None = the model's own limit."""
     top_terms: Count | None = None
     """Number of terms kept of a document: those with the largest weights; None = all."""
     query_top_terms: Count | None = None

@@ -1,9 +1,9 @@
 """Learned sparse vectors (SPLADE, Formal et al. 2021), computed by sentence-transformers.
 
-The weight of vocabulary entry j in a text is the maximum over its tokens i of
+The weight of vocabulary entry j in a text is the maximum over the text's tokens i of
 log(1 + relu(logit_ij)). Both functions are monotonic, so the code takes the maximum first:
-log(1 + relu(max_i logit_ij)). This saves the logarithm of all tokens except one, and never holds
-the logits of a whole batch.
+log(1 + relu(max_i logit_ij)). So one logarithm for each entry is enough, and the logits of all
+tokens of a batch are never in memory at the same time.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ HEADS = {
 """Architecture -> path of the linear layer whose output is the logits."""
 
 CHUNK = 4_096
-"""Number of vocabulary entries whose logits are computed at once. They fit the CPU cache."""
+"""Number of vocabulary entries whose logits are computed at once: few enough for the CPU cache."""
 
 
 class SparseEncoder:
     """A SPLADE model, which returns a sparse vector over its vocabulary for each text.
 
     Fills `sparse` of the Representation: CSR float32 [n, vocabulary], pruned to the configured
-    number of terms. Without pruning, it equals the result of
+    number of terms. Without pruning, the matrix equals the result of
     `sentence_transformers.SparseEncoder.encode`. Thread-safe: one batch runs at a time.
     """
 
@@ -97,7 +97,8 @@ class SparseEncoder:
     def _probe(self) -> None:
         """Set `vocabulary`, and replace the model's vocabulary layer by faster code if possible.
 
-        Raises ModelError if a test text then gets other weights than from sentence-transformers.
+        Then encodes a test text. Raises ModelError if its weights differ from those of
+        sentence-transformers.
         """
         text = "A text to try the model with."
         with self._model.tokenizing:
@@ -140,8 +141,8 @@ class SparseEncoder:
 def _take_head(model: Any) -> torch.nn.Linear | None:
     """Remove and return the layer of a SPLADE model that computes the vocabulary's logits.
 
-    Returns None, and leaves the model unchanged, if it does not end in SPLADE's max pooling or
-    has an unknown architecture. The logits cannot be computed separately then.
+    Returns None, and leaves the model unchanged, if the logits cannot be computed separately: the
+    model does not end in SPLADE's max pooling, or has an unknown architecture.
     """
     pooling = model[-1]
     if (

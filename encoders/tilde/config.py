@@ -20,16 +20,17 @@ class TildeFields(Config):
     revision: str | None = None
     """Commit or tag of the model in the hub's cache; None = the cached one."""
     max_length: Tokens | None = None
-    """Most tokens read of a passage, including special tokens; None = the model's own limit."""
+    """Maximum tokens read of a passage, including special tokens; None = the model's own limit."""
     expansion: Annotated[int, Bounds(0, 1_000)] = 0
-    """Number of likely tokens for each passage. Those that are not in the passage are added to it
-    before its tokens are weighted. The paper uses 200; 0 adds none."""
+    """Number of tokens that a model predicts for each passage. Tokens that are not in the passage
+    are added to it before its tokens are weighted. The paper uses 200; 0 adds none."""
     expansion_model: str | None = None
-    """Model whose language-model head ranks tokens for the expansion; None = `model` itself."""
+    """Model whose language-model head (its output layer) ranks tokens for the expansion; None =
+    `model` itself."""
     expansion_reading: Literal["auto", "first", "max"] = "auto"
-    """How the head ranks tokens for the expansion: "first" uses the logits at the first position
-    (TILDE), "max" the greatest logit of a token at any position (SPLADE). "auto" is "first" with
-    an `expansion_model`, else "max"."""
+    """How the language-model head ranks tokens for the expansion: "first" uses the logits at the
+    first position (TILDE), "max" the greatest logit of a token at any position (SPLADE). "auto" is
+    "first" with an `expansion_model`, else "max"."""
     language: str = "en"
     """Language of the stopwords, which get no weight; "none" keeps all words."""
     precision: Precision = "float32"

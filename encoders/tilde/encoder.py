@@ -1,6 +1,6 @@
 """TILDEv2 (Zhuang and Zuccon, 2021): weights of a passage's own tokens; queries need no model.
 
-    score(q, d) = sum over the tokens t of q of max w_j over the positions j of d with d_j = t
+    score(q, d) = sum over the tokens t of q of  (max w_j over the positions j of d with d_j = t)
 
 Here d_j is the token at position j of the passage d, and w_j its weight. A query is the bag of its
 tokens with their counts, without the tokens that get no weight (`stop_tokens`). A model computes
@@ -13,9 +13,10 @@ at its own position j. These weights were not trained to be added up over the to
 Masked language models were trained to predict a token from its context, and SPLADE for products of
 query and document weights. So the weights are a weaker signal of which tokens matter.
 
-`expansion` appends the likeliest tokens of a language-model head that are not in the passage. A
-second pass weights the expanded passage. TILDE's own model predicts these tokens at the first
-position. SPLADE and other models take each token's greatest logit at any position.
+With `expansion`, a language-model head predicts likely tokens for a passage. Tokens that are not in
+the passage are appended to it, and a second pass weights the expanded passage. TILDE's own model
+predicts these tokens at the first position. With SPLADE and other models, a token's rank depends on
+its greatest logit at any position.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class TildeEncoder:
     ) -> None:
         """names: the string of each token of the vocabulary.
 
-        limit:      most tokens that the model can read, including special tokens.
+        limit:      maximum number of tokens that the model can read, including special tokens.
         digests:    fingerprint key -> digest of a model's weights.
         projection: result of `trained_projection`.
         """
@@ -91,8 +92,8 @@ class TildeEncoder:
     def load(cls, config: TildeEncoderConfig) -> TildeEncoder:
         """Load the tokenizer. The models are loaded when the first passage is encoded.
 
-        Raises ModelError if a model cannot be found or used, and ConfigError for options that it
-        does not support.
+        Raises ModelError if a model cannot be found or used, and ConfigError for options that the
+        model does not support.
         """
         folder = find_weights(config.model, revision=config.revision)
         projection = trained_projection(config.model, config.revision)
@@ -174,9 +175,9 @@ class TildeEncoder:
         return Representation(sparse=sparse, truncated=np.array(truncated, np.bool_))
 
     def count_tokens(self, texts: Sequence[str], *, role: Role) -> list[int]:
-        """Return the most tokens that the model reads of each text. See CountingEncoder.
+        """Return the maximum number of tokens that models read of each text. See CountingEncoder.
 
-        With expansion, the model reads a text twice, and both times count.
+        With expansion, a text is read twice, and both times count.
         """
         if role == "query":
             return [0] * len(texts)
@@ -197,9 +198,9 @@ class TildeEncoder:
     def _weigh(
         self, texts: Sequence[Sequence[int]], advance: Callable[[int], None] | None
     ) -> list[Mapping[int, float]]:
-        """Return for each text: token -> its greatest weight at any position.
+        """Return for each text a mapping: token id -> the token's greatest weight at any position.
 
-        texts: token numbers of passages, without special tokens.
+        texts: token ids of passages, without special tokens.
         """
         weigher = self._load_models()
         before, after = self._around
@@ -224,9 +225,9 @@ class TildeEncoder:
     def _expand(self, texts: Sequence[Sequence[int]]) -> list[list[int]]:
         """Append the tokens that a language-model head predicts for each text, and an end token.
 
-        The likeliest tokens come first. Only as many are added as the model can read.
+        The likeliest tokens come first. A text does not grow beyond what the model can read.
 
-        texts: token numbers of passages, with special tokens at both ends.
+        texts: token ids of passages, with special tokens at both ends.
         """
         after = self._around[1]
         expander = self._expander
@@ -268,7 +269,7 @@ class TildeEncoder:
 
 
 def stop_tokens(tokenizer: Tokenizer, names: Sequence[str], language: str) -> frozenset[int]:
-    """Return the tokens that get no weight.
+    """Return the ids of the tokens that get no weight.
 
     - special tokens and "##s"
     - stopwords that are a single token, except question words
@@ -301,7 +302,7 @@ def _tokenizer(name: str, folder: Path) -> tuple[Tokenizer, list[str]]:
 
 
 def _positions(name: str, folder: Path) -> int:
-    """Return the most tokens that the model's position embeddings support."""
+    """Return the maximum number of tokens that the model's position embeddings support."""
     with loading(name, folder):
         config = transformers.AutoConfig.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False

@@ -25,7 +25,7 @@ PROJECTION = "tok_proj"
 """Name of the layer in TILDEv2's weights that maps a state to a weight."""
 
 FIRST = 1
-"""The token [unused0] of BERT. TILDE puts it before a passage instead of [CLS]."""
+"""Id of the token [unused0] of BERT. TILDE puts this token before a passage instead of [CLS]."""
 FIRST_TOKENS = 128
 """Number of tokens of a passage that TILDE reads, including special tokens."""
 
@@ -35,9 +35,9 @@ Tokens = Sequence[int]
 class _Model:
     """A transformers model that weights each token of a text at its position. Thread-safe.
 
-    `weigh` yields (positions, weights) for each batch of n texts, longest texts first. Positions
-    are those of the texts in the input. Weights are float32 [n, tokens of the longest text].
-    Padding has weights too; ignore them.
+    `weigh` yields (positions, weights) for each batch of n texts, longest texts first. `positions`
+    are the positions of these texts in the input of `weigh`. `weights` is float32 [n, tokens of the
+    longest text]. Padding has weights too; ignore them.
     """
 
     def __init__(self, parts: Pretrained) -> None:
@@ -48,7 +48,7 @@ class _Model:
         self._running = Lock()
 
     def _batches(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any, Any]]:
-        """Yield the positions, padded tokens and attention mask of each batch of texts."""
+        """Yield the positions in `texts`, padded tokens and attention mask of each batch."""
         for rows in batches([len(text) for text in texts], BUDGET[self._device.type]):
             own = [texts[row] for row in rows]
             ids = pad(own, fill=self._pad, side="right")
@@ -87,7 +87,7 @@ class TrainedWeights(_Model):
 
 
 class HeadWeights(_Model):
-    """Weights from a masked language model or SPLADE, which can also expand passages.
+    """Weights from a masked language model or SPLADE. Such a model can also expand passages.
 
     w = log(1 + relu(z)), where z is the logit of a token at its own position.
     """
@@ -118,7 +118,7 @@ class HeadWeights(_Model):
     def likely(self, texts: Sequence[Tokens], top: int, reading: str) -> list[NDArray[np.int64]]:
         """Return the `top` likeliest tokens of each text, likeliest first.
 
-        texts:   with special tokens around each text.
+        texts:   token ids of each text, including special tokens at both ends.
         reading: "first": logits at the first position, as TILDE was trained. "max": the greatest
                  logit at any position, as in SPLADE.
         """
@@ -166,7 +166,7 @@ def trained_projection(name: str, revision: str | None) -> dict[str, torch.Tenso
 
 
 def _read(folder: Path, wanted: set[str]) -> dict[str, torch.Tensor]:
-    """Return the tensors in model.safetensors that `wanted` names."""
+    """Return the tensors of model.safetensors whose names are in `wanted`; {} without this file."""
     safe = folder / "model.safetensors"
     if not safe.is_file():
         return {}
@@ -195,7 +195,8 @@ def load_weigher(
 ) -> TrainedWeights | HeadWeights:
     """Load the model that weights the tokens of passages.
 
-    projection: result of `trained_projection`. None: the model's language-model head gives weights.
+    projection: result of `trained_projection`. None: the weights come from the model's
+                language-model head.
     """
     options: Any = {
         "revision": config.revision,
@@ -211,7 +212,7 @@ def load_weigher(
 
 
 def load_expander(config: TildeEncoderConfig) -> HeadWeights:
-    """Load the configured `expansion_model`, which predicts tokens to add. It must be set."""
+    """Load the model `expansion_model`, which predicts tokens to add. The option must be set."""
     assert config.expansion_model is not None, "without it, the weigher expands"
     return HeadWeights(
         load_pretrained(

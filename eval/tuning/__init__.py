@@ -1,4 +1,4 @@
-"""Choosing a vector storage by measurements on the collection itself: `twindex tune`."""
+"""Chooses how vectors are stored, by measurements on the collection itself: `twindex tune`."""
 
 from .choice import Choice, Limits, choose, front
 from .files import write

@@ -1,4 +1,7 @@
-"""The geometry of a scatter plot with a Pareto front: quality over a cost on a logarithmic axis."""
+"""Computes the layout of a scatter plot of quality over a cost, with the Pareto front.
+
+Each mark of the plot is a measured configuration. The cost has a logarithmic axis.
+"""
 
 from __future__ import annotations
 
@@ -15,18 +18,18 @@ _LETTER, _LINE = 6.3, 14.0
 """Approximate width of a letter and height of a line of a label, in pixels."""
 _MARK = 7.0
 SHOWN = 0.1
-"""The plot shows at least this range of quality below the best."""
+"""The plot shows at least the qualities from the best one down to this difference below it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
     """The horizontal axis of a plot, which shows a cost.
 
-    cost:  name of the field of `Point` that has the cost.
-    name:  short name, used in file names.
+    cost:  field of `Point` that has the cost.
+    name:  short name, for file names.
     title: title of the axis.
     unit:  unit of the numbers on the axis.
-    scale: value of the field for which the axis shows 1, such as 1e6 (bytes) for MB.
+    scale: number by which the field is divided, such as 1e6 to show bytes as MB.
     """
 
     cost: str
@@ -45,7 +48,7 @@ AXES = (
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A grid line: its position in pixels, and its label."""
+    """A grid line. at: its position in pixels. text: its label."""
 
     at: float
     text: str
@@ -58,10 +61,10 @@ class Mark:
     x, y:   position in pixels.
     kind:   kind of the index.
     name:   name of the configuration.
-    about:  tooltip.
-    best:   True if it is on the Pareto front.
-    chosen: True if it is recommended.
-    label:  x, y and text-anchor of the name. None: there is no room for it.
+    about:  text of the tooltip.
+    best:   True for a configuration on the Pareto front.
+    chosen: True for the recommended configuration.
+    label:  x, y and text-anchor of the name. None: there is no room for the name.
     """
 
     x: float
@@ -76,18 +79,18 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything that the SVG template draws for one plot. Positions are in pixels.
+    """All elements of one plot, for the SVG template. Positions are in pixels.
 
     axis:    the horizontal axis.
     measure: name of the quality measure, on the vertical axis.
     x_ticks, y_ticks: the grid lines.
     marks:   the measured configurations that are shown.
     front:   SVG path of the Pareto front.
-    exact:   y of the quality of exact search.
-    x_limit: x of the highest cost allowed. None: no limit.
-    y_limit: y of the lowest recall allowed. None: no limit.
+    exact:   y of the line that shows the quality of exact search.
+    x_limit: x of the line that shows the highest allowed cost. None: no limit.
+    y_limit: y of the line that shows the lowest allowed recall. None: no limit.
     kinds:   kinds of indexes, for the legend.
-    below:   number of configurations that are not shown, because their quality is too low.
+    below:   number of configurations that are not shown because their quality is too low.
     """
 
     axis: Axis
@@ -113,8 +116,8 @@ def chart(
 ) -> Chart:
     """Return the layout of a plot of the measured configurations (points).
 
-    The quality axis reaches down to the worst point of the front, or to SHOWN below the best
-    quality if that is lower. Points below it are counted, but not drawn.
+    The quality axis starts at the worst point of the Pareto front, or at SHOWN below the best
+    quality if that is lower. Points with a lower quality are counted, but not drawn.
 
     axis:      the cost on the horizontal axis.
     measure:   name of the quality measure.
@@ -163,7 +166,10 @@ def chart(
 
 
 class _Scale:
-    """Converts a cost to its x in pixels, on a logarithmic scale with a margin on both sides."""
+    """A logarithmic scale with a margin on both sides: converts a cost to its x in pixels.
+
+    values: the costs that the scale must include.
+    """
 
     def __init__(self, values: Sequence[float]) -> None:
         self.low, self.high = min(values) / 1.25, max(values) * 1.25
@@ -176,7 +182,7 @@ class _Scale:
 def _linear(
     low: float, high: float
 ) -> tuple[Callable[[float], float], Sequence[tuple[float, str]]]:
-    """Return the scale of the quality axis, and its grid lines at round numbers.
+    """Return the scale of the quality axis from `low` to `high`, and grid lines at round numbers.
 
     The scale is a function: quality -> y in pixels. A grid line is (quality, label).
     """
@@ -194,7 +200,7 @@ def _linear(
 
 
 def _decimal_steps(scale: _Scale) -> list[float]:
-    """Return round costs for the grid lines: the wider the scale, the fewer per power of ten."""
+    """Return round costs for the grid lines; a wider scale has fewer lines per power of ten."""
     exponents = range(math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high)) + 1)
     decades = math.log10(scale.high / scale.low)
     digits = (1, 1.5, 2, 3, 4, 5, 7) if decades < 1.2 else (1, 2, 5) if decades < 4 else (1,)
@@ -205,7 +211,7 @@ def _decimal_steps(scale: _Scale) -> list[float]:
 def _steps(positions: Sequence[tuple[float, float]]) -> str:
     """Return the Pareto front as an SVG path of horizontal and vertical steps.
 
-    positions: x, y of each point on the front, by ascending cost.
+    positions: x, y of each point on the front, in ascending order of cost.
     """
     if not positions:
         return ""
@@ -220,12 +226,12 @@ def _labels(
     chosen: int | None,
     best: Sequence[int],
 ) -> dict[int, tuple[float, float, str]]:
-    """Return point index -> x, y, text-anchor of its name, for the names that fit in the plot.
+    """Return index of a point -> x, y and text-anchor of its name, for the names that have room.
 
-    The name of the recommended point is placed first, then names of points on the Pareto front, by
-    descending quality.
+    Places the name of the recommended point first, then those of points on the Pareto front in
+    descending order of quality. Other points have no names.
 
-    positions: point index -> x, y of its mark.
+    positions: index of a point -> x, y of its mark.
     best:      indexes of the points on the Pareto front.
     """
     taken = [(x - _MARK, y - _MARK, x + _MARK, y + _MARK) for x, y in positions.values()]
@@ -260,12 +266,12 @@ def _overlap(a: Box, b: Box) -> bool:
 
 
 def _cost(point: Point, axis: Axis) -> float:
-    """Return the point's cost in units of the axis, at least 0.001: a logarithmic axis has no 0."""
+    """Return the point's cost in the unit of the axis, at least 0.001 because a log has no 0."""
     return max(float(getattr(point, axis.cost)) / axis.scale, 1e-3)
 
 
 def short(value: float) -> str:
-    """Format a number with about three significant digits, without an exponent if it is >= 100."""
+    """Format a number >= 100 as an integer, and any other number with three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"

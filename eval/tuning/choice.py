@@ -1,4 +1,4 @@
-"""Choosing one of the measured configurations: limits, the Pareto front and a recommendation."""
+"""Chooses one of the measured configurations: limits, the Pareto front and a recommendation."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from .measure import Point
 
 TOLERANCE = 0.005
-"""Smaller differences in quality are ignored. A few hundred queries cannot show them."""
+"""Smaller differences in quality are ignored: with a few hundred queries, they may be chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """The limits that a recommended configuration must meet. None: no limit.
 
-    bytes_per_vector: most bytes per vector on disk.
-    memory:           most bytes of memory of the index.
-    p95_ms:           highest 95th percentile of the latency of a query, in milliseconds.
-    min_recall:       lowest recall@10 against exact search.
+    bytes_per_vector: maximum bytes per vector on disk.
+    memory:           maximum memory of the index in bytes.
+    p95_ms:           maximum 95th percentile of the latency of a query, in milliseconds.
+    min_recall:       minimum recall@10, measured against exact search.
     """
 
     bytes_per_vector: float | None = None
@@ -30,9 +30,9 @@ class Limits:
     min_recall: float | None = None
 
     def failed(self, point: Point) -> dict[str, float]:
-        """Return the limits that `point` misses: name of the limit -> factor (above 1).
+        """Return name -> factor for each limit that the configuration `point` does not meet.
 
-        A factor of 2 means twice the cost, or half the recall, that the limit allows.
+        A factor of 2 means twice the allowed cost, or half the required recall.
         """
         missed: dict[str, float] = {}
         for name, value, limit in self._costs(point):
@@ -44,7 +44,7 @@ class Limits:
 
     @property
     def unlimited(self) -> tuple[str, ...]:
-        """The names of the costs that have no limit."""
+        """Names of the costs that have no limit."""
         return tuple(name for name in COSTS if getattr(self, name) is None)
 
     def _costs(self, point: Point) -> Iterator[tuple[str, float, float]]:
@@ -59,12 +59,12 @@ COSTS = ("bytes_per_vector", "memory", "p95_ms")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The recommended configuration, as an index of the measured points.
+    """The recommendation of one of the measured configurations (points).
 
     recommended: index of the recommended point. None: no point meets all limits.
-    nearest:     index of the point that comes nearest to meeting all limits: its largest factor in
-                 `Limits.failed` is the smallest. None: a point is recommended.
-    reason:      explanation in words.
+    nearest:     if no point meets all limits, index of the point that is closest to them: the one
+                 whose largest factor in `Limits.failed` is the smallest. Otherwise None.
+    reason:      explanation of the choice in words.
     """
 
     recommended: int | None
@@ -75,8 +75,8 @@ class Choice:
 def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
     """Return the indexes of the points on the Pareto front of quality and `costs`.
 
-    A point is on the front unless another point beats it. That point is at least as good in quality
-    and all costs, and better in one of them. Of equal points, the first is on the front.
+    A point is on the front unless another point is better in quality or a cost, and worse in none
+    of them. Of several equal points, only the first is on the front.
 
     costs: names of the costs, which are fields of `Point`.
     """
@@ -96,13 +96,14 @@ def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
 def choose(points: Sequence[Point], limits: Limits) -> Choice:
     """Recommend one of the measured configurations (points) that meet all limits.
 
-    With `min_recall`, it is the cheapest point. Without, it is the cheapest of the points whose
-    quality is at most TOLERANCE below the best. "Cheapest" refers to the product of the costs that
-    have no limit, or of all costs if all have one. So halving any of these costs counts the same.
+    If `min_recall` is set, the cheapest of these points is recommended. Otherwise only points count
+    whose quality is at most TOLERANCE below the best, and the cheapest of them is recommended. The
+    cheapest point has the lowest product of the costs that have no limit, or of all costs if all
+    have one. With a product, halving one cost counts as much as halving another.
 
-    A point without original vectors is recommended only if no other point meets the limits, because
-    the originals cannot be restored. The recommended point is on the Pareto front of the points
-    that meet these conditions.
+    A point that does not store the original vectors is recommended only if no other point meets the
+    limits, because the originals cannot be restored. No other point under these conditions is
+    better in quality or a cost without being worse in another.
     """
     within = [i for i, point in enumerate(points) if not limits.failed(point)]
     if not within:
@@ -126,7 +127,7 @@ def choose(points: Sequence[Point], limits: Limits) -> Choice:
 
 
 def _none(points: Sequence[Point], limits: Limits) -> Choice:
-    """Return a choice without a recommendation, whose reason says which limits no point meets."""
+    """Return a Choice without a recommendation. Its reason names the limits that no point meets."""
     missed = [limits.failed(point) for point in points]
     nearest = min(range(len(points)), key=lambda i: (max(missed[i].values()), len(missed[i]), i))
     alone = [
@@ -136,14 +137,14 @@ def _none(points: Sequence[Point], limits: Limits) -> Choice:
     ]
     if alone:
         reason = "; ".join(
-            f"nothing measured has {_limit(limits, name)}: the best has "
+            f"no measured configuration has {_limit(limits, name)}: the best has "
             f"{_value(_best(points, name), name)}"
             for name in alone
         )
     else:
         reason = "each limit is met by some configuration, but no configuration meets all"
     shown = ", ".join(_value(points[nearest], name) for name in missed[nearest])
-    return Choice(None, nearest, f"{reason}. Nearest is {points[nearest].name}, with {shown}")
+    return Choice(None, nearest, f"{reason}. The nearest is {points[nearest].name}, with {shown}")
 
 
 def _best(points: Sequence[Point], name: str) -> Point:
@@ -153,7 +154,9 @@ def _best(points: Sequence[Point], name: str) -> Point:
 
 
 def _cost(point: Point, names: Sequence[str]) -> float:
-    """Return the product of a point's costs. Memory below a kilobyte counts as a kilobyte.
+    """Return the product of a point's costs.
+
+    Very small costs count as a minimum value, so that a cost of 0 does not hide the other costs.
 
     names: names of the costs that are multiplied.
     """
@@ -168,7 +171,7 @@ def _all(point: Point) -> tuple[float, ...]:
 def _limit(limits: Limits, name: str) -> str:
     value = getattr(limits, name)
     return {
-        "bytes_per_vector": f"at most {value:,g} bytes a vector",
+        "bytes_per_vector": f"at most {value:,g} bytes per vector",
         "memory": f"at most {value / 1e6:,g} MB of memory",
         "p95_ms": f"a p95 of at most {value:g} ms",
         "min_recall": f"a recall of at least {value:g}",
@@ -177,7 +180,7 @@ def _limit(limits: Limits, name: str) -> str:
 
 def _value(point: Point, name: str) -> str:
     return {
-        "bytes_per_vector": f"{point.bytes_per_vector:,.0f} bytes a vector",
+        "bytes_per_vector": f"{point.bytes_per_vector:,.0f} bytes per vector",
         "memory": f"{point.memory / 1e6:,.1f} MB of memory",
         "p95_ms": f"a p95 of {point.p95_ms:.3g} ms",
         "min_recall": f"a recall of {point.recall:.3f}",

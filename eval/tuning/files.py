@@ -1,4 +1,4 @@
-"""The output files of `tune`: all figures, plots, a page and the recommended configuration."""
+"""Writes the output files of `tune`: figures, plots, a page and the recommended configuration."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .tune import Report
 
 FIGURES, PAGE, CONFIG = "tune.json", "tune.html", "recommended.toml"
 FLOAT32_BYTES = 4
-"""Bytes of a float32. Sizes are compared with uncompressed vectors."""
+"""Bytes of a float32, to compare sizes with those of uncompressed vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of the table in `tune.html`: one measured configuration.
 
-    cells:  for each column, the value that the table is sorted by and the text that is shown.
+    cells:  for each column, the value that the column is sorted by, and the text that is shown.
     chosen: True for the recommended configuration.
     within: True if the configuration meets all limits.
     """
@@ -40,9 +40,9 @@ class Row:
 def write(report: Report, directory: Path) -> list[Path]:
     """Write the report's files into `directory`, and return their paths.
 
-    The files are tune.json, tune.html (self-contained), quality-*.svg and recommended.toml, which
-    `twindex build --config` accepts. Without a recommendation there is no recommended.toml. The
-    directory is created if needed. Files of an earlier run are replaced.
+    The files are tune.json (all figures), tune.html (a self-contained page), quality-*.svg (plots)
+    and recommended.toml, which `twindex build --config` accepts. Without a recommendation there is
+    no recommended.toml. Creates the directory if needed, and replaces files of an earlier run.
     """
     directory.mkdir(parents=True, exist_ok=True)
     chosen = report.choice.recommended
@@ -75,7 +75,7 @@ def write(report: Report, directory: Path) -> list[Path]:
     figures = json.dumps(as_json(report), indent=1, ensure_ascii=False) + "\n"
     texts = {FIGURES: figures, PAGE: page, **plots, **({} if config is None else {CONFIG: config})}
     if config is None:
-        (directory / CONFIG).unlink(missing_ok=True)  # An earlier run may have left one.
+        (directory / CONFIG).unlink(missing_ok=True)  # The file of an earlier run.
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
     return [directory / name for name in texts]
@@ -124,7 +124,7 @@ def summary(report: Report, point: Point) -> list[tuple[str, str]]:
 
 
 def limits(report: Report) -> Mapping[str, str]:
-    """Return name -> formatted value, for each of the report's limits that is set."""
+    """Return name -> formatted value, for each limit that the report has."""
     given = report.limits
     words = {
         "bytes per vector": given.bytes_per_vector and f"{given.bytes_per_vector:,.0f}",

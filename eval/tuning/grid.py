@@ -23,12 +23,16 @@ NO_PROJECTION = "none"
 
 
 def _kind(value: Any) -> Any:
-    """Convert the name of a kind to its fields: "ivf" becomes {"kind": "ivf"}."""
+    """Return {"kind": value} for a string, such as "ivf", and any other value unchanged."""
     return {"kind": value} if isinstance(value, str) else value
 
 
 def _projection(value: Any) -> Any:
-    """Parse a projection: `none`, `pca:0.5` (share of the dimensions) or `pca:192` (dimensions)."""
+    """Parse the short form of a projection. Return None, or a mapping with the fields.
+
+    Short forms are `none`, `pca:0.5` (share of the dimensions) and `pca:192` (dimensions). A value
+    that is not a string is returned unchanged.
+    """
     if value == NO_PROJECTION or not isinstance(value, str):
         return None if value == NO_PROJECTION else value
     kind, _, amount = value.partition(":")
@@ -38,7 +42,7 @@ def _projection(value: Any) -> Any:
     try:
         return {"kind": kind, field: read(amount)}
     except ValueError:
-        return {"kind": kind, field: amount}  # The configuration refuses it.
+        return {"kind": kind, field: amount}  # Validation of this field then raises the error.
 
 
 Index = Annotated[IndexConfig, OneOf(STRUCTURES), BeforeValidator(_kind)]
@@ -50,11 +54,14 @@ Projection = Annotated[
 
 
 class Block(Config):
-    """A part of a grid: every combination of its indexes, codecs, projections and originals.
+    """A part of a grid: every combination of some indexes, codecs, projections and originals.
 
-    Combinations that an index does not support are skipped, and listed with the reason.
+    Combinations that an index does not support are skipped; the report lists them with the reason.
 
-    codec: the codecs. Empty: the default codec of each index.
+    index:      the vector indexes.
+    codec:      the codecs, which compress vectors. Empty: the default codec of each index.
+    projection: the projections to fewer dimensions. None: no projection.
+    originals:  the forms in which the original vectors are stored as well.
     """
 
     index: tuple[Index, ...] = Field(min_length=1)
@@ -65,9 +72,9 @@ class Block(Config):
     )
 
     def points(self) -> list[tuple[dict[str, Any], VectorStorage | str]]:
-        """Return each combination as (fields, storage), or as (fields, reason) if it is invalid.
+        """Return (fields of VectorStorage, storage) for each combination.
 
-        The fields are those of VectorStorage.
+        An invalid combination has the reason (a text) in place of the storage.
         """
         found: list[tuple[dict[str, Any], VectorStorage | str]] = []
         axes = (self.index, self.codec or (None,), self.projection, self.originals)
@@ -86,10 +93,10 @@ class Block(Config):
 
 
 class Grid(Config):
-    """The storages that `tune` measures.
+    """The vector storages that `tune` measures.
 
-    recall: recall targets at which approximate indexes are measured. If an index in a block sets
-            `recall` or a search parameter itself, it is measured only with this setting.
+    recall: recall targets at which approximate indexes are measured. An index in a block with its
+            own `recall` or search parameter is measured only with this setting.
     block:  the parts of the grid.
     """
 
@@ -105,15 +112,15 @@ class Grid(Config):
         return parse_toml(path, cls.parse)
 
     def with_recall(self, target: float | None) -> Grid:
-        """Return a copy of the grid with one more recall target. None: unchanged."""
+        """Return a copy of the grid that includes the recall target. None: unchanged."""
         if target is None or target in self.recall:
             return self
         return self.model_copy(update={"recall": (*self.recall, target)})
 
     def targets(self, storage: VectorStorage) -> tuple[float | None, ...]:
-        """Return the recall targets that a storage is measured with.
+        """Return the recall targets at which a storage is measured.
 
-        (None,): it is measured only with the search settings that it has.
+        Returns (None,) for a storage that is measured only with its own search settings.
         """
         index = dict(storage.index)
         if "recall" not in index:
@@ -126,9 +133,9 @@ class Grid(Config):
 def default_grid() -> Grid:
     """Return the default grid.
 
-    It combines an exact scan with every codec, with and without original vectors. Projections are
-    combined with scalar codecs, as in the paper that `tune` cites. Each approximate index is
-    combined with the codecs that suit it.
+    The grid combines an exact scan with every codec, with and without original vectors. Projections
+    are combined with codecs that store one number per dimension, as in the paper that `tune` cites.
+    Each approximate index is combined with the codecs that suit it.
     """
     halves = ("pca:0.5", "pca:0.25")
     every = ("float8_e4m3", "int8", "int4", "binary", "pq")
@@ -162,7 +169,11 @@ def default_grid() -> Grid:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A combination of the grid that was not measured, with the reason."""
+    """A combination of the grid that was not measured.
+
+    name:   short name of the combination.
+    reason: reason why it was not measured.
+    """
 
     name: str
     reason: str
@@ -183,11 +194,13 @@ def plan(
 ) -> Plan:
     """Return the combinations of a grid, in the grid's order, without duplicates.
 
-    impossible: returns the reason why a storage cannot be measured. None: it can be measured.
+    impossible: function that returns the reason why a storage cannot be measured, or None if it can
+                be measured.
     only:       axis -> values to keep. None: all values. The axes are "index", "codec" and
                 "projection". Values of "projection" are, for example, "none", "pca" and "pca:0.5".
 
-    Raises ConfigError for a value that the grid does not have, and if no combination is left.
+    Raises ConfigError for a value in `only` that the grid does not have, and if no combination is
+    left.
     """
     storages: dict[VectorStorage, None] = {}
     skipped: dict[str, str] = {}
@@ -220,7 +233,7 @@ def label(storage: VectorStorage) -> str:
 
 
 def _axis_names(fields: Mapping[str, Any]) -> dict[str, set[str]]:
-    """Return axis -> the names by which `only` of `plan` selects a combination on this axis.
+    """Return the names of a combination on each axis, for the argument `only` of `plan`.
 
     fields: the combination, as fields of VectorStorage.
     """
@@ -248,9 +261,9 @@ def _describe(fields: Mapping[str, Any]) -> str:
 
 
 def _changed(part: Config) -> list[str]:
-    """Return "name=value" for each field of an index or codec that is not at its default.
+    """Return "name=value" for each field of an index or codec that differs from its default.
 
-    Search parameters are left out. The name of a point has the recall target instead.
+    Search parameters are left out, because the name of a point has the recall target.
     """
     ignored = {"kind", "flat_below", *getattr(part, "search_fields", ())}
     changed = part.model_dump(exclude_defaults=True, exclude=ignored)

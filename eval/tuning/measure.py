@@ -1,4 +1,4 @@
-"""Building a segment from the sample for each configuration, and measuring searches in it."""
+"""Builds an index of the sample for each configuration, and measures searches in the index."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Point:
 
     name:          short name of the storage, with the recall target.
     storage:       the storage, with the recall target of the searches.
-    parameters:    search parameters that the calibration chose for the recall target. None: a
-                   search compares all vectors.
+    parameters:    search parameters that were chosen to reach the recall target. None: a search
+                   compares all vectors.
     quality:       nDCG@10 if there are judgements, else recall@10.
     recall:        recall@10 against exact search.
     ndcg:          nDCG@10. None without judgements.
     bytes_per_vector: bytes per vector on disk.
-    memory:        bytes of memory of the index, projected to all passages of the collection. An
-                   exact scan of the original vectors reads all of them, so it is their size.
-    p50_ms, p95_ms: median and 95th percentile of the latency of a single query. For a flat index it
-                   is projected to all passages of the collection, else measured on the sample.
-    cpu_ms:        mean CPU time of a query, projected like the latency.
-    build_seconds: time of building a segment from the sample.
-    loss:          the codec's loss of precision, as the segment reports it. None: not reported.
+    memory:        memory of the index in bytes, extrapolated to all passages of the collection. For
+                   an exact scan of the original vectors, it is the size of these vectors.
+    p50_ms, p95_ms: median and 95th percentile of the latency of a single query. Measured on the
+                   sample; for a flat index extrapolated to all passages of the collection.
+    cpu_ms:        mean CPU time of a query, extrapolated like the latency.
+    build_seconds: time for building the index of the sample.
+    loss:          measurements of the codec's loss of precision. None: not measured.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """One way to search a segment (with a recall target), and the quality of its results."""
+    """One way to search a built index (a recall target), and the quality of its results."""
 
     storage: VectorStorage
     search: VectorSearch | None
@@ -84,7 +84,7 @@ class _Target:
 
 @dataclass(frozen=True, slots=True)
 class _BuiltSegment:
-    """A segment on disk that was built from the sample, and the ways to search it."""
+    """An index of the sample on disk, and the ways to search it."""
 
     storage: VectorStorage
     directory: Path
@@ -96,23 +96,30 @@ class _BuiltSegment:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """The times of one round: `wall` seconds of each query, and mean `cpu` seconds per query."""
+    """The times of one round of searches.
+
+    wall: seconds of each query.
+    cpu:  mean CPU seconds per query.
+    """
 
     wall: NDArray[np.float64]
     cpu: float
 
 
 def obstacle(storage: VectorStorage, sample: Sample) -> str | None:
-    """Return the reason why a vector storage cannot be measured. None: it can be measured.
+    """Return the reason why a vector storage cannot be measured; None if it can be measured.
 
-    The reason is that the collection or the sample is too small for its approximate index.
+    The reason is that the collection or the sample is too small for an approximate index.
     """
     if storage.index.searches_exactly(storage, _MANY):
         return None
     if storage.index.searches_exactly(storage, sample.total):
         limit = getattr(storage.index, "flat_below", None)
         which = "so few" if limit is None else f"fewer than {limit:,} (flat_below)"
-        return f"{sample.total:,} passages: {which} are searched exactly, without an index"
+        return (
+            f"the collection has {sample.total:,} passages, and {which} are searched exactly, "
+            "without an index"
+        )
     indexed = _always_indexed(storage)
     if indexed.index.searches_exactly(indexed, len(sample)):
         return f"a sample of {len(sample):,} passages is too small to build it"
@@ -130,14 +137,15 @@ def measure(
     scratch: Path,
     progress: Progress,
 ) -> tuple[list[Point], list[Skipped]]:
-    """Build all storages in `scratch`, and measure their quality and latency.
+    """Build an index of the sample for each storage, and measure its quality and latency.
 
-    Returns the figures, and the configurations that could not be measured, with the reason. Each
-    round times all storages in turn. A temporary slowdown of the machine then affects all.
+    Returns the figures, and the configurations that could not be measured. Times are measured in
+    rounds, each of which includes all storages, so a slow phase of the machine affects all equally.
 
+    leg:     the leg's current configuration, whose storage is replaced.
     truth:   results of exact search, for recall.
     depth:   number of documents that each search requests.
-    scratch: a folder for the segments.
+    scratch: a folder for the indexes.
     """
     built: list[_BuiltSegment] = []
     skipped: list[Skipped] = []
@@ -148,7 +156,7 @@ def measure(
             built.append(one)
             skipped += left
         except (TwindexError, RuntimeError, ValueError, MemoryError) as error:
-            # A failure of one storage must not lose the measurements of the others.
+            # If one storage fails, the measurements of the other storages must not be lost.
             reason = str(error) or type(error).__name__
             skipped.append(Skipped(label(storage), reason.splitlines()[0]))
         progress.advance()
@@ -202,7 +210,7 @@ def _build(
 def _time(
     one: _BuiltSegment, sample: Sample, queries: NDArray[np.float32], depth: int, progress: Progress
 ) -> list[_Times]:
-    """Search the queries one by one in each way to search a segment, and return the times."""
+    """Search one query after another, in each way to search an index, and return the times."""
     part = VectorSegment.open(one.directory, one.config)
     times = []
     for target in one.targets:
@@ -221,7 +229,7 @@ def _time(
 
 
 def _point(one: _BuiltSegment, target: _Target, times: Sequence[_Times], sample: Sample) -> Point:
-    # The median over the rounds of each query excludes the effect of other programs.
+    # For each query, the median over the rounds removes most of the effect of other programs.
     wall = np.median([turn.wall for turn in times], axis=0)
     cpu = float(np.median([turn.cpu for turn in times]))
     growth = sample.total / len(sample)
@@ -249,7 +257,7 @@ def _point(one: _BuiltSegment, target: _Target, times: Sequence[_Times], sample:
 
 
 def _always_indexed(storage: VectorStorage) -> VectorStorage:
-    """Return a copy of a storage that builds its index even for few vectors, such as a sample."""
+    """Return a copy of a storage whose index is built even for few vectors, such as a sample."""
     if isinstance(storage.index, FlatConfig):
         return storage
     index = storage.index.model_copy(update={"flat_below": 0})
@@ -257,7 +265,7 @@ def _always_indexed(storage: VectorStorage) -> VectorStorage:
 
 
 def _with_recall(storage: VectorStorage, recall: float | None) -> VectorStorage:
-    """Return a copy of a storage whose index has this recall target. None: unchanged."""
+    """Return a copy of a storage with another recall target; `storage` itself if it is None."""
     if recall is None:
         return storage
     return storage.model_copy(update={"index": storage.index.model_copy(update={"recall": recall})})

@@ -1,4 +1,4 @@
-"""The quality of searches: recall against exact search, nDCG against judgements."""
+"""Measures the quality of searches: recall against exact search, nDCG against judgements."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..measures import evaluate
 from .sample import Queries, Sample
 
 K = 10
-"""Cut-off of the measures: the number of documents of a search that count."""
+"""Cut-off of the measures: number of best documents of each search that count."""
 MEASURE = f"nDCG@{K}"
 _TIED_DEPTH = 100
-"""Depth of the exact search, to find documents that tie with the last of the K."""
+"""Depth of the exact search. More than K, to find documents with the score of the Kth."""
 _EQUAL = 1e-6
 """Scores with a smaller relative difference are ties."""
 
 
 class Searcher:
-    """Searches the sample as if it were the only segment of a collection."""
+    """Searches the sample as if it were a whole collection."""
 
     def __init__(
         self,
@@ -37,9 +37,9 @@ class Searcher:
     ) -> None:
         """leg: configuration of the dense leg.
 
-        part:   the sample's vectors, in an index of the leg.
+        part:   index of the sample's vectors.
         depth:  number of documents that each search requests.
-        search: search options of each request. None: the leg's defaults.
+        search: search effort. None: as configured in the leg.
         """
         self._segment = TrialSegment(leg, part, sample.owners)
         self._depth = depth
@@ -48,7 +48,7 @@ class Searcher:
     def __call__(self, queries: NDArray[np.float32]) -> Sequence[LegResult]:
         """Return the documents found for each query, best first.
 
-        A document ranks by its best passage.
+        The score of a document is the score of its best passage.
 
         queries: query vectors, float32 [n, d].
         """
@@ -58,9 +58,9 @@ class Searcher:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """The quality of the results of a way to search.
+    """The quality of the results of searches.
 
-    recall: share of the K nearest documents that the search finds, mean over queries.
+    recall: share of the K nearest documents that a search finds, averaged over the queries.
     ndcg:   nDCG@10. None without judgements.
     """
 
@@ -69,15 +69,15 @@ class Quality:
 
     @property
     def value(self) -> float:
-        """The figure that is compared: nDCG@10 if there are judgements, else recall@10."""
+        """The figure to compare configurations by: nDCG@10 if there is one, else recall@10."""
         return self.recall if self.ndcg is None else self.ndcg
 
 
 class Truth:
-    """The results of exact search in a sample, as the reference for the recall of other searches.
+    """The results of exact search in the sample: the reference for the recall of other searches.
 
-    If a query is a document of the collection, the document itself does not count. Documents that
-    tie with the last of the K nearest count as nearest too.
+    If a query is itself a document of the collection, this document does not count as a result.
+    Documents with the same score as the last of the K nearest documents also count as nearest.
     """
 
     def __init__(self, sample: Sample, queries: Queries, leg: DenseLeg) -> None:
@@ -97,7 +97,7 @@ class Truth:
         self.quality = self.measure(Searcher(sample, leg, exact, K))
 
     def measure(self, searcher: Searcher) -> Quality:
-        """Return the quality of the results of `searcher`, for all queries."""
+        """Search all queries with `searcher`, and return the quality of the results."""
         shares, run = [], {}
         results = searcher(self._queries.vectors)
         for i, (own, result) in enumerate(zip(self._queries.own, results, strict=True)):

@@ -1,4 +1,4 @@
-"""The sample of a collection's vectors and the queries that `tune` measures with."""
+"""Reads the data that `tune` measures with: a sample of a collection's vectors, and queries."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Sample:
     """The vectors of a dense leg for a random sample of documents. Each passage has one vector.
 
     vectors: float32 [n, d].
-    owners:  int64 [n], document number of each vector, ascending.
-    ids:     document number -> document id.
+    owners:  int64 [n], for each vector the handle (internal number) of its document, ascending.
+    ids:     document handle -> document id.
     total:   number of passages of the whole collection, without deleted documents.
-    rounded: True if a segment of the collection stores the encoder's vectors only in rounded form.
+    rounded: True if vectors of the collection are rounded, and not exactly those of the encoder.
     """
 
     vectors: Vectors
@@ -53,11 +53,11 @@ class Queries:
     """The encoded queries that `tune` measures with.
 
     vectors: float32 [n, d].
-    own:     int64 [n]. If a document serves as the query, the number of this document, which does
-             not count as a result. -1: the query is not a document.
+    own:     int64 [n]. For a query that is a document of the collection, the handle of this
+             document, which does not count as a result. -1 for any other query.
     ids:     id of each query.
     qrels:   judgements. None: there are none.
-    given:   number of queries from which these n were chosen at random.
+    given:   number of queries from which these n queries were chosen at random.
     """
 
     vectors: Vectors
@@ -89,8 +89,8 @@ def dense_leg(collection: Collection, name: str) -> DenseLeg:
         raise InvalidInputError(f"must be a dense leg, got {name!r} ({leg.kind})", field="leg")
     if leg.multi:
         raise InvalidInputError(
-            f"leg {name!r} has several vectors for a text, which are always searched exactly: "
-            "choose a leg with one vector for each text",
+            f"leg {name!r} has several vectors per text, which are always searched exactly; choose "
+            "a leg with one vector per text",
             field="leg",
         )
     return leg
@@ -106,8 +106,8 @@ def read_sample(
 ) -> Sample:
     """Read the vectors of a random sample of documents.
 
-    max_passages: most passages in the sample. A smaller collection is read completely.
-    judged:       judgements. The sample includes all relevant documents.
+    max_passages: maximum number of passages in the sample. A smaller collection is read completely.
+    judged:       judgements, whose relevant documents are all in the sample. None: there are none.
 
     Raises InvalidInputError if there are fewer than two documents, if fewer than two fit into
     `max_passages`, or if the relevant documents do not fit.
@@ -119,8 +119,8 @@ def read_sample(
         names = view.names(np.unique(owners).tolist())
         if len(names) < 2:
             raise InvalidInputError(
-                f"collection {collection.path} has {len(names)} documents: tuning requires at "
-                "least 2"
+                f"the collection must have at least 2 documents, got {len(names)} in "
+                f"{collection.path}; add documents first"
             )
         relevant = {d for grades in (judged or {}).values() for d, g in grades.items() if g > 0}
         first = [number for number, name in names.items() if name in relevant]
@@ -163,13 +163,13 @@ def encoded_queries(
 ) -> Queries:
     """Choose at most `number` queries at random, and encode them with the leg's encoder.
 
-    qrels: judgements, which must cover every query. None: there are none.
+    qrels: judgements, with at least one for every query. None: there are none.
     load:  function that loads the encoder.
     """
     if not collection.config.legs[leg].encoder.encodes_text:
         raise InvalidInputError(
-            f"leg {leg!r} encodes no text; leave out `queries`: documents of the collection are "
-            "then the queries",
+            f"leg {leg!r} encodes no text; leave out `queries`, so that documents of the "
+            "collection serve as queries",
             field="queries",
         )
     order = np.random.default_rng(seed).permutation(len(queries))[:number]
@@ -196,10 +196,10 @@ def _choose(
 ) -> NDArray[np.int64]:
     """Choose documents that together have at most `max_passages` passages.
 
-    Returns their numbers, ascending.
+    Returns the handles (internal numbers) of the documents in ascending order.
 
-    owners: document number of each passage.
-    first:  numbers of documents that are always chosen. The others are chosen at random.
+    owners: handle of the document of each passage.
+    first:  handles of documents that are always chosen. The others are chosen at random.
     """
     numbers, passages = np.unique(owners, return_counts=True)
     if len(owners) <= max_passages:
@@ -209,14 +209,14 @@ def _choose(
     within = np.cumsum(passages[order]) <= max_passages
     if len(first) and not within[len(first) - 1]:
         raise InvalidInputError(
-            f"the relevant documents alone have more than {max_passages:,} passages: choose a "
+            f"the relevant documents alone have more than {max_passages:,} passages; choose a "
             "larger sample",
             field="sample",
         )
     if np.count_nonzero(within) < 2:
         raise InvalidInputError(
-            f"a sample of {max_passages:,} passages has room for fewer than two documents: choose "
-            "a larger sample",
+            f"a sample of {max_passages:,} passages has room for fewer than 2 documents; choose a "
+            "larger sample",
             field="sample",
         )
     chosen: NDArray[np.int64] = np.sort(numbers[order[within]])

@@ -1,4 +1,4 @@
-"""Writing a configuration as TOML. The standard library can only read TOML."""
+"""Writes a configuration as TOML, because the standard library can only read TOML."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 def as_toml(config: Config) -> str:
     """Return a configuration as TOML, without the fields that are None.
 
-    TOML has no null. Reading the result gives an equal configuration, because None is the default
-    of every field that allows it.
+    TOML has no null. The result still describes an equal configuration, because None is the default
+    of every field that may be None.
     """
     return "\n".join(_table((), config.model_dump(mode="json", exclude_none=True))).lstrip() + "\n"
 

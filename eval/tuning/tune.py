@@ -1,4 +1,4 @@
-"""Choosing how a collection's vectors are stored, by measurements on the collection itself."""
+"""Chooses how a collection's vectors are stored, by measurements on the collection itself."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .quality import MEASURE, K, Quality, Truth
 from .sample import Sample, dense_leg, encoded_queries, read_sample, sampled_queries
 
 SAMPLE = 50_000
-"""Default for the most passages in the sample."""
+"""Default of the maximum number of passages in the sample."""
 QUERIES = 500
-"""Default for the most queries."""
+"""Default of the maximum number of queries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +35,15 @@ class Report:
     collection:  path of the collection.
     config:      configuration of the collection.
     leg:         name of the leg.
-    measured_on: numbers of passages, documents and queries, and where the queries come from.
-    machine:     the machine that the times were measured on.
+    measured_on: how many passages, documents and queries were used, and the origin of the queries.
+    machine:     processor, cores, system and Python version of the machine, for the times.
     notes:       remarks that are necessary to interpret the figures.
     measure:     name of the quality measure.
     reference:   quality of exact search on the sample.
     limits:      the limits that the recommended configuration must meet.
-    points:      the measured configurations.
+    points:      the measured configurations, with their figures.
     skipped:     configurations that were not measured, with the reason.
-    front:       indexes of the points on the Pareto front.
+    front:       indexes of the points on the Pareto front of quality and costs.
     choice:      the recommendation.
     """
 
@@ -63,13 +63,13 @@ class Report:
 
     @property
     def recommended(self) -> Point | None:
-        """The recommended one of `points`. None: no point meets all limits."""
+        """The recommended configuration. None: no configuration meets all limits."""
         chosen = self.choice.recommended
         return None if chosen is None else self.points[chosen]
 
     @property
     def recommended_config(self) -> CollectionConfig | None:
-        """The collection's configuration with the recommended storage. None: no recommendation."""
+        """The collection's configuration with the recommended storage; None if there is none."""
         if self.recommended is None:
             return None
         how = dict(self.recommended.storage)
@@ -99,26 +99,25 @@ def tune(
 
     leg:     name of the dense leg.
     limits:  limits of cost and recall. None: no limits.
-    grid:    the storages to measure. None: `default_grid`.
-    only:    parts of the grid to keep, see `plan`. None: the whole grid.
+    grid:    the vector storages to measure. None: `default_grid`.
+    only:    parts of the grid to keep; see `plan` in `twindex.eval.tuning.grid`. None: the whole
+             grid.
     queries: the queries to measure with. None: documents of the collection serve as queries. Such a
              document does not count as a result of its own query.
-    qrels:   judgements, which require `queries`. With judgements, quality is nDCG@10 of the ranked
-             documents, and queries without judgements are ignored. Without judgements, quality is
-             recall@10 against exact search.
-    sample:  most passages in the sample. The sample includes all relevant documents.
-    number:  most queries. If there are more, they are chosen at random.
+    qrels:   judgements, allowed only with `queries`. Quality is then nDCG@10, and queries without
+             judgements are ignored. Without judgements, quality is recall@10 against exact search.
+    sample:  maximum number of passages in the sample. The sample includes all relevant documents.
+    number:  maximum number of queries. If there are more, some are chosen at random.
     depth:   number of documents that each search requests.
     seed:    seed of the random samples.
 
-    Bytes per vector are those of the files. Memory is that of the index for the whole collection.
-    Latency is that of single queries, after some queries that are not timed. With equal seeds, all
-    figures except times are equal, as far as FAISS is reproducible.
+    Equal seeds give equal figures except times, as far as FAISS is reproducible. `Point` describes
+    the figures.
 
-    The method is that of Huerga-Perez et al. (2025, arXiv:2505.00105): quality over bytes per
-    vector, and the best point within the budget. In addition, int8 codes are de-quantised, decoded
-    vectors are scaled to their original length, and the index, its memory and its latency are
-    measured.
+    The method is that of Huerga-Perez et al. (2025, arXiv:2505.00105): measure quality and bytes
+    per vector, and choose the best configuration within the limits. Differences from the paper:
+    int8 codes are de-quantised, decoded vectors are scaled to their original length, and indexes,
+    memory and latency are measured too.
 
     Raises NotFoundError or InvalidInputError for a leg whose storage cannot be tuned, and
     ConfigError if nothing in the grid can be measured.
@@ -134,7 +133,7 @@ def tune(
         queries = judged_queries(list(queries), qrels)
         if not queries:
             raise InvalidInputError(
-                "none of the queries has judgements: check that queries and judgements belong to "
+                "none of the queries has judgements; check that queries and judgements belong to "
                 "the same data set",
                 field="queries",
             )
@@ -210,9 +209,9 @@ def _check(
     numbers: argument -> (value, smallest valid value).
     """
     if qrels is not None and queries is None:
-        raise InvalidInputError("require queries; set both or neither", field="qrels")
+        raise InvalidInputError("requires `queries`; set both or neither", field="qrels")
     if queries is not None and not queries:
-        raise InvalidInputError("must not be empty", field="queries")
+        raise InvalidInputError("must have at least one query, got none", field="queries")
     for name in (*COSTS, "min_recall"):
         value = getattr(limits, name)
         if value is not None and not (value > 0 and math.isfinite(value)):
@@ -225,9 +224,9 @@ def _check(
 
 
 def _check_relevant(sample: Sample, qrels: Qrels | None) -> None:
-    """Raise InvalidInputError if no relevant document is in the sample.
+    """Raise InvalidInputError if the sample has no relevant document.
 
-    The quality of every configuration would then be 0.
+    Otherwise the quality of every configuration would be 0.
     """
     if qrels is None:
         return
@@ -235,7 +234,7 @@ def _check_relevant(sample: Sample, qrels: Qrels | None) -> None:
     relevant = (name for grades in qrels.values() for name, grade in grades.items() if grade > 0)
     if present.isdisjoint(relevant):
         raise InvalidInputError(
-            "no relevant document is in the collection: check that judgements and collection use "
+            "no relevant document is in the collection; check that judgements and collection use "
             "the same document ids",
             field="qrels",
         )
@@ -260,16 +259,16 @@ def _processor() -> str:
 
 
 def _notes(on: Mapping[str, Any], rounded: bool) -> list[str]:
-    """Return remarks on the figures.
+    """Return remarks that a reader needs to interpret the figures.
 
-    on:      the numbers in `Report.measured_on`.
+    on:      the value of `Report.measured_on`.
     rounded: True if the collection stores rounded vectors (`Sample.rounded`).
     """
     notes = []
     if on["passages"] < on["of_passages"]:
         notes.append(
             f"Measured on {on['passages']:,} of {on['of_passages']:,} passages. Memory, and the "
-            "times of flat indexes, are projected to all passages. Times of other indexes are "
+            "times of flat indexes, are extrapolated to all passages. Times of other indexes are "
             "those of the sample; they grow more slowly than the collection. Recall is slightly "
             "lower in the whole collection."
         )
@@ -283,7 +282,7 @@ def _notes(on: Mapping[str, Any], rounded: bool) -> list[str]:
         )
     if rounded:
         notes.append(
-            "The collection stores rounded vectors. Quality is relative to these, not to the "
-            "encoder's vectors."
+            "The collection stores rounded vectors. Quality is measured against the rounded "
+            "vectors, not against the encoder's vectors."
         )
     return notes

@@ -37,9 +37,10 @@ def state_of(path: Path) -> FileState:
 
 
 def seal_directory(directory: Path) -> dict[str, FileState]:
-    """Sync `directory` and all files under it. Return the `FileState` of each, by relative path.
+    """Sync `directory` and all files under it to disk. Return the size and CRC-32 of each file.
 
-    After this call, a crash cannot lose or change the files.
+    The result maps the path of each file, relative to `directory`, to its state. After this call, a
+    crash cannot lose or change the files.
     """
     states = {}
     for path in sorted(directory.rglob("*")):
@@ -54,7 +55,10 @@ def seal_directory(directory: Path) -> dict[str, FileState]:
 
 
 def sync_directory(path: Path) -> None:
-    """Sync a directory, so that the names of its files survive a crash."""
+    """Sync the file names of a directory to disk. Does not sync the contents of its files.
+
+    After this call, a crash cannot undo the creation, renaming or removal of files in `path`.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -68,7 +72,7 @@ def check_directory(
     """Yield an error for each file of `states` that is missing, unreadable or changed.
 
     states: expected size and checksum of each file, by path relative to `directory`. contents:
-    read every byte and compare checksums too; otherwise only sizes are compared.
+    True: compare sizes and checksums, which reads every file; False: compare only sizes.
     """
     for name, expected in states.items():
         path = directory / name
@@ -77,7 +81,7 @@ def check_directory(
             if size != expected.size:
                 yield CorruptFileError(path, f"has {size} bytes instead of {expected.size}")
             elif contents and state_of(path) != expected:
-                yield CorruptFileError(path, "has changed: its checksum is wrong")
+                yield CorruptFileError(path, "has changed: its checksum is not the recorded one")
         except FileNotFoundError:
             yield CorruptFileError(path, "is missing")
         except OSError as error:
@@ -103,9 +107,9 @@ def remove_tree(path: Path) -> None:
 def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
     """Hold an exclusive lock on the file `path`. Yields True if the lock was acquired.
 
-    wait: True blocks while another process holds the lock; False yields False at once instead. The
-    kernel releases the lock when the process dies, so no stale lock can remain. Raises
-    StorageError if the file cannot be opened for writing.
+    wait: what happens if another process holds the lock. True: wait for the lock. False: yield
+    False at once. The operating system releases the lock when the process that holds it ends.
+    Raises StorageError if the file cannot be opened for writing.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

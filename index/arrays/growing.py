@@ -13,10 +13,10 @@ T = TypeVar("T", bound=np.generic)
 class GrowingArray(Generic[T]):
     """An array of elements, or of matrix rows, with appends in amortised constant time.
 
-    Only one thread may append; others may read `values`.
+    Only one thread may append. Other threads may read `values` at the same time.
 
-    values: numpy view of the elements appended so far. Later appends never change an earlier view:
-    elements are not overwritten, and growth allocates a new array.
+    values: numpy view of the elements appended so far. A view that a thread has read never changes:
+    each append replaces `values` with a longer view.
     """
 
     def __init__(self, dtype: type[T], columns: int | None = None) -> None:

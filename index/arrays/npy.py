@@ -21,7 +21,7 @@ _CHECKED = 1 << 18
 
 
 class NpyWriter(Closing):
-    """Writes one .npy file in pieces, without knowing its length in advance.
+    """Writes an array to a .npy file in pieces. The length of the array may be unknown at first.
 
     The file is byte for byte what `numpy.save` writes for the whole array.
     """
@@ -37,7 +37,7 @@ class NpyWriter(Closing):
     def append(self, array: NDArray[Any]) -> None:
         """Append elements (or rows), converted to the dtype of the file.
 
-        Raises ValueError if `array` does not have the number of columns of the file.
+        Raises ValueError if `array` has another number of columns than the file.
         """
         if array.shape[1:] != self._tail:
             raise ValueError(
@@ -78,7 +78,7 @@ class NpyFile(Generic[T]):
             wanted = " or ".join(np.dtype(one).name for one in types)
             raise ValueError(
                 f"{path.name} must be an array of {wanted} with {dimensions} axes, "
-                f"got {mapped.dtype} with {mapped.ndim}"
+                f"got an array of {mapped.dtype} with {mapped.ndim} axes"
             )
         self._path = path
         self.offset = mapped.offset
@@ -127,21 +127,25 @@ class NpyFile(Generic[T]):
                 )
 
     def check_offsets(self, pieces: int, end: int, *, empty: bool = True) -> None:
-        """Raise ValueError unless the array holds the offsets of consecutive pieces of 0 to `end`.
+        """Raise ValueError unless the array contains the offsets of `pieces` consecutive pieces.
 
-        Piece i is offsets[i] to offsets[i + 1], so `pieces` pieces have pieces + 1 ascending
-        offsets. empty: accept pieces of length 0.
+        Piece i is the range from offset i to offset i + 1 (exclusive). The array must therefore
+        have pieces + 1 ascending offsets, from 0 to `end`. empty: True: accept pieces of length 0.
         """
         if len(self) == 0 or len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
             raise ValueError(
-                f"{self._path.name} must have {pieces + 1} offsets from [0] to [{end}], "
-                f"got {len(self)} from {self.array[:1]} to {self.array[-1:]}"
+                f"{self._path.name} must have {pieces + 1} offsets, the first [0] and the last "
+                f"[{end}], got {len(self)} offsets, the first {self.array[:1]} and the last "
+                f"{self.array[-1:]}"
             )
         self.check_ascending(strictly=not empty)
 
 
 def load(path: Path, *, mapped: bool = False) -> Any:
-    """Load a .npy file, or map it. Raises OSError, or ValueError for a damaged file."""
+    """Return the array of a .npy file, loaded or (`mapped`) as a read-only memory map.
+
+    Raises OSError if the file cannot be read, and ValueError if it is damaged.
+    """
     try:
         return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (SyntaxError, TokenError, EOFError, OverflowError, MemoryError) as error:

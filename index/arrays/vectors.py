@@ -27,4 +27,4 @@ class VectorSource(Protocol):
         """Return a copy of vectors `start` to `stop` (exclusive), float32 [stop - start, width]."""
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """Return a copy of the vectors with these numbers, in this order, float32 [n, width]."""
+        """Return a copy of the vectors with numbers `rows`, in that order, float32 [n, width]."""

@@ -9,15 +9,15 @@ import numpy as np
 from ..arrays.vectors import Vectors
 
 SEED = 0
-"""Seed of the random directions. It is fixed, so equal collections get equal files."""
+"""Seed of the random directions. The seed is fixed, so that equal collections get equal files."""
 
 
 def _principal_axes(sample: Vectors, wanted: int) -> Vectors:
     """Return the first `wanted` principal axes about the origin, float32 [wanted, d].
 
-    The sample projected onto them keeps the largest possible sum of squares. Unlike in a principal
-    component analysis, vectors are not centred, because inner products need the direction of the
-    mean.
+    Projecting the sample onto these axes keeps the largest possible sum of squares. Unlike in a
+    principal component analysis, the mean of the sample is not subtracted. The axes then also keep
+    the direction of the mean, on which inner products depend.
     """
     values = sample.astype(np.float64)
     _, vectors = np.linalg.eigh(values.T @ values)
@@ -37,10 +37,10 @@ def _random_directions(dimensions: int, wanted: int) -> Vectors:
 def _rotated_axes(sample: Vectors, wanted: int) -> Vectors:
     """Return principal axes, rotated at random within their subspace, float32 [wanted, d].
 
-    The rotation changes no inner product. Values along principal axes are very uneven, and codecs
-    with equal bits for every dimension work better on even values. With half of the dimensions of
-    MiniLM, the binary codec finds 47 % of the nearest neighbours without the rotation and 61 %
-    with it.
+    The rotation changes no inner product. Values along the first principal axes are much larger
+    than along the last ones. The rotation makes them similar, which suits codecs with the same
+    number of bits for every dimension. For MiniLM vectors projected to half of their dimensions,
+    the binary codec finds 47 % of the nearest neighbours without the rotation and 61 % with it.
     """
     return _random_directions(wanted, wanted) @ _principal_axes(sample, wanted)
 

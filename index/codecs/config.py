@@ -21,7 +21,7 @@ class CodecConfig(Config):
     """Base class of codec configurations.
 
     scalar:     True if each dimension is stored separately.
-    own:        True if Twindex implements the codec as a `Codec`; False if FAISS does.
+    own:        True if Twindex implements the codec as a `Codec`; False if FAISS implements it.
     decodable:  True if an encoded vector can be decoded.
     """
 
@@ -44,8 +44,8 @@ class CodecConfig(Config):
     def load(self, path: Path) -> Codec:
         """Load a codec from a file that `Codec.save` wrote.
 
-        Raises OSError. Raises ValueError for a file of another codec, and for a codec that FAISS
-        implements.
+        Raises OSError if the file cannot be read. Raises ValueError if the file belongs to another
+        codec, or if FAISS implements this codec.
         """
         raise ValueError(
             f"the codec {self.kind} cannot be used outside a FAISS index: choose a codec that "
@@ -67,7 +67,7 @@ FAISS_BITS = {"float32": 32, "float16": 16, "bfloat16": 16, "int8": 8, "int4": 4
 class ScalarCodec(CodecConfig):
     """A codec without options that stores each dimension separately.
 
-    See the classes in `twindex.index.codecs.classes`.
+    `twindex.index.codecs.classes` lists the class of each kind.
     """
 
     scalar = True
@@ -91,7 +91,7 @@ class ScalarCodec(CodecConfig):
 
 @CODECS.register
 class Int8Codec(CodecConfig):
-    """8 bits per dimension: 256 equal steps from the smallest to the largest value."""
+    """8 bits per dimension: 256 equally spaced levels from the smallest to the largest value."""
 
     scalar = True
 
@@ -115,23 +115,24 @@ class Int8Codec(CodecConfig):
 
 @CODECS.register
 class PqCodec(CodecConfig):
-    """Product quantisation (Jegou et al. 2011): one number of `bits` per piece of a vector.
+    """Product quantisation (Jegou et al. 2011): stores each piece of a vector in `bits` bits.
 
-    FAISS scans numbers of 4 bits in processor registers (FastScan).
+    Codes of 4 bits are faster to search: FAISS compares them in processor registers (FastScan).
     """
 
     own = False
 
     kind: Literal["pq"] = "pq"
     subquantizers: Width | None = None
-    """Number of pieces that a vector is split into; None: one piece for every 2 dimensions."""
+    """Number of pieces that a vector is cut into; None: one piece for every 2 dimensions, or one
+    for each dimension if their number is odd."""
     bits: Literal[4, 8] = 4
     """Bits per piece."""
 
     def pieces(self, dimensions: int) -> int:
-        """Return the number of pieces that a vector of `dimensions` is cut into.
+        """Return the number of pieces that a vector with this number of dimensions is cut into.
 
-        Raises ConfigError if `dimensions` is not a multiple of this number.
+        Raises ConfigError if `dimensions` is not a multiple of `subquantizers`.
         """
         if self.subquantizers is None:
             return dimensions // 2 if dimensions % 2 == 0 else dimensions
@@ -150,7 +151,7 @@ class PqCodec(CodecConfig):
 
 @CODECS.register
 class RabitqCodec(CodecConfig):
-    """RaBitQ (Gao and Long 2024, extended 2025): a random rotation, then `bits` per dimension."""
+    """RaBitQ (Gao and Long 2024, 2025): rotates vectors at random, stores `bits` per dimension."""
 
     own = False
     decodable = False
@@ -161,13 +162,13 @@ class RabitqCodec(CodecConfig):
 
 
 class BaseProjection(Config):
-    """Base class of projections. Requires exactly one of `dimensions` and `share`."""
+    """Base class of the configurations of projections. Requires either `dimensions` or `share`."""
 
     kind: str
     dimensions: Width | None = None
     """Number of dimensions to keep."""
     share: PositiveShare | None = None
-    """Share of the dimensions to keep."""
+    """Share of the dimensions to keep, for example 0.5 for half of them."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -177,9 +178,9 @@ class BaseProjection(Config):
         return self
 
     def kept(self, dimensions: int) -> int:
-        """Return the number of dimensions to which vectors of `dimensions` are projected.
+        """Return how many of the `dimensions` of a vector the projection keeps.
 
-        Raises ConfigError if it is more than `dimensions`.
+        Raises ConfigError if the configuration requires more dimensions than the vectors have.
         """
         wanted = self.dimensions or max(1, round(dimensions * (self.share or 1)))
         if wanted > dimensions:
@@ -209,7 +210,7 @@ class ProjectionConfig(BaseProjection):
 
     kind: Literal["pca", "random", "matryoshka"] = "pca"
     """"pca": principal axes, fitted on a sample. "random": random orthonormal axes with a fixed
-    seed. "matryoshka": the first dimensions, for encoders trained for this."""
+    seed. "matryoshka": the first dimensions, for encoders trained so that these suffice."""
 
     def axes(self, sample: Vectors) -> Vectors:
         """See BaseProjection."""

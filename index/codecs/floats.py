@@ -1,8 +1,8 @@
 """Codecs that store floating-point numbers with fewer bits. They need no fitting.
 
-A vector is multiplied by a power of two before rounding, so that its largest number is near the
-largest number of the format. No number overflows, fewer underflow, and normal numbers round as
-they would without the factor.
+Before rounding, a vector is multiplied by a power of two, so that its largest value is near the
+largest number of the format. No value overflows, fewer values underflow, and all other values round
+as they would without the factor.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Float(Unfitted):
 
 
 class Float32(_Float):
-    """float32, uncompressed. Codes do not end with a scale, unlike those of all other codecs."""
+    """float32, uncompressed. The only codec whose codes do not end with a scale."""
 
     kind = "float32"
     cell = kernels.FLOAT32
@@ -73,10 +73,10 @@ class _Float8(_Float):
 
     @classmethod
     def rounded(cls, values: Vectors) -> Codes:
-        """Round values to the nearest numbers of the 8-bit format. Return their bits, uint8.
+        """Round values to the nearest numbers of the 8-bit format. Return these numbers as uint8.
 
-        Ties round to even. Values outside the range of the format become its largest number, with
-        the same sign.
+        Ties round to even. A value outside the range of the format becomes the largest number of
+        the format with the sign of the value.
         """
         size = np.minimum(np.abs(values), np.float32(cls.largest))
         normal = _upper(size, 23 - cls.mantissa) - np.uint32((127 - cls.bias) << cls.mantissa)
@@ -112,7 +112,7 @@ class Float8E5M2(_Float8):
 
 
 def _upper(values: Vectors, dropped: int) -> NDArray[np.uint32]:
-    """Return float32 bits, rounded to nearest without the lowest `dropped` bits; ties to even."""
+    """Return the bits of `values` without the lowest `dropped` bits, rounded; ties to even."""
     bits = values.view(np.uint32)
     even = (bits >> np.uint32(dropped)) & np.uint32(1)
     half = np.uint32((1 << (dropped - 1)) - 1)

@@ -1,4 +1,7 @@
-"""Codecs that store integers: numbers of equal steps between bounds fitted on a sample."""
+"""Codecs that store each value as a number of equal steps above a lower bound.
+
+The bounds are fitted on a sample.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from .scalar import Scalar
 
 
 class _Affine(Scalar):
-    """Stores the value low + step * z of a dimension as an integer z.
+    """Stores a value as an integer z from 0 to `steps`, which represents low + step * z.
 
-    Values below the lowest or above the highest step are stored as that step.
+    Each dimension has a low and a step. A value outside the range is stored as 0 or `steps`.
     """
 
     steps: ClassVar[int]
@@ -49,7 +52,7 @@ class _Affine(Scalar):
 
 
 class Int8(_Affine):
-    """8 bits per dimension: 256 values from the smallest to the largest of the sample."""
+    """8 bits per dimension: 256 equally spaced levels from the smallest to the largest value."""
 
     kind = "int8"
     cell = kernels.BYTE
@@ -59,8 +62,8 @@ class Int8(_Affine):
     def fit(cls, sample: Vectors, *, by_dimension: bool = True) -> Self:
         """Return a codec whose bounds are the smallest and largest values of the sample.
 
-        sample: float32 [n, width] with n >= 1. by_dimension: separate bounds for each dimension;
-        otherwise one pair for all dimensions.
+        sample: float32 [n, width] with n >= 1. by_dimension: True: separate bounds for each
+        dimension; False: one pair of bounds for all dimensions.
         """
         axis = 0 if by_dimension else None
         low, high = sample.min(axis=axis), sample.max(axis=axis)
@@ -72,10 +75,11 @@ class Int8(_Affine):
 
 
 class Int4(_Affine):
-    """4 bits per dimension: 16 equally spaced values. Two dimensions share a byte.
+    """4 bits per dimension: 16 equally spaced levels. Two dimensions share a byte.
 
-    The bounds are narrower than the range of the sample, to minimise the squared error. With so few
-    steps, clipping a few large values costs less than coarse steps for all values.
+    The lowest and highest level may be inside the range of the sample. Values beyond these levels
+    are clipped. With only 16 levels, clipping a few values often causes a smaller squared error
+    than wider steps for all values.
     """
 
     kind = "int4"
@@ -90,9 +94,9 @@ class Int4(_Affine):
 
     @classmethod
     def fit(cls, sample: Vectors) -> Self:
-        """Return a codec with the candidate bounds that have the smallest squared error.
+        """Return a codec with the bounds of `TRIED` that have the smallest squared error.
 
-        sample: float32 [n, width] with n >= 1.
+        The bounds are chosen for each dimension. sample: float32 [n, width] with n >= 1.
         """
         low, high = sample.min(axis=0), sample.max(axis=0)
         middle, reach = (low + high) / 2, (high - low) / 2

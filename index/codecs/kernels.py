@@ -2,11 +2,11 @@
 
 A code (one encoded vector) is a sequence of cells, then a float32 scale in the last 4 bytes
 (float32 codes have none). A cell holds the number of one dimension, or is a byte with the numbers
-of 2 or 8 dimensions. The dimensions in a byte are `cells` apart, the number of cells per code.
-Consecutive cells then match consecutive dimensions of the query, and 16 products are computed at a
-time.
+of 2 or 8 dimensions. In a code with c cells, byte i holds dimensions i, i + c, i + 2c, ...
+Consecutive bytes then match consecutive dimensions of the query, so that the processor computes 16
+products at a time.
 
-low and step are the fitted arrays of the codec. For the numbers z in the cells, the decoded vector
+low and step are the fitted arrays of the codec. If the cells hold the numbers z, the decoded vector
 is  x = scale * (low + step * z).  The score of a query q is therefore
 q . x = scale * (base + weights . z)  with base = q . low and weights = q * step.
 Scoring never writes a decoded vector to memory.
@@ -138,12 +138,16 @@ def score_lists(
     counts: NDArray[np.int64],
     scores: Vectors,
 ) -> None:
-    """Write the inner products of q queries and lists of codes into `scores`.
+    """Write the inner products of n queries and lists of codes into `scores`.
 
-    cell: type of cell. cells: cells per code. stride: bytes per code. weights: q * step, the bytes
-    of float32 [q, dimensions padded to whole cells], zero in the padding. bases: q . low, float32
-    [q]. codes: buffer; list i is counts[i] codes from byte starts[i]. scores: float32 [q, sum of
-    counts].
+    cell:    type of cell, e.g. BYTE.
+    cells:   cells per code.
+    stride:  bytes per code.
+    weights: query * step for each query, as the bytes of float32 [n, dimensions], padded with zeros
+             to whole cells.
+    bases:   query . low for each query, float32 [n].
+    codes:   a buffer. List i has counts[i] consecutive codes, the first one at byte starts[i].
+    scores:  output, float32 [n, sum of counts].
     """
     if cell == FLOAT32:
         _scan(_float32, 1, cells, stride, weights, bases, codes, starts, counts, scores)
@@ -186,9 +190,10 @@ def _scale(
 def decode(
     cell: int, cells: int, stride: int, low: Vectors, step: Vectors, codes: Codes, vectors: Vectors
 ) -> None:
-    """Decode n consecutive codes into `vectors`, float32 [n, width].
+    """Decode n consecutive codes and write the vectors into `vectors`, float32 [n, width].
 
-    low, step: float32 [width]. For the other arguments see `score_lists`.
+    low, step: fitted arrays of the codec, float32 [width]. For the other arguments see
+    `score_lists`.
     """
     if cell == FLOAT32:
         _fill(_float32, 1, cells, stride, codes, vectors)

@@ -35,7 +35,7 @@ class Loss:
     cosine:        mean cosine similarity of x and y.
     recall_at_10:  share of the 10 nearest vectors (by inner product, in the sample) that stay
                    among the 10 nearest after the round trip, without rescoring. Queries are vectors
-                   of the sample before the round trip, which are not their own neighbours.
+                   of the sample, without the round trip. A query is not a neighbour of itself.
     vectors:       number of vectors measured.
     queries:       number of queries for recall_at_10.
     """
@@ -54,7 +54,7 @@ class Loss:
 def round_trip(codec: Codec | None, projection: Projection | None) -> RoundTrip:
     """Return a function that projects, encodes and decodes vectors, then undoes the projection.
 
-    codec, projection: None: without this step.
+    codec, projection: None: skip this step.
     """
 
     def restored(vectors: Vectors) -> Vectors:
@@ -74,8 +74,9 @@ def measure(
     """Measure the loss of a round trip on a random sample of `source`.
 
     trip:   the round trip.
-    fitted: row numbers that the codec was fitted on; None: unknown. They are excluded from the
-            sample if at least VECTORS other rows exist.
+    fitted: numbers of the rows that the codec was fitted on; None: unknown. The sample excludes
+            these rows if at least VECTORS other rows exist.
+    seed:   seed of the sample.
     """
     vectors = source.take(_sample(len(source), fitted, seed))
     return compare(vectors, trip(vectors))

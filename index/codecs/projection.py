@@ -1,9 +1,9 @@
 """Projections of vectors to fewer dimensions that keep the length of each vector.
 
 Scores are inner products. A projection shortens some vectors more than others, which would lower
-their ranks, so each vector is scaled back to its length. Measured for unit vectors of text,
-projected to half of their dimensions by principal axes: recall@10 is .80 with restored lengths and
-.70 without.
+their ranks. Each projected vector is therefore scaled to its original length. Measured for unit
+vectors of text, projected to half of their dimensions by principal axes: recall@10 is .80 with
+restored lengths and .70 without.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ class Projection:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Load a projection that `save` wrote. Raises OSError, or ValueError for a damaged file."""
+        """Load a projection that `save` wrote.
+
+        Raises OSError if the file cannot be read, and ValueError if it is damaged.
+        """
         axes = files.read(path, "projection", axes=2)["axes"]
         if not 0 < len(axes) <= axes.shape[1]:
             raise ValueError(

@@ -15,10 +15,11 @@ Codes = NDArray[np.uint8]
 
 
 class Codec(Protocol):
-    """Encodes vectors in fewer bytes. Fitted once on a sample, then immutable.
+    """Encodes vectors in fewer bytes. A codec is fitted once on a sample and then immutable.
 
-    A decoded vector has the length of the original: a code ends with a scale that restores the
-    length, unless the codec is lossless. Without the scale, recall is up to 0.02 lower.
+    A code is one encoded vector. Unless the codec is lossless, a code ends with a scale, with which
+    `decode` restores the length of the original vector. Without the scale, recall is up to 0.02
+    lower.
 
     width: number of dimensions of a vector. stride: bytes per code.
     """
@@ -31,19 +32,19 @@ class Codec(Protocol):
 
     @property
     def fitted(self) -> Mapping[str, Vectors]:
-        """Fitted arrays by name. Codecs of one kind with equal arrays decode codes equally."""
+        """Fitted arrays by name. Codecs of one kind with equal arrays decode codes identically."""
 
     def encode(self, vectors: Vectors) -> Codes:
         """Encode vectors: float32 [n, width] -> uint8 [n, stride]."""
 
     def decode(self, codes: Codes) -> Vectors:
-        """Decode codes: uint8 [n, stride] -> float32 [n, width]. Restores the original lengths."""
+        """Decode codes: uint8 [n, stride] -> float32 [n, width], with the original lengths."""
 
     def score(self, queries: Vectors, codes: Codes) -> Vectors:
-        """Return the inner products of queries and coded vectors, float32 [q, n].
+        """Return the inner products of queries and encoded vectors, float32 [q, n].
 
-        queries: float32 [q, width]. codes: uint8 [n, stride]. Equals `queries @ decode(codes).T` up
-        to rounding, but does not decode all codes at once.
+        queries: float32 [q, width]. codes: uint8 [n, stride]. The result equals `queries @
+        decode(codes).T` up to rounding, but the codes are never all decoded at once.
         """
 
     def score_lists(
@@ -55,9 +56,9 @@ class Codec(Protocol):
     ) -> Vectors:
         """Return the inner products of a few queries with lists of codes, float32 [q, sum(counts)].
 
-        queries: float32 [q, width]. codes: a buffer, uint8 [bytes]. List i is counts[i] consecutive
-        codes from byte starts[i]; starts need no alignment. Raises IndexError for a list that is
-        not inside the buffer.
+        queries: float32 [q, width]. codes: a buffer, uint8 [bytes]. List i has counts[i] codes, one
+        after another from byte starts[i]. Starts need no alignment. Raises IndexError for a list
+        that is not inside the buffer.
         """
 
     def save(self, path: Path) -> None:

@@ -24,7 +24,7 @@ _START = np.zeros(1, dtype=np.int64)
 
 
 class Scalar(ABC):
-    """A Codec that stores the dimensions in cells, then a float32 scale.
+    """A Codec whose codes consist of cells, each for one or more dimensions, and a float32 scale.
 
     See `kernels` for the layout. cell: type of cell, a constant of `kernels`. cell_bytes: bytes per
     cell. planes: dimensions per cell. tail: bytes of the scale; 0 without a scale.

@@ -9,7 +9,11 @@ from .gather import dot_rows
 
 
 def warm() -> None:
-    """Run each kernel once. Takes seconds on a new machine, later tens of milliseconds."""
+    """Compile the kernels by running each once.
+
+    Takes seconds on a new machine. Later calls load the compiled kernels from a cache on disk,
+    which takes tens of milliseconds.
+    """
     vectors = np.eye(2, 8, dtype=np.float32)
     codec = Float16.fit(vectors)
     codec.score(vectors[:1], codec.encode(vectors))

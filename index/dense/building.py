@@ -1,6 +1,6 @@
 """Writes the files of a dense leg in a segment.
 
-These are the originals (the vectors as the encoder returned them), the projection to fewer
+The files contain the originals (the vectors as the encoder returned them), the projection to fewer
 dimensions, the index, and the calibration (measured recall of search parameters).
 """
 
@@ -28,9 +28,11 @@ from .rescoring import search_candidates
 
 PROJECTION = "projection.npz"
 SEAL_MEMORY = 256 << 20
-"""Working memory in bytes for sealing a delta, in addition to the minimum that the index needs."""
+"""Working memory, in bytes, for writing the delta as a segment.
+
+The minimum that the index needs to be built is additional."""
 MEASURED, PIECE = 10_000, 500
-"""Number of vectors on which the loss of FAISS codecs is measured, and vectors per piece."""
+"""Number of vectors on which the loss of FAISS codecs is measured, and number per random piece."""
 
 
 def write(
@@ -79,9 +81,11 @@ def write(
 
 
 def stored_projection(directory: Path, storage: VectorStorage) -> Projection | None:
-    """Load the projection of a dense leg from the directory of its segment part.
+    """Load the projection of a dense leg from `directory`, which has the leg's files of a segment.
 
-    None: the vectors are not projected. Raises OSError or ValueError for a missing or damaged file.
+    None: the vectors are not projected.
+
+    Raises OSError if the file cannot be read, and ValueError if it is damaged.
     """
     if storage.projection is None:
         return None
@@ -106,7 +110,7 @@ def _loss(
     vectors: Originals,
     storage: VectorStorage,
 ) -> dict[str, Any] | None:
-    """Measure how much precision the vectors lose by projection and codec. Return it as JSON.
+    """Measure the precision that projection and codec cost. Return the measurements as JSON values.
 
     None: nothing is lost, or the loss is unknown because the index (ScaNN) cannot decode vectors.
     """

@@ -28,7 +28,8 @@ class Built:
     calibration: measured recall of search parameters.
     loss:        measured loss of projection and codec (`twindex.index.codecs.loss`), as JSON; None
                  if unknown or lossless.
-    fitted:      number of vectors on which the codec was fitted; None if merges do not need it.
+    fitted:      number of vectors on which the codec was fitted; None if merges do not need this
+                 number.
     """
 
     storage: VectorStorage
@@ -53,7 +54,10 @@ class Built:
 
     @classmethod
     def load(cls, directory: Path) -> Built:
-        """Read storage.json from `directory`. Raises OSError, or ValueError for invalid content."""
+        """Read storage.json from `directory`.
+
+        Raises OSError if the file cannot be read, and ValueError if its content is invalid.
+        """
         try:
             value = json.loads((directory / FILE).read_text(encoding="utf-8"))
             if value["format"] != FORMAT:
@@ -84,8 +88,9 @@ def describe(
 
     The keys are those of `VectorSegment.description`.
 
-    rows: number of vectors. size: bytes of all files. vectors: the originals; None if they are not
-    stored. known: the content of storage.json; None if the vectors have neither index nor codec.
+    rows: number of vectors. size: bytes of all files.
+    vectors: the vectors as encoded (the originals); None: not stored.
+    known: the content of storage.json; None: the vectors have neither index nor codec.
     """
     kept = "none" if vectors is None else str(vectors.array.dtype)
     description = {

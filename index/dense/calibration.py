@@ -21,16 +21,16 @@ from ..structures.protocol import Parameters
 from .rescoring import rescored
 
 RESULTS = {10: 1, 100: 2, 1_000: 4}
-"""Numbers of results k to calibrate. The value is a step: only every step-th query is used.
+"""Number of results k to calibrate -> step: only every step-th sampled query is used.
 
 A number k is calibrated if the segment has at least 10 * k vectors. Larger k need fewer queries,
 because each query yields more results."""
 QUERIES = 256
-"""Maximum number of queries."""
+"""Maximum number of sampled queries."""
 ENOUGH = 0.9995
-"""Once a setting reaches this recall, more expensive settings are not measured."""
+"""Once search parameters reach this recall, more expensive ones are not measured."""
 _EQUAL = 1e-6
-"""Scores that differ by less than this share are tied. Any tied vector counts as found."""
+"""Scores that differ by less than this share count as ties, and any tied vector as found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Level:
 class Calibration:
     """Measured recall of search parameters in one segment.
 
-    queries: number of sampled queries; see RESULTS. The queries are vectors of the segment. A
-             vector does not count as its own neighbour. Queries of users may be harder.
+    queries: number of sampled queries, of which RESULTS may use only some. A query is a vector of
+             the segment and does not count as its own neighbour. Queries of users may be harder.
     levels:  number of results k -> the measured parameters with their recall, cheapest first.
     """
 
@@ -63,9 +63,9 @@ class Calibration:
         return max((level.recall for level in self._of(k)), default=0.0)
 
     def _of(self, k: int) -> Sequence[Level]:
-        """Return the levels that were measured for the smallest number of results >= k.
+        """Return the levels for the smallest measured number of results that is at least k.
 
-        If all measured numbers are smaller than k, returns the levels of the largest one.
+        If all measured numbers are smaller than k, returns the levels for the largest one.
         """
         if not self.levels:
             return ()
@@ -84,7 +84,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Calibration:
-        """Return the calibration from JSON values that `as_json` returned.
+        """Return the calibration for which `as_json` returned `value`.
 
         Raises ValueError, KeyError or TypeError for other values.
         """
@@ -110,9 +110,9 @@ def calibrate(
 ) -> Calibration:
     """Measure the recall of search parameters against exact search.
 
-    search: searches the index as the segment does, for queries, k and parameters.
+    search: function (queries, k, parameters) that searches the index as the segment does.
     ladder: the parameters to measure, cheapest first. Measuring stops at recall `ENOUGH`.
-    vectors: the originals. A sample of them serves as queries; their number seeds the sample.
+    vectors: the vectors of the segment as encoded. A random sample of them serves as queries.
     """
     sample = random_rows(len(vectors), QUERIES, seed=len(vectors))
     queries = vectors.take(sample)
@@ -140,9 +140,9 @@ def calibrate(
 
 
 def _scores_without_self(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
-    """Return the k best scores of each query, best first, without the score of the query itself.
+    """Return the k best scores of each query, best first, without the query's own row.
 
-    own: row of each query, which is a vector of the segment.
+    own: row number of each query, which is itself a vector of the segment.
     """
     scores = np.where(ranking.rows == own[:, None], np.float32(-np.inf), ranking.scores)
     return -np.sort(-scores, axis=-1)[:, :k]

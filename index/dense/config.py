@@ -24,8 +24,8 @@ from ..structures.protocol import VectorFields, VectorStorage
 class DenseLeg(LegConfig, VectorFields):
     """A leg that ranks by the inner product of dense vectors.
 
-    If its encoder returns several vectors for a text, it ranks by MaxSim: the sum, over the query's
-    vectors, of the greatest inner product with a vector of the passage.
+    If the encoder returns several vectors for a text, the leg ranks by MaxSim: the sum, over the
+    query's vectors, of the greatest inner product with a vector of the passage.
     """
 
     segments = (".segment:VectorSegment", ".multi:MultiDenseSegment")
@@ -41,8 +41,8 @@ class DenseLeg(LegConfig, VectorFields):
     def storage(self) -> VectorStorage:
         """Storage options of the vectors.
 
-        For texts with several vectors and a lossy codec, `originals` is "none": only codes are
-        stored, and results are not rescored.
+        With several vectors for a text and a lossy codec, `originals` is "none": only codes
+        (compressed vectors) are stored, and results are not rescored.
         """
         return _storage(self)
 
@@ -92,18 +92,19 @@ class DenseLeg(LegConfig, VectorFields):
             return self
         if not isinstance(self.index, FlatConfig):
             raise ValueError(
-                f"index: texts with several vectors require the index flat, got {self.index.kind}"
+                "index: must be flat, because the encoder returns several vectors for a text; got "
+                f"{self.index.kind}"
             )
         if not storage.held_codec.scalar:
             raise ValueError(
-                f"codec: {storage.held_codec.kind} does not support texts with several vectors; "
-                f"use {', '.join(scalar_codecs())}"
+                f"codec: must be one of {', '.join(scalar_codecs())}, because the encoder returns "
+                f"several vectors for a text; got {storage.held_codec.kind}"
             )
         if storage.kept != ("float32" if storage.lossless else "none"):
             raise ValueError(
-                f"originals: must not be {storage.kept}, because texts with several vectors store "
-                "only codes and are not rescored; remove `originals` and choose the precision with "
-                '`codec`, such as "float16"'
+                f"originals: must not be {storage.kept}, because a leg with several vectors for a "
+                "text stores only codes and does not rescore; remove `originals` and choose the "
+                'precision with `codec`, for example "float16"'
             )
         return self
 

@@ -1,6 +1,6 @@
-"""The in-memory part of a dense leg: the vectors of documents written since the last seal.
+"""The in-memory part of a dense leg: the vectors of passages that are not in a segment yet.
 
-They are in a growing matrix, which is searched exactly.
+The vectors are in a growing matrix, which is searched exactly.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .termless import Termless
 
 
 class DenseDelta(Termless):
-    """The vectors of passages written since the last seal, one per passage.
+    """The in-memory part of a dense leg with one vector per passage, for any kind of index.
 
-    A `DeltaPart` of dense legs, whatever their index in segments is.
+    It contains the vectors of passages that are not in a segment yet.
     """
 
     def __init__(self, config: DenseLeg) -> None:
@@ -85,7 +85,10 @@ class DenseDelta(Termless):
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """See DeltaPart. Packs little-endian float32. Raises InvalidInputError; see `storable`."""
+        """See DeltaPart. Packs little-endian float32.
+
+        Raises InvalidInputError for NaN, infinity and numbers that are too large to index.
+        """
         return [vector.astype("<f4").tobytes() for vector in exact.storable(rows)]
 
     @staticmethod

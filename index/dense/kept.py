@@ -1,4 +1,4 @@
-"""Reads the vectors that a merge of segments keeps, that is, those of documents not deleted."""
+"""Reads the vectors that a merge of segments keeps: those of documents that are not deleted."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ BLOCK_ROWS = 1_024
 """Number of vectors per block. Decoded blocks stay in the cache; 8,192 vectors took 1.5 times as
 long."""
 QUERY_GROUP = 32
-"""Number of queries multiplied with a block at a time. Each query has several vectors."""
+"""Maximum number of queries that are multiplied with a block together."""
 
 
 class Rows(Protocol):
@@ -31,7 +31,7 @@ class Rows(Protocol):
         """Number of dimensions of a vector."""
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        """Start reading vectors from disk that `vectors` will return next.
+        """Start reading from disk the rows that `vectors` will return next.
 
         For each i, these are the rows starts[i] to stops[i] (exclusive).
         """
@@ -49,7 +49,7 @@ class Matrix:
         """See Rows."""
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        """See Rows. Does nothing: the system reads ahead."""
+        """See Rows. Does nothing, because the operating system reads ahead."""
 
     def vectors(self, rows: slice | NDArray[np.int64]) -> Vectors:
         """See Rows."""

@@ -20,7 +20,7 @@ from .tokens import TokenSegment
 _HEADER = struct.Struct("<IBI")
 """Header of a packed passage: number of vectors plus `_MARK`, bytes per number, dimensions."""
 _MARK = 1 << 31
-"""Flag in the number of vectors. The older format, without the flag, packs vectors one by one."""
+"""Flag in the number of vectors. Without it, an older release packed the vectors one by one."""
 _TYPES: dict[int, np.dtype[Any]] = {2: np.dtype("<f2"), 4: np.dtype("<f4")}
 
 
@@ -47,7 +47,7 @@ class MultiDenseSegment(MultiSegment):
 class MultiDenseDelta(MultiDelta):
     """The in-memory part of a dense leg with several vectors per passage.
 
-    It has the passages of documents written since the last seal.
+    It contains the passages that are not in a segment yet.
     """
 
     single = DenseDelta
@@ -82,7 +82,7 @@ class MultiDenseDelta(MultiDelta):
 
     @classmethod
     def _earlier(cls, data: bytes) -> Vectors:
-        """Return the vectors of a passage that an older release packed, as `MultiDelta` does."""
+        """Return the vectors of a passage that an older release packed in `MultiDelta`'s format."""
         dense = super().unpack([data]).dense
         assert dense is not None, "a delta of dense vectors"
         return dense

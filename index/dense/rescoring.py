@@ -27,9 +27,9 @@ def search_candidates(
     """Search the index `structure` and return the best k rows for each query.
 
     projection: applied to the queries; None: the index has vectors in all dimensions.
-    vectors: the originals, for rescoring; None: not stored.
-    parameters: search parameters. With "oversample" above 0 and originals, the search takes that
-        many times k candidates and rescores them.
+    vectors: the vectors as encoded (the originals), for rescoring; None: not stored.
+    parameters: search parameters. If "oversample" is above 0 and there are originals, the search
+        takes "oversample" times k candidates and rescores them.
     allowed: mask of the rows that may be returned; None: all.
     """
     oversample = parameters.get("oversample", 0)
@@ -51,9 +51,9 @@ def rescored(candidates: Ranking, queries: Vectors, vectors: Stored, k: int) -> 
 
 
 def ordered(rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Ranking:
-    """Return the k best of the given rows for each query. Ties are ordered by row, ascending.
+    """Return the k candidates with the best scores for each query. Ties are ordered by row.
 
-    rows, scores: [queries, candidates].
+    rows, scores: row number and score of each candidate, [queries, candidates].
     """
     if len(rows) == 1:  # Sorting a vector takes half the time.
         order: NDArray[Any] = np.lexsort((rows[0], -scores[0]))[:k]

@@ -7,9 +7,9 @@
     ...              files of the index (a `Structure`)
 
 A search takes candidates from the index, with the parameters that the calibration chooses for the
-recall target, and rescores them with the originals. It compares all allowed rows instead if that
-costs no more: if the filter allows few rows, or if the index would visit almost all rows for a
-large k.
+recall target, and rescores them with the originals. If that costs no more, the search compares all
+allowed rows instead: if the filter allows few rows, or if the index would visit almost all rows for
+a large k.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from .termless import Termless
 T = TypeVar("T")
 
 DECODED_FOR = 4_096
-"""Number of queries scored with a decoded block at a time."""
+"""Maximum number of queries that are scored together with one block of decoded vectors."""
 
 
 class VectorSegment(Termless):
@@ -58,10 +58,12 @@ class VectorSegment(Termless):
         size: int,
         wanted: VectorSearch | None = None,
     ) -> None:
-        """Create the part. At least one of `vectors` and `indexed` is required.
+        """Create the part from its open files. At least one of `vectors` and `indexed` is required.
 
-        vectors: the originals; None: not stored. indexed: the index; None: there is none.
-        size: bytes of all files. wanted: search parameters; None: as configured.
+        vectors: the originals (vectors as encoded); None: not stored.
+        indexed: the index; None: there is none.
+        size: bytes of all files.
+        wanted: search parameters; None: as configured.
         """
         self._vectors = vectors
         self._indexed = indexed
@@ -78,8 +80,10 @@ class VectorSegment(Termless):
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
-        """See SegmentPart. Deterministic, except that FAISS builds graphs with several threads, so
-        their links are not reproducible."""
+        """See SegmentPart. The files are reproducible, except for the links of graphs.
+
+        The links vary because FAISS builds graphs with several threads.
+        """
         check_rows(len(rows))
         vectors = exact.storable(rows)
         shape = len(vectors), vectors.shape[1]
@@ -107,7 +111,7 @@ class VectorSegment(Termless):
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
-        """See SegmentPart. Reads the storage options from the directory; `config` may be newer."""
+        """See SegmentPart. The storage options come from the directory; `config` may be newer."""
         size = sum(file.stat().st_size for file in directory.iterdir())
         if (directory / built.FILE).exists():
             known = Built.load(directory)
@@ -117,7 +121,7 @@ class VectorSegment(Termless):
             return cls(Originals.open(directory), None, size)
         if len(structure) != known.rows:
             raise ValueError(
-                f"{built.FILE}: lists {known.rows} rows, but the index has {len(structure)}"
+                f"{built.FILE}: records {known.rows} vectors, but the index has {len(structure)}"
             )
         vectors: Originals | None = None
         if structure.exact_vectors is not None:
@@ -140,7 +144,7 @@ class VectorSegment(Termless):
     def read(self, start: int, stop: int) -> Vectors:
         """Return a copy of the vectors of rows `start` to `stop` (exclusive).
 
-        They are the originals if stored, else the decoded vectors of the index.
+        These are the originals if they are stored, else the decoded vectors of the index.
         """
         if self._vectors is not None:
             return self._vectors.read(start, stop)
@@ -161,7 +165,7 @@ class VectorSegment(Termless):
     def parameters(self, search: VectorSearch, k: int) -> Parameters | None:
         """Return the index parameters that a search for k results without a filter uses.
 
-        None: it compares all rows.
+        None: the search compares all rows.
         """
         return None if self._indexed is None else self._indexed.parameters(search, k, 1.0)
 
@@ -216,7 +220,7 @@ class VectorSegment(Termless):
     def _exact(self, queries: Vectors, k: int, allowed: Mask | None) -> Ranking:
         """Return the best k rows for each query, by comparison with all allowed rows.
 
-        It compares the originals if stored, else the decoded vectors of the index.
+        Compares the originals if they are stored, else the decoded vectors of the index.
         """
         if self._vectors is not None:
             return exact.search(queries, self._vectors.array, k, allowed)
@@ -232,10 +236,10 @@ class VectorSegment(Termless):
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """An index with everything that a search needs.
+    """An index, and what a search of it needs.
 
     structure: the index.
-    projection: applied to vectors before they are indexed or searched; None: no projection.
+    projection: applied to the vectors in the index and to queries; None: no projection.
     built: the content of storage.json.
     configured: search parameters from the configuration of the collection.
     """

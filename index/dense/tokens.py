@@ -1,14 +1,14 @@
 """The vectors of a dense leg with several vectors per passage, in one segment.
 
     vectors.npy      float16 or float32 [vectors, d]; for few vectors or lossless storage
-    codes.npy        uint8 [vectors, bytes per code]; instead of vectors.npy in other cases
+    codes.npy        uint8 [vectors, bytes per code], compressed vectors; in all other cases
     codec.npz        the fitted arrays of the codec
     projection.npz   the projection, if one is configured
     storage.json     configuration and loss (`built.py`); only with codes.npy
 
-Beside codes, the vectors as encoded (the originals) are not stored. They would take most of the
-space. Rescoring with them would save nothing, because MaxSim reads all vectors of a passage.
-Scores are exact MaxSim over the decoded vectors.
+A segment with codes does not store the vectors as encoded (the originals): they would take most of
+the space. Nor would it help to rescore candidates with the originals, because MaxSim reads all
+vectors of a passage anyway. Scores are exact MaxSim over the decoded vectors.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class TokenSegment(Termless):
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """See SegmentPart. The result may differ from `build`: see `tokens_building`."""
+        """See SegmentPart. Codes may differ from those that `build` writes; see tokens_building."""
         kept_rows(sources)
         tokens_building.write(directory, sources, config.storage, memory, NoProgress())
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
-        """See SegmentPart. Reads the storage options from the directory; `config` may be newer."""
+        """See SegmentPart. The storage options come from the directory; `config` may be newer."""
         size = sum(file.stat().st_size for file in directory.iterdir())
         if not (directory / built.FILE).exists():
             return cls(Originals.open(directory), None, size)
@@ -100,14 +100,14 @@ class TokenSegment(Termless):
         return cls(None, CodedVectors(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """Return a copy of the vectors of rows `start` to `stop` (exclusive). Decodes codes."""
+        """Return a copy of the vectors of rows `start` to `stop` (exclusive). Codes are decoded."""
         if self._vectors is not None:
             return self._vectors.read(start, stop)
         coded = _required(self.coded)
         return coded.decoded(coded.codes.read(start, stop))
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """Return the vectors with these row numbers, float32 [n, width]. Decodes codes."""
+        """Return the vectors with these row numbers, float32 [n, width]. Codes are decoded."""
         if self._vectors is not None:
             return self._vectors.take(rows)
         coded = _required(self.coded)

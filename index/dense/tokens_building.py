@@ -1,9 +1,9 @@
 """Writes the vectors of a dense leg with several vectors per passage into a segment.
 
-Codec and projection are fitted on a sample. The vectors as encoded are not stored beside codes, so
-each change of the codec loses precision. A merge of segments therefore adopts the codec and the
-projection of its largest segment and copies the codes of that segment. It decodes the codes of the
-other segments and encodes them with this codec.
+Codec and projection are fitted on a sample. A segment stores only the codes (compressed vectors),
+not the vectors as encoded, so each change of the codec loses precision. A merge of segments
+therefore adopts the codec and the projection of its largest segment and copies the codes of this
+segment. It decodes the codes of the other segments and encodes them again with the adopted codec.
 
 A new codec is fitted only if the configuration has changed, or if the old codec was fitted on far
 fewer vectors than there are now. While a collection grows, a vector is re-encoded about once each
@@ -40,13 +40,13 @@ from .kept import kept_blocks
 from .tokens_coded import CodedVectors
 
 _MASKED = 1 << 20
-"""Number of mask elements in a piece."""
+"""Number of rows that `_Kept` reads from a merged part as one piece."""
 FEWER = 4
-"""A codec is fitted again if a new sample would have more than 4 times its vectors."""
+"""A codec is fitted again if a new sample would have more than this many times as many vectors."""
 
 
 class Source(VectorSource, Protocol):
-    """One of the parts that are merged: the vectors of one leg in one segment."""
+    """One of the merged parts: the vectors of one leg in one segment."""
 
     @property
     def coded(self) -> CodedVectors | None:
@@ -58,9 +58,10 @@ Sources = Sequence[tuple[Source, Mask | None]]
 
 @dataclass(frozen=True, slots=True)
 class FittedCodec:
-    """A codec with the projection that is applied before it (None: no projection).
+    """A codec, and the projection that is applied to vectors before the codec.
 
-    fitted: number of vectors on which both were fitted.
+    projection: None: no projection.
+    fitted: number of vectors on which codec and projection were fitted.
     """
 
     codec: Codec
@@ -114,8 +115,9 @@ def _codes(
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the codes of the vectors that a merge keeps, in order, in blocks.
 
-    fitted: the codec of the result. reused: the part from which this codec comes; its codes are
-    copied. None: the codec is new, and all vectors are encoded.
+    fitted: the codec of the result.
+    reused: the codes of the part whose codec was adopted; these codes are copied. None: the codec
+        is new, and all vectors are encoded.
     """
     for source, mask in sources:
         step = block_rows(memory, source.width)
@@ -132,9 +134,11 @@ def _codes(
 
 
 def _reusable(sources: Sequence[Source], storage: VectorStorage, rows: int) -> CodedVectors | None:
-    """Return the codes of the largest part whose codec the merge can adopt; None: fit a new codec.
+    """Return the codes of the largest part whose codec the merge can adopt.
 
     rows: number of vectors in the result of the merge.
+
+    None: there is no such part, so the merge must fit a new codec.
     """
     able = [
         source.coded

@@ -1,4 +1,4 @@
-"""The codes of token vectors in a memory-mapped file, with the codec that decodes them."""
+"""The codes (compressed token vectors) in a memory-mapped file, and the codec that decodes them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .built import Built
 
 @dataclass(frozen=True, slots=True)
 class CodedVectors:
-    """The codes of a leg's vectors in one segment, with everything that decodes them.
+    """The codes (compressed vectors) of a leg in one segment, and what is needed to decode them.
 
     codes: memory-mapped codes, uint8 [vectors, bytes per code].
-    codec: decodes a code to the projected vector.
+    codec: decodes a code to a vector, which is still projected.
     projection: the projection of the vectors; None: they are not projected.
     built: the content of storage.json.
     """
@@ -33,7 +33,7 @@ class CodedVectors:
 
     @property
     def width(self) -> int:
-        """See `maxsim.Rows`. The number of dimensions after the projection."""
+        """See `maxsim.Rows`. Number of dimensions after the projection."""
         return self.codec.width
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
@@ -49,7 +49,7 @@ class CodedVectors:
         return self.codec.decode(self.codes.array[rows])
 
     def decodes_equally(self, other: CodedVectors) -> bool:
-        """Return True if every code decodes to the same vector here and in `other`."""
+        """Return True if equal codes in this part and in `other` decode to equal vectors."""
         if type(self.codec) is not type(other.codec):
             return False  # Codecs without fitted arrays differ only by type.
         one, two = self._fitted(), other._fitted()
@@ -63,9 +63,6 @@ class CodedVectors:
         return {**axes, **self.codec.fitted}
 
     def decoded(self, codes: NDArray[np.uint8]) -> Vectors:
-        """Return the vectors of these codes in all dimensions before the projection.
-
-        Returns float32 [n, d].
-        """
+        """Return the decoded vectors of n codes, float32 [n, d], with the projection undone."""
         decoded = self.codec.decode(codes)
         return decoded if self.projection is None else self.projection.lift(decoded)

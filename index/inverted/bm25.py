@@ -24,7 +24,7 @@ from .selection import QueryTerms
 
 
 def idf(passages: int, frequency: int) -> float:
-    """Return the idf of a term that `frequency` of `passages` passages contain."""
+    """Return the inverse document frequency of a term in `frequency` of `passages` passages."""
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
 
 
@@ -37,7 +37,7 @@ def query_weights(counts: TermCounts, statistics: TermStatistics) -> dict[str, f
 
 
 def average_length(statistics: TermStatistics) -> float:
-    """Return the mean number of terms in a passage; 1.0 if there are no terms."""
+    """Return the mean number of terms in a passage; 1.0 if no passage has terms."""
     return statistics.total_length / statistics.passages if statistics.total_length else 1.0
 
 
@@ -55,9 +55,12 @@ def length_norms(
 def weighted(
     counts: TermCounts, statistics: TermStatistics, numbers: Mapping[str, int]
 ) -> QueryTerms:
-    """Return the numbers (int64) and weights (float32) of the query terms in a segment or delta.
+    """Return the term numbers (int64) and weights (float32) of a query in one part of a leg.
 
-    counts: the query. numbers: term -> number in the segment or delta; other terms are skipped.
+    A part is a segment or the delta (documents in memory).
+
+    counts: terms of the query and their frequencies. numbers: term -> number of the term in the
+    part. Terms without a number are skipped.
     """
     weights = query_weights(counts, statistics)
     found = [(numbers[term], weight) for term, weight in weights.items() if term in numbers]
@@ -68,7 +71,7 @@ def weighted(
 
 
 def term_counts(representation: Representation) -> Sequence[TermCounts]:
-    """Return the term counts of each text. Raises InvalidInputError if there are none."""
+    """Return the term counts of each text. Raises InvalidInputError if term counts are missing."""
     if representation.terms is None:
         raise InvalidInputError(
             "a lexical leg requires term frequencies: use an encoder that returns terms",

@@ -44,7 +44,7 @@ class TermDictionary:
     """Maps terms to the numbers of their posting lists, and back. `len` is the number of terms."""
 
     def __init__(self, directory: Path) -> None:
-        """Map the files in `directory`. Raises OSError, or ValueError for damaged files."""
+        """Map the files in `directory`. Raises OSError or ValueError if one cannot be used."""
         self._hashes = NpyFile(directory / "hashes.npy", np.uint64)
         self._offsets = NpyFile(directory / "offsets.npy", np.int64)
         self._terms = NpyFile(directory / "terms.npy", np.uint8)
@@ -116,7 +116,7 @@ class DictionaryWriter(Closing):
         self._offsets.append(np.zeros(1, dtype=np.int64))
 
     def append(self, terms: Sequence[tuple[int, bytes]]) -> None:
-        """Append terms as (hash, UTF-8 bytes). All calls together must be in ascending order."""
+        """Append terms as (hash, UTF-8 bytes), in ascending order within and across calls."""
         lengths = np.array([len(raw) for _, raw in terms], dtype=np.int64)
         self._hashes.append(np.array([hash_ for hash_, _ in terms], dtype=np.uint64))
         self._offsets.append(self._written + np.cumsum(lengths))

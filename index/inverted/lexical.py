@@ -76,7 +76,7 @@ class LexicalSegment:
         lexical_files.merge(directory, files, memory)
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
-        """See Counted. Sums are cached by the identity of `live`, which must not change later."""
+        """See Counted. Caches sums for the array `live`, which must therefore not be modified."""
         frequency = {term: 0 for counts in term_counts(queries) for term in counts}
         known = self._numbers(frequency)
         if live is None:
@@ -139,7 +139,7 @@ class LexicalSegment:
     def explain(
         self, query: Representation, row: int, statistics: TermStatistics | None = None
     ) -> Sequence[Contribution]:
-        """See Counted. The query weight of a term is qtf * idf."""
+        """See Counted. The query weight of a term is its frequency in the query * idf."""
         statistics = statistics or self.statistics(query, None)
         table = self._weights(average_length(statistics))
         found = []

@@ -1,4 +1,4 @@
-"""The in-memory part of a lexical leg: passages written since the last seal."""
+"""The delta of a lexical leg: an in-memory index of passages that are not in a segment yet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .selection import rank
 
 
 class LexicalDelta:
-    """A DeltaPart of a lexical leg: term frequencies of passages written since the last seal."""
+    """A DeltaPart of a lexical leg: term frequencies of passages that are not in a segment yet."""
 
     def __init__(self, config: LexicalLeg) -> None:
         self.config = config
@@ -84,7 +84,7 @@ class LexicalDelta:
         )
 
     def _known(self, terms: Iterable[str], state: LogState) -> dict[str, int]:
-        """Return term -> number for the terms that `state` contains. Skips newer terms."""
+        """Return term -> number for the terms that `state` contains; skips all other terms."""
         found = {term: self._numbers.get(term, -1) for term in terms}
         return {term: n for term, n in found.items() if 0 <= n < len(state.heads)}
 
@@ -95,7 +95,7 @@ class LexicalDelta:
         allowed: Mask | None,
         statistics: TermStatistics | None = None,
     ) -> Ranking:
-        """See Counted. Searches the first len(allowed) rows."""
+        """See Counted. Searches the first len(allowed) rows; if `allowed` is None, all rows."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
         statistics = statistics or self._statistics(state, queries, None)
@@ -113,7 +113,7 @@ class LexicalDelta:
     def explain(
         self, query: Representation, row: int, statistics: TermStatistics | None = None
     ) -> Sequence[Contribution]:
-        """See Counted. The query weight of a term is qtf * idf."""
+        """See Counted. The query weight of a term is its frequency in the query * idf."""
         state = self._log.state
         statistics = statistics or self._statistics(state, query, None)
         length = self._lengths.values[row : row + 1]
@@ -133,7 +133,7 @@ class LexicalDelta:
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """See DeltaPart. Packs JSON and keeps the order of the terms."""
+        """See DeltaPart. Packs each row as JSON and keeps the order of the terms."""
         return [orjson.dumps(dict(counts)) for counts in term_counts(rows)]
 
     @staticmethod

@@ -27,7 +27,7 @@ class LexicalFiles:
     """The mapped files of a lexical leg in one segment. `len` is the number of rows."""
 
     def __init__(self, directory: Path) -> None:
-        """Map the files in `directory`. Raises OSError, or ValueError if they do not match."""
+        """Map the files in `directory`. Raises OSError or ValueError if one cannot be used."""
         self.dictionary = TermDictionary(directory)
         self.lengths = NpyFile(directory / "lengths.npy", np.int32)
         self.pairs = NpyFile(directory / "pairs.npy", np.int32, dimensions=2)
@@ -79,8 +79,8 @@ def merge(
     """Merge segments into one in `directory`. Rows keep the order of `sources`.
 
     sources: files of each segment, and a mask of its rows to keep (None: all). memory: approximate
-    bytes of working memory. Merges the largest range of term hashes that fits, then the next one.
-    The posting lists of a single hash may exceed `memory`.
+    bytes of working memory. Merges one range of term hashes at a time, the largest that fits into
+    `memory`. The posting lists of a single hash may exceed `memory`.
     """
     parts = [source for source, _ in sources]
     kept_rows(sources)
@@ -147,9 +147,10 @@ def _code_type(pairs: Pairs) -> type[np.unsignedinteger]:
 def _used_pairs(
     part: LexicalFiles, mask: Mask | None, numbers: NDArray[np.int32], memory: int
 ) -> Pairs:
-    """Return the pairs that occur in the rows of `part` to keep, ascending.
+    """Return the pairs (see `Pairs`) of one segment that occur in its kept rows, ascending.
 
-    mask: rows to keep; None: all. numbers: new row numbers; -1: dropped.
+    mask: rows to keep; None: all. numbers: number of each row after the merge; -1 for a dropped
+    row. memory: approximate bytes of working memory.
     """
     if mask is None:
         return _part_pairs(part)
@@ -160,9 +161,10 @@ def _used_pairs(
 
 
 def _ends(parts: Sequence[LexicalFiles], begins: Sequence[int], memory: int) -> list[int]:
-    """Return the end (exclusive) of the next range of terms to merge, for each of `parts`.
+    """Return, for each segment, the end (exclusive) of its next range of terms to merge.
 
-    The range begins at terms `begins` and is the largest that can be merged in `memory` bytes.
+    The range of segment i begins at term begins[i]. The ranges cover the same hashes in all
+    segments, and are the largest that can be merged in `memory` bytes.
     """
 
     def ends(hash_: int) -> list[int]:

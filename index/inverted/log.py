@@ -1,4 +1,4 @@
-"""In-memory posting lists of a delta: a log where each posting links to the previous of its term.
+"""Posting lists in memory: a log in which each posting links to the previous one of its term.
 
 Appends are cheap, and a query follows only the links of its own terms. A search reads a `LogState`,
 an immutable snapshot of the log.
@@ -79,7 +79,9 @@ class PostingsLog:
             )
         if vocabulary < len(self.state.heads):
             least = len(self.state.heads)
-            raise ValueError(f"vocabulary must be at least {least}, got {vocabulary}")
+            raise ValueError(
+                f"vocabulary must be at least {least}, got {vocabulary}: a vocabulary cannot shrink"
+            )
         begin, first_row = len(self._terms), len(self._indptr) - 1
         heads = np.full(vocabulary, -1, dtype=np.int64)
         heads[: len(self.state.heads)] = self.state.heads
@@ -106,7 +108,11 @@ class PostingsLog:
 
 @interpreted_first(lambda terms, *rest: terms.size)
 def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
-    """Make each posting the head of its term and link it to the previous head."""
+    """Link each posting to the previous posting of its term, and store it in `heads` as the newest.
+
+    terms: term of each posting. begin: number of the first of these postings in the log. heads,
+    previous: see LogState; updated in place.
+    """
     for index in range(terms.size):
         previous[index] = heads[terms[index]]
         heads[terms[index]] = begin + index
@@ -116,9 +122,10 @@ def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
 def add_linked_weights(
     heads: Any, previous: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """Add factors[i] * weight of each posting of terms[i] to accumulator[row of the posting].
+    """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
 
-    Skips rows beyond the accumulator. heads, previous, rows: see LogState.
+    accumulator: score of each row; postings of later rows are skipped. heads, previous, rows: see
+    LogState.
     """
     for index in range(terms.size):
         factor = factors[index]
@@ -141,10 +148,10 @@ def add_linked_frequencies(
     factors: Any,
     accumulator: Any,
 ) -> None:
-    """Add factors[i] * tf / (tf + norms[row]) of each posting of terms[i] to accumulator[row].
+    """For each posting of terms[i], add factors[i] * tf / (tf + norms[row]) to accumulator[row].
 
-    tf: term frequency of the posting. Skips rows beyond `norms`. heads, previous, rows: see
-    LogState.
+    tf and row are the term frequency and the row of the posting. Postings of rows without a norm
+    are skipped. heads, previous, rows: see LogState.
     """
     for index in range(terms.size):
         factor = factors[index]

@@ -1,4 +1,7 @@
-"""MaxSim of sparse vectors: scores all rows for a query vector, then takes passage maxima."""
+"""MaxSim of sparse vectors: for each query vector, the best score among the vectors of a passage.
+
+The score of a passage is the sum of these best scores over all vectors of the query.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,8 @@ def rank(
     add: Add,
 ) -> Ranking:
     """Return the best k passages for each query.
+
+    A row is one vector of a passage.
 
     vectors: the vectors of all queries. bounds: query i has vectors bounds[i] to bounds[i + 1].
     offsets: passage p has rows offsets[p] to offsets[p + 1]. allowed: mask of passages; None: all.

@@ -14,6 +14,6 @@ class MultiSparseSegment(MultiSegment):
 
 
 class MultiSparseDelta(MultiDelta):
-    """A DeltaPart: passages with several sparse vectors each, written since the last seal."""
+    """A DeltaPart with several sparse vectors per passage, for passages not in a segment yet."""
 
     single = SparseDelta

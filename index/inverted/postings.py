@@ -29,7 +29,7 @@ class Block:
     values: NDArray[Any]
 
     def renumber(self, numbers: NDArray[np.int32]) -> Block:
-        """Return a block with numbers[r] for each row r. Drops postings with a negative number."""
+        """Return a copy in which row r becomes numbers[r]. Drops rows with a negative number."""
         rows = numbers[self.rows]
         kept = rows >= 0
         return Block(self.terms[kept], rows[kept], self.values[kept])
@@ -52,7 +52,7 @@ class Postings:
     indptr: list of term t is indptr[t] to indptr[t + 1], int64 [terms + 1].
     rows:   row of each posting, uint32 [postings]. Stored as int32; with unsigned numbers, kernels
             need no test for negative indices.
-    values: weight or coded term frequency of each posting, [postings].
+    values: weight of each posting, or code of its term frequency and passage length, [postings].
     """
 
     def __init__(self, directory: Path, values: NpyFile[Any], terms: int, rows: int) -> None:
@@ -60,8 +60,8 @@ class Postings:
 
         values: file of the values of postings. terms, rows: number of terms and of rows. Raises
         ValueError if a number in the files is out of range: the kernels check no bounds, so a
-        damaged number would make them access arbitrary memory. The check reads the files once,
-        about 0.3 s for a GB in the page cache, and warms them for searches.
+        damaged number would make them access arbitrary memory. The check reads indptr.npy and
+        rows.npy once. This takes about 0.3 s for 1 GB in the page cache.
         """
         self._indptr = NpyFile(directory / "indptr.npy", np.int64)
         self._rows = NpyFile(directory / "rows.npy", np.int32)
@@ -89,7 +89,7 @@ class Postings:
         return self._bounds[term + 1] - self._bounds[term]
 
     def find(self, row: int, terms: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the index of the posting of `row` and each term, int64; -1: no such posting."""
+        """Return, for each term, the index of its posting for `row`, int64; -1 if there is none."""
         positions = np.empty(len(terms), dtype=np.int64)
         _find(self.indptr, self.rows, terms, row, positions)
         return positions
@@ -104,7 +104,10 @@ class Postings:
         return terms, positions[terms]
 
     def blocks(self, memory: int) -> Iterator[Block]:
-        """Yield blocks of whole posting lists, as large as a merge handles in `memory` bytes."""
+        """Yield all posting lists in blocks, each of which a merge can process in `memory` bytes.
+
+        Lists are not divided, so a block with a single long list may need more.
+        """
         room = max(1, memory // MERGE_BYTES)
         first = 0
         while first < self.terms:
@@ -113,7 +116,7 @@ class Postings:
             first = last
 
     def read(self, first: int, last: int) -> Block:
-        """Return the lists of terms `first` to `last` (exclusive), with `first` as term 0."""
+        """Return the posting lists of terms `first` to `last` (exclusive), as terms 0, 1, ..."""
         start, stop = int(self.indptr[first]), int(self.indptr[last])
         lengths = np.diff(self.indptr[first : last + 1])
         return Block(
@@ -150,9 +153,10 @@ class PostingsWriter(Closing):
 
 
 def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:
-    """For each segment of a merge, yield its row numbers after it, int32 [rows]; -1: dropped.
+    """For each segment to merge, yield the number of each row after the merge, int32 [rows].
 
-    sources: number of rows of each segment, and a mask of the rows to keep (None: all).
+    The number is -1 for a dropped row. sources: number of rows of each segment, and a mask of the
+    rows to keep (None: all).
     """
     begin = 0
     for rows, mask in sources:
@@ -170,7 +174,7 @@ def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[
 
 @interpreted_first(lambda indptr, rows, terms, *rest: 64 * terms.size)
 def _find(indptr: Any, rows: Any, terms: Any, row: int, positions: Any) -> None:
-    """Set positions[i] to the index of the posting of `row` and terms[i]; -1: none. Bisects."""
+    """Set positions[i] to the index of the posting of `row` in the list of terms[i]; -1: none."""
     for index in range(terms.size):
         low, stop = indptr[terms[index]], indptr[terms[index] + 1]
         high = stop

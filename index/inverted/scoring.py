@@ -1,9 +1,11 @@
-"""Term-at-a-time scoring: adds the posting lists of the query terms to an accumulator.
+"""Term-at-a-time scoring: adds the weights of one query term after another to the scores of rows.
 
 The kernels load four postings before they store the score of the first one. This is correct
 because the rows of a list are distinct. The compiler cannot know that, and would otherwise wait for
 each store.
-Scores are added in float32, in the order of `terms`, in segments and deltas alike.
+
+Scores are float32 and added in the order of `terms`. This holds for the delta (documents in memory)
+too, so that equal passages get equal scores.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ def listed(indptr: Any, terms: Any) -> int:
 def add_weights(
     indptr: Any, rows: Any, weights: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """Add factors[i] * weight of each posting of terms[i] to accumulator[row of the posting]."""
+    """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
+
+    indptr, rows: see Postings. weights: weight of each posting. accumulator: score of each row.
+    """
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]
         factor = factors[index]
@@ -46,9 +51,10 @@ def add_weights(
 def add_coded_weights(
     indptr: Any, rows: Any, codes: Any, table: Any, terms: Any, factors: Any, accumulator: Any
 ) -> None:
-    """Add factors[i] * table[code] of each posting of terms[i] to accumulator[row of the posting].
+    """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
 
-    codes: code of each posting. table: weight of each code.
+    indptr, rows: see Postings. codes: code of each posting. table: weight of each code.
+    accumulator: score of each row.
     """
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]

@@ -32,7 +32,7 @@ VISIT_SHARE = 8
 visited. Otherwise all rows are scanned, which costs less per row."""
 
 QueryTerms = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Numbers of the query terms and the factor of each."""
+"""Numbers of the query terms, and the factor (query weight) of each term."""
 
 Keys = NDArray[np.uint64]
 Scores = NDArray[np.float32]
@@ -53,11 +53,11 @@ class Scratch:
 
     @property
     def rows(self) -> int:
-        """Number of rows of the largest segment or delta that this memory suffices for."""
+        """Maximum number of rows of a segment or delta for which this memory is large enough."""
         return len(self.keys) - 1
 
     def accumulator(self, rows: int) -> Scores:
-        """Return an accumulator of at least `rows` elements: whole groups (see `_group_maxima`)."""
+        """Return an accumulator for `rows` rows, with padding that `_group_maxima` requires."""
         return self._accumulator[: _whole_groups(rows)]
 
 
@@ -65,8 +65,9 @@ class ScratchPool:
     """A pool of working memory that threads share between queries.
 
     Keeps the most recently used `Scratch` objects, at most one per processor. More threads may
-    search, but idle threads do not occupy 12 bytes per row each. A `Scratch` in use is outside the
-    pool. If a query fails, its `Scratch` is not returned, because its accumulator may not be zero.
+    search at the same time, but only these objects (12 bytes per row each) stay in memory after
+    their queries. A `Scratch` in use is outside the pool. A query that fails must not return its
+    `Scratch`, because the accumulator may not be zero.
     """
 
     def __init__(self) -> None:
@@ -112,8 +113,8 @@ def rank(
     rows:     number of rows of the segment or delta.
     allowed:  mask of the rows to search; None: all.
     add:      adds the scores of a query to an accumulator.
-    postings: the lists that `add` reads. If given, queries with rare terms look for results only in
-              the rows of these lists; otherwise they scan the scores of all rows.
+    postings: the posting lists that `add` reads. If given, a query with rare terms looks for
+              results only in the rows of its lists. All other queries scan the scores of all rows.
     """
     ranking = Ranking.empty(count, k)
     if allowed is not None and len(allowed) != rows:
@@ -197,10 +198,9 @@ def _mask_scores(accumulator: Any, allowed: Any) -> None:
 def _group_maxima(accumulator: Any, maxima: Any) -> None:
     """Write the best score of each group of rows into `maxima`.
 
-    Group g has rows g, g + groups, g + 2 * groups, ..., where groups is the number of groups.
-
-    The maxima are computed with whole vector registers. Adjacent rows are in different groups: they
-    are often passages of one document with similar scores.
+    Group g has rows g, g + groups, g + 2 * groups, ..., where groups is the number of groups. With
+    such groups, the processor computes many maxima at a time. Adjacent rows, which are often
+    passages of one document with similar scores, are in different groups.
     """
     groups = maxima.size
     maxima[:] = accumulator[:groups]

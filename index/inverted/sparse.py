@@ -75,7 +75,7 @@ class SparseSegment:
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """See SegmentPart. Merges blocks of terms; a single long list may exceed `memory`."""
+        """See SegmentPart. Merges blocks of terms; one long posting list may exceed `memory`."""
         kept = kept_rows(sources)
         numbers = list(new_numbers([(len(source), mask) for source, mask in sources]))
         lists = [source._postings for source, _ in sources]
@@ -167,7 +167,7 @@ class SparseSegment:
 def vectors(representation: Representation) -> csr_array:
     """Return the sparse vectors of a batch, one per text.
 
-    Raises InvalidInputError if there are none, or if a text has several vectors.
+    Raises InvalidInputError if the batch has no sparse vectors or has several for each text.
     """
     if representation.sparse is None:
         raise InvalidInputError(

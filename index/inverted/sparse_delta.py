@@ -1,4 +1,4 @@
-"""The in-memory part of a sparse leg: passages written since the last seal."""
+"""The delta of a sparse leg: an in-memory index of passages that are not in a segment yet."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _HEADER = struct.Struct("<II")
 
 
 class SparseDelta:
-    """A DeltaPart of a sparse leg: sparse vectors written since the last seal, one per passage."""
+    """A DeltaPart of a sparse leg: one vector for each passage that is not in a segment yet."""
 
     def __init__(self, config: SparseLeg) -> None:
         self._log = PostingsLog(np.float32)
@@ -42,7 +42,7 @@ class SparseDelta:
         known = len(self._log.state.heads)
         if known not in (0, matrix.shape[1]):
             raise ValueError(
-                f"sparse vectors must have {known} dimensions, like earlier ones, "
+                f"sparse vectors must have {known} dimensions, like those of earlier passages, "
                 f"got {matrix.shape[1]}"
             )
         self._log.append(matrix.indices, matrix.data, np.diff(matrix.indptr), matrix.shape[1])
@@ -72,7 +72,7 @@ class SparseDelta:
         )
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart. Searches the first len(allowed) rows."""
+        """See LegPart. Searches the first len(allowed) rows; if `allowed` is None, all rows."""
         state = self._log.state
         known = len(state.indptr) - 1 if allowed is None else len(allowed)
         terms = query_terms(queries, len(state.heads)) if known else ()

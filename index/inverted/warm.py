@@ -1,4 +1,4 @@
-"""Compile the kernels of inverted indexes, or load them from the cache, before a query."""
+"""Compile the kernels of inverted indexes, or load them from the cache, before the first query."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ _ROWS = 32
 
 
 def warm() -> None:
-    """Search tiny indexes in every way. Takes seconds at first use, later tens of milliseconds."""
+    """Compile all kernels by searching tiny indexes.
+
+    Takes seconds at first use. Later calls load the compiled kernels from a cache on disk, which
+    takes tens of milliseconds.
+    """
     compile_always()
     weights = np.zeros((_ROWS, 2), dtype=np.float32)
     weights[:, 0] = weights[0, 1] = 1

@@ -1,8 +1,9 @@
 """Offline builds of new collections: write shards, then merge them into few segments.
 
-A shard is a segment whose vectors are not yet in an index. One transaction stores the shard's row,
-its documents and the position in the input. So an interrupted build continues after its last shard.
-The collection cannot be searched before `finish`. Memory limits how many shards become one segment.
+A shard is a segment whose vectors are not in an index yet. One transaction stores a shard, its
+documents and the position in the input, so an interrupted build continues after its last shard. The
+memory that a merge may use limits how many shards become one segment. The collection cannot be
+searched before `finish`.
 """
 
 from __future__ import annotations
@@ -28,15 +29,13 @@ from ..store_protocol import EncodedDocument
 from ..structures.protocol import VectorStorage
 from .database.database import UNFINISHED, get_meta, set_meta
 from .database.rows import SegmentRow
+from .database.segments import insert_segment, read_segments, swap_segments
 from .database.tables import (
     dead_numbers,
     delete_documents,
     insert_documents,
-    insert_segment,
     last_number,
     numbers_of,
-    read_segments,
-    swap_segments,
 )
 from .local import LocalStore
 from .maintenance import merge_segments, new_segment_name
@@ -47,7 +46,7 @@ MOST_SHARDS = 24
 
 
 def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
-    """Return the store of an interrupted build in the folder `path`; None if it has no collection.
+    """Open the interrupted build in the folder `path`. None: the folder contains no collection.
 
     Raises ConflictError if the folder contains a finished collection, or an unfinished one with a
     configuration other than `config`.
@@ -70,15 +69,15 @@ def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
 class Consumed:
     """The part of a build's input that is already stored.
 
-    documents: number of documents.
-    digest: SHA-256 of these documents in their order, in hexadecimal; "" if there are none.
+    documents: number of stored documents.
+    digest: SHA-256 of these documents, in their order, in hexadecimal; "" if there are none.
     """
 
     documents: int = 0
     digest: str = ""
 
     def after(self, document: Document) -> Consumed:
-        """Return this part of the input extended by the next document."""
+        """Return a `Consumed` that also includes `document`, the next one of the input."""
         content: list[object] = [
             document.id,
             document.title,
@@ -109,8 +108,8 @@ def append_shard(
 
     batch: documents with distinct ids. They replace documents of earlier shards with the same ids.
     legs: leg -> representations of all passages of `batch`, in order.
-    done: the part of the input that is stored after this call. It is stored with the shard, so that
-        an interrupted build continues there.
+    done: the part of the input that is stored after this call, including `batch`. This record is
+        stored with the shard, so that an interrupted build continues after it.
 
     Raises ConflictError if another process is running or has finished the same build.
     """
@@ -141,7 +140,7 @@ def append_shard(
 def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int]:
     """Merge the shards into segments with indexes and make the collection available to searches.
 
-    memory: working memory of a merge in bytes. More shards are merged into one segment if it fits.
+    memory: working memory of a merge, in bytes. With more memory, fewer and larger segments result.
 
     Returns the number of documents and the number of passages.
     """
@@ -171,9 +170,9 @@ def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int
 
 
 def _reduce_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
-    """Merge groups of shards until at most MOST_SHARDS are left. Return the rows of these shards.
+    """Merge groups of shards until at most MOST_SHARDS shards are left. Return their rows.
 
-    The number is limited because each open shard needs memory and open files.
+    The number of shards is limited because each open shard needs memory and open files.
     """
     with store.database.read() as connection:
         rows = read_segments(connection)
@@ -196,8 +195,8 @@ def _reduce_shards(store: LocalStore, memory: int) -> list[SegmentRow]:
 def _reserved_name(store: LocalStore, group: Sequence[SegmentRow]) -> str:
     """Return the name of the segment into which the shards `group` are merged.
 
-    The first call stores a new name, and later attempts at the same merge return it. So building a
-    large index can continue after an interruption, and its files are not removed as garbage.
+    The first call stores a new name. Later calls for the same shards return the stored name. So an
+    interrupted merge can continue, and its files are not removed as garbage.
     """
     shards = " ".join(row.id for row in group)
     with store.database.write() as connection:
@@ -216,9 +215,9 @@ def _check_building(connection: sqlite3.Connection, store: LocalStore) -> None:
 
 
 def shard_config(config: CollectionConfig) -> CollectionConfig:
-    """Return `config` with dense legs that have no index, for shards.
+    """Return the configuration of shards: `config`, but dense legs store vectors without an index.
 
-    Their indexes are built only once, when the shards are merged.
+    The indexes are built only once, when the shards are merged.
     """
     legs = {
         name: leg.model_copy(update=_shard_storage(leg)) if isinstance(leg, DenseLeg) else leg
@@ -228,7 +227,7 @@ def shard_config(config: CollectionConfig) -> CollectionConfig:
 
 
 def _shard_storage(leg: DenseLeg) -> dict[str, Any]:
-    """Return the fields of `leg` that its configuration in shards replaces.
+    """Return field -> value for the storage options that `leg` has in shards.
 
     Shards store uncompressed vectors without an index. A leg with several vectors for each passage
     and a lossy codec has many vectors. Its shards store them with float16 or int8, and the codec of
@@ -245,9 +244,9 @@ def _shard_storage(leg: DenseLeg) -> dict[str, Any]:
 def _open_shards(
     store: LocalStore, rows: Sequence[SegmentRow]
 ) -> list[tuple[Segment, Mask | None]]:
-    """Check the checksums of shards and open them. Return each with the mask of its live rows.
+    """Check the checksums of shards and open them. Return each shard with a mask of rows to keep.
 
-    A row is live unless a later shard has replaced its document. Mask None: all rows are live.
+    The mask leaves out rows whose documents a later shard has replaced. None: keep all rows.
     """
     config = shard_config(store.config)
     opened: list[tuple[Segment, Mask | None]] = []
@@ -263,9 +262,10 @@ def _open_shards(
 def _groups(
     rows: Sequence[SegmentRow], config: CollectionConfig, memory: int
 ) -> list[list[SegmentRow]]:
-    """Return groups of neighbouring shards.
+    """Divide the shards `rows` into groups of neighbours. Each group becomes one segment.
 
-    The merge of each group needs at most `memory` bytes, unless the group has one shard.
+    The merge of a group needs at most `memory` bytes. A shard that needs more is a group of its
+    own.
     """
     groups: list[list[SegmentRow]] = []
     for row in rows:
@@ -279,7 +279,7 @@ def _groups(
 def _building_bytes(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
     """Return the bytes of memory that a merge of the shards `rows` needs to build indexes.
 
-    Most indexes are merged as streams, which counts as 0 bytes.
+    An index that is merged as a stream counts as 0 bytes. Most indexes are.
     """
     passages = sum(row.passages for row in rows)
     total = 0

@@ -1,7 +1,7 @@
-"""The delta in memory: the passages written since the last seal.
+"""The delta: the passages that are not in a segment yet, in memory.
 
-A seal writes these passages into a segment and starts a new delta. Until then the delta only grows.
-So a snapshot needs only a reference to its delta and a number of rows.
+A seal writes these passages into a segment and starts a new delta. Until then the delta only grows,
+so a snapshot needs only a reference to the delta and a number of rows.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _NUMBER = struct.Struct("<I")
 
 
 class Delta:
-    """The passages of documents with numbers above `watermark`, with an index for each leg.
+    """The passages of documents that are not in a segment yet, with an index for each leg.
 
-    watermark: highest document number that is in a segment.
+    watermark: highest document number that is in a segment. Only documents with higher numbers are
+        in the delta.
     """
 
     def __init__(self, config: CollectionConfig, watermark: int) -> None:
@@ -60,14 +61,14 @@ class Delta:
             wrong = [row[1] for row, pieces in zip(rows, packed, strict=True) if pieces is None]
             raise damaged(
                 connection,
-                f"the encoded form of {len(wrong)} passages since the last seal",
-                f"their checksums do not match; the first is of document number {wrong[0]}",
+                f"the encoded form of {len(wrong)} recent passages",
+                f"their checksums do not match; the first passage is of document number {wrong[0]}",
             )
         try:
             for index, part in enumerate(self.legs.values()):
                 part.append(part.unpack([pieces[index] for pieces in intact]))
         except ValueError as error:
-            raise damaged(connection, "a passage since the last seal", str(error)) from error
+            raise damaged(connection, "the encoded form of a recent passage", str(error)) from error
         self._numbers.extend(row[1] for row in rows)
         self._spans.extend((row[2], row[3]) for row in rows)
         self._last_seq = rows[-1][0]
@@ -78,10 +79,12 @@ class Delta:
 
 
 def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[bytes]:
-    """Return one blob per passage for the database.
+    """Return one blob for each passage, to be stored in the database.
 
-    A blob is a CRC-32 of the rest, then length and bytes of the row of each configured leg.
     legs: leg -> representations of all passages.
+
+    A blob starts with a CRC-32 of its other bytes. Then it contains, for each leg of `config`, the
+    length and the bytes of the passage's vector or terms.
     """
     columns = [leg.delta_part().pack(legs[name]) for name, leg in config.legs.items()]
     blobs = []
@@ -92,9 +95,11 @@ def pack(config: CollectionConfig, legs: Mapping[str, Representation]) -> list[b
 
 
 def _split(data: bytes, legs: int) -> list[bytes] | None:
-    """Return the bytes of each leg in `data`, a blob of `pack`; None if the blob is damaged.
+    """Return the bytes of each leg in `data`, a blob that `pack` returned.
 
     legs: number of legs.
+
+    None: the blob is damaged.
     """
     if len(data) < _NUMBER.size or zlib.crc32(data[_NUMBER.size :]) != _NUMBER.unpack_from(data)[0]:
         return None

@@ -10,7 +10,7 @@ from ..protocol import Approximate
 from ..structures.protocol import VectorStorage
 from ..structures.vector_search import DEFAULT_RECALL
 from .database.database import Database, get_number
-from .database.tables import read_segments
+from .database.segments import read_segments
 from .snapshot import Part
 from .view import LocalView
 
@@ -76,10 +76,10 @@ def _storage(
 ) -> dict[str, Any]:
     """Return the configured storage options of one dense leg, and its sizes in all segments.
 
-    name: name of the leg. segments: for each segment, the result of `_vectors`.
+    name: name of the leg. segments: the result of `_vectors` for each segment.
 
     Fields of the result:
-    recall: recall target of searches that set none. None if parameters are configured instead.
+    recall: default recall target of searches. None if index parameters are configured instead.
     bytes_per_vector: mean size of a vector on disk. None if no segment has vectors.
     memory: bytes of memory that the indexes of all segments use together.
     """

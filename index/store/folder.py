@@ -10,10 +10,10 @@ from ..arrays.files import check_directory, exclusive, remove_tree
 from .database.checks import parse_json
 from .database.database import UNFINISHED, Database, get_meta
 from .database.rows import SegmentRow
-from .database.tables import read_segments
+from .database.segments import read_segments
 
 LOCK = "maintenance.lock"
-"""Name of the lock file that a process holds while it seals or merges."""
+"""Name of the file that a process locks while it writes or merges segments."""
 
 
 class SegmentFolder:
@@ -55,14 +55,14 @@ class SegmentFolder:
         ]
 
     def remove(self, rows: Iterable[SegmentRow]) -> None:
-        """Remove the files of the segments `rows`, whose rows are no longer in the database."""
+        """Remove the files of segments. `rows` must already be deleted from the database."""
         for row in rows:
             remove_tree(self.path(row.id))
 
     def remove_garbage(self) -> int:
-        """Remove segment directories without a row in the database. Return their number.
+        """Remove segment directories without a row in the database. Return how many.
 
-        Does nothing while another process seals or merges: its new directory has no row yet.
+        Does nothing while another process writes a segment, whose directory has no row yet.
         """
         with exclusive(self._lock, wait=False) as held:
             if not held:

@@ -1,8 +1,8 @@
 """Updates the snapshot of an open collection to the latest commit of any process.
 
 The time of an update depends only on what has changed since the last one. New segments are mapped
-into memory, and new passages are appended to the delta. New tombstones are marked in copies of the
-masks of live rows.
+into memory, and new passages are appended to the delta. Rows of newly deleted documents are removed
+from copies of the masks of live rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from ..config import CollectionConfig
 from ..protocol import Mask
 from .database.database import get_number
 from .database.rows import SegmentRow
-from .database.tables import dead_numbers, read_config, read_segments, tombstones
+from .database.segments import read_segments
+from .database.tables import dead_numbers, read_config, tombstones
 from .delta import Delta
 from .folder import SegmentFolder
 from .segment import Segment
@@ -25,7 +26,7 @@ from .snapshot import Part, Snapshot
 
 
 class Follower:
-    """Stores the latest snapshot that this process has read, with configuration. Thread-safe."""
+    """Keeps the latest snapshot and configuration that this process has read. Thread-safe."""
 
     def __init__(self, folder: SegmentFolder, config: CollectionConfig) -> None:
         self._folder = folder
@@ -34,9 +35,9 @@ class Follower:
         self.reset()
 
     def reset(self) -> None:
-        """Discard the latest snapshot and everything it was made from.
+        """Discard the latest snapshot and the open files and arrays from which it was made.
 
-        Snapshots that searches use stay valid.
+        Snapshots that running searches use stay valid.
         """
         self._segments: dict[str, tuple[Segment, Part]] = {}
         self._delta = Delta(self.config, 0)

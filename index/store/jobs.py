@@ -1,7 +1,8 @@
 """Jobs of a collection, and stored replies to requests that a client may repeat.
 
-Both survive a crash. They have their own tables in collection.db and are written through their own
-connection. Only the progress of a bulk job is stored in the transaction that writes its documents.
+Jobs and replies survive a crash. They have their own tables in collection.db and are written
+through their own connection. An exception is the progress of a bulk job (a write of many
+documents): it is stored in the transaction that writes the documents.
 The lines of a bulk job are in `jobs/<id>.ndjson` until the job has ended.
 """
 
@@ -24,7 +25,8 @@ from .database.database import BUSY_SECONDS, FILE_NAME
 from .upload import Upload, remove_stray
 
 State = Literal["queued", "running", "waiting", "done", "failed"]
-"""State of a job. "waiting": a disk error stopped the job and it will be retried; never stored."""
+"""State of a job. "waiting": a disk error stopped the job, and it will be retried. The state
+"waiting" is never stored in the database."""
 JOBS_KEPT = 7 * 86_400.0
 """Seconds for which a finished job is kept."""
 REPLIES_KEPT = 86_400.0
@@ -91,8 +93,8 @@ class Reply:
 class JobStore:
     """The jobs and stored replies of the collection in `directory`. Thread-safe.
 
-    read_only: True never writes to `directory`. New jobs are refused, and replies are stored in
-        memory only.
+    read_only: True never writes to `directory`. New jobs raise ConflictError, and replies are
+        stored in memory only.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -114,7 +116,8 @@ class JobStore:
             self._connection.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
-                f"{directory}: the jobs of this collection cannot be read ({error})"
+                f"{directory}: the jobs of this collection cannot be opened ({error}); check the "
+                "permissions of the folder and the free space of the disk"
             ) from error
 
     @staticmethod
@@ -123,7 +126,7 @@ class JobStore:
         return secrets.token_hex(8)
 
     def upload(self, job_id: str) -> Upload:
-        """Create the file for the lines of a bulk job. Return it open for writing.
+        """Create the file for the lines of a bulk job. Return the file, open for writing.
 
         Raises StorageError if it cannot be created, and ConflictError if the store is read-only.
         """
@@ -133,7 +136,8 @@ class JobStore:
     def _expect_writable(self) -> None:
         if self._read_only:
             raise ConflictError(
-                f"collection {self.directory.name} accepts no jobs, because it was opened read-only"
+                f"collection {self.directory.name} accepts no jobs, because it was opened "
+                "read-only; open it for writing"
             )
 
     def lines(self, job_id: str) -> Path:
@@ -154,8 +158,8 @@ class JobStore:
         Also deletes jobs that finished more than a week ago.
 
         kind: operation of the job, such as "merge".
-        total: amount of work in `unit`. None: not known.
-        result: initial result. It may describe the work to do.
+        total: amount of work in `unit`, such as "passages". None: not known.
+        result: initial result, a JSON object. It may describe the work to do.
 
         Raises ConflictError if the store is read-only.
         """
@@ -211,9 +215,9 @@ class JobStore:
         unit: str | None = None,
         error: str | None = None,
     ) -> None:
-        """Store state and progress of a job.
+        """Store the state and the progress of a job.
 
-        If `total` or `unit` is None, its stored value does not change.
+        total, unit: new values; None: the stored value does not change.
         """
         with self.transaction() as connection:
             connection.execute(
@@ -228,8 +232,10 @@ class JobStore:
     ) -> None:
         """Store the progress of a bulk job in the transaction that writes its documents.
 
-        connection: the connection with this transaction, which the caller commits. A job that
-        continues after a crash therefore never repeats work that is already on disk.
+        Progress and documents become durable together. So a job that continues after a crash never
+        repeats work that is already on disk.
+
+        connection: the connection with this transaction, which the caller commits.
         """
         connection.execute(
             "UPDATE jobs SET done = ?, result = ?, updated = ? WHERE id = ?",
@@ -237,7 +243,7 @@ class JobStore:
         )
 
     def remove_stray_lines(self) -> None:
-        """Remove files with lines of bulk jobs that have finished or were never queued.
+        """Remove the line files of bulk jobs that have finished or were never queued.
 
         A file that a process is still writing is not removed.
         """
@@ -249,9 +255,9 @@ class JobStore:
         return bool(self._read(sql, (job_id,)))
 
     def recall(self, key: str) -> Reply | None:
-        """Return the reply stored under `key`.
+        """Return the reply stored under `key`, an idempotency key.
 
-        None: there is none, or it is older than `REPLIES_KEPT`.
+        None: there is no such reply, or it is older than `REPLIES_KEPT`.
         """
         rows = self._read(
             "SELECT digest, status, body FROM replies WHERE key = ? AND created >= ?",
@@ -260,7 +266,7 @@ class JobStore:
         return Reply(*rows[0]) if rows else None
 
     def remember(self, key: str, reply: Reply) -> None:
-        """Store a reply under `key`. It is on disk on return.
+        """Store a reply under `key`, an idempotency key. The reply is on disk on return.
 
         Also deletes replies that are older than `REPLIES_KEPT`.
         """
@@ -289,7 +295,10 @@ class JobStore:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Return a context manager that runs its block in one transaction."""
+        """Return a context manager that runs its block in one transaction.
+
+        A block inside such a block runs in the outer transaction.
+        """
         with self._lock:
             if self._depth:  # Inside another transaction.
                 yield self._connection

@@ -1,7 +1,7 @@
 """The local store: documents, their passages and the indexes of all legs, in a folder on disk.
 
 Every change of a collection is one transaction of its database. Files are written and synced before
-the transaction that names them. `docs/architecture.md` follows one write and one search.
+the transaction that names them. `docs/architecture.md` describes one write and one search in steps.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ..config import CollectionConfig
 from ..store_protocol import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
 from .database.database import Database, get_meta, get_number, set_meta
 from .database.folders import check_free
+from .database.segments import read_segments
 from .database.tables import (
     count_pending,
     delete_documents,
@@ -44,7 +45,6 @@ from .database.tables import (
     last_number,
     numbers_of,
     read_config,
-    read_segments,
     unchanged_documents,
 )
 from .delta import pack
@@ -116,15 +116,15 @@ class LocalStore:
         state: Literal["ready", "building"] = "ready",
         read_only: bool = False,
     ) -> LocalStore:
-        """Open a collection, check its files and remove files that the database does not name.
+        """Open a collection, check its files and remove leftover files of interrupted operations.
 
         verify: "full" reads every byte and compares checksums; "size" compares only sizes.
         state: the state that the collection must have; "building": an unfinished offline build.
         read_only: True never writes to the folder and removes no file.
 
         Raises NotFoundError if there is no collection, ConflictError if it has the other state,
-        CorruptFileError for the first damaged file, and StorageError if the
-        database cannot be read.
+        CorruptFileError for the first damaged file, and StorageError if the database cannot be
+        read.
         """
         database = Database.open(directory, read_only=read_only)
         try:
@@ -162,7 +162,7 @@ class LocalStore:
         """Return a message for each problem of the collection in `directory`; see `problems`.
 
         accept: True accepts that acknowledged writes are missing, so that the collection can be
-            opened without them. Neither this call nor later ones report them.
+            opened without them. This call and later calls then do not report the missing writes.
 
         Checksums are compared before an index file is opened, because a library that reads a
         damaged index can crash. Raises the errors of `open` if there is no finished collection.
@@ -255,7 +255,8 @@ class LocalStore:
     def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
         """See Store. The result maps ids to document numbers.
 
-        If a stored document is damaged, the result is empty. Writing it again then replaces it.
+        If a stored document is damaged, the result is empty. A write then replaces all documents,
+        including the damaged one.
         """
         with self.database.read() as connection:
             try:
@@ -271,7 +272,7 @@ class LocalStore:
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
     ) -> Written:
-        """See Store. `record` receives the transaction's connection and only executes statements.
+        """See Store. `record` receives the transaction's connection and must not commit.
 
         Raises InvalidInputError if a leg does not have one row for each passage.
         """
@@ -337,12 +338,15 @@ class LocalStore:
             return dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
 
     def describe(self) -> dict[str, Any]:
-        """See Store. The fields are explained at `described`."""
+        """See Store. The docstring of `described` explains the fields."""
         with self.view() as view:
             return described(view, self.database)
 
     def pending(self) -> int:
-        """Return the number of passages in the delta, plus the documents deleted from it."""
+        """Return the number of passages in the delta, plus the number of documents deleted from it.
+
+        The delta contains the documents that are not in a segment yet.
+        """
         with self.database.read() as connection:
             return count_pending(connection, get_number(connection, "sealed"))
 
@@ -361,12 +365,15 @@ class LocalStore:
     # -- maintenance -----------------------------------------------------------------------
 
     def problems(self) -> list[str]:
-        """Return a message for each problem on disk: damaged segment files and database rows."""
+        """Return a message for each damaged segment file or database row.
+
+        If there is none, return a message if index and database have different documents.
+        """
         found = [*self.database.problems(), *self.segments.problems()]
         return found or self._index_problems()
 
     def _index_problems(self) -> list[str]:
-        """Return messages with the numbers of documents that are not in both index and database."""
+        """Return one message if documents are stored but not indexed, and one for the reverse."""
         with self.view() as view:
             indexed = np.unique(view.owners())
             stored = all_numbers(view.connection)

@@ -1,8 +1,8 @@
-"""Seals the delta (turns it into a segment) and merges segments.
+"""Seals the delta (writes the passages in memory as a segment on disk) and merges segments.
 
 Both write new files without blocking readers or writers. Then one transaction replaces the old
-segments. Documents deleted during that time keep their tombstones. A lock file ensures that only
-one process seals or merges at a time.
+segments. Documents that are deleted in the meantime stay deleted: their tombstones (marks of
+deletion) are kept. A lock file ensures that only one process seals or merges at a time.
 """
 
 from __future__ import annotations
@@ -20,14 +20,8 @@ from ..protocol import Mask
 from . import segment as segments
 from .database.database import get_number, set_meta
 from .database.rows import SegmentRow
-from .database.tables import (
-    count_pending,
-    dead_numbers,
-    insert_tombstones,
-    last_number,
-    read_segments,
-    swap_segments,
-)
+from .database.segments import read_segments, swap_segments
+from .database.tables import count_pending, dead_numbers, insert_tombstones, last_number
 from .folder import LOCK
 from .local import LocalStore
 from .segment import Passages, Segment
@@ -37,7 +31,7 @@ DEFAULT_MEMORY = 256 << 20
 
 
 def seal(store: LocalStore) -> bool:
-    """Turn the delta into a segment. Return False if the delta is empty."""
+    """Write the delta (the passages in memory) as a segment. Return False if the delta is empty."""
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
             snapshot, config = view.snapshot, view.config
@@ -69,8 +63,7 @@ def merge(
 
     memory: working memory in bytes.
 
-    Returns False if nothing was merged, because there is at most one segment and it contains no
-    deleted documents.
+    Returns False if no merge is necessary: there is no segment, or one without deleted documents.
     """
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
@@ -85,7 +78,10 @@ def merge(
 
 
 def maintain(store: LocalStore) -> None:
-    """Seal the delta and merge segments until the limits of `StorageConfig` require neither."""
+    """Seal the delta and merge segments until the collection is within its `StorageConfig` limits.
+
+    To seal the delta is to write the passages in memory as a segment.
+    """
     while True:
         with store.view() as view:
             sealed = get_number(view.connection, "sealed")
@@ -99,8 +95,8 @@ def maintain(store: LocalStore) -> None:
 def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
     """Merge the newest segments if there are more than `max_segments` segments.
 
-    Otherwise rewrite one segment of whose passages more than half are deleted. Returns False if
-    there is no such segment either.
+    Otherwise rewrite one segment, if more than half of its passages are deleted. Returns False if
+    nothing was merged or rewritten.
 
     memory: working memory in bytes.
 
@@ -157,16 +153,18 @@ def merge_segments(
     progress: Progress | None = None,
     unfinished: str | None = None,
 ) -> SegmentRow | None:
-    """Write the files of one segment with the live passages of several segments.
+    """Write the files of one segment with the passages of several segments.
 
-    sources: segments, each with the mask of its live rows; None: all rows.
+    Passages of deleted documents are left out.
+
+    sources: segments, each with a mask of the rows whose documents are not deleted; None: all rows.
     memory: working memory in bytes.
     config: configuration of the new segment.
-    unfinished: name of the new segment; a merge that was interrupted under this name continues.
-        None: a new name.
+    unfinished: name of the new segment. An interrupted merge with this name is continued. None: the
+        segment gets a new name.
 
-    Returns the row that the caller must store in the database. None: there are no live passages,
-    and no files were written.
+    Returns the row that the caller must store in the database. None: no passages are left, and no
+    files were written.
     """
     if not any(live is None or live.any() for _, live in sources):
         return None
@@ -185,7 +183,8 @@ def replace_segments(
 ) -> None:
     """Replace the segments `old` by `new` in the database, in a transaction of the caller.
 
-    Also deletes the passages and tombstones that `new` makes unnecessary.
+    Also deletes rows that `new` makes unnecessary: passages in the table `delta`, and tombstones
+    (numbers of deleted documents).
 
     new: row of the new segment; None: no passage is left.
     first, last: range of document numbers that `new` covers.
@@ -205,6 +204,6 @@ def replace_segments(
 def new_segment_name(last: int) -> str:
     """Return a new name for a segment whose highest document number is `last`.
 
-    Names sort by age and are never used twice.
+    In sorted order, the names of newer segments come later. No name is used twice.
     """
     return f"{last:012d}-{secrets.token_hex(4)}"

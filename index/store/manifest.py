@@ -1,4 +1,4 @@
-"""The record of synced files in a collection: which file gave which document."""
+"""The record of synced files in a collection: which document comes from which file."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """The recorded state of all sources, when a sync begins.
+    """The recorded files of all sources, as they were when a sync begins.
 
     files:     (source, name) -> file.
-    by_number: number -> file.
-    documents: number of a file -> number of its documents.
-    altered:   numbers of the files with a document that another write replaced or deleted.
+    by_number: file number -> file.
+    documents: file number -> how many documents come from the file.
+    altered:   file numbers; a write other than a sync has replaced or deleted a document of each of
+               these files.
     """
 
     files: Mapping[tuple[str, str], SyncedFile] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Synced:
 
 
 class Manifest:
-    """Reads and changes the record of synced files. One sync at a time may use it.
+    """Reads and changes the record of synced files. Only one sync may use it at a time.
 
     Call `load` or `create` first. A collection that was never synced has an empty record.
     """
@@ -67,7 +68,7 @@ class Manifest:
             self._exists = True
 
     def load(self) -> Synced:
-        """Read and check the whole record. Raises CorruptFileError, which names a damaged row."""
+        """Read and check the whole record. Raises CorruptFileError if a row is damaged."""
         with self._database.read() as connection:
             self._exists = has_sync_tables(connection)
             if not self._exists:
@@ -88,7 +89,7 @@ class Manifest:
         )
 
     def find(self, id_: str) -> SyncedDocument | None:
-        """Return the synced document with an id, or None."""
+        """Return the synced document with the id `id_`, or None if there is none."""
         with self._database.read() as connection:
             return find_document(connection, id_) if self._exists else None
 
@@ -98,17 +99,20 @@ class Manifest:
             return documents_of(connection, file) if self._exists else []
 
     def retired(self) -> list[SyncedDocument]:
-        """Return the documents that their file no longer has, and that are not deleted yet."""
+        """Return documents that must still be deleted: their files no longer contain them."""
         with self._database.read() as connection:
             return retired_documents(connection) if self._exists else []
 
     def count_stored(self, ids: Sequence[str]) -> int:
-        """Return how many documents with these ids the collection has."""
+        """Return how many of these ids belong to documents in the collection."""
         with self._database.read() as connection:
             return len(numbers_of(connection, ids))
 
     def stored(self, id_: str) -> Document | None:
-        """Return the document that the collection has under an id; None if none or damaged."""
+        """Return the document with the id `id_` from the collection.
+
+        None: there is no such document, or it is damaged.
+        """
         with self._database.read() as connection:
             try:
                 numbers = list(numbers_of(connection, [id_]).values())
@@ -117,15 +121,18 @@ class Manifest:
                 return None
 
     def write(self, change: Callable[[sqlite3.Connection], None]) -> None:
-        """Run `change` in a transaction of its own."""
+        """Call `change` with the connection of a new write transaction, then commit it."""
         with self._database.write() as connection:
             change(connection)
 
     def delete(self, documents: Collection[SyncedDocument], files: Collection[int]) -> int:
-        """Delete documents, and then the rows of files. Return the number of deleted documents.
+        """Delete documents from the collection, and then files from the record.
 
-        A document that another write has replaced since the sync stored it is not deleted. The
-        transactions are small, and an interrupted call may be repeated.
+        files: numbers of the files.
+
+        Returns the number of deleted documents. If another write has replaced a document since the
+        sync stored it, the document is not deleted. The call uses several small transactions. If it
+        is interrupted, it may be repeated.
         """
         waiting = list(documents)
         deleted = 0
@@ -146,10 +153,11 @@ class Manifest:
 def record_documents(
     connection: sqlite3.Connection, owners: Mapping[str, int], numbers: Mapping[str, int]
 ) -> None:
-    """Record the files of documents, in the transaction that stored the documents.
+    """Record from which files documents come, in the transaction that stores the documents.
 
-    owners: id -> number of the file. numbers: id -> number of the stored version, for documents
-    that an earlier transaction stored; the others are looked up.
+    owners: document id -> file number.
+    numbers: document id -> number of the stored version, for documents that an earlier transaction
+        has stored. For other documents the function looks it up.
     """
     found = numbers_of(connection, [id_ for id_ in owners if id_ not in numbers])
     put_documents(

@@ -1,8 +1,9 @@
 """Changes how a collection stores its vectors (index, codec), while the collection is in use.
 
 A new segment is written beside every old one. Then one transaction replaces the old segments with
-the new ones and stores the new configuration. A running search finishes on the old segments. A
-crash before the transaction leaves files that the database does not name.
+the new ones and stores the new configuration. A running search finishes on the old segments. If the
+process crashes before the transaction, the new files are not used, and the next opening of the
+collection removes them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..protocol import Approximate
 from ..structures.protocol import VectorStorage
 from .database.database import set_meta
 from .database.rows import SegmentRow
-from .database.tables import read_segments
+from .database.segments import read_segments
 from .folder import LOCK
 from .local import LocalStore
 from .maintenance import DEFAULT_MEMORY, merge_segments, replace_segments
@@ -37,8 +38,8 @@ class Reconfigured:
     """Result of `reconfigure`.
 
     changed: False if the legs already had these storage options.
-    warnings: a message for each leg whose vectors had lost precision in the old storage; the new
-        storage cannot restore it.
+    warnings: a message for each leg whose vectors had lost precision in the old storage, which the
+        new storage cannot restore.
     """
 
     changed: bool
@@ -76,7 +77,7 @@ def _reconfigure(
     memory: int,
     progress: Progress | None,
 ) -> Reconfigured:
-    """See `reconfigure`. The caller holds the lock."""
+    """See `reconfigure`. The caller holds the maintenance lock of the collection."""
     with store.view() as view:
         snapshot, old = view.snapshot, view.config
         rows = read_segments(view.connection)
@@ -107,7 +108,10 @@ def _layouts(config: CollectionConfig) -> list[VectorStorage]:
 
 
 def check_reconfigure(store: LocalStore, legs: Mapping[str, VectorStorage]) -> None:
-    """Raise the errors of `reconfigure` for invalid `legs` (leg -> storage), but change nothing."""
+    """Raise the error that `reconfigure` raises for invalid storage options. Changes nothing.
+
+    legs: leg -> new storage options.
+    """
     with store.view() as view:
         new_config(view.snapshot, legs)
 
@@ -128,7 +132,7 @@ def new_config(snapshot: Snapshot, legs: Mapping[str, VectorStorage]) -> Collect
             able = ", ".join(n for n, known in config.legs.items() if isinstance(known, DenseLeg))
             problem = f"there is no leg {name!r}" if leg is None else f"leg {name!r} is {leg.kind}"
             raise InvalidInputError(
-                f"{problem}; only dense legs can be reconfigured: {able or 'there are none'}",
+                f"{problem}; only dense legs can be reconfigured ({able or 'there are none'})",
                 field=f"legs.{name}",
             )
         if storage == leg.storage:
@@ -158,9 +162,9 @@ def _width(snapshot: Snapshot, leg: str) -> int | None:
 
 
 def _loss_warnings(segments: Sequence[Segment], legs: Iterable[str]) -> list[str]:
-    """Return a warning for each of `legs` whose vectors `segments` store only with loss.
+    """Return a warning for each leg whose vectors have lost precision in at least one segment.
 
-    Such a segment has codes of a lossy codec and no originals.
+    Such a segment stores codes of a lossy codec and not the vectors as encoded (the originals).
     """
     warnings = []
     for name in legs:
@@ -171,9 +175,9 @@ def _loss_warnings(segments: Sequence[Segment], legs: Iterable[str]) -> list[str
             if stored.get("originals") == "none" and not exact:
                 codec = f"codec {stored['codec']}" if stored["codec"] else "its own codec"
                 warnings.append(
-                    f"leg {name}: no originals were kept, so the new vectors have the precision "
-                    f"of the old index ({stored['index']} with {codec}); build the collection "
-                    "again to restore full precision"
+                    f"leg {name}: the vectors as encoded were not kept, so the new vectors have "
+                    f"only the precision of the old index ({stored['index']} with {codec}); build "
+                    "the collection again to restore full precision"
                 )
                 break
     return warnings

@@ -1,6 +1,7 @@
-"""Changes the stored paths of a collection's models, such as after a model folder was moved.
+"""Changes the paths or names under which a collection loads its models.
 
-The model at the new path must have the same weights.
+This is necessary after a model folder was moved. The model at the new path must have the same
+weights.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ from .local import LocalStore
 
 
 def repoint(store: LocalStore, model: str, legs: Sequence[str] | None = None) -> list[str]:
-    """Make `model` the path or name under which a collection loads the model with these weights.
+    """Make a collection load the models of some legs from `model`, which has the same weights.
 
     model: folder or name of a model.
     legs: legs to change. None: every leg whose vectors were computed with the weights of `model`.
 
     Returns the legs whose configuration changed. The change is on disk on return.
 
+    A leg in `legs` that has no vectors yet accepts any model.
+
     Raises ModelError if the model cannot be found, InvalidInputError for a leg without a model, and
-    EncoderMismatchError if a leg's vectors were computed with other weights. A leg in `legs` that
-    has no vectors yet accepts any model.
+    EncoderMismatchError if a leg's vectors were computed with other weights.
     """
     model = absolute_name(model)
     digest = weights_digest(find_weights(model))
@@ -65,7 +67,7 @@ def _stored(connection: sqlite3.Connection) -> tuple[CollectionConfig, dict[str,
 def _changed(
     connection: sqlite3.Connection, model: str, digest: str, legs: Sequence[str] | None
 ) -> dict[str, dict[str, str]]:
-    """Return leg -> field of its encoder -> new model name, for the legs that change.
+    """Return, for each leg that changes: leg -> {field of its encoder: new model name}.
 
     digest: digest of the weights of `model`. legs: see `repoint`.
     """
@@ -109,9 +111,10 @@ def _described(
     keys: Mapping[str, str],
     fingerprint: Mapping[str, object] | None,
 ) -> str:
-    """Return a leg's name with its models and the digests of their weights, for an error.
+    """Return text for an error: a leg's name, its models and the digests of their weights.
 
-    models: field of the encoder -> model name. keys: field -> key of its digest in `fingerprint`.
+    models: field of the encoder -> model name.
+    keys: field of the encoder -> key of the model's digest in `fingerprint`.
     fingerprint: fingerprint of the encoder; None: the leg has no vectors yet.
     """
     if fingerprint is None:

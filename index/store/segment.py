@@ -1,8 +1,8 @@
 """A segment: immutable files with the passages of a range of document numbers.
 
     segments/<id>/numbers.npy   int64 [n]     document number of each passage, ascending
-                  spans.npy     int32 [n, 2]  first and last+1 character of each passage; -1, -1:
-                                              the whole document
+                  spans.npy     int32 [n, 2]  start and end (exclusive) of each passage in its
+                                              document, in characters; -1, -1: the whole document
                   <leg>/...                   the files of one leg
 
 A segment covers all numbers from `first` to `last`. Some of them may be deleted or unused. The
@@ -57,7 +57,7 @@ class Passages:
     """The document and the character range of each passage in a segment or in the delta.
 
     numbers: int64 [n], document number of each passage, ascending.
-    spans: int32 [n, 2], first and last+1 character; -1, -1 for a whole document.
+    spans: int32 [n, 2], start and end (exclusive) in the document; -1, -1: the whole document.
     """
 
     numbers: NDArray[np.int64]
@@ -70,7 +70,9 @@ class Passages:
 class Segment:
     """One segment of a collection, with memory-mapped files.
 
-    row: row of the segment in the database. passages: its passages. legs: leg -> its index.
+    row: row of the segment in the database.
+    passages: the passages of the segment.
+    legs: leg -> index of the leg in this segment.
     """
 
     def __init__(self, row: SegmentRow, passages: Passages, legs: Mapping[str, SegmentPart]):
@@ -102,8 +104,8 @@ class Segment:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise StorageError(
-                    f"{directory}: the process has too many open files; raise its limit "
-                    "(ulimit -n) or merge the segments"
+                    f"{directory}: the process has too many open files; raise the limit with "
+                    "`ulimit -n`, or merge the segments"
                 ) from error
             raise CorruptFileError(directory, f"cannot be opened ({error})") from error
         except ValueError as error:
@@ -111,8 +113,9 @@ class Segment:
         return cls(row, passages, legs)
 
     def without(self, numbers: NDArray[np.int64], live: Mask | None = None) -> Mask | None:
-        """Return the mask `live` without the rows of the documents with these numbers.
+        """Return the mask `live` without the rows of some documents.
 
+        numbers: numbers of these documents.
         live: mask of rows whose documents are not deleted; None: all rows.
 
         Returns `live` itself if it does not change, else a new mask.
@@ -158,10 +161,11 @@ def merge(
 ) -> SegmentRow:
     """Write and sync one segment with the passages of several segments, in order.
 
-    sources: segments, each with the mask of its rows to merge; None: all rows.
+    sources: segments, each with a mask of the rows to keep; None: all rows.
     memory: working memory in bytes; see `SegmentPart.merge`.
     resume: True continues an interrupted attempt at the same merge. `directory` may then exist, and
-        it is kept if this attempt fails too. False removes `directory` if the merge fails.
+        is kept if this attempt fails too. False: `directory` must not exist, and is removed if the
+        merge fails.
 
     Returns the row that the caller must store in the database.
     """
@@ -187,14 +191,14 @@ def merge(
 
 
 def _sealed(directory: Path, passages: Passages, first: int, last: int) -> SegmentRow:
-    """Sync the files of a new segment. Return the row that the caller must store."""
+    """Sync the files of a new segment to disk. Return its row, which the caller must store."""
     documents = int(np.count_nonzero(np.diff(passages.numbers))) + 1 if len(passages) else 0
     files = seal_directory(directory)
     return SegmentRow(directory.name, first, last, len(passages), documents, files)
 
 
 class _CountingProgress:
-    """Reports finished rows to another `Progress` and counts them."""
+    """A `Progress` that counts finished rows and reports them to another `Progress`."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress

@@ -1,7 +1,7 @@
 """A snapshot: the index of a collection after one commit, which later commits do not change.
 
-It refers to the segments and to the first rows of the delta, with masks of the rows whose documents
-are not deleted.
+A snapshot refers to the segments, and to the rows that the delta had at that time. Masks mark the
+rows whose documents are not deleted.
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ Masks = Sequence[Mask | None]
 
 
 _ROW_BITS = 32
-"""Bits of a passage's handle that contain its row. The higher bits contain the part's index."""
+"""Number of low bits of a passage handle that contain the row. The other bits contain the index of
+the part."""
 _ROW = (1 << _ROW_BITS) - 1
 
 ROWS_PER_LOOKUP = 100
-"""If a part has more rows than this per wanted document, documents are found by binary search."""
+"""If a part has at least this many rows per wanted document, documents are found by binary search.
+
+Otherwise all rows are scanned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Part:
     """A segment or the delta, in one snapshot. A row is a passage.
 
     passages: the document and the character range of each row.
-    legs: leg -> its index of these rows.
+    legs: leg -> index of these rows.
     live: mask of rows whose documents are not deleted. None: all rows. For the delta it is never
         None, and its length is the number of rows in the snapshot.
     live_passages: number of live rows.
@@ -82,7 +85,7 @@ class Snapshot:
     generation: number of commits up to and including this one.
     config: configuration of the collection after this commit.
     parts: one part for each segment, then one for the delta.
-    delta: leg -> its index of the rows of the delta.
+    delta: leg -> index of the passages that are not in a segment yet.
     segments: the segments, in the order of `parts`.
     """
 
@@ -98,9 +101,9 @@ class Snapshot:
         return sum(part.live_passages for part in self.parts)
 
     def masks(self, numbers: NDArray[np.int64] | None) -> Masks:
-        """Return a mask for each part: the rows of documents that are not deleted.
+        """Return, for each part, a mask of the rows whose documents are not deleted.
 
-        numbers: only rows of documents with these numbers. None: of all documents.
+        numbers: numbers of the documents whose rows the masks may contain. None: all documents.
         """
         if numbers is None:
             return [part.live for part in self.parts]
@@ -118,7 +121,7 @@ class Snapshot:
         masks: Masks,
         how: VectorSearch | None = None,
     ) -> list[LegResult]:
-        """See View. Ties are in order of document number, so older documents come first."""
+        """See View. Documents with equal scores are ordered by number, so older ones come first."""
         rankings = [
             _best_passages(part, scorer, queries, depth, mask, how)
             for part, scorer, mask in zip(
@@ -180,9 +183,10 @@ class Snapshot:
         return np.empty((0, 0), dtype=np.float32) if found is None else found
 
     def _scorers(self, leg: str, queries: Representation) -> Sequence[LegPart]:
-        """Return, for each part, the object that scores its rows in `leg`.
+        """Return, for each part of the snapshot, the object that scores its rows in `leg`.
 
-        BM25 uses the statistics of all live passages, so a score does not depend on the filter.
+        BM25 uses the statistics of all passages whose documents are not deleted, so a score does
+        not depend on the filter.
         """
         parts = [part.legs[leg] for part in self.parts]
         counted = [part for part in parts if is_counted(part)]
@@ -192,7 +196,10 @@ class Snapshot:
         return [Scored(part, total) for part in counted]
 
     def _statistics(self, leg: str, queries: Representation) -> TermStatistics:
-        """Return the statistics of all live passages of a lexical leg."""
+        """Return the BM25 statistics of all passages whose documents are not deleted.
+
+        Raises InvalidInputError unless the leg is lexical.
+        """
         found = []
         for one in self.parts:
             part = one.legs[leg]
@@ -208,9 +215,9 @@ class Snapshot:
 
 
 def rows_for(depth: int, spread: float, rows: int) -> int:
-    """Return how many of the best rows of a part probably contain `depth` different documents.
+    """Return how many of the best rows of a part probably belong to `depth` different documents.
 
-    spread: mean number of passages per document. rows: number of rows in the part.
+    spread: mean number of passages (rows) per document. rows: number of rows in the part.
     """
     return min(rows, depth if spread == 1 else int(depth * spread * 1.2) + 1)
 
@@ -240,8 +247,10 @@ def _best_passages(
 ) -> Ranking:
     """Return the best passages of one part for each query, enough for `depth` documents.
 
-    There are fewer if fewer documents match. scorer: scores the rows of `part`. mask: rows that may
-    be returned; None: all. how: search effort of approximate indexes; None: as configured.
+    If fewer documents match, returns the passages of all of them.
+
+    scorer: scores the rows of `part`. mask: rows that may be returned; None: all.
+    how: recall target or parameters of approximate indexes; None: as configured.
     """
     rows = len(part)
     if rows == 0:
@@ -262,7 +271,8 @@ def _best_passages(
 def _merged(found: Sequence[tuple[Part, Ranking, int]], depth: int) -> LegResult:
     """Return the best `depth` documents of one query.
 
-    found: for each part of the snapshot, the part, its ranking, and the query's index therein.
+    found: for each part of the snapshot, the part, its ranking, and the index of the query in the
+        ranking.
     """
     numbers, scores, passages = [], [], []
     complete = True

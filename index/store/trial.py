@@ -1,6 +1,6 @@
-"""Searches an index outside a collection as if it were the only segment of one.
+"""Searches an index that belongs to no collection, as if it were the only segment of one.
 
-For measurements of index and codec settings.
+This serves to measure index and codec settings.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ _LEG = "leg"
 
 
 class TrialSegment:
-    """The index of one leg (a LegPart), searched as the only segment of a collection."""
+    """The index of one leg, which is searched as if it were the only segment of a collection."""
 
     def __init__(self, leg: LegConfig, part: LegPart, owners: Handles) -> None:
-        """Create a segment with the index `part` of the leg `leg`.
+        """Create a segment with one leg.
 
-        owners: int64 [rows], number of the document of each row, ascending.
+        leg: configuration of the leg. part: its index.
+        owners: int64 [rows], number of the document to which each row belongs, ascending.
         """
         documents = 1 + int(np.count_nonzero(np.diff(owners)))
         passages = Passages(owners, np.full((len(owners), 2), -1, dtype=np.int32))
@@ -40,5 +41,8 @@ class TrialSegment:
         return self._snapshot.search(_LEG, queries, depth, self._snapshot.masks(None), how)
 
     def reach(self, depth: int) -> int:
-        """Return how many passages a search for `depth` documents first requests from the index."""
+        """Return how many passages a search for `depth` documents requests from the index at first.
+
+        If they belong to fewer documents, the search requests more.
+        """
         return rows_for(depth, self._spread, len(self._snapshot.parts[0]))

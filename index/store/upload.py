@@ -1,4 +1,4 @@
-"""The file with the lines of a bulk request, before and after its job is queued."""
+"""The file with the lines of a bulk request, from the upload until its job has ended."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ class Upload:
                 raise self._failure(error) from error
 
     def keep(self) -> None:
-        """Close the file for its job, which is now queued. `discard` then does nothing."""
+        """Close the file and leave it on disk for the job, which must be queued already.
+
+        `discard` then does nothing.
+        """
         with self._lock:
             self._kept = True
             self._close()
@@ -81,8 +84,8 @@ class Upload:
 def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
     """Remove the uploaded file `path` if no process is writing it and no job needs it.
 
-    is_wanted: returns True if a job needs the file. It is called under the file's lock, so no job
-        can be queued between that call and the removal.
+    is_wanted: returns True if a job needs the file. The file is locked during this call and the
+        removal, so no job can be queued in between.
 
     Does nothing if the folder is not writable.
     """
@@ -102,7 +105,9 @@ def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
 def _locked(path: Path, flags: int) -> int | None:
     """Open and lock a file. Return its descriptor.
 
-    flags: flags of `os.open`. The result is None if another process has locked or removed the file.
+    flags: flags of `os.open`.
+
+    None: another process has locked or removed the file.
     """
     descriptor = os.open(path, flags, 0o644)
     try:

@@ -1,6 +1,7 @@
 """A view of a local collection: a snapshot of its index, and a read transaction on its documents.
 
-Both show the collection after the same commit, so later writes do not change what a search reads.
+Snapshot and transaction show the collection after the same commit, so later writes do not change
+what a search reads.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ class LocalView:
         return [found[number] for number in numbers]
 
     def _cut_page(self, numbers: list[int], most_bytes: int) -> list[int]:
-        """Return the first `numbers` whose documents have at most `most_bytes` together.
+        """Return as many of the first `numbers` as have at most `most_bytes` of documents together.
 
         The very first number is returned even if its document is larger.
         """
@@ -178,7 +179,7 @@ class LocalView:
         return len(select(self.connection, where))
 
     def fields(self, limit: int = 100) -> list[tuple[str, int]]:
-        """See View. The time depends on the number of fields, not of documents."""
+        """See View. The time depends on the number of fields, not on the number of documents."""
         found: list[tuple[str, int]] = []
         last = ("", -1)
         while len(found) < limit:
@@ -196,7 +197,7 @@ class LocalView:
     # -- vectors ---------------------------------------------------------------------------
 
     def owners(self) -> Numbers:
-        """See VectorView. The numbers ascend."""
+        """See VectorView. The document numbers are in ascending order."""
         return np.concatenate([part.live_numbers for part in self.snapshot.parts])
 
     def leg_vectors(
@@ -214,7 +215,7 @@ class LocalView:
                     yield owners, source.read(start, stop)[keep]
 
     def leg_weights(self, leg: str) -> Iterator[tuple[Handles, csr_array]]:
-        """See VectorView. Reads the posting lists of a segment once for each block."""
+        """See VectorView. For each block, reads all posting lists of the segment."""
         for part in self.snapshot.parts:
             source = cast(SparseSource, part.legs[leg])
             blocks = max(1, -(-source.weights // _BLOCK_WEIGHTS))

@@ -21,14 +21,17 @@ _COPIES = 6
 
 
 def block_rows(memory: int, width: int) -> int:
-    """Return the number of vectors of `width` dimensions to encode at a time in `memory` bytes."""
+    """Return how many vectors of `width` dimensions to encode at a time in `memory` bytes."""
     return max(1, min(BLOCK_ROWS, memory // (_COPIES * 4 * width)))
 
 
 def write(
     directory: Path, codec: Codec, vectors: VectorSource, memory: int, progress: Progress
 ) -> None:
-    """Encode all vectors and write codes.npy into `directory`."""
+    """Encode all vectors and write codes.npy into `directory`.
+
+    memory: approximate bytes of working memory.
+    """
     step = block_rows(memory, vectors.width)
     with NpyWriter(directory / CODES, np.uint8, columns=codec.stride) as writer:
         for start in range(0, len(vectors), step):

@@ -24,7 +24,8 @@ QUERY_GROUP = 256
 FEW_QUERIES = 4
 """Up to this many queries, rows are scored in place instead of copied for a matrix product."""
 GATHER_SHARE = 4
-"""Rows are gathered if at most 1/4 of them are allowed; otherwise scores are masked."""
+"""If at most 1/4 of all rows are allowed, only these are scored. Otherwise all rows are scored and
+the scores are masked."""
 
 Chosen = slice | NDArray[np.int64]
 """A selection of rows: a slice or row numbers."""
@@ -35,7 +36,7 @@ Score = Callable[[Vectors, Chosen], Vectors]
 def dense(representation: Representation) -> Vectors:
     """Return the dense vectors of a batch as contiguous float32 [n, d].
 
-    Raises InvalidInputError if there are none, or if a text has several vectors.
+    Raises InvalidInputError if the batch has no dense vectors or has several for each text.
     """
     if representation.dense is None:
         raise InvalidInputError(
@@ -48,15 +49,15 @@ def dense(representation: Representation) -> Vectors:
 def storable(representation: Representation) -> Vectors:
     """Return the dense vectors of passages, float32 [n, d].
 
-    Raises InvalidInputError for NaN, infinity, and numbers beyond LARGEST. Inner products of larger
-    numbers can overflow, and some of them make FAISS abort the process.
+    Raises InvalidInputError if a number is NaN, infinite or above LARGEST in absolute value. Inner
+    products of larger numbers can overflow, and some inputs make FAISS abort the process.
     """
     vectors = dense(representation)
     wrong = ~(np.abs(vectors).max(axis=1, initial=0) <= LARGEST)  # Also true for NaN.
     if wrong.any():
         raise InvalidInputError(
             f"vector {int(wrong.argmax())} of {len(vectors)} has a number that is not finite or "
-            f"exceeds {LARGEST:g}: check the output of the encoder",
+            f"exceeds {LARGEST:g} in absolute value: check the output of the encoder",
             field="dense",
         )
     return vectors
@@ -66,7 +67,7 @@ def search(queries: Vectors, vectors: Stored, k: int, allowed: Mask | None) -> R
     """Return the best k rows of `vectors` for each query. Ties are ordered by row, ascending.
 
     queries: float32 [n, d]. vectors: float16 or float32 [rows, d]. allowed: mask of the rows to
-    search; None: all. Raises InvalidInputError if queries and vectors differ in d.
+    search; None: all. Raises InvalidInputError if queries and vectors have different widths.
     """
     check_width(queries, vectors.shape[1])
     return scan(
@@ -87,9 +88,10 @@ def scan(
     """Return the best k of `total` rows for each query. Ties are ordered by row, ascending.
 
     score:  computes the inner products of queries and rows.
-    gather: if few rows are allowed, call `score` with the numbers of these rows, else with slices.
-    group:  number of queries that a block of rows is scored for at a time. Use more if blocks are
-            slow to read.
+    gather: True: if few rows are allowed, `score` receives only the numbers of these rows. False:
+            `score` always receives slices, which together cover all rows.
+    group:  number of queries scored at a time. Each group reads all blocks of rows again, so use
+            larger groups if blocks are slow to read.
     """
     found = Ranking.empty(len(queries), k)
     chosen = None
@@ -151,9 +153,9 @@ class TopK:
         """k rows have at least this score. Later rows lose ties, so they need a higher score."""
 
     def offer(self, scores: Vectors, first: int, allowed: Mask | None) -> None:
-        """Add the scores of consecutive rows from `first` on.
+        """Add the scores of rows `first`, `first` + 1, ..., float32 [n].
 
-        allowed: mask over these rows; None: all are allowed.
+        allowed: mask of these rows, bool [n]; None: all are allowed.
         """
         eligible = allowed
         if self._beat is not None:
@@ -177,7 +179,7 @@ class TopK:
     def fill(self, ranking: Ranking, query: int, numbers: NDArray[np.int64] | None) -> None:
         """Write the best rows and scores into row `query` of an empty ranking.
 
-        numbers: row r is written as numbers[r]; None: as r.
+        numbers: row r is written as numbers[r]; None: row r is written as r.
         """
         rows, scores = self.result()
         ranking.rows[query, : len(rows)] = rows if numbers is None else numbers[rows]

@@ -1,7 +1,7 @@
 """Calls of FAISS: search, training, files and errors.
 
 Searches bypass the Python layer of FAISS. That layer checks and converts arguments at each call,
-which takes longer than some searches. The arguments passed here are already valid.
+which takes longer than some searches. Callers must therefore pass valid arguments.
 """
 
 from __future__ import annotations
@@ -103,9 +103,10 @@ def blocks(vectors: VectorSource, memory: int) -> Iterator[Vectors]:
 
 
 def add_to_lists(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
-    """Add vectors, as rows `first` and following, to chosen inverted lists of a FAISS index.
+    """Add vectors to chosen inverted lists of a FAISS index. Vector i becomes row first + i.
 
-    vectors: float32 [n, d]. lists: list numbers of each vector, int64 [n, lists per vector].
+    vectors: float32 [n, d]. lists: numbers of the lists that store each vector, int64 [n, lists per
+    vector].
     """
     rows = np.arange(first, first + len(vectors), dtype=np.int64)
     pointer = faiss().swig_ptr
@@ -114,9 +115,9 @@ def add_to_lists(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int
 
 
 def oversamples(storage: VectorStorage) -> tuple[int, ...]:
-    """Return the oversampling factors (candidates per result) to calibrate.
+    """Return the oversampling factors (rescored candidates per result) to calibrate.
 
-    Empty if scores are final without rescoring.
+    Empty if searches do not rescore: the index is lossless, or the originals are not kept.
     """
     codec = storage.used_codec
     if storage.lossless or storage.kept == "none":
@@ -131,7 +132,7 @@ def oversamples(storage: VectorStorage) -> tuple[int, ...]:
 def ladder_values(most: int) -> list[int]:
     """Return ascending values of a search parameter to calibrate, from 1 to `most`.
 
-    Each value is about 1.4 times the previous one; above 100, twice.
+    Each value is about 1.4 times the previous one, and twice the previous one above 100.
     """
     fine = [round(2 ** (step / 2)) for step in range(14)]
     coarse = [2**step for step in range(7, 31)]
@@ -139,9 +140,10 @@ def ladder_values(most: int) -> list[int]:
 
 
 def ladder(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
-    """Return search parameters to calibrate: each value of `name` with each oversampling factor.
+    """Return combinations of search parameters to calibrate.
 
-    The last ones combine the largest value with larger oversampling factors.
+    First every value of `name` with every factor of `oversamples`, then the largest value with
+    additional, larger factors. Without rescoring, only the values of `name`.
     """
     wanted = oversamples(storage)
     if not wanted:

@@ -36,7 +36,7 @@ class Originals:
         cold: bool = False,
     ) -> None:
         """array: float16 or float32 [rows, d]. file: the .npy file that `array` maps; None for an
-        array without a file. cold: rows are usually not in memory, so reads are prefetched."""
+        array in memory. cold: True if rows are usually on disk only; `expect` prefetches them."""
         self.array = array
         self.width = int(array.shape[1])
         """Number of dimensions of a vector."""
@@ -45,9 +45,10 @@ class Originals:
 
     @classmethod
     def open(cls, directory: Path, *, cold: bool = False) -> Self:
-        """Map vectors.npy in `directory`. Raises OSError, or ValueError for a damaged file.
+        """Map vectors.npy in `directory`.
 
-        cold: rows are usually not in memory, so reads are prefetched.
+        cold: True if rows are usually on disk only; `expect` then prefetches them. Raises OSError
+        if the file cannot be read, and ValueError if it is damaged.
         """
         file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
         return cls(file.array, file, cold=cold)
@@ -97,8 +98,9 @@ def write(
 ) -> None:
     """Write vectors.npy into `directory`.
 
-    blocks: returns all vectors in blocks, float32 [n, width]; may be called twice. half: store
-    float16, unless a vector would overflow or lose too much precision; otherwise store float32.
+    blocks: returns all vectors in blocks, float32 [n, width]; may be called twice.
+    half:   True: store float16 if no vector would overflow or lose too much precision, else
+            float32. False: store float32.
     """
     if half:
         with NpyWriter(directory / FILE, np.float16, columns=width) as writer:

@@ -2,7 +2,7 @@
 
     originals   the original vectors, on disk, for rescoring, exact search and merging
     projection  reduces the dimensions; fitted on a sample of the segment
-    codec       stores a dimension in fewer bytes; the index stores codes and scores with them
+    codec       encodes vectors in fewer bytes; the index stores and scores the encoded vectors
     index       finds candidates: decides which vectors a search compares
 
 A `VectorStorage` holds one combination of these. The segment (`twindex.index.dense.segment`) does
@@ -43,10 +43,11 @@ class IndexConfig(Config):
     search_fields: fields of the configuration that affect only searches, not stored files.
     on_disk:       True if searches read few pages of large files. Originals are then usually not in
                    memory.
-    extra:         extra of Twindex that the index requires, and the module that it installs; None:
-                   no extra.
+    extra:         extra (optional dependencies) of Twindex that the index requires, and a module
+                   that the extra installs; None: no extra.
 
-    If a subclass has a field `flat_below`, segments with fewer passages are searched exactly.
+    If a subclass has a field `flat_below`, segments with fewer passages than its value are searched
+    exactly.
     """
 
     made_by: ClassVar[str]
@@ -72,13 +73,13 @@ class IndexConfig(Config):
 
     @property
     def layout(self) -> Self:
-        """The configuration without the fields that affect only searches."""
+        """A copy of the configuration in which the fields that affect only searches are None."""
         given = [name for name in self.search_fields if name in type(self).model_fields]
         return self.model_copy(update=dict.fromkeys(given))
 
     @property
     def search(self) -> VectorSearch:
-        """Search parameters of the configuration, used by default. Their bounds are not checked."""
+        """Default parameters of searches, from this configuration. Their bounds are not checked."""
         fields = dict(self)
         given = {name: fields.get(name) for name in ("recall", *self.parameters)}
         return VectorSearch.stored(given)
@@ -122,11 +123,11 @@ class VectorFields(Config):
     codec: Annotated[CodecConfig, OneOf(CODECS)] | None = None
     """Codec in which the index stores vectors; None: the default codec of the index."""
     projection: Annotated[BaseProjection, OneOf(PROJECTIONS, default="pca")] | None = None
-    """Reduces the dimensions of the vectors in the index; None: all dimensions."""
+    """Reduces the number of dimensions of the vectors in the index; None: keep all dimensions."""
     originals: Literal["auto", "float32", "float16", "none"] = "auto"
     """Original vectors kept for rescoring, exact search and merging: "float16", "float32", "none",
-    or "auto". "none" keeps only codes, which lose precision with each merge. "auto" is float32 if
-    the codec is float32 without a projection, else float16."""
+    or "auto". "none" keeps only encoded vectors, which lose precision with each merge. "auto" is
+    float32 if the codec is float32 and there is no projection, else float16."""
 
 
 class VectorStorage(VectorFields):
@@ -144,7 +145,7 @@ class VectorStorage(VectorFields):
 
     @property
     def held_codec(self) -> CodecConfig:
-        """Like `used_codec`, but never None: it must not be called for ScaNN."""
+        """Like `used_codec`, but never None. Must not be used for ScaNN, which has no codec."""
         codec = self.used_codec
         assert codec is not None, "ScaNN has no codec"
         return codec
@@ -169,7 +170,10 @@ class VectorStorage(VectorFields):
         return own if self.lossless or self.kept == "none" else (*own, "oversample")
 
     def check_stored(self) -> None:
-        """Raise ConfigError if a stored number is outside its bounds. See `Config.stored`."""
+        """Raise ConfigError if a number is outside its bounds.
+
+        Loading a configuration from disk does not check them; see `Config.stored`.
+        """
         problem = _stored_problem(self)
         if problem is not None:
             raise ConfigError(problem.message, field=problem.field)
@@ -241,7 +245,7 @@ class Structure(Protocol):
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """Open the files of an index. Raises OSError or ValueError for unreadable files."""
+        """Open the files of an index. Raises OSError or ValueError if one is missing or damaged."""
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
@@ -257,7 +261,7 @@ class Structure(Protocol):
     def exact_vectors(self) -> Vectors | None:
         """The original vectors, mapped, if the index itself stores them; None otherwise.
 
-        Only a graph over float32 stores them. The segment then has no copy of its own.
+        Only the index hnsw with codec float32 stores them. The segment then has no copy of its own.
         """
 
     def ladder(self) -> Sequence[Parameters]:
@@ -268,7 +272,10 @@ class Structure(Protocol):
         """
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """Estimate the work of a search for k results, as a number of rows compared one by one."""
+        """Estimate the time of a search for k results for one query.
+
+        The unit is the time to compare the query with one original vector in an exact search.
+        """
 
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
@@ -276,8 +283,8 @@ class Structure(Protocol):
         """Return up to k candidates for each query among the allowed rows, best first.
 
         queries: contiguous float32 [n, width]. parameters: values for the keys of `ladder`.
-        allowed: mask of the rows to search; None: all. Scores are those of the index. A query with
-        fewer candidates is padded with row -1 and score -inf.
+        allowed: mask of the rows to search; None: all. Scores are those of the index, not rescored.
+        A query with fewer candidates is padded with row -1 and score -inf.
         """
 
     def read(self, start: int, stop: int) -> Vectors:

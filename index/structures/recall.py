@@ -22,8 +22,8 @@ class ApproximateConfig(IndexConfig):
     search_fields = ("recall", "nprobe")
 
     recall: Recall | None = None
-    """Recall target for the 10 nearest neighbours, calibrated when a segment is built; None:
-    0.98."""
+    """Recall target: share of the 10 nearest neighbours to find; None: 0.98. The search effort for
+    this target is measured when a segment is built."""
     flat_below: Rows = 20_000
     """Segments with fewer passages than this number are searched exactly."""
 

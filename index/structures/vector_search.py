@@ -25,8 +25,8 @@ class VectorSearch(Config):
     ef: Effort | None = None
     """Length of the candidate list (hnsw)."""
     oversample: Annotated[int, Bounds(0, 1_000)] | None = None
-    """Number of candidates rescored with the originals for each result. 0: no rescoring; results
-    keep the scores of the codec."""
+    """Number of candidates for each result that are rescored with the original vectors. 0: no
+    rescoring; results keep the scores of the codec."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

@@ -1,7 +1,8 @@
 """Runs causal language models with transformers: reads prompts in batches and continues them.
 
-Only the last token of each prompt passes through the language-model head. If all prompts share a
-prefix, the model reads the prefix once and caches its keys and values for later batches.
+Only the last token of each prompt passes through the language-model head, which computes logits. If
+all prompts share a prefix, the model reads the prefix once and caches its keys and values for later
+batches.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from .likelihood import likelihood
 from .pretrained import Pretrained, PretrainedModel, check_texts, no_states
 
 PREFIXES = 8
-"""Maximum number of prefixes whose keys and values are kept."""
+"""Maximum number of prefixes of prompts whose keys and values are cached."""
 
 PREFIX_TOKENS = 4_096
-"""Maximum number of tokens in all kept prefixes. A token needs tens of kilobytes or more."""
+"""Maximum number of tokens in all cached prefixes. A token needs tens of kilobytes or more."""
 
 
 class CausalModel(PretrainedModel):
@@ -57,17 +58,20 @@ class CausalModel(PretrainedModel):
         self._prefixes: OrderedDict[tuple[int, ...], DynamicCache] = OrderedDict()
 
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
-        """See `LikelihoodModel.likelihood`."""
+        """Return the log-likelihood of every continuation after every prompt.
+
+        See `LikelihoodModel.likelihood`.
+        """
         return likelihood(self, self._tokenizer, prompts, continuations)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
-        """See `GenerativeModel.generate`."""
+        """Return one generated text for each prompt. See `GenerativeModel.generate`."""
         return generate(self, self._tokenizer, prompts, sampling or Sampling())
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
-        """See `GenerativeModel.stream`."""
+        """Yield a generated text in pieces. See `GenerativeModel.stream`."""
         return stream(self, self._tokenizer, prompt, sampling or Sampling())
 
     def read(
@@ -108,17 +112,18 @@ class CausalModel(PretrainedModel):
         return replace(states, usage=usage + decoding.usage)
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
-        """Read `prefix + row` for each row as one batch. The returned Decoding can continue them.
+        """Read `prefix + row` for each row as one batch, and return a Decoding.
 
-        rows: tokens of each prompt after the prefix; at least one row. layer: number of the layer
-        whose states the Decoding contains, as in `StateModel.read`.
+        The Decoding contains hidden states and logits, and can continue the rows. rows: tokens of
+        each prompt after the prefix; at least one row. layer: number of the layer whose states the
+        Decoding contains, as in `StateModel.read`.
         """
         begun = perf_counter()
         rows = [list(row) for row in rows]
         if prefix and not all(rows):  # The state of an empty row is that of the last prefix token.
             rows, prefix = [[prefix[-1], *row] for row in rows], prefix[:-1]
         if not all(rows):
-            raise InvalidInputError("a prompt must have at least one token")
+            raise InvalidInputError("every prompt must have at least one token")
         sizes = list(map(len, rows))
         self.check_length(len(prefix) + max(sizes))
         device = self._device
@@ -147,10 +152,11 @@ class CausalModel(PretrainedModel):
         """Run the model on tokens and return the hidden states of a layer and the logits.
 
         ids:   int64 [n, t], tokens. Their keys and values are added to `cache`.
-        last:  int64 [n], one position in each row. The results are of these positions only: states
-               [n, d] and logits [n, vocabulary]. None: of all positions, [n, t, d] and
-               [n, t, vocabulary].
-        layer: number of the layer, as in `StateModel.read`. -1: the input of the head.
+        last:  int64 [n], one position in each row. The results are for these positions only: states
+               [n, d] and logits [n, vocabulary]. None: the results are for all positions,
+               [n, t, d] and [n, t, vocabulary].
+        layer: number of the layer, as in `StateModel.read`. -1: the input of the language-model
+               head, which computes the logits.
         """
         read: list[torch.Tensor] = []
 
@@ -196,7 +202,7 @@ class CausalModel(PretrainedModel):
         return blocks[layer + 1]
 
     def check_length(self, tokens: int) -> None:
-        """Raise InvalidInputError if `tokens` exceeds the number of positions of the model."""
+        """Raise InvalidInputError if a prompt of `tokens` tokens is too long for the model."""
         if self.limit is not None and tokens > self.limit:
             raise InvalidInputError(
                 f"a prompt has {tokens} tokens, but model {self.name!r} accepts at most "
@@ -204,7 +210,10 @@ class CausalModel(PretrainedModel):
             )
 
     def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
-        """Return the keys and values of a prefix for `count` rows, and True if they were cached."""
+        """Return the keys and values of a prefix, repeated for `count` rows.
+
+        Also returns True if they were cached, or if the prefix is empty.
+        """
         if not prefix:
             return DynamicCache(), True
         one = self._prefixes.get(prefix)

@@ -21,7 +21,7 @@ from ..protocol import Tokens
 
 
 class Reader(Protocol):
-    """A causal model that reads prompts and continues them."""
+    """The interface of a causal model that reads prompts and continues them."""
 
     limit: int | None
     """Maximum number of tokens of prompt and continuation. None: unknown."""
@@ -31,10 +31,10 @@ class Reader(Protocol):
     """Tokens that end a text."""
 
     def start(self, rows: Sequence[Tokens], prefix: Tokens = ()) -> Decoding:
-        """Read `prefix + row` for each row as one batch, and return a Decoding of the rows."""
+        """Read `prefix + row` for each row as one batch, and return a Decoding of these prompts."""
 
     def check_length(self, tokens: int) -> None:
-        """Raise InvalidInputError if `tokens` exceeds the number of positions of the model."""
+        """Raise InvalidInputError if a prompt of `tokens` tokens is too long for the model."""
 
     def forward(
         self,
@@ -58,7 +58,7 @@ class Decoding:
 
     hidden: [n, d], hidden state at the last token of each row, in the model's precision.
     logits: [n, vocabulary], logits of the token that follows each row.
-    usage:  usage of the model by this object. The object that `select` returns counts from zero.
+    usage:  usage of the model by this object. An object that `select` returns counts from zero.
 
     Only one thread at a time may use a Decoding. Several Decodings of one model may run in
     parallel.
@@ -92,14 +92,14 @@ class Decoding:
         return [int(length) for length in self._lengths]
 
     def step(self, tokens: Sequence[int]) -> None:
-        """Append one token to each row."""
+        """Append one token to each row (prompt), and update `hidden` and `logits`."""
         begun = perf_counter()
         hidden, logits = self._feed([[int(token)] for token in tokens])
         self.hidden, self.logits = hidden[:, 0], logits[:, 0]
         self.usage += Usage(completion_tokens=len(tokens), seconds=perf_counter() - begun)
 
     def feed(self, rows: Sequence[Tokens]) -> torch.Tensor:
-        """Append `rows[i]`, at least one token, to each row i in one pass of the model.
+        """Append the tokens `rows[i]`, at least one, to each prompt i in one pass of the model.
 
         Returns logits [n, longest of `rows`, vocabulary]. The logits at [i, j] are for the token
         that follows rows[i][j]. They are undefined if rows[i] has no token j.
@@ -114,7 +114,10 @@ class Decoding:
         return logits
 
     def select(self, rows: Sequence[int]) -> Decoding:
-        """Return a Decoding with the rows at these positions, in this order. Rows may repeat."""
+        """Return a Decoding with the prompts at these positions, in this order.
+
+        A position may occur several times. The new Decoding is an independent copy.
+        """
         chosen = torch.tensor([int(row) for row in rows], device=self._lengths.device)
         cache = copied(self._cache, lambda part: part[chosen])
         lengths, hidden, logits = self._lengths[chosen], self.hidden[chosen], self.logits[chosen]

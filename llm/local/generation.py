@@ -49,8 +49,8 @@ def generate(
 ) -> list[Completion]:
     """Return a generated text for each prompt.
 
-    Every prompt uses the same seed, so a batch returns the same texts as separate calls for each
-    prompt, up to rounding. A prefix that all prompts share is read once.
+    Every prompt uses the same seed, so a batch returns the same texts as a separate call for each
+    prompt, up to rounding. The model reads a prefix that all prompts share only once.
 
     Raises InvalidInputError if a prompt and `max_tokens` together exceed the model's limit.
     """
@@ -88,8 +88,8 @@ def stream(
 ) -> Iterator[Chunk]:
     """Yield a generated text in pieces, then an empty chunk with `finish` and `usage`.
 
-    An incomplete character, and text that may become a stop string, is yielded only when the
-    following tokens have decided.
+    Text at the end is held back while it is an incomplete character or may be the beginning of a
+    stop string.
     """
     begun = perf_counter()
     (row,) = _rows(model, tokenizer, [prompt], sampling)
@@ -146,9 +146,10 @@ def _rows(
 def _steps(
     model: Reader, decoding: Decoding, rows: Sequence[Row], sampling: Sampling
 ) -> Iterator[None]:
-    """Generate the rows of a batch: in each step, add one token to each unfinished row, then yield.
+    """Generate the texts of a batch of prompts (rows), and yield after each step.
 
-    Ends when all rows are finished. decoding: the prompts of the rows, which the model has read.
+    A step adds one token to each unfinished row. Ends when all rows are finished. decoding: the
+    prompts, which the model has read.
     """
     alive = list(rows)
     while True:

@@ -30,8 +30,8 @@ def likelihood(
     """Return the log-likelihood of each continuation after each prompt.
 
     The log-likelihood is the sum of log p(t | prompt, tokens before t) over the tokens t of the
-    continuation. The model reads each prompt once, and a prefix that all prompts share once for
-    all. A continuation of one token needs no further pass. Longer continuations reuse the keys and
+    continuation. The model reads each prompt once. It reads a prefix that all prompts share only
+    once. A continuation of one token needs no further pass. Longer continuations reuse the keys and
     values of their prompt.
 
     Raises InvalidInputError for a continuation without tokens, and if a prompt and its longest
@@ -95,9 +95,9 @@ def _scores(
 def _logarithms(
     logits: torch.Tensor, tokens: torch.Tensor
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return the log probabilities [n, k] of tokens int64 [n, k].
+    """Return the log probability of each token, [n, k].
 
-    logits: [n, vocabulary].
+    logits: [n, vocabulary]. tokens: int64 [n, k], k alternative next tokens for each row of logits.
     """
     scores = logits.float()
     chosen = scores.gather(1, tokens.to(scores.device)) - scores.logsumexp(dim=1, keepdim=True)

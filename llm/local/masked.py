@@ -22,8 +22,8 @@ class MaskedModel(PretrainedModel):
 
     It supports only the capability "states". States are read at the mask token, which a prompt must
     contain exactly once. They come from the last layer, before the transform of the language-model
-    head. Masked models look ahead, so keys and values of a prefix cannot be reused. Thread-safe:
-    one batch runs at a time.
+    head. In a masked model, every token depends on the tokens after it, so keys and values of a
+    prefix cannot be reused. Thread-safe: one batch runs at a time.
     """
 
     loader = AutoModelForMaskedLM
@@ -111,7 +111,7 @@ class MaskedModel(PretrainedModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return hidden states [n, d] and logits [n, vocabulary] at one position of each row.
 
-        rows: tokens of each prompt. positions: position of the mask token in each.
+        rows: tokens of each prompt. positions: position of the mask token in each prompt.
         """
         ids = pad(rows, fill=self._tokenizer.pad_token or 0, side="right")
         seen = mask(list(map(len, rows)), side="right")

@@ -1,4 +1,4 @@
-"""Loads a model with transformers from a folder of weights. Prints nothing, uses no network."""
+"""Loads a model with transformers from a folder of weights, without output and without network."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ logger = logging.getLogger(__name__)
 Precision = Literal["float32", "bfloat16", "int8"]
 
 BATCH_TOKENS = {"cpu": 1_024, "cuda": 65_536}
-"""Padded tokens in a batch, by device. On a CPU, the speed of SmolLM2-135M is nearly constant from
-512 to 3,072 and slightly best at this value. The value for CUDA is that of the encoders; it was not
-measured for language models."""
+"""Device -> maximum number of padded tokens in a batch. On a CPU, SmolLM2-135M is about equally
+fast from 512 to 3,072 and slightly fastest at this value. The value for CUDA is that of the
+encoders; it was not measured for language models."""
 
 _quieting = Lock()
 
@@ -69,7 +69,7 @@ class Pretrained:
 
 
 class PretrainedModel:
-    """Base class of causal and masked models: identity, and conversion of text to tokens."""
+    """Base class of causal and masked models. It loads a model and converts texts to tokens."""
 
     loader: ClassVar[Any]
     """The class of transformers that loads a model of this kind."""
@@ -193,7 +193,7 @@ def pick_device(device: Device) -> str:
 
 
 def no_states(count: int, steps: int, model: PretrainedModel) -> States:
-    """Return States of zeros for `count` texts, which the caller fills."""
+    """Return States for `count` texts with all values 0, to be filled by the caller."""
     return States(
         np.zeros((count, steps, model.dimensions), np.float32),
         np.zeros((count, steps, model.vocabulary), np.float32),
@@ -203,17 +203,18 @@ def no_states(count: int, steps: int, model: PretrainedModel) -> States:
 
 
 def check_texts(texts: Sequence[Tokens], around: int, limit: int | None, name: str) -> None:
-    """Raise InvalidInputError, which names the longest text, if it is too long for the model.
+    """Raise InvalidInputError if the longest text is too long for the model.
 
-    around: number of prompt tokens before and after each text together. limit: maximum number of
-    tokens that the model accepts; None: unlimited. name: name of the model.
+    The error names the longest text. around: number of tokens that the prompt and further steps add
+    to each text. limit: maximum number of tokens that the model accepts; None: unlimited. name:
+    name of the model.
     """
     number = max(range(len(texts)), key=lambda position: len(texts[position]))
     longest = len(texts[number])
     if limit is not None and longest + around > limit:
         raise InvalidInputError(
-            f"has {longest} tokens, and the prompt adds {around}; model {name!r} accepts at most "
-            f"{limit}, so shorten the text",
+            f"has {longest} tokens, and the prompt and further steps add {around}, but model "
+            f"{name!r} accepts at most {limit}; shorten the text",
             field=f"texts[{number}]",
         )
 

@@ -34,7 +34,7 @@ class HttpError(ModelError):
 
     status:    HTTP status code of an error reply. None if there was no reply, or an invalid one.
     temporary: True if a retry may succeed.
-    wait:      seconds that the server requests to wait before a retry. 0: it requests none.
+    wait:      seconds that the server asks to wait before a retry. 0: it does not say.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class HttpError(ModelError):
 class JsonClient:
     """A client that sends and receives JSON. Thread-safe. Failures raise HttpError with the URL.
 
-    api_key: sent as a bearer token. It never appears in a message, a log or a repr.
+    api_key: API key, sent as a bearer token. It never appears in a message, a log or a repr.
     seconds: time limit of one attempt, from connecting to the last byte of the reply. For a stream,
              the time limit from one piece to the next.
     retries: maximum number of retries if the status is in `TEMPORARY` or the connection fails. The
@@ -69,7 +69,8 @@ class JsonClient:
         if api_key is not None:
             if not api_key or not all("!" <= character <= "~" for character in api_key):
                 raise ConfigError(
-                    "must be non-empty printable ASCII without spaces", field="api_key"
+                    "must be a non-empty string of printable ASCII characters without spaces",
+                    field="api_key",
                 )
             headers["Authorization"] = f"Bearer {api_key}"
         self._key = api_key
@@ -185,7 +186,9 @@ class JsonClient:
             value = None
         if not isinstance(value, dict):
             shown = self._short(data.decode(errors="replace")) or "nothing"
-            raise HttpError(f"{url} replied with {shown} instead of a JSON object")
+            raise HttpError(
+                f"{url} replied with {shown} instead of a JSON object; check the address"
+            )
         if value.get("error"):  # Some servers report errors inside a stream or with status 200.
             raise HttpError(f"{url} reported an error: {self._short(_message(data))}")
         return value
@@ -218,7 +221,7 @@ def checked_url(text: str) -> str:
 
 
 def _message(data: bytes) -> str:
-    """Return the error message in the JSON of an error reply, or the whole reply without one."""
+    """Return the error message in the JSON of an error reply; the whole reply if it has none."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -230,7 +233,7 @@ def _message(data: bytes) -> str:
 
 
 def _seconds(retry_after: str) -> float:
-    """Return the seconds to wait that a Retry-After header requests; 0 if the header is invalid.
+    """Return how many seconds a Retry-After header asks to wait; 0 if the header is invalid.
 
     The header contains seconds or a date.
     """

@@ -6,8 +6,8 @@ Servers support different features. If a server lacks a feature, UnsupportedErro
 - A conversation that ends with the assistant's message is continued inside that message. vLLM does
   this if the request sets `continue_final_message`; llama.cpp and Ollama always do it. Other
   servers begin a new message, which the client cannot detect.
-- Counting tokens requires the path `/tokenize`, which vLLM and llama.cpp have. It replaces the
-  path "/v1" of the address.
+- Counting tokens requires the path `/tokenize`, which vLLM and llama.cpp have. The client replaces
+  `/v1` at the end of the address with `/tokenize`.
 - Likelihoods also require log probabilities of the prompt's tokens (`echo`), which vLLM has.
 
 The server decides whether the name of a special token in a text or a message becomes that token.
@@ -43,7 +43,7 @@ from . import replies
 from .http_client import HttpError, JsonClient, checked_url
 
 CONCURRENCY = 8
-"""Maximum number of concurrent requests of one call."""
+"""Maximum number of concurrent requests of one method call."""
 
 _ABSENT = frozenset({404, 405, 501})
 """HTTP status codes of a server that does not support a path or a method."""
@@ -58,18 +58,19 @@ class OpenAIModel:
     base_url: address of the server with the version of its API, such as "http://localhost:8000/v1".
               It must not contain credentials. No other address is contacted.
     model:    name of the model on the server.
-    api_key:  sent as a bearer token.
+    api_key:  API key, sent as a bearer token. None: no key is sent.
     timeout_seconds: time limit of one request. In a stream, the time limit for each next piece.
     retries:  maximum number of retries if the server is busy (HTTP 429, 5xx) or the connection
               fails.
 
     A failed request or an invalid reply raises ModelError, which names the address. A feature that
-    the server lacks raises UnsupportedError. Token counts in a `usage` are those of the server; 0
-    if the server returns none.
+    the server lacks raises UnsupportedError. Token counts in a `usage` come from the server; they
+    are 0 if the server returns none.
     """
 
     capabilities: frozenset[Capability] = frozenset({"generate", "likelihood"})
-    """Capabilities that a server may have. `likelihood` raises UnsupportedError if it lacks it."""
+    """Capabilities that a server may have. If a server does not compute likelihoods, `likelihood`
+    raises UnsupportedError."""
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class OpenAIModel:
         return {"server": self._url.partition("://")[2], "model": self.name}
 
     def read(self, texts: Sequence[Tokens], **options: Any) -> NoReturn:
-        """Raise UnsupportedError: servers do not return states."""
+        """Raise UnsupportedError, because servers do not return hidden states."""
         raise unsupported(self, "states")
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
@@ -115,7 +116,7 @@ class OpenAIModel:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
-        """Return one generated text for each prompt. Several prompts are sent concurrently."""
+        """Return one generated text for each prompt. Prompts are sent concurrently."""
         check_prompts(prompts)
         settings = sampling or Sampling()
         return _concurrently(lambda prompt: self._complete(prompt, settings), prompts)
@@ -144,7 +145,7 @@ class OpenAIModel:
         """Return the log-likelihood of every continuation after every prompt.
 
         The server tokenises prompt and continuation together. The module `boundary` finds the
-        tokens of the continuation. The tokens are then sent to the server, which returns their log
+        tokens of the continuation. All tokens are then sent to the server, which returns their log
         probabilities.
 
         Raises UnsupportedError if the server does not have the path `/tokenize`, or if it returns
@@ -223,7 +224,7 @@ class OpenAIModel:
     def _sum(self, url: str, reply: Any, number: int, begin: int, end: int) -> float:
         """Return the sum of the log probabilities of the tokens `begin` to `end` (exclusive).
 
-        number: position in the reply of the choice that contains the log probabilities.
+        number: position, in the list `choices` of the reply, of the choice with these tokens.
         """
         choice = replies.pick(url, reply, "choices", number, kind=dict)
         if choice.get("index") != number:
@@ -297,8 +298,8 @@ def _concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 def _text(url: str, choice: Mapping[str, Any], prompt: Prompt, *, message: str) -> str:
     """Return the generated text of a choice in a reply.
 
-    message: name of the object that contains the text, for a conversation. The text may be absent,
-    because some models return only their reasoning; "" is then returned.
+    message: for a conversation, name of the object that contains the text. Returns "" if the object
+    has no text, because some models return only their reasoning.
     """
     if isinstance(prompt, str):
         return replies.text(url, choice, "text")
@@ -327,8 +328,8 @@ def _plain(text: str, *, special: bool) -> dict[str, Any]:
 def _unfinished(prompt: Prompt) -> str:
     """Return the text that the model's output continues directly.
 
-    For a prompt that is a plain text, this is the whole prompt. For a conversation, it is the last
-    message if that is the assistant's, else "".
+    If the prompt is a text, this is the whole prompt. If it is a conversation, this is the last
+    message if the assistant wrote it, else "".
     """
     if isinstance(prompt, str):
         return prompt

@@ -25,15 +25,21 @@ def pick(url: str, reply: Any, *path: str | int, kind: type[T]) -> T:
         try:
             value = value[step]
         except (KeyError, IndexError, TypeError):
-            raise ModelError(f"{url} sent a reply that has no {where.lstrip('.')}") from None
+            raise ModelError(
+                f"{url} sent a reply that has no {where.lstrip('.')}; check that the server is "
+                "compatible with the OpenAI API"
+            ) from None
     if not isinstance(value, kind):
-        wrong = f"{where.lstrip('.')} of the reply is {type(value).__name__}, not {kind.__name__}"
-        raise ModelError(f"{url}: {wrong}")
+        wrong = f"must be {kind.__name__}, got {type(value).__name__}"
+        raise ModelError(
+            f"{url}: {where.lstrip('.')} of the reply {wrong}; check that the server is compatible "
+            "with the OpenAI API"
+        )
     return value
 
 
 def text(url: str, reply: Any, *path: str | int) -> str:
-    """Return the text at a path of a reply. See `pick`.
+    """Return the text at a path through the objects and lists of a reply. See `pick`.
 
     Raises ModelError if there is no text, or if the text contains half of a surrogate pair, which
     JSON allows.
@@ -57,7 +63,7 @@ def finish(url: str, choice: Mapping[str, Any]) -> Finish:
 
 
 def usage(url: str, reply: Mapping[str, Any]) -> Usage:
-    """Return the token counts of a reply. Counts that the reply does not contain are 0."""
+    """Return the token counts in a reply. Counts that the reply does not contain are 0."""
     if reply.get("usage") is None:
         return Usage()
     counts = pick(url, reply, "usage", kind=dict)

@@ -13,7 +13,7 @@ from typing import Any
 
 CACHE = "TWINDEX_CACHE"
 ABANDONED = 24 * 3600
-"""Age in seconds after which an incomplete folder counts as abandoned."""
+"""Age in seconds after which an incomplete folder counts as abandoned and is deleted."""
 
 _PARTIAL = ".partial-"
 
@@ -25,11 +25,13 @@ def cache_folder() -> Path:
 
 
 def make_folder(target: Path, fill: Callable[[Path], Any]) -> Path:
-    """Return the folder `target`. If it does not exist, create it and fill it with `fill`.
+    """Return the folder `target`. If it does not exist, create it and its files.
 
-    The folder is never incomplete, even if several processes create it at the same time. Each
-    process fills a temporary folder of its own and renames it when it is complete. The temporary
-    folder of an interrupted process is removed after a day.
+    fill: function that writes the files into an empty folder.
+
+    The folder `target` is never incomplete, even if several processes create it at the same time.
+    Each process fills a temporary folder of its own and renames it when it is complete. The
+    temporary folder of an interrupted process is removed after a day.
     """
     if target.is_dir():
         return target
@@ -66,7 +68,7 @@ def _sweep(parent: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Flush all files of a folder to disk. The folder is then complete and may be renamed."""
+    """Flush all files of a folder to disk, so that the folder may be renamed."""
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as stream:

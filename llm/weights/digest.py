@@ -18,9 +18,10 @@ _TEXTS = frozenset({".json", ".jinja", ".model", ".txt"})
 def weights_digest(path: Path) -> str:
     """Return the digest of a folder of weights, or of one weight file: 32 hexadecimal digits.
 
-    Configuration and tokenizer files are read in full. Of a weight file, the size and 64 blocks of
-    64 KiB are read, spread evenly over the file. That is enough, because training changes all of a
-    file. Read-me files, exports for other runtimes and the name of the folder are not part of it.
+    Configuration and tokenizer files are read in full. Of a weight file, only the size and 64
+    blocks of 64 KiB are read, spread evenly over the file. This is enough to tell models apart,
+    because training changes every part of a weight file. Read-me files, exports for other runtimes
+    and the name of the folder do not change the digest.
 
     Raises ModelError for files that cannot be read.
     """

@@ -1,4 +1,4 @@
-"""Converts GGUF files to folders of safetensors, once for each file. The folders load quickly."""
+"""Converts each GGUF file once to a folder of safetensors, which loads faster than the file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _SEAL = "digest"
 def gguf_file(source: Path) -> Path | None:
     """Return the GGUF file at a path; None if the weights there have another format.
 
-    source: a file, or a folder. The GGUF file of a folder is used if it is the only one and there
-    are no safetensors. Raises ModelError for several GGUF files without a config.json.
+    source: a file or a folder. The GGUF file of a folder is returned if it is the only one and the
+    folder has no safetensors. Raises ModelError if a folder has several GGUF files and no
+    config.json.
     """
     if source.is_file():
         return source if source.suffix == ".gguf" else None
@@ -59,7 +60,7 @@ def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
 
 
 def seal(folder: Path) -> None:
-    """Write the digest of a complete folder into a file of the folder, to detect later damage."""
+    """Write the digest of a complete folder into a file in the folder, to detect later damage."""
     (folder / _SEAL).write_text(weights_digest(folder))
 
 

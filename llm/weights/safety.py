@@ -7,8 +7,8 @@ Loading must only read numbers. Three kinds of files can do more:
 - adapters and kernels, which load other, unchecked repositories.
 
 Model libraries refuse most of these files themselves, but each library and version does it
-differently. The check in this module is the same for all loaders, runs before they read a file, and
-names the file in its error.
+differently. The check in this module is the same for all loaders. It runs before they read a file,
+and its error names the file.
 """
 
 from __future__ import annotations
@@ -172,10 +172,10 @@ def _is_module(name: str) -> bool:
 
 
 def _native(owner: Mapping[str, Any], config: Any) -> bool:
-    """Return True if transformers has a class of its own for the object that names code.
+    """Return True if transformers has its own class for a model whose configuration names code.
 
-    It then loads its class and does not read the code, because `trust_remote_code` is always False.
-    Many published models, such as Phi-3, name code for older versions of transformers.
+    transformers then loads its own class instead of the code, because `trust_remote_code` is always
+    False. Many published models, such as Phi-3, name code only for older versions of transformers.
 
     owner: object in the configuration with an `auto_map`, which names code for a model or a
     tokenizer. config: the whole configuration.

@@ -1,9 +1,9 @@
 """Shares weights between the models of one process.
 
 Weights are loaded once and freed when no model uses them. Models with different prompts or limits
-can have the same weights. Each gets a view: a copy of the loaded model that shares parameters,
-buffers and the vocabulary of the tokenizer. Each view has its own structure and settings, so it can
-remove a layer or set a limit without effect on other views.
+can have the same weights. Each such model gets a view: a copy of the loaded model that shares
+parameters, buffers and the vocabulary of the tokenizer. A view has its own structure and settings,
+so a layer can be removed or a limit set without effect on other views.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .digest import weights_digest
 class SharedModel:
     """A loaded model whose weights several models of the process share.
 
-    Each uses a view, which `view` creates. Keep this object as long as you use a view, so that
-    `share` finds it.
+    Each of these models uses a view: a copy that `view` creates and that shares the weights. Keep
+    this object as long as you use a view, so that `share` does not load the weights again.
 
     tokenizing: lock to hold while the tokenizer of a view is called. All views share one tokenizer
                 backend, which stores the settings for truncation and padding.
@@ -41,7 +41,10 @@ class SharedModel:
         self._model = model
 
     def view(self) -> Any:
-        """Return a copy that shares parameters and buffers. It takes 0.2 MB for MiniLM."""
+        """Return a copy of the model that shares its parameters and buffers.
+
+        The copy itself takes 0.2 MB for MiniLM.
+        """
         shared = [*self._model.parameters(), *self._model.buffers()]
         memo: dict[int, Any] = {id(tensor): tensor for tensor in shared}
         if hasattr(self.tokenizer, "backend_tokenizer"):
@@ -54,10 +57,10 @@ _loading = Lock()
 
 
 def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, Any]]) -> SharedModel:
-    """Return the SharedModel of the weights in `source`. Load it unless a model already uses it.
+    """Return the SharedModel of the weights in `source`. Load it only if no model uses it already.
 
-    kind: text that names the class and number type of the model. Only models with equal kind,
-    device and weights are shared. load: function that returns (model, tokenizer). Only one model is
+    kind: text that names the class and number type of the model. Models share weights only if kind,
+    device and digest are equal. load: function that returns (model, tokenizer). Only one model is
     loaded at a time.
 
     Raises ModelError for weights that cannot be read or that change during loading. Exceptions of
@@ -80,8 +83,9 @@ def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, An
 def freed_at_once(model: Any) -> Any:
     """Remove a model's reference to itself and return the model.
 
-    Without this reference cycle, Python frees the model when nothing else refers to it. The garbage
-    collector would never free it, because a server freezes all objects that exist at its start.
+    Without this reference cycle, Python frees the model when nothing else refers to it. With the
+    cycle, only the garbage collector could free it, but a server excludes all objects that exist at
+    its start from garbage collection.
     """
     card = getattr(model, "model_card_data", None)
     if card is not None:

@@ -76,7 +76,7 @@ An earlier answer could not be used: {error}. Write only the JSON, complete and 
 
 
 def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
-    """Return the prompt that asks for scores of documents by some criteria.
+    """Return the prompt that asks for scores of documents by the given criteria.
 
     query, documents: texts, already converted by `one_line`.
     """
@@ -103,7 +103,7 @@ def judge(query: str, documents: Sequence[str], criteria: Criteria) -> str:
 
 
 def example(criteria: Criteria) -> str:
-    """Return an example of the JSON object for one document in an answer, of typical length."""
+    """Return a typical JSON object for one document, to estimate the length of an answer."""
     scores = {one.name: 2.5 for one in criteria.scored_criteria}
     return json.dumps({"document": 10, **scores}, ensure_ascii=False)
 

@@ -50,10 +50,10 @@ class CriteriaConfig(PromptingConfig):
     weight: Annotated[float, Bounds(0, 2)] = 0.5
     """Weight of fixed criteria, and of inferred criteria for which the model gives no weight."""
     discard: Annotated[float, Bounds(0, 10)] = 3.0
-    """Minimum relevance (0 to 10); hits with less follow all other hits."""
+    """Minimum relevance (0 to 10); hits with less relevance follow all other hits."""
     relevance_only: bool = False
-    """True: only relevance is scored. With two turns, the inferred criteria explain to the model
-    what relevance means for the query."""
+    """True: only relevance is scored. With two turns, the prompt contains the inferred criteria, to
+    explain what relevance means for the query."""
     passage_tokens: Tokens = 256
     """Maximum tokens read of each passage; longer passages are cut."""
 
@@ -228,8 +228,8 @@ class _Judge:
     def _tokens(self, question: _Question) -> int:
         """Return the number of tokens of a prompt.
 
-        The frame (the chat template) is counted separately, because names of special tokens are
-        converted to special tokens only in the frame.
+        The chat template is counted separately. Names of special tokens become special tokens in
+        the template, but not in the rest of the prompt.
         """
         frame = self._reader.frame("", self._answer_start(question))
         return frame + self._reader.count(question.prompt) + SLACK
@@ -253,7 +253,7 @@ def _parse_answers(
 ) -> dict[range, str]:
     """Parse answers and store their scores in `judged`.
 
-    answers: batch (positions of its candidates) -> answer; None if the budget ran out before it.
+    answers: batch (positions of its candidates) -> answer; None if the budget ran out before.
     judged:  scores of every candidate.
 
     Returns batch -> error, for each batch with an invalid answer.

@@ -62,7 +62,8 @@ def order(
 
     judged:  scores of each document; None for a document that was not judged.
     batches: for each document, the number of the batch in which it was judged.
-    discard: minimum relevance. Documents with less relevance follow the others, sorted by it.
+    discard: minimum relevance. Documents with less relevance follow the others, sorted by their
+             relevance.
     """
     kept, discarded, rest = [], [], []
     for i, scores in enumerate(judged):

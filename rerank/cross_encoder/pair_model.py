@@ -24,7 +24,7 @@ from .config import CrossEncoderConfig
 
 PROBE = ("What is a probe?", "A probe is a text that is read to try the model.")
 SAME = 1e-3
-"""Relative tolerance for comparing float32 logits with those of the library."""
+"""Relative tolerance for comparing float32 logits with those of sentence-transformers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class PairModel:
             return cls(shared.view(), config, shared)
 
     def tokenize(self, queries: Sequence[str], texts: Sequence[str]) -> list[Pair]:
-        """Return a Pair for each query and the text at the same position. Cuts texts if too long.
+        """Return a Pair for each query and the text at the same position. Texts may be cut to fit.
 
         Raises InvalidInputError for text that is not valid Unicode.
         """
@@ -123,7 +123,7 @@ class PairModel:
         ]
 
     def read(self, pairs: Sequence[Pair]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the scores of n pairs, and the logits behind them: float32 [n] each."""
+        """Return the scores of n pairs, and the logits before the activation: both float32 [n]."""
         logits = np.empty(len(pairs), np.float32)
         for rows in batches([len(pair.ids) for pair in pairs], BUDGET[self.device.type]):
             logits[rows] = self._logits([pairs[row] for row in rows])
@@ -145,7 +145,7 @@ class PairModel:
     def features(self, pairs: Sequence[Pair]) -> dict[str, Any]:
         """Return the model's input: token ids, types and attention mask.
 
-        Each is [n, tokens of the longest pair], padded.
+        Each value is a padded tensor [pairs, tokens of the longest pair].
         """
         columns = {"input_ids": [pair.ids for pair in pairs]}
         if pairs[0].types is not None:
@@ -178,7 +178,7 @@ class PairModel:
     def _limit(self) -> int:
         """Return the maximum number of tokens of a pair.
 
-        If the configured `max_length` exceeds the model's own limit, runs the model on a pair of
+        If the configured `max_length` exceeds the model's own limit, tries the model with a pair of
         this length. Raises ConfigError if `max_length` is too small or too large.
         """
         own = self.model.max_seq_length
@@ -214,7 +214,7 @@ class PairModel:
     def _probe(self) -> None:
         """Check that one score equals that of `CrossEncoder.predict` of sentence-transformers.
 
-        Some models require another input format. Raises ModelError if the scores differ.
+        Raises ModelError if the scores differ, because some models require another input format.
         """
         pair = self.tokenize([PROBE[0]], [PROBE[1]])
         if pair[0].room < 1 or pair[0].truncated:

@@ -2,8 +2,8 @@
 
 The score equals that of `CrossEncoder.predict` of sentence-transformers: the logit after the
 activation function that the model's folder names, by default a sigmoid. Hits are sorted by the
-logit, because a sigmoid is flat far from zero. If score and logit differ, the reasons of a hit have
-the logit.
+logit, because a sigmoid is flat far from zero. If score and logit differ, the reasons of a hit
+contain the logit.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Answer:
 class _Question(Question):
     """A query and the text of a hit, with their tokens.
 
-    pair: the tokens; None until `costs` is called. So each text is tokenised only once.
+    pair: the tokens, which `costs` stores here so that `ask` need not tokenise again; None before.
     """
 
     pair: Pair | None = None

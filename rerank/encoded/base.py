@@ -1,7 +1,7 @@
 """Base of rerankers that encode query and passages at query time, independently of each other.
 
 The representation of a passage (token vectors or term weights) does not depend on the query. The
-most recently used ones are cached.
+most recently used representations are cached.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CACHED_QUERIES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Encoded(Generic[V]):
-    """A text and what an encoder made of it.
+    """The result of encoding one text.
 
     value:     representation of the text.
     tokens:    number of tokens that the encoder read.
@@ -37,29 +37,29 @@ class Encoded(Generic[V]):
 
 
 class Reader(Protocol[V]):
-    """An encoder, with a function that scores a passage's representation for a query's.
+    """Encodes queries and passages, and scores the representation of a passage for a query.
 
     Thread-safe.
     """
 
     def encode(self, texts: Sequence[str], role: Role) -> Sequence[Encoded[V]]:
-        """Encode texts as queries or documents. Raises ModelError."""
+        """Encode texts as queries or documents. Raises ModelError if the encoder's model fails."""
 
     def tokens(self, texts: Sequence[str], role: Role) -> Sequence[int]:
-        """Return for each text how many tokens a model reads to encode it; 0 if none does."""
+        """Return for each text the number of tokens that a model reads; 0 if none is needed."""
 
     def size(self, value: V) -> int:
         """Return the size in bytes of a representation in the cache."""
 
     def score(self, query: V, text: V) -> Scored:
-        """Return the score of a text for a query. Both arguments are representations."""
+        """Return the score of a text for a query, from their representations."""
 
 
 class EncodedJudge(Generic[V]):
-    """A Judge that encodes query and passage, and scores their representations.
+    """An `ask.Judge` that encodes query and passage, and scores their representations.
 
-    In costs and usage, each text that is encoded counts as one call. A query counts only once, with
-    the first of its passages.
+    In costs and usage, each text that is encoded counts as one call. A query counts only once,
+    together with its first passage.
     """
 
     def __init__(self, reader: Reader[V], *, remembered: int = PASSAGE_CACHE_BYTES) -> None:
@@ -112,9 +112,11 @@ class EncodedJudge(Generic[V]):
     def _encodings(
         self, memory: Memory[Encoded[V]], texts: Sequence[str], role: Role
     ) -> tuple[dict[str, Encoded[V]], dict[str, int]]:
-        """Return text -> its encoding, and text -> number of tokens for those encoded just now.
+        """Return two mappings: text -> its encoding, and text -> number of tokens.
 
-        memory: cache of encodings, to which the new ones are added.
+        The first mapping contains all texts, the second only those that were not in the cache.
+
+        memory: cache of encodings, to which this method adds the new encodings.
         """
         every = dict.fromkeys(texts)
         known = {text: one for text in every if (one := memory.get(digest(text))) is not None}

@@ -1,6 +1,6 @@
 """Late interaction at query time (ColBERT, Khattab and Zaharia, SIGIR 2020).
 
-    score(q, d) = sum over the vectors of q of the greatest inner product with a vector of d
+    score(q, d) = sum over the vectors of q of  (greatest inner product with a vector of d)
 
 For documents of a collection, the reranker kind "leg" with a late-interaction leg is faster,
 because the leg stores the vectors of the documents.
@@ -43,7 +43,7 @@ class LateInteractionConfig(LateFields, RerankerConfig):
 class TokenVectors:
     """The vectors of a text's n tokens.
 
-    vectors: float16 or float32 [n, d].
+    vectors: float16 or float32 [n, dimensions].
     tokens:  text of each token; () if the encoder does not return it.
     """
 
@@ -52,7 +52,7 @@ class TokenVectors:
 
 
 class TokenReader:
-    """A Reader whose representations are token vectors: float16 for passages, else float32."""
+    """A `Reader` whose representations are token vectors: float16 for passages, else float32."""
 
     def __init__(self, encoder: TokenEncoder) -> None:
         self._encoder = encoder

@@ -1,4 +1,4 @@
-"""Reranking by the scores of a leg of the collection. The search encodes only the query."""
+"""Reranking by the scores of a leg of the collection, which stores passages already encoded."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class StoredLegReranker:
     """Reranks hits by their scores in a leg of the collection. Thread-safe.
 
     Such a leg stores for example token vectors (late interaction) or TILDEv2 weights. A hit that
-    the leg does not return shares no term with the query; its score is 0. No model is called, so
-    `Budget.candidates` is the only limit that applies.
+    the leg does not return, because it shares no term with the query, has the score 0. The reranker
+    calls no model, so `Budget.candidates` is the only limit that applies.
     """
 
     kind = "leg"

@@ -39,7 +39,7 @@ Weights = dict[int, float]
 
 
 class WeightReader:
-    """A Reader whose representations are term weights. Queries are tokenised without a model."""
+    """A `Reader` whose representations are term weights. Encoding a query requires no model."""
 
     def __init__(self, encoder: CountingEncoder) -> None:
         self._encoder = encoder
@@ -80,8 +80,8 @@ class WeightReader:
 class TildeReranker(ScoringReranker[Question, Scored]):
     """Reranks by the TILDEv2 weights of the query's tokens in each passage. Thread-safe.
 
-    The reasons of a hit have `terms`: the query tokens that add most to the score, each with what
-    it adds. Raises ModelError if the model cannot be found, read or used.
+    The reasons of a hit have `terms`: the query tokens that add most to the score, each with its
+    share of the score. Raises ModelError if the model cannot be found, read or used.
     """
 
     kind = "tilde"

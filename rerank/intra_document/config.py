@@ -41,8 +41,8 @@ class IntraDocumentConfig(RerankerConfig):
     """Weights of the best window, the second best, and so on; None = the weights stored with the
     passage scorer, or 1 each."""
     absent: Literal["mean", "zero"] = "mean"
-    """Score of the windows that a short document lacks: "mean" = the (weighted) mean of its own
-    windows, "zero" = 0, as in the paper, whose model is trained with it."""
+    """Score that replaces missing windows of a short document: "mean" = the (weighted) mean of its
+    own windows, "zero" = 0, as in the paper, which also trains its model this way."""
     size: Annotated[int, Bounds(4, 100_000)] = 50
     """Number of words in a window, not counting `overlap`."""
     overlap: Annotated[int, Bounds(0, 100_000)] = 7
@@ -61,7 +61,7 @@ class IntraDocumentConfig(RerankerConfig):
             return self
         if len(self.weights) != self.best:
             raise ValueError(
-                f"`weights` must have as many values as `best` says ({self.best}), got "
+                f"`weights` must have {self.best} values, the number in `best`, got "
                 f"{len(self.weights)}"
             )
         if self.weights[0] == 0:

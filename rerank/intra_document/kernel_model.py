@@ -7,8 +7,8 @@ al., WSDM 2018):
     S_k(q) = sum over tokens d of the window of  exp(-(cos(v_q, v_d) - mu_k)^2 / (2 * 0.1^2))
     score  = sum over k of  w_k * sum over tokens q of the query of  ln max(1e-4, alpha_k * S_k(q))
 
-e_i is the fixed embedding of word piece (token) i. W, b, alpha_k and w_k are trained. mu_k is the
-centre of kernel k; there are 11 kernels.
+e_i is the fixed embedding of word piece (token) i, and v_i its convolved vector. W, b, alpha_k and
+w_k are trained. mu_k is the centre of kernel k; there are 11 kernels.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class KernelModel(nn.Module):
     """The student model of IDCM, a convolutional kernel model; see the formula of this module.
 
     embeddings: word-piece embeddings [vocabulary, width]; stored as float16.
-    dimensions: number of dimensions of the vectors v.
+    dimensions: number of dimensions of a convolved vector (v_i in the formula).
     seed:       seed of the initial weights.
 
-    The convolution is computed as a linear map of three tokens. So windows need no padding, and
-    neighbouring windows do not affect each other.
+    The convolution is computed for each token separately, as a linear map of the token and the next
+    two tokens of its window. So windows need no padding, and neighbouring windows do not affect
+    each other.
     """
 
     embeddings: Tensor
@@ -59,10 +60,11 @@ class KernelModel(nn.Module):
             self.output.bias.zero_()
 
     def vectors(self, windows: Sequence[Sequence[int]], tables: Tensor | None = None) -> Tensor:
-        """Return the vectors v of the tokens of all windows, concatenated: [tokens, dimensions].
+        """Return the convolved vectors of the tokens of all windows: [tokens, dimensions].
 
         windows: token ids of each window.
-        tables:  result of the method `tables` after training; makes this call much cheaper.
+        tables:  result of the method `tables` after training, which makes this call much cheaper;
+                 None: the convolution is computed.
         """
         triples = torch.from_numpy(_triples(windows, len(self.embeddings) - 1))
         if tables is None:
@@ -74,9 +76,10 @@ class KernelModel(nn.Module):
         return nn.functional.normalize(torch.relu(linear), dim=1)
 
     def tables(self) -> Tensor:
-        """Return the products of W and all embeddings: [3, vocabulary + 1, dimensions].
+        """Return the products of W (see the module) and all embeddings.
 
-        Row [i, t] is what token t in position i of the convolution adds to v, before ReLU.
+        Returns [3, vocabulary + 1, dimensions]. Row [i, t] is what token t, in position i of the
+        convolution, adds to the convolved vector before ReLU.
         """
         parts = self.convolution.weight.chunk(REACH, dim=1)
         return torch.stack([self.embeddings.float() @ part.T for part in parts])
@@ -84,8 +87,8 @@ class KernelModel(nn.Module):
     def scores(self, query: Tensor, windows: Tensor, lengths: Tensor) -> Tensor:
         """Return the scores of windows for a query: [windows].
 
-        query:   vectors v of the query's tokens: [query tokens, dimensions].
-        windows: vectors v of the tokens of all windows, concatenated: [tokens, dimensions].
+        query:   convolved vectors of the query's tokens: [query tokens, dimensions].
+        windows: convolved vectors of the tokens of all windows: [tokens, dimensions].
         lengths: number of tokens of each window.
         """
         cosines = windows @ query.T
@@ -97,7 +100,7 @@ class KernelModel(nn.Module):
     def _pooled(self, sums: Sequence[Tensor]) -> Tensor:
         """Return the scores of windows: [windows].
 
-        sums: S_k of each kernel k, as a matrix [windows, query tokens].
+        sums: for each kernel k, the sums S_k(q) of the module's formula: [windows, query tokens].
         """
         logs = [
             torch.log(torch.clamp(total * alpha, min=FLOOR)).sum(1)

@@ -50,9 +50,9 @@ class ScorerOptions(Config):
 
 @dataclass(frozen=True, slots=True)
 class Convolved:
-    """The convolved vectors (v of `kernel_model`) of the windows of one document.
+    """The convolved vectors (v_i in `kernel_model`) of the windows of one document.
 
-    vectors: float16 [tokens, dimensions], vectors of length 1 of all windows, concatenated.
+    vectors: float16 [tokens, dimensions], vectors of length 1 of all windows, one after another.
     lengths: int64 [windows], number of tokens in each window.
     """
 
@@ -67,7 +67,7 @@ class Convolved:
 class KernelScorer:
     """Scores windows with a `KernelModel` on the CPU. Thread-safe.
 
-    The prepared form of a document is its convolved vectors, as float16; see `Convolved`.
+    `prepare` computes the convolved vectors of a document; see `Convolved`.
     """
 
     def __init__(self, model: KernelModel, tokenizer: Tokenizer, options: ScorerOptions) -> None:

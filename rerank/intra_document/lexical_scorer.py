@@ -21,7 +21,7 @@ class Postings:
 
     terms:   int64 [terms], hashes of the terms, ascending.
     starts:  int32 [terms + 1], start of each term's posting list in `windows` and `counts`.
-    windows: int32 [postings], number of the posting's window in the document, from 0.
+    windows: int32 [postings], position of the posting's window in the document, from 0.
     counts:  int32 [postings], frequency of the term in this window.
     lengths: int32 [windows], number of terms in each window.
     """

@@ -50,7 +50,7 @@ would make the estimate for long documents far too high."""
 class _PreparedDocument(Generic[F]):
     """Cached data of a document: its windows, and the data that the cheap scorer prepared.
 
-    form: what `WindowScorer.prepare` returned.
+    form: result of `WindowScorer.prepare`.
     """
 
     windows: Sequence[Passage]
@@ -183,7 +183,7 @@ class IntraDocumentReranker(Generic[F]):
     def _prepared(self, text: str, until: float | None) -> _PreparedDocument[F]:
         """Prepare the document with this text, or return it from the cache.
 
-        Raises Overdue if it is not ready at the time `until`, in `perf_counter()` seconds.
+        Raises Overdue if the document is not ready at the time `until` (`perf_counter()` seconds).
         """
         key = digest(text)
         known = self._memory.get(key)
@@ -196,16 +196,18 @@ class IntraDocumentReranker(Generic[F]):
             self._memory.put(key, made)
             return made
 
-        # If it is not ready in time, its thread continues, and the next query finds it cached.
+        # If the document is not ready in time, its thread continues, and the next query finds the
+        # document in the cache.
         cost = Cost(0, len(text) + FIXED_CHARACTERS)
         if not self._waiting.chunk([cost], until):
             raise Overdue
         return self._waiting.call(make, cost.tokens, until)
 
     def _pick(self, run: _TaskState[F], deadline: float | None) -> None:
-        """Pick the windows of each prepared document that the cheap scorer scores best, best first.
+        """Pick the windows of each prepared document with the best scores of the cheap scorer.
 
-        Windows with equal scores keep their order.
+        The picked windows are sorted by score, best first. Windows with equal scores keep their
+        order.
 
         deadline: time to stop, in `perf_counter()` seconds; None: no time limit.
         """
@@ -249,8 +251,8 @@ class IntraDocumentReranker(Generic[F]):
         warnings = [*run.warnings, *slow.warnings]
         if slow.truncated:
             warnings.append(
-                f"{slow.truncated} windows were cut, because they are longer than the reranker "
-                f"{self._slow.kind} reads; a lower `size` avoids this"
+                f"{slow.truncated} windows were cut, because they are longer than the text that "
+                f"the reranker {self._slow.kind} reads; a lower `size` avoids this"
             )
         judged = sum(one.judged for one in order)
         status: Status = "complete" if judged == total else "partial"
@@ -292,10 +294,10 @@ def window_score(placed: Placed) -> float | None:
 
 
 def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[float] | None]:
-    """Load the cheap scorer. Return it with its trained weights, which are None if it has none.
+    """Load the cheap scorer. Return (scorer, weights); the weights are None if none were trained.
 
-    Raises ConfigError if the folder contains no passage scorer, or one whose weights do not fit
-    `best` of the configuration.
+    Raises ConfigError if the folder contains no passage scorer, or if the number of trained weights
+    differs from `best` of the configuration.
     """
     if config.fast == "lexical":
         return LexicalScorer(config.analyzer), None

@@ -26,7 +26,7 @@ class WindowScorer(Protocol[F]):
     """A cheap scorer of all windows of a document. Thread-safe."""
 
     def prepare(self, text: str, windows: Sequence[Passage]) -> F:
-        """Compute the data of a document that scoring needs and that does not depend on the query.
+        """Compute what scoring needs from a document, before the query is known.
 
         text:    text of the document.
         windows: the windows, as spans of characters in `text`.
@@ -38,6 +38,6 @@ class WindowScorer(Protocol[F]):
         """Return the scores of each document's windows: float32 [windows]. Higher is better.
 
         documents: results of `prepare`, one for each document.
-        deadline:  time in `perf_counter()` seconds; None: no time limit. After it, no further
-                   document is scored, and the returned list is shorter than `documents`.
+        deadline:  time in `perf_counter()` seconds; None: no time limit. After the deadline, no
+                   further document is scored, and the result is shorter than `documents`.
         """

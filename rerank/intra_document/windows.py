@@ -15,8 +15,8 @@ def cut(text: str, size: int = 50, overlap: int = 7) -> list[Passage]:
     Window i contains the words from `size * i - overlap` to `size * (i + 1) + overlap` (exclusive).
     So every word is in the middle part of exactly one window, with some context on both sides.
 
-    Hofstätter et al. (2021) count word pieces. Here words are counted (see `encoders.passages`),
-    because they do not depend on the model.
+    Hofstätter et al. (2021) count word pieces. This function counts words, because words do not
+    depend on a model; see `encoders.passages`.
 
     >>> cut("a b c d e", size=2, overlap=1)
     [Passage(start=0, end=5), Passage(start=2, end=9), Passage(start=6, end=9)]

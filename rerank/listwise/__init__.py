@@ -1,1 +1,1 @@
-"""Listwise reranking: a language model orders windows of passages."""
+"""Listwise reranking: a language model orders windows (groups of neighbouring passages)."""

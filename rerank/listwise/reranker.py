@@ -1,11 +1,11 @@
 """Listwise reranking: a language model orders windows of passages, from the bottom to the top.
 
 Sun et al., "Is ChatGPT good at search? Investigating large language models as re-ranking agents"
-(2023), RankGPT. Neighbouring windows overlap, so the best passages of a window move up into the
-next one.
+(2023), RankGPT. A window is a group of neighbouring passages. Neighbouring windows overlap, so the
+best passages of a window move up into the next window.
 
-An answer lists the numbers of the passages. Incomplete answers are repaired: missing numbers are
-appended in their previous order, and repeated or unknown numbers are ignored.
+An answer lists the passages by their numbers in the prompt. Incomplete answers are repaired:
+missing numbers are appended in their previous order, and repeated or unknown numbers are ignored.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ListwiseConfig(PromptingConfig):
     window: Annotated[int, Bounds(2, 1_000)] = 20
     """Number of passages in a window, which is one prompt."""
     step: Few = 10
-    """Number of passages that the window moves up by; at most `window`."""
+    """Number of passages by which the window moves up each time; at most `window`."""
     passes: Annotated[int, Bounds(1, 100)] = 1
     """Number of passes over all candidates."""
     passage_tokens: Tokens = 128
@@ -64,8 +64,8 @@ class ListwiseConfig(PromptingConfig):
     def _windows_overlap(self) -> Self:
         if self.step > self.window:
             raise ValueError(
-                f"`step` must be at most `window` ({self.window}), got {self.step}; otherwise "
-                "passages would be skipped"
+                f"`step` must be at most `window` ({self.window}), got {self.step}; a larger step "
+                "would skip passages"
             )
         return self
 
@@ -106,13 +106,15 @@ class _Tally:
 
     @property
     def read(self) -> bool:
-        """Return True if at least one answer contains numbers, or if there are no answers."""
+        """Return True if an answer contains numbers of passages, or if there are no answers."""
         return not self.answers or any(answer.read for answer in self.answers)
 
     def warnings(self) -> list[str]:
         found, total = [], len(self.answers)
         if unread := sum(not answer.read for answer in self.answers):
-            found.append(f"{unread} of {total} answers had no numbers, so their order was kept")
+            found.append(
+                f"{unread} of {total} answers had no numbers, so those passages were not reordered"
+            )
         repaired = [answer for answer in self.answers if answer.read and answer.repaired]
         if repaired:
             missing = sum(len(answer.missing) for answer in repaired)
@@ -131,8 +133,8 @@ class ListwiseReranker:
     model: the language model; None: load the one that the configuration describes.
 
     The result has no scores. The reasons of a candidate are `windows` (number of windows that
-    contained it) and `missing` (number of answers that left it out). If no answer contains numbers,
-    the order is kept and the status is "partial".
+    contained the candidate) and `missing` (number of answers that left it out). If no answer
+    contains numbers, the order is kept and the status is "partial".
 
     If the budget does not suffice for all candidates, only the first n are judged, where n is the
     largest number whose reranking can be completed.
@@ -199,7 +201,7 @@ def windows(count: int, width: int, step: int) -> list[range]:
 
     count: number of candidates.
     width: number of candidates in a window.
-    step:  number of positions by which each window lies above the previous one.
+    step:  number of positions by which each window is above the previous window.
     """
     if count < 2:
         return []

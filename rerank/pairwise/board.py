@@ -17,8 +17,8 @@ Pair = tuple[int, int]
 class Comparison:
     """A question: which of two passages is more relevant? The model reads them in both orders.
 
-    first:  text of one passage. The texts are sorted by digest, so that a pair of candidates always
-            gives the same question.
+    first:  text of one passage. The two texts are sorted by digest, so that a pair of candidates
+            always gives the same question.
     second: text of the other passage.
     key:    digests of `query`, `first` and `second`.
     """
@@ -91,10 +91,10 @@ class Board:
         return points
 
     def reasons(self) -> list[dict[str, Any]]:
-        """Return for each candidate its numbers of wins, ties, losses and comparisons.
+        """Return for each candidate how many wins, ties, losses and comparisons it has.
 
         An entry `margin` is the mean of log(p(this candidate) / p(the other)) over its comparisons.
-        It is missing in mode "generation", and without comparisons.
+        The entry is missing in mode "generation", and for a candidate without comparisons.
         """
         tallies: list[dict[str, Any]] = [
             {"wins": 0, "ties": 0, "losses": 0, "comparisons": 0} for _ in self.texts

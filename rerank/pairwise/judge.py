@@ -42,8 +42,8 @@ _Prompt = tuple[int, Side]
 def parse_preference(answer: str) -> Literal[1, 0, -1]:
     """Return the preference in a generated answer: 1 = Passage A, -1 = Passage B, 0 = neither/both.
 
-    The answer continues "Passage", so it is usually "A" or " A.". A server may start again with
-    "Passage A". A lower-case "a" followed by other words counts as an article.
+    The answer continues "Passage", so it is usually "A" or " A.". A server may repeat "Passage" and
+    answer "Passage A". A lower-case "a" followed by other words counts as an article.
     """
     leading = _LEADING.match(answer)
     if leading is None:

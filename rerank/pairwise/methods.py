@@ -31,8 +31,9 @@ def sliding(n: int, k: int, settled: list[int]) -> Method:
     """Run k bubble-sort passes from the bottom: the lower of two neighbours moves up if it wins.
 
     Needs kn - k(k + 1)/2 comparisons in n + k - 2 rounds. The passes run in parallel: each follows
-    two positions behind the previous pass, where the order no longer changes. So the comparisons
-    are the same as in sequence. Repeated comparisons are answered from the cache.
+    two positions behind the previous pass, where the previous pass no longer changes the order. So
+    the comparisons are the same as if the passes ran one after another. Repeated comparisons are
+    answered from the cache.
     """
     order = list(range(n))
     passes = min(k, n - 1)
@@ -68,11 +69,11 @@ def heapsort(n: int, k: int, settled: list[int]) -> Method:
 def tournament(n: int, k: int, settled: list[int]) -> Method:
     """Run a knockout tournament for each of the first k positions.
 
-    The first tournament has all candidates. Each further one has the candidates that lost directly
-    to the previous winner. Comparisons of one round run in parallel.
+    The first tournament has all candidates. Each further tournament has the candidates that lost
+    directly to the previous winner. Comparisons of one round run in parallel.
 
-    Needs n - 1 comparisons for the first position and about log2(n) for each further one. For the
-    second position, this is the minimum.
+    Needs n - 1 comparisons for the first position and about log2(n) for each further position. For
+    the first two positions, this is the minimum.
     """
     beaten: list[list[int]] = [[] for _ in range(n)]
     players = list(range(n))

@@ -2,7 +2,7 @@
 
 Qin et al., "Large language models are effective text rankers with pairwise ranking prompting"
 (2023). The model compares a pair in both orders. A passage wins if it is preferred in both orders;
-otherwise it is a tie. For N candidates and the first K positions:
+otherwise the result is a tie. For N candidates and the first K positions:
 
 - "allpair": sorts by points (wins + ties/2) against all other candidates. N(N - 1)/2 comparisons in
   one round. Equal points keep the original order.
@@ -74,7 +74,7 @@ class PairwiseReranker:
     model: the language model; None: load the one that the configuration describes.
 
     Only the method "allpair" gives scores: points from 0 to N - 1 for N candidates. The reasons of
-    a candidate are its numbers of wins, ties, losses and comparisons. In mode "scoring", they also
+    a candidate say how many wins, ties, losses and comparisons it has. In mode "scoring", they also
     have `margin`, the mean of log(p(this candidate) / p(the other)) over its comparisons.
 
     If the budget does not suffice for all candidates, only the first n are judged, where n is the

@@ -73,8 +73,8 @@ class PointwiseReranker(ScoringReranker[Question, Relevance]):
 
     model: the language model; None: load the one that the configuration describes.
 
-    In mode "generation", a hit whose answer is neither yes nor no gets the score 0.5. Its reasons
-    have the `answer`, and a warning counts such hits.
+    In mode "generation", a hit whose answer is neither yes nor no gets the score 0.5. The reasons
+    of such a hit contain the `answer`, and a warning counts these hits.
 
     Raises UnsupportedError for a model that does not support the configured `mode`.
     """

@@ -1,7 +1,7 @@
-"""Reads the vectors that documents and queries bring to the legs of a collection.
+"""Checks and converts the vectors that callers supply with documents and queries.
 
-A document's vector stands for the whole document: each of its passages has this vector. A document
-may also bring a list with one vector for each of its passages.
+A document has either one vector for a leg, which all of its passages then share, or a list with one
+vector for each passage.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Row = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""A sparse vector: its indices, ascending, and their weights."""
+"""A sparse vector: indices in ascending order, and the weight at each index."""
 
 
 class BroughtVectors:
-    """Checks vectors against the legs of a collection, and converts them. Thread-safe."""
+    """Checks supplied vectors against the legs of a collection, and converts them. Thread-safe."""
 
     def __init__(self, config: CollectionConfig, encoders: LegEncoders) -> None:
         self._config = config
@@ -38,27 +38,31 @@ class BroughtVectors:
         self._required = [name for name, leg in config.legs.items() if _is_external(leg.encoder)]
 
     def check(self, document: Document) -> None:
-        """Raise InvalidInputError if a leg lacks its vector, or does not accept it."""
+        """Raise InvalidInputError if a required vector is missing, or a leg does not accept one."""
         self.check_legs(document)
         for leg, vector in document.vectors.items():
             for one in _several(vector):
                 self._converted(leg, one, f"vectors.{leg}")
 
     def check_legs(self, document: Document) -> None:
-        """Raise InvalidInputError if a leg lacks its vector, or does not accept any vector."""
+        """Raise InvalidInputError if a required vector is missing, or its leg accepts no vectors.
+
+        Does not check the vectors themselves; see `check`.
+        """
         for leg in document.vectors:
             self._check_leg(leg, f"vectors.{leg}")
         for leg in self._required:
             if leg not in document.vectors:
                 raise InvalidInputError(
-                    f"is required; leg {leg!r} encodes no text, so each document brings its vector",
+                    f"is required, because leg {leg!r} encodes no text; give each document a "
+                    "vector for this leg",
                     field=f"vectors.{leg}",
                 )
 
     def covers(self, document: Document) -> bool:
-        """Return True if one vector for each leg stands for the whole document.
+        """Return True if the document has, for every leg, one vector for the whole document.
 
-        Cutting the document into passages would then not change any score.
+        Such a document need not be cut, because all its passages would have the same vectors.
         """
         return all(
             leg in document.vectors and not is_several(document.vectors[leg])
@@ -66,10 +70,10 @@ class BroughtVectors:
         )
 
     def of_documents(self, leg: str, batch: Sequence[EncodedDocument]) -> Representation:
-        """Return the vectors of all passages of documents that bring vectors for a leg.
+        """Return one vector for each passage of documents that have vectors for a leg.
 
-        Raises InvalidInputError, which names the document, for a vector that the leg does not
-        accept, and for a number of vectors other than that of the passages.
+        Raises InvalidInputError for a vector that the leg does not accept, and if the number of
+        vectors differs from the number of passages. The error names the document.
         """
         self._check_leg(leg, f"vectors.{leg}")
         rows = chain.from_iterable(self._passages(leg, item) for item in batch)
@@ -78,17 +82,17 @@ class BroughtVectors:
         return Representation(sparse=self._stacked(leg, list(rows)))
 
     def query(self, leg: str, vector: object) -> Representation:
-        """Return the representation of a query that consists of one vector."""
+        """Return a query vector as a representation. Raises InvalidInputError if it is invalid."""
         field = f"vectors.{leg}"
         self._check_leg(leg, field)
         checked = check_vector(vector, field, LARGEST_OF_QUERY)
         if is_several(checked):
-            raise InvalidInputError("a query has one vector, got several", field=field)
+            raise InvalidInputError("must be one vector, got a list of vectors", field=field)
         row = self._converted(leg, checked, field)
         if isinstance(row, np.ndarray):
             return Representation(dense=row[None, :])
         if not len(row[0]):
-            raise InvalidInputError("must have a weight above 0, got none", field=field)
+            raise InvalidInputError("must have at least one weight above 0, got none", field=field)
         return Representation(sparse=self._stacked(leg, [row]))
 
     def _passages(self, leg: str, item: EncodedDocument) -> Iterator[NDArray[np.float32] | Row]:
@@ -102,8 +106,8 @@ class BroughtVectors:
                 return
             if len(given) != item.count:
                 raise InvalidInputError(
-                    f"has {len(given)} vectors, but the document has {item.count} passages; bring "
-                    "one vector for the whole document, or `passages` and a vector for each",
+                    f"has {len(given)} vectors, but the document has {item.count} passages; give "
+                    "one vector for the whole document, or `passages` and one vector for each",
                     field=field,
                 )
             for i, one in enumerate(_several(given)):
@@ -113,7 +117,7 @@ class BroughtVectors:
             raise InvalidInputError(message, field=error.field) from None
 
     def _check_leg(self, leg: str, field: str) -> None:
-        """Raise InvalidInputError if the collection has no such leg, or it accepts no vectors."""
+        """Raise InvalidInputError if the leg does not exist, or accepts no vectors."""
         config = self._config.legs.get(leg)
         if config is None:
             legs, near = ", ".join(self._config.legs), did_you_mean(leg, self._config.legs)
@@ -123,19 +127,24 @@ class BroughtVectors:
             )
         if not isinstance(config, DenseLeg | SparseLeg):
             raise InvalidInputError(
-                f"only a dense or sparse leg accepts a vector, and leg {leg!r} is {config.kind}; "
-                "use a text instead",
+                f"leg {leg!r} is {config.kind} and accepts no vector, only dense and sparse legs "
+                "do; use a text instead",
                 field=field,
             )
         if config.multi:
             raise InvalidInputError(
-                f"leg {leg!r} encodes a text as several vectors and accepts no vector; use a text "
-                "instead",
+                f"leg {leg!r} encodes each text as several vectors and accepts no vector from the "
+                "caller; use a text instead",
                 field=field,
             )
 
     def _converted(self, leg: str, vector: object, field: str) -> NDArray[np.float32] | Row:
-        """Return a dense vector [d], or a sparse one as a row. `vector` is checked and single."""
+        """Return a vector in the form of its leg: a dense array [d], or a sparse row.
+
+        vector: one vector, as `check_vector` returns it.
+
+        Raises InvalidInputError if the leg does not accept the vector.
+        """
         width = self._encoders.width(leg)
         if isinstance(self._config.legs[leg], DenseLeg):
             if not isinstance(vector, np.ndarray):
@@ -172,8 +181,8 @@ class BroughtVectors:
             index = known.get(term)
             if index is None:
                 raise InvalidInputError(
-                    f"is not in the vocabulary of leg {leg!r}, which has {width} terms; use the "
-                    "terms of the model that made the weights, or weights by index",
+                    f"is not one of the {width} terms in the vocabulary of leg {leg!r}; use terms "
+                    'of the leg\'s model, or {"indices": [...], "values": [...]}',
                     field=f"{field}.{term}",
                 )
             found[index] = weight
@@ -183,7 +192,7 @@ class BroughtVectors:
         return indices[kept], weights[kept]
 
     def _stacked(self, leg: str, rows: Sequence[object]) -> csr_array:
-        """Return sparse rows as a matrix: CSR float32 [rows, dimensions]."""
+        """Return sparse vectors as the rows of a CSR matrix, float32 [rows, dimensions]."""
         from scipy.sparse import csr_array  # It takes long to import.
 
         pairs = [row for row in rows if isinstance(row, tuple)]
@@ -197,17 +206,17 @@ class BroughtVectors:
 
 
 def _is_external(encoder: EncoderConfig) -> bool:
-    """Return True if an encoder encodes no documents, so that they must bring their vectors."""
+    """Return True if an encoder encodes no documents, so that callers must supply the vectors."""
     return not encoder.inner.get("documents", encoder).encodes_text
 
 
 def is_several(vector: Checked) -> bool:
-    """Return True for a list of vectors, one for each passage."""
+    """Return True for a list of vectors, False for one vector."""
     return isinstance(vector, tuple) or (isinstance(vector, np.ndarray) and vector.ndim == 2)
 
 
 def _several(vector: Checked) -> Sequence[object]:
-    """Return the vectors of the passages, or the one vector of the document in a list."""
+    """Return the vectors of the passages; a list with one vector if all passages share it."""
     if isinstance(vector, tuple) or (isinstance(vector, np.ndarray) and vector.ndim == 2):
         return list(vector)
     return [vector]

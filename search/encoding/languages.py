@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...encoders import MultilingualEncoder, detects_languages
+from ...encoders import AnalyzerConfig, MultilingualEncoder, detects_languages
+from ...encoders.lexical.multilingual import markers
 from ...index import Store
 from .leg_encoders import LegEncoders
 
@@ -18,9 +19,9 @@ def multilingual(encoders: LegEncoders, leg: str) -> MultilingualEncoder | None:
 
 
 class CollectionLanguages:
-    """Counts the passages of each language. Thread-safe.
+    """Counts the passages in each language. Thread-safe.
 
-    The counts of the latest generation of the collection are kept.
+    Keeps the counts until the collection changes.
     """
 
     def __init__(self, store: Store, encoders: LegEncoders) -> None:
@@ -29,16 +30,19 @@ class CollectionLanguages:
         self._counted: dict[str, tuple[int, Mapping[str, int]]] = {}
 
     def passages(self, leg: str) -> Mapping[str, int]:
-        """Return language -> number of passages, largest first; empty if the leg detects none."""
-        encoder = multilingual(self._encoders, leg)
-        if encoder is None:
+        """Return language -> number of passages, largest first; empty if the leg detects none.
+
+        A passage counts for each language in which its title or its text is analysed.
+        """
+        encoder = self._encoders.key(leg)
+        if not (isinstance(encoder, AnalyzerConfig) and encoder.detects):
             return {}
+        terms = markers(encoder)
         with self._store.view() as view:
             generation, counts = self._counted.get(leg, (-1, {}))
             if generation != view.generation:
-                marked = view.frequencies(leg, list(encoder.markers().values()))
-                found = {code: marked[term] for code, term in encoder.markers().items()}
-                present = [(n, code) for code, n in found.items() if n]
+                marked = view.frequencies(leg, list(terms.values()))
+                present = [(marked[term], code) for code, term in terms.items() if marked[term]]
                 counts = {code: n for n, code in sorted(present, key=lambda one: (-one[0], one[1]))}
                 self._counted[leg] = (view.generation, counts)
         return counts

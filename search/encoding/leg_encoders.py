@@ -1,4 +1,4 @@
-"""Loads the encoders of a collection's legs, and checks that they built the collection."""
+"""Loads the encoders of a collection's legs, and checks that the collection was built with them."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ logger = logging.getLogger(__name__)
 
 
 class LegEncoders:
-    """The encoders of a collection's legs. Each one is loaded at its first use. Thread-safe.
+    """The encoders of a collection's legs. Each encoder is loaded at its first use. Thread-safe.
 
-    Legs whose encoder configurations are equal, except for the device, share one encoder. The
-    collection stores a fingerprint of each encoder (its model, prompts and options) at the first
-    write. An encoder must have the stored fingerprint. A model that is not at its stored path is
-    searched for by the digest of its weights.
+    Legs whose encoder configurations are equal, except for the device, share one encoder. At the
+    first write, the collection stores a fingerprint of each encoder: its model, prompts and
+    options. Later, an encoder with another fingerprint is an error. If a model is missing at its
+    stored path, a model with the same weights is searched for.
     """
 
     def __init__(
         self, config: CollectionConfig, load: EncoderLoader, models: Sequence[str] = ()
     ) -> None:
-        """Load nothing yet.
+        """Store the arguments; no encoder is loaded.
 
         load:   function that loads an encoder from its configuration.
-        models: names or folders of models, tried for a model that is not at its stored path.
+        models: names or folders of models to search if a model is missing at its stored path.
         """
         self._config = config
         self._load = load
@@ -65,7 +65,7 @@ class LegEncoders:
         return self._keys[leg] in self._loaded
 
     def _load_encoder(self, leg: str) -> Encoder:
-        """Load the encoder of a leg. Search for moved models by the digest of their weights."""
+        """Load the encoder of a leg. If a model has moved, search for the same weights."""
         config = self._config.legs[leg].encoder
         try:
             return self._load(config)
@@ -78,30 +78,30 @@ class LegEncoders:
         return self._load(moved)
 
     def key(self, leg: str) -> EncoderConfig:
-        """Return the configuration of a leg's encoder without the device.
+        """Return the configuration of a leg's encoder, with the device "auto".
 
-        Legs with equal keys share an encoder.
+        Legs whose encoders have equal keys share one encoder.
         """
         return self._keys[leg]
 
     @property
     def complete(self) -> bool:
-        """Return True if the fingerprints of all legs were set by `set_stored_fingerprints`."""
+        """Return True if `set_stored_fingerprints` has set a fingerprint for every leg."""
         return len(self._expected) == len(self._config.legs)
 
     def set_stored_fingerprints(self, stored: Mapping[str, Mapping[str, object]]) -> None:
-        """Set the fingerprints that encoders must have.
+        """Set the fingerprints that the encoders must have.
 
-        stored: leg -> the fingerprint of its encoder that the collection stores.
+        stored: leg -> fingerprint of its encoder, as stored in the collection.
         """
         self._expected = stored
 
     def fingerprints(self) -> dict[str, Mapping[str, object]]:
-        """Load all encoders. Return leg -> fingerprint of its encoder."""
+        """Load all encoders. Return leg -> fingerprint of the leg's encoder."""
         return {name: self[name].fingerprint for name in self._config.legs}
 
     def check_widths(self) -> None:
-        """Raise ConfigError if a leg's projection or codec does not support the vectors' width.
+        """Raise ConfigError if a leg's projection or codec does not fit the vectors' dimensions.
 
         Without this check, the error would occur only when the first index is built.
         """
@@ -116,7 +116,8 @@ class LegEncoders:
     def width(self, leg: str) -> int:
         """Return the number of dimensions of a dense or sparse leg's vectors.
 
-        Without an attribute `dimensions`, the encoder encodes a short text at the first call.
+        If the encoder has no attribute `dimensions`, the first call encodes a short text to find
+        the number.
         """
         known = self._widths.get(leg)
         if known is None:
@@ -130,7 +131,7 @@ class LegEncoders:
 
     @property
     def usage(self) -> Usage | None:
-        """Return the usage of the texts that `width` encoded; None if no model was used."""
+        """Return the language-model usage of the calls of `width`; None if no model was used."""
         return self._usage
 
     def terms(self, leg: str) -> Mapping[str, int]:
@@ -144,7 +145,7 @@ class LegEncoders:
         return known
 
     def groups(self) -> dict[EncoderConfig, list[str]]:
-        """Return `key` of an encoder -> names of the legs that share the encoder."""
+        """Return encoder key (see `key`) -> names of the legs that share this encoder."""
         groups: dict[EncoderConfig, list[str]] = {}
         for name, key in self._keys.items():
             groups.setdefault(key, []).append(name)
@@ -168,7 +169,7 @@ def _check_fingerprint(
     )
     if changed:
         raise EncoderMismatchError(
-            f"leg {leg!r} was indexed by another encoder: "
+            f"leg {leg!r} was indexed with another encoder: "
             + "; ".join(
                 f"{key} was {stored.get(key)!r} and is {actual.get(key)!r}" for key in changed
             )

@@ -1,4 +1,4 @@
-"""Encodes the queries of searches: each text once for each encoder."""
+"""Encodes the queries of searches. A text is encoded once for all legs that share an encoder."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from ...core import InvalidInputError, Representation, Usage, add_usages
 from ...encoders import Languages, detects_languages
 from ...index import CollectionConfig, SparseLeg
+from ..recent import digest
 from ..request import SearchRequest
 from ..usage import usage_share
 from .brought import BroughtVectors
 from .languages import CollectionLanguages, multilingual
 from .leg_encoders import LegEncoders
-from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row, digest
+from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row
 
 _MAX_BATCH = 1_024
 """Maximum number of queries of one leg that are encoded in one batch."""
@@ -25,10 +26,11 @@ class EncodedQuery:
     """A query, encoded for each leg of a search.
 
     legs:     the query's representation (one row) for each leg, in the order of the legs.
-    languages: leg -> languages that the query was analysed in, for lexical legs that detect them.
+    languages: leg -> languages whose rules were applied to the query, for lexical legs that detect
+              languages.
     usage:    usage of language models; None if no encoder uses one. A query taken from the cache
-              counts as one of the `cache_hits`. Legs that share an encoder count once.
-    warnings: one message for each leg whose encoder cut the query.
+              adds 1 to `cache_hits`. Legs that share an encoder count once.
+    warnings: one message for each leg whose encoder cut off the end of the query.
     """
 
     legs: Sequence[Representation]
@@ -40,7 +42,7 @@ class EncodedQuery:
 class QueryEncoder:
     """Encodes queries for the legs of a collection, and caches the results. Thread-safe.
 
-    languages: the languages of the collection.
+    languages: the languages of the collection's passages.
     """
 
     def __init__(
@@ -59,11 +61,11 @@ class QueryEncoder:
 
     @property
     def usage(self) -> Usage | None:
-        """Return the total usage of language models for queries so far; None if none was used."""
+        """Return the total usage of language models for queries; None if no model was used."""
         return self._usage
 
     def unloaded(self, legs: Iterable[str]) -> list[str]:
-        """Return those of the legs whose encoders are not loaded yet."""
+        """Return the legs whose encoders are not loaded yet."""
         return [leg for leg in legs if not self._encoders.is_loaded(leg)]
 
     def load(self, legs: Iterable[str]) -> None:
@@ -93,7 +95,7 @@ class QueryEncoder:
             query = self._encoded_text(leg, request.query, taken, own)
             if query.truncated is not None and query.truncated.any():
                 warnings.append(
-                    f"leg {leg}: the query is longer than its encoder reads, so it was cut"
+                    f"leg {leg}: the query is too long for the encoder, so its end was ignored"
                 )
             found.append(query)
         usage = None
@@ -104,8 +106,10 @@ class QueryEncoder:
     def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Encode the queries of each leg in one batch, and put them into the cache.
 
-        A leg that detects languages is left out, because its analysis is fast.
-        texts: leg -> queries. A later call of `encode` finds their representations in the cache.
+        A later call of `encode` takes them from the cache. Legs that detect languages are skipped,
+        because their encoding is fast.
+
+        texts: leg -> query texts.
         """
         for leg, queries in texts.items():
             if not self._config.legs[leg].encoder.encodes_text:
@@ -130,15 +134,17 @@ class QueryEncoder:
     def name(self, leg: str, term: str) -> str:
         """Return the readable form of a term of a leg.
 
-        A term of a sparse leg is a vocabulary index in decimal; the word piece with this index is
-        returned. Terms of other legs are returned unchanged.
+        A term of a sparse leg is an index of the vocabulary as a decimal string; the word piece
+        with this index is returned. Terms of other legs are returned unchanged.
         """
         return self._encoders[leg].term(int(term)) if self.is_sparse(leg) else term
 
     def _languages(self, leg: str, text: str, language: str | None) -> Languages:
-        """Return the languages in which a leg analyses a query; () if the leg detects none.
+        """Return the languages whose rules a leg applies to a query.
 
-        language: the language of the query; None: unknown.
+        Returns () for a leg that does not detect languages.
+
+        language: the language of the query; None if it is unknown.
         """
         encoder = multilingual(self._encoders, leg)
         if encoder is None:
@@ -154,8 +160,8 @@ class QueryEncoder:
     ) -> Representation:
         """Return a query text encoded for a leg, from `taken`, the cache or the encoder.
 
-        taken: representations already used for this request; the returned one is added.
-        languages: the result of `_languages`.
+        taken: representations already used for this request; the returned one is added to it.
+        languages: the result of `_languages` for this leg and text.
         """
         key = self._key(leg, text, languages)
         if key not in taken:
@@ -174,7 +180,7 @@ class QueryEncoder:
         return taken[key]
 
     def close(self) -> None:
-        """Remove the queries that this object has cached from the cache of the process."""
+        """Remove this object's queries from the query cache, which the whole process shares."""
         QUERY_CACHE.forget(self._owner)
 
     def _key(self, leg: str, text: str, languages: Languages = ()) -> Key:
@@ -187,8 +193,8 @@ class QueryEncoder:
 
 
 def no_text(leg: str) -> str:
-    """Return the error text for a leg that encodes no text, for a request without its vector."""
+    """Return the error text for a leg that needs a query vector, because it encodes no text."""
     return (
-        f"leg {leg!r} encodes no text (its encoder is external); set `vectors.{leg}` in the "
+        f"leg {leg!r} encodes no text, because its encoder is external; set `vectors.{leg}` in the "
         "request, or build the collection with a query encoder (kind: pair)"
     )

@@ -2,96 +2,23 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import replace
-from hashlib import blake2b
 
 from ...core import Representation, Usage
 from ...encoders import EncoderConfig
+from ..recent import Recent
 
 LIMIT_BYTES = 64 << 20
 """Maximum total size in bytes of the cached queries of a process."""
 
 ENTRY_BYTES = 1_024
-"""Estimated size in bytes of a cache entry without its arrays: keys and objects."""
+"""Estimated size in bytes of a cache entry, without the data of its arrays."""
 
 TERM_BYTES = 150
-"""Estimated size in bytes of a term of a query, without its characters."""
+"""Estimated size in bytes of a query term in the cache, without the term's characters."""
 
 Key = tuple[object, EncoderConfig, bytes]
 """Cache key: object that identifies the collection, encoder, and digest of the query text."""
-
-
-class QueryCache:
-    """A cache of encoded queries that drops the least recently used ones. Thread-safe.
-
-    limit: maximum total size of the entries, in bytes.
-    """
-
-    def __init__(self, limit: int = LIMIT_BYTES) -> None:
-        self.limit = limit
-        self._entries: OrderedDict[Key, tuple[Representation, int]] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    @property
-    def size(self) -> int:
-        """Return the total size of the entries, in bytes."""
-        return self._bytes
-
-    def get(
-        self, key: Key, replace_with: Callable[[Representation], Representation] | None = None
-    ) -> Representation | None:
-        """Return the representation cached under a key, or None if there is none.
-
-        replace_with: function from the cached representation to one of the same size, which
-            replaces it in the cache, for later calls.
-        """
-        with self._lock:
-            found = self._entries.get(key)
-            if found is None:
-                return None
-            self._entries.move_to_end(key)
-            if replace_with is not None:
-                self._entries[key] = replace_with(found[0]), found[1]
-            return found[0]
-
-    def put(self, key: Key, value: Representation) -> None:
-        """Cache a representation, and drop the least recently used ones that exceed the limit."""
-        size = size_of(value)
-        with self._lock:
-            self._remove(key)
-            if size > self.limit:
-                return
-            self._entries[key] = value, size
-            self._bytes += size
-            while self._bytes > self.limit:
-                self._remove(next(iter(self._entries)))
-
-    def forget(self, owner: object) -> None:
-        """Remove all entries whose key starts with the object `owner`; see `Key`."""
-        with self._lock:
-            for key in [key for key in self._entries if key[0] is owner]:
-                self._remove(key)
-
-    def _remove(self, key: Key) -> None:
-        found = self._entries.pop(key, None)
-        if found is not None:
-            self._bytes -= found[1]
-
-
-QUERY_CACHE = QueryCache()
-"""The query cache of this process."""
-
-
-def digest(text: str) -> bytes:
-    """Return a digest of 16 bytes. The text may contain unpaired surrogates."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def size_of(value: Representation) -> int:
@@ -107,10 +34,28 @@ def size_of(value: Representation) -> int:
     return size
 
 
-def copy_row(value: Representation) -> Representation:
-    """Return a copy of a representation whose arrays are views of those of a batch.
+class QueryCache(Recent[Key, Representation]):
+    """A cache of encoded queries that drops the least recently used ones. Thread-safe.
 
-    So the memory of the whole batch can be freed.
+    limit: maximum total size of the entries, in bytes.
+    """
+
+    def __init__(self, limit: int = LIMIT_BYTES) -> None:
+        super().__init__(limit, size_of)
+
+    def forget(self, owner: object) -> None:
+        """Remove all entries whose key starts with the object `owner`; see `Key`."""
+        self.drop(lambda key: key[0] is owner)
+
+
+QUERY_CACHE = QueryCache()
+"""The query cache of this process."""
+
+
+def copy_row(value: Representation) -> Representation:
+    """Return a copy of one row of a batch that does not share memory with the batch.
+
+    Without the copy, a cached row would keep the arrays of the whole batch in memory.
     """
     dense = None if value.dense is None else value.dense.copy()
     truncated = None if value.truncated is None else value.truncated.copy()
@@ -122,5 +67,5 @@ CACHE_HIT = Usage(cache_hits=1)
 
 
 def as_cache_hit(found: Representation) -> Representation:
-    """Return a copy whose usage is one cache hit, or `found` itself if it has no usage."""
+    """Return a copy of `found` whose usage is one cache hit; `found` itself if it has no usage."""
     return found if found.usage is None else replace(found, usage=CACHE_HIT)

@@ -29,11 +29,11 @@ def read_candidates(
 
     view:      snapshot of the collection that was searched.
     legs:      results of the legs that ran.
-    numbers:   handles of m documents in the view, best first.
+    numbers:   handles (internal numbers) of m documents in the view, best first.
     scores:    float64 [m], fused scores of the documents.
     documents: handle -> document.
 
-    The passage of a candidate comes from the leg that ranks its document highest.
+    The passage of a candidate is the best passage in the leg that ranks the document highest.
     """
     assert encoded.plan.rerank is not None, "the request has `rerank`"
     needs = encoded.plan.rerank.needs
@@ -78,9 +78,10 @@ def _candidate(
 
 
 def _leg_scores(view: View, leg: str, query: Representation, numbers: Handles) -> dict[int, float]:
-    """Return handle of a document -> its exact score in a leg.
+    """Return document handle -> exact score of the document in a leg.
 
-    numbers: handles of the documents. Documents that the leg does not return are left out.
+    numbers: handles (internal numbers) of the documents. The result has no entry for a document
+             that the leg does not return.
     """
     if len(numbers) == 0:
         return {}

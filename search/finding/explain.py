@@ -1,4 +1,4 @@
-"""Explanations of hits: contributions of legs and terms to a score, and top terms of texts."""
+"""Explains hits: contributions of legs and terms to a score, and the heaviest terms of texts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .fusion import list_factors, normalize
 from .results import Leg, LegPositions
 
 TERMS = 20
-"""Maximum number of top terms returned for a query or a passage."""
+"""Maximum number of terms returned for a query or a passage, those with the highest weights."""
 
 Scaled = Mapping[str, tuple[NDArray[np.float64], float]]
 """Leg -> (scaled scores of the leg's m documents, float64 [m]; factor).
 
-A leg adds scaled score x factor to the fused score of a document."""
+The fused score of a document is the sum of scaled score x factor over the legs."""
 
 
 def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
@@ -40,11 +40,11 @@ def scaled_scores(legs: Sequence[Leg], fusion: Fusion) -> Scaled:
 
 
 def leg_scores(positions: LegPositions, scaled: Scaled | None) -> dict[str, LegScore]:
-    """Return leg -> the rank and score of a document in this leg.
+    """Return leg -> rank and score of a document in the leg.
 
     positions: the legs that returned the document, with its position in each leg's list.
-    scaled:    scaled scores of all legs. If given, each LegScore also has the leg's contribution to
-               the fused score.
+    scaled:    the result of `scaled_scores`. If given, each LegScore also has the leg's
+               contribution to the fused score.
     """
     found = {}
     for leg, at in positions:
@@ -76,9 +76,9 @@ class HitExplanation:
 def explain_hits(
     view: ExplainingView, queries: QueryEncoder, hits: Sequence[LegPositions]
 ) -> Iterator[HitExplanation]:
-    """Yield the explanation of each hit. Computing one may take milliseconds.
+    """Yield the explanation of each hit. Each explanation may take milliseconds.
 
-    hits: for each hit, the legs that returned it, with its position in each leg's list.
+    hits: for each hit, the legs that returned the hit, with its position in each leg's list.
     """
     legs = {leg.request.name: leg for positions in hits for leg, _ in positions}
     contributions, terms = {}, {}
@@ -113,8 +113,8 @@ def query_terms(
 ) -> dict[str, TopTerms]:
     """Return sparse leg -> terms with the highest weights in the query.
 
-    encoded: leg -> representation of the query. If it has several vectors, the weight of a term is
-             the highest one among them.
+    encoded: leg -> representation of the query. If a leg has several vectors for the query, the
+             weight of a term is its highest weight in any of them.
     """
     return {
         leg: _top_terms(queries, leg, _query_weights(query))

@@ -1,18 +1,20 @@
 """Fusion of the ranked lists of several legs into one list.
 
-The fused score of a document, where s is its raw score in a leg's list and w is the leg's weight:
+The fused score of a document, where s is the document's raw score in a leg's list and w is the
+leg's weight:
 
-    rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009). Equal scores share
-            the best of their ranks, so a rank does not depend on the order of writes.
+    rrf     sum of w / (k + rank), k = 60 (Cormack, Clarke and Buettcher 2009). Documents with equal
+            scores have the same rank, so a rank does not depend on the order of writes.
     minmax  weighted mean of (s - min) / (max - min)
     zscore  weighted mean of (s - mean) / sd, shifted so that the list's last document has 0
     dbsf    weighted mean of (s - (mean - 3 sd)) / 6 sd (distribution-based), not clipped to [0, 1]
 
-min, max, mean and sd (population) are computed over the leg's list, cut off at its depth. If all
-scores of a list are equal, each of its documents gets the scaled score 1 (dbsf: 0.5).
+min, max, mean and sd (population) are computed over the leg's list, cut off at the leg's depth. If
+all scores of a list are equal, each of its documents gets the scaled score 1 (dbsf: 0.5).
 
-A document that is absent from a leg's list gets the scaled score 0 in it. Under minmax and zscore
-this equals the score of the list's last document. Under dbsf it equals a raw score of mean - 3 sd.
+A document that is absent from a leg's list gets the scaled score 0 for this leg. With minmax and
+zscore, 0 is also the score of the list's last document. With dbsf, 0 is the scaled form of a raw
+score of mean - 3 sd.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from ..request import Fusion
 class Ranked:
     """The ranked list of m documents of one leg.
 
-    numbers: int64 [m], handles of the documents, best first.
+    numbers: int64 [m], handles (internal numbers) of the documents, best first.
     scores:  float [m], scores of the documents.
     weight:  weight of the leg in the fusion.
     """
@@ -42,9 +44,11 @@ class Ranked:
 
 
 def ranks(scores: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the ranks, from 1, of the scores. Equal scores share the best of their ranks.
+    """Return the rank of each score, from 1. Equal scores share the best of their ranks.
 
     scores: float [m] in descending order.
+
+    Example: the scores 9, 7, 7, 5 have the ranks 1, 2, 2, 4.
     """
     places = np.arange(1, len(scores) + 1)
     places[1:][scores[1:] == scores[:-1]] = 0
@@ -52,7 +56,7 @@ def ranks(scores: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
-    """Return the scaled scores of one leg's list, float64 [m], before they are weighted.
+    """Return the scaled scores of one leg's list, float64 [m], not yet multiplied by its weight.
 
     scores: float [m], raw scores in descending order.
     """
@@ -72,16 +76,18 @@ def normalize(scores: NDArray[Any], fusion: Fusion) -> NDArray[np.float64]:
 
 
 def list_factors(weights: Sequence[float], fusion: Fusion) -> list[float]:
-    """Return the factor of each list: it adds scaled score x factor to the fused score.
+    """Return the factor of each leg's list.
 
-    weights: weights of the lists' legs.
+    The fused score of a document is the sum of scaled score x factor over the lists.
+
+    weights: weights of the legs.
     """
     total = 1.0 if fusion.method == "rrf" else sum(weights) or 1.0
     return [weight / total for weight in weights]
 
 
 def fuse(lists: Sequence[Ranked], fusion: Fusion) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the handles and fused scores of all documents, best first.
+    """Return the handles (internal numbers) and fused scores of all documents, best first.
 
     Documents with equal scores are ordered by handle.
     """

@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from ...core import Document, Hit, HitRerank, InvalidInputError, Passage, SearchResult
 from ...index import ExplainingView, Handles, View
-from ...sources.structure import markup, outline, page
 from ..encoding.queries import QueryEncoder
 from ..request import SearchRequest
 from .candidates import read_candidates
 from .explain import HitExplanation, Scaled, explain_hits, leg_scores, query_terms, scaled_scores
 from .fusion import Ranked, fuse, ranks
+from .places import place
 from .planning import EncodedPlan, vector_search
 from .results import FusedResults, Leg, Reordered, best_passage, leg_positions
 
 
 def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
-    """Search a view, a snapshot of the collection, and read all that the search result needs.
+    """Search a view (a snapshot of the collection), and read the documents of the result.
 
-    The view can be closed afterwards, so no transaction is open while a reranker runs. Call
-    `check_search` with the view's configuration first.
+    The view may be closed before `make_result` is called, so no transaction needs to be open while
+    a reranker runs. Call `check_search` with the view's configuration first.
     """
     plan, trace = encoded.plan, encoded.trace
     request, rerank = plan.request, plan.rerank
@@ -150,9 +150,9 @@ def _fuse(legs: Sequence[Leg], request: SearchRequest) -> tuple[Handles, NDArray
 def _settle_ties(
     view: View, numbers: Handles, scores: NDArray[np.float64], end: int
 ) -> tuple[Handles, NDArray[np.float64]]:
-    """Order documents with equal scores by their ids, at least among the first `end`.
+    """Order documents with equal scores by id, at least among the first `end` documents.
 
-    numbers: handles of n documents, best first.
+    numbers: handles (internal numbers) of n documents, best first.
     scores:  float64 [n], scores in descending order.
     """
     if len(scores) < 2:
@@ -182,9 +182,9 @@ def _hits(
 ) -> list[Hit]:
     """Return the hits of a page, with explanations if the request has `explain`.
 
-    numbers:  handles of the page's n documents.
+    numbers:  handles (internal numbers) of the page's n documents.
     scores:   float64 [n], fused scores.
-    reranked: for each document, the reranker's result; None without a reranker.
+    reranked: for each document, the reranker's result; None if the request has no `rerank`.
     """
     request = fused.encoded.plan.request
     positions = leg_positions(fused.legs, numbers)
@@ -211,7 +211,7 @@ def _hits(
     ):
         fused.encoded.trace.guard.check()  # Explanations of a thousand hits take seconds.
         document = fused.documents[number]
-        headings, page_number = _place(document, passage)
+        headings, page_number = place(document, passage)
         hits.append(
             Hit(
                 id=document.id,
@@ -228,14 +228,6 @@ def _hits(
             )
         )
     return hits
-
-
-def _place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
-    """Return the headings above a passage and its page."""
-    if passage is None or not document.text:
-        return (), None
-    found = outline(document.text[: passage.end], markup(document.metadata))
-    return found.path(passage.start), page(document.text, passage.start)
 
 
 def _included(document: Document, request: SearchRequest) -> Document | None:

@@ -33,10 +33,10 @@ class Reranking:
     """The reranking step of a search.
 
     request:  the field `rerank` of the search request.
-    reranker: the loaded reranker; None if it could not be loaded.
+    reranker: the loaded reranker; None if loading failed.
     needs:    stored scores and vectors that the reranker reads.
     top_n:    number of best hits to rerank.
-    error:    the reason why the reranker could not be loaded; None if it was loaded.
+    error:    the error of loading the reranker; None if it was loaded.
     """
 
     request: RerankRequest
@@ -50,11 +50,11 @@ class Reranking:
 class Plan:
     """A validated search request.
 
-    legs:   the legs that run.
+    legs:   the legs to search.
     where:  the parsed filter; None if the request has no filter.
     rerank: the reranking step; None if the request has no `rerank`.
-    extra:  names of legs that do not run, but whose stored scores the reranker reads.
-    warnings: a message for each leg that does not run, because it encodes no text.
+    extra:  names of legs that are not searched, but whose scores the reranker reads.
+    warnings: a message for each leg that is not searched because it encodes no text.
     """
 
     request: SearchRequest
@@ -87,8 +87,7 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     """Check a request against the collection, and return the plan of the search.
 
     Raises InvalidInputError for an invalid request, and UnsupportedByStoreError if the store lacks
-    a capability that the request needs. Does not check the search parameters of dense legs; see
-    `check_search`.
+    a capability that the request needs. `check_search` checks the search parameters of dense legs.
     """
     config = store.config
     if request.explain:
@@ -106,10 +105,10 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
 
 
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
-    """Encode the query of a plan for its legs.
+    """Encode the query of a plan for each leg.
 
-    If encoders must be loaded first, this is a stage of its own, `load`.
-    Call it before a view is opened, because a model may take seconds.
+    Call this function before you open a view of the collection, because a model may take seconds.
+    The timings have a separate entry `load` if encoders had to be loaded.
     """
     trace = Trace(guard)
     vectors = plan.request.vectors
@@ -125,10 +124,11 @@ def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> 
 def check_search(config: CollectionConfig, plan: Plan) -> None:
     """Check the search parameters of a plan against the stored configuration of its legs.
 
-    config: the configuration of the view to be searched. While a collection is open, `reconfigure`
-        may change how a leg's vectors are stored, but the list of legs does not change.
+    config: the configuration of the view to be searched. It may differ from the one that the plan
+        was made with, because `reconfigure` may change how a leg's vectors are stored. The list of
+        legs never changes.
 
-    Raises InvalidInputError for a parameter that the index of a dense leg does not support, and
+    Raises InvalidInputError for a parameter that the index of a dense leg does not support. Raises
     ConfigError for a leg whose stored configuration has a value outside the bounds of this version.
     """
     for name in plan.encoded_legs:
@@ -166,13 +166,13 @@ def _check_stored(config: CollectionConfig, name: str) -> None:
 
 
 def vector_search(request: SearchRequest, leg: LegRequest) -> VectorSearch | None:
-    """Return the search effort that a request sets for a leg; None = as the leg is configured."""
+    """Return the search effort that a request sets for a leg; None if the request sets none."""
     search = request.search if leg.search is None else leg.search
     return search if search is not None and search.model_fields_set else None
 
 
 def _legs(config: CollectionConfig, request: SearchRequest) -> tuple[list[LegRequest], list[str]]:
-    """Return the legs that run, and a warning for each that does not run without a vector."""
+    """Return the legs to search, and a warning for each leg left out because it has no vector."""
     legs, warnings = list(request.legs), []
     if not legs:
         names = list(request.vectors)
@@ -219,7 +219,8 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> tuple[list[LegReq
             )
     if request.search is not None and not dense:
         raise InvalidInputError(
-            "requires a dense leg, and none is selected; remove it or add a dense leg to `legs`",
+            "requires a dense leg, and none is selected; remove `search`, or add a dense leg to "
+            "`legs`",
             field="search",
         )
     return legs, warnings
@@ -235,7 +236,8 @@ def _check_language(
     if request.query is None or not any(detects_languages(one) for one in encoders):
         raise InvalidInputError(
             f"requires a query text and a lexical leg that detects languages, got "
-            f"{shown(request.language)}; remove it, or build the collection with the language auto",
+            f"{shown(request.language)}; remove `language`, or build the collection with a lexical "
+            "leg whose language is auto",
             field="language",
         )
 
@@ -260,8 +262,8 @@ def _reranking(
     for leg in sorted(needs.legs | ({needs.vectors} if needs.vectors else set())):
         if leg not in config.legs:
             raise InvalidInputError(
-                f"{request.model!r} reads leg {leg!r}, which this collection does not have; its "
-                f"legs are {', '.join(config.legs)}",
+                f"{request.model!r} reads leg {leg!r}, which this collection does not have; choose "
+                f"another reranker. The legs of the collection are {', '.join(config.legs)}",
                 field=FIELD,
             )
     if needs.vectors:
@@ -269,7 +271,7 @@ def _reranking(
         if not isinstance(leg_config, DenseLeg) or leg_config.multi:
             raise InvalidInputError(
                 f"{request.model!r} reads the vectors of leg {needs.vectors!r}, which must be a "
-                "dense leg with one vector per text",
+                "dense leg with one vector per text; choose another reranker",
                 field=FIELD,
             )
     return Reranking(request, reranker, needs, top_n)
@@ -277,7 +279,7 @@ def _reranking(
 
 @contextmanager
 def naming_request(i: int) -> Iterator[None]:
-    """Put `requests[i]` before the field of an InvalidInputError that the block raises."""
+    """Put `requests[i]` before the field of an InvalidInputError raised in the `with` block."""
     try:
         yield
     except InvalidInputError as error:

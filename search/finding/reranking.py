@@ -1,4 +1,4 @@
-"""Reranks the fused lists of hits. No transaction of the collection is open meanwhile."""
+"""Reranks the fused lists of hits. No transaction of the collection is open during reranking."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def rerank(fused: Sequence[FusedResults]) -> list[Reranked | None]:
     """Rerank several searches. Return one result for each; None for a request without `rerank`.
 
-    Searches with the same reranker and budget are reranked together, in one call.
+    Searches with the same reranker and the same limits are reranked together, in one call.
     """
     groups: dict[tuple[str, Budget], list[int]] = {}
     for i, one in enumerate(fused):
@@ -36,7 +36,7 @@ def rerank(fused: Sequence[FusedResults]) -> list[Reranked | None]:
 
 
 def _rerank_group(fused: Sequence[FusedResults]) -> list[Reranked]:
-    """Rerank searches that have the same reranker and budget."""
+    """Rerank searches that have the same reranker and the same limits."""
     steps = [one.encoded.plan.rerank for one in fused]
     first = steps[0]
     assert first is not None
@@ -69,7 +69,7 @@ def _task(fused: FusedResults) -> Task:
 def reorder(fused: FusedResults, result: Reranked | None) -> Reordered | None:
     """Return the hits of a search in the order of the reranker's result; None if `result` is None.
 
-    Raises the error of the reranker if it failed and the request has `on_error` "fail".
+    If the reranker failed and the request has `on_error` "fail", raises the reranker's error.
     """
     if result is None:
         return None
@@ -90,7 +90,7 @@ def reorder(fused: FusedResults, result: Reranked | None) -> Reordered | None:
                 f"reranker {step.request.model} returns no scores, so min_score was ignored"
             )
         else:
-            # A hit may be judged and have no score: by an earlier stage of a chain.
+            # A hit that only an earlier stage of a chain judged has `judged`, but no score.
             complete = received == total and all(p.score is not None for p in order if p.judged)
             order = _with_min_score(result, least)
             positions = [placed.index for placed in order]
@@ -131,8 +131,8 @@ def reorder(fused: FusedResults, result: Reranked | None) -> Reordered | None:
 def _with_min_score(result: Reranked, least: float) -> list[Placed]:
     """Return the hits with a rerank score of at least `least`, and the hits that were not judged.
 
-    Such a hit was sent to the reranker (of a chain: to the last stage), but a limit was reached
-    before it was judged.
+    A hit is not judged if a limit was reached before its turn. In a chain, only the last stage that
+    received the hit counts.
     """
     last = result.stages[-1][1].order if result.stages else ()
     judged = [*(placed.judged for placed in last)]
@@ -149,7 +149,7 @@ def _judged(result: Reranked) -> int:
 
 
 def rerank_warnings(result: Reranked) -> list[str]:
-    """Return the reranker's warnings, with one more if the status is "failed" or "partial"."""
+    """Return the reranker's warnings, preceded by one about a "failed" or "partial" status."""
     warnings = list(result.warnings)
     if result.status == "failed":
         before = [name for name, stage in result.stages if stage.status != "failed"]

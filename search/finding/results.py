@@ -20,7 +20,7 @@ class Leg:
     """The results of one leg for one query.
 
     request: the leg's entry in the search request.
-    query:   the encoded query, one row.
+    query:   the encoded query, a representation with one row.
     result:  the m documents that the leg returned, best first.
     ranks:   int64 [m], rank of each document from 1; equal scores share the best of their ranks.
     """
@@ -31,9 +31,9 @@ class Leg:
     ranks: NDArray[np.int64]
 
     def positions(self, numbers: Handles) -> list[int | None]:
-        """Return the position of each document in the leg's list; None for a document not in it.
+        """Return the position of each document in the leg's list; None if it is not in the list.
 
-        numbers: handles of the documents.
+        numbers: handles (internal numbers) of the documents.
         """
         found = self.result.documents
         if len(found) == 0:
@@ -51,7 +51,7 @@ LegPositions = Sequence[tuple[Leg, int]]
 def leg_positions(legs: Sequence[Leg], numbers: Handles) -> list[LegPositions]:
     """Return for each document the legs that returned it, with its position in each leg's list.
 
-    numbers: handles of the documents.
+    numbers: handles (internal numbers) of the documents.
     """
     at = zip(*(leg.positions(numbers) for leg in legs), strict=True)
     return [
@@ -65,7 +65,7 @@ def leg_positions(legs: Sequence[Leg], numbers: Handles) -> list[LegPositions]:
 
 
 def best_passage(positions: LegPositions) -> int:
-    """Return the handle of a document's best passage, from the leg that ranks the document highest.
+    """Return the handle of a document's best passage in the leg that ranks the document highest.
 
     positions: the legs that returned the document, with its position in each leg's list.
     """
@@ -77,9 +77,9 @@ def best_passage(positions: LegPositions) -> int:
 class FusedResults:
     """The fused list of n documents that a search found, and the data for its result.
 
-    view:       the view that was searched; it may be closed already.
+    view:       the snapshot of the collection that was searched; it may be closed already.
     legs:       results of each leg.
-    numbers:    handles of the documents, best first.
+    numbers:    handles (internal numbers) of the documents, best first.
     scores:     float64 [n], fused scores.
     complete:   True if no leg reached its depth limit, so that the number of hits is exact.
     documents:  handle -> document, for every document that the returned page may contain.
@@ -102,11 +102,12 @@ class FusedResults:
 class Reordered:
     """The list of hits of a search after reranking.
 
-    positions: the position of each hit in the fused list, in the new order, best first.
-    hits:      the reranker's results for the first len(hits) hits. The others were not reranked.
+    positions: for each hit in the new order, its position in the fused list.
+    hits:      the reranker's results for the first len(hits) hits in the new order. The other hits
+               were not reranked.
     report:    summary of the reranking.
-    complete:  False if `min_score` removed hits without a rerank score, which could have reached
-               `min_score`.
+    complete:  False if hits without a rerank score were removed because of `min_score`, although
+               they might have reached it.
     """
 
     positions: Sequence[int]
@@ -115,7 +116,7 @@ class Reordered:
     complete: bool
 
     def hit(self, position: int) -> HitRerank:
-        """Return the reranker's result for the hit at a position, from 0, in the new order."""
+        """Return the reranker's result for a hit. position: the hit's new position, from 0."""
         if position < len(self.hits):
             return self.hits[position]
         return HitRerank(position + 1, self.positions[position] + 1, judged=False)

@@ -1,1 +1,1 @@
-"""Writing of documents: cutting, encoding, batches, offline builds and maintenance."""
+"""Writes documents: cutting, encoding, batches, offline builds, syncs and maintenance."""

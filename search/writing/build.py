@@ -1,11 +1,9 @@
-"""Offline build of a whole collection within a memory budget. It can be interrupted and resumed."""
+"""Builds a whole collection within a memory budget. An interrupted build can be resumed."""
 
 from __future__ import annotations
 
 import itertools
 import os
-import resource
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -24,6 +22,7 @@ from ...core import (
     Usage,
     WriteReport,
 )
+from ...core.memory import peak_bytes
 from ...encoders import EncoderLoader, load_encoder
 from ...index import (
     CollectionConfig,
@@ -61,9 +60,9 @@ class BuildReport:
 
     documents:  number of documents in the collection.
     passages:   number of passages in the collection.
-    truncated:  leg -> number of passages that its encoder cut in this run.
+    truncated:  leg -> number of passages too long for the leg's encoder, in this run.
     resumed_at: number of input documents that earlier, interrupted runs of this build had stored.
-    duplicates: number of input documents that a later one with the same id replaced.
+    duplicates: number of input documents that were replaced by a later one with the same id.
     seconds:    duration of this run.
     usage:      usage of language models in this run; None if no leg uses one.
     """
@@ -95,15 +94,15 @@ def build(
     loses at most about a minute of encoding.
 
     vectors: leg -> the documents' vectors, row n for document n; see `Collection.add`.
-    memory_budget: bytes that the whole process may use, loaded models included. None: the build
+    memory_budget: bytes that the whole process may use, including loaded models. None: the build
         may use 1 GiB in addition to the models.
-    total: number of documents for the progress display, if known.
+    total: number of documents, for the progress display; None if it is not known.
     refused: function called for each document that cannot be written; see `Collection.add`.
 
     Raises InvalidInputError, and creates nothing, if all documents are refused. Raises
-    ConflictError if the folder holds a finished collection, an unfinished one with another
-    configuration, or other files, or if another process is building it. Raises ConfigError if
-    `memory_budget` is too small for the models.
+    ConflictError if the folder holds a finished collection, an unfinished collection with another
+    configuration, or other files. Also raises ConflictError if another process is building in the
+    folder. Raises ConfigError if `memory_budget` is too small for the models.
     """
     began = time.perf_counter()
     path = Path(path)
@@ -210,9 +209,9 @@ def _remaining_documents(
     """Return the documents that an interrupted build has not stored yet.
 
     documents: all input documents.
-    done:      how many of them the interrupted build has stored, and their checksum.
+    done:      number of input documents that the interrupted build has stored, and their checksum.
 
-    Raises ConflictError if the first of `documents` are not the stored ones.
+    Raises ConflictError if `documents` does not start with the stored documents.
     """
     seen = Consumed()
     for document in itertools.islice(documents, done.documents):
@@ -241,7 +240,7 @@ def _remove_lock(path: Path) -> None:
 def _working_bytes(budget: int | None) -> int:
     if budget is None:
         return DEFAULT_WORKING_BYTES
-    taken = _peak_bytes() + ENCODING_BYTES
+    taken = peak_bytes() + ENCODING_BYTES
     if budget - taken < LEAST_WORKING_BYTES:
         least = (taken + LEAST_WORKING_BYTES) / 1e6
         raise ConfigError(
@@ -250,9 +249,3 @@ def _working_bytes(budget: int | None) -> int:
             field="memory_budget",
         )
     return budget - taken
-
-
-def _peak_bytes() -> int:
-    """Return the peak memory use of this process, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,4 +1,4 @@
-"""Cuts documents into passages and encodes the passages for every leg."""
+"""Encodes batches of documents for every leg."""
 
 from __future__ import annotations
 
@@ -11,22 +11,13 @@ from typing import Protocol
 import numpy as np
 
 from ...core import Document, InvalidInputError, Representation, Usage, add_usages
-from ...core.types import MOST_PASSAGES
-from ...encoders import (
-    Encoder,
-    EncoderConfig,
-    MultilingualEncoder,
-    TokenReader,
-    split_by_tokens,
-    split_passages,
-)
-from ...encoders.passages.preface import preface
+from ...encoders import Encoder, EncoderConfig, Languages, MultilingualEncoder
 from ...index import CollectionConfig, EncodedDocument
 from ...sources import CheckedDocuments, checked_documents
-from ...sources.structure import markup
 from ...sources.vectors import vectors_size
-from ..encoding.brought import BroughtVectors, is_several
+from ..encoding.brought import BroughtVectors
 from ..encoding.leg_encoders import LegEncoders
+from .cutting import check_document, cut_documents, passage_texts
 from .rows import merged
 
 BATCH_DOCUMENTS = 512
@@ -34,7 +25,7 @@ BATCH_CHARACTERS = 4_000_000
 
 
 class Advance(Protocol):
-    """A function that is called with the progress of the encoders within a batch of texts."""
+    """A function that encoders call to report their progress within a batch of texts."""
 
     def __call__(self, encoder: EncoderConfig, n: int, *, of: int) -> None:
         """Report that an encoder has encoded `n` more texts of the batch, which has `of` texts."""
@@ -45,7 +36,7 @@ class EncodedBatch:
     """Documents with the representations of all their passages.
 
     legs:      leg -> representation, one row for each passage.
-    truncated: leg -> number of passages that its encoder cut.
+    truncated: leg -> number of passages that were too long for the leg's encoder.
     usage:     usage of language models; None if no leg uses one.
     """
 
@@ -68,10 +59,10 @@ def batches(
     """Yield batches of validated documents.
 
     max_documents: function that returns the maximum number of documents in the next batch.
-    characters:    number of characters (text, title and metadata as JSON) that ends a batch.
-                   Vectors count as a character for each 16 bytes.
+    characters:    a batch ends when it has this number of characters (text, title and metadata as
+                   JSON) or more. 16 bytes of a vector count as one character.
 
-    Raises InvalidInputError for an invalid document; its `field` names the field of the document.
+    Raises InvalidInputError for an invalid document; the error names the document's field.
     """
     batch: list[Document] = []
     size = 0
@@ -97,22 +88,23 @@ def encode(
     *,
     advance: Advance | None = None,
 ) -> EncodedBatch:
-    """Cut documents into passages and encode them for every leg.
+    """Cut documents into passages, and encode the passages for every leg.
 
-    A leg does not encode documents that bring their vectors for it.
+    If a document has its own vectors for a leg, these are used instead of the leg's encoder.
 
     advance: function that is called with the progress of each encoder.
     """
     brought = BroughtVectors(config, encoders)
     for document in documents:
         _check_legs(document, brought)
-    cut = cut_documents(documents, config, encoders)
+    outlined = cut_documents(documents, config, encoders)
+    cut = [one.stored for one in outlined]
     read = [
-        # No leg reads the texts of a document that brings all vectors.
-        passage_texts(item, headings=config.passages.headings)
-        if len(item.document.vectors) < len(config.legs)
+        # No leg reads the texts of a document that has its own vectors for every leg.
+        passage_texts(one.stored, one.outline if config.passages.headings else None)
+        if len(one.stored.document.vectors) < len(config.legs)
         else []
-        for item in cut
+        for one in outlined
     ]
     legs: dict[str, Representation] = {}
     truncated: dict[str, int] = {}
@@ -144,10 +136,12 @@ def _leg_rows(
     encoded: Representation | None,
     brought: BroughtVectors,
 ) -> Representation:
-    """Return the rows of a leg for all passages, from the encoder and from the documents.
+    """Return the vectors of a leg for all passages, from the encoder and from the documents.
 
-    own:     for each document, True if it brings its vectors for the leg.
+    cut:     all documents of the batch, with their passages.
+    own:     for each document, True if it has its own vectors for the leg.
     chosen:  positions of the documents whose passages are in `encoded`.
+    encoded: the encoder's output; None if it encoded no document.
     """
     if encoded is not None and not any(own):
         return encoded
@@ -181,76 +175,27 @@ def _encoded(
     texts: Sequence[str],
     advance: Callable[[int], None] | None,
 ) -> Representation:
-    """Encode the passages of documents. An encoder of several languages reads each in its own.
+    """Encode the passages of documents.
 
-    texts: the texts of all passages, in order.
+    A MultilingualEncoder analyses each passage in the languages of its document.
+
+    texts: the texts of all passages, in the order of the documents. Each begins with the title of
+        its document.
     """
     if not isinstance(encoder, MultilingualEncoder):
         return encoder.encode(texts, role="document", advance=advance)
-    languages = [
-        own for item in cut for own in [(encoder.document_language(item.document),)] * item.count
-    ]
-    return encoder.encode(texts, role="document", advance=advance, languages=languages)
-
-
-def cut_documents(
-    documents: Sequence[Document], config: CollectionConfig, encoders: LegEncoders
-) -> list[EncodedDocument]:
-    """Cut documents into passages. Return each document with its passages.
-
-    Raises InvalidInputError for a document with too many passages; the error names the document.
-    """
-    by_tokens = config.passages.unit == "tokens"
-    readers = token_readers(encoders) if by_tokens else []
-    cut = []
-    brought = BroughtVectors(config, encoders)
-    for document in documents:
-        if document.passages or brought.covers(document):
-            cut.append(EncodedDocument(document, document.passages))
-            continue
-        written = markup(document.metadata)
-        try:
-            if by_tokens:
-                passages = split_by_tokens(
-                    document.text,
-                    config.passages,
-                    readers,
-                    title=document.title,
-                    written=written,
-                )
-            else:
-                passages = split_passages(document.text, config.passages, written)
-        except InvalidInputError as error:
-            raise InvalidInputError(
-                f"document {document.id!r}: {error.message}", field=error.field
-            ) from None
-        cut.append(EncodedDocument(document, passages))
-    return cut
-
-
-def token_readers(encoders: LegEncoders) -> list[TokenReader]:
-    """Return the token counter of each encoder that reads a limited number of tokens."""
-    found = (getattr(encoders[names[0]], "reader", None) for names in encoders.groups().values())
-    return [reader for reader in found if reader is not None]
-
-
-def check_document(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
-    """Raise InvalidInputError if a document cannot be written.
-
-    It may have vectors that its legs do not accept, or be cut into too many passages. A text with
-    fewer characters than the maximum number of passages need not be cut for this.
-    """
-    brought = BroughtVectors(config, encoders)
-    brought.check(document)
-    several = any(is_several(vector) for vector in document.vectors.values())
-    if len(document.text) > MOST_PASSAGES or several:
-        cut = cut_documents([document], config, encoders)
-        for leg in document.vectors:
-            brought.of_documents(leg, cut)
+    languages: list[Languages] = []
+    titles: list[str] = []
+    for item in cut:
+        languages += [encoder.document_languages(item.document)] * item.count
+        titles += [item.document.title] * item.count
+    return encoder.encode(
+        texts, role="document", advance=advance, languages=languages, titles=titles
+    )
 
 
 Refused = Callable[[Document, InvalidInputError], None]
-"""Function called with a document that cannot be written, and the reason."""
+"""Function called with a document that cannot be written, and the error."""
 
 
 def writable(
@@ -259,10 +204,10 @@ def writable(
     encoders: LegEncoders,
     refused: Refused | None,
 ) -> CheckedDocuments:
-    """Return an iterator over the documents without those that cannot be written.
+    """Return an iterator over the documents that can be written.
 
-    refused: function called for each document that `check_document` refuses. None: none is left
-             out, so that the write raises the error.
+    refused: function called with each document for which `check_document` raises an error. None:
+             the iterator returns all documents, and writing an invalid one raises the error.
     """
     found = checked_documents(documents)
     if refused is None:
@@ -278,14 +223,3 @@ def writable(
                 yield document
 
     return CheckedDocuments(accepted())
-
-
-def passage_texts(item: EncodedDocument, *, headings: bool = False) -> list[str]:
-    """Return the text that encoders read for each passage: the title, a space and the passage.
-
-    headings: the headings above the passage follow the title; see `preface`.
-    """
-    text, title = item.document.text, item.document.title
-    above = preface(text, title, markup(item.document.metadata), headings=headings)
-    spans = [(p.start, p.end) for p in item.passages] or [(0, len(text))]
-    return [above.read(text, start, end) for start, end in spans]

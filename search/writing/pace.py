@@ -9,17 +9,17 @@ from ...core import Progress
 from ...encoders import EncoderConfig
 
 BATCH_SECONDS = 60.0
-"""Target time in seconds for encoding one batch. A batch becomes durable as a whole."""
+"""Target time in seconds for encoding one batch. A crash loses at most the current batch."""
 
 FIRST_DOCUMENTS = 8
-"""Number of documents in the first batch. It is small, because the speed is not yet known."""
+"""Number of documents in the first batch. It is small because the speed is not known yet."""
 
 
 class Pace:
     """Chooses the size of the next batch from the speed so far, and reports progress in documents.
 
-    The encoders process a batch one after another. Within a batch, an encoder counts for the
-    fraction of the encoding time that it took in earlier batches.
+    The encoders process a batch one after another. An encoder that took a third of the time of the
+    earlier batches accounts for a third of a batch's documents in the progress.
 
     encoders:      configurations of the encoders.
     max_documents: maximum number of documents in a batch.

@@ -11,7 +11,7 @@ from ...index import CollectionConfig
 from ...sources import checked_documents
 from ...sources.structure import markup, outline
 from ..encoding.leg_encoders import LegEncoders
-from .ingest import cut_documents, passage_texts, token_readers
+from .cutting import cut_documents, passage_texts, token_readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class CutPassage:
     start, end: character offsets in the document's text; `end` is exclusive.
     headings:   titles of the headings above the passage, from the highest level down.
     page:       page on which the passage begins, from 1; None if the text has no pages.
-    text:       what encoders read: title, perhaps headings, and the passage.
-    tokens:     number of tokens of `text` for the encoder with the lowest limit, with prompt and
-                special tokens; None if no encoder has a limit.
+    text:       text that encoders read: the title, the headings if configured, and the passage.
+    tokens:     number of tokens of `text`, the prompt and special tokens, counted by the encoder
+                with the lowest token limit; None if no encoder has a limit.
     """
 
     start: int
@@ -42,8 +42,8 @@ def preview_passages(
 ) -> Iterator[tuple[Document, list[CutPassage]]]:
     """Yield each document with the passages that a collection of this configuration would store.
 
-    A document that stays whole has one passage. Raises InvalidInputError for an invalid document,
-    and for one with too many passages.
+    A document that is not cut has one passage. Raises InvalidInputError for an invalid document,
+    and for a document with too many passages.
 
         for document, passages in preview_passages([{"id": "1", "text": text}]):
             print(document.id, len(passages))
@@ -53,10 +53,10 @@ def preview_passages(
     reader = min(token_readers(legs), key=lambda one: one.limit, default=None)
     for document in checked_documents(documents):
         cut = cut_documents([document], config, legs)[0]
-        texts = passage_texts(cut, headings=config.passages.headings)
+        found = cut.outline or outline(document.text, markup(document.metadata))
+        texts = passage_texts(cut.stored, found if config.passages.headings else None)
         lengths = [None] * len(texts) if reader is None else reader.lengths(texts)
-        found = outline(document.text, markup(document.metadata))
-        spans = [(one.start, one.end) for one in cut.passages] or [(0, len(document.text))]
+        spans = [(one.start, one.end) for one in cut.stored.passages] or [(0, len(document.text))]
         yield (
             document,
             [

@@ -1,4 +1,4 @@
-"""Merges representations of passages that come from an encoder and from documents."""
+"""Merges passage vectors that an encoder computed with vectors supplied by the caller."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ def merged(
     given: Representation,
     order: NDArray[np.int64],
 ) -> Representation:
-    """Return the rows `kept` of `encoded`, followed by all rows of `given`, in another order.
+    """Merge rows of two representations with one vector per text.
 
-    Each text has one vector. Row i of the result is row order[i] of the two together.
+    encoded: representation from the encoder.
+    kept:    numbers of the rows of `encoded` to use; the other rows are dropped.
+    given:   representation from the caller; all of its rows are used.
+    order:   row i of the result is row order[i] of the kept rows followed by the given rows.
     """
     truncated = None
     if encoded.truncated is not None:

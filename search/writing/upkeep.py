@@ -1,4 +1,4 @@
-"""Background maintenance of a collection: one run at a time."""
+"""Runs the maintenance of a collection in a background thread, one run at a time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ class Upkeep:
 
     def __init__(self, store: Store) -> None:
         self.failure: str | None = None
-        """Error of the last maintenance run; None if it succeeded."""
-        # A remote store maintains itself.
+        """Error of the last maintenance run; None if the run succeeded or there was none."""
+        # A store that is not a local folder does its own maintenance.
         self._store = store if isinstance(store, LocalStore) else None
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="twindex-maintenance")
         self._pending: Future[None] | None = None
         self._lock = Lock()
 
     def after_write(self) -> None:
-        """Start maintenance if enough documents are not yet in a segment and none is running."""
+        """Start maintenance if enough documents wait to be sealed and no maintenance is running."""
         store = self._store
         if store is None or store.pending() < store.config.sealed_at:
             return

@@ -14,13 +14,13 @@ from .pace import FIRST_DOCUMENTS, Pace
 class Writer:
     """Writes documents to a collection in batches. Each batch is one transaction.
 
-    bind:   function that loads and checks the encoders. It is called before a batch is encoded, but
-            not for a batch whose documents are all stored already.
-    count:  function called with the model usage of each encoded batch, before it is written.
+    bind:   function that loads and checks the encoders. It is called before each batch is encoded,
+            but not for a batch whose documents are all stored already.
+    count:  function called with the model usage of each encoded batch, before the batch is written.
     record: function called in the transaction of each batch, with the report on all batches up to
             and including this one.
-    skip:   function called for each batch whose documents are all stored already, with id ->
-            number. There is no transaction.
+    skip:   function called, outside a transaction, for each batch whose documents are all stored
+            already. Its argument is id -> number of the stored version.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class Writer:
         groups = list(encoders.groups())
         self._pace = Pace(progress, groups, max_documents=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
         self.report = WriteReport()
-        """Totals of all batches so far."""
+        """Report on all batches so far."""
 
     def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
-        """Write the documents. Yield each time a batch has become durable."""
+        """Write the documents. Yield after each batch, when the batch is durable."""
         self._progress.start("add", None, "documents")
         for batch in batches(documents, max_documents=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())
-            # Stored vectors cannot be compared, so a document that brings vectors is written.
+            # Vectors are not compared, so a document with its own vectors is always written.
             known = self._store.unchanged([one for one in unique if not one.brings])
             if skipped := len(batch) - len(unique) + len(known):
                 self._progress.advance(skipped)

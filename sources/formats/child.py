@@ -10,7 +10,6 @@ import json
 import os
 import resource
 import struct
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from ...core.memory import peak_bytes
 from .kinds import Format, register_format
 from .limits import Limits, check_characters
 from .reasons import DAMAGED, LIMIT, UnreadableError
@@ -40,13 +40,16 @@ def main() -> None:
         os.dup2(nothing, stream)
     _follow_parent()
     _send(replies, {"ready": True})
+    bounds = (0, 0)
     while request := _receive(requests):
         limits = Limits(**request["limits"])
         mapped = _size(request["path"]) if "options" in request else 0
-        _limit(resource.RLIMIT_AS, limits.memory + mapped)
-        _limit(resource.RLIMIT_FSIZE, limits.expanded)
+        if (wanted := (limits.memory + mapped, limits.expanded)) != bounds:
+            bounds = wanted
+            _limit(resource.RLIMIT_AS, bounds[0])
+            _limit(resource.RLIMIT_FSIZE, bounds[1])
         _limit_time(limits)
-        _send(replies, {**_answer(request, limits, replies), "peak": _peak_bytes()})
+        _send(replies, {**_answer(request, limits, replies), "peak": peak_bytes()})
 
 
 def _answer(request: dict[str, Any], limits: Limits, replies: BinaryIO) -> dict[str, Any]:
@@ -123,14 +126,6 @@ def _size(path: str) -> int:
         return os.path.getsize(path)
     except OSError:
         return 0
-
-
-def _peak_bytes() -> int:
-    """Return the peak memory of this process. On Linux, ru_maxrss may be that of the parent."""
-    with suppress(OSError), open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _follow_parent() -> None:

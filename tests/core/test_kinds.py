@@ -137,7 +137,7 @@ def test_invalid_kinds_cannot_be_registered() -> None:
     with pytest.raises(ConfigError, match=exists):
         SHAPES.register(Double)
     for wrong in (Picture, 3):
-        with pytest.raises(ConfigError, match="is not a Shape"):
+        with pytest.raises(ConfigError, match="is not a subclass of Shape"):
             SHAPES.register(wrong)  # type: ignore[arg-type]
 
     class Listed(Shape):
@@ -150,9 +150,9 @@ def test_invalid_kinds_cannot_be_registered() -> None:
 
     with pytest.raises(ConfigError, match="corners has a mutable type"):
         SHAPES.register(Listed)
-    with pytest.raises(ConfigError, match="Bare must define gives"):
+    with pytest.raises(ConfigError, match="Bare must define the attribute gives"):
         ENCODERS.register(Bare)
-    with pytest.raises(ConfigError, match="Picture is not a Shape"):
+    with pytest.raises(ConfigError, match="Picture is not a subclass of Shape"):
         SHAPES.register(Picture)
     with pytest.raises(ConfigError, match="Picture belongs to no family; make it a subclass of"):
         register(Picture)

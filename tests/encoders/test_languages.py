@@ -58,7 +58,7 @@ def test_stored_terms_and_fingerprints_stay_equal(analysis) -> None:
 @pytest.mark.parametrize("code", TEXTS)
 def test_a_document_has_the_terms_of_its_language_and_a_marker(code, auto) -> None:
     text = TEXTS[code]
-    assert auto.document_language(Document("1", text)) == code
+    assert auto.document_languages(Document("1", text)) == (code,)
     (row,) = auto.encode([text], role="document").terms or ()
     assert row == {**terms(text, code), f"language:{code}": 1}
     assert auto.tokens(text) == LexicalEncoder(AnalyzerConfig(language=code)).tokens(text)
@@ -83,13 +83,13 @@ def test_no_text_has_the_term_of_a_marker(text: str) -> None:
 )
 def test_the_metadata_of_a_document_name_its_language(value, expected, auto) -> None:
     document = Document("1", TEXTS["en"], metadata={"language": value})
-    assert auto.document_language(document) == expected
+    assert auto.document_languages(document) == (expected,)
 
 
 @pytest.mark.parametrize("value", ["python", "none", "", 3, None, ["de"], {"de": 1}, "uk"])
 def test_other_values_of_the_metadata_field_are_no_language(value, auto) -> None:
     document = Document("1", TEXTS["en"], metadata={"language": value})
-    assert auto.document_language(document) == "en"
+    assert auto.document_languages(document) == ("en",)
 
 
 def test_a_list_restricts_detection_and_its_first_language_is_the_fallback() -> None:
@@ -99,14 +99,14 @@ def test_a_list_restricts_detection_and_its_first_language_is_the_fallback() -> 
     assert encoder.detect(TEXTS["fr"]) in ("de", "en")
     assert encoder.detect("12 34") == "de"
     french = Document("1", TEXTS["en"], metadata={"language": "fr"})
-    assert encoder.document_language(french) == "en"
+    assert encoder.document_languages(french) == ("en",)
 
 
 @pytest.mark.parametrize(
     ("language", "message"),
     [
-        ("de,xx", "cannot analyse 'xx': choose one of .*zh"),
-        ("de,", "cannot analyse ''"),
+        ("de,xx", "cannot analyse the language 'xx': choose one of .*zh"),
+        ("de,", "cannot analyse the language ''"),
         ("de,de", "'de' occurs twice in 'de,de'"),
         ("none,de", "'none' means no language"),
     ],
@@ -118,7 +118,7 @@ def test_an_invalid_list_is_refused(language, message) -> None:
 
 
 def test_a_single_analyzer_refuses_detection() -> None:
-    with pytest.raises(ConfigError, match="'auto' works in a lexical leg only"):
+    with pytest.raises(ConfigError, match="got 'auto': languages are detected only"):
         LexicalEncoder(AnalyzerConfig(language="auto"))
 
 

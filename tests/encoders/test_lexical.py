@@ -70,7 +70,7 @@ def test_stopword_lists(code: str) -> None:
 
 def test_unknown_language_is_rejected() -> None:
     with pytest.raises(
-        ConfigError, match=r"cannot analyse 'xx': choose one of .*en.*none"
+        ConfigError, match=r"cannot analyse the language 'xx': choose one of .*en.*none"
     ) as error:
         LexicalEncoder(AnalyzerConfig(language="xx"))
     assert error.value.field == "language"

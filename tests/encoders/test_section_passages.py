@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,7 +11,8 @@ from twindex.core import Document
 from twindex.encoders import PassageConfig, TokenReader, split_by_tokens, split_passages
 from twindex.encoders.passages.units import grouped
 from twindex.index import CollectionConfig, EncodedDocument
-from twindex.search.writing.ingest import passage_texts
+from twindex.search.writing.cutting import passage_texts
+from twindex.sources.structure import outline
 
 LINES = st.sampled_from(
     ["# A", "## B", "### C", "One. Two words. Three more words here.", "", "", "- item one",
@@ -61,7 +61,7 @@ def test_rows_items_and_lines_of_code_stay_whole():
 
 def test_plain_text_has_no_headings():
     text = "# a comment line\n\none two three\n\n# other comment\n\nfour five six"
-    plain = [text[p.start : p.end] for p in split_passages(text, words(12), "plain")]
+    plain = [text[p.start : p.end] for p in split_passages(text, words(12), outline(text, "plain"))]
     assert plain[0].endswith("# other comment")
     assert pieces(text, 12)[0].endswith("one two three")
 
@@ -83,7 +83,7 @@ def test_passages_cover_the_text_and_never_mix_sections(text, size, overlap, uni
 
 @given(TEXTS, st.integers(3, 30))
 def test_tokens_follow_the_same_sections(text, size):
-    config = PassageConfig(size=size, overlap=0, structure=True)
+    config = PassageConfig(size=size, overlap=0, structure=True, headings=False)
     found = split_by_tokens(text, config, [WORDS])
     by_words = split_passages(text, words(size))
     assert found == by_words or not found  # A text that an encoder reads to its end stays whole.
@@ -117,13 +117,13 @@ def test_encoders_read_the_headings_above_a_passage():
     passages = split_passages(text, words(5))
     item = EncodedDocument(Document("1", text, "Guide"), passages)
     assert passage_texts(item) == [f"Guide {text[p.start : p.end]}" for p in passages]
-    assert passage_texts(item, headings=True) == [
+    assert passage_texts(item, outline(text)) == [
         "Guide # Guide\n\nintro words",
         "Guide ## Setup\n\nfirst second third.",
         "Guide Setup ### Linux\n\nfourth fifth.",
     ]
     whole = EncodedDocument(Document("1", text, "Guide"))
-    assert passage_texts(whole, headings=True) == [f"Guide {text}"]
+    assert passage_texts(whole, outline(text)) == [f"Guide {text}"]
 
 
 @given(TEXTS)
@@ -131,13 +131,20 @@ def test_no_encoder_cuts_a_passage_with_its_headings(text):
     reader = TokenReader(limit=12, lengths=lambda texts: [len(one.split()) for one in texts])
     config = PassageConfig(structure=True, headings=True)
     passages = split_by_tokens(text, config, [reader], title="Title")
-    read = passage_texts(EncodedDocument(Document("1", text, "Title"), passages), headings=True)
+    item = EncodedDocument(Document("1", text, "Title"), passages)
+    read = passage_texts(item, outline(text))
     assert max(reader.lengths(read)) <= 12
 
 
-@pytest.mark.parametrize("field", ["structure", "headings"])
-def test_both_options_are_off_unless_asked_for(field):
-    assert getattr(CollectionConfig().passages, field) is False
+def test_defaults_of_new_collections_and_of_stored_ones_without_the_fields():
+    passages = CollectionConfig().passages
+    assert passages.headings
+    assert not passages.structure
+    stored = CollectionConfig().model_dump(mode="json")
+    del stored["passages"]["headings"], stored["passages"]["structure"]
+    passages = CollectionConfig.stored(stored).passages
+    assert not passages.headings
+    assert not passages.structure
 
 
 ODD = st.sampled_from(

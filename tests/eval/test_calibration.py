@@ -120,8 +120,8 @@ def test_cross_validation_splits_by_query():
         ([1.0, 2.0], [False, False], "none of the 2 hits is relevant"),
         ([1.0, math.nan], [False, True], "must be finite numbers, got nan"),
         ([1.0], [False, True], "one judgement"),
-        ([2.0, 1.0, 2.0, 1.0], [False, True, False, True], "not more often relevant"),
-        ([1.0, 1.0], [False, True], "not more often relevant"),
+        ([2.0, 1.0, 2.0, 1.0], [False, True, False, True], "not relevant more often"),
+        ([1.0, 1.0], [False, True], "not relevant more often"),
     ],
 )
 def test_unsuitable_scores_are_rejected(scores, relevant, message):
@@ -131,7 +131,7 @@ def test_unsuitable_scores_are_rejected(scores, relevant, message):
 
 def test_one_query_is_rejected():
     judged = JudgedScores(np.array([1.0, 2.0]), np.array([False, True]), ["a", "a"])
-    with pytest.raises(InvalidInputError, match="at least two queries, got 1"):
+    with pytest.raises(InvalidInputError, match="at least 2 queries, got 1"):
         calibrate(judged)
 
 

@@ -102,7 +102,7 @@ def test_invalid_comparisons_are_rejected():
     a, b = measured("a", {"1": 0.5}), measured("b", {"1": 0.5})
     c = measured("c", {"2": 0.5})
     for systems, options, words in (
-        ([a], {}, "systems: needs at least 2 systems, got 1"),
+        ([a], {}, "systems: must be at least 2 systems, got 1"),
         ([a, a], {}, "systems: two systems have the name 'a'"),
         ([a, b], {"baseline": "c"}, "baseline: no system is named 'c'; the systems are: a, b"),
         (
@@ -113,8 +113,7 @@ def test_invalid_comparisons_are_rejected():
         (
             [a, c],
             {},
-            "systems: system c has no query in common with system a; equal queries must have "
-            "equal ids",
+            "systems: system c has no query in common with system a; use the same query ids",
         ),
         (
             [a, c],

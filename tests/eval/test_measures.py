@@ -105,7 +105,7 @@ def test_valid_measures_are_accepted(measure: str) -> None:
     ],
 )
 def test_unknown_measures_are_rejected_with_examples(measure: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"write it like nDCG@10, R@100") as caught:
+    with pytest.raises(InvalidInputError, match=r"examples of measures: nDCG@10, R@100") as caught:
         evaluate({"1": {"a": 1.0}}, {"1": {"a": 1}}, [measure])
     assert caught.value.field == "measures"
 

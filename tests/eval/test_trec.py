@@ -66,7 +66,7 @@ def test_invalid_runs_are_not_written(tmp_path: Path, run: Run, tag: str) -> Non
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("1 Q0 a 1 0.5\n", ":1: 5 columns"),
+        ("1 Q0 a 1 0.5\n", ":1: must have 6 columns"),
         ("\n1 Q0 a 1 high t\n", ":2: score: must be a finite number, got 'high'"),
         ("1 Q0 a 1 inf t\n", ":1: score"),
         ("1 Q0 a 1 2 t\n1 Q0 a 2 1 t\n", ":2: document a is listed twice"),

@@ -306,8 +306,8 @@ def test_invalid_arguments_are_named(collection: Collection) -> None:
         ({"number": 0}, "number: must be at least 1, got 0"),
         ({"depth": 9}, "depth: must be at least 10, got 9"),
         ({"seed": -1}, "seed: must be at least 0, got -1"),
-        ({"queries": []}, "queries: must not be empty"),
-        ({"qrels": {"q": {"d1": 1}}}, "qrels: require queries"),
+        ({"queries": []}, "queries: must have at least one query"),
+        ({"qrels": {"q": {"d1": 1}}}, "qrels: requires `queries`"),
         (
             {"queries": queries, "qrels": {"other": {"d1": 1}}},
             "queries: none of the queries has judgements",
@@ -335,7 +335,7 @@ def test_legs_that_cannot_be_tuned_are_rejected(tmp_path: Path) -> None:
         tune(collection)
     with (
         Collection.create(tmp_path / "empty", CONFIG) as collection,
-        pytest.raises(InvalidInputError, match="has 0 documents: tuning requires at least 2"),
+        pytest.raises(InvalidInputError, match="must have at least 2 documents, got 0"),
     ):
         tune(collection)
 

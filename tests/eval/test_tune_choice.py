@@ -157,7 +157,7 @@ def test_reason_names_missed_limits_and_nearest_point() -> None:
     points = [made(0.99, 1536, 8e7, 3), made(0.9, 400, 2e7, 3)]
     choice = choose(points, Limits(bytes_per_vector=300))
     assert (choice.recommended, choice.nearest) == (None, 1)
-    assert "at most 300 bytes a vector: the best has 400 bytes a vector" in choice.reason
+    assert "at most 300 bytes per vector: the best has 400 bytes per vector" in choice.reason
     choice = choose(points, Limits(bytes_per_vector=500, min_recall=0.95))
     assert choice.nearest == 1
     assert "no configuration meets all" in choice.reason

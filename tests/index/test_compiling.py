@@ -124,7 +124,7 @@ def test_the_second_start_compiles_nothing(folder, installed):
     assert first["folder"].startswith(str(kernels))
     assert second["log"] == []
     (note,) = first["log"]
-    assert note.startswith("compiling kernels for the first time")
+    assert note.startswith("compiling numerical code for the first time")
     assert kernels.stat().st_mode & 0o777 == 0o700
     assert list(kernels.rglob("*.nbi"))
 
@@ -137,7 +137,7 @@ def test_cache_folder_from_the_environment_is_used(folder, installed):
     numba = start(installed, home, NUMBA_CACHE_DIR=str(own(folder / "numba")))
     assert numba["folder"].startswith(str(folder / "numba"))
     for (note,) in (cache["log"], numba["log"]):
-        assert note.startswith("compiling kernels for the first time")
+        assert note.startswith("compiling numerical code for the first time")
 
 
 def test_without_a_cache_folder_kernels_run_and_a_warning_is_logged(folder, installed):
@@ -183,7 +183,7 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path, mode, place):
     folder.parent.chmod(0o700)
     assert private_folder(folder) == folder
     (folder.parent / place if place == "kernels" else folder.parent).chmod(mode)
-    with pytest.raises(StorageError, match="can be written by others"):
+    with pytest.raises(StorageError, match="can be written by other users"):
         private_folder(folder)
 
 
@@ -192,7 +192,7 @@ def test_the_target_of_a_link_is_checked(tmp_path):
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
     (tmp_path / "kernels").symlink_to(open_to_all)
-    with pytest.raises(StorageError, match="open can be written by others"):
+    with pytest.raises(StorageError, match="open can be written by other users"):
         private_folder(tmp_path / "kernels")
 
 

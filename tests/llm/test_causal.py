@@ -215,7 +215,7 @@ def test_read_accepts_no_texts_but_not_zero_steps(tiny: CausalModel) -> None:
 
 def test_text_longer_than_the_limit_is_refused(tiny: CausalModel) -> None:
     tiny.read([[5] * 250], prefix=[6, 6], suffix=[7, 7], steps=3)  # 256 in all
-    with pytest.raises(InvalidInputError, match=r"texts\[1\]: has 251 tokens.* adds 6; .* 256,"):
+    with pytest.raises(InvalidInputError, match=r"texts\[1\]: has 251 tokens.* add 6, .* 256;"):
         tiny.read([[5], [5] * 251], prefix=[6, 6], suffix=[7, 7], steps=3)
     with pytest.raises(InvalidInputError, match=r"has 257 tokens, but .* accepts at most 256"):
         tiny.start([[5] * 256]).step([3])

@@ -64,7 +64,7 @@ def test_exactly_one_mask_and_one_step_are_required(model: MaskedModel) -> None:
 def test_text_longer_than_the_limit_is_refused(model: MaskedModel) -> None:
     (mask,) = model.tokenize_markup("[MASK]")
     model.read([[1037] * 509], suffix=[mask])
-    with pytest.raises(InvalidInputError, match=r"texts\[0\]: has 510 tokens.* adds 1; .* 510,"):
+    with pytest.raises(InvalidInputError, match=r"texts\[0\]: has 510 tokens.* add 1, .* 510;"):
         model.read([[1037] * 510], suffix=[mask])
 
 

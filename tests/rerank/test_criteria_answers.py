@@ -70,7 +70,7 @@ def test_readable_answers_are_parsed(text):
         (changed(relevance=None), '"relevance" of document 1 is missing'),
         (changed(relevance=True), "is true"),
         (changed(recency=3.5), "from 0 to 3"),
-        (changed(relevance=float("nan")), "NaN is no number"),
+        (changed(relevance=float("nan")), "NaN is not a number"),
         (changed(relevance=7).replace("7,", "1e999,"), "not a number"),
         (
             changed(relevance=7).replace("7,", "9" * 5000 + ","),

@@ -132,7 +132,7 @@ def test_repairs_are_reported() -> None:
     (found,) = ListwiseReranker(ListwiseConfig(window=4, step=2), model).rerank([task])
     assert [placed.index for placed in found.order] == [1, 0, 2, 3, 4, 5, 6, 7]
     assert found.warnings == (
-        "1 of 3 answers had no numbers, so their order was kept",
+        "1 of 3 answers had no numbers, so those passages were not reordered",
         "1 of 3 answers were repaired: 2 numbers missing, 1 repeated, 1 unknown",
     )
     reasons = {placed.index: dict(placed.reasons) for placed in found.order}
@@ -148,7 +148,9 @@ def test_answers_without_numbers_keep_the_order() -> None:
     assert [placed.index for placed in found.order] == list(range(5))
     assert not any(placed.judged for placed in found.order)
     assert found.status == "partial"
-    assert found.warnings == ("1 of 1 answers had no numbers, so their order was kept",)
+    assert found.warnings == (
+        "1 of 1 answers had no numbers, so those passages were not reordered",
+    )
 
 
 def test_passages_cannot_imitate_other_passages() -> None:

@@ -198,7 +198,7 @@ def test_a_cut_query_is_reported(tmp_path):
         report = collection.add([Document("a", "word " * 9), Document("b", "word")])
         assert report.truncated == {"dense": 1}
         assert collection.search("word").warnings == ()
-        assert "was cut" in collection.search("word " * 9).warnings[0]
+        assert "its end was ignored" in collection.search("word " * 9).warnings[0]
 
 
 def test_documents_are_replaced_listed_and_deleted(collection):

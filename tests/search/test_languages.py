@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from math import log
+
 import pytest
 
 from twindex.core import Document, EncoderMismatchError, InvalidInputError
-from twindex.encoders import AnalyzerConfig, DenseEncoderConfig, PassageConfig
+from twindex.encoders import AnalyzerConfig, DenseEncoderConfig, LexicalEncoder, PassageConfig
 from twindex.encoders.lexical import multilingual
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg
 from twindex.search import Collection, build
@@ -128,6 +131,111 @@ def test_all_passages_of_a_document_have_its_language(tmp_path):
         assert counts(collection) == {"de": report.passages}
 
 
+TITLED = [
+    Document("both", DOCUMENTS[0].text, "Running houses", {"title_language": "en"}),
+    Document("named", "Häuser", "The studies", {"language": "de", "title_language": "en-GB"}),
+    Document("plain", DOCUMENTS[0].text, "Running houses", {"language": "de"}),
+    Document("title", "", "Running houses", {"title_language": "en"}),
+    Document("french", DOCUMENTS[1].text, "Les maisons", {"title_language": "fr", "year": 3}),
+]
+PARTS = {
+    "both": [("en", "Running houses"), ("de", DOCUMENTS[0].text)],
+    "named": [("en", "The studies"), ("de", "Häuser")],
+    "plain": [("de", f"Running houses {DOCUMENTS[0].text}")],
+    "title": [("en", "Running houses")],
+    "french": [("fr", "Les maisons"), ("en", DOCUMENTS[1].text)],
+}
+
+
+def expected_scores(query: str, codes: tuple[str, ...]) -> dict[str, float]:
+    """BM25 of the documents `TITLED` from the analyses of their parts, with a term per language."""
+
+    def terms(code: str, text: str) -> Counter[str]:
+        return Counter(LexicalEncoder(AnalyzerConfig(language=code)).count(text))
+
+    rows = {
+        name: sum((terms(*part) + Counter({f"language:{part[0]}": 1}) for part in parts), Counter())
+        for name, parts in PARTS.items()
+    }
+    average = sum(row.total() for row in rows.values()) / len(rows)
+    scores: dict[str, float] = Counter()
+    for term in {term for code in codes for term in terms(code, query)}:
+        frequency = sum(term in row for row in rows.values())
+        idf = log(1 + (len(rows) - frequency + 0.5) / (frequency + 0.5))
+        for name, row in rows.items():
+            norm = LEG.k1 * (1 - LEG.b + LEG.b * row.total() / average)
+            scores[name] += idf * row[term] / (row[term] + norm)
+    return {name: score for name, score in scores.items() if score}
+
+
+@pytest.mark.parametrize("language", ["de", "en", "fr"])
+@pytest.mark.parametrize("query", ["house", "Haus", "maison", "study run", "Stadt der Häuser"])
+def test_scores_equal_bm25_over_the_parts_of_documents(tmp_path, query, language):
+    with Collection.create(tmp_path / "c", CONFIG) as collection:
+        collection.add(TITLED)
+        found = {hit.id: hit.score for hit in collection.search(query, language=language)}
+    assert found == pytest.approx(expected_scores(query, (language,)), abs=1e-5)
+
+
+def test_a_title_of_another_language_is_found_in_both(tmp_path):
+    with Collection.create(tmp_path / "c", CONFIG) as collection:
+        collection.add(TITLED)
+        assert counts(collection) == {"en": 4, "de": 3, "fr": 1}
+        assert collection.languages == {"lexical": counts(collection)}
+        assert collection.count() == 5
+        assert spoken(collection, "zzz") == ("de", "en", "fr")
+        assert set(ids(collection, "How does one run a house in an old city?")) >= {"both", "title"}
+        assert "plain" not in ids(collection, "the run", language="en")
+        assert ids(collection, "Haus", filter={"title_language": "en-GB"}) == ["named"]
+        assert ids(collection, "maison", filter={"year": {"gt": 2}}) == ["french"]
+        assert collection.get("named").metadata == TITLED[1].metadata
+        (hit,) = collection.search("maison house", explain=True, filter={"year": 3}).hits
+        contributions = {one.term: one.score for one in hit.explain["lexical"]}
+        assert set(contributions) == {"maison", "hous"}
+        assert sum(contributions.values()) == pytest.approx(hit.score)
+        collection.add([Document("both", DOCUMENTS[0].text, "Running houses")])
+        assert counts(collection) == {"de": 3, "en": 3, "fr": 1}
+        collection.delete(["french"])
+        collection.seal()
+        collection.merge()
+        assert counts(collection) == {"de": 3, "en": 2}
+
+
+@pytest.mark.parametrize("headings", [False, True])
+def test_every_passage_of_a_titled_document_has_both_languages(tmp_path, headings):
+    passages = PassageConfig(unit="words", size=5, overlap=0, threshold=5, headings=headings)
+    text = f"# Die Stadt\n\n{DOCUMENTS[0].text}\n\n## Das Haus\n\n{DOCUMENTS[0].text}"
+    with Collection.create(
+        tmp_path / "p", CollectionConfig(legs={"lexical": LEG}, passages=passages)
+    ) as collection:
+        report = collection.add([Document("1", text, "Running houses", {"title_language": "en"})])
+        assert report.passages > 4
+        assert counts(collection) == {"de": report.passages, "en": report.passages}
+        assert ids(collection, "run", language="en") == ["1"]
+
+
+def test_a_build_of_titled_documents_equals_single_writes(tmp_path):
+    build(tmp_path / "built", TITLED, CONFIG)
+    with (
+        Collection.open(tmp_path / "built") as built,
+        Collection.create(tmp_path / "c", CONFIG) as collection,
+    ):
+        collection.add(TITLED)
+        assert counts(built) == counts(collection)
+        for query in ("Haus", "the running houses", "maison"):
+            assert built.search(query).hits == collection.search(query).hits
+
+
+def test_languages_are_counted_with_another_detector(collection, monkeypatch):
+    expected = counts(collection)
+    collection.close()
+    monkeypatch.setattr(multilingual, "detector", lambda: "py3langid 99")
+    with Collection.open(collection.path) as again:
+        with pytest.raises(EncoderMismatchError):
+            again.search("Haus")
+        assert counts(again) == expected
+
+
 def test_a_build_equals_single_writes(collection, tmp_path):
     build(tmp_path / "built", DOCUMENTS, CONFIG)
     with Collection.open(tmp_path / "built") as built:
@@ -171,7 +279,7 @@ def test_a_language_that_no_leg_uses_is_refused(collection, tmp_path):
     english = CollectionConfig(legs={"lexical": LexicalLeg()})
     with Collection.create(tmp_path / "e", english) as plain:
         plain.add(DOCUMENTS)
-        with pytest.raises(InvalidInputError, match="build the collection with the language auto"):
+        with pytest.raises(InvalidInputError, match="build the collection with a lexical leg"):
             plain.search("Haus", language="de")
         assert "languages" not in plain.info()["legs"]["lexical"]
         assert plain.search("Haus", explain=True).query_languages == {}

@@ -16,7 +16,8 @@ from twindex.encoders import DenseEncoderConfig
 from twindex.index import CollectionConfig
 from twindex.search import Collection, SearchRequest
 from twindex.search.encoding import query_cache as cache
-from twindex.search.encoding.query_cache import ENTRY_BYTES, QueryCache, digest, size_of
+from twindex.search.encoding.query_cache import ENTRY_BYTES, QueryCache, size_of
+from twindex.search.recent import digest
 
 CONFIG = CollectionConfig.parse(
     {"legs": {"d": {"kind": "dense", "encoder": {"model": "fake"}}, "l": {"kind": "lexical"}}}

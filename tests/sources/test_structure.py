@@ -14,7 +14,6 @@ from twindex.sources.structure import (
     items,
     markup,
     outline,
-    page,
     whole_lines,
 )
 
@@ -76,8 +75,9 @@ def test_a_path_has_the_headings_above_a_position():
 
 def test_pages_are_counted_by_form_feeds():
     text = "one\n\ftwo\n\fthree"
-    assert [page(text, text.index(word)) for word in ("one", "two", "three")] == [1, 2, 3]
-    assert page("no pages", 3) is None
+    found = outline(text)
+    assert [found.page(text.index(word)) for word in ("one", "two", "three")] == [1, 2, 3]
+    assert outline("no pages").page(3) is None
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_definitions_are_the_headings_of_python_code():
 
 def test_rows_and_code_are_whole_lines():
     text = "prose\n\n| a |\n|---|\n| 1 |\n\n```\n| no |\n```\nend"
-    assert [text[start:end] for start, end in whole_lines(text)] == [
+    assert [text[start:end] for start, end in whole_lines(text, outline(text))] == [
         "| a |\n|---|\n| 1 |",
         "```\n| no |\n```",
     ]
-    assert list(whole_lines(text, "code")) == [(0, len(text))]
-    assert list(whole_lines(text, "plain")) == []
+    assert list(whole_lines(text, outline(text, "code"))) == [(0, len(text))]
+    assert list(whole_lines(text, outline(text, "plain"))) == []
     lists = "- one\n  - two\n3) three\n-no\n1.no"
     assert [lists[at:].split()[1] for at in items(lists)] == ["one", "two", "three"]
 
@@ -166,7 +166,7 @@ def test_headings_ascend_and_lie_in_the_text(text):
         assert heading.above is None or found.headings[heading.above].level < heading.level
         assert heading.above is None or heading.above < number
         end = heading.end
-    spans = list(whole_lines(text))
+    spans = list(whole_lines(text, found))
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
 
 
@@ -178,7 +178,6 @@ def test_headings_ascend_and_lie_in_the_text(text):
 )  # fmt: skip
 def test_hostile_texts_take_linear_time(text):
     began = time.process_time()
-    outline(text)
-    list(whole_lines(text))
+    list(whole_lines(text, outline(text)))
     list(items(text))
     assert time.process_time() - began < 5  # A quadratic search takes minutes.

@@ -151,7 +151,7 @@ def test_language_model_writes_queries(tiny, documents, queries, qrels, tmp_path
     found = train_cross_encoder(tmp_path / "model", documents, queries, qrels, chosen)
     assert 0 < found.queries["written"] <= 6
     for change in ({"written": 3}, {"writer": "fake"}):
-        with pytest.raises(ConfigError, match=r"written \(.*\) and writer \(.*\) require each"):
+        with pytest.raises(ConfigError, match="`written` and `writer` require each other"):
             options(tiny, **change)
 
 
@@ -169,18 +169,18 @@ def test_insufficient_data_is_rejected(tiny, documents, queries, qrels, tmp_path
     (tmp_path / "there").mkdir()
     with pytest.raises(ConflictError, match="exists already"):
         train_cross_encoder(tmp_path / "there", documents, queries, qrels, options(tiny))
-    with pytest.raises(InvalidInputError, match="documents: must not be empty"):
+    with pytest.raises(InvalidInputError, match="documents: must have at least one document"):
         train_cross_encoder(tmp_path / "new", [], queries, qrels, options(tiny))
-    with pytest.raises(InvalidInputError, match="none of the judged queries is among the queries"):
+    with pytest.raises(InvalidInputError, match="no query has judgements"):
         train_cross_encoder(tmp_path / "new", documents, [Query("x", "y")], qrels, options(tiny))
     few = dict(list(qrels.items())[:4])
-    with pytest.raises(InvalidInputError, match=r"only 4 queries have relevant .* at least 5"):
+    with pytest.raises(InvalidInputError, match=r"at least 5 queries with relevant .* got 4"):
         train_cross_encoder(tmp_path / "new", documents, queries, few, options(tiny))
     unknown = [Query(query.id, f"zzz{i} qqq") for i, query in enumerate(queries)]
     with pytest.raises(InvalidInputError, match="no document for any held-out query"):
         train_cross_encoder(tmp_path / "new", documents, unknown, qrels, options(tiny))
     answers = {id_: {d.id: 1 for d in documents} for id_ in qrels}
-    with pytest.raises(InvalidInputError, match="no negative for any training query"):
+    with pytest.raises(InvalidInputError, match="no documents that can be negatives"):
         train_cross_encoder(tmp_path / "new", documents, queries, answers, options(tiny))
     with pytest.raises(ModelError):
         train_cross_encoder(tmp_path / "new", documents, queries, qrels, options("no-such-model"))
@@ -203,5 +203,5 @@ def test_checkpoint_round_trip(tmp_path):
     assert read.optimizer[0]["step"] == 2
     assert read.state == {"step": 2}
     (tmp_path / FILE).write_bytes(b"nothing")
-    with pytest.raises(Exception, match=r"is not a valid checkpoint .* remove it"):
+    with pytest.raises(Exception, match=r"is not a valid checkpoint .* remove this file"):
         Checkpoint.load(tmp_path)

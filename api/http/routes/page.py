@@ -11,11 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ....core import Guard, NotFoundError, TwindexError
-from ....encoders import detects_languages
 from ....search import Fusion
 from ...pages import conditions, document, home
 from ...pages.form import Form
-from ...pages.results import analyzer_of, query_terms, result
+from ...pages.results import QueryWords, result
 from ...pages.templates import render
 from ...serving.problems import Problem, answer, problem_of
 from ...serving.served import Served
@@ -49,6 +48,7 @@ async def search_page(request: Request) -> Response:
         "changed": [],
         "active": [],
         "fields": {},
+        "languages": [],
         "rerankers": service.rerankers.names,
         "result": None,
         "problem": None,
@@ -86,7 +86,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
 
 
 def _options(served: Served, form: Form) -> dict[str, Any]:
-    """Return the values of the search form that depend on the collection: legs and fields."""
+    """Return the values of the form that depend on the collection: legs, fields and languages."""
     opened, _ = served.ready()
     running = form.running(opened.config.legs)
     legs = {
@@ -99,7 +99,12 @@ def _options(served: Served, form: Form) -> dict[str, Any]:
         }
         for name, leg in opened.config.legs.items()
     }
-    return {"legs": legs, "changed": form.changed(legs), "fields": opened.fields()}
+    return {
+        "legs": legs,
+        "changed": form.changed(legs),
+        "fields": opened.fields(),
+        "languages": form.languages(opened.languages.values()),
+    }
 
 
 @router.get("/document", response_class=HTMLResponse)
@@ -107,7 +112,7 @@ async def document_page(request: Request) -> Response:
     """Show a document.
 
     Query parameters: `collection` and `id` name the document; `start` and `end`, character offsets,
-    mark a passage; the words of the query `q` are marked.
+    mark a passage; the words of the query `q` are marked; `language` is that of the query.
     """
     service: Service = request.app.state.service
     given, deadline = request.query_params, Deadline.of(request)
@@ -119,7 +124,7 @@ async def document_page(request: Request) -> Response:
         "document": None,
         "problem": None,
         "raw": document.raw_address(collection, name),
-        "back": Form(collection, given.get("q", "")).link(0),
+        "back": Form(collection, given.get("q", ""), given.get("language", "")).link(0),
     }
     status = 200
     try:
@@ -140,10 +145,10 @@ def _document(
     if not name:
         raise NotFoundError("the parameter `id` is missing; add the id of a document")
     found = opened.get(name)
-    analyzer = analyzer_of(opened, found)
-    shown = document.shown(found, span, query_terms(analyzer, query), analyzer.tokens)
-    detects = any(detects_languages(leg.encoder) for leg in opened.config.legs.values())
-    return {**shown, "language": analyzer.config.language if detects else None}
+    words = QueryWords(opened, query)
+    in_text, in_title = words.of(found)
+    shown = document.shown(found, span, in_text, in_title)
+    return {**shown, "languages": words.languages(found)}
 
 
 def _span(given: QueryParams) -> tuple[int, int] | None:

@@ -25,7 +25,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         f"citation is removed. {figures['documents']} whole RFCs are the documents. A hit is right "
         "if its document has the cited section and its best passage is in it; higher is better. "
         "All legs run, with the default fusion. Brackets hold the p-value of a paired "
-        f"randomisation test against `{base}`."
+        f"randomisation test against `{base}`, not corrected for the number of ways."
     )
     for measure in MEASURES:
         yield table(

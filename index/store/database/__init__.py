@@ -1,1 +1,1 @@
-"""The SQLite database of a collection. It has the documents and names the valid segments."""
+"""The SQLite database of a collection, which stores documents and the list of valid segments."""

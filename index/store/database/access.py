@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 60.0
 _WAL_MODE = b"\x02\x02"
-"""Bytes 18 and 19 of a database file with a write-ahead log."""
+"""Bytes 18 and 19 in the header of a database file that has a write-ahead log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Access:
     path: the database file.
     mode: parameter `mode` of SQLite's URI: "rw", "ro" or "rwc".
     immutable: True if no process writes to the file. SQLite then takes no locks.
-    copy: temporary folder with a copy of the database, removed with this object. None: no copy.
+    copy: temporary folder with a copy of the database, which is read instead of the original. The
+        folder is removed with this object. None: no copy.
     """
 
     path: Path
@@ -57,7 +58,8 @@ def to_write(path: Path) -> Access:
 def to_read(path: Path) -> Access:
     """Return the options for reading. Neither the folder nor the file needs to be writable.
 
-    If SQLite cannot read the write-ahead log in this folder, they refer to a temporary copy.
+    If SQLite cannot read the write-ahead log in this folder, the options refer to a temporary copy
+    of the database.
     """
     if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
         # A read-only connection would leave its lock files behind.
@@ -89,9 +91,9 @@ def _copied(path: Path, log: Path) -> Access:
     except OSError as error:
         folder.cleanup()
         raise StorageError(
-            f"{log}: its folder is not writable, and a copy of the database to "
-            f"{Path(folder.name).parent} failed ({error}); open the collection once with write "
-            "access to its folder, or set TMPDIR to a folder with enough space"
+            f"{log}: the folder of this file is not writable, and the database could not be copied "
+            f"to {Path(folder.name).parent} ({error}); open the collection once with write access "
+            "to its folder, or set TMPDIR to a folder with enough space"
         ) from error
     logger.info("%s is read from a temporary copy, because its folder is not writable", path)
     return Access(Path(folder.name) / path.name, copy=folder)

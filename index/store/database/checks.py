@@ -1,8 +1,8 @@
 """Checksums of the rows of a collection's database.
 
-Every row of documents, passages, segments or settings stores a CRC-32 of its values. It is compared
-whenever the row is read. So a flipped bit raises an error that names the row, and is never returned
-as data.
+Every row of documents, passages, segments or settings stores a CRC-32 of its values. Each read of a
+row compares this checksum. So a flipped bit raises an error that names the row, and a damaged value
+is never returned.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def document_check(number: int, name: bytes, content: int) -> int:
 def delta_check(number: int, start: int, stop: int, data: bytes) -> int:
     """Return the checksum of a row of the table `delta`, which is one passage.
 
-    number: number of its document. start, stop: its character range. data: its encoded legs.
+    number: number of its document. start, stop: its character range in the document.
+    data: its encoded vectors or terms of all legs.
     """
     return crc32(data, row_check(number, start, stop))
 
@@ -53,8 +54,9 @@ def damaged(
 ) -> CorruptFileError:
     """Return the error for a damaged row of the database of `connection`.
 
-    what: the row, as the subject of the message. problem: what is wrong with the row; empty if its
-    checksum does not match. remedy: what the user can do.
+    what: the row, as the subject of the message.
+    problem: what is wrong with the row; empty if its checksum does not match.
+    remedy: what the user can do.
     """
     problem = problem or "its checksum does not match"
     return CorruptFileError(path_of(connection), f"{what} is damaged ({problem})", remedy=remedy)
@@ -68,7 +70,9 @@ def path_of(connection: sqlite3.Connection) -> Path:
 def parse_json(connection: sqlite3.Connection, what: str, text: str | bytes) -> Any:
     """Return the JSON value in `text`, which was read from the database of `connection`.
 
-    Raises CorruptFileError if it is not valid JSON. `what` names the row in the message.
+    what: the row that contains `text`, as the subject of the error message.
+
+    Raises CorruptFileError if `text` is not valid JSON.
     """
     try:
         return json.loads(text)

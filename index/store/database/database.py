@@ -1,7 +1,7 @@
 """The database of a collection: SQLite with a write-ahead log (WAL), synced at every commit.
 
-Every change of a collection is one transaction. So a crash leaves the collection as it was before
-the change or as it is after it.
+Every change of a collection is one transaction. So a crash leaves the collection either as it was
+before the change or as it is after the change.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["BUSY_SECONDS", "FILE_NAME", "FORMAT", "Database", "get_meta", "get_n
 class Database:
     """Connections to one collection.db, for any number of readers and one writer at a time.
 
-    SQLite's own write lock excludes writers in other processes.
+    A lock of SQLite ensures that only one process writes.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -48,8 +48,8 @@ class Database:
     def create(cls, directory: Path, meta: dict[str, str]) -> Database:
         """Create a database in the folder `directory`.
 
-        meta: key -> value, the first rows of the table `meta`. They and all tables are written in
-        one transaction.
+        meta: key -> value, the first rows of the table `meta`. One transaction creates all tables
+            and these rows.
 
         Raises ConflictError if the folder already contains a collection.
         """
@@ -84,8 +84,8 @@ class Database:
     def open(cls, directory: Path, *, read_only: bool = False, complete: bool = True) -> Database:
         """Open the database of the collection in `directory`.
 
-        complete: True raises StorageError if acknowledged writes are missing; no file is then
-            changed. False opens the database nevertheless.
+        complete: True raises StorageError if acknowledged writes are missing, and changes no file.
+            False opens the database even then.
 
         Raises NotFoundError if there is no collection, and StorageError if the file cannot be read
         or has another format.
@@ -106,11 +106,14 @@ class Database:
         return database
 
     def _check(self, *, complete: bool) -> None:
-        """Raise the errors of `open` without changing the file. `complete`: see `open`."""
+        """Raise the errors of `open` for invalid or damaged files. Changes no file.
+
+        complete: True raises StorageError if acknowledged writes are missing.
+        """
         mark = self.mark.read_or_zero()  # Before the database, whose generation may grow.
         unfinished = NotFoundError(
-            f"{self.path.parent} contains no collection: its creation was interrupted; create it "
-            "again"
+            f"{self.path.parent} contains no collection, because its creation was interrupted; "
+            "create the collection again"
         )
         if is_hot_journal(self.path.with_name(f"{FILE_NAME}-journal")):
             # SQLite uses a journal only until the database has its write-ahead log.
@@ -189,7 +192,10 @@ class Database:
         )
 
     def accept(self) -> None:
-        """Set the mark to the database's generation. Missing writes are then no longer reported."""
+        """Write the database's generation into the mark file.
+
+        Acknowledged writes that are missing are then no longer reported.
+        """
         with self.read() as connection:
             generation = get_number(connection, "generation")
         self.mark.reset(generation)
@@ -228,7 +234,7 @@ class Database:
     def read(self) -> Iterator[sqlite3.Connection]:
         """Return a context manager that runs a read transaction.
 
-        All its statements read the collection as it was when the transaction began.
+        All statements in the block read the collection as it was when the transaction began.
         """
         with self._connection() as connection:
             try:
@@ -266,9 +272,9 @@ class Database:
                 _rollback(connection)
 
     def _failure(self, error: sqlite3.Error, what: str) -> StorageError:
-        """Return the error to raise for `error` of SQLite: CorruptFileError if it reports damage.
+        """Return the error to raise for an error of SQLite: CorruptFileError if it reports damage.
 
-        what: what failed, for the message, such as "cannot be read".
+        what: what failed, for messages about other errors, such as "cannot be read".
         """
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _CORRUPT or "decode" in str(error) or "malformed" in str(error):
@@ -276,7 +282,10 @@ class Database:
         return StorageError(f"{self.path}: {what} ({error})")
 
     def _check_identity(self) -> None:
-        """Raise StorageError if collection.db was removed or replaced: writes would be lost."""
+        """Raise StorageError if collection.db was removed or replaced while it was open.
+
+        Writes to the removed file would be lost.
+        """
         try:
             found = os.stat(self.path)
         except OSError:
@@ -318,8 +327,8 @@ class Database:
         """Return a message for each problem of structure or checksums, and for missing writes.
 
         deep: True checks every row. False checks only the small tables, and the indexes for lookups
-            by id and by filter, because reading a row does not notice their damage. It ignores
-            missing writes.
+            by id and by filter, because reading a row does not notice damage to an index. False
+            also ignores missing writes.
         """
         from .integrity import problems
 
@@ -363,7 +372,7 @@ def _rollback(connection: sqlite3.Connection) -> None:
 
 
 UNFINISHED = "unfinished"
-"""Key in `meta`: names of segments that an interrupted build has started."""
+"""Key in `meta` under which a build stores the names of the segments that it has started."""
 
 
 def _enable_wal(connection: sqlite3.Connection) -> None:

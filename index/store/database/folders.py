@@ -1,4 +1,4 @@
-"""Errors about folders that should hold a collection, or be free for a new one."""
+"""Checks whether a folder contains a collection, or is free for a new one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from ....core.near import nearest
 FILE_NAME = "collection.db"
 """Name of the database file of a collection."""
 _LOOKED_AT = 1_000
-"""Maximum number of entries of a folder that are looked at."""
+"""Maximum number of entries of a folder that are read."""
 _NAMED = 5
-"""Maximum number of collections that an error names."""
+"""Maximum number of collections that an error message lists."""
 _OWN = ("collection.", "build.lock", "maintenance.lock", "sync.lock", "segments", "lost+found")
-"""Beginnings of names that an interrupted creation, or the file system, leaves in a folder."""
+"""Prefixes of the names of files that may be in a folder for a new collection.
+
+The file system or an interrupted creation of a collection leaves these files."""
 
 
 def no_collection(directory: Path) -> NotFoundError:
-    """Return the error for a folder without a collection, or that does not exist.
+    """Return the error for a folder that contains no collection or does not exist.
 
-    It names collections directly in the folder, or a collection beside it with a similar name.
+    The message names collections directly in the folder. If the folder does not exist, the message
+    names a collection in the same parent folder with a similar name.
     """
     if not directory.exists():
         beside = (directory.parent / name for name in _names(directory.parent))
@@ -32,7 +35,7 @@ def no_collection(directory: Path) -> NotFoundError:
         return NotFoundError(f"{directory}: no such folder{hint}")
     inside = (name for name in _names(directory) if _is_file(directory / name / FILE_NAME))
     found = sorted(islice(inside, _NAMED + 1))
-    message = f"{directory} contains no collection (no {FILE_NAME})"
+    message = f"{directory} contains no collection (it has no file {FILE_NAME})"
     if found:
         more = ", ..." if len(found) > _NAMED else ""
         paths = ", ".join(str(directory / name) for name in found[:_NAMED])
@@ -41,27 +44,27 @@ def no_collection(directory: Path) -> NotFoundError:
 
 
 def is_collection(directory: Path) -> bool:
-    """Return True if a folder holds the database of a collection."""
+    """Return True if a folder contains the database file of a collection."""
     return (directory / FILE_NAME).is_file()
 
 
 def check_free(directory: Path) -> None:
-    """Raise ConflictError, which names a file, if a new collection would mix with other files.
+    """Raise ConflictError if a folder for a new collection contains other files.
 
-    Hidden files do not count, nor do the leftovers of an interrupted creation. A folder that does
-    not exist is free. A folder with a database is left to the caller.
+    Hidden files and leftovers of an interrupted creation are ignored. A folder that does not exist
+    is free. The function does not raise for the folder of a collection; the caller must check this.
     """
     names = list(_names(directory))
     others = [name for name in names if not name.startswith((".", *_OWN))]
     if (other := min(others, default=None)) is not None and FILE_NAME not in names:
         raise ConflictError(
-            f"{directory} already holds other files, such as {other}; name a new or empty folder, "
-            f"for example {directory / 'index'}"
+            f"{directory} already contains other files, such as {other}; use a new or empty "
+            f"folder, for example {directory / 'index'}"
         )
 
 
 def _names(directory: Path) -> Iterator[str]:
-    """Yield the names in a folder, at most `_LOOKED_AT`. Yields none if it cannot be read."""
+    """Yield at most `_LOOKED_AT` names in a folder. Yields no name if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
             yield from [entry.name for entry in islice(entries, _LOOKED_AT)]

@@ -10,25 +10,28 @@ from ....core import CorruptFileError, StorageError
 from .checks import delta_check, differs, row_check
 from .meta import get_meta, get_number
 from .schema import unexpected
+from .segments import read_segments
 from .synced import sync_problems
 from .tables import (
     field_rows,
     fields_total,
     iterate_documents,
     last_number,
-    read_segments,
     stored_fields_total,
     tombstones,
 )
 
 _LOOKED_UP = ("meta", "documents", "fields", "delta", "segments", "tombstones")
-"""Tables in which damage can hide a row. A hidden row of `contents` is always noticed."""
+"""Tables in which damage can hide a row. Every read notices a hidden row of `contents`."""
 _FIELDS = "SELECT key, kind, value, number FROM fields"
 _NAMED = 5
 
 
 def problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
-    """Yield a message for each problem of the database. `deep`: see `Database.problems`."""
+    """Yield a message for each problem of the database.
+
+    deep: True checks every row, and False only part of them; see `Database.problems`.
+    """
     if wrong := unexpected(connection):
         yield f"is damaged: the definition of {', '.join(wrong)} in the schema was changed"
         return
@@ -66,7 +69,7 @@ def _small_tables(connection: sqlite3.Connection) -> Iterator[str]:
     if passages:
         yield (
             f"the encoded form of {len(passages)} recent passages is damaged: their checksums do "
-            f"not match; the first is of document number {passages[0]}"
+            f"not match; the first passage is of document number {passages[0]}"
         )
     try:
         dead = tombstones(connection, "1")
@@ -88,7 +91,7 @@ def _small_tables(connection: sqlite3.Connection) -> Iterator[str]:
 def _documents(connection: sqlite3.Connection) -> Iterator[str]:
     """Yield messages for damaged documents, and for documents with wrong rows in table `fields`.
 
-    Only the first `_NAMED` documents are named; one message counts the others.
+    The first `_NAMED` of these documents have a message each; one more message counts the others.
     """
     stored: dict[int, int] = defaultdict(int)
     for row in connection.execute(_FIELDS):
@@ -110,7 +113,7 @@ def _documents(connection: sqlite3.Connection) -> Iterator[str]:
     if named > _NAMED:
         yield f"{named - _NAMED} more documents are damaged"
     if stored:
-        yield f"is damaged: the filter data has {len(stored)} documents that are not stored"
+        yield f"is damaged: it has filter data of {len(stored)} documents that are not stored"
     rows = connection.execute("SELECT count(*) FROM contents").fetchone()[0]
     if rows != contents:
-        yield f"is damaged: it has {contents} documents, but contents of {rows}"
+        yield f"is damaged: it has {contents} documents, but the contents of {rows} documents"

@@ -2,9 +2,9 @@
 
 The generation is the number of transactions that have changed the collection.
 
-SQLite silently ends the recovery of a write-ahead log at the first damaged frame. So one flipped
-bit can remove acknowledged transactions. So the mark is written after each commit. If the database
-has an earlier generation than the mark when it is opened, writes are missing.
+SQLite silently ends the recovery of a write-ahead log at the first damaged frame. One flipped bit
+can therefore remove acknowledged transactions. To notice this, the mark is written after each
+commit. If a database that is opened has an earlier generation than the mark, writes are missing.
 
 The mark is not synced. It is never ahead of the data on disk. After a power loss it may be behind,
 and then some missing writes are not noticed. A damaged or missing mark is not a loss of data:
@@ -29,7 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 class Mark:
-    """The file `collection.mark` of a collection. Several processes may write it at once."""
+    """The file `collection.mark`, which records the generation of the latest acknowledged write.
+
+    Several processes may write it at once.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
@@ -57,9 +60,9 @@ class Mark:
         return generation
 
     def read_or_zero(self) -> int:
-        """Return the generation in the mark, or 0 if the mark is missing or damaged.
+        """Return the generation in the mark file, or 0 if the file is missing or damaged.
 
-        A damaged mark is logged.
+        Logs a warning for a damaged file.
         """
         try:
             return self.read() or 0
@@ -68,7 +71,7 @@ class Mark:
             return 0
 
     def raise_to(self, generation: int) -> None:
-        """Write `generation` into the mark file, unless the file has a higher one.
+        """Write `generation` into the mark file, unless the file has a higher generation.
 
         A failed write is only logged, because the commit itself has succeeded.
         """
@@ -78,7 +81,7 @@ class Mark:
             logger.warning("%s: cannot be written: %s", self.path, error)
 
     def reset(self, generation: int) -> None:
-        """Set the mark to `generation`, which may be lower than before. Synced on return.
+        """Write `generation` into the mark file, even if it is lower than before. Synced on return.
 
         Raises StorageError if the file cannot be written.
         """

@@ -24,7 +24,7 @@ def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
 def get_number(connection: sqlite3.Connection, key: str) -> int:
     """Return the integer stored under `key` in `meta`, or 0 if there is none.
 
-    Raises CorruptFileError for another checksum or a value that is not an integer.
+    Raises CorruptFileError if its checksum does not match or the value is not an integer.
     """
     value = get_meta(connection, key)
     try:
@@ -38,7 +38,7 @@ def get_number(connection: sqlite3.Connection, key: str) -> int:
 
 
 def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
-    """Store `value` under `key` in `meta`, in place of an earlier value."""
+    """Store `value` under `key` in `meta`. It replaces an earlier value."""
     connection.execute(
         "INSERT OR REPLACE INTO meta (key, value, crc) VALUES (?, ?, ?)",
         (key, value, row_check(key, value)),
@@ -46,7 +46,7 @@ def set_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
 
 
 def stored_format(connection: sqlite3.Connection) -> int:
-    """Return the format number of a database. It may be a format that this release cannot read.
+    """Return the format number of a database. This release may be unable to read that format.
 
     Raises CorruptFileError if the number is missing or damaged.
     """
@@ -56,11 +56,11 @@ def stored_format(connection: sqlite3.Connection) -> int:
     _, value, *check = row
     # A flipped bit must not turn one format into another. Format 1 had no checksums.
     if check and differs(check[0], row_check("format", value)):
-        raise damaged(connection, "in table meta the value of 'format'")
+        raise damaged(connection, "the value of 'format' in table meta")
     if not str(value).isdigit() or bool(check) == (int(value) == 1):
         raise damaged(
             connection,
-            "in table meta the value of 'format'",
+            "the value of 'format' in table meta",
             f"expected a format number, found {value!r}",
         )
     return int(value)

@@ -1,4 +1,4 @@
-"""The row of a segment in the database of its collection."""
+"""The class of rows that describe segments in the database of a collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...arrays.files import FileState
 
 @dataclass(frozen=True, slots=True)
 class SegmentRow:
-    """The row of a segment in the database of its collection.
+    """The row that describes a segment in the database of its collection.
 
     id: name of the segment, which is also the name of its directory.
     first, last: range of document numbers that the segment covers, both inclusive.

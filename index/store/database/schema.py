@@ -6,7 +6,7 @@ import re
 import sqlite3
 
 FORMAT = 2
-"""Version of the format on disk. A database with another version is refused."""
+"""Version of the format on disk. Opening a database with another version raises an error."""
 
 # documents   narrow, so that ids are read without reading texts; `content` is the checksum of the
 #             document's row in `contents`
@@ -47,8 +47,9 @@ CREATE TABLE fields (
 """
 
 # synced_files      files of synced sources, with what is known of their content (JSON)
-# synced_documents  id -> the file that gave the document, and the number of the version that the
-#                   sync stored; `live` is 0 if the file no longer has it and it must be deleted
+# synced_documents  id -> the file that the document comes from, and the number of the version that
+#                   the sync stored; `live` is 0 if the file no longer contains the document, which
+#                   must then be deleted
 SYNC_SCHEMA = """
 CREATE TABLE synced_files (
     number INTEGER PRIMARY KEY, source BLOB NOT NULL, name BLOB NOT NULL, state TEXT NOT NULL,
@@ -76,7 +77,7 @@ def _statements(schema: str) -> list[str]:
 def unexpected(connection: sqlite3.Connection) -> list[str]:
     """Return the names of tables and indexes whose stored definition differs from format 2.
 
-    The tables of `SYNC_SCHEMA` may be absent, but only all of them.
+    The tables of `SYNC_SCHEMA` are checked only if at least one of them exists.
     """
     stored = {
         name: " ".join(sql.split())

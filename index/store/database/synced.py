@@ -1,4 +1,4 @@
-"""The tables of synced files and their documents. They exist from the first sync on."""
+"""The tables of synced files and their documents. The first sync of a collection creates them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ _DOCUMENT = "SELECT id, file, number, live, crc FROM synced_documents"
 class SyncedFile:
     """A file of a synced source.
 
-    number: number of the file. The rows of its documents contain it.
-    source: absolute path of the file or folder that the caller named.
+    number: number that identifies the file in the rows of its documents.
+    source: absolute path of the file or folder that the caller synced.
     name:   path of the file below `source`; "" if `source` is the file.
-    state:  JSON values that describe its content. Empty while its documents are being written.
+    state:  JSON values that describe the content of the file. Empty while its documents are being
+            written.
     """
 
     number: int
@@ -45,10 +46,10 @@ class SyncedFile:
 class SyncedDocument:
     """A document that a sync stored.
 
-    file:   number of its file.
+    file:   number of the file that the document comes from.
     number: number of the stored version. Another number in the collection means that another write
             replaced the document.
-    live:   False if the file no longer has the document, which must then be deleted.
+    live:   False if the file no longer contains the document, which must then be deleted.
     """
 
     id: str
@@ -58,14 +59,17 @@ class SyncedDocument:
 
 
 def create_sync_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables, unless they exist."""
+    """Create the tables of synced files and documents, unless they exist."""
     if not has_sync_tables(connection):
         create_tables(connection, SYNC_SCHEMA)
         set_meta(connection, _KEY, "1")
 
 
 def has_sync_tables(connection: sqlite3.Connection) -> bool:
-    """Return True if the collection was ever synced. Raises CorruptFileError for a lost table."""
+    """Return True if the collection was ever synced.
+
+    Raises CorruptFileError if it was, but the tables of synced files are missing.
+    """
     found = connection.execute(
         "SELECT count(*) FROM main.sqlite_master WHERE name IN (?, ?)", _TABLES
     ).fetchone()[0]
@@ -75,7 +79,7 @@ def has_sync_tables(connection: sqlite3.Connection) -> bool:
 
 
 def check_structure(connection: sqlite3.Connection) -> None:
-    """Raise CorruptFileError if SQLite finds damage in the tables. Such damage can hide rows."""
+    """Raise CorruptFileError if SQLite finds damage that can hide rows of synced files."""
     for table in _TABLES:
         for (found,) in connection.execute(f"PRAGMA main.integrity_check('{table}')"):
             if found != "ok":
@@ -83,7 +87,7 @@ def check_structure(connection: sqlite3.Connection) -> None:
 
 
 def read_files(connection: sqlite3.Connection) -> Iterator[SyncedFile]:
-    """Yield all files. Raises CorruptFileError for a damaged row."""
+    """Yield all synced files. Raises CorruptFileError for a damaged row."""
     sql = "SELECT number, source, name, state, crc FROM synced_files"
     for *row, crc in connection.execute(sql):
         where = f"the row of synced file {_shown(row[2])!r}"
@@ -95,7 +99,7 @@ def read_files(connection: sqlite3.Connection) -> Iterator[SyncedFile]:
 
 
 def put_file(connection: sqlite3.Connection, file: SyncedFile) -> None:
-    """Insert or replace the row of a file."""
+    """Insert or replace the row of a synced file."""
     source, name = os.fsencode(file.source), os.fsencode(file.name)
     row = (file.number, source, name, json.dumps(dict(file.state)))
     connection.execute(
@@ -108,9 +112,10 @@ def put_file(connection: sqlite3.Connection, file: SyncedFile) -> None:
 def read_with_current(
     connection: sqlite3.Connection,
 ) -> Iterator[tuple[SyncedDocument, int | None]]:
-    """Yield (document, number) for all synced documents.
+    """Yield (document, current number) for all synced documents.
 
-    number: number of the version that the collection has now; None if it has none.
+    The current number is that of the version that the collection stores now; None if the document
+    is not in the collection.
 
     Raises CorruptFileError for a damaged row.
     """
@@ -122,25 +127,31 @@ def read_with_current(
 
 
 def documents_of(connection: sqlite3.Connection, file: int) -> list[SyncedDocument]:
-    """Return the documents of a file. Raises CorruptFileError for a damaged row."""
+    """Return the documents of the file number `file`. Raises CorruptFileError for a damaged row."""
     rows = connection.execute(f"{_DOCUMENT} WHERE file = ?", (file,))
     return [_document(connection, row, crc) for *row, crc in rows]
 
 
 def retired_documents(connection: sqlite3.Connection) -> list[SyncedDocument]:
-    """Return the documents that are not live. Raises CorruptFileError for a damaged row."""
+    """Return documents that must still be deleted: their files no longer contain them.
+
+    Raises CorruptFileError for a damaged row.
+    """
     rows = connection.execute(f"{_DOCUMENT} WHERE live = 0")
     return [_document(connection, row, crc) for *row, crc in rows]
 
 
 def find_document(connection: sqlite3.Connection, id_: str) -> SyncedDocument | None:
-    """Return the synced document with an id, or None. Raises CorruptFileError."""
+    """Return the synced document with the id `id_`, or None if there is none.
+
+    Raises CorruptFileError for a damaged row.
+    """
     found = connection.execute(f"{_DOCUMENT} WHERE id = ?", (id_,)).fetchone()
     return None if found is None else _document(connection, found[:-1], found[-1])
 
 
 def put_documents(connection: sqlite3.Connection, documents: Iterable[SyncedDocument]) -> None:
-    """Insert or replace the rows of documents."""
+    """Insert or replace the rows of synced documents."""
     rows = ((one.id, one.file, one.number, int(one.live)) for one in documents)
     connection.executemany(
         "INSERT OR REPLACE INTO synced_documents (id, file, number, live, crc) "
@@ -150,17 +161,17 @@ def put_documents(connection: sqlite3.Connection, documents: Iterable[SyncedDocu
 
 
 def remove_documents(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
-    """Remove the rows of documents, not the documents."""
+    """Remove documents from the record of synced files. The collection keeps the documents."""
     connection.executemany("DELETE FROM synced_documents WHERE id = ?", ((one,) for one in ids))
 
 
 def remove_files(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Remove the rows of files, not those of their documents."""
+    """Remove the rows of synced files. The rows of their documents stay."""
     connection.executemany("DELETE FROM synced_files WHERE number = ?", ((n,) for n in numbers))
 
 
 def sync_problems(connection: sqlite3.Connection) -> Iterator[str]:
-    """Yield a message for each kind of damage to the tables, for `verify`."""
+    """Yield a message if the record of synced files is damaged."""
     try:
         if not has_sync_tables(connection):
             return
@@ -170,7 +181,7 @@ def sync_problems(connection: sqlite3.Connection) -> Iterator[str]:
         yield error.problem
         return
     if strays:
-        yield f"the record of synced files is damaged: {strays} documents have no file"
+        yield f"the record of synced files is damaged: it has no file for {strays} documents"
 
 
 def _document(connection: sqlite3.Connection, row: Sequence[Any], crc: Any) -> SyncedDocument:

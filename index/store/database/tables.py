@@ -1,4 +1,4 @@
-"""Reads and writes the tables of a collection's database, in a transaction of the caller.
+"""Reads and writes documents, passages and tombstones, in a transaction of the caller.
 
 Each version of a document has its own number, which is never used again.
 """
@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from ....core import ConfigError, CorruptFileError, Document, StorageError
 from ....core.filters import flatten
-from ...arrays.files import dump_states, load_states
 from ...config import CollectionConfig
 from .checks import (
     content_check,
@@ -29,21 +28,23 @@ from .checks import (
     row_check,
 )
 from .meta import get_meta, set_meta
-from .rows import SegmentRow
 
 _CHUNK = 500
 _REWRITE = "write the document again, or delete it"
 
 
 def _chunks(values: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield (SQL placeholders, values), at most `_CHUNK` at a time: SQLite limits their number."""
+    """Yield (SQL placeholders, values) for at most `_CHUNK` values: SQLite limits their number."""
     for start in range(0, len(values), _CHUNK):
         piece = values[start : start + _CHUNK]
         yield ",".join("?" * len(piece)), piece
 
 
 def numbers_of(connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, int]:
-    """Return id -> number for those of the `ids` that exist. Raises CorruptFileError."""
+    """Return id -> document number for those of the `ids` that exist.
+
+    Raises CorruptFileError for a damaged row.
+    """
     found: dict[str, int] = {}
     # A lone surrogate is not Unicode text, so no document has such an id.
     for marks, piece in _chunks([name for name in dict.fromkeys(ids) if _is_unicode(name)]):
@@ -136,7 +137,7 @@ def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> di
 
 
 def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """Return number -> bytes of title, text and metadata together, for these document numbers."""
+    """Return document number -> size in bytes of title, text and metadata together."""
     found: dict[int, int] = {}
     for marks, piece in _chunks(numbers):
         found |= connection.execute(
@@ -210,9 +211,10 @@ def insert_documents(connection: sqlite3.Connection, documents: Sequence[Documen
 
 
 def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
-    """Delete the documents with these numbers, including damaged ones.
+    """Delete the documents with these numbers, even if they are damaged.
 
-    Inserts a tombstone for each, because segments and delta still contain their passages.
+    Inserts a tombstone (a mark of deletion) for each document, because segments and the delta in
+    memory still contain its passages.
     """
     rows: list[tuple[str, int, Any, int]] = []
     for number in numbers:
@@ -235,7 +237,7 @@ def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> 
 
 
 def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    """Insert a tombstone for each document number, so that no search returns its passages."""
+    """Insert a tombstone for each document number, so that searches ignore its passages."""
     connection.executemany(
         "INSERT INTO tombstones (number, crc) VALUES (?, ?)",
         ((number, row_check(number)) for number in numbers),
@@ -243,7 +245,7 @@ def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) ->
 
 
 def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
-    """Return the document numbers of tombstones that meet an SQL condition, ascending.
+    """Return the numbers of deleted documents whose tombstones meet an SQL condition, ascending.
 
     condition: the SQL text after WHERE. values: its parameters.
 
@@ -264,7 +266,8 @@ def insert_passages(
 ) -> None:
     """Append passages to the table `delta`.
 
-    rows: document number, first character, last character + 1, and encoded legs of each passage.
+    rows: for each passage its document number, its start and end (exclusive) in the document, and
+        its encoded vectors or terms of all legs.
     """
     connection.executemany(
         "INSERT INTO delta (number, start, stop, data, crc) VALUES (?, ?, ?, ?, ?)",
@@ -273,13 +276,16 @@ def insert_passages(
 
 
 def field_rows(metadata: Mapping[str, Any], number: int) -> list[tuple[str, int, Any, int]]:
-    """Return the distinct rows (key, kind, value, number) of one document in table `fields`."""
+    """Return the rows (key, kind, value, number) of one document for the table `fields`.
+
+    No row occurs twice.
+    """
     unique = dict.fromkeys(flatten(metadata))
     return [(key, kind, value, number) for key, kind, value in unique]
 
 
 def fields_total(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
-    """Return the number of `rows` of table `fields` and the sum of their checksums."""
+    """Return how many `rows` of the table `fields` there are, and the sum of their checksums."""
     count = total = 0
     for row in rows:
         count += 1
@@ -298,7 +304,10 @@ def _change_fields(
 
 
 def stored_fields_total(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Return the result of `fields_total` for all rows of table `fields`, as stored in `meta`."""
+    """Return the number of rows of the table `fields` and the sum of their checksums, from `meta`.
+
+    Raises CorruptFileError if the stored value is damaged.
+    """
     value = get_meta(connection, "fields")
     try:
         count, total = map(int, (value or "0 0").split())
@@ -315,7 +324,7 @@ def read_config(connection: sqlite3.Connection) -> CollectionConfig:
     """Return the stored configuration of the collection.
 
     Raises ConfigError if a component (leg, encoder, index or codec) has an unknown kind, and
-    StorageError if the configuration is invalid otherwise.
+    StorageError if the configuration is invalid for another reason.
     """
     try:
         return CollectionConfig.stored(get_meta(connection, "config") or "")
@@ -333,48 +342,11 @@ def read_config(connection: sqlite3.Connection) -> CollectionConfig:
         ) from error
 
 
-def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
-    """Return the rows of all segments, ascending by document number. Raises CorruptFileError."""
-    segments = []
-    for *row, crc in connection.execute(
-        "SELECT id, first, last, passages, documents, manifest, crc FROM segments ORDER BY first"
-    ):
-        where = f"the row of segment {row[0]!r}"
-        if differs(crc, row_check(*row)):
-            raise damaged(connection, where)
-        name, first, last, passages, documents, manifest = row
-        try:
-            states = load_states(manifest)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise damaged(
-                connection, where, f"its list of files cannot be read, {error}"
-            ) from error
-        segments.append(SegmentRow(name, first, last, passages, documents, states))
-    return segments
-
-
-def swap_segments(
-    connection: sqlite3.Connection, old: Iterable[SegmentRow], new: SegmentRow | None
-) -> None:
-    """Delete the rows of the segments `old` and insert the row `new`; None: insert no row."""
-    connection.executemany("DELETE FROM segments WHERE id = ?", [(row.id,) for row in old])
-    if new is not None:
-        insert_segment(connection, new)
-
-
-def insert_segment(connection: sqlite3.Connection, row: SegmentRow) -> None:
-    """Insert the row of a segment. The segment exists once this transaction is committed."""
-    manifest = dump_states(row.files)
-    values = (row.id, row.first, row.last, row.passages, row.documents, manifest)
-    connection.execute(
-        "INSERT INTO segments (id, first, last, passages, documents, manifest, crc) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (*values, row_check(*values)),
-    )
-
-
 def dead_numbers(connection: sqlite3.Connection, first: int, last: int) -> NDArray[np.int64]:
-    """Return the document numbers from `first` to `last` (inclusive) with tombstones, ascending."""
+    """Return the document numbers from `first` to `last` (inclusive) with tombstones, ascending.
+
+    A tombstone marks a deleted document whose passages may still be in an index.
+    """
     return tombstones(connection, "number BETWEEN ? AND ?", first, last)
 
 
@@ -389,7 +361,8 @@ def count_pending(connection: sqlite3.Connection, sealed: int) -> int:
 
     sealed: highest document number that is in a segment.
 
-    This is about the number of rows that the in-memory delta has.
+    The result is about the number of rows in memory, because the delta in memory keeps the rows of
+    deleted documents.
     """
     passages = connection.execute("SELECT count(*) FROM delta").fetchone()[0]
     dead = connection.execute(

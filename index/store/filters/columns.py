@@ -1,6 +1,6 @@
 """All values of a metadata field, sorted in memory.
 
-A filter with many conditions on one field then reads the field from the database only once.
+If a filter has many conditions on one field, the field is read from the database only once.
 """
 
 from __future__ import annotations
@@ -69,9 +69,10 @@ class Column:
         self._values = values
 
     def positions(self, condition: Equal | Range | Prefix | Dated) -> Positions:
-        """Return the documents that meet the condition, as positions in `all_numbers`.
+        """Return the documents that meet the condition, as positions of their numbers.
 
-        The order is arbitrary. A position may occur more than once.
+        A position is an index in `all_numbers`, which was passed to the constructor. The order is
+        arbitrary. A position may occur more than once.
         """
         begin, end = 0, len(self._values)
         for operator, bound in bounds_of(condition):
@@ -88,9 +89,9 @@ class Column:
 
 
 def positions_of(numbers: Numbers, all_numbers: Numbers) -> tuple[Positions, NDArray[np.bool_]]:
-    """Return the positions in `all_numbers` of those `numbers` that it contains.
+    """Look up `numbers` in the ascending array `all_numbers`.
 
-    Also returns a mask over `numbers`: true where the number was found. all_numbers: ascending.
+    Returns the positions of the found numbers, and a mask over `numbers` of those that were found.
     """
     positions = np.searchsorted(all_numbers, numbers)
     found = positions < len(all_numbers)

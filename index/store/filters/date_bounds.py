@@ -1,7 +1,7 @@
 """Bounds on the texts of dates.
 
-Metadata stores dates as ISO 8601 texts. SQLite looks up the texts between two bounds in an index,
-and then parses only these.
+Metadata stores dates as ISO 8601 texts. A filter on a date looks up only the texts between two
+bounds in an index of SQLite, and parses only these.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 def earliest_text(microseconds: int) -> str | None:
     """Return a text that is not greater than the text of any date at this instant or later.
 
-    microseconds: the instant, since 1970 in UTC. The result is None if there is no such text.
+    microseconds: the instant, since 1970 in UTC.
+
+    None: the text would be outside the years 1 to 9999.
     """
     return _day(microseconds, -1)
 
@@ -20,7 +22,9 @@ def earliest_text(microseconds: int) -> str | None:
 def latest_text(microseconds: int) -> str | None:
     """Return a text that is greater than the text of any date at this instant or earlier.
 
-    microseconds: the instant, since 1970 in UTC. The result is None if there is no such text.
+    microseconds: the instant, since 1970 in UTC.
+
+    None: the text would be outside the years 1 to 9999.
     """
     return _day(microseconds, 2)
 

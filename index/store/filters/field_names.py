@@ -10,17 +10,17 @@ from ....core.filters.conditions import kinds, tested
 from ....core.near import did_you_mean
 
 _KNOWN = 1_000
-"""Maximum number of known fields that are compared with an unknown one."""
+"""Maximum number of known field names that are compared with an unknown name."""
 _NAMED = 10
-"""Maximum number of unknown fields that are named. The search for similar names takes time."""
-_KINDS = {NUMBER: "a number", STRING: "a text", BOOLEAN: "a boolean"}
+"""Maximum number of fields with warnings. The search for similar names takes time."""
+_KINDS = {NUMBER: "a number", STRING: "a string", BOOLEAN: "a boolean"}
 
 
 def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list[str]:
     """Return a warning for each field in `condition` that no document has.
 
-    Also returns a warning for each field that has values, but none of the kind (number, string or
-    boolean) with which the condition compares them. At most `_NAMED` fields of each sort are named.
+    Also returns a warning for each field whose values all have another kind (number, string or
+    boolean) than the value in the condition. Names at most `_NAMED` fields of each of these sorts.
     """
     unknown = [key for key in sorted(tested(condition) - OWN) if not _exists(connection, key)]
     known = [*_keys(connection), *sorted(OWN)] if unknown else []
@@ -36,9 +36,9 @@ def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list
 def _other_kinds(
     connection: sqlite3.Connection, condition: Condition, left_out: Set[str]
 ) -> list[str]:
-    """Return a warning for each field that has values, but none of the kind in `condition`.
+    """Return a warning for each field whose values all have another kind than in `condition`.
 
-    left_out: fields to ignore.
+    left_out: fields for which no warning is returned.
     """
     tests = sorted((key, kind) for key, kind in kinds(condition) if key not in left_out)
     warnings = []
@@ -68,9 +68,9 @@ def _exists(connection: sqlite3.Connection, key: str) -> bool:
 
 
 def _keys(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of the metadata fields that documents have, at most `_KNOWN` of them.
+    """Return the names of the metadata fields of all documents, at most `_KNOWN` names.
 
-    Each name takes one index lookup.
+    The query does one index lookup for each name.
     """
     rows = connection.execute(
         "WITH RECURSIVE known (key) AS (SELECT min(key) FROM fields UNION ALL "

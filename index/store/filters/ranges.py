@@ -1,4 +1,4 @@
-"""Turns a condition on a field into a range of values that an index of SQLite can look up."""
+"""Turns a condition on a field into a range of values, for a lookup in an index of SQLite."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Bounds = tuple[tuple[Operator, Scalar], ...]
 
 
 def bounds_of(condition: Equal | Range | Prefix | Dated) -> Bounds:
-    """Return the (operator, bound) pairs that a value must all meet.
+    """Return (operator, bound) pairs. A value meets the condition if it meets all pairs.
 
     The bound of a date is in microseconds since 1970.
     """
@@ -21,7 +21,7 @@ def bounds_of(condition: Equal | Range | Prefix | Dated) -> Bounds:
 
 
 def _prefixed(text: str) -> Bounds:
-    """Return the bounds that exactly the strings with the prefix `text` meet."""
+    """Return bounds that strings with the prefix `text` meet, and no other strings."""
     # The range ends before the next greater text. There is no character after U+10FFFF.
     stem = text.rstrip("\U0010ffff")
     if not stem:

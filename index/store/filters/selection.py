@@ -45,7 +45,7 @@ MASK_THRESHOLD = 8
 _SHARED = 2
 """If a field has at least this many conditions, all its values are read once."""
 _PENDING = 1_000_000
-"""Number of document numbers that an `or` collects before it removes duplicates."""
+"""Number of document numbers that an `or` condition collects before it removes duplicates."""
 
 _SQL: dict[Operator, str] = {"eq": "=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _Compared = Equal | Range | Prefix | Dated
@@ -112,9 +112,9 @@ def _parts(condition: Condition) -> Iterator[Condition]:
 def _is_broad(part: Condition) -> bool:
     """Return True if many documents may meet `part`, or if its evaluation must read many.
 
-    An equality counts as not broad, because of many equalities on one field only a few can match
-    many documents. An equality on `title` is broad, because titles have no
-    index. An empty `and`, `or` or `in` is broad too.
+    An equality is not broad: of many equalities on one field, only a few can match many documents.
+    But an equality on `title` is broad, because titles have no index. An empty `and`, `or` or `in`
+    is broad too.
     """
     match part:
         case And(parts) | Or(parts) | In(parts=parts):
@@ -138,7 +138,7 @@ class _Selection:
 
     @cached_property
     def _connection_with_dates(self) -> sqlite3.Connection:
-        """The connection, on which the SQL function `instant` is defined; it parses dates."""
+        """The connection, with an SQL function `instant` that parses dates."""
         self.connection.create_function("instant", 1, instant, deterministic=True)
         return self.connection
 
@@ -169,8 +169,8 @@ class _Selection:
 class _MaskSelection:
     """Evaluates a filter with many conditions that each match many documents.
 
-    It combines masks over all documents. A field with several conditions is read once. The time is
-    the time to read these fields, plus the time to mark the documents of each condition.
+    It combines masks over all documents. A field with several conditions is read only once. The
+    evaluation takes the time to read these fields and to mark the documents of each condition.
     """
 
     def __init__(self, selection: _Selection, condition: Condition) -> None:
@@ -246,7 +246,7 @@ def _union(found: Iterable[Numbers]) -> Numbers:
 
 
 def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
-    """Return an SQL query and its parameters, for the documents that meet `condition`.
+    """Return an SQL query for the documents that meet `condition`, and its parameters.
 
     The query selects document numbers, possibly with duplicates.
     """
@@ -273,9 +273,9 @@ def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
 
 
 def _tests(condition: _Compared) -> tuple[str, tuple[Scalar, ...]]:
-    """Return the SQL text of `condition` and its parameters.
+    """Return the SQL text of `condition`, and its parameters.
 
-    The text contains {v} where the caller must insert the value's SQL expression.
+    The text contains {v} where the caller must insert the SQL expression of the tested value.
     """
     tests: list[str] = []
     values: list[Scalar] = []

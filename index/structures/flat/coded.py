@@ -80,7 +80,7 @@ class CodedFlat:
         return len(self._codes)
 
     def ladder(self) -> Sequence[Parameters]:
-        """See Structure. Oversampling factors, or no parameter if nothing is rescored."""
+        """See Structure. The only parameter is "oversample"; none if searches do not rescore."""
         return _oversamples(self._rescored)
 
     def cost(self, parameters: Parameters, k: int) -> float:
@@ -105,9 +105,9 @@ class CodedFlat:
 class FaissFlat(IvfLists):
     """A Structure that compares a query with every vector, encoded by FAISS (codec pq or rabitq).
 
-    It uses one inverted list, because FAISS filters rows in lists but not in its flat indexes.
-    Encoding changes the norms of the vectors. Other structures correct their scores for this; the
-    scores here are those of FAISS, without the correction.
+    Uses one inverted list, because FAISS can filter rows in inverted lists but not in its flat
+    indexes. Encoding changes the norms of the vectors. Other structures correct their scores for
+    this, but this class does not.
     """
 
     @classmethod

@@ -1,1 +1,1 @@
-"""The hnsw index: graph search."""
+"""The hnsw index: a graph that links each vector to near vectors."""

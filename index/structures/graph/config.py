@@ -13,7 +13,7 @@ from ..vector_search import VectorSearch
 
 @STRUCTURES.register
 class HnswConfig(ApproximateConfig):
-    """A graph of neighbours: HNSW (Malkov and Yashunin 2018), with FAISS."""
+    """HNSW (Malkov and Yashunin 2018): a graph that links near vectors, with FAISS."""
 
     made_by = ".graph:HnswGraph"
     effort = "ef_search"

@@ -36,7 +36,7 @@ class HnswGraph:
     """A Structure that searches an HNSW graph."""
 
     def __init__(self, index: Any, storage: VectorStorage, size: int) -> None:
-        """size: bytes of hnsw.faiss. Searches map and read the whole file."""
+        """size: bytes of hnsw.faiss, which is memory-mapped."""
         self._index = index
         self._storage = storage
         self.memory = size

@@ -1,1 +1,1 @@
-"""The ivf index: inverted lists around centres."""
+"""The ivf index: lists of vectors, each around a k-means centre."""

@@ -1,4 +1,4 @@
-"""FAISS on GPUs (extra `gpu`), used if FAISS finds one. Results equal those on a CPU."""
+"""FAISS on GPUs (extra `gpu`), used if FAISS finds a GPU. Results equal those on a CPU."""
 
 from __future__ import annotations
 

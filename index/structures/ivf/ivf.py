@@ -8,7 +8,7 @@ A vector is stored in the list of the centre with the largest inner product. Wit
 quantisation it is stored in a second list too (`spilling.py`). Measured at 200,000 vectors: recall
 .98 takes 11 lists instead of 64.
 
-The default codec is product quantisation with 4 bits for each two dimensions, scanned in registers
+The default codec is product quantisation with 4 bits for every 2 dimensions, scanned in registers
 (FastScan, Andre et al. 2017). Codes take 1/16 of float32. The segment rescores 4 candidates for
 each result.
 """
@@ -215,11 +215,13 @@ def _replicas(storage: VectorStorage, lists: int) -> int:
 
 
 def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
-    """Return an empty FAISS index whose codes do not depend on the centre of their list.
+    """Return an empty FAISS index.
 
-    A query then needs one table of distances for all lists, with the same recall (measured). RaBitQ
-    codes depend on the centre. plain: do not store PQ codes in the layout of FastScan yet, so that
-    vectors can be added to chosen lists.
+    Except with RaBitQ, codes do not depend on the centre of their list. A query then needs only one
+    table of distances for all lists, and recall is the same (measured).
+
+    plain: True: do not use the FastScan layout for PQ codes, because vectors cannot be added to
+    chosen lists in this layout.
     """
     library, codec = faiss(), storage.held_codec
     width, lists, metric = quantizer.d, quantizer.ntotal, library.METRIC_INNER_PRODUCT

@@ -25,7 +25,7 @@ from ...protocol import Ranking
 WEIGHT = np.float32(1.0)
 """Weight of the component parallel to the first residual."""
 CANDIDATES = 16
-"""Number of nearest lists considered. The second list is almost never farther away."""
+"""Number of nearest lists considered. The best second list is almost always among them."""
 
 
 def two_lists(vectors: Vectors, centres: Vectors, exact: Any) -> NDArray[np.int64]:

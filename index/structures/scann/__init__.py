@@ -1,1 +1,1 @@
-"""The scann index."""
+"""The scann index: ScaNN, a tree of product-quantised vectors."""

@@ -12,7 +12,7 @@ from ..recall import ApproximateConfig
 
 @STRUCTURES.register
 class ScannConfig(ApproximateConfig):
-    """ScaNN (Guo et al. 2020): anisotropic product quantisation in a tree. Needs extra `scann`."""
+    """ScaNN (Guo et al. 2020), in extra `scann`: anisotropic product quantisation in a tree."""
 
     made_by = ".scann:ScannTree"
     usual_codec = None
@@ -20,8 +20,8 @@ class ScannConfig(ApproximateConfig):
 
     kind: Literal["scann"] = "scann"
     leaves: Effort | None = None
-    """Number of leaves of the tree; None: 224 for 10,000 passages, proportional to the square root
-    of their number."""
+    """Number of leaves of the tree; None: 2.24 times the square root of the number of passages, for
+    example 224 for 10,000 passages."""
     nprobe: Effort | None = None
     """Number of leaves to search, instead of `recall`; None: calibrated."""
 

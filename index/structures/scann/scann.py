@@ -73,7 +73,7 @@ class ScannTree:
         """See Structure. Loads all vectors into memory."""
         if storage.kept == "none":
             raise ConfigError(
-                'ScaNN cannot decode vectors, so "none" is not supported: '
+                'ScaNN cannot decode vectors, so originals must not be "none": '
                 'use "float16" or "float32"',
                 field="originals",
             )
@@ -117,11 +117,14 @@ class ScannTree:
         try:
             searcher = library.load_searcher(str(directory))
         except (RuntimeError, ValueError) as error:
-            raise OSError(f"ScaNN cannot read its files, {ASSETS} and others ({error})") from error
+            raise OSError(
+                f"ScaNN cannot read {ASSETS} or a file that is listed there ({error})"
+            ) from error
         rows, _, leaves = shape.tolist()
         if searcher.size() != rows:
             raise ValueError(
-                f"{SHAPE} requires {rows} vectors, but the ScaNN files have {searcher.size()}"
+                f"the files of ScaNN must have {rows} vectors, the number in {SHAPE}, "
+                f"got {searcher.size()}"
             )
         size = sum(file.stat().st_size for file in directory.iterdir() if _own(file))
         return cls(searcher, rows, leaves, size)

@@ -1,1 +1,1 @@
-"""The spann index (SPANN): inverted lists on disk, their heads in memory."""
+"""The spann index (SPANN): inverted lists on disk, and in memory one vector (head) per list."""

@@ -1,7 +1,7 @@
 """Build of a spann index whose vectors do not fit into memory. Reads all vectors twice, in order.
 
-    1  reads a sample that fits into memory, fits the codec, selects the heads, and chooses the
-       maximum number of lists per vector
+    1  reads a sample that fits into memory, fits the codec, selects the heads (the vectors that
+       represent the lists), and chooses the maximum number of lists per vector
     2  for each block of vectors, finds the lists (`closure`), encodes the vectors, and appends both
        to scratch files (`spill`)
     3  turns scratch files into posting lists (`lists`), one range of lists at a time
@@ -54,7 +54,10 @@ READ = 8_192
 
 
 def building_bytes(rows: int, width: int, storage: VectorStorage) -> int:
-    """Return the minimum memory of a build, in bytes: heads, their graph, 2 per vector, 32 MiB."""
+    """Return the minimum memory of a build in bytes.
+
+    Counts the heads, the graph of the heads, 2 bytes for each vector, and 32 MiB.
+    """
     # An estimate: assumes one byte per dimension in a code.
     heads = head_count(rows, width, settings(storage, SpannConfig))
     return heads * 4 * width + Heads.building_bytes(heads, width) + 2 * rows + (32 << 20)
@@ -69,8 +72,8 @@ def build(
 ) -> None:
     """See Structure.build.
 
-    A call after a killed build continues it, if vectors, storage and memory are unchanged. The
-    result is deterministic for a given number of threads.
+    Continues a build that was killed, if vectors, storage and memory are unchanged. The result is
+    deterministic for a given number of threads.
     """
     scratch = directory / SCRATCH
     source = input_digest(vectors, storage, memory)
@@ -121,7 +124,8 @@ def _choose(
 ) -> dict[str, Any]:
     """Stage 1: fit the codec and select the heads. Return `Checkpoint.chosen`.
 
-    Writes codec.npz, heads.faiss, scratch/heads.npy, and scratch/rows.npy (rows of the heads).
+    Writes codec.npz, heads.faiss, scratch/heads.npy, and scratch/rows.npy (row numbers of the
+    heads). seconds: receives the processor time of each step.
     """
     config = settings(storage, SpannConfig)
     with _timed(seconds, "sample"):
@@ -182,7 +186,7 @@ def _assign(
 ) -> Checkpoint:
     """Stage 2: write the lists and codes of vectors to scratch files. Return the last checkpoint.
 
-    Begins after the vectors that `state` counts as assigned.
+    Skips the first `state.assigned` vectors, which are in the scratch files already.
     """
     scratch = directory / SCRATCH
     heads = Heads.open(directory)

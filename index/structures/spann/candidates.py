@@ -1,4 +1,4 @@
-"""Search for the nearest heads of many vectors."""
+"""Search for the nearest heads of many vectors. A head is the vector that represents a list."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ ROWS, COLUMNS = 512, 2_048
 
 
 def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) -> Lists:
-    """Return the `count` heads with the largest inner products, best first, int64 [n, count].
+    """Return the numbers of the nearest heads of each vector, best first, int64 [n, count].
 
-    vectors: float32 [n, d]. heads: float32 [h, d]. graph: index of the heads. count: at most h.
-    Exact for up to COMPARED heads, else approximate.
+    The nearest heads have the largest inner products. vectors: float32 [n, d]. heads: float32
+    [h, d]. graph: index of the heads. count: at most h. Exact for up to COMPARED heads, else
+    approximate.
     """
     if len(heads) > COMPARED:
         return graph.nearest(vectors, count)[0]
@@ -33,11 +34,10 @@ def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) ->
 
 
 def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
-    """Return the rows of `others` with the largest inner products with each vector, best first.
+    """Return, for each vector, the rows of `others` with the largest inner products, best first.
 
-    The result is int64 [n, count].
-
-    Ties are ordered by row. vectors: float32 [n, d]. others: float32 [m, d], m >= count.
+    The result is int64 [n, count]. Ties are ordered by row, ascending. vectors: float32 [n, d].
+    others: float32 [m, d], m >= count.
     """
     best = np.full((len(vectors), count), -np.inf, dtype=np.float32)
     nearest = np.full((len(vectors), count), -1, dtype=np.int64)
@@ -51,10 +51,10 @@ def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
 
 @kernel
 def _keep(products: Vectors, first: int, best: Vectors, nearest: Lists) -> None:
-    """Update the best rows of each vector with its inner products with more rows.
+    """Update the best rows of each vector after m more rows have been compared.
 
-    products: inner products with rows `first`, `first` + 1, ..., [n, m]. best, nearest: largest
-    products, descending, and their rows, [n, count]; updated in place.
+    products: inner products of the vectors and rows `first`, `first` + 1, ..., [n, m]. best,
+    nearest: the largest products so far, descending, and their rows, [n, count]; updated in place.
     """
     last = best.shape[1] - 1
     for row in range(products.shape[0]):

@@ -26,7 +26,7 @@ class Checkpoint:
     """The state of an unfinished build.
 
     source:   digest of the input; see `input_digest`.
-    chosen:   choices of stage 1, such as the numbers of heads and replicas.
+    chosen:   choices of stage 1, such as the number of heads.
     assigned: number of vectors in the scratch files.
     sizes:    bytes of each scratch file.
     seconds:  processor time of each stage.

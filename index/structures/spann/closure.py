@@ -29,13 +29,13 @@ Lists = NDArray[np.int64]
 def assign(
     vectors: Vectors, heads: Vectors, candidates: Lists, replicas: int, epsilon: float | None
 ) -> tuple[Lists, Vectors]:
-    """Return the lists of each vector, nearest first, and the squared distances of their heads.
+    """Return the lists that store each vector, nearest first, and squared distances to their heads.
 
     vectors:    float32 [n, d].
     heads:      float32 [h, d].
     candidates: distinct head numbers in any order, int64 [n, c]; -1 is ignored.
     replicas:   maximum number of lists per vector.
-    epsilon:    see the module; None: skip the first test.
+    epsilon:    see the module docstring; None: skip the first test.
     Returns int64 [n, replicas], padded with -1, and float32 [n, replicas], padded with infinity. A
     vector with at least one candidate is in at least one list.
     """

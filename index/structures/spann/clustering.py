@@ -7,8 +7,8 @@ assigned to
 
     lambda = min(1 / (factor * n), (maximum - mean) / n)
 
-n is the number of sampled vectors. maximum and mean are those of the distances to the mean within
-the largest cluster. factor is an argument.
+n is the number of sampled vectors. maximum and mean refer to the distances of the vectors in the
+largest cluster to the mean of that cluster. factor is an argument.
 
 The final assignment uses lambda = 0 and replaces each mean by its medoid, the nearest vector.
 """
@@ -65,7 +65,7 @@ def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labe
 
 
 def best_factor(vectors: Vectors, k: int, rng: Generator) -> float:
-    """Return the value of FACTORS that splits the vectors into k clusters of the most even size."""
+    """Return the value of FACTORS for which k clusters of the vectors have the most even sizes."""
 
     def unevenness(factor: float) -> float:
         sizes = np.bincount(split(vectors, k, factor, rng)[0], minlength=k)
@@ -75,7 +75,7 @@ def best_factor(vectors: Vectors, k: int, rng: Generator) -> float:
 
 
 def medoid(vectors: Vectors) -> int:
-    """Return the row of the vector nearest to the mean."""
+    """Return the row of the vector that is nearest to the mean of all vectors."""
     return int(np.argmin(_distances(vectors, vectors.mean(axis=0, keepdims=True))[:, 0]))
 
 
@@ -116,9 +116,9 @@ def _means(sample: Vectors, k: int, factor: float, rng: Generator) -> Vectors:
 def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.int64]) -> Vectors:
     """Return the mean of each cluster, float32 [clusters, d].
 
-    The mean of an empty cluster is the vector of the largest cluster that is farthest from that
-    cluster's mean. labels: cluster of each vector. own: distance of each vector to the mean of its
-    cluster. sizes: number of vectors of each cluster.
+    An empty cluster has no mean. Its row is a vector of the largest cluster instead: the one
+    farthest from the mean of that cluster. labels: cluster of each vector. own: distance of each
+    vector to the mean of its cluster. sizes: number of vectors of each cluster.
     """
     member = (labels == np.arange(len(sizes))[:, None]).astype(np.float32)
     means: Vectors = (member @ sample) / np.maximum(sizes, 1)[:, None].astype(np.float32)
@@ -131,7 +131,10 @@ def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.in
 
 
 def _medoids(sample: Vectors, means: Vectors) -> Labels:
-    """Assign rows to the nearest mean. Return the row nearest to each mean that has rows."""
+    """Assign each row to its nearest mean. Return the nearest assigned row of each mean.
+
+    Skips means without assigned rows.
+    """
     distances = _distances(sample, means)
     labels = np.argmin(distances, axis=1)
     distances[labels[:, None] != np.arange(len(means))] = np.inf

@@ -1,4 +1,4 @@
-"""Heads: for each list, a vector in memory that represents it. Searches for the nearest heads.
+"""Heads: vectors in memory, each of which represents one inverted list on disk.
 
     heads.faiss  the heads in a graph (Malkov and Yashunin 2018), or a flat index of few heads
 
@@ -77,9 +77,10 @@ class Heads:
 
     @classmethod
     def build(cls, vectors: Vectors, seed: int) -> Self:
-        """Build an index of heads, float32 [h, d] with h >= 1; list i gets head i.
+        """Return an index of heads, built from vectors float32 [h, d] with h >= 1.
 
-        Vectors are normalised. Uses a single thread, so equal vectors and seeds give equal files.
+        Vector i, normalised, becomes the head of list i. Uses a single thread, so that equal
+        vectors and seeds result in equal files.
         """
         if len(vectors) == 0:
             raise ValueError("no heads to index: at least one vector is required")
@@ -105,7 +106,7 @@ class Heads:
 
     @classmethod
     def open(cls, directory: Path) -> Self:
-        """Read heads.faiss. Raises FileNotFoundError, or ValueError for a damaged file."""
+        """Read heads.faiss. Raises FileNotFoundError if it is missing, ValueError if damaged."""
         path = directory / FILE
         if not path.exists():
             raise FileNotFoundError(f"{path} is missing")

@@ -1,8 +1,8 @@
 """Conversion of the entries in scratch files to posting lists of limited length.
 
-An entry is one vector in one list. A list always keeps the entries of vectors that have the head of
-the list as their nearest head, so every vector stays in a list. The remaining space goes to the
-other entries that are nearest to the head.
+An entry is one vector in one list, and the head of a list is the vector that represents the list. A
+list always keeps the vectors whose nearest head is its own, so every vector stays in at least one
+list. The remaining space is filled with the other vectors that are nearest to the head.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .spill import Entries, Spill
 
 
 def length_limit(entries: int, lists: int) -> int:
-    """Return the maximum length of a list, if `lists` lists have `entries` entries in total."""
+    """Return the maximum length of one list, if `lists` lists have `entries` entries in total."""
     return max(LEAST_LIMIT, math.ceil(LIMIT_RATIO * entries / lists))
 
 
 def entries_to_keep(
     entries: Entries, positions: NDArray[np.int64], limit: int
 ) -> NDArray[np.bool_]:
-    """Return a mask of the entries to keep.
+    """Return a mask of the entries to keep; see the module docstring.
 
     positions: position of each entry in its list. limit: maximum length of a list.
     """

@@ -33,7 +33,7 @@ _LANES = 32
 
 
 class PostingsWriter(Closing):
-    """Writes postings.bin and lists.npy, list by list, in ascending order."""
+    """Writes postings.bin and lists.npy, list by list, in ascending order of list numbers."""
 
     def __init__(self, directory: Path, stride: int) -> None:
         """stride: bytes per code."""
@@ -73,7 +73,7 @@ class Table:
     """
 
     def __init__(self, directory: Path, stride: int) -> None:
-        """Raises OSError, or ValueError if lists.npy is damaged or does not match postings.bin."""
+        """Raises OSError if a file cannot be read, and ValueError if the files are damaged."""
         table = load(directory / TABLE)
         if table.dtype != np.uint64 or table.ndim != 2 or table.shape[1] != 2:
             raise ValueError(
@@ -104,12 +104,18 @@ class Table:
 
 
 def codes_begin(counts: Any) -> Any:
-    """Return the byte offset of the codes in a list, for lists of `counts` entries."""
+    """Return the byte offset of the codes within a list of `counts` entries.
+
+    counts: a number, or an array for several lists.
+    """
     return -(-4 * counts // ALIGNMENT) * ALIGNMENT
 
 
 def pages_of(counts: Any, stride: int) -> Any:
-    """Return the number of pages of lists of `counts` entries. stride: bytes per code."""
+    """Return the number of pages of a list of `counts` entries.
+
+    counts: a number, or an array for several lists. stride: bytes per code.
+    """
     return -(-(codes_begin(counts) + counts * stride) // PAGE)
 
 

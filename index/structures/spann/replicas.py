@@ -1,8 +1,9 @@
 """Choice of the maximum number of lists per vector (the cap), measured on a sample.
 
 Some vectors of the sample serve as queries, and their nearest neighbours in the sample are
-computed. Only these neighbours are assigned to lists. The lists for a cap are a prefix of those for
-a larger cap, so measuring all caps costs a few thousand assignments.
+computed. Only these neighbours are assigned to lists, once, for the largest cap. The lists of a
+vector for a smaller cap are the first of these lists. Measuring all caps therefore costs a few
+thousand assignments.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def measure_caps(
 
 
 def choose_cap(caps: list[Cap], default: int) -> int:
-    """Return the smallest cap for which the next larger cap saves less than MARGIN.
+    """Return the smallest cap for which the next larger cap does not reduce the cost by MARGIN.
 
     Ignores caps above LARGEST. Returns `default` if no measured cap reaches the recall target.
     """

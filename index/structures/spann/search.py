@@ -110,7 +110,8 @@ class Searcher:
 def _positions(piece: Lists, lists: Lists) -> Lists | None:
     """Return the positions in `piece` of the `lists` of one query; None: every list of `piece`.
 
-    Both arguments ascend. A piece contains every list between its ends that any query needs.
+    piece, lists: list numbers, ascending. Between its first and last number, `piece` contains every
+    list that any query needs.
     """
     first, last = np.searchsorted(lists, (piece[0], piece[-1] + 1))
     if last - first == len(piece):

@@ -23,9 +23,9 @@ MOST_CHILDREN = 32
 
 
 def select(vectors: Vectors, count: int, seed: int) -> Rows:
-    """Return the rows of `count` heads among unit vectors, int64, distinct and ascending.
+    """Select `count` of the vectors as heads. Return their rows, int64, distinct and ascending.
 
-    vectors: float32 [n, d]. Returns fewer rows if vectors are equal or count > n.
+    vectors: unit vectors, float32 [n, d]. Returns fewer rows if vectors are equal or count > n.
     """
     rng = np.random.default_rng(seed)
     count = min(count, len(vectors))
@@ -53,9 +53,10 @@ def select(vectors: Vectors, count: int, seed: int) -> Rows:
 
 
 def apportion(sizes: NDArray[np.int64], seats: int) -> NDArray[np.int64]:
-    """Distribute `seats` (heads) among clusters in proportion to their sizes, int64 [clusters].
+    """Return how many of `seats` heads each cluster gets, int64 [clusters].
 
-    Each cluster gets at least 1 seat and at most its size. Remaining seats go to the largest
+    The numbers are about proportional to the sizes of the clusters, at least 1 and at most the
+    size. They are rounded down; the heads that remain go to the clusters with the largest
     remainders (Hamilton). Requires len(sizes) <= seats <= sum(sizes) and sizes of at least 1.
     """
     spare, room = seats - len(sizes), sizes - 1

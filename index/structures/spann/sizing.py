@@ -69,12 +69,18 @@ def head_count(rows: int, stride: int, config: SpannConfig) -> int:
 
 
 def sample_size(rows: int, width: int, memory: int) -> int:
-    """Return how many float32 vectors fit into half of `memory`; at least min(rows, 10,000)."""
+    """Return how many of `rows` vectors to sample: as many as fit into half of `memory` bytes.
+
+    At least 10,000, or all if there are fewer.
+    """
     return min(rows, max(10_000, memory // 2 // (4 * width)))
 
 
 def sizes(rows: int, width: int, stride: int, heads: int, replicas: int, memory: int) -> Sizes:
-    """Return sizes for a build in about `memory` bytes. No size is below a useful minimum."""
+    """Return sizes for a build in about `memory` bytes.
+
+    Sizes have minimum values, with which a build may need more memory.
+    """
     # 16 and 32 candidates give the same 4 lists, except for 1 vector in 100 (clustered vectors).
     candidates = min(heads, max(32, 6 * replicas))
     entry = stride + 32

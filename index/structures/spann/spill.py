@@ -1,7 +1,7 @@
 """Scratch files with the entries of lists. Each file covers a range of lists.
 
-An entry contains the code of its vector. The vectors are therefore read once, in order, and writing
-the lists needs no lookups.
+An entry is one vector in one list. It contains the code of the vector, so that the vectors are read
+only once, in order.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Spill:
         return -(-file * self._lists // files), -(-(file + 1) * self._lists // files)
 
     def append(self, first: int, lists: Lists, distances: Vectors, codes: Codes) -> None:
-        """Append the entries of consecutive rows from `first` on.
+        """Append the entries of rows `first`, `first` + 1, ... to the scratch files.
 
         lists, distances: results of `closure.assign`. codes: uint8 [n, stride].
         """
@@ -113,7 +113,7 @@ class Spill:
                 file.truncate(size)
 
     def read(self, file: int) -> Entries:
-        """Return the entries of a file. Order: list, `nearest` (1 before 0), distance, row."""
+        """Return the entries of a file, sorted by list, `nearest` (1 first), distance and row."""
         entries: NDArray[Any] = np.fromfile(self._paths[file], dtype=self._type)
         order = np.lexsort(
             (entries["row"], entries["distance"], 1 - entries["nearest"], entries["list"])

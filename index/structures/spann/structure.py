@@ -1,11 +1,11 @@
-"""SPANN (Chen et al., NeurIPS 2021): inverted lists on disk, their heads in memory.
+"""SPANN (Chen et al., NeurIPS 2021): inverted lists on disk, one vector (head) per list in memory.
 
     heads.faiss, postings.bin, lists.npy, codec.npz, spann.json   see heads, postings, build
     codes.npy   uint8 [rows, stride], the code of each row; only if no originals are stored
 
-A vector is stored in a few lists, so that searches find it by reading few lists. A search reads a
-fixed number of nearest lists. Limiting them by the ratio of distances (epsilon 2 of the paper) did
-not find more for the same number of bytes.
+A vector is stored in several lists, so that searches find it by reading few lists. A search reads
+the same number of lists for every query: those with the nearest heads. A limit on the ratio of
+distances instead (epsilon 2 of the paper) did not find more vectors for the same number of bytes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from .search import Searcher
 OVERSAMPLES = {"int4": (0, 4), "binary": (0, 4, 16)}
 """Oversampling factors to calibrate, by codec; (0, 2) for codecs of 8 bits or more."""
 LADDER_K = 10
-"""Number of results for which settings are ordered by the bytes they read."""
+"""Number of results that is assumed when settings are ordered by the bytes that they read."""
 
 
 class SpannIndex:

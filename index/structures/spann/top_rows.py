@@ -17,12 +17,12 @@ _ALL = np.zeros(0, dtype=np.bool_)
 class TopRows:
     """Collects the best k rows of several queries.
 
-    Each query has a heap, which `ranking` sorts in place, and a hash table of the rows that entered
-    the heap, so that a row enters only once.
+    Each query has a heap of rows, which `ranking` sorts in place, and a hash table of all rows that
+    were added to the heap, so that no row is added twice.
     """
 
     def __init__(self, queries: int, k: int, rows: int, entries: int) -> None:
-        """rows: number of rows of the segment. entries: maximum of entries added per query."""
+        """rows: number of rows of the segment. entries: maximum number of entries per query."""
         self._found = Ranking.empty(queries, k)
         self._held = [0] * queries
         self._seen = np.full((queries, slots(rows, entries)), -1, dtype=np.int32)
@@ -68,7 +68,11 @@ class TopRows:
 
 
 def slots(rows: int, entries: int) -> int:
-    """Return the size of a query's hash table: a power of two, over twice its maximum of rows."""
+    """Return the size of the hash table of a query.
+
+    rows, entries: see TopRows. The size is a power of two, more than twice the number of rows that
+    the table can receive.
+    """
     return 1 << (2 * min(rows, entries)).bit_length()
 
 

@@ -136,9 +136,9 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
         (["best.trec"], "RUN: at least 2 systems are required, got 1; name another run"),
         (["best.trec", "best.trec"], "RUN: best.trec is given twice; name each run once"),
         (["best.trec", "none.trec"], "none.trec: cannot be read: No such file"),
-        (["best.trec", "wrong.trec"], "wrong.trec:2: 5 columns; a run has 6"),
-        (["best.trec", "report"], "report:1: 2 columns; a run has 6: query Q0 document rank score"),
-        (["best.trec", "report"], "a report of `twindex eval --json` must be named .json"),
+        (["best.trec", "wrong.trec"], "wrong.trec:2: must have 6 columns, query"),
+        (["best.trec", "report"], "report:1: must have 6 columns, query Q0 document rank score"),
+        (["best.trec", "report"], "of a report of `twindex eval --json` must end in .json"),
         (["best.trec", "empty.trec"], "empty.trec: contains no results; name another run"),
         (
             ["best.trec", "other.trec"],
@@ -149,14 +149,17 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
             "no system is named 'x'; the systems ar",
         ),
         (["best.trec", "half.trec.gz", "--measures", "nDGC@10"], "'nDGC@10' is not a measure"),
-        (["best.trec", "cut.json"], "cut.json:2: not JSON: "),
+        (["best.trec", "cut.json"], "cut.json:2: is not valid JSON: "),
         (
             ["best.trec", "list.json"],
-            "list.json: must be a report of `twindex eval --json`: a JSON object",
+            "list.json: must be a JSON object, as `twindex eval --json` writes it",
         ),
-        (["best.trec", "old.json"], "old.json: per_query: missing; write the report with `twindex"),
-        (["best.trec", "rows.json"], "rows.json: table[1].per_query: missing"),
-        (["best.trec", "twice.json"], "twice.json: table[1]: must have a unique `name`"),
+        (
+            ["best.trec", "old.json"],
+            "old.json: per_query: is missing; write the report with `twind",
+        ),
+        (["best.trec", "rows.json"], "rows.json: table[1].per_query: is missing"),
+        (["best.trec", "twice.json"], "twice.json: table[1]: must be an object with a `name`"),
         (
             ["best.trec", "word.json"],
             'word.json: per_query.P@1.7: must be a finite number, got "x"',
@@ -165,7 +168,7 @@ def test_a_single_table_is_enough(tmp_path: Path, run: Any) -> None:
             ["best.trec", "fine.json"],
             "fine has no values of nDCG@10; choose from P@1, or run",
         ),
-        (["best.trec", "test.qrels"], "test.qrels:1: 4 columns; a run has 6"),
+        (["best.trec", "test.qrels"], "test.qrels:1: must have 6 columns"),
     ],
 )
 def test_errors_name_the_option(files: Path, run: Any, argv: list[str], words: str) -> None:

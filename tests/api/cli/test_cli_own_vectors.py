@@ -78,7 +78,7 @@ def test_an_export_can_be_imported(run, files):
         (["--vectors", "dense=vectors.npy", "--dimensions", "3"], "must have 3 dimensions, got 64"),
         (["--vectors", "sparse=vectors.npy", "--dimensions", "64"], "there is no leg 'sparse'"),
         (["--vector-fields", "dense=mime", "--dimensions", "2"], "did you mean mine"),
-        (["--dimensions", "2"], "encodes no text, so each document brings its vector"),
+        (["--dimensions", "2"], "encodes no text; give each document a vector"),
         ([], "dimensions"),
         (["--query-encoder", "late", "--dimensions", "2"], "legs.dense.encoder.queries"),
         (["--query-encoder", "kiwi", "--dimensions", "2"], "kinds: "),

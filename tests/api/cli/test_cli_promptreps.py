@@ -115,7 +115,7 @@ def test_none_leaves_a_leg_out() -> None:
         (
             ["--encoder", "promptreps", "--variant", "multi_token_multi", "--index", "hnsw"],
             "legs.dense",
-            "texts with several vectors require the index flat",
+            "must be flat, because the encoder returns several vectors",
         ),
     ],
 )

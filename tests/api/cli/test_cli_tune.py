@@ -99,8 +99,8 @@ def test_judged_queries_give_ndcg(tune: Any, built: Path) -> None:
 def test_nothing_meets_the_limits(tune: Any, tmp_path: Path) -> None:
     done = tune("--bytes-per-vector", "3", "--apply")
     assert done.status == 1
-    assert "nothing recommended: nothing measured has at most 3 bytes a vector" in done.out
-    assert "Nearest is flat int8, with " in done.out
+    assert "nothing recommended: no measured configuration has at most 3 bytes" in done.out
+    assert "The nearest is flat int8, with " in done.out
     assert (tmp_path / "out" / "tune.html").exists()
     assert not (tmp_path / "out" / "recommended.toml").exists()
 
@@ -148,7 +148,9 @@ def test_a_small_collection_gets_a_note(tmp_path: Path, run: Any) -> None:
     assert done.status == 0, done.err
     assert {p["name"].split()[0] for p in done.json["points"]} == {"flat"}
     reasons = {item["name"]: item["reason"] for item in done.json["skipped"]}
-    assert "20 passages: fewer than 20,000 (flat_below) are searched exactly" in reasons["ivf pq"]
+    assert (
+        "20 passages, and fewer than 20,000 (flat_below) are searched exactly" in reasons["ivf pq"]
+    )
     assert "so few are searched exactly" in reasons["flat int8"]
 
 

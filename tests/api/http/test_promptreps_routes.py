@@ -138,7 +138,7 @@ def test_several_vectors_conflict_with_a_graph_and_a_query_vector(client, proble
     assert details.errors[0].field == "vectors.dense"
     several["legs"]["dense"]["index"] = {"kind": "hnsw"}
     details = problem(client.put("/v1/collections/graph", json=several), 422, "invalid")
-    assert "texts with several vectors require the index flat" in details.detail
+    assert "must be flat, because the encoder returns several vectors" in details.detail
 
 
 def test_an_unsupported_model_option_names_the_field(client, problem):

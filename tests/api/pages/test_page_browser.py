@@ -32,7 +32,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[str]:
-    """A server with four collections and two rerankers."""
+    """A server with five collections and two rerankers."""
     root: Path = tmp_path_factory.mktemp("served")
     fake = {
         "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
@@ -56,6 +56,19 @@ def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[
                 },
                 {"id": "wide", "text": "wide " + "x" * 20_000},
                 *({"id": f"filler{n}", "text": f"flying number {n}"} for n in range(20)),
+            ]
+        )
+    spoken = {"lexical": {"kind": "lexical", "encoder": {"language": "de,en"}}}
+    with Collection.create(root / "spoken", CollectionConfig.parse({"legs": spoken})) as collection:
+        collection.add(
+            [
+                {
+                    "id": "haus",
+                    "title": "Running houses",
+                    "text": "Die Häuser der alten Stadt stehen am Fluss.",
+                    "metadata": {"title_language": "en"},
+                },
+                {"id": "house", "text": "The houses of the old city stand by the river."},
             ]
         )
     words = {"words": {"kind": "lexical", "encoder": {"language": "none"}}}
@@ -159,6 +172,46 @@ def test_selecting_a_collection_shows_its_legs(page):
     assert page.locator(".hit").count() == 1
     assert page.get_by_label("Weight of words").count() == 1
     assert page.get_by_label("Query").input_value() == "word"
+
+
+def test_the_language_of_a_query_is_kept(page):
+    page.goto("/?collection=birds")
+    assert page.locator("select[name=language]").count() == 0
+    page.goto("/?collection=spoken")
+    language = page.locator("select[name=language]")
+    assert language.locator("option").all_inner_texts() == ["detect", "de", "en"]
+    page.get_by_label("Query").fill("Häuser")
+    language.select_option("en")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator(".hit").count() == 0
+    assert language.input_value() == "en"
+    language.select_option("de")
+    page.get_by_role("button", name="Search").click()
+    assert page.locator(".hit mark").all_inner_texts() == ["Häuser"]
+    page.locator(".hit").get_by_role("link", name="title_language en").click()
+    assert language.input_value() == "de"
+    page.locator(".hit h2 a").click()
+    page.get_by_role("link", name="← Search for").click()
+    assert language.input_value() == "de"
+    page.get_by_label("Collection").select_option("words")
+    page.wait_for_url("**collection=words**")
+    assert language.count() == 0
+
+
+@pytest.mark.parametrize("width", [390, 1_200])
+def test_the_language_is_between_query_and_button(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/?collection=spoken&q=Haus")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    language, button = (
+        page.locator("select[name=language]"),
+        page.get_by_role("button", name="Search"),
+    )
+    assert language.bounding_box()["y"] == button.bounding_box()["y"]
+    page.locator("#q").focus()
+    for place in ("select[name=language]", "button", ".options > summary"):
+        page.keyboard.press("Tab")
+        assert page.evaluate(f"document.activeElement.matches({place!r})")
 
 
 def test_the_page_works_with_the_keyboard_alone(page):

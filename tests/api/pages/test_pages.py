@@ -131,7 +131,10 @@ def test_document_text_never_becomes_markup(client, page):
         assert len(re.findall("<script", text)) == 1  # The script of the page.
         assert "<img src=x" not in text
         assert "'x'" not in text
-    for name in ("collection", "filter", "limit", "k", "fusion", "weight.dense", "leg", "offset"):
+    for name in (
+        *("collection", "filter", "limit", "k", "fusion", "weight.dense", "leg", "offset"),
+        "language",
+    ):
         text = client.get("/", params={"collection": "birds", "q": "fly", name: ATTACK}).text
         assert len(re.findall("<script", text)) == 1, name
 

@@ -346,8 +346,8 @@ def test_values_of_another_kind_are_warned_about():
         connection, parse_filter({"year": {"gte": 1990}, "n": "1", "flag": 1})
     ) == [
         "filter: 'flag' is compared with a number, but documents store a boolean",
-        "filter: 'n' is compared with a text, but documents store a number",
-        "filter: 'year' is compared with a number, but documents store a text; to store numbers, "
+        "filter: 'n' is compared with a string, but documents store a number",
+        "filter: 'year' is compared with a number, but documents store a string; to store numbers, "
         "import the field with --numeric-fields",
     ]
     connection.close()

@@ -30,7 +30,7 @@ def make(request: pytest.FixtureRequest) -> Any:
 
 def test_a_folder_with_other_files_is_refused(make: Any, tmp_path: Path) -> None:
     (tmp_path / "thesis.doc").write_text("years of work")
-    with pytest.raises(ConflictError, match=r"such as thesis\.doc; name a new or empty folder"):
+    with pytest.raises(ConflictError, match=r"such as thesis\.doc; use a new or empty folder"):
         make(tmp_path)
     assert os.listdir(tmp_path) == ["thesis.doc"]
 

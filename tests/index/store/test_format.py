@@ -42,7 +42,7 @@ def test_a_collection_of_an_earlier_commit_returns_the_same_hits(written):
             now = hits(collection, case["query"], **case["fields"])
             assert [name for name, _ in now] == [name for name, _ in case["hits"]], case
             assert [score for _, score in now] == pytest.approx([s for _, s in case["hits"]])
-        assert collection.config == CollectionConfig.parse(found["config"])
+        assert collection.config == CollectionConfig.stored(found["config"])
         assert not collection.config.passages.structure  # As documents were cut then.
         assert not collection.config.passages.headings
 
@@ -80,5 +80,5 @@ def test_a_flipped_bit_in_the_format_is_reported_as_damage(tmp_path):
     Collection.create(tmp_path / "c", configuration()).close()
     with closing(sqlite3.connect(tmp_path / "c" / "collection.db")) as database, database:
         database.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
-    with pytest.raises(CorruptFileError, match="'format' is damaged"):
+    with pytest.raises(CorruptFileError, match="'format' in table meta is damaged"):
         Collection.open(tmp_path / "c")

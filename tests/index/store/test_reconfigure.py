@@ -198,10 +198,10 @@ def test_reconfigure_refuses_a_damaged_segment(tmp_path):
         (
             {"no": HALF},
             "legs.no",
-            "there is no leg 'no'; only dense legs can be reconfigured: dense, several",
+            r"there is no leg 'no'; only dense legs can be reconfigured \(dense, several\)",
         ),
         ({"lexical": HALF}, "legs.lexical", "leg 'lexical' is lexical; only dense legs"),
-        ({"several": HALF}, "legs.several", "texts with several vectors store only codes"),
+        ({"several": HALF}, "legs.several", "several vectors for a text stores only codes"),
     ],
 )
 def test_invalid_leg_or_storage_is_refused(legs, field, words):
@@ -331,7 +331,7 @@ def test_lost_precision_is_a_warning(tmp_path):
         assert kept(collection) == ["none"] * 3
         done = collection.reconfigure({"dense": GRAPH})
         assert done.changed
-        assert "no originals were kept" in done.warnings[0]
+        assert "the vectors as encoded were not kept" in done.warnings[0]
         assert "float16" in done.warnings[0]
         assert kept(collection) == ["float32"] * 3
 

@@ -93,7 +93,7 @@ def test_rounded_vectors_cause_a_warning(tmp_path):
     with changed(tmp_path / "c", config, brought) as collection:
         collection.merge()
         report = collection.export(tmp_path / "out")
-    assert "leg dense stores its vectors rounded" in report.warnings[0]
+    assert "leg dense stores rounded vectors" in report.warnings[0]
     assert np.load(tmp_path / "out" / "dense.npy").shape == (117, 64)
 
 

@@ -179,9 +179,9 @@ def test_terms_name_the_weights(create, tmp_path):
     assert [(hit.id, hit.score) for hit in result.hits] == [("b", 7), ("a", 1)]
     assert [one.term for one in result.hits[0].explain["sparse"]] == ["emu", "##s"]
     for weights, words in (
-        ({"owl": 1}, r"vectors.sparse.owl: is not in the vocabulary of leg 'sparse'"),
+        ({"owl": 1}, r"vectors.sparse.owl: is not one of the .* of leg 'sparse'"),
         ({"indices": [3], "values": [1]}, "each index must be below 3, got 3"),
-        ({}, "must have a weight above 0"),
+        ({}, "must have at least one weight above 0"),
         ([1.0, 2.0], "is sparse and requires"),
     ):
         with pytest.raises(InvalidInputError, match=words):

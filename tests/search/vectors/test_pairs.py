@@ -29,7 +29,7 @@ def test_a_pair_encodes_queries_only(create):
     collection.add([{"id": w, "text": "", "vectors": {"dense": dense(w)}} for w in ("kiwi", "emu")])
     assert collection.search("emu").hits[0].id == "emu"
     assert collection.search({"vectors": {"dense": dense("kiwi")}}).hits[0].id == "kiwi"
-    with pytest.raises(InvalidInputError, match="encodes no text, so each document"):
+    with pytest.raises(InvalidInputError, match="encodes no text; give each document"):
         collection.add([Document("x", "owl")])
 
 
@@ -105,7 +105,7 @@ def test_a_sparse_pair_in_a_dense_leg_is_refused():
         "documents": {"kind": "sparse", "model": "fake"},
         "queries": {"kind": "sparse", "model": "fake"},
     }
-    with pytest.raises(ConfigError, match="a dense leg requires dense vectors"):
+    with pytest.raises(ConfigError, match="a dense leg requires an encoder with dense output"):
         CollectionConfig.parse({"legs": {"dense": {"kind": "dense", "encoder": sparse_pair}}})
 
 
@@ -126,7 +126,7 @@ def test_a_pair_compares_the_names_of_terms(create, tmp_path):
         )
         config = CollectionConfig(legs={"sparse": leg})
         if wrong:
-            with pytest.raises(ConfigError, match="names dimension 7"):
+            with pytest.raises(ConfigError, match="dimension 7 is"):
                 create(config)
         else:
             collection = create(config)

@@ -10,7 +10,7 @@ import pytest
 
 import twindex
 from twindex.core import InvalidInputError, SourceError
-from twindex.search.writing import sync_reading
+from twindex.search.syncing import reading
 
 from .folders import (
     LEXICAL,
@@ -234,7 +234,7 @@ def test_a_document_that_cannot_be_indexed_is_reported(collection, notes, monkey
 
 
 def test_a_missing_extra_is_tried_again(collection, notes, settled, monkeypatch):
-    original = sync_reading.FileReader.read
+    original = reading.FileReader.read
 
     def read(self, path, name=None, on_error=None):
         if name != "a.md":
@@ -243,7 +243,7 @@ def test_a_missing_extra_is_tried_again(collection, notes, settled, monkeypatch)
         on_error(SourceError("pip install it", path=path, reason="extra not installed"))
 
     with monkeypatch.context() as patched:
-        patched.setattr(sync_reading.FileReader, "read", read)
+        patched.setattr(reading.FileReader, "read", read)
         assert syncer(collection, notes).run().reasons == {"extra not installed": 1}
     report = syncer(collection, notes).run()
     assert (report.reread, report.documents, report.unchanged) == (1, 1, 3)

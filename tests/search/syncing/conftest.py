@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twindex.search import Collection
-from twindex.search.writing import sync_reading
+from twindex.search.syncing import reading
 
 from .folders import NOTES, WITH_VECTORS, write
 
@@ -24,10 +24,8 @@ def collection(tmp_path):
 @pytest.fixture
 def settled(monkeypatch):
     """Let files count as old. Return a list of the files whose content is read for a checksum."""
-    monkeypatch.setattr(sync_reading, "_SETTLED_NS", -(10**18))
+    monkeypatch.setattr(reading, "_SETTLED_NS", -(10**18))
     read = []
-    original = sync_reading.digest
-    monkeypatch.setattr(
-        sync_reading, "digest", lambda path: read.append(path.name) or original(path)
-    )
+    original = reading.digest
+    monkeypatch.setattr(reading, "digest", lambda path: read.append(path.name) or original(path))
     return read

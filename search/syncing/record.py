@@ -1,4 +1,4 @@
-"""Records which file gave which document, in the transactions that store the documents."""
+"""Records which document came from which file, in the transactions that store the documents."""
 
 from __future__ import annotations
 
@@ -23,26 +23,31 @@ from ...index.store.manifest import (
 from ...sources.folder import UNREADABLE
 from ...sources.formats.reasons import EXTRA
 from ...sources.listing import SourceFile
-from .sync_claims import Claims
+from .claims import Claims
 
 _PENDING = 10_000
-"""Number of unchanged documents after which they are recorded in a transaction of their own."""
+"""Maximum number of unchanged documents that wait for the next transaction of changed ones.
+
+When it is reached, the unchanged documents are recorded in a separate transaction."""
 _PASSING = frozenset({UNREADABLE, EXTRA})
-"""Reasons that may disappear without a change of the file."""
+"""Reasons of problems that may be solved without a change of the file, such as a missing extra."""
 
 
 @dataclass(slots=True)
 class FileContent:
     """What one file contained when it was read.
 
-    known:  the file as recorded by an earlier sync, or a new row.
-    state:  the new state, without the problems.
-    ids:    ids of its documents.
-    taken:  ids that belong to other files.
-    lost:   documents that an earlier sync stored, and that the file no longer has.
-    failed: ids of unreadable parts. "" stands for the whole file.
-    kept:   number of documents that an earlier sync stored, and that may be in an unreadable part.
-    begun:  True if the row in the record no longer describes earlier content.
+    known:  the file's row in the record of synced files, or a new row.
+    state:  the file's new state for this row, without the problems.
+    ids:    ids of the documents that were found.
+    taken:  ids of documents that were skipped because other files own the ids.
+    lost:   documents of an earlier sync that the file no longer has.
+    failed: ids of parts that could not be read; "" stands for the whole file.
+    problems: at most 100 problems of the file.
+    reasons: reason -> number of problems, including those that are not in `problems`.
+    kept:   number of documents of an earlier sync that stay because they may be in a failed part.
+    begun:  True if the file's row was marked as incomplete, because only a part of its documents is
+            stored yet.
     """
 
     file: SourceFile
@@ -58,7 +63,7 @@ class FileContent:
     begun: bool = False
 
     def keeps(self, id_: str) -> bool:
-        """Return True if a document that was not found now may be in a part that is unreadable."""
+        """Return True if a document that was not found may be in a part that could not be read."""
         if not self.failed:
             return False
         ends = [match.start() for match in re.finditer("/", id_)]
@@ -77,10 +82,10 @@ class FileContent:
 
 
 class SyncRecord:
-    """Collects what a sync reads, until a transaction records it.
+    """Collects what a sync reads, and writes it to the record of synced files.
 
-    manifest: the record to change; None changes nothing (a dry run).
-    reading:  the file that is being read.
+    manifest: the record of synced files; None for a dry run, which writes nothing.
+    reading:  the file that is being read; None between two files.
     """
 
     def __init__(self, manifest: Manifest | None, synced: Synced, claims: Claims) -> None:
@@ -94,32 +99,35 @@ class SyncRecord:
         self._stored: dict[str, int] = {}
 
     def add(self, id_: str, file: int) -> None:
-        """Note that a file has a document. file: number of the file."""
+        """Collect the id of a document of a file. file: number of the file."""
         self._owners[id_] = file
 
     def finish(self, content: FileContent) -> None:
-        """Note that a file was read to its end."""
+        """Collect the content of a file that was read to its end."""
         self.reading = None
         self._finished.append(content)
 
     def touch(self, file: SyncedFile) -> None:
-        """Note a new state of a file whose content is unchanged."""
+        """Collect the new state of a file that has other times but the same content."""
         self._touched.append(file)
 
     def skip(self, numbers: Mapping[str, int]) -> None:
-        """Note that documents are stored already. numbers: id -> number of the stored version."""
+        """Collect documents that are stored already and unchanged.
+
+        numbers: id -> number of the stored version of the document.
+        """
         self._stored.update(numbers)
         if len(self._owners) >= _PENDING:
             self.flush()
 
     def flush(self) -> None:
-        """Record what was read so far, in a transaction of its own."""
+        """Write what was collected since the last write, in a separate transaction."""
         work = (self._owners, self._finished, self._touched, self._claims.robbed)
         if self._manifest is not None and any(work):
             self._manifest.write(self.record)
 
     def record(self, connection: sqlite3.Connection, _: object = None) -> None:
-        """Record what was read so far, in the transaction that stores its documents."""
+        """Write what was collected since the last write, in the transaction of `connection`."""
         record_documents(connection, self._owners, self._stored)
         reading = self.reading
         if reading is not None and not reading.begun and reading.ids:
@@ -142,11 +150,11 @@ class SyncRecord:
 
 
 def as_json(error: SourceError) -> list[Any]:
-    """Return a problem as JSON values; see `from_json`."""
+    """Return a problem as JSON values, which `from_json` reads."""
     return [str(error.path), error.line, error.field, error.reason, error.message]
 
 
 def from_json(value: Sequence[Any]) -> SourceError:
-    """Return the problem that `as_json` has written."""
+    """Return a problem from the JSON values that `as_json` returned."""
     path, line, name, reason, message = value
     return SourceError(message, path=Path(path), line=line, field=name, reason=reason)

@@ -1,4 +1,4 @@
-"""Decides which file an id belongs to, if several files of a sync have a document with it."""
+"""Decides which file owns a document id if several files of a sync have a document with this id."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from ...index.store.manifest import Manifest, Synced, SyncedDocument
 
 
 class Claims:
-    """The ids that files claim during one sync.
+    """The document ids that files claim during one sync.
 
-    An id belongs to the file that has had it so far. A new id, and one that its file no longer has,
-    belongs to the first file that wants it.
+    If several files have a document with the same id, only one file owns the id. This is the file
+    that owned the id at the last sync, if this file still has the document. Otherwise it is the
+    first file with such a document.
 
-    manifest: the record of earlier syncs; None if there is none.
-    synced:   what the record contained when this sync began.
-    sources:  absolute paths of the synced sources.
-    gone:     numbers of the files that are removed in this sync.
+    Files are identified by their numbers in the record of synced files.
+
+    manifest: the record of synced files in the collection; None if there is none.
+    synced:   content of the record at the start of this sync.
+    sources:  absolute paths of the folders and files that are synced now.
+    gone:     numbers of recorded files that no longer exist.
     """
 
     def __init__(
@@ -28,11 +31,11 @@ class Claims:
         gone: Collection[int],
     ) -> None:
         self.claimed: dict[str, int] = {}
-        """Id -> number of the file that has claimed it in this sync."""
+        """Document id -> number of the file that has claimed the id in this sync."""
         self.retired: set[str] = set()
-        """Ids that a file had before this sync, and has no longer."""
+        """Document ids that a file had at the last sync and no longer has."""
         self.robbed: set[int] = set()
-        """Numbers of files of other sources that have lost an id to a file of this sync."""
+        """Numbers of files that are not synced now and have lost an id to a file that is."""
         self._wanted: dict[str, int] = {}
         self._manifest = manifest
         self._synced = synced
@@ -40,7 +43,7 @@ class Claims:
         self.gone = gone
 
     def claim(self, id_: str, file: int) -> bool:
-        """Claim an id for a file. Returns False if it belongs to another file."""
+        """Claim an id for a file. Return False if another file owns the id."""
         if id_ in self.claimed:
             return self.claimed[id_] == file
         owner = self._owner(id_)
@@ -54,23 +57,23 @@ class Claims:
         return True
 
     def available(self, id_: str, file: int) -> bool:
-        """Return True if `claim` would succeed. It claims nothing."""
+        """Return True if `claim` would return True, without claiming the id."""
         if id_ in self.claimed:
             return self.claimed[id_] == file
         return self._may_claim(id_, file, self._owner(id_))
 
     def want(self, id_: str, file: int) -> None:
-        """Reserve an id for a file, unless an earlier file wants it too."""
+        """Reserve an id for a file, in case the id becomes free. The first reservation counts."""
         self._wanted.setdefault(id_, file)
 
     def forget_wanted(self, ids: Iterable[str], file: int) -> None:
-        """Undo `want`, because the file is read again and will claim what it still has."""
+        """Undo `want` for a file that is about to be read again; reading claims its ids anew."""
         for id_ in ids:
             if self._wanted.get(id_) == file:
                 del self._wanted[id_]
 
     def owner_of(self, id_: str) -> int | None:
-        """Return the number of the file that an id belongs to."""
+        """Return the number of the file that owns an id; None if no file does."""
         owner = self._owner(id_)
         return self.claimed.get(id_, None if owner is None else owner.file)
 
@@ -80,7 +83,7 @@ class Claims:
         return owner.file == file
 
     def _owner(self, id_: str) -> SyncedDocument | None:
-        """Return the document of an earlier sync. Those of this sync are in `claimed`."""
+        """Return the recorded document of an earlier sync with this id; None if there is none."""
         if self._manifest is None or not self._synced.documents:
             return None
         return self._manifest.find(id_)
@@ -88,7 +91,7 @@ class Claims:
     def _is_free(self, owner: SyncedDocument) -> bool:
         if not owner.live or owner.id in self.retired or owner.file in self.gone:
             return True
-        # A source that was moved, and is now synced from its new place.
+        # The source was moved: its old path is gone, and it is synced from its new path.
         return self._is_foreign(owner) and not lexists(self._synced.by_number[owner.file].path)
 
     def _is_foreign(self, owner: SyncedDocument) -> bool:

@@ -1,4 +1,4 @@
-"""Reads the changed files of a sync, and records which file gave which document."""
+"""Reads the changed files of a sync, and records which document came from which file."""
 
 from __future__ import annotations
 
@@ -20,25 +20,29 @@ from ...index.store.manifest import (
 from ...sources import FieldNames, FileReader, Limits, read_records
 from ...sources.formats.reasons import EMPTY, EXTRA, IMAGES
 from ...sources.listing import SourceFile, digest, stamp
-from .sync_claims import Claims
-from .sync_record import FileContent, SyncRecord, from_json
+from .claims import Claims
+from .record import FileContent, SyncRecord, from_json
 
 PROBLEMS = 100
-"""Maximum number of problems of a file that are recorded one by one."""
+"""Maximum number of problems that are recorded for one file. Further problems are only counted."""
 _SETTLED_NS = 2_000_000_000
-"""A file that changed less than this before it was read may change again with the same times."""
+"""Nanoseconds. If a file is read sooner after its last change, the file's times are not trusted.
+
+The file may change once more without a change of its times, so the next sync compares content."""
 _NO_TEXT = frozenset({EMPTY, IMAGES})
-"""Reasons that mean that the file was read, and has no document."""
+"""Reasons of problems of files that were read completely and contain no document."""
 
 
 class SyncReading:
-    """Yields the documents of changed files, and counts what it finds.
+    """Yields the documents of changed files. Lists new, changed and unchanged files, and problems.
 
-    record:   receives what is read.
-    earlier:  function that returns the recorded documents of the file with a number.
-    stored:   function that returns the stored document with an id.
+    record:   collects what was read, for the transactions.
+    synced:   the record of synced files at the start of this sync.
+    claims:   decides which file owns a document id.
+    earlier:  function: number of a file -> its documents at the last sync.
+    stored:   function: id -> stored document, or None.
     check:    function that raises InvalidInputError for a document that cannot be indexed.
-    reread:   read every file, also if its content is unchanged.
+    reread:   read every file, even if its content is unchanged.
     strict:   raise the first problem instead of recording it.
     """
 
@@ -82,7 +86,7 @@ class SyncReading:
     # -- reading ---------------------------------------------------------------------------
 
     def documents(self, files: Sequence[SourceFile]) -> Iterator[Document]:
-        """Yield the documents of those of the files that changed."""
+        """Yield the documents of the files that have changed since the last sync."""
         with FileReader(self._limits) as reader:
             for file in files:
                 content = self._changed(file, again=False)
@@ -90,7 +94,7 @@ class SyncReading:
                     yield from self._read(content, reader)
 
     def documents_again(self, files: Sequence[SourceFile]) -> Iterator[Document]:
-        """Yield the documents of all the files, which were unchanged or already read."""
+        """Yield the documents of all the files, even if they are unchanged or were read before."""
         with FileReader(self._limits) as reader:
             for file in files:
                 self._claims.forget_wanted(self._taken.pop(file), self._number(file))
@@ -99,7 +103,7 @@ class SyncReading:
                     yield from self._read(content, reader)
 
     def waiting(self) -> list[SourceFile]:
-        """Return the files with an id that belonged to another file, and is free now."""
+        """Return files with an id that another file owned, and that no file owns now."""
         return [
             file
             for file, ids in self._taken.items()
@@ -107,7 +111,10 @@ class SyncReading:
         ]
 
     def report(self, key: tuple[str, str], error: SourceError) -> None:
-        """Report a file or folder that cannot be read now. The documents of its files are kept."""
+        """Report a file or folder that cannot be read now. Its documents stay in the collection.
+
+        key: (source, name) of the file or folder.
+        """
         if self._strict:
             raise error
         self.problems[key] = [error]
@@ -128,7 +135,12 @@ class SyncReading:
         return dict(sum(map(Counter, self.reasons.values()), Counter()))
 
     def _changed(self, file: SourceFile, *, again: bool) -> FileContent | None:
-        """Return the state of a file that must be read; None if it need not or cannot be read."""
+        """Return an empty FileContent for a file that must be read, otherwise None.
+
+        Returns None for an unchanged file, and for a file that cannot be read, which is reported.
+
+        again: True to read the file even if it is unchanged.
+        """
         known = self._synced.files.get(file.key)
         state = {} if known is None else known.state
         recipe = self._recipes[file.has_records]
@@ -217,9 +229,10 @@ class SyncReading:
         self._finish(content)
 
     def _with_stored_time(self, document: Document) -> Document:
-        """Return the document with the stored `modified` if nothing else has changed.
+        """Return the document, with its stored `modified` time if nothing else has changed.
 
-        The files of an archive have the time of the archive, and would all be encoded again.
+        All files in an archive have the time of the archive. With the new time, a change of one of
+        them would cause all of them to be encoded again.
         """
         stored = None if document.brings else self._stored_document(document.id)
         if stored is None or "modified" not in stored.metadata:
@@ -246,11 +259,14 @@ class SyncReading:
         number = self._claims.owner_of(id_) or 0
         known = self._synced.by_number.get(number)
         other = known.path if known else Path(*self._keys.get(number, ("another file",)))
-        message = f"{id_!r} is also the id of {other}, which keeps it; name a folder with both"
+        message = (
+            f"the id {id_!r} is already used by a document of {other}, so this document is not "
+            "indexed; sync one folder that contains both files, or change an id"
+        )
         return SourceError(message, path=file.path, field="id", reason="same id")
 
     def _finish(self, content: FileContent) -> None:
-        """Note that a file was read to its end."""
+        """Record that a file was read to its end, with its problems and lost documents."""
         file, number = content.file, content.known.number
         for found in (self.problems, self.reasons, self.kept):
             found.pop(file.key, None)
@@ -283,5 +299,8 @@ class SyncReading:
 
 
 def _recipe(options: object) -> str:
-    """Return a checksum of everything but the content that decides what a file gives."""
+    """Return a checksum of the options and the release, which decide how a file is read.
+
+    If it differs from the recorded checksum, an unchanged file is read again.
+    """
     return hashlib.blake2b(f"{__version__} {options}".encode(), digest_size=8).hexdigest()

@@ -1,99 +1,33 @@
 """Updates a collection to the state of folders and files: new, changed and removed documents.
 
-The order makes every step repeatable: changed files are written and recorded batch by batch, and
-documents are deleted last. So a sync that was interrupted anywhere is completed by the next one.
+Each batch of documents is written and recorded in one transaction, and documents are deleted last.
+Therefore a sync may be interrupted at any point, and the next sync completes it.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from ...core import (
     ConflictError,
     Document,
-    SourceError,
-    Usage,
     WriteReport,
 )
 from ...index import LocalStore
 from ...index.store.manifest import Manifest, Synced, SyncedDocument
-from ...sources import CheckedDocuments, FieldNames, Limits, Survey
+from ...sources import CheckedDocuments
 from ...sources.errors import NoDocumentError
-from ...sources.fields import DEFAULT_FIELDS
-from ...sources.formats.limits import DEFAULT_LIMITS
 from ...sources.listing import Listing, SourceFile, check_path, list_source
 from ...sources.survey import survey_listings
-from .ingest import BATCH_DOCUMENTS, batches
-from .sync_claims import Claims
-from .sync_reading import SyncReading
-from .sync_record import SyncRecord
-from .writer import Writer
-
-MAX_REMOVED = 0.5
-"""Default of `SyncOptions.max_removed`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncOptions:
-    """Options of a sync. `sync` explains them."""
-
-    fields: FieldNames = DEFAULT_FIELDS
-    limits: Limits = DEFAULT_LIMITS
-    strict: bool = False
-    max_removed: float = MAX_REMOVED
-    reread: bool = False
-    exclude: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """The result of a sync. A dry run reports what a sync would do.
-
-    new, changed, removed: paths of files that were added, changed or removed since the last sync.
-    unchanged: number of files with the same content as at the last sync.
-    reread:    number of files that were read again although their content is unchanged, because
-               their documents were changed by another write, because an id became free, or because
-               the options of the sync or the release changed.
-    documents: number of documents that were written.
-    replaced:  how many of them replaced a stored document.
-    deleted:   number of documents that were deleted.
-    kept:      number of documents that are kept although their file cannot be read now.
-    passages:  number of passages that were encoded. 0 for a dry run.
-    truncated: leg -> number of passages that its encoder cut.
-    problems:  files and records that are not indexed; at most 100 of each file.
-    reasons:   reason -> number of problems.
-    files:     the files in the sources that are read and skipped; a build has the same.
-    dry_run:   True if nothing was changed.
-    seconds:   duration.
-    usage:     usage of language models; None if no leg uses one.
-    """
-
-    new: Sequence[Path]
-    changed: Sequence[Path]
-    removed: Sequence[Path]
-    unchanged: int
-    reread: int
-    documents: int
-    replaced: int
-    deleted: int
-    kept: int
-    passages: int
-    truncated: Mapping[str, int]
-    problems: Sequence[SourceError]
-    reasons: Mapping[str, int]
-    files: Survey
-    dry_run: bool
-    seconds: float
-    usage: Usage | None = None
-
-    @property
-    def is_change(self) -> bool:
-        """True if files or documents were added, changed or removed."""
-        return bool(self.new or self.changed or self.removed or self.documents or self.deleted)
+from ..writing.ingest import BATCH_DOCUMENTS, batches
+from ..writing.writer import Writer
+from .claims import Claims
+from .reading import SyncReading
+from .record import SyncRecord
+from .report import SyncOptions, SyncReport
 
 
 def run_sync(
@@ -105,12 +39,13 @@ def run_sync(
     writer: Callable[[SyncRecord], Writer] | None,
     after_write: Callable[[], None] = lambda: None,
 ) -> SyncReport:
-    """Sync a collection with sources, or find out what a sync would do.
+    """Sync a collection with files and folders, or find out what a sync would do (a dry run).
 
-    store:       the collection; None if it does not exist yet, for a dry run.
+    store:       the collection; None for a dry run of a collection that does not exist yet.
+    paths:       the files and folders.
     check:       function that raises InvalidInputError for a document that cannot be indexed.
-    writer:      function that returns a Writer, which calls the methods `record` and `skip` of the
-                 SyncRecord. None: a dry run.
+    writer:      function that returns a Writer with `record` and `skip` of the SyncRecord as hooks.
+                 None: a dry run.
     after_write: function that is called when a batch has become durable.
     """
     began = time.perf_counter()
@@ -207,7 +142,10 @@ def _reading(
 
 
 def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> list[Listing]:
-    """List the sources, each once. Raises SourceError for one that never existed."""
+    """List the files of each source. Raises SourceError for a source that does not exist.
+
+    A source that an earlier sync recorded may be missing now: then all its files are removed.
+    """
     known = {source for source, _ in synced.files}
     found = (list_source(path, exclude) for path in paths)
     listings = list({one.source: one for one in found}.values())
@@ -218,7 +156,10 @@ def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> 
 
 
 def _gone(listings: Sequence[Listing], synced: Synced) -> list[int]:
-    """Return the numbers of recorded files that are not in their source any more, by path."""
+    """Return the numbers of the recorded files that no longer exist, in the order of their paths.
+
+    Files in a folder that cannot be read now may still exist, and are not returned.
+    """
     present = {file.key for listing in listings for file in listing.files}
     by_source = {listing.source: listing for listing in listings}
     return [
@@ -231,7 +172,7 @@ def _gone(listings: Sequence[Listing], synced: Synced) -> list[int]:
 
 
 def _ordered(listings: Sequence[Listing], synced: Synced) -> list[SourceFile]:
-    """Return all files: first those that an earlier sync recorded, because they keep their ids."""
+    """Return all files. Files of earlier syncs come first, because they keep their document ids."""
     files = [file for listing in listings for file in listing.files]
     return sorted(files, key=lambda file: file.key not in synced.files)
 
@@ -244,10 +185,10 @@ def _guard(
     *,
     written: bool = False,
 ) -> None:
-    """Raise ConflictError if too large a share of the documents of a source would be deleted.
+    """Raise ConflictError if a sync would delete too large a share of the documents of a source.
 
-    lost:    number of a file -> number of its documents that would be deleted.
-    written: True if new and changed documents are written already.
+    lost:    number that identifies a file -> count of the file's documents that would be deleted.
+    written: True if new and changed documents have been written, for the error text.
     """
     before, after = Counter[str](), Counter[str]()
     for number, count in synced.documents.items():
@@ -257,13 +198,17 @@ def _guard(
     for listing in listings:
         all_, some = before[listing.source], after[listing.source]
         if some > options.max_removed * all_:
-            done = "new and changed documents were written" if written else "nothing was changed"
-            missing = "" if listing.found else " (it does not exist)"
+            done = (
+                "new and changed documents were written, and no document was deleted"
+                if written
+                else "nothing was changed"
+            )
+            missing = "" if listing.found else " (does not exist)"
             raise ConflictError(
-                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, but at "
-                f"most the share {options.max_removed:g} may be; {done} and nothing was deleted; "
-                "check that the source is mounted and complete, or allow it with --max-removed 1 "
-                "(in Python: max_removed=1)"
+                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, and "
+                f"the largest allowed share is {options.max_removed:g}; {done}. Check that the "
+                "source is mounted and complete, or allow the deletion with --max-removed 1 (in "
+                "Python: max_removed=1)"
             )
 
 
@@ -273,7 +218,7 @@ def _write(
     writer: Writer,
     after_write: Callable[[], None],
 ) -> WriteReport:
-    """Write the documents of changed files, and record them."""
+    """Write the documents of changed files, and record which file each came from."""
     for _ in writer.write(CheckedDocuments(reading.documents(files))):
         after_write()
     while waiting := reading.waiting():
@@ -288,7 +233,7 @@ def _compare(
     store: LocalStore | None,
     manifest: Manifest | None,
 ) -> WriteReport:
-    """Count the documents of changed files that `_write` would write."""
+    """Return the report that `_write` would return, without writing (for a dry run)."""
     ids: dict[str, bool] = {}
 
     def compare(documents: Iterable[Document]) -> None:
@@ -309,7 +254,7 @@ def _compare(
 def _doomed(
     manifest: Manifest | None, claims: Claims, synced: Synced, listings: Sequence[Listing]
 ) -> list[SyncedDocument]:
-    """Return the documents that their files no longer have."""
+    """Return the stored documents that must be deleted, because no synced file has them now."""
     if manifest is None:
         return []
     sources = {listing.source for listing in listings}
@@ -325,6 +270,6 @@ def _doomed(
 
 
 def _shown(listings: Sequence[Listing], synced: Synced, number: int) -> Path:
-    """Return the path of a recorded file, as the caller would write it."""
+    """Return the path of a recorded file, relative if the caller gave a relative path."""
     file = synced.by_number[number]
     return next(one.path for one in listings if one.source == file.source) / file.name

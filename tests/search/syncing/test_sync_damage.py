@@ -18,7 +18,7 @@ from twindex.search import Collection
 
 from .folders import LEXICAL, expected, syncer, texts, write
 
-WRITTEN = Path(__file__).parents[3] / "index" / "store" / "written" / "collection.tar.gz"
+WRITTEN = Path(__file__).parents[2] / "index" / "store" / "written" / "collection.tar.gz"
 FILES = {f"{n % 3}/note {n}.md": f"kiwi {n}" for n in range(40)}
 
 

@@ -1,4 +1,4 @@
-"""Syncs a collection with folders and files, once or again and again."""
+"""Syncs a collection with folders and files, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core import (
+from ...core import (
     ConflictError,
     InvalidInputError,
     NotFoundError,
     Progress,
 )
-from ..core import arguments as is_
-from ..encoders import EncoderLoader, load_encoder
-from ..index import CollectionConfig, LocalStore, check_free, is_collection, require
-from ..index.arrays.files import exclusive
-from ..sources import FieldNames, Limits
-from ..sources.fields import DEFAULT_FIELDS
-from ..sources.formats.limits import DEFAULT_LIMITS
-from ..sources.listing import picture
-from . import parameters
-from .collection import Collection
-from .config_difference import config_difference
-from .encoding.leg_encoders import LegEncoders
-from .writing.ingest import check_document
-from .writing.sync_record import SyncRecord
-from .writing.syncing import MAX_REMOVED, SyncOptions, SyncReport, check_any, run_sync
-from .writing.writer import Writer
+from ...core import arguments as is_
+from ...encoders import EncoderLoader, load_encoder
+from ...index import CollectionConfig, LocalStore, check_free, is_collection, require
+from ...index.arrays.files import exclusive
+from ...sources import FieldNames, Limits
+from ...sources.fields import DEFAULT_FIELDS
+from ...sources.formats.limits import DEFAULT_LIMITS
+from ...sources.listing import picture
+from .. import parameters
+from ..collection import Collection
+from ..config_difference import config_difference
+from ..encoding.leg_encoders import LegEncoders
+from ..writing.ingest import check_document
+from ..writing.writer import Writer
+from .record import SyncRecord
+from .report import MAX_REMOVED, SyncOptions, SyncReport
+from .run import check_any, run_sync
 
 LOCK = "sync.lock"
 _NO_SOURCE = "must name at least one file or folder"
@@ -70,27 +71,28 @@ def sync(
 ) -> SyncReport:
     """Update the collection in the folder `path` to the state of files and folders.
 
-    Creates the collection if there is none. Documents of new and changed files are written, and
-    documents that no file has any more are deleted. Files with unchanged content are not read, and
-    documents with unchanged content are not encoded. Documents that did not come from these sources
-    stay. An interrupted sync is completed by the next one.
+    Creates the collection if there is none. Writes the documents of new and changed files. Deletes
+    documents of earlier syncs of these paths that are no longer in any file. Other documents of the
+    collection stay. Files with unchanged content are not read again, and documents with unchanged
+    content are not encoded again. The next sync completes an interrupted sync.
 
-    paths:       files and folders. Files of records, such as JSON lines, must be named.
-    config:      configuration of a new collection. An existing one must have the same; None accepts
-                 any.
+    paths:       files and folders. A file of records, such as JSON lines, must be given by its own
+                 path, because it is skipped in a folder.
+    config:      configuration of a new collection. An existing collection must have the same
+                 configuration, unless `config` is None.
     fields:      names of the fields in files of records.
-    limits:      what one file that is not a file of records may cost.
+    limits:      limits on the size and reading time of a file, except for files of records.
     strict:      raise the first SourceError. False: report all in `SyncReport.problems`.
-    max_removed: largest share of the documents of a source, from 0 to 1, that may be deleted. It
-                 protects the collection if a folder is empty because it is not mounted.
-    reread:      read every file, also if its content is unchanged.
+    max_removed: largest share of the documents of one path that may be deleted, from 0 to 1. The
+                 limit protects the collection if a folder is empty because it is not mounted.
+    reread:      read every file, even if its content is unchanged.
     exclude:     patterns of files and folders to skip in folders, such as `node_modules`.
     dry_run:     change nothing, and return what a sync would do.
 
-    A file that cannot be read keeps its documents. Raises ConflictError if more than `max_removed`
-    would be deleted, or if another process is syncing this collection. Raises SourceError for a
-    path that does not exist. If there is no collection and no document for a new one, raises
-    SourceError with the reasons and creates nothing. Also raises the errors of
+    If a file cannot be read, its documents stay. Raises ConflictError if a larger share than
+    `max_removed` would be deleted, or if another process is syncing this collection. Raises
+    SourceError for a path that does not exist. If there is no collection and no document for a new
+    one, raises SourceError with the reasons and creates nothing. Also raises the errors of
     `Collection.open_or_create`.
 
         report = twindex.sync("my-index", "notes/")
@@ -142,7 +144,7 @@ def _dry_run(
 
 
 class Syncer:
-    """Syncs an open collection with the same sources, as often as `run` is called."""
+    """Syncs an open collection with files and folders, once for each call of `run`."""
 
     def __init__(self, collection: Collection, sources: Iterable[Path], options: SyncOptions):
         require(collection.store, "transactions")
@@ -153,7 +155,10 @@ class Syncer:
             raise InvalidInputError(_NO_SOURCE, field="paths")
 
     def run(self, progress: Progress | None = None) -> SyncReport:
-        """Sync once. See `sync`."""
+        """Sync once, as `sync` describes.
+
+        Raises ConflictError if another process is syncing this collection.
+        """
         collection = self._collection
         collection._require_writable()
 
@@ -173,7 +178,10 @@ class Syncer:
         return self._run(writer=None)
 
     def picture(self) -> str:
-        """Return a checksum of the names, sizes and times of all files, without reading them."""
+        """Return a checksum of the names, sizes and times of all files, to notice a change.
+
+        The files are not read.
+        """
         return picture(self._sources, self._options.exclude)
 
     def _run(self, **options: Any) -> SyncReport:

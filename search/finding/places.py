@@ -1,0 +1,37 @@
+"""The place of a passage in its document: the headings above it, and its page."""
+
+from __future__ import annotations
+
+from ...core import Document, Passage
+from ...sources.structure import Markup, Outline, markup, outline
+from ..recent import Recent, digest
+
+LIMIT = 100_000
+"""Maximum number of headings and pages of the outlines that a process remembers, about 25 MB."""
+_LONG = 20_000
+"""Number of characters from which the outline of a text is remembered. That of a shorter text takes
+a fraction of a millisecond."""
+
+_OUTLINES = Recent[tuple[bytes, Markup], Outline](
+    LIMIT, lambda found: 10 + len(found.headings) + len(found.pages) + len(found.code)
+)
+
+
+def place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
+    """Return the headings above a passage, from the highest level down, and its page."""
+    if passage is None or not document.text:
+        return (), None
+    found = _outline(document)
+    return found.path(passage.start), found.page(passage.start)
+
+
+def _outline(document: Document) -> Outline:
+    text, written = document.text, markup(document.metadata)
+    if len(text) < _LONG:
+        return outline(text, written)
+    key = digest(text), written
+    found = _OUTLINES.get(key)
+    if found is None:
+        found = outline(text, written)
+        _OUTLINES.put(key, found)
+    return found
