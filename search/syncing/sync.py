@@ -24,7 +24,7 @@ from .. import parameters
 from ..collection import Collection
 from ..config_difference import config_difference
 from ..encoding.leg_encoders import LegEncoders
-from ..writing.ingest import check_document
+from ..writing.cutting import check_document
 from ..writing.writer import Writer
 from .record import SyncRecord
 from .report import MAX_REMOVED, SyncOptions, SyncReport

@@ -32,6 +32,9 @@ def batches(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[
 
     options: `columns`, the names of the columns to read.
 
+    The process that receives them trusts them. So their content is valid, and they take as much
+    memory as they have bytes: no value is stored once for many rows.
+
     Raises UnreadableError for a damaged file, and for a row of more than `ROW_BYTES`.
     """
     first = 1
@@ -41,9 +44,56 @@ def batches(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[
             step = max(1, min(ROWS, BATCH_BYTES // size))
             for start in range(0, batch.num_rows, step):
                 part = batch.slice(start, step)
-                for one in _pieces(part, first + start):
+                part.validate(full=True)
+                for one in _pieces(_plain(part), first + start):
                     yield _serialized(one)
             first += batch.num_rows
+
+
+def _plain(batch: Any) -> Any:
+    """Return a batch in whose columns each row has its own values."""
+    import pyarrow
+
+    columns = []
+    for column in batch.columns:
+        kind = _plain_type(column.type)
+        same = kind == column.type
+        columns.append(column if same else pyarrow.array(column.to_pylist(), kind))
+    return pyarrow.record_batch(columns, names=batch.schema.names)
+
+
+def _plain_type(kind: Any) -> Any:
+    """Return the type of the same values without dictionaries, repetitions and views."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+        return _plain_type(kind.value_type)
+    if types.is_string_view(kind):
+        return pyarrow.large_string()
+    if types.is_binary_view(kind):
+        return pyarrow.large_binary()
+    if isinstance(kind, pyarrow.BaseExtensionType):
+        inner = _plain_type(kind.storage_type)
+        return kind if inner == kind.storage_type else inner
+    if types.is_list_view(kind) or types.is_large_list_view(kind):
+        return pyarrow.large_list(_plain_type(kind.value_type))
+    if types.is_struct(kind):
+        fields = [one.with_type(_plain_type(one.type)) for one in kind]
+        return pyarrow.struct(fields)
+    if types.is_map(kind):
+        return pyarrow.map_(_plain_type(kind.key_type), _plain_type(kind.item_type))
+    if types.is_fixed_size_list(kind):
+        return pyarrow.list_(_plain_field(kind), kind.list_size)
+    if types.is_list(kind):
+        return pyarrow.list_(_plain_field(kind))
+    if types.is_large_list(kind):
+        return pyarrow.large_list(_plain_field(kind))
+    return kind
+
+
+def _plain_field(kind: Any) -> Any:
+    return kind.value_field.with_type(_plain_type(kind.value_type))
 
 
 def _pieces(batch: Any, first: int) -> Iterator[Any]:
