@@ -47,6 +47,7 @@ class Converter:
         self.peak_bytes = 0
         """Largest memory of a process so far, in bytes."""
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_streaming = False
 
     def convert(self, path: Path, kind: Format) -> Converted:
         """Return the text of a file. Raises UnreadableError with the reason if there is none."""
@@ -72,27 +73,31 @@ class Converter:
 
         Each piece may take `Limits.seconds`. The size of the file, which the reader may map into
         memory, is added to `Limits.memory`. Raises UnreadableError with the reason if the rest of
-        the file cannot be read.
+        the file cannot be read. Read one file after the other: a request for another file ends this
+        one, and its next piece raises StorageError.
         """
         limits = self.limits
         request = {"path": str(path.absolute()), "reader": reader, "options": options}
-        is_whole = False
+        process = self._send(request, limits)
+        assert process.stdout is not None
+        self._is_streaming = True
         try:
-            process = self._send(request, limits)
-            assert process.stdout is not None
             while "size" in (reply := self._receive(process, limits.seconds)):
                 until = time.monotonic() + limits.seconds
                 self._check_size(reply["size"])
                 yield self._read(process, process.stdout, reply["size"], until, limits.seconds)
-            is_whole = True
+                if self._process is not process:
+                    raise StorageError(f"{path}: another file was read before the end of this one")
+            self._is_streaming = False
         finally:
-            if not is_whole:
+            if self._is_streaming and self._process is process:
                 self.close()  # The process may still be at work.
         self._checked(reply, limits)
 
     def close(self) -> None:
         """End the process, if there is one. It can be started again."""
         process, self._process = self._process, None
+        self._is_streaming = False
         if process is not None:
             process.kill()
             for stream in (process.stdin, process.stdout):
@@ -136,6 +141,8 @@ class Converter:
 
     def _send(self, request: Mapping[str, Any], limits: Limits) -> subprocess.Popen[bytes]:
         """Send a request to the process, and return it."""
+        if self._is_streaming:
+            self.close()
         process = self._started()
         assert process.stdin is not None
         known = [asdict(one) for one in plug_ins()]
