@@ -18,7 +18,7 @@ from ...index.store.manifest import (
     SyncedFile,
 )
 from ...sources import FieldNames, FileReader, Limits, read_records
-from ...sources.formats.reasons import EMPTY, EXTRA, IMAGES
+from ...sources.formats.reasons import DAMAGED, EMPTY, EXTRA, IMAGES, LIMIT, TOO_LARGE
 from ...sources.listing import SourceFile, digest, stamp
 from .claims import Claims
 from .record import FileContent, SyncRecord, from_json
@@ -31,6 +31,8 @@ _SETTLED_NS = 2_000_000_000
 The file may change once more without a change of its times, so the next sync compares content."""
 _NO_TEXT = frozenset({EMPTY, IMAGES})
 """Reasons of problems of files that were read completely and contain no document."""
+_NOT_READ = frozenset({DAMAGED, TOO_LARGE, LIMIT})
+"""Reasons why a file of records was not read to its end."""
 
 
 class SyncReading:
@@ -249,7 +251,11 @@ class SyncReading:
         content.reasons[error.reason] += 1
         if len(content.problems) < PROBLEMS:
             content.problems.append(error)
-        if content.file.has_records or error.field == "id" or error.reason in _NO_TEXT:
+        if content.file.has_records:
+            if error.line is None and error.reason in _NOT_READ:
+                content.failed.add("")
+            return
+        if error.field == "id" or error.reason in _NO_TEXT:
             return
         inside = error.path.is_relative_to(content.file.base)
         part = error.path.relative_to(content.file.base).as_posix() if inside else ""
