@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .client import AsyncClient, Client
+    from .core.answers import Answer
     from .core.errors import (
         AccessError,
         ConfigError,
@@ -42,12 +43,22 @@ if TYPE_CHECKING:
     from .core.results import SearchResult, WriteReport
     from .core.types import Document, Hit
     from .index import CollectionConfig
-    from .search import Collection, RerankerRegistry, SearchRequest, build, sync
+    from .search import (
+        AnswerRequest,
+        Collection,
+        GeneratorRegistry,
+        RerankerRegistry,
+        SearchRequest,
+        build,
+        sync,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AccessError",
+    "Answer",
+    "AnswerRequest",
     "AsyncClient",
     "Client",
     "Collection",
@@ -57,6 +68,7 @@ __all__ = [
     "CorruptFileError",
     "Document",
     "EncoderMismatchError",
+    "GeneratorRegistry",
     "Hit",
     "InvalidInputError",
     "MissingExtraError",
@@ -83,6 +95,7 @@ __all__ = [
 
 _HOMES = {
     "client": ("AsyncClient", "Client"),
+    "core.answers": ("Answer",),
     "core.errors": (
         "AccessError",
         "ConfigError",
@@ -105,7 +118,15 @@ _HOMES = {
     "core.results": ("SearchResult", "WriteReport"),
     "core.types": ("Document", "Hit"),
     "index": ("CollectionConfig",),
-    "search": ("Collection", "RerankerRegistry", "SearchRequest", "build", "sync"),
+    "search": (
+        "AnswerRequest",
+        "Collection",
+        "GeneratorRegistry",
+        "RerankerRegistry",
+        "SearchRequest",
+        "build",
+        "sync",
+    ),
 }
 """The module that defines each public name."""
 

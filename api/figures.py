@@ -14,7 +14,10 @@ def size(count: int) -> str:
 
 
 def figure(value: float) -> str:
-    """Format a weight or score: a whole number or one from 1,000 without decimals, else three."""
+    """Format a weight or score with three decimals.
+
+    A whole number, or a number of at least 1,000, has no decimals.
+    """
     whole = value == round(value) or abs(value) >= 1_000
     return f"{value:,.0f}" if whole else f"{value:.3f}"
 
@@ -28,5 +31,5 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 
 def p_value(value: float) -> str:
-    """Format a p-value with four decimals, or as `< 0.0001`, because a p-value is never 0."""
+    """Format a p-value with four decimals, or as `< 0.0001` instead of `0.0000`."""
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from ..search import RerankReport
 
 ITEMS = 6
-"""Maximum number of list items that are shown in a reason."""
+"""Maximum number of items of a list that are shown in a reason (see `reasons`)."""
 
 TEXT = 120
-"""Maximum number of characters that are shown of a text in a reason."""
+"""Maximum number of characters of a text that are shown in a reason (see `reasons`)."""
 
 
 class Window(NamedTuple):
     """A stretch of a text that a reranker read.
 
     start, end: character offsets in the text; `end` is exclusive.
-    score:      the reranker's score of the stretch; None if it gives none.
+    score:      the reranker's score of the stretch; None if the reranker does not score stretches.
     """
 
     start: int
@@ -34,7 +34,7 @@ class Window(NamedTuple):
 class WindowsRead(NamedTuple):
     """The windows of a text that a reranker read.
 
-    windows: windows that it read, sorted by offset.
+    windows: windows that the reranker read, sorted by offset.
     of:      number of all windows of the text, read or not; None if unknown.
     """
 
@@ -76,19 +76,20 @@ def _cost(usage: Usage) -> list[str]:
 
 
 def reasons(value: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (name, text) of each reason of a reranker.
+    """Return (name, text) for each reason that a reranker gave for the score of a hit.
 
-    The name of a reason inside an object is the object's name, a space and its own name.
+    value: name -> reason. If a reason is an object, each field of the object becomes a reason of
+    its own. The name of this reason is the name of the object, a space and the name of the field.
     """
     return [(name, _text(inner)) for name, inner in _flat(value, "")]
 
 
 def windows_read(value: Mapping[str, Any], length: int) -> WindowsRead:
-    """Return the windows that the reasons of a reranker contain, at any depth.
+    """Return the windows that are listed in the reasons of a reranker.
 
-    value: reasons. An object in them may have `windows` (the ranges of characters that were read)
-    and `of` (the number of windows of the whole text). length: number of characters of the text.
-    Windows that are not inside the text are skipped.
+    value: reasons. `value`, or an object inside it, may have the fields `windows` (ranges of
+    characters that the reranker read) and `of` (number of windows of the whole text). length:
+    number of characters of the text. Skips windows that are not inside the text.
     """
     found: dict[tuple[int, int], Window] = {}
     of: int | None = None

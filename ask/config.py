@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import model_validator
 
 from ..core.bounds import Bounds, Calls, Milliseconds
-from ..core.config import Device
-from ..core.config_base import Config
+from ..core.config import Config, Device
 
 
 class Limits(Config):

@@ -106,17 +106,26 @@ class Reader:
             return -(-len(text.encode(errors="surrogatepass")) // BYTES)
         return len(self._local.tokenize([text])[0])
 
+    @property
+    def chats(self) -> bool:
+        """True if the model has a chat template. A model on a server is assumed to have one."""
+        return self._chats
+
+    def whole(self, prompt: Prompt) -> int:
+        """Return the number of tokens of a prompt, with the markup of the chat template."""
+        if self._local is None:
+            texts = [prompt] if isinstance(prompt, str) else [turn.content for turn in prompt]
+            return sum(map(self.count, texts)) + SLACK * len(texts)
+        whole = prompt if isinstance(prompt, str) else self._local.render(prompt)
+        return len(self._local.tokenize_markup(whole)) + SLACK
+
     def frame(self, message: str, begun: str = "") -> int:
         """Return the number of tokens of a prompt without its query and passages.
 
         message: user's message with an empty query and empty passages. begun: beginning of the
         answer.
         """
-        prompt = self.prompt(message, begun)
-        if self._local is None:
-            return self.count(message + begun) + SLACK
-        whole = prompt if isinstance(prompt, str) else self._local.render(prompt)
-        return len(self._local.tokenize_markup(whole)) + SLACK
+        return self.whole(self.prompt(message, begun))
 
     def check_limit(self, tokens: int, *, field: str) -> None:
         """Raise ConfigError if a prompt of `tokens` tokens is too long for the model.

@@ -39,6 +39,11 @@ def _let_end() -> None:
         thread.join(_left(deadline))
 
 
+def let_end(thread: Thread) -> None:
+    """Wait for a running thread up to `GRACE` seconds when the interpreter ends."""
+    _THREADS.add(thread)
+
+
 SHARE = 0.4
 """Fraction of the time left that a call should take. A call that takes longer than estimated then
 usually still meets its deadline."""
@@ -129,7 +134,7 @@ class Waiting:
         try:
             thread = Thread(target=work, name="twindex-ask", daemon=True)
             thread.start()
-            _THREADS.add(thread)
+            let_end(thread)
         except RuntimeError:
             self._slots.release()
             raise

@@ -33,6 +33,7 @@ FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "
 DIGITS = 6
 """Significant digits of a stored number."""
 PACKAGES: dict[str, tuple[str, ...]] = {
+    "answers": ("sentence-transformers", "transformers", "torch"),
     "languages": ("py3langid", "PyStemmer"),
     "lexical": ("bm25s", "tantivy", "numba"),
     "sparse": ("scipy", "pyseismic-lsr", "numba"),

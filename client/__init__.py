@@ -8,16 +8,32 @@
 `NotFoundError` and `InvalidInputError`. A service that cannot be reached raises `UnavailableError`.
 """
 
+from ..core.answers import (
+    Answer,
+    AnswerEvent,
+    CitationEvent,
+    DoneEvent,
+    SourcesEvent,
+    TextEvent,
+    UsageEvent,
+)
 from .asynchronous import AsyncClient, AsyncRemoteCollection
 from .blocking import Client, RemoteCollection
 from .replies import CollectionState, Job, Reranked
 
 __all__ = [
+    "Answer",
+    "AnswerEvent",
     "AsyncClient",
     "AsyncRemoteCollection",
+    "CitationEvent",
     "Client",
     "CollectionState",
+    "DoneEvent",
     "Job",
     "RemoteCollection",
     "Reranked",
+    "SourcesEvent",
+    "TextEvent",
+    "UsageEvent",
 ]

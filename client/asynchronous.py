@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from typing import Any, Self, TypeVar
 
 import httpx2
 
+from ..core.answers import Answer, AnswerEvent, DoneEvent
 from ..core.errors import ServiceError, TwindexError
 from ..core.progress import NoProgress, Progress
 from ..core.results import SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
 from . import arguments, calls, requests
+from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .failures import Attempts, Failure
@@ -159,14 +169,44 @@ class AsyncClient:
             result: T = end.value
             return result
 
+    async def answer_events(self, call: Call) -> AsyncGenerator[AnswerEvent]:
+        """Send a call whose reply is a streamed answer, and yield the events of the answer.
+
+        A failed call is retried until the first byte of its reply. Closing the iterator closes the
+        connection, so the service ends its work.
+        """
+        response, _ = await self._attempt(call, stream=True)
+        reader = AnswerReader()
+        async with aclosing(response):
+            requests.check_stream(response)
+            try:
+                async for piece in response.aiter_bytes():
+                    for event in reader.feed(piece):
+                        yield event
+            except (httpx2.TransportError, httpx2.DecodingError) as error:
+                reader.close(error)
+        reader.close()
+
     async def _send(self, call: Call) -> Reply:
+        response, retried = await self._attempt(call)
+        return requests.reply(response, retried=retried)
+
+    async def _attempt(self, call: Call, *, stream: bool = False) -> tuple[httpx2.Response, bool]:
+        """Send a call until it succeeds. Return the response, and True if it was sent again.
+
+        stream: return before the body is read. The caller must then close the response.
+        """
         sent = requests.sent(call)
         attempts, retried = Attempts(self._patience), False
         while True:
             try:
-                response = await self._http.request(**sent)
+                response = await self._http.send(self._http.build_request(**sent), stream=stream)
                 self._reached = True
-                return requests.reply(response, retried=retried)
+                if stream and response.status_code >= 300:
+                    async with aclosing(response):
+                        await response.aread()
+                requests.check(response)
+                return response, retried
             except Failure as failed:
                 failure = failed
             except RuntimeError:
@@ -297,6 +337,20 @@ class AsyncRemoteCollection:
         encoded together.
         """
         return await self._client.run(calls.search_batch(self.name, requests))
+
+    async def answer(self, request: Any, **fields: Any) -> Answer:
+        """Answer a question from the documents of the collection. See `RemoteCollection.answer`."""
+        events = [event async for event in self.answer_stream(request, **fields)]
+        assert isinstance(events[-1], DoneEvent), "a complete stream ends with DoneEvent"
+        return events[-1].answer
+
+    def answer_stream(self, request: Any, **fields: Any) -> AsyncGenerator[AnswerEvent]:
+        """Answer a question as `answer` does, and yield events while the answer is written.
+
+        See `RemoteCollection.answer_stream`. To end an answer early, close the iterator with
+        `aclose`.
+        """
+        return self._client.answer_events(calls.answer(self.name, request, fields))
 
     async def info(self) -> dict[str, Any]:
         """Return the configuration and contents of the collection as a JSON object."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any, Self, TypeVar
 
 import httpx2
 
+from ..core.answers import Answer, AnswerEvent, DoneEvent
 from ..core.errors import ServiceError, TwindexError
 from ..core.progress import NoProgress, Progress
 from ..core.results import SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
 from . import arguments, calls, requests
+from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .failures import Attempts, Failure
@@ -158,14 +161,43 @@ class Client:
             result: T = end.value
             return result
 
+    def answer_events(self, call: Call) -> Iterator[AnswerEvent]:
+        """Send a call whose reply is a streamed answer, and yield the events of the answer.
+
+        A failed call is retried until the first byte of its reply. Closing the iterator closes the
+        connection, so the service ends its work.
+        """
+        response, _ = self._attempt(call, stream=True)
+        reader = AnswerReader()
+        with closing(response):
+            requests.check_stream(response)
+            try:
+                for piece in response.iter_bytes():
+                    yield from reader.feed(piece)
+            except (httpx2.TransportError, httpx2.DecodingError) as error:
+                reader.close(error)
+        reader.close()
+
     def _send(self, call: Call) -> Reply:
+        response, retried = self._attempt(call)
+        return requests.reply(response, retried=retried)
+
+    def _attempt(self, call: Call, *, stream: bool = False) -> tuple[httpx2.Response, bool]:
+        """Send a call until it succeeds. Return the response, and True if it was sent again.
+
+        stream: return before the body is read. The caller must then close the response.
+        """
         sent = requests.sent(call)
         attempts, retried = Attempts(self._patience), False
         while True:
             try:
-                response = self._http.request(**sent)
+                response = self._http.send(self._http.build_request(**sent), stream=stream)
                 self._reached = True
-                return requests.reply(response, retried=retried)
+                if stream and response.status_code >= 300:
+                    with closing(response):
+                        response.read()
+                requests.check(response)
+                return response, retried
             except Failure as failed:
                 failure = failed
             except RuntimeError:
@@ -290,6 +322,25 @@ class RemoteCollection:
         encoded together.
         """
         return self._client.run(calls.search_batch(self.name, requests))
+
+    def answer(self, request: Any, **fields: Any) -> Answer:
+        """Answer a question from the documents of the collection, with citations.
+
+        request: a question, an AnswerRequest, or a mapping with its fields. fields: further fields
+        of an AnswerRequest, only allowed with a question. `search` of the result is None.
+        """
+        *_, last = self.answer_stream(request, **fields)
+        assert isinstance(last, DoneEvent), "a complete stream ends with DoneEvent"
+        return last.answer
+
+    def answer_stream(self, request: Any, **fields: Any) -> Iterator[AnswerEvent]:
+        """Answer a question as `answer` does, and yield events while the answer is written.
+
+        The question is sent when the first event is requested. Closing the iterator ends the work
+        of the service. If the connection breaks, UnavailableError is raised, and the question is
+        not sent again.
+        """
+        return self._client.answer_events(calls.answer(self.name, request, fields))
 
     def info(self) -> dict[str, Any]:
         """Return the configuration and contents of the collection as a JSON object."""

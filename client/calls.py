@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from ..core.errors import ConflictError, InvalidInputError, NotFoundError, ServiceError, shown
 from ..core.results import SearchResult, WriteReport
+from ..core.sse import MEDIA_TYPE
 from ..core.types import DeletedCount, Document
 from . import arguments, replies
 from .batches import Batch
@@ -264,18 +265,32 @@ def count(name: str, filter: Mapping[str, Any] | None) -> Steps[int]:  # noqa: A
 
 
 def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchResult]:
-    if isinstance(request, str):
-        body = {"query": request, **fields}
-    elif fields:
-        raise InvalidInputError(
-            "cannot be combined with a request object; set it inside the request, or pass the "
-            "query as a string",
-            field=next(iter(fields)),
-        )
-    else:
-        body = arguments.mapping(as_json(request), "request")
+    body = _given(request, fields, "query")
     reply = yield Call("POST", f"{arguments.collection(name)}/search", body=_request(body))
     return replies.search_result(reply.value)
+
+
+def answer(name: str, request: Any, fields: Mapping[str, Any]) -> Call:
+    """Return the call for an answer whose reply is a stream of events."""
+    body = {key: _plain(value) for key, value in _given(request, fields, "question").items()}
+    if isinstance(body.get("search"), Mapping):
+        body["search"] = _request(body["search"])
+    body["stream"] = True
+    path = f"{arguments.collection(name)}/answer"
+    return Call("POST", path, body=body, headers={"Accept": MEDIA_TYPE})
+
+
+def _given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
+    """Return the fields of a request. text: name of the field that a string stands for."""
+    if isinstance(request, str):
+        return {text: request, **fields}
+    if fields:
+        raise InvalidInputError(
+            "cannot be combined with a request object; set it inside the request, or pass the "
+            f"{text} as a string",
+            field=next(iter(fields)),
+        )
+    return arguments.mapping(as_json(request), "request")
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.results import RerankReport, RerankStage, SearchResult, WriteReport
+from ..core.results import QueryStage, RerankReport, RerankStage, SearchResult, WriteReport
 from ..core.types import (
     Contribution,
     Document,
@@ -124,7 +124,18 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
         if languages is None
         else {leg: tuple(codes) for leg, codes in languages.items()},
         rerank=_rerank_report(value.get("rerank")),
+        stages=tuple(_stage(one) for one in value.get("stages", ())),
+        predictors=value.get("predictors"),
+        suggestion=value.get("suggestion"),
+        query=value.get("query"),
+        filter=value.get("filter"),
     )
+
+
+def _stage(value: Mapping[str, Any]) -> QueryStage:
+    lists = {name: tuple(value[name]) for name in ("queries", "documents", "notes")}
+    used = _usage(value.get("usage"))
+    return QueryStage(**{**value, **lists, "terms": _top_terms(value["terms"]), "usage": used})
 
 
 def _hit(value: Mapping[str, Any]) -> Hit:

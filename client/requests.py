@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from ..core.errors import InvalidInputError, ServiceError, TwindexError, UnavailableError, shown
+from ..core.sse import MEDIA_TYPE
 from . import arguments
 from .calls import Call, Reply
 from .failures import FIRST_CONTACT, Failure, failure_of
@@ -89,17 +90,30 @@ def sent(call: Call) -> dict[str, Any]:
     }
 
 
-def reply(response: httpx2.Response, *, retried: bool) -> Reply:
-    """Return a successful HTTP response as a Reply. Raises Failure for other responses."""
+def check(response: httpx2.Response) -> None:
+    """Raise Failure for an HTTP response that is not successful. Its body has been read."""
     if response.status_code >= 300:
         raise failure_of(response.status_code, response.headers, response.content)
+
+
+def reply(response: httpx2.Response, *, retried: bool) -> Reply:
+    """Return a successful HTTP response as a Reply. Raises ServiceError if it is not JSON."""
     try:
         value = json.loads(response.content) if response.content else None
     except ValueError:
-        raise Failure(
-            ServiceError(f"the reply from {response.url.host} is not JSON; check the URL"), False
+        raise ServiceError(
+            f"the reply from {response.url.host} is not JSON; check the URL"
         ) from None
     return Reply(response.status_code, value, retried)
+
+
+def check_stream(response: httpx2.Response) -> None:
+    """Raise ServiceError for a successful response that is not a stream of events."""
+    kind = response.headers.get("content-type", "nothing")
+    if not kind.startswith(MEDIA_TYPE):
+        raise ServiceError(
+            f"the reply from {response.url.host} is {kind}, not {MEDIA_TYPE}; check the URL"
+        )
 
 
 def unreachable(base: object, error: Exception, *, reached: bool) -> Failure:

@@ -1,6 +1,6 @@
 """Value types, errors and configuration that all other sub-packages use."""
 
-from .config_base import Config
+from .config import Config
 from .errors import (
     ConfigError,
     ConflictError,
@@ -16,13 +16,12 @@ from .errors import (
     UnsupportedByStoreError,
     UnsupportedError,
 )
-from .guard import UNGUARDED, Guard
 from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
 from .representation import Representation
-from .results import Relation, RerankReport, RerankStage, SearchResult, WriteReport
+from .results import QueryStage, Relation, RerankReport, RerankStage, SearchResult, WriteReport
 from .toml import parse_toml
-from .trace import Trace
+from .trace import UNGUARDED, Guard, Trace
 from .types import (
     Contribution,
     DeletedCount,
@@ -39,6 +38,7 @@ from .types import (
     Status,
     TermCounts,
     TermWeight,
+    TermWeights,
     TopTerms,
     Usage,
     add_usages,
@@ -72,6 +72,7 @@ __all__ = [
     "Progress",
     "Qrels",
     "Query",
+    "QueryStage",
     "Relation",
     "Representation",
     "RerankReport",
@@ -84,6 +85,7 @@ __all__ = [
     "StorageError",
     "TermCounts",
     "TermWeight",
+    "TermWeights",
     "TopTerms",
     "Trace",
     "TwindexError",

@@ -1,9 +1,10 @@
-"""Base class of objects that hold resources and are closed at the end of a `with` block."""
+"""Closes objects that hold resources: at the end of a `with` block, and iterators."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 
 class Closing:
@@ -23,3 +24,13 @@ class Closing:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def close_iterator(iterator: Iterator[Any]) -> None:
+    """Close an iterator if it has a method `close`, as generators have.
+
+    The code of a generator then ends at once, with its `finally` blocks.
+    """
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()

@@ -1,10 +1,26 @@
-"""Types of configuration fields that several models share: device and precision."""
+"""Base class of all configuration objects, and types of fields that several of them share."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from collections.abc import Mapping
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import Strict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    Strict,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from .bounds import STORED
+from .errors import ConfigError, shown
+from .near import nearest
 
 Device = Literal["auto", "cpu", "cuda"]
 """Device that a model runs on. "auto": CUDA if there is a GPU, else the CPU. The device is not part
@@ -16,3 +32,156 @@ Flag = Annotated[bool, Strict()]
 Precision = Literal["float32", "bfloat16"]
 """Arithmetic of a model. bfloat16 is faster on processors that support it (AVX512-BF16, AMX, GPU)
 and slower on others. benchmarks/speed/encode.py measures its effect."""
+
+
+class Config(BaseModel):
+    """Base class of every configuration object and request.
+
+    An unknown field raises ConfigError, which suggests the most similar name of a field. A wrong
+    value raises ConfigError, which names the field. If a field does not accept None, then None
+    (null in JSON) is the same as leaving the field out.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise _refusal(error, fields) from None
+
+    # Validation of nested objects must not call __init__, which would lose the path of the field.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> Self:
+        """Return the configuration that a mapping describes.
+
+        Raises ConfigError, which names the field, for a wrong value.
+        """
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{cls.__name__} must be an object with fields, got {shown(value)}")
+        fields = dict(value)
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise _refusal(error, value) from None
+
+    @classmethod
+    def stored(cls, value: str | Mapping[str, Any]) -> Self:
+        """Return the configuration that a JSON string or a mapping from disk describes.
+
+        Numbers may be out of bounds, because bounds change between versions. Raises pydantic's
+        ValidationError for a wrong value.
+        """
+        if isinstance(value, str):
+            return cls.model_validate_json(value, context=STORED)
+        return cls.model_validate(dict(value), context=STORED)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _fields_known(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(value, Mapping):
+            absent = [name for name in _never_none(cls) if name in value and value[name] is None]
+            if absent:
+                value = {name: item for name, item in value.items() if name not in absent}
+        try:
+            return handler(value)
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            if all(one["type"] != "extra_forbidden" or len(one["loc"]) > 1 for one in found):
+                raise
+            # An unknown field is probably a missing one, misspelled, so it comes first.
+            found.sort(key=lambda one: one["type"] == "missing" and len(one["loc"]) == 1)
+            raise ValidationError.from_exception_data(
+                error.title, [_named(cls, one) for one in found]
+            ) from None
+
+
+@cache
+def _never_none(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names of the fields of a model class that do not accept None.
+
+    For these fields, None in the input means that the field is absent.
+    """
+    return tuple(
+        name for name, field in model.model_fields.items() if not _admits_none(field.annotation)
+    )
+
+
+def _admits_none(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(_admits_none, get_args(annotation)))
+    if get_origin(annotation) is Annotated:
+        return _admits_none(get_args(annotation)[0])
+    return annotation in (None, NoneType, Any)
+
+
+def _named(model: type[BaseModel], error: ErrorDetails) -> InitErrorDetails:
+    """Return a pydantic error with a message for users of Twindex.
+
+    For an unknown field of `model`, the message suggests the most similar name of a field.
+    """
+    if error["type"] != "extra_forbidden" or len(error["loc"]) > 1:
+        kind: Any = PydanticCustomError(_TEXT, "{text}", {"text": message_of(error)})
+        return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
+    known = list(model.model_fields)
+    near = nearest(str(error["loc"][0]), known)
+    hint = f"did you mean `{near}`?" if near else f"known fields: {', '.join(known)}"
+    kind = PydanticCustomError("extra_forbidden", "unknown field; {hint}", {"hint": hint})
+    return InitErrorDetails(type=kind, loc=error["loc"], input=error["input"])
+
+
+_TEXT = "text"
+_CLASS = re.compile(r" or instance of \w+")
+"""Matches the name of a Python class in a message of pydantic."""
+
+
+def message_of(error: ErrorDetails) -> str:
+    """Return the message of a pydantic error, reworded for users of Twindex."""
+    message, given = error["msg"].removeprefix("Value error, "), error.get("input")
+    message = message.replace("a valid dictionary or object to extract fields from", "an object")
+    message = _CLASS.sub("", message).replace("a valid integer", "an integer")
+    message = message.replace("a valid ", "a ").replace("a dictionary", "an object")
+    message = message.replace("a tuple", "a list").partition(", unable to")[0]
+    if error["type"] == "missing":
+        return "is required"
+    if message.startswith("Input should be ") and "input" in error:
+        return f"must be {message.removeprefix('Input should be ')}, got {shown(given)}"
+    return message
+
+
+def _refusal(error: ValidationError, value: Any) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    return ConfigError(message_of(first), field=field_path(first["loc"], value))
+
+
+def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
+    """Return the path of a field, such as `legs[0].name` for ("legs", 0, "name").
+
+    place: location of an error in `value`, as pydantic gives it. The tags of tagged unions, which
+    pydantic inserts into a location, are left out. Returns None if the whole value is wrong.
+    """
+    path = ""
+    for position, part in enumerate(place):
+        if isinstance(part, int):
+            path += f"[{part}]"
+            value = value[part] if isinstance(value, list | tuple) and part < len(value) else None
+        elif _is_tag(part, value, last=position == len(place) - 1):
+            continue
+        else:
+            path += f".{part}"
+            value = value.get(part) if isinstance(value, Mapping) else None
+    return path.removeprefix(".") or None
+
+
+def _is_tag(part: str, value: Any, *, last: bool) -> bool:
+    """Return True if `part` of an error's location is the tag of a tagged union, not a field name.
+
+    value: the object at this location. last: True if `part` is the last part of the location.
+    """
+    if not isinstance(value, Mapping) or part in value:
+        return False
+    return not last or value.get("kind") == part

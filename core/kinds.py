@@ -32,7 +32,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from .errors import any_of, shown
-from .config_base import Config
+from .config import Config
 from .errors import ConfigError
 from .near import did_you_mean, nearest
 

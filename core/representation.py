@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .types import TermCounts, Usage
+from .types import TermWeights, Usage
 
 if TYPE_CHECKING:  # scipy takes longer to import than everything else in a lexical search.
     from scipy.sparse import csr_array
@@ -22,7 +22,8 @@ class Representation:
     dense:   float32 [n, d].
     sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
     terms:   n maps from a term to its frequency in the text, from an analyzer, for BM25. Terms are
-             strings, not positions in a fixed vocabulary.
+             strings, not positions in a fixed vocabulary. In an expanded query, the weights of the
+             terms need not be whole numbers.
     truncated: bool [n], True if the encoder did not read the text to its end.
     offsets: int64 [n + 1] if a text can have several vectors, else None. The vectors of text i are
              the rows offsets[i] to offsets[i + 1] (exclusive, at least one) of `dense` and
@@ -32,7 +33,7 @@ class Representation:
 
     dense: NDArray[np.float32] | None = None
     sparse: csr_array | None = None
-    terms: Sequence[TermCounts] | None = None
+    terms: Sequence[TermWeights] | None = None
     truncated: NDArray[np.bool_] | None = None
     offsets: NDArray[np.int64] | None = None
     usage: Usage | None = None

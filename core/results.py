@@ -82,6 +82,33 @@ class RerankReport:
     stages: Sequence[RerankStage] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class QueryStage:
+    """A step of a search that may change its query, such as feedback.
+
+    name:    the step: "feedback", or the name of a rewriter.
+    status:  "ran"; "skipped", because its gate was closed or nothing could be added; or "failed".
+             After "skipped" and "failed", the search continues with its previous query.
+    queries: texts that the step searched. Empty for a step that changes weights only.
+    terms:   leg -> heaviest terms of the query that the step searched in a sparse or lexical leg.
+    documents: ids of the documents that the step read, best first.
+    usage:   usage of language models. None if the step used none.
+    milliseconds: duration of the step, without the searches that follow it.
+    reason:  why the step was skipped or failed. Empty if it ran.
+    notes:   what the step did in each leg.
+    """
+
+    name: str
+    status: Literal["ran", "skipped", "failed"]
+    queries: Sequence[str] = ()
+    terms: Mapping[str, TopTerms] = field(default_factory=dict)
+    documents: Sequence[str] = ()
+    usage: Usage | None = None
+    milliseconds: float = 0.0
+    reason: str = ""
+    notes: Sequence[str] = ()
+
+
 Relation = Literal["eq", "gte"]
 """How a total relates to the true number. eq: the total is exact. gte: the true number may be
 larger."""
@@ -107,6 +134,13 @@ class SearchResult:
     query_languages: name of a lexical leg that detects languages -> languages in which the leg
               analysed the query. None without `explain`.
     rerank:   the result of reranking. None without reranking. Its usage is not part of `usage`.
+    stages:   steps that may have changed the query, in the order in which they ran.
+    predictors: predictor -> value, as `twindex.search.predictors` defines them. None without
+              `predictors` in the request.
+    suggestion: the query with misspelled words replaced. None without `suggest` in the request, or
+              if every word of the query is common enough.
+    query:    the query text without the filters that it contained. None without `parse_filters`.
+    filter:   the filter that was read from the query text, as JSON. None if it contained none.
     """
 
     hits: Sequence[Hit]
@@ -119,6 +153,11 @@ class SearchResult:
     query_terms: Mapping[str, TopTerms] | None = None
     query_languages: Mapping[str, Sequence[str]] | None = None
     rerank: RerankReport | None = None
+    stages: Sequence[QueryStage] = ()
+    predictors: Mapping[str, float] | None = None
+    suggestion: str | None = None
+    query: str | None = None
+    filter: Mapping[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -88,6 +88,10 @@ TermCounts = Mapping[str, int]
 """Term -> number of times that it occurs in one text. The sum of these numbers is the length of the
 text in terms."""
 
+TermWeights = Mapping[str, float]
+"""Weights, above 0, of the terms of a query: the term frequencies, or the weights of an expanded
+query."""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -67,11 +67,19 @@ class TextModel:
     Models with equal weights share them in memory, see `twindex.llm.weights.shared`.
     """
 
-    def __init__(self, model: Any, name: str, shared: SharedModel, max_length: int | None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        name: str,
+        shared: SharedModel,
+        max_length: int | None,
+        field: str = "max_length",
+    ) -> None:
         """model: the model that runs: a view of `shared`, or a model built from such a view.
 
         name:       the model's name in the configuration.
         max_length: maximum number of tokens read of a text. None: the model's own limit.
+        field:      configuration field of `max_length`, for errors.
         """
         self.model = model
         self.name = name
@@ -95,7 +103,7 @@ class TextModel:
         self.max_length: int | None = max_length or own_limit
         if max_length is not None:
             if own_limit is None or max_length > own_limit:
-                self._check_length(max_length)
+                self._check_length(max_length, field)
             model.max_seq_length = max_length
 
     @classmethod
@@ -118,10 +126,8 @@ class TextModel:
                 with shared.tokenizing, quiet():
                     model = freed_at_once(change(model).eval())
         if isinstance(config, LateEncoderConfig):
-            max_length = config.document_length
-        else:
-            max_length = config.max_length
-        return cls(model, config.model, shared, max_length)
+            return cls(model, config.model, shared, config.document_length, "document_length")
+        return cls(model, config.model, shared, config.max_length)
 
     @contextmanager
     def trying(self) -> Iterator[None]:
@@ -227,8 +233,8 @@ class TextModel:
         ids = columns["input_ids"][0]
         return ids[:-1] if ids and ids[-1] in self.tokenizer.all_special_ids else ids
 
-    def _check_length(self, length: int) -> None:
-        """Run the model on a text of `length` tokens. Raise ConfigError if that fails."""
+    def _check_length(self, length: int, field: str) -> None:
+        """Run the model on a text of `length` tokens. Raise ConfigError for `field` if it fails."""
         ids = torch.full((1, length), self.tokenizer.pad_token_id or 0, device=self.device)
         features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "modality": "text"}
         try:
@@ -238,7 +244,7 @@ class TextModel:
             raise ConfigError(
                 f"model {self.name!r} cannot read {length} tokens ({error}): choose a smaller "
                 "maximum",
-                field="max_length",
+                field=field,
             ) from None
 
 

@@ -18,13 +18,10 @@ from numpy.typing import NDArray
 
 from ..core import InvalidInputError
 from ..rerank import CalibrationConfig
+from .logistic import fit_logistic, logistic
 
 BINS = 10
 """Number of equally wide bins of probabilities, for the calibration error."""
-
-_STEPS = 100
-_CONVERGED = 1e-10
-_RIDGE = 1e-9
 
 Floats = NDArray[np.float64]
 
@@ -190,7 +187,7 @@ def calibrate(judged: JudgedScores, *, folds: int = 5, seed: int = 0) -> Calibra
     for fold in range(folds):
         held, seen = part == fold, part != fold
         slope, intercept = _platt(scores[seen], relevant[seen])
-        after[held] = _logistic(slope * scores[held] + intercept)
+        after[held] = logistic(slope * scores[held] + intercept)
         constant[held] = (relevant[seen].sum() + 1) / (seen.sum() + 2)
     fractions = bool(((scores >= 0) & (scores <= 1)).all())
     return CalibrationReport(
@@ -199,17 +196,16 @@ def calibrate(judged: JudgedScores, *, folds: int = 5, seed: int = 0) -> Calibra
         hits=len(scores),
         relevant=int(relevant.sum()),
         folds=folds,
-        before=quality(scores if fractions else _logistic(scores), relevant),
+        before=quality(scores if fractions else logistic(scores), relevant),
         constant=quality(constant, relevant),
         after=quality(after, relevant),
     )
 
 
 def _platt(scores: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return slope and intercept of Platt scaling, by Newton's method with step halving.
+    """Return slope and intercept of Platt scaling.
 
-    The algorithm is that of Lin, Lin and Weng, "A note on Platt's probabilistic outputs", 2007. It
-    runs on scores scaled to mean 0 and standard deviation 1.
+    The fit runs on scores scaled to mean 0 and standard deviation 1.
     """
     yes = int(relevant.sum())
     no = len(relevant) - yes
@@ -217,36 +213,7 @@ def _platt(scores: Floats, relevant: NDArray[np.bool_]) -> tuple[float, float]:
     center, scale = float(scores.mean()), float(scores.std())
     if not scale > 0:
         return 0.0, math.log((yes + 1) / (no + 1))
-    features = np.column_stack([(scores - center) / scale, np.ones(len(scores))])
-    weights = np.array([0.0, math.log((yes + 1) / (no + 1))])
-
-    def loss(at: Floats) -> float:
-        logits = features @ at
-        return float((np.logaddexp(0, logits) - targets * logits).sum())
-
-    least = loss(weights)
-    for _ in range(_STEPS):
-        guess = _logistic(features @ weights)
-        gradient = features.T @ (guess - targets)
-        hessian = (features.T * (guess * (1 - guess))) @ features + _RIDGE * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        decrease = float(gradient @ step)
-        if decrease < _CONVERGED:
-            break
-        length = 1.0
-        while (now := loss(weights - length * step)) > least - 1e-4 * length * decrease:
-            length /= 2
-            if length < _CONVERGED:
-                break
-        if length < _CONVERGED:
-            break
-        weights, least = weights - length * step, now
+    features = ((scores - center) / scale)[:, None]
+    weights = fit_logistic(features, targets)
     slope = float(weights[0]) / scale
     return slope, float(weights[1]) - slope * center
-
-
-def _logistic(logits: Floats) -> Floats:
-    """Return 1 / (1 + exp(-logit)), without overflow."""
-    small = np.exp(-np.abs(logits))
-    probabilities: Floats = np.where(logits >= 0, 1, small) / (1 + small)
-    return probabilities

@@ -11,6 +11,7 @@ import orjson
 
 from ..core import SourceError
 from ..sources.lines import plain_suffix, read_whole
+from .answers.records import read_values
 
 _TABLES = ("table", "rerank_table")
 
@@ -19,18 +20,24 @@ PerQuery = Mapping[str, Mapping[str, float]]
 
 
 def is_report(path: Path) -> bool:
-    """Return True for the file name of a report (`.json`, `.json.gz`), False for that of a run."""
-    return plain_suffix(path) == ".json"
+    """Return True if the file name is that of a report, not of a run.
+
+    Reports are `.json` and `.json.gz`, and `.jsonl` for the answers of `twindex eval --answers`.
+    """
+    return plain_suffix(path) == ".json" or path.suffix == ".jsonl"
 
 
 def read_report(path: Path) -> dict[str, PerQuery]:
     """Return name of a system -> the values of its measures for each query.
 
-    A report on one system has no name; the name is then "".
+    A report on one system has no name; the name is then "". A `.jsonl` file has the answers of one
+    system.
 
-    Raises SourceError if the file is not a report of `twindex eval --json`. The error names the
-    line or field.
+    Raises SourceError if the file is neither a report of `twindex eval --json` nor a file of
+    `twindex eval --answers-file`. The error names the line or field.
     """
+    if path.suffix == ".jsonl":
+        return {"": read_values(path)}
     try:
         report = orjson.loads(read_whole(path))
     except orjson.JSONDecodeError as error:

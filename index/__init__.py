@@ -43,7 +43,15 @@ from .structures.protocol import STRUCTURES, IndexConfig, VectorStorage
 from .structures.scann.config import ScannConfig
 from .structures.spann.config import SpannConfig
 from .structures.vector_search import DEFAULT_RECALL, VectorSearch
-from .view import ExplainingView, Handles, LegResult, VectorView, View
+from .view import (
+    CollectionTerms,
+    ExplainingView,
+    Handles,
+    LegResult,
+    VectorView,
+    View,
+    VocabularyView,
+)
 
 __all__ = [
     "CAPABILITIES",
@@ -55,6 +63,7 @@ __all__ = [
     "STRUCTURES",
     "CodecConfig",
     "CollectionConfig",
+    "CollectionTerms",
     "Consumed",
     "DenseLeg",
     "EncodedDocument",
@@ -90,6 +99,7 @@ __all__ = [
     "VectorView",
     "Verify",
     "View",
+    "VocabularyView",
     "Written",
     "append_shard",
     "check_free",

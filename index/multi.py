@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Contribution, InvalidInputError, Progress, Representation, TermWeight
+from ..core.errors import shown
 from .arrays.growing import GrowingArray
 from .arrays.npy import NpyFile, NpyWriter, save
 from .arrays.offsets import Offsets, of_lengths, ranges
@@ -208,7 +209,8 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
     counts = {part.shape[0] for part in (texts.dense, texts.sparse) if part is not None}
     if len(offsets) == 0 or offsets[0] != 0 or (np.diff(offsets) < 1).any():
         raise InvalidInputError(
-            "must start at 0 and increase with each text, because a text needs at least one vector",
+            "must start at 0 and increase with each text, because a text has at least one vector; "
+            f"got {shown(offsets.tolist())}",
             field="offsets",
         )
     if counts - {int(offsets[-1])}:

@@ -160,6 +160,15 @@ class Counted(LegPart, Protocol):
         queries: the result has the document frequency of each term in these encoded queries.
         """
 
+    def occurrences(self, terms: Sequence[str], live: Mask | None) -> Mapping[str, int]:
+        """Return term -> sum of its frequencies in the rows where `live` is true (None: all)."""
+
+    def near(self, word: str, stem: str, most: int) -> Sequence[tuple[str, int]]:
+        """Return the terms that a misspelled word may stand for, with their costs.
+
+        word: the folded word. stem: its own term. most: maximum cost; see `inverted.near_terms`.
+        """
+
     def search(
         self,
         queries: Representation,

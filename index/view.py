@@ -6,7 +6,7 @@ documents and passages by handles: integers that are valid in this view only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -56,6 +56,22 @@ class LegResult:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class CollectionTerms:
+    """Statistics of terms in all passages of a lexical leg. Deleted documents do not count.
+
+    passages: number of passages.
+    total_length: number of terms in all passages together, with repetitions.
+    documents: term -> number of passages that contain it.
+    occurrences: term -> number of its occurrences in all passages together.
+    """
+
+    passages: int
+    total_length: int
+    documents: Mapping[str, int]
+    occurrences: Mapping[str, int]
+
+
 class View(Protocol):
     """A read-only view of a collection after one commit.
 
@@ -98,6 +114,12 @@ class View(Protocol):
         """Return term -> number of passages of a lexical leg that contain it.
 
         Passages of deleted documents do not count.
+        """
+
+    def statistics(self, leg: str, terms: Sequence[str]) -> CollectionTerms:
+        """Return the statistics of these terms in a lexical leg.
+
+        The time grows with the lengths of the posting lists of the terms.
         """
 
     def names(self, documents: Sequence[int]) -> dict[int, str]:
@@ -171,6 +193,18 @@ class ExplainingView(View, Protocol):
 
         In a learned-sparse leg, a term is a vocabulary number, as in `explain`, with its stored
         weight. In a lexical leg, the weight of a term is its frequency in the passage.
+        """
+
+
+class VocabularyView(View, Protocol):
+    """A view of a store with the capability "vocabulary"."""
+
+    def near_terms(self, leg: str, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """Return the terms of a lexical leg that a misspelled word may stand for, with their costs.
+
+        word: the word, folded as the leg's terms are. stem: the term of the word. most: maximum
+        cost. The module `index.inverted.near_terms` defines costs. Terms that occur only in deleted
+        documents may be among them. The order is by cost, then by term.
         """
 
 

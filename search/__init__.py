@@ -3,7 +3,10 @@
 A leg is one index of a collection with its own encoder: dense, learned sparse or BM25.
 """
 
-from ..core import RerankReport, SearchResult, WriteReport
+from ..core import QueryStage, RerankReport, SearchResult, WriteReport
+from .answering.evidence import Evidence
+from .answering.generators import GeneratorRegistry
+from .answering.request import AnswerRequest, Turn
 from .collection import Collection
 from .export import ExportReport
 from .repoint import repoint
@@ -15,18 +18,25 @@ from .request import (
     SearchRequest,
 )
 from .rerankers import RerankerRegistry
+from .stages import FeedbackRequest, Gate
 from .syncing.report import SyncOptions, SyncReport
 from .syncing.sync import Syncer, sync
 from .writing.build import BuildReport, build
 from .writing.preview import CutPassage, preview_passages
 
 __all__ = [
+    "AnswerRequest",
     "BuildReport",
     "Collection",
     "CutPassage",
+    "Evidence",
     "ExportReport",
+    "FeedbackRequest",
     "Fusion",
+    "Gate",
+    "GeneratorRegistry",
     "LegRequest",
+    "QueryStage",
     "ReconfigureRequest",
     "RerankReport",
     "RerankRequest",
@@ -36,6 +46,7 @@ __all__ = [
     "SyncOptions",
     "SyncReport",
     "Syncer",
+    "Turn",
     "WriteReport",
     "build",
     "preview_passages",

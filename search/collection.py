@@ -8,16 +8,13 @@ from threading import Lock
 from typing import Any
 
 from ..core import (
-    UNGUARDED,
     ConflictError,
     DeletedCount,
     Document,
-    Guard,
     InvalidInputError,
     NoProgress,
     NotFoundError,
     Progress,
-    SearchResult,
     Usage,
     WriteReport,
     add_usages,
@@ -40,15 +37,13 @@ from ..index.models import absolute, model_names
 from ..sources import check_document as converted
 from ..sources import with_vectors
 from . import parameters
+from .answering.generators import GeneratorRegistry
+from .answering.methods import AnswerMethods
 from .config_difference import config_difference
 from .documents import DocumentMethods
 from .encoding.languages import CollectionLanguages
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
-from .finding.pipeline import make_result, search_view
-from .finding.planning import EncodedPlan, Plan, check_search, encode_plan, naming_request, plan
-from .finding.reranking import reorder, rerank
-from .finding.results import FusedResults
 from .info import describe
 from .maintenance import MaintenanceMethods
 from .request import SearchRequest
@@ -59,7 +54,7 @@ from .writing.upkeep import Upkeep
 from .writing.writer import Writer
 
 
-class Collection(Closing, DocumentMethods, MaintenanceMethods):
+class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
     """Search and change a collection of documents in a folder.
 
     Thread-safe. Several processes may open the same collection.
@@ -77,9 +72,11 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         *,
         read_only: bool = False,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
     ) -> None:
         self.store = store
         self.rerankers = rerankers or RerankerRegistry()
+        self.generators = generators or GeneratorRegistry()
         self.path = store.directory
         self.read_only = read_only
         self._encoders = encoders
@@ -98,6 +95,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         *,
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
     ) -> Collection:
         """Create an empty collection in the folder `path`.
 
@@ -111,7 +109,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
         legs.check_widths()
-        return cls(LocalStore.create(Path(path), config), legs, rerankers=rerankers)
+        return cls(
+            LocalStore.create(Path(path), config), legs, rerankers=rerankers, generators=generators
+        )
 
     @classmethod
     @checked(**parameters.OPEN)
@@ -123,6 +123,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         verify: Verify = "full",
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
         models: Sequence[str] = (),
     ) -> Collection:
         """Open the collection in the folder `path`, with the configuration that is stored there.
@@ -131,6 +132,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         encoders: function that loads the encoders. It is not stored: if you created the collection
             with encoders of your own, pass the function again.
         rerankers: the rerankers that `rerank.model` of a search request can select by name.
+        generators: the generators that `generator` of an answer request can select by name.
         models: names or folders of other models. If a model is missing at its stored path, one of
             these models with the same weights is used instead.
 
@@ -139,7 +141,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         """
         store = LocalStore.open(Path(path), verify=verify, read_only=read_only)
         legs = LegEncoders(store.config, encoders, models)
-        return cls(store, legs, read_only=read_only, rerankers=rerankers)
+        return cls(store, legs, read_only=read_only, rerankers=rerankers, generators=generators)
 
     @classmethod
     @checked(**parameters.CREATE)
@@ -150,6 +152,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         *,
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
+        generators: GeneratorRegistry | None = None,
     ) -> Collection:
         """Open the collection in the folder `path`, or create it if there is none.
 
@@ -158,14 +161,19 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         Also raises the errors of `open` and `create`.
         """
         names = model_names(absolute(config or CollectionConfig(), encoders))
+        options: dict[str, Any] = {
+            "encoders": encoders,
+            "rerankers": rerankers,
+            "generators": generators,
+        }
         try:
-            collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
+            collection = cls.open(path, models=names, **options)
         except NotFoundError:
             check_free(Path(path))
             try:
-                return cls.create(path, config, encoders=encoders, rerankers=rerankers)
+                return cls.create(path, config, **options)
             except ConflictError:  # Another process created it in the meantime.
-                collection = cls.open(path, encoders=encoders, rerankers=rerankers, models=names)
+                collection = cls.open(path, models=names, **options)
         error = None if config is None else config_difference(collection.store, config)
         if error is not None:
             collection.close()
@@ -275,80 +283,6 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self._upkeep.after_write()
         return deleted
 
-    # -- search ----------------------------------------------------------------------------
-
-    def search(
-        self,
-        request: SearchRequest | Mapping[str, Any] | str,
-        *,
-        guard: Guard = UNGUARDED,
-        **fields: Any,
-    ) -> SearchResult:
-        """Search the collection and return a page of hits.
-
-        request: a SearchRequest, a mapping with its fields, or the query text.
-        fields: other fields of the request, allowed only if `request` is the query text. The search
-            request is then `SearchRequest(query=request, **fields)`.
-        guard: limits of the caller. The search ends if `guard.check` raises an exception.
-        """
-        parameters.guard(guard, "guard")
-        request = parameters.request(request, fields)
-        self._load_fingerprints()
-        encoded = encode_plan(plan(self.store, request, self.rerankers), self._queries, guard)
-        with self.store.view() as view:
-            check_search(view.config, encoded.plan)
-            fused = search_view(view, encoded)
-        return self._answer([fused])[0]
-
-    @checked(requests=parameters.requests, guard=parameters.guard)
-    def search_batch(
-        self,
-        requests: Sequence[SearchRequest | Mapping[str, Any]],
-        *,
-        guard: Guard = UNGUARDED,
-    ) -> list[SearchResult]:
-        """Run several searches on one snapshot of the collection. Return one result for each.
-
-        Queries are encoded together. Searches with the same reranker and the same limits (time,
-        calls, tokens) are reranked together, and share one time limit.
-
-        Raises InvalidInputError for an invalid request. The `field` of the error starts with the
-        position of the request, for example `requests[2].legs[0].name`.
-        """
-        self._load_fingerprints()
-        plans: list[Plan] = []
-        texts: dict[str, list[str]] = {}
-        for i, given in enumerate(requests):
-            with naming_request(i):
-                request = parameters.request(given, {})
-                plans.append(plan(self.store, request, self.rerankers))
-            for leg in plans[-1].encoded_legs:
-                if request.query is not None and leg not in request.vectors:
-                    texts.setdefault(leg, []).append(request.query)
-        guard.check()
-        self._queries.prepare(texts)
-        encoded: list[EncodedPlan] = []
-        for i, one in enumerate(plans):
-            with naming_request(i):
-                encoded.append(encode_plan(one, self._queries, guard))
-        with self.store.view() as view:
-            for i, one in enumerate(plans):
-                with naming_request(i):
-                    check_search(view.config, one)
-            fused = [search_view(view, one) for one in encoded]
-        return self._answer(fused)
-
-    def _answer(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
-        """Rerank the searches whose request has `rerank`. Return a result for every search."""
-        results = rerank(fused)
-        for result in results:
-            if result is not None:
-                self._count(result.usage)
-        return [
-            make_result(self._queries, one, reorder(one, result))
-            for one, result in zip(fused, results, strict=True)
-        ]
-
     # -- collection -------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
@@ -384,15 +318,6 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods):
         self._upkeep.close()
         self._queries.close()
         self.store.close()
-
-    def _count(self, usage: Usage | None) -> None:
-        with self._usage_lock:
-            self._usage = add_usages(self._usage, usage)
-
-    def _load_fingerprints(self) -> None:
-        """Read the legs' encoder fingerprints from the store, unless all were read already."""
-        if not self._encoders.complete:
-            self._encoders.set_stored_fingerprints(self.store.fingerprints())
 
     def _bind_encoders(self) -> None:
         """Before a write: store the encoders' fingerprints, or compare them with the stored ones.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, cast, get_args
 
-from ..core import ConfigError, InvalidInputError
+from ..core import Config, ConfigError, InvalidInputError
 from ..core import arguments as is_
 from ..core.arguments import Check, optional, refused
 from ..core.bounds import Bounds
 from ..index import CollectionConfig, VectorStorage, Verify
+from .answering.generators import GeneratorRegistry
+from .answering.request import AnswerRequest
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
 
@@ -22,6 +24,7 @@ _SHARED: dict[str, Check] = {
     "path": is_.path,
     "encoders": is_.function("a function from an encoder's configuration to an encoder"),
     "rerankers": optional(is_.instance(RerankerRegistry, "a RerankerRegistry")),
+    "generators": optional(is_.instance(GeneratorRegistry, "a GeneratorRegistry")),
 }
 
 
@@ -94,26 +97,45 @@ RECONFIGURE: dict[str, Check] = {
 REPOINT: dict[str, Check] = {"path": is_.path, "model": is_.path, "legs": optional(names)}
 
 
+R = TypeVar("R", bound=Config)
+
+
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
     """Return a SearchRequest for the arguments of `Collection.search`.
 
     value:  the argument `request`: a SearchRequest, a mapping with its fields, or the query text.
     fields: other fields of the request; accepted only if `value` is the query text.
     """
+    return _request(value, fields, SearchRequest, "query")
+
+
+def answer_request(value: object, fields: Mapping[str, Any]) -> AnswerRequest:
+    """Return the AnswerRequest for the arguments of `Collection.answer`.
+
+    value:  the argument `request`: an AnswerRequest, a mapping with its fields, or the question.
+    fields: the other keyword arguments; accepted only if `value` is the question.
+    """
+    return _request(value, fields, AnswerRequest, "question")
+
+
+def _request(value: object, fields: Mapping[str, Any], kind: type[R], text: str) -> R:
+    """Return a request of a kind. text: name of the field that a string stands for."""
     if isinstance(value, str):
-        return SearchRequest.parse({**fields, "query": value})
-    if not isinstance(value, SearchRequest | Mapping):
-        raise refused(value, "request", "a text, a mapping or a SearchRequest")
+        return kind.parse({**fields, text: value})
+    given = value if isinstance(value, kind) else None
+    if given is None and not isinstance(value, Mapping):
+        article = "an" if kind.__name__.startswith("A") else "a"
+        raise refused(value, "request", f"a text, a mapping or {article} {kind.__name__}")
     if fields:
         raise InvalidInputError(
             "cannot be combined with a request object; set it inside the request, or pass the "
-            "query as a string",
+            f"{text} as a string",
             field=next(iter(fields)),
         )
-    if isinstance(value, SearchRequest):
-        return value
+    if given is not None:
+        return given
     try:
-        return SearchRequest.parse(value)
+        return kind.parse(cast(Mapping[str, Any], value))
     except ConfigError as error:
         field = error.field or ""
         place = f"request{field}" if field[:1] in ("", "[") else field

@@ -30,6 +30,7 @@ from ..rerank import Budget
 from ..rerank.config import RERANKER_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
+from .stages import FeedbackMethod, FeedbackRequest, parse_feedback
 
 WINDOW = 1_000
 """Maximum of `offset` + `limit` in a search request."""
@@ -203,6 +204,15 @@ class SearchRequest(Config):
     neighbours: number of passages before and after the best passage of a hit that are included in
              the hit's `context`.
     rerank:  how to rerank the best hits; None = no reranking. Requires `query`.
+    feedback: expand the query with terms or vectors of the best documents, and search again. The
+             name of a method, such as "rm3", is short for this method in all legs that have it.
+    parse_filters: read conditions such as `year:>2019` in the query text as filters; see the page
+             Filters of the documentation. The rest of the text is searched. Only fields that a
+             document of the collection has are read.
+    predictors: also return predictors of query performance, computed from the final lists of the
+             legs.
+    suggest: also return a suggestion: the query with misspelled words replaced by words of the
+             collection. It needs a lexical leg.
     """
 
     query: str | None = None
@@ -225,6 +235,18 @@ class SearchRequest(Config):
     include: tuple[Literal["title", "text", "metadata"], ...] = ("title", "text", "metadata")
     neighbours: Annotated[int, Bounds(0, 100)] = 0
     rerank: RerankRequest | None = None
+    feedback: (
+        Annotated[
+            FeedbackRequest,
+            BeforeValidator(
+                parse_feedback, json_schema_input_type=FeedbackRequest | FeedbackMethod
+            ),
+        ]
+        | None
+    ) = None
+    parse_filters: Flag = False
+    predictors: Flag = False
+    suggest: Flag = False
 
     @field_validator("query")
     @classmethod
@@ -260,6 +282,8 @@ class SearchRequest(Config):
     def _check(self) -> Self:
         if self.query is None and not self.vectors:
             raise ValueError("the request has no query; set `query` (text) or `vectors`")
+        if self.query is None and self.parse_filters:
+            raise ValueError("`parse_filters` requires a query text; set `query`")
         if self.offset + self.limit > WINDOW:
             raise ValueError(
                 f"offset + limit must be at most {WINDOW}, got {self.offset + self.limit}; "

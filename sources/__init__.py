@@ -10,7 +10,7 @@ from .fields import FieldNames
 from .files import FileReader
 from .folder import walk
 from .formats import Converted, Format, Limits, UnreadableError, register_format
-from .judged import read_qrels, read_queries
+from .judged import read_answers, read_qrels, read_queries
 from .lines import STDIN
 from .listing import Listing, SourceFile, holds_records, list_source
 from .named_datasets import read_named_documents
@@ -42,6 +42,7 @@ __all__ = [
     "holds_records",
     "list_source",
     "parse_document",
+    "read_answers",
     "read_arrow_documents",
     "read_documents",
     "read_jsonl_documents",

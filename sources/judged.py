@@ -1,8 +1,8 @@
-"""Reads the queries and relevance judgements of an evaluation set."""
+"""Reads the queries, relevance judgements and gold answers of an evaluation set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..core import InvalidInputError, Qrels, Query, SourceError
@@ -77,6 +77,52 @@ def read_qrels(path: Path) -> Qrels:
     if not qrels:
         raise SourceError("the file contains no judgements; check its path", path=path)
     return qrels
+
+
+def read_answers(path: Path) -> dict[str, tuple[str, ...]]:
+    """Return the gold answers of a file: query id -> every answer that is right.
+
+    Each line is a JSON object with the fields `_id` or `id` (of the query) and `answers`, a list of
+    texts (others are ignored). An empty list marks a question that has no answer. The file may be
+    compressed (`.gz`).
+
+    Raises SourceError, with the line and the field, for an invalid line.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            value = parse_json_line(line)
+            query_id = parse_id(value)
+            if query_id in found:
+                raise InvalidInputError(
+                    f"another line has answers for the query {query_id}; write all of its answers "
+                    "in one line"
+                )
+            found[query_id] = _answers(value)
+        except InvalidInputError as error:
+            raise SourceError(error.message, path=path, line=number, field=error.field) from None
+    if not found:
+        raise SourceError("the file contains no answers; check its path", path=path)
+    return found
+
+
+def _answers(value: Mapping[str, object]) -> tuple[str, ...]:
+    if "answers" not in value:
+        raise InvalidInputError(
+            "is missing; every line requires a list of answers, [] for a question that has none",
+            field="answers",
+        )
+    answers = value["answers"]
+    if not isinstance(answers, list):
+        raise InvalidInputError(f"must be a list of texts, got {shown(answers)}", field="answers")
+    for i, answer in enumerate(answers):
+        if not isinstance(answer, str) or not answer.strip():
+            raise InvalidInputError(
+                f"must be a text that is not empty, got {shown(answer)}", field=f"answers[{i}]"
+            )
+    return tuple(answers)
 
 
 def _judgement_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ ROOMS = [
     "encoders",
     "index",
     "rerank",
+    "generate",
     "search",
     "eval",
     "train",

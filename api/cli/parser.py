@@ -21,7 +21,10 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse the arguments. Print an error of this command and exit for unknown arguments."""
+        """Parse the arguments. For an unknown argument, print an error and exit.
+
+        The error names this command and its help, not those of the parser above.
+        """
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}{self._hint(parsed, unknown)}")

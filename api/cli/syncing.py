@@ -38,8 +38,8 @@ def add_sync(parser: argparse.ArgumentParser) -> None:
         "--sync",
         action="store_true",
         help="update the collection to the state of --documents: write new and changed documents, "
-        "and delete those that no file has any more. Unchanged documents are not encoded, and "
-        "documents that came by another way stay. Creates the collection if there is none",
+        "and delete documents that are no longer in a file. Unchanged documents are not encoded, "
+        "and documents that other commands wrote stay. Creates the collection if there is none",
     )
     group.add_argument(
         "--watch",
@@ -59,14 +59,14 @@ def add_sync(parser: argparse.ArgumentParser) -> None:
         "--max-removed",
         type=_share,
         metavar="SHARE",
-        help="refuse to delete more than this share of the documents of a folder or file, from 0 "
-        "to 1, because the folder may be incomplete or not mounted; 1 allows everything (default: "
-        f"{MAX_REMOVED:g})",
+        help="maximum share of the documents of a folder or file to delete, from 0 to 1. If more "
+        "are missing, the sync fails, because the folder may be incomplete or not mounted; 1 "
+        f"allows everything (default: {MAX_REMOVED:g})",
     )
     group.add_argument(
         "--reread",
         action="store_true",
-        help="read every file again, also if its content is unchanged",
+        help="read every file again, even if its content is unchanged",
     )
 
 
@@ -138,7 +138,10 @@ def _once(arguments: argparse.Namespace, fields: FieldNames) -> int:
 
 
 def _watch(arguments: argparse.Namespace, fields: FieldNames) -> None:
-    """Sync until SIGINT or SIGTERM. An error of a round after the first does not end it."""
+    """Sync again and again until SIGINT or SIGTERM.
+
+    After an error in a sync, prints the error and tries again.
+    """
     from ...search import Collection, Syncer, SyncOptions
     from ...search.syncing.report import MAX_REMOVED
 
@@ -180,7 +183,7 @@ def _watch(arguments: argparse.Namespace, fields: FieldNames) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """A context that SIGINT and SIGTERM end without an error."""
+    """Return a context manager. SIGINT and SIGTERM end its block without an error."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
@@ -203,12 +206,15 @@ def _tell(arguments: argparse.Namespace, report: SyncReport) -> None:
 
 
 def _note_left_out(arguments: argparse.Namespace) -> None:
-    """Name the files in folders that are not read. Raises InvalidInputError with `--strict`."""
+    """Print a note on files in folders that are not read.
+
+    With `--strict`, raises InvalidInputError instead.
+    """
     found = survey(
         (path for path in arguments.documents if path.is_dir()), exclude=arguments.exclude
     )
     if arguments.strict and found.lost:
-        message = f"{left_out(found)}; remove these files, or drop --strict"
+        message = f"{left_out(found)}; remove these files, or omit --strict"
         raise InvalidInputError(message, field="--documents")
     if found.left_out and not arguments.quiet:
         note(f"twindex: {left_out(found)}")

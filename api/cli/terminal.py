@@ -13,17 +13,17 @@ from ..figures import counted, figure
 from ..reranked import cost_line, moved, reasons, stage_lines
 
 if TYPE_CHECKING:
-    from ...core import Hit, TopTerms, Usage
+    from ...core import Hit, QueryStage, TopTerms, Usage
     from ...search import RerankReport, SearchResult
 
 SNIPPET = 160
 PLACE = 120
-"""Most characters of the page and headings of a passage."""
+"""Maximum number of characters that are printed of the page and headings of a passage."""
 TERMS = 8
 """Maximum number of terms that are printed of an explanation."""
 
 SHOWN_SECONDS = 0.05
-"""Minimum time of loading models that is printed."""
+"""Minimum time in seconds of loading models for which the time is printed."""
 
 REASONS = 400
 """Maximum number of characters that are printed of a reranker's reasons."""
@@ -61,14 +61,38 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     note(f"{len(result.hits)} of {found} in {result.milliseconds:.1f} ms ({spent})")
     if loading >= SHOWN_SECONDS:
         note(f"models loaded before that, in {loading:.1f} s")
+    if result.filter is not None:
+        read = json.dumps(result.filter, ensure_ascii=False)
+        note(f"searched {one_line(result.query or '', SNIPPET)!r} with the filter {read}")
+    if result.suggestion is not None:
+        note(f"did you mean: {one_line(result.suggestion, SNIPPET)}")
+    for stage in result.stages:
+        print_stage(stage)
+    if result.predictors is not None:
+        values = [f"{name} {value:.4g}" for name, value in result.predictors.items()]
+        note(f"predictors: {', '.join(values)}")
     if result.usage is not None:
         note(model_usage(result.usage))
     for warning in result.warnings:
         note(f"warning: {warning}")
 
 
+def print_stage(stage: QueryStage) -> None:
+    """Print what a stage did to the query, on standard error."""
+    what = f": {stage.reason}" if stage.reason else f" in {stage.milliseconds:.1f} ms"
+    note(f"{stage.name} {stage.status}{what}")
+    for line in stage.notes if stage.status == "ran" else ():
+        note(f"  {line}")
+    for text in stage.queries:
+        note(f"  searched: {one_line(text, SNIPPET)}")
+    for leg, terms in stage.terms.items():
+        note(f"  query in {leg}: {_top(terms)}")
+    if stage.usage is not None:
+        note(f"  {model_usage(stage.usage)}")
+
+
 def print_report(name: str, report: RerankReport) -> None:
-    """Print the calls, tokens and time of reranking on standard error. name: of the reranker."""
+    """Print the calls, tokens and time of the reranker `name` on standard error."""
     note(f"{name}: {cost_line(report)}")
     for line in stage_lines(report):
         note(f"  {line}")

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from starlette.requests import Request
+from starlette.types import Receive
 
 from ...core import Guard
 from ..serving.problems import ClientGone, Problem
@@ -73,8 +74,8 @@ class Hold:
     def announce(self, size: int) -> None:
         """Raise Problem 503 if a body of `size` bytes does not fit into the budget now.
 
-        Reserves nothing, so a client that announces a large body and does not send it blocks no
-        memory.
+        Reserves nothing. A client that announces a large body and does not send it therefore blocks
+        no memory.
         """
         if self.budget.taken and self.budget.taken + size > self.budget.most:
             raise _overloaded()
@@ -104,16 +105,23 @@ def _overloaded() -> Problem:
 
 @dataclass(slots=True)
 class Deadline:
-    """The time limit of a search or reranking.
+    """The time limit of a search, a reranking or an answer.
 
-    seconds:    time from the start of the request to its end.
+    seconds:    maximum time from the start of the request to its end.
     page_bytes: maximum size of the page of results, in bytes.
+    setting:    setting of the server that is the time limit.
+    remedy:     what the client can do if the request takes too long.
     at:         latest end of the request, on the monotonic clock.
     gone:       True once the client has closed the connection.
     """
 
     seconds: float
     page_bytes: int
+    setting: str = "search_seconds"
+    remedy: str = (
+        "send fewer searches at once, a smaller `depth`, a simpler filter, or fewer documents to "
+        "rerank"
+    )
     at: float = field(init=False)
     gone: bool = field(default=False, init=False)
 
@@ -125,6 +133,13 @@ class Deadline:
         """Return a deadline for a request that starts now, from the server's settings."""
         settings: Settings = request.app.state.settings
         return cls(settings.search_seconds, settings.page_bytes)
+
+    @classmethod
+    def of_answer(cls, request: Request) -> Deadline:
+        """Return a deadline for an answer that starts now, from the server's settings."""
+        settings: Settings = request.app.state.settings
+        remedy = "request fewer `max_tokens`, or set `timeout_ms` to get the text until then"
+        return cls(settings.answer_seconds, settings.page_bytes, "answer_seconds", remedy)
 
     @property
     def guard(self) -> Guard:
@@ -142,20 +157,18 @@ class Deadline:
         """Return the Problem 504 for a request that took too long."""
         return Problem(
             504,
-            f"the request took longer than {self.seconds:g} s (setting `search_seconds`); send "
-            "fewer searches at once, a smaller `depth`, a simpler filter, or fewer documents to "
-            "rerank",
+            f"the request took longer than {self.seconds:g} s (setting `{self.setting}`); "
+            f"{self.remedy}",
         )
 
     async def wait(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` and return its result.
 
-        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. If
-        `work` still waits for a thread, it is then cancelled. If it runs, it ends at its next call
-        of the guard.
+        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. Then
+        `work` is cancelled if it still waits for a thread, or ends at its next call of `check`.
         """
         task = asyncio.ensure_future(work)
-        leaving = asyncio.ensure_future(_client_left(request))
+        leaving = asyncio.ensure_future(client_left(request.receive))
         try:
             await asyncio.wait(
                 (task, leaving),
@@ -175,7 +188,7 @@ class Deadline:
             leaving.cancel()
 
 
-async def _client_left(request: Request) -> None:
-    """Wait until the client has closed the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
+async def client_left(receive: Receive) -> None:
+    """Wait until the client has closed the connection. receive: the ASGI function."""
+    while (await receive())["type"] != "http.disconnect":
         pass

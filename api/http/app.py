@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from ... import __version__
+from ..serving.counts import document_counts, job_counts, usage
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
@@ -22,6 +23,7 @@ from .admission import Admission
 from .metrics import Metrics
 from .middleware import Frame
 from .routes import (
+    answer,
     collections,
     documents,
     jobs,
@@ -35,7 +37,7 @@ from .routes import (
 
 DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
 
-A write is answered when it is on disk. Errors are RFC 9457 problem details."""
+The reply to a write is sent after the data is on disk. Errors are RFC 9457 problem details."""
 
 CORS_TAKEN = ("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id")
 CORS_SHOWN = ("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed")
@@ -60,17 +62,19 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
 
     After it starts, collections and models load in the background; `/readyz` returns 200 when they
     are ready. settings: None: the defaults. host: host name that the server listens on.
-    Raises NotFoundError if `root` is not a folder, and SourceError for an invalid `rerankers` file.
+    Raises NotFoundError if `root` is not a folder, and SourceError for an invalid file of rerankers
+    or generators.
     """
     settings = settings or Settings()
     service = Service(root, settings)
     metrics = Metrics()
     of, states = ("collection",), ("collection", "state")
     gauge = GaugeMetricFamily
-    metrics.register(gauge, "twindex_documents", "Documents.", of, service.document_counts)
-    metrics.register(gauge, "twindex_jobs", "Jobs by state.", states, service.job_counts)
+    documents_of, jobs_of = partial(document_counts, service), partial(job_counts, service)
+    metrics.register(gauge, "twindex_documents", "Documents.", of, documents_of)
+    metrics.register(gauge, "twindex_jobs", "Jobs by state.", states, jobs_of)
     for field, meaning in LLM_COUNTS.items():
-        read = partial(service.usage, field)
+        read = partial(usage, service, field)
         metrics.register(CounterMetricFamily, f"twindex_llm_{field}", meaning, of, read)
 
     @asynccontextmanager
@@ -97,6 +101,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.admission = admission = Admission.of(settings)
     for module in (
         search,
+        answer,
         rerank,
         documents,
         collections,

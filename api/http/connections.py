@@ -23,7 +23,10 @@ from ..serving.settings import OPEN_PATHS, Settings
 logger = logging.getLogger(__name__)
 
 RESERVE = 16
-"""Connections above `max_connections`. On these, the server replies only to `OPEN_PATHS`."""
+"""Number of connections in addition to `max_connections`.
+
+On these connections, the server replies only to requests for `OPEN_PATHS`.
+"""
 QUIET_SECONDS = 60.0
 """Minimum time between two log lines with the same warning."""
 
@@ -62,8 +65,8 @@ class Connection:
     opened:   time when it was opened.
     waiting:  time when it began to wait for the head of a request; None while a request runs.
     received: number of bytes received.
-    reading, writing: time window of the body that the server reads, and of the reply that it
-              writes; None while it does not read or write.
+    reading:  time window of the body that the server reads; None while it reads none.
+    writing:  time window of the reply that the server writes; None while it writes none.
     """
 
     transport: Transport
@@ -79,7 +82,7 @@ class Connection:
 
 @dataclass(slots=True)
 class Connections:
-    """The connections of one server. Only the event loop uses it.
+    """The connections of one server. It has no lock, because only the event loop uses it.
 
     most: maximum number of connections, in addition to RESERVE connections for `OPEN_PATHS`.
     """
@@ -92,7 +95,8 @@ class Connections:
     def add(self, protocol: Any, transport: Transport) -> bool:
         """Register a connection. Return False if it may only request `OPEN_PATHS`.
 
-        If `most` connections are open, closes the one that has waited longest for a request.
+        If the maximum number of connections is open, closes the connection that has waited longest
+        for a request.
         """
         now = monotonic()
         full = len(self.protocols) >= self.most and not self._make_room()
@@ -151,7 +155,8 @@ class Connections:
                 found.waiting = now
             if unread:
                 found.waiting = now  # The client is still reading, which has its own limit.
-            # After a reply, uvicorn closes an idle connection; this limits a head that has begun.
+            # After a reply, uvicorn closes an idle connection, but not one on which the client has
+            # begun to send the next request.
             patience = self.settings.head_seconds
             if cycle is not None:
                 patience = max(patience, self.settings.idle_seconds)

@@ -1,6 +1,6 @@
 """Opaque cursors of document lists. A cursor contains a position and a digest of the filter.
 
-Callers must parse the filter first, because the JSON serialiser limits the depth of a value.
+Callers must parse the filter first, because the JSON serialiser fails for a deeply nested value.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def decode(cursor: str, condition: Mapping[str, Any] | None) -> str:
         after, digest = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError):
         raise InvalidInputError(
-            "is not a cursor; send `next_cursor` unchanged", field="cursor"
+            "is not a cursor; send `next_cursor` of the last reply unchanged", field="cursor"
         ) from None
     if not isinstance(after, str) or digest != _digest(condition):
         raise InvalidInputError(
-            "was returned for another filter; send the same filter", field="cursor"
+            "was returned for another filter; send the cursor with the same filter", field="cursor"
         )
     return after
 

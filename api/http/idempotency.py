@@ -34,7 +34,7 @@ class NewJob:
     kind:        the work of the job, such as "merge".
     total, unit: size of the work and its unit, for progress; a total of None is unknown.
     result:      initial value of the job's result.
-    id:          id of the job, which an uploaded body already has; None: a new id.
+    id:          id of the job, if a body was already uploaded for this id; None: a new id.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class NewJob:
 async def once(request: Request, collection: str, digest: str, work: Work) -> Response:
     """Do `work` and return its reply, or return the stored reply for the same `Idempotency-Key`.
 
-    Only successful replies are stored, for 24 hours. digest: of the request's content. Raises
+    Only successful replies are stored, for 24 hours. digest: hash of the request's body. Raises
     Problem 422 if the key was used for another request, and 409 while the first request runs.
     """
 
@@ -70,8 +70,8 @@ async def enqueue(
     """Queue the job that `check` returns, once for each `Idempotency-Key`. Reply 202 with the job.
 
     The job and its stored reply become durable in one transaction. A request that is repeated after
-    a crash or on a full disk therefore never queues a second job. upload: file that the job
-    reads; it is removed if no job is queued. Raises Problem as `once` does.
+    a crash or on a full disk therefore never queues a second job. digest: see `once`. upload: file
+    that the job reads; it is removed if no job is queued. Raises the same Problems as `once`.
     """
     service: Service = request.app.state.service
 

@@ -11,6 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from ...core import Usage
+from ...core.answers import Answer
 
 _RERANK_COUNTS = {
     "calls": "Prompts or pairs that the models of rerankers read.",
@@ -20,18 +21,27 @@ _RERANK_COUNTS = {
 }
 """Field of Usage -> description of its metric, which each reranker has."""
 
+_ANSWER_COUNTS = {
+    "calls": "Prompts that the models of generators read.",
+    "prompt_tokens": "Tokens in these prompts.",
+    "completion_tokens": "Tokens that models of generators wrote.",
+}
+"""Field of Usage -> description of its metric, which each generator has."""
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
-"""Methods with a label of their own. Any other method is counted as `OTHER`."""
+"""HTTP methods with their own label. All other methods have the label OTHER."""
 OTHER = "other"
 UNMATCHED = "unmatched"
 """Label for a request that matches no route."""
 
 
 class Metrics:
-    """The metrics of a server: numbers and times of requests, search stages and rerankings."""
+    """The metrics of a server: numbers and times of requests, search stages, rerankings and
+    answers.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -75,6 +85,33 @@ class Metrics:
             for field, meaning in _RERANK_COUNTS.items()
         }
 
+        self._answers = Counter(
+            "twindex_answers",
+            "Answers, by outcome: answered, no_answer, or failed if a model failed.",
+            ("generator", "outcome"),
+            registry=self.registry,
+        )
+        self._answer_seconds = Histogram(
+            "twindex_answer_seconds",
+            "Time that an answer took, with its search.",
+            ("generator",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._first_token_seconds = Histogram(
+            "twindex_answer_first_token_seconds",
+            "Time from the start of a generator to its first text.",
+            ("generator",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self._answer_counts = {
+            field: Counter(
+                f"twindex_answer_{field}", meaning, ("generator",), registry=self.registry
+            )
+            for field, meaning in _ANSWER_COUNTS.items()
+        }
+
         self._by_stage: dict[str, Histogram] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -99,6 +136,20 @@ class Metrics:
         for field, counter in self._rerank_counts.items():
             counter.labels(model).inc(getattr(usage, field))
 
+    def answer(self, answer: Answer, seconds: float) -> None:
+        """Count and time one answer, with its search."""
+        name = answer.generator
+        self._answers.labels(name, answer.outcome).inc()
+        self._answer_seconds.labels(name).observe(seconds)
+        if (first := answer.timings.get("first_token")) is not None:
+            self._first_token_seconds.labels(name).observe(first / 1e3)
+        for field, counter in self._answer_counts.items():
+            counter.labels(name).inc(getattr(answer.usage, field))
+
+    def failed_answer(self, generator: str) -> None:
+        """Count an answer that a model did not complete. generator: name of the generator."""
+        self._answers.labels(generator, "failed").inc()
+
     def register(
         self, family: Family, name: str, meaning: str, labels: tuple[str, ...], read: Reading
     ) -> None:
@@ -111,14 +162,17 @@ class Metrics:
 
 
 Reading = Callable[[], Mapping[tuple[str, ...], float]]
-"""Label values -> value."""
+"""Function that returns: values of a metric's labels -> value of the metric."""
 
 
 Family = type[GaugeMetricFamily] | type[CounterMetricFamily]
 
 
 class _Read(Collector):
-    """Collector of a metric whose values `read` returns. family: creates the metric, empty."""
+    """Collector of a metric whose values `read` returns.
+
+    family: creates the metric, without values.
+    """
 
     def __init__(
         self, family: Callable[[], GaugeMetricFamily | CounterMetricFamily], read: Reading

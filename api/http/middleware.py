@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PROGRAMS = ("/v1/", "/v2/", "/rerank", "/metrics")
-"""Paths that programs request, and not people with a browser."""
+"""Beginnings of the paths that programs request. People request the other paths in a browser."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (
     "requests from pages of other sites may only read: the Origin of this request differs from its "
@@ -141,7 +141,10 @@ class Frame:
             if b"host" in headers and not self._is_own_host(
                 headers[b"host"].decode("latin-1").lower()
             ):
-                detail = "the Host header is not a name of this server; see TWINDEX_ALLOWED_HOSTS"
+                detail = (
+                    "the Host header is not a name of this server; the operator can add the name "
+                    "to TWINDEX_ALLOWED_HOSTS"
+                )
                 raise Problem(403, detail)
         elif not compare_digest(_key_of(headers), self._key):
             # A browser prompts its user for Basic credentials, but not for a bearer token.

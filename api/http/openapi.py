@@ -11,12 +11,14 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from ...core import Config
 from ...index import CollectionConfig
 from ...search import ReconfigureRequest, SearchRequest
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
 from .descriptions import describe_fields
+from .shapes.answers import AnswerBody
 from .shapes.documents import DeleteRequest, DocumentBody
 from .shapes.reranking import RerankBody
 from .shapes.schemas import BatchRequest, ProblemDetails
@@ -24,6 +26,7 @@ from .shapes.shape import Shape
 
 _TEMPLATE = "#/components/schemas/{model}"
 _BODIES: tuple[type[BaseModel], ...] = (
+    AnswerBody,
     BatchRequest,
     CollectionConfig,
     DeleteRequest,
@@ -59,7 +62,7 @@ _OPERATION_IDS = {
 }
 """Function of a route -> operation id, if its name is unclear outside its module."""
 _TAGS = {
-    "search": "Search collections, and rerank documents.",
+    "search": "Search collections, answer questions, and rerank documents.",
     "documents": "Write, read and delete documents.",
     "collections": "Create, describe and delete collections, and maintain their files.",
     "jobs": "Long work that continues after the reply.",
@@ -124,7 +127,7 @@ _MEANING = {
     422: "A field or parameter is invalid",
     429: "Too many requests are waiting",
     503: "Not ready, damaged or overloaded, or a model failed",
-    504: "The request took longer than the setting `search_seconds`",
+    504: "The request took longer than `search_seconds`, or an answer than `answer_seconds`",
 }
 
 
@@ -150,6 +153,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         _describe_defaults(schemas)
         _require_kinds(schemas)
         describe_fields(schemas, Shape)
+        describe_fields(schemas, Config)
         document["components"]["securitySchemes"] = _SCHEMES
         for path, methods in document["paths"].items():
             for operation in methods.values():

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from ...core import Document, Hit, LegScore, RerankStage, Usage
+from ...core import Document, Hit, LegScore, QueryStage, RerankStage, Usage
+from ...core.answers import Answer, Citation, CitationEvent, SourcesEvent, TextEvent, UsageEvent
 from ...index.store.jobs import Job
 from ...search import RerankReport, SearchRequest, SearchResult
 
@@ -28,7 +29,7 @@ def json_response(
 
 
 def usage(value: Usage | None) -> dict[str, Any]:
-    """Return `{"usage": ...}` with the work of language models; an empty object for None."""
+    """Return `{"usage": ...}` with the counts of a Usage; an empty object for None."""
     return {} if value is None else {"usage": counts(value)}
 
 
@@ -70,6 +71,27 @@ def search_result(
             else {}
         ),
         **({} if result.rerank is None else {"rerank": _reranked(result.rerank)}),
+        **({"stages": [_stage(stage) for stage in result.stages]} if result.stages else {}),
+        **{
+            name: value
+            for name in ("predictors", "suggestion", "query", "filter")
+            if (value := getattr(result, name)) is not None
+        },
+    }
+
+
+def _stage(stage: QueryStage) -> dict[str, Any]:
+    """Return a stage as a JSON object. `usage` is absent if the stage used no language model."""
+    return {
+        "name": stage.name,
+        "status": stage.status,
+        "queries": stage.queries,
+        "terms": stage.terms,
+        "documents": stage.documents,
+        "milliseconds": round(stage.milliseconds, 3),
+        "reason": stage.reason,
+        "notes": stage.notes,
+        **usage(stage.usage),
     }
 
 
@@ -106,6 +128,35 @@ def _leg(leg: LegScore) -> object:
 def _work(report: RerankReport | RerankStage) -> dict[str, Any]:
     """Return a report on a reranker or stage as a JSON object, with rounded seconds."""
     return {**asdict(report), "usage": counts(report.usage), "seconds": round(report.seconds, 6)}
+
+
+def answer(value: Answer) -> dict[str, Any]:
+    """Return an answer as a JSON object, without `request_id` and `took_ms`."""
+    return {
+        "outcome": value.outcome,
+        "text": value.text,
+        "citations": value.citations,
+        "sources": value.sources,
+        "left_out": value.left_out,
+        "reason": value.reason,
+        "confidence": value.confidence,
+        "finish": value.finish,
+        "query": value.query,
+        "generator": value.generator,
+        "invalid_citations": value.invalid_citations,
+        "usage": counts(value.usage),
+        "timings": {stage: round(ms, 3) for stage, ms in value.timings.items()},
+        "warnings": value.warnings,
+    }
+
+
+def answer_event(
+    event: SourcesEvent | TextEvent | CitationEvent | UsageEvent,
+) -> dict[str, Any] | SourcesEvent | TextEvent | Citation:
+    """Return the data of an event of an answer as a JSON value."""
+    if isinstance(event, CitationEvent):
+        return event.citation
+    return counts(event.usage) if isinstance(event, UsageEvent) else event
 
 
 def job(collection: str, value: Job) -> dict[str, Any]:

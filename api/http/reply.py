@@ -17,7 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Reply:
-    """An ASGI `send` for one request. It adds headers, and sends no faster than the client reads.
+    """An ASGI `send` for one request. Adds headers, and sends no faster than the client reads.
 
     status: HTTP status of the reply; 0 before the application replies.
     begun:  True once the status and headers of the reply are sent.

@@ -30,7 +30,7 @@ from .logs import configure
 logger = logging.getLogger(__name__)
 
 _NAMED = 8
-"""Maximum number of collections that the log names at the start."""
+"""Maximum number of collections whose names the server logs when it starts."""
 
 
 def serve(
@@ -41,6 +41,7 @@ def serve(
     settings: Settings | None = None,
     device: Device | None = None,
     rerankers: Path | None = None,
+    generators: Path | None = None,
 ) -> None:
     """Serve the collections in the folder `root` until SIGINT or SIGTERM.
 
@@ -49,18 +50,18 @@ def serve(
     start continues interrupted jobs.
 
     port: port to listen on; 0: any free port, which the log shows. settings: None: read from the
-    environment. device, rerankers: override the settings of the same names. Raises NotFoundError
-    if `root` is not a folder, ConflictError if the port is in use, and ConfigError for an invalid
-    setting.
+    environment. device, rerankers, generators: override the settings of the same names. Raises
+    NotFoundError if `root` is not a folder, ConflictError if the port is in use, and ConfigError
+    for an invalid setting.
     """
     settings = settings or Settings.from_environment(os.environ)
-    given = {"device": device, "rerankers": rerankers}
+    given = {"device": device, "rerankers": rerankers, "generators": generators}
     update = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update=update)
     configure(settings.log_level, settings.log_format)
-    # It logs each request to a language model's server: hundreds for one reranking.
+    # This logger logs each request to a language model's server: hundreds for one reranking.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    # Its name makes its log lines of a normal start look like errors.
+    # The name of this logger makes the log lines of a normal start look like errors.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     if not 0 <= port <= 65_535:
         raise ConfigError(f"must be between 0 and 65535, got {port}", field="port")
@@ -136,7 +137,7 @@ class _Server(uvicorn.Server):
 
 
 def _announce(root: Path, address: str, service: Service) -> None:
-    """Log what is served and, last, the address."""
+    """Log the collections, and then the address of the server."""
     names = [served.name for served in service.known()]
     some = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     if names:

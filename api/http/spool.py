@@ -22,7 +22,7 @@ class Received:
     digest: SHA-256 of the body.
     lines:  number of lines.
     data:   the body; None if it is in a file.
-    job:    id of the future job that reads the file; None if `data` has the body.
+    job:    id of the job that will read the file; None if `data` has the body.
     upload: the file, durable on disk; None if `data` has the body.
     """
 
@@ -36,9 +36,8 @@ class Received:
 async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received:
     """Read the body of a bulk request.
 
-    Writes the body to a file if `as_job`, or if it exceeds the setting `job_bytes` or
-    `job_documents`.
-    Raises StorageError if the file cannot be written.
+    as_job: always write the body to a file. Otherwise, writes a body to a file that exceeds the
+    setting `job_bytes` or `job_documents`. Raises StorageError if the file cannot be written.
     """
     service: Service = request.app.state.service
     settings = request.app.state.settings

@@ -78,7 +78,10 @@ class StrictRoute(ExactRoute):
 
 
 def _check_text(request: Request) -> None:
-    """Raise Problem 422 for a query string that is not UTF-8. Starlette would replace bytes."""
+    """Raise Problem 422 for a query string that is not UTF-8.
+
+    Starlette would silently replace the invalid bytes.
+    """
     for part in request.scope["query_string"].split(b"&"):
         try:
             unquote_to_bytes(part).decode()

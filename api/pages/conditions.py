@@ -1,4 +1,4 @@
-"""Filters of the search form, where a user enters field, operator and value instead of JSON."""
+"""Filters of the search form, in which a user enters a field, an operator and a value."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ COMBINING = ("and", "or", "not")
 CHIPS = 12
 """Maximum number of metadata values of a document that the page shows, as links (chips)."""
 CHIP = 60
-"""Maximum number of characters that are shown of a value."""
+"""Maximum number of characters of a metadata value that the page shows."""
 LONGEST = 200
-"""Maximum length of a value, in characters, for which a chip is a filter."""
+"""Maximum length in characters of a value that a chip can add to the filter."""
 
 Kinds = Mapping[str, Set[int]]
 """Metadata field -> kinds of its values in the collection, such as NUMBER."""
@@ -72,9 +72,9 @@ def condition(field: str, operator: str, value: str, kinds: Kinds) -> dict[str, 
 
 
 def _typed(text: str, kinds: Set[int]) -> list[Any]:
-    """Return the values of `kinds` that a text can represent: a number, a boolean or the text.
+    """Return what a text can mean, as values of the given kinds: a number, a boolean, the text.
 
-    If `kinds` is empty, returns the number or boolean if the text is one, else the text.
+    If `kinds` is empty, returns only a number or boolean if the text is one, else the text.
     """
     found: list[Any] = []
     try:
@@ -161,8 +161,9 @@ def chips(
 ) -> tuple[list[dict[str, Any]], int]:
     """Return chips for the first metadata values of a document, and the number of other values.
 
-    A chip has `name`, `value` and `filter`: the filter `present` with the condition that the field
-    has this value, as JSON. `filter` is None if a filter cannot contain the value.
+    A chip has `name` and `value` of the metadata field, and `filter`: JSON of the filter `present`
+    with the added condition that the field has this value. `filter` is None if a filter cannot
+    contain the value.
     """
     rows = list(flatten(metadata))
     found = []

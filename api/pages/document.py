@@ -14,7 +14,7 @@ from .form import Form
 from .highlight import Words
 
 SHOWN = 200_000
-"""Maximum number of characters that are shown of a text, around the passage."""
+"""Maximum number of characters of a text that the page shows, around the passage."""
 _SOURCES = ("url", "source_url", "source", "link", "href", "uri", "homepage")
 """Metadata fields that usually contain the address of the source, the most reliable first."""
 
@@ -40,7 +40,7 @@ def raw_address(collection: str, document: str) -> str:
 def web_address(value: object) -> str | None:
     """Return the value if it is an absolute http or https address, else None.
 
-    So it returns None for addresses that run scripts, such as `javascript:...`.
+    Addresses that run scripts, such as `javascript:...`, therefore never become links.
     """
     if not isinstance(value, str) or not 8 <= len(value) <= 2_000:
         return None
@@ -54,7 +54,10 @@ def web_address(value: object) -> str | None:
 
 
 def source(metadata: Mapping[str, Any]) -> str | None:
-    """Return the web address of a document's source, from its metadata; None if it has none."""
+    """Return the first web address in a document's metadata; None if there is none.
+
+    The fields in _SOURCES come first.
+    """
     by_name = {name.lower(): value for name, value in metadata.items()}
     named = [by_name[name] for name in _SOURCES if name in by_name]
     found = (web_address(value) for value in [*named, *metadata.values()])
@@ -66,11 +69,11 @@ def shown(
 ) -> dict[str, Any]:
     """Return the values that the page of a document shows, with query words marked.
 
-    `blocks` are the blocks of the text: one block for a text without the markup of Markdown. A part
-    of a block has the fragments before, in or after the passage (`where`). Of a very long text,
-    `cut_before` characters at the start and `cut_after` at the end are not shown. span: start and
-    end of the passage, in characters; None: no passage. words and title_words: words to mark in the
-    text and in the title.
+    `blocks` are the blocks of the text; a text without Markdown is one block. Each block has up to
+    three parts: its fragments before, in and after the passage (`where`). `cut_before` and
+    `cut_after` are the numbers of characters that are not shown at the start and end of a very long
+    text. span: start and end of the passage, in characters; None: no passage. words and
+    title_words: words to mark in the text and in the title.
     """
     text = document.text
     start, end = span if span is not None else (0, 0)

@@ -10,7 +10,7 @@ from ...core import Contribution, Hit
 from ...search import SearchRequest
 
 TERMS_SHOWN = 12
-"""Maximum number of terms that are shown of a leg."""
+"""Maximum number of terms of a leg that the page shows."""
 _WORD = re.compile(r"\w+")
 _CONTINUES = "##"
 
@@ -45,7 +45,8 @@ def term_rows(
     """Return leg -> words that contribute most (`rows`), and the number of other words (`more`).
 
     `share` of a word is its contribution relative to the largest one. explain: leg -> contributions
-    of its terms. texts: query and texts of the hit; their words tell which word pieces to join.
+    of its terms. texts: query and texts of the hit. Word pieces that spell a word of these texts
+    are joined.
     """
     found = {}
     for leg, terms in (explain or {}).items():
@@ -83,9 +84,9 @@ def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str
 
 
 def _pieces(word: str, known: Mapping[str, Any]) -> list[str]:
-    """Split a word as WordPiece does, each time at the longest piece in `known`.
+    """Split a word as WordPiece does: each piece is the longest possible one in `known`.
 
-    Return an empty list if the word cannot be split into such pieces.
+    Returns an empty list if the word cannot be split into pieces in `known`.
     """
     found: list[str] = []
     at = 0

@@ -1,4 +1,4 @@
-"""The search form: its fields, the search request that they make, and links to its pages."""
+"""The search form: its fields, the search request that they make, and links to other searches."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
 
+from ...core.filters import read_filters
 from ...encoders import detects_languages
 from ...encoders.lexical.languages import NONE
 from ...search import Fusion, SearchRequest
@@ -27,6 +28,7 @@ _LINKED = {
     "rerank": "rerank",
     "top_n": "rerank.top_n",
     "timeout_ms": "rerank.timeout_ms",
+    "feedback": "feedback",
 }
 """Field of Form -> its name in the query string of a link."""
 _PARAMETERS = {**_LINKED, "offset": "offset", "new_field": "field", "operator": "operator",
@@ -59,6 +61,7 @@ class Form:
     rerank: str = ""
     top_n: str = ""
     timeout_ms: str = ""
+    feedback: str = ""
 
     @classmethod
     def read(cls, given: QueryParams) -> Form:
@@ -82,12 +85,29 @@ class Form:
             self.filter = conditions.dumped(conditions.joined(conditions.parse(self.filter), added))
             self.new_field, self.operator, self.value = "", "eq", ""
 
+    def read_filters(self, kinds: Kinds) -> None:
+        """Move the conditions in the query, such as `year:>2019`, to `filter`.
+
+        A query that consists of conditions only stays unchanged, because nothing would be searched.
+
+        kinds: metadata field -> kinds of its values in the collection.
+        """
+        query, found = read_filters(self.query, kinds)
+        if found is not None and query:
+            present = conditions.parse(self.filter)
+            self.query, self.filter = query, conditions.dumped(conditions.joined(present, found))
+
+    def corrected(self, query: str) -> str:
+        """Return the address of the first page of this search with another query."""
+        return replace(self, query=query).link(0)
+
     def request(self, legs: Mapping[str, Any]) -> SearchRequest:
         """Return the search request of the form.
 
-        Ignores legs that are not in the collection, and `language` if no selected leg detects
-        languages.
-        legs: name -> configuration of the collection's legs. Raises Problem 422 for invalid fields.
+        Ignores legs that are not in the collection. Ignores `language` if no selected leg detects
+        languages. Raises Problem 422 for invalid fields.
+
+        legs: name -> configuration of the collection's legs.
         """
         chosen = self.running(legs)
         detects = any(detects_languages(legs[name].encoder) for name in chosen)
@@ -101,11 +121,13 @@ class Form:
             "offset": self.offset,
             "explain": self.explain,
             "rerank": self._rerank(),
+            "suggest": True,
+            "feedback": self.feedback or None,
         }
         return validate(SearchRequest, fields, texts=True)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
-        """Return the names of the selected legs; if none, those of all legs with the role "search".
+        """Return the names of the selected legs; without any, of all legs with the role "search".
 
         legs: name -> configuration of the collection's legs.
         """
@@ -115,7 +137,7 @@ class Form:
     def languages(self, passages: Iterable[Mapping[str, int]]) -> list[str]:
         """Return the languages that the user may select; empty if no leg detects languages.
 
-        They are "" for detection, the languages of the collection, and the selected one.
+        The list has "" for detection, the languages of the collection, and the selected language.
         passages: for each leg that detects languages, language -> number of passages.
         """
         found = [*passages]
@@ -173,5 +195,6 @@ class Form:
         ]
         words += [] if self.method == Fusion().method else [self.method]
         words += [] if self.limit == "10" else [f"{self.limit} hits"]
+        words += [f"feedback {self.feedback}"] if self.feedback else []
         words += [f"reranked by {self.rerank}"] if self.rerank else []
         return words

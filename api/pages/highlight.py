@@ -79,13 +79,15 @@ def excerpt(
     """Return the stretch of a passage that has the most matching words.
 
     The excerpt has about `length` characters. It begins at a sentence if one starts nearby, else at
-    a word. Of equally good stretches, it is the first.
-    terms: terms to mark. passage: None: the whole text. title: a first line of the text that is the
-    title is not shown. markdown: True: the markup of Markdown is not shown.
+    a word. If several stretches are equally good, the first is returned.
+
+    terms: terms to mark. passage: None: the whole text. title: title of the document; if the first
+    line of the text is the title, the line is not shown. markdown: True: the markup of Markdown is
+    not shown.
     """
     begin, stop = (0, len(text)) if passage is None else (passage.start, passage.end)
     stop = min(stop, begin + READ)
-    # The text before the passage tells whether the passage begins inside code.
+    # Also read the text before the passage, because the passage may begin inside code.
     origin = text.rfind("\n", 0, max(0, begin - READ)) + 1
     whole = blocks(text[origin:stop], markdown=markdown)
     parts = [part.clipped(begin - origin, stop - origin) for part in whole]
@@ -117,7 +119,7 @@ def excerpt(
 
 
 def _after_title(text: str, title: str) -> int:
-    """Return the offset after the title and white space if `text` begins with its line, else 0."""
+    """Return the offset of the text after its first line if that line is the title, else 0."""
     title = title.strip()
     start = len(text) - len(text.lstrip())
     end = start + len(title)

@@ -12,7 +12,7 @@ from ..serving.problems import Problem
 from ..serving.served import Served
 
 LISTED = 50
-"""Maximum number of collections with a description. The others show only their name."""
+"""Maximum number of collections with a description. Only the names of the others are shown."""
 SAMPLES = 3
 """Maximum number of sample queries of a collection."""
 READ = 10
@@ -58,7 +58,8 @@ def _card(served: Served, *, described: bool) -> dict[str, Any]:
 def samples(collection: Collection) -> list[str]:
     """Return sample queries that find a document of the collection.
 
-    They are titles, or first words of texts without a title, of the first documents by id.
+    A sample query is the title of one of the first documents by id, or the first words of its text
+    if it has no title.
     """
     found = dict.fromkeys(_sample(document) for document in collection.documents(limit=READ))
     return [text for text in found if text][:SAMPLES]

@@ -1,4 +1,4 @@
-"""Read Markdown as blocks of text without markup. Code keeps its lines.
+"""Read Markdown as blocks of text without markup. Code keeps its line breaks.
 
 This is not a full parser: it removes the common markup and keeps everything else. The time is
 linear in the length of the text.
@@ -14,9 +14,9 @@ from ...core import Document
 from ...sources.structure import markup
 
 READ = 20_000
-"""Maximum number of characters of a text that are searched for the marks of Markdown."""
+"""Number of characters at the start of a text that are searched for the markup of Markdown."""
 HIDDEN = "\0"
-"""Stands for a character of markup, so that offsets in a text do not change."""
+"""Replaces each character of markup, so that offsets in a text do not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ _SIGN = re.compile(
 
 
 def is_markdown(document: Document) -> bool:
-    """Return True if the id is a name of a Markdown file, or if the text has marks of Markdown.
+    """Return True if the id is a name of a Markdown file, or if the text has Markdown's markup.
 
-    A text file (`.txt`) is not Markdown, nor is a document whose metadata names another media type.
+    A text file (`.txt`) is not Markdown, nor is a document with another media type in its metadata.
     """
     if markup(document.metadata) != "markdown":
         return False
@@ -83,7 +83,7 @@ def is_markdown(document: Document) -> bool:
 
 
 def blocks(text: str, *, markdown: bool = True) -> list[Block]:
-    """Split a text into adjacent blocks. Together they are the whole text.
+    """Split a text into adjacent blocks, which together cover the whole text.
 
     markdown: False: the text has no markup, only paragraphs, list items and indented code.
     """
@@ -160,7 +160,7 @@ def plain(text: str) -> str:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Yield the lines of a text, each with its newline. No other character ends a line."""
+    """Yield the lines of a text, each with its newline. Only a newline character ends a line."""
     at = 0
     while at < len(text):
         end = text.find("\n", at) + 1 or len(text)
@@ -173,7 +173,7 @@ def _hidden(text: str) -> str:
 
 
 def _without(line: str, start: re.Match[str], end: re.Match[str] | None) -> str:
-    """Return a line with its markup at the start and at the end hidden. The newline stays."""
+    """Return a line with the markup at its start and end replaced by HIDDEN. Keeps the newline."""
     stop = end.start() if end else len(line)
     newline = "\n" if end and line.endswith("\n") else ""
     rest = _hidden(line[stop : len(line) - len(newline)])
@@ -181,7 +181,10 @@ def _without(line: str, start: re.Match[str], end: re.Match[str] | None) -> str:
 
 
 def _inline(text: str, depth: int = 3) -> str:
-    """Return a text with the markup of emphasis, links and code hidden, nested up to twice."""
+    """Return a text with the markup of emphasis, links and code replaced by HIDDEN.
+
+    depth: number of levels of nested markup to replace.
+    """
 
     def inner(match: re.Match[str]) -> str:
         kind = match.lastgroup or ""

@@ -60,9 +60,9 @@ def before_and_after(
 ) -> list[dict[str, Any]]:
     """Return rows that compare a page of hits before and after reranking, one row for each rank.
 
-    `before` of a row is the hit with this rank before reranking, and `after` is the hit with this
-    rank after reranking. Either may be None. `to` of `before` is the new rank of its hit; None: the
-    hit is on another page. first: rank of the first hit of the page.
+    In a row, `before` is the hit with this rank before reranking, and `after` is the hit with this
+    rank after reranking. Either may be None. `to` in `before` is the rank of the hit after
+    reranking; None: the hit is now on another page. first: rank of the first hit of the page.
     """
     to = {hit.id: rank for rank, hit in enumerate(after, first)}
     return [

@@ -44,7 +44,8 @@ def result(
     took = (perf_counter() - began) * 1e3
     rows = []
     if found.rerank is not None:
-        plain = request.model_copy(update={"rerank": None, "explain": False})
+        changes = {"rerank": None, "explain": False, "suggest": False}
+        plain = request.model_copy(update=changes)
         first = opened.search(plain, guard=guard)
         if first.generation == found.generation:  # No write happened meanwhile.
             rows = movement.before_and_after(first.hits, found.hits, request.offset + 1)
@@ -64,6 +65,9 @@ def result(
         "took": took,
         "timings": found.timings,
         "warnings": found.warnings,
+        "suggestion": found.suggestion
+        and {"text": found.suggestion, "link": form.corrected(found.suggestion)},
+        "stages": found.stages,
         "query_terms": found.query_terms or {},
         "query_languages": found.query_languages or {},
         "rerank": found.rerank
@@ -119,8 +123,8 @@ def _hit(
 class QueryWords:
     """The words of a query that the page marks in documents.
 
-    A document is read by the analyzer of the lexical leg, in the document's language. If there is
-    no such leg, an analyzer for plain words reads it.
+    The analyzer of the first lexical leg finds the words, with the language of each document. In a
+    collection without a lexical leg, an analyzer without language rules finds them.
     """
 
     def __init__(self, opened: Collection, query: str) -> None:

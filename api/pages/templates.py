@@ -34,5 +34,5 @@ templates.filters |= {"piece": piece, "figure": figure}
 
 
 def render(template: str, values: Mapping[str, Any], status: int = 200) -> Response:
-    """Return the HTTP response with the page that `template` makes of `values`."""
+    """Fill `template` with `values` and return the page as an HTTP response."""
     return HTMLResponse(templates.get_template(template).render(values), status, HEADERS)

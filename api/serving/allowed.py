@@ -1,14 +1,14 @@
-"""The models that requests may name.
+"""The models that requests may use, for example as the encoder of a new collection.
 
 A request must not choose what the server reads from its disk or downloads, and an error must not
-show what is on the disk. A request may name only:
+show what is on the disk. A request may use only:
 
-- the models of the served collections and rerankers,
+- the models of the served collections, rerankers and generators,
 - installed packages of weights,
 - models in the local cache of the Hugging Face hub, and
 - models that the operator names with `--models`.
 
-The server never looks up a folder by a name in a request.
+The server never opens a folder because a request contains the path of the folder.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ...llm.weights.places import find_named, local_path, shown
 
 
 class AllowedModels:
-    """The models that requests may name.
+    """The models that requests may use.
 
     listed:     names and folders of models that the operator allows with `--models`.
-    configured: returns the configurations of the served collections and rerankers. Their models are
-                allowed too.
+    configured: returns the configurations of the served collections, rerankers and generators.
+                Their models are allowed too.
 
     Raises ConfigError for a path in `listed` that does not exist.
     """
@@ -53,7 +53,7 @@ class AllowedModels:
         return config.model_copy(update={"legs": legs})
 
     def check(self, config: CollectionConfig) -> None:
-        """Raise ConfigError, which names the field, for a model that requests may not name.
+        """Raise ConfigError, with the field, if `config` has a model that requests may not use.
 
         The error is the same whether the model exists on this machine or not.
         """
@@ -61,9 +61,9 @@ class AllowedModels:
             for field, model in named(leg.encoder):
                 if not self._allows(model, revision_of(field, leg.encoder)):
                     raise ConfigError(
-                        f"{shown(model)} is not a model that this server allows; allowed are "
-                        f"{', '.join(self._names())}, and models in the server's Hugging "
-                        "Face cache. The operator can allow others with `twindex serve --models`",
+                        f"{shown(model)} is not a model that this server allows; use "
+                        f"{', '.join(self._names())}, or a model in the server's Hugging Face "
+                        "cache. The operator can allow others with `twindex serve --models`",
                         field=f"legs.{name}.encoder.{field}",
                     )
 
@@ -79,7 +79,7 @@ class AllowedModels:
                 return False
         except ModelError:
             return False
-        # Allow packages that are not installed: the error of loading says how to install them.
+        # Also allow packages that are not installed: the later error says how to install them.
         bare = name.removeprefix("sentence-transformers/")
         return bare in WHEELS or find_named(name, revision=revision) is not None
 
@@ -101,9 +101,9 @@ class AllowedModels:
 
 
 def _spellings(name: str) -> dict[str, str]:
-    """Return name of the model in a request -> name that configurations store.
+    """Return name that a request may use for a model -> name that configurations store.
 
-    name: of a model or its folder, as the operator wrote it.
+    name: the model's name or folder, as the operator wrote it.
     """
     try:
         folder = local_path(name)
@@ -112,7 +112,10 @@ def _spellings(name: str) -> dict[str, str]:
     if folder is not None:
         return dict.fromkeys((name, str(folder), folder.name), str(folder))
     if name.startswith(("/", ".", "~")):
-        raise ConfigError(f"{name!r} does not exist; name a folder or a model", field="models")
+        raise ConfigError(
+            f"{name!r} does not exist; give an existing folder or the name of a model",
+            field="models",
+        )
     return {name: name}
 
 

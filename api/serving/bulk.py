@@ -17,7 +17,7 @@ from ...sources import CheckedDocuments, parse_document
 from ...sources.records.exact_json import parse_json
 
 BATCH = 256
-"""Maximum number of lines in a batch. A job can be continued after each batch."""
+"""Maximum number of lines in a batch. An interrupted job continues after its last full batch."""
 ERRORS_KEPT = 100
 """Maximum number of errors that a job stores. All errors are counted."""
 
@@ -51,9 +51,9 @@ def parse_lines(lines: Iterable[bytes], start: int = 1) -> Iterator[Line]:
 
 
 def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]:
-    """Yield the lines. A document that cannot be written becomes an error.
+    """Yield the lines, with an error in place of each document that the collection cannot store.
 
-    It has vectors that the collection does not accept, or too many passages.
+    Such a document has too many passages, or vectors that the collection does not accept.
     """
     for line in lines:
         if line.document is not None:
@@ -95,15 +95,15 @@ class BulkResult:
     """The progress of a bulk write.
 
     documents: number of valid lines.
-    written:   number of documents that were written. Of lines with the same id that are written
-               together, only the last counts.
+    written:   number of documents that were written. If lines that are written together have the
+               same id, only the last of them counts.
     replaced:  number of documents that replaced a stored document.
     unchanged: number of documents that were skipped, because an equal document was already stored.
     passages:  number of passages that were encoded.
     failed:    number of invalid lines.
     truncated: leg -> number of passages that its encoder did not read to the end.
     errors:    errors of the first ERRORS_KEPT invalid lines.
-    usage:     work of language models; None if there was none.
+    usage:     calls, tokens and time of language models; None if no encoder is a language model.
     """
 
     documents: int = 0
@@ -118,7 +118,7 @@ class BulkResult:
 
     @classmethod
     def resumed(cls, stored: Mapping[str, Any]) -> BulkResult:
-        """Return the BulkResult that `asdict` converted to `stored`. The two share no objects."""
+        """Return a new BulkResult from `stored`, the dictionary that `asdict` made of one."""
         own = copy.deepcopy(dict(stored))
         usage = own.get("usage")
         return cls(**{**own, "usage": None if usage is None else Usage(**usage)})
@@ -132,8 +132,7 @@ class BulkResult:
         """Write the documents of the valid lines durably, and count the invalid lines.
 
         record: called in each transaction with the database connection and the number of the last
-        line written. At that time, `self` counts the lines up to this one, so that `record` can
-        store both.
+        line written. When `record` is called, the counts in `self` include this line.
         """
         lines = list(lines)
         before = replace(self, truncated=dict(self.truncated))
@@ -163,7 +162,8 @@ class BulkResult:
                 record(connection, reached)
 
         if any(line.document is not None for line in lines):
-            # Unchanged documents may need no transaction, and so no call of `count_and_record`.
+            # If all documents are unchanged, there may be no transaction, in which
+            # `count_and_record` would be called.
             count(collection.add(CheckedDocuments(documents()), record=count_and_record))
         else:
             for line in lines:

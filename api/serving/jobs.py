@@ -26,7 +26,10 @@ FIRST_STEP = 8
 STEP_SECONDS = 10.0
 """Target duration of a step of a bulk job. Progress is stored, and a job can stop, after a step."""
 RETRY_SECONDS = (1.0, 30.0)
-"""First and longest pause before a retry of a job that the disk stopped. Pauses double."""
+"""First and longest pause before the retry of a job that failed because of the disk.
+
+Each pause is twice as long as the one before, up to the longest.
+"""
 
 
 class Interruption(Exception):  # noqa: N818 - not an error
@@ -39,7 +42,7 @@ class _Entry:
 
     retry_at: time of the next attempt, on the monotonic clock.
     pause:    seconds to wait if the next attempt fails.
-    reason:   why the job waits for a retry; None if it does not.
+    reason:   why the job waits for a retry; None if it does not wait for one.
     """
 
     served: Served
@@ -71,7 +74,7 @@ class JobRunner:
             self._changed.notify_all()
 
     def waiting(self, served: Served) -> dict[str, str]:
-        """Return job id -> why it waits, for the jobs of a collection that wait for a retry."""
+        """Return job id -> reason, for each job of a collection that waits for a retry."""
         with self._changed:
             return {
                 entry.job_id: entry.reason
@@ -80,7 +83,7 @@ class JobRunner:
             }
 
     def close(self) -> None:
-        """Stop the thread after the current step of a job. The next start continues the job."""
+        """Stop the thread after the current step of a job. The next server continues the job."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -119,7 +122,7 @@ class JobRunner:
             return None
 
     def _attempt(self, entry: _Entry) -> str | None:
-        """Run a job. Return why it must be retried, or None if it must not."""
+        """Run a job. Return the reason to retry the job later; None: do not retry it."""
         served, job_id = entry.served, entry.job_id
         collection, store = served.collection, served.jobs
 
@@ -164,8 +167,8 @@ def _perform(
 ) -> None:
     """Run a job and store its final state, "done" or "failed".
 
-    proceed: raises Interruption if the job must stop. An error that a retry may avoid is raised,
-    and the job keeps its state.
+    If a retry may succeed, raises the error instead, and the job keeps its state. proceed: raises
+    Interruption if the job must stop.
     """
     proceed()
     try:
@@ -179,7 +182,7 @@ def _perform(
     except Interruption:
         raise
     except Exception as error:
-        proceed()  # During a deletion, any error is possible and is not the job's.
+        proceed()  # If the collection is being deleted, the job did not cause the error.
         if _is_temporary(error):
             raise
         # Store the failure, or the next start would fail in the same way.

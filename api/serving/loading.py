@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
+from typing import Any
 from weakref import WeakValueDictionary
 
 from ...core import (
@@ -26,6 +27,7 @@ from ...index.models import model_names
 from ...index.store.jobs import JobStore
 from ...llm.weights.places import find_named
 from ...search import Collection
+from .generators import ServedGenerators
 from .jobs import JobRunner
 from .rerankers import ServedRerankers
 from .served import Served, encoder_names, identity
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Loader:
-    """Loads collections, their models and jobs. Legs with equal encoders share one encoder."""
+    """Loads collections, their models and jobs. Legs with equal EncoderConfigs share an encoder."""
 
     def __init__(
         self,
@@ -42,11 +44,15 @@ class Loader:
         runner: JobRunner,
         device: Device | None,
         rerankers: ServedRerankers,
+        generators: ServedGenerators,
         models: Sequence[str],
     ) -> None:
-        """models: names and folders that the operator allows, where moved models are searched."""
+        """models: names and folders of models that the operator allows.
+
+        If the folder of a collection's model was moved, the model is searched in these folders.
+        """
         self._root = root
-        self._rerankers = rerankers
+        self._parts: dict[str, Any] = {"rerankers": rerankers, "generators": generators}
         self._runner = runner
         self._device = device
         self._models = models
@@ -57,8 +63,8 @@ class Loader:
     def open(self, served: Served) -> bool:
         """Open a collection and load its models. Stores errors in `served` and does not raise them.
 
-        Return False if the folder contains no collection, because its creation was interrupted. It
-        can then be created again.
+        Returns False if the folder contains no collection, because the creation of the collection
+        was interrupted. The collection can then be created again.
         """
         collection = None
         try:
@@ -66,15 +72,17 @@ class Loader:
                 served.path,
                 read_only=not os.access(served.path, os.W_OK),
                 encoders=self._encoder,
-                rerankers=self._rerankers,
                 models=self._models,
+                **self._parts,
             )
             self._adopt(served, collection)
         except NotFoundError:
             return False
         except Exception as error:
             if not isinstance(error, TwindexError):
-                served.problem = f"{type(error).__name__} while opening it; see the log"
+                served.problem = (
+                    f"opening the collection failed with {type(error).__name__}; see the log"
+                )
                 logger.exception("collection %s is not served", served.name)
             elif served.problem != (problem := self._public_text(error, collection)):
                 served.problem = problem  # An unfinished build is opened often, and logged once.
@@ -88,9 +96,9 @@ class Loader:
         return True
 
     def create(self, served: Served, config: CollectionConfig) -> None:
-        """Load the models of `config`, then create the collection. A wrong model creates nothing.
+        """Load the models of `config`, then create the collection.
 
-        Raises ConfigError, which names the field, if a model cannot be loaded.
+        If a model cannot be loaded, creates nothing and raises ConfigError with the model's field.
         """
         loaded = []  # Keeps the encoders until the collection uses them.
         try:
@@ -104,9 +112,7 @@ class Loader:
             logger.error("%s: %s", where, error)
             names = [name for _, name in named(chosen.encoder)]
             raise ConfigError(_without_folders(str(error), names), field=where) from None
-        collection = Collection.create(
-            served.path, config, encoders=self._encoder, rerankers=self._rerankers
-        )
+        collection = Collection.create(served.path, config, encoders=self._encoder, **self._parts)
         served.identity = identity(served.path)
         self._adopt(served, collection)
 

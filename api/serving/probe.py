@@ -12,9 +12,9 @@ from threading import Lock
 from time import monotonic
 
 PROBE_BYTES = 1 << 20
-"""Bytes that must be free, else writes are expected to fail."""
+"""Number of bytes that a test write reserves. If they do not fit, writes count as failing."""
 PROBE_SECONDS = 2.0
-"""Time for which a result is reused."""
+"""Number of seconds for which the result of a test write is reused."""
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -31,7 +31,7 @@ class Writable:
 
 
 class WriteProbe:
-    """Tests that writes work, at most once in PROBE_SECONDS. Thread-safe."""
+    """Tests whether writes work, at most once in PROBE_SECONDS. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -29,7 +29,7 @@ from ...core import (
     TwindexError,
 )
 from ...core.bounds import TEXTS
-from ...core.config_base import field_path, message_of
+from ...core.config import field_path, message_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -61,7 +61,7 @@ _CODES = {
 
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
-"""Error numbers of the disk. Other errors are faults of the program."""
+"""Error numbers of a full, read-only or failing disk. Others are faults of the program."""
 
 _NO_PATH = "no such path; see /docs for all operations"
 _DOCUMENTS = re.compile(r"/v1/collections/[^/]+/documents")
@@ -148,9 +148,10 @@ def problem_of(error: Exception, root: Path) -> Problem:
 
 
 def validate(model: type[ConfigT], value: Any, *, texts: bool = False) -> ConfigT:
-    """Return `value`, from a request, as a `model`. Raises Problem 422 with all invalid fields.
+    """Convert `value`, which a request contains, to a `model`.
 
-    texts: numbers may be strings, because the value comes from a form.
+    Raises Problem 422, with all invalid fields. texts: True: also accept numbers as strings, as the
+    fields of a form are.
     """
     try:
         return model.model_validate(value, context=TEXTS if texts else None)
@@ -170,7 +171,7 @@ def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """Return the error reply for an exception of a request (handler of the application)."""
+    """Return the error reply for an exception. HANDLERS registers this function with FastAPI."""
     if isinstance(error, ClientGone):
         return Response(status_code=499)  # For the metrics, as in other servers.
     if isinstance(error, HTTPException) and error.status_code == 405:
@@ -180,7 +181,7 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 def _wrong_method(request: Request) -> Problem:
-    """Return the Problem 405, which names the methods of the path."""
+    """Return the Problem 405, with the methods that the path supports."""
     allowed: set[str] = set()
     for route in request.app.routes:
         # Some versions of FastAPI keep the routes of an included router in an object of their own.

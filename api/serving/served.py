@@ -54,12 +54,12 @@ class Served:
     """A collection of the server and its state.
 
     problem:      why the collection is not ready; None if it is ready.
-    mismatch:     error if a model is not the model that encoded the collection; else None.
+    mismatch:     error if a model differs from the model that encoded the collection; else None.
     collection, jobs: the open collection and its jobs; None until it is ready.
     identity:     device and inode of the open database file; None until it is opened.
     deleted:      True once the server no longer serves the collection.
     encoders:     leg -> name of its model or language.
-    busy_keys:    idempotency keys of running requests.
+    busy_keys:    values of the header `Idempotency-Key` of running requests.
     """
 
     name: str
@@ -77,8 +77,8 @@ class Served:
     def ready(self) -> tuple[Collection, JobStore]:
         """Return the open collection and its jobs.
 
-        Raises Problem 503 if the collection is not ready, and EncoderMismatchError if a model is
-        not the one that encoded it.
+        Raises Problem 503 if the collection is not ready, and EncoderMismatchError if a model
+        differs from the model that encoded the collection.
         """
         if self.collection is None or self.jobs is None:
             if self.status == "loading":
@@ -107,7 +107,10 @@ class Served:
 
 @contextmanager
 def readable(served: Served) -> Iterator[None]:
-    """A context that skips the rest of its block, with a warning, if `served` is unreadable."""
+    """Return a context manager for a block that reads `served`.
+
+    If `served` cannot be read, logs a warning and skips the rest of the block.
+    """
     try:
         yield
     except (StorageError, NotFoundError) as error:
@@ -117,7 +120,7 @@ def readable(served: Served) -> Iterator[None]:
 def encoder_names(config: CollectionConfig) -> dict[str, str]:
     """Return leg -> short name of its encoder (`EncoderConfig.label`).
 
-    The name is KIND:LABEL if the encoder's kind is not the default for such a leg.
+    If the encoder's kind is not the default of the leg's kind, the name has the form KIND:LABEL.
     """
     return {name: _label(leg) for name, leg in config.legs.items()}
 

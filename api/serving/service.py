@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import Job
 from .allowed import AllowedModels
+from .generators import ServedGenerators
 from .jobs import JobRunner
 from .loading import Loader
 from .pool import Pool
@@ -35,16 +35,16 @@ logger = logging.getLogger(__name__)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 WRITERS = 4
 WATCHERS = 8
-"""Requests for metrics that may wait. They have a pool of their own."""
+"""Maximum number of requests for metrics that wait for the thread for metrics."""
 _TRASH = ".deleted-"
 _RETRIED = ("building", "unreadable")
-"""States of a collection that is opened again when a request needs it."""
+"""States in which the next request for a collection tries to open the collection again."""
 
 T = TypeVar("T")
 
 
 class Service:
-    """The collections in the subfolders of `root`, or `root` itself if it is a collection.
+    """Serves the collections in the subfolders of `root`, or `root` itself if it is a collection.
 
     Raises NotFoundError if `root` is not a folder, StorageError if it cannot be read, and
     ConfigError if `root` is a collection and its name is invalid.
@@ -64,14 +64,21 @@ class Service:
         self.readers = Pool("search", settings.workers, settings.queue)
         # A reranker may take seconds. Searches without reranking never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
+        self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
         self.writers = Pool("write", WRITERS, settings.queue)
         self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
+        self.generators = ServedGenerators.of(settings.generators, settings.device)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time())
         self._loader = Loader(
-            self.root, self.runner, settings.device, self.rerankers, settings.models
+            self.root,
+            self.runner,
+            settings.device,
+            self.rerankers,
+            self.generators,
+            settings.models,
         )
         self._probe = WriteProbe()
         self._loading: Thread | None = None
@@ -85,7 +92,7 @@ class Service:
     # -- start and stop --------------------------------------------------------------------
 
     def start(self) -> None:
-        """Complete interrupted deletions. Then load collections and rerankers in a thread."""
+        """Complete interrupted deletions. Then load collections and models in a thread."""
         for path in sorted(self.root.glob(f".*{_TRASH}*")):
             logger.info("removing %s, whose deletion was interrupted", folder_name(path))
             remove_tree(path)
@@ -101,7 +108,7 @@ class Service:
         if self._loading is not None:
             self._loading.join()
         self.runner.close()
-        for one in (self.readers, self.reranking, self.writers, self.watchers):
+        for one in (self.readers, self.reranking, self.answering, self.writers, self.watchers):
             one.close()
         for served in self._served.values():
             served.close()
@@ -128,6 +135,7 @@ class Service:
                 if served.status == "loading" and not served.deleted:
                     self._open(served)
         self.rerankers.load(self._stopping.is_set)
+        self.generators.load(self._stopping.is_set)
         # Models and libraries live as long as the process. Full garbage collections stop every
         # thread and can skip their objects (0.3 s with torch and transformers).
         gc.freeze()
@@ -149,7 +157,7 @@ class Service:
 
     @property
     def loading(self) -> bool:
-        """True until `start` has loaded all collections and rerankers."""
+        """True until `start` has loaded all collections, rerankers and generators."""
         return self._loading is None or self._loading.is_alive()
 
     def writable(self) -> Writable:
@@ -160,12 +168,15 @@ class Service:
     # -- collections -----------------------------------------------------------------------
 
     def known(self) -> list[Served]:
-        """Return the collections found so far, by name, even damaged ones. Reads no files."""
+        """Return the collections found so far, even damaged ones, by name. Reads no files."""
         with self._lock:
             return sorted(self._served.values(), key=lambda served: served.name)
 
     def collections(self) -> list[Served]:
-        """Return all collections by name, after applying other processes' changes in the folder."""
+        """Return all collections, sorted by name.
+
+        First looks for collections that other processes created, replaced or deleted.
+        """
         if not self.loading:
             for served in self.known():
                 if served.replaced():
@@ -227,7 +238,10 @@ class Service:
         return NotFoundError(f"no collection {name!r}{hint}")
 
     def _drop(self, served: Served) -> None:
-        """Close a collection that no longer exists, and forget it. Work that uses it then fails."""
+        """Close a collection that no longer exists, and stop serving it.
+
+        Requests that still use the collection then fail.
+        """
         with self._lock:
             if served.deleted:
                 return
@@ -243,6 +257,10 @@ class Service:
     async def rerank(self, name: str, work: Callable[[Served], T]) -> T:
         """Run `work` on the collection `name`, in a thread for reranking, and return its result."""
         return await self._run(self.reranking, name, work)
+
+    async def answer(self, name: str, work: Callable[[Served], T]) -> T:
+        """Run `work` on the collection `name`, in a thread for answers, and return its result."""
+        return await self._run(self.answering, name, work)
 
     async def write(self, name: str, work: Callable[[Served], T]) -> T:
         """Run `work` on the collection `name`, in a thread for writes, and return its result."""
@@ -260,10 +278,12 @@ class Service:
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection. Return it, and False if it already exists with this configuration.
+        """Create a collection. Return (collection, created).
 
-        Loads the models first, so that a wrong name of a model creates nothing. Raises ConfigError
-        for a model that requests may not name, and ConflictError if `name` has another config.
+        created: False if the collection already exists with the configuration `config`.
+        Loads the models first. If a model cannot be loaded, creates nothing. Raises ConfigError for
+        a model that requests may not use, and ConflictError if a collection of this name exists
+        with another configuration.
         """
         if not NAME.fullmatch(name):
             raise InvalidInputError(_RULE, field="collection")
@@ -303,13 +323,16 @@ class Service:
         return served, True
 
     def _configured(self) -> list[dict[str, Any]]:
-        """Return the configurations of the open collections and of the rerankers, as dicts."""
+        """Return the configurations of open collections, rerankers and generators, as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        rerankers = self.rerankers.configs.values()
-        return [one.model_dump() for one in (*(e.config for e in opened), *rerankers)]
+        parts = (*self.rerankers.configs.values(), *self.generators.configs.values())
+        return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
 
     def delete(self, name: str) -> None:
-        """Delete a collection, even a damaged one. If interrupted, the next start completes it."""
+        """Delete a collection, even a damaged one.
+
+        If the deletion is interrupted, the next start of the server completes it.
+        """
         if self.single:
             raise ConflictError(
                 "a server of a single collection cannot delete it; serve its parent folder"
@@ -333,7 +356,10 @@ class Service:
     # -- jobs ------------------------------------------------------------------------------
 
     def jobs(self) -> list[tuple[str, Job]]:
-        """Return (name of the collection, job) for all readable collections, newest job first."""
+        """Return (collection name, job) for the latest jobs of all collections, newest job first.
+
+        Skips collections that cannot be read.
+        """
         found = []
         for served in self.collections():
             with readable(served):
@@ -344,7 +370,11 @@ class Service:
         return sorted(found, key=lambda pair: -pair[1].created)
 
     def job(self, job_id: str) -> tuple[str, Job]:
-        """Return (collection name, job). Raises NotFoundError, or StorageError if unreadable."""
+        """Return (collection name, job) for the id of a job.
+
+        If the job is not found, raises StorageError if a collection could not be read, else
+        NotFoundError.
+        """
         failure: StorageError | None = None
         for served in self.known():
             if served.jobs is not None:
@@ -359,38 +389,12 @@ class Service:
         raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
 
     def _with_state(self, served: Served, job: Job) -> Job:
-        """Return the job, with the state "waiting" if it waits for a retry (not stored on disk)."""
+        """Return the job, with the state "waiting" if it waits for a retry.
+
+        The state "waiting" is not stored on disk.
+        """
         reason = self.runner.waiting(served).get(job.id)
         return job if reason is None else replace(job, state="waiting", error=reason)
-
-    def job_counts(self) -> dict[tuple[str, ...], float]:
-        """Return (collection, state) -> number of jobs."""
-        found: Counter[tuple[str, ...]] = Counter()
-        for served in self.collections():
-            with readable(served):
-                if served.jobs is not None:
-                    found.update({(served.name, s): n for s, n in served.jobs.counts().items()})
-                    for job_id in self.runner.waiting(served):
-                        found[served.name, served.jobs.get(job_id).state] -= 1
-                        found[served.name, "waiting"] += 1
-        return dict(found)
-
-    def document_counts(self) -> dict[tuple[str, ...], float]:
-        """Return (collection,) -> number of documents, for readable collections."""
-        found: dict[tuple[str, ...], float] = {}
-        for served in self.collections():
-            with readable(served):
-                if served.collection is not None:
-                    found[(served.name,)] = float(served.collection.count())
-        return found
-
-    def usage(self, field: str) -> dict[tuple[str, ...], float]:
-        """Return (collection,) -> `field` of its Usage, for collections with a language model."""
-        return {
-            (served.name,): getattr(usage, field)
-            for served in self.known()
-            if served.collection is not None and (usage := served.collection.usage) is not None
-        }
 
 
 _RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 class Settings(Config):
-    """Settings of the server. The setting `threads` is the environment variable TWINDEX_THREADS.
+    """Settings of the server. Environment variables set them: TWINDEX_THREADS sets `threads`.
 
     api_key:         API key that every request must send, except to `/livez` and `/readyz`.
     allowed_hosts:   additional names of this server, e.g. of a proxy, for the headers `Host` and
@@ -43,33 +43,41 @@ class Settings(Config):
     threads:         number of searches that run in parallel; 0: one for each CPU.
     queue:           number of searches, and of writes, that may wait for a thread; further requests
                      get 429.
-    rerankers:       TOML file of the rerankers that requests may name; without it, none.
-    models:          names and folders of models that requests may name, separated by commas.
-                     Requests may always name the models of collections and rerankers, of
-                     installed packages and of the Hugging Face cache.
+    rerankers:       TOML file that configures the rerankers for requests; without the file, the
+                     server has no rerankers.
+    generators:      TOML file that configures the generators for answers; the server always has the
+                     generator `extractive`.
+    models:          names and folders of additional models that requests may use, separated by
+                     commas. Requests may always use the models of collections, rerankers and
+                     generators, of installed packages and of the Hugging Face cache.
     rerank_threads:  number of requests with reranking that run in parallel, besides searches.
     rerank_queue:    number of requests with reranking that may wait for a thread; further requests
                      get 429.
-    device:          device that models run on; None: as configured for each collection or reranker,
-                     by default "auto".
+    answer_threads:  number of answers that are written in parallel, besides searches.
+    answer_queue:    number of requests for answers that may wait for a thread; further requests get
+                     429.
+    answer_seconds:  time limit in seconds of an answer, with its search; then the reply is 504, or
+                     a stream ends with an error.
+    device:          device that models run on; None: as configured for each collection, reranker or
+                     generator, by default "auto".
     shutdown_seconds: seconds that running requests and jobs have to finish when the server stops.
     access_log:      log every request.
     log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
     log_format:      "text": lines of text; "json": one JSON object per line.
     root_path:       path under which a reverse proxy serves this server, such as `/search`.
     cors_origins:    origins whose pages may call the interface from a browser; `*`: any origin.
-    search_seconds:  time limit in seconds of a search, a batch, a page or a reranking; then the
-                     reply is 504.
-    body_memory:     maximum bytes of all request bodies in memory together; a request above it gets
+    search_seconds:  time limit in seconds of a search, a batch, an HTML page or a reranking; after
+                     it, the reply is 504.
+    body_memory:     maximum bytes of all request bodies in memory together; further requests get
                      503.
-    reply_memory:    maximum bytes of all large replies in memory until clients have read them; a
-                     request above it gets 503.
+    reply_memory:    maximum bytes of all large replies that clients have not yet read; further
+                     requests with a large reply get 503.
     page_bytes:      maximum bytes of all titles, texts and metadata in a page of hits or documents.
     query_chars:     maximum characters of a query. All queries of a batch together may have ten
                      times as many.
     batch_depth:     maximum sum of `depth` over the searches of a batch.
     max_connections: maximum number of open connections; at the maximum, idle ones are closed.
-    head_seconds:    seconds from the start of waiting for a request to the end of its headers.
+    head_seconds:    maximum seconds that the server waits for a request and all of its headers.
     idle_seconds:    seconds from the last reply until an idle connection is closed.
     stall_seconds:   length in seconds of the time window for `min_rate`.
     min_rate:        minimum speed in bytes per second. A connection that receives a body or sends a
@@ -85,9 +93,13 @@ class Settings(Config):
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     rerankers: Path | None = None
+    generators: Path | None = None
     models: tuple[str, ...] = ()
     rerank_threads: Annotated[int, Bounds(1, 256)] = 4
     rerank_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
+    answer_threads: Annotated[int, Bounds(1, 256)] = 4
+    answer_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
+    answer_seconds: Annotated[float, Bounds(0.0001, 3_600)] = 120.0
     device: Device | None = None
     shutdown_seconds: Annotated[int, Bounds(0, 86_400)] = 30
     access_log: bool = False
@@ -169,8 +181,8 @@ class Settings(Config):
         """Return settings from a TOML file, environment variables `TWINDEX_*` and options.
 
         given: setting -> value of its option. An option overrides a variable, and a variable
-        overrides the file. Raises ConfigError for an invalid setting; it names the option, the
-        variable, or the file and field. Unknown variables are logged as a warning.
+        overrides the file. Raises ConfigError for an invalid setting. The error names the option,
+        the variable, or the file and field. Logs a warning for each unknown variable.
         """
         values: dict[str, object] = {}
         sources: dict[str, str] = {}

@@ -1,24 +1,24 @@
-"""Limits on the queries and depth of a search request or batch."""
+"""Limits on the texts and the depth of a request."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...search import SearchRequest
+from ...search import AnswerRequest, SearchRequest
 from .problems import Problem
 from .settings import Settings
 
 BATCH_QUERIES = 10
-"""A batch may have this many times the characters of one query, in total."""
+"""All queries of a batch together may have this many times the characters of one query."""
 
 
 def check_work(
     settings: Settings, requests: Sequence[SearchRequest], *, batch: bool = False
 ) -> None:
-    """Raise Problem 422 if a query is too long, or if a batch exceeds one of its limits.
+    """Raise Problem 422 if a query is too long, or if a batch is too large.
 
-    A batch has a limit on the characters of all its queries, and on the sum of `depth` over its
-    searches.
+    A batch has two limits: the number of characters of all queries together, and the sum of `depth`
+    over all searches.
     """
     characters = depth = 0
     for i, search in enumerate(requests):
@@ -48,6 +48,20 @@ def check_query(settings: Settings, query: str, field: str = "query") -> None:
             field,
             f"must have at most {settings.query_chars} characters (setting `query_chars`), "
             f"got {len(query)}",
+        )
+
+
+def check_answer(settings: Settings, request: AnswerRequest) -> None:
+    """Raise Problem 422 if the question, the query or a turn is too long, or all turns together."""
+    check_query(settings, request.question, "question")
+    check_query(settings, request.search.query or "", "search.query")
+    for i, turn in enumerate(request.turns):
+        check_query(settings, turn.content, f"turns[{i}].content")
+    most = BATCH_QUERIES * settings.query_chars
+    if (characters := sum(len(turn.content) for turn in request.turns)) > most:
+        raise _invalid(
+            "turns",
+            f"may have {most} characters in total, got {characters}; send only the latest turns",
         )
 
 

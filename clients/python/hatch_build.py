@@ -9,12 +9,14 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SHARED = (
     "client",
+    "core/answers.py",
     "core/errors.py",
     "core/types.py",
     "core/results.py",
     "core/display.py",
     "core/progress.py",
     "core/closing.py",
+    "core/sse.py",
     "core/unicode.py",
     "py.typed",
 )

@@ -7,6 +7,7 @@ own query language. `show_filter` turns a `Condition` back into JSON.
 from .conditions import And, Condition, Dated, Equal, Exists, In, Not, Operator, Or, Prefix, Range
 from .parsing import MAX_CONDITIONS, MAX_DEPTH, Filter, check_selective, parse_filter
 from .showing import show_filter
+from .text import read_filters, write_filters
 from .values import BOOLEAN, NUMBER, OWN, STRING, Scalar, flatten
 
 __all__ = [
@@ -32,5 +33,7 @@ __all__ = [
     "check_selective",
     "flatten",
     "parse_filter",
+    "read_filters",
     "show_filter",
+    "write_filters",
 ]

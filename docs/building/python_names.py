@@ -10,7 +10,7 @@ from pathlib import Path
 
 import twindex
 
-MODULES = ("", "client", "search", "eval", "rerank", "encoders", "index")
+MODULES = ("", "client", "search", "eval", "eval.answers", "rerank", "encoders", "index")
 """Sub-packages with a page; "" is twindex itself."""
 
 

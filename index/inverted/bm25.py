@@ -3,21 +3,22 @@
     score(q, d) = sum over t in q of  qtf * idf(t) * tf / (tf + k1 * (1 - b + b * |d| / avg))
     idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5))
 
-qtf and tf are the frequencies of term t in query and passage, |d| is the length of the passage, avg
-the mean length, N the number of passages, df the number that contain t. Sources: Robertson and
-Zaragoza 2009 for the model; Kamphuis et al. 2020, "Which BM25 do you mean?", variant "Lucene
-(accurate)", for the formula.
+qtf and tf are the frequencies of term t in query and passage (in an expanded query, qtf is the
+weight of t), |d| is the length of the passage, avg the mean length, N the number of passages, df
+the number that contain t. Sources: Robertson and Zaragoza 2009 for the model; Kamphuis et al. 2020,
+"Which BM25 do you mean?", variant "Lucene (accurate)", for the formula.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import log
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InvalidInputError, Representation, TermCounts
+from ...core import InvalidInputError, Representation, TermCounts, TermWeights
 from ..protocol import TermStatistics
 from .config import LexicalLeg
 from .selection import QueryTerms
@@ -28,11 +29,11 @@ def idf(passages: int, frequency: int) -> float:
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
 
 
-def query_weights(counts: TermCounts, statistics: TermStatistics) -> dict[str, float]:
-    """Return the weight of each query term: frequency in the query * idf."""
+def query_weights(terms: TermWeights, statistics: TermStatistics) -> dict[str, float]:
+    """Return the weight of each query term: frequency (or weight) in the query * idf."""
     return {
-        term: count * idf(statistics.passages, statistics.document_frequency[term])
-        for term, count in counts.items()
+        term: weight * idf(statistics.passages, statistics.document_frequency[term])
+        for term, weight in terms.items()
     }
 
 
@@ -53,16 +54,16 @@ def length_norms(
 
 
 def weighted(
-    counts: TermCounts, statistics: TermStatistics, numbers: Mapping[str, int]
+    terms: TermWeights, statistics: TermStatistics, numbers: Mapping[str, int]
 ) -> QueryTerms:
     """Return the term numbers (int64) and weights (float32) of a query in one part of a leg.
 
     A part is a segment or the delta (documents in memory).
 
-    counts: terms of the query and their frequencies. numbers: term -> number of the term in the
-    part. Terms without a number are skipped.
+    terms: terms of the query and their frequencies or weights. numbers: term -> number of the term
+    in the part. Terms without a number are skipped.
     """
-    weights = query_weights(counts, statistics)
+    weights = query_weights(terms, statistics)
     found = [(numbers[term], weight) for term, weight in weights.items() if term in numbers]
     return (
         np.array([number for number, _ in found], dtype=np.int64),
@@ -70,8 +71,16 @@ def weighted(
     )
 
 
-def term_counts(representation: Representation) -> Sequence[TermCounts]:
-    """Return the term counts of each text. Raises InvalidInputError if term counts are missing."""
+def term_counts(passages: Representation) -> Sequence[TermCounts]:
+    """Return the term frequencies of each passage. Raises InvalidInputError if there are none."""
+    return cast(Sequence[TermCounts], query_terms(passages))
+
+
+def query_terms(representation: Representation) -> Sequence[TermWeights]:
+    """Return the terms of each text with their frequencies or weights.
+
+    Raises InvalidInputError if there are none.
+    """
     if representation.terms is None:
         raise InvalidInputError(
             "a lexical leg requires term frequencies: use an encoder that returns terms",

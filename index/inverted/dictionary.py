@@ -20,6 +20,7 @@ import numpy as np
 
 from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
+from .near_terms import near_terms
 
 _REMEMBERED = 4096
 """Maximum number of cached lookups."""
@@ -87,6 +88,14 @@ class TermDictionary:
         """Return the term with this number."""
         raw = self._term_view[self._offset_view[number] : self._offset_view[number + 1]]
         return decode(bytes(raw))
+
+    def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """Return the terms whose cost is at most `most`, with their costs; see `near_terms`."""
+        numbers, costs = near_terms(
+            self._offsets.array, self._terms.array, encode(word), encode(stem), most
+        )
+        names = map(self.name, numbers.tolist())
+        return list(zip(names, costs.tolist(), strict=True))
 
     def count_below(self, hash_: int) -> int:
         """Return the number of terms whose hash is below `hash_`."""

@@ -30,7 +30,7 @@ from ...core import (
 )
 from ..protocol import Mask, Ranking, TermStatistics, check_rows, heaviest_first
 from . import lexical_files
-from .bm25 import average_length, length_norms, query_weights, term_counts, weighted
+from .bm25 import average_length, length_norms, query_terms, query_weights, term_counts, weighted
 from .config import LexicalLeg
 from .lexical_files import LexicalFiles
 from .scoring import add_coded_weights, count_live
@@ -77,7 +77,7 @@ class LexicalSegment:
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """See Counted. Caches sums for the array `live`, which must therefore not be modified."""
-        frequency = {term: 0 for counts in term_counts(queries) for term in counts}
+        frequency = {term: 0 for terms in query_terms(queries) for term in terms}
         known = self._numbers(frequency)
         if live is None:
             for term, number in known.items():
@@ -101,6 +101,21 @@ class LexicalSegment:
             self._live = (live, passages, total)
         return passages, total
 
+    def occurrences(self, terms: Sequence[str], live: Mask | None) -> dict[str, int]:
+        """See Counted."""
+        found = dict.fromkeys(terms, 0)
+        lists, frequencies = self.postings, self.files.pairs.array[:, 0]
+        for term, number in self._numbers(terms).items():
+            listed = slice(int(lists.indptr[number]), int(lists.indptr[number + 1]))
+            own = frequencies[lists.values[listed]]
+            kept = own if live is None else own[live[lists.rows[listed]]]
+            found[term] = int(kept.sum(dtype=np.int64))
+        return found
+
+    def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """See Counted."""
+        return self.dictionary.near(word, stem, most)
+
     def search(
         self,
         queries: Representation,
@@ -112,9 +127,7 @@ class LexicalSegment:
         statistics = statistics or self.statistics(queries, None)
         table = self._weights(average_length(statistics))
         lists = self.postings
-        terms = [
-            weighted(counts, statistics, self._numbers(counts)) for counts in term_counts(queries)
-        ]
+        terms = [weighted(one, statistics, self._numbers(one)) for one in query_terms(queries)]
         add = partial(add_coded_weights, lists.indptr, lists.rows, lists.values, table)
         return rank(terms, len(terms), k, len(self), allowed, add, lists)
 
@@ -143,7 +156,7 @@ class LexicalSegment:
         statistics = statistics or self.statistics(query, None)
         table = self._weights(average_length(statistics))
         found = []
-        for term, factor in query_weights(term_counts(query)[0], statistics).items():
+        for term, factor in query_weights(query_terms(query)[0], statistics).items():
             number = self.dictionary.find(term)
             if number is None:
                 continue

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from ...core import Contribution, Representation, TermCounts, TermWeight
 from ..arrays.growing import GrowingArray
 from ..protocol import Mask, Ranking, TermStatistics, heaviest_first
-from .bm25 import average_length, length_norms, query_weights, term_counts, weighted
+from .bm25 import average_length, length_norms, query_terms, query_weights, term_counts, weighted
 from .config import LexicalLeg
-from .log import LogState, PostingsLog, add_linked_frequencies, count_linked
+from .dictionary import encode
+from .log import LogState, PostingsLog, add_linked_frequencies, count_linked, sum_linked
+from .near_terms import near_terms
 from .selection import rank
 
 
@@ -72,7 +74,7 @@ class LexicalDelta:
     ) -> TermStatistics:
         if live is None:
             live = np.ones(len(state.indptr) - 1, dtype=np.bool_)
-        frequency = {term: 0 for counts in term_counts(queries) for term in counts}
+        frequency = {term: 0 for terms in query_terms(queries) for term in terms}
         known = self._known(frequency, state)
         counts = np.empty(len(known), dtype=np.int64)
         numbers = np.fromiter(known.values(), dtype=np.int64)
@@ -82,6 +84,27 @@ class LexicalDelta:
             int(self._lengths.values[: len(live)][live].sum(dtype=np.int64)),
             frequency | dict(zip(known, counts.tolist(), strict=True)),
         )
+
+    def occurrences(self, terms: Sequence[str], live: Mask | None) -> dict[str, int]:
+        """See Counted."""
+        state = self._log.state
+        if live is None:
+            live = np.ones(len(state.indptr) - 1, dtype=np.bool_)
+        known = self._known(terms, state)
+        sums = np.empty(len(known), dtype=np.int64)
+        numbers = np.fromiter(known.values(), dtype=np.int64)
+        sum_linked(state.heads, state.previous, state.rows, state.values, numbers, live, sums)
+        return dict.fromkeys(terms, 0) | dict(zip(known, sums.tolist(), strict=True))
+
+    def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """See Counted."""
+        known = self._names[: len(self._log.state.heads)]
+        names = [name for name in known if name[:1] == word[:1]]
+        raw = [encode(name) for name in names]
+        offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64)
+        joined = np.frombuffer(b"".join(raw), dtype=np.uint8)
+        numbers, costs = near_terms(offsets, joined, encode(word), encode(stem), most)
+        return [(names[n], cost) for n, cost in zip(numbers.tolist(), costs.tolist(), strict=True)]
 
     def _known(self, terms: Iterable[str], state: LogState) -> dict[str, int]:
         """Return term -> number for the terms that `state` contains; skips all other terms."""
@@ -105,8 +128,7 @@ class LexicalDelta:
             add_linked_frequencies, state.heads, state.previous, state.rows, state.values, norms
         )
         found = [
-            weighted(counts, statistics, self._known(counts, state))
-            for counts in term_counts(queries)
+            weighted(terms, statistics, self._known(terms, state)) for terms in query_terms(queries)
         ]
         return rank(found, len(found), k, known, allowed, add)
 
@@ -120,7 +142,7 @@ class LexicalDelta:
         norm = float(length_norms(length, average_length(statistics), self.config)[0])
         counts = self._counts(state, row)
         found = []
-        for term, factor in query_weights(term_counts(query)[0], statistics).items():
+        for term, factor in query_weights(query_terms(query)[0], statistics).items():
             if term in counts:
                 weight = counts[term] / (counts[term] + norm)
                 found.append(Contribution(term, factor * weight, factor, weight))

@@ -176,3 +176,19 @@ def count_linked(heads: Any, previous: Any, rows: Any, terms: Any, live: Any, co
                 count += 1
             posting = previous[posting]
         counts[index] = count
+
+
+@interpreted_first(lambda heads, previous, *rest: previous.size)
+def sum_linked(
+    heads: Any, previous: Any, rows: Any, frequencies: Any, terms: Any, live: Any, sums: Any
+) -> None:
+    """Set sums[i] to the sum of the frequencies of terms[i] in live (not deleted) rows."""
+    for index in range(terms.size):
+        total = 0
+        posting = heads[terms[index]]
+        while posting >= 0:
+            row = rows[posting]
+            if row < live.size and live[row]:
+                total += frequencies[posting]
+            posting = previous[posting]
+        sums[index] = total

@@ -98,9 +98,11 @@ class Segment:
                 (name, leg.segment_part().open(directory / name, leg))
                 for name, leg in config.legs.items()
             )
-            for name, part in legs.items():
-                if not len(part) == len(passages.spans) == len(passages) == row.passages:
-                    raise ValueError(f"leg {name}: expected {row.passages} rows, found {len(part)}")
+            rows = {"numbers.npy": len(passages), "spans.npy": len(passages.spans)}
+            rows |= {f"leg {name}": len(part) for name, part in legs.items()}
+            for what, found in rows.items():
+                if found != row.passages:
+                    raise ValueError(f"{what}: expected {row.passages} rows, found {found}")
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise StorageError(

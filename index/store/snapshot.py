@@ -26,7 +26,7 @@ from ..protocol import (
     is_counted,
 )
 from ..structures.vector_search import VectorSearch
-from ..view import Handles, LegResult
+from ..view import CollectionTerms, Handles, LegResult
 from .segment import Passages, Segment
 
 Masks = Sequence[Mask | None]
@@ -143,6 +143,29 @@ class Snapshot:
         """See View."""
         query = Representation(terms=[dict.fromkeys(terms, 1)])
         return dict(self._statistics(leg, query).document_frequency)
+
+    def statistics(self, leg: str, terms: Sequence[str]) -> CollectionTerms:
+        """See View."""
+        total = self._statistics(leg, Representation(terms=[dict.fromkeys(terms, 1)]))
+        occurrences = dict.fromkeys(terms, 0)
+        for one in self.parts:
+            part = one.legs[leg]
+            assert is_counted(part), "checked by _statistics"
+            for term, count in part.occurrences(terms, one.live).items():
+                occurrences[term] += count
+        return CollectionTerms(
+            total.passages, total.total_length, total.document_frequency, occurrences
+        )
+
+    def near_terms(self, leg: str, word: str, stem: str, most: int) -> list[tuple[str, int]]:
+        """See VocabularyView."""
+        costs: dict[str, int] = {}
+        for one in self.parts:
+            part = one.legs[leg]
+            if not is_counted(part):
+                raise InvalidInputError(f"leg {leg!r} has no terms; name a lexical leg")
+            costs.update(part.near(word, stem, most))
+        return sorted(costs.items(), key=lambda item: (item[1], item[0]))
 
     def explain(
         self, leg: str, query: Representation, passages: Handles

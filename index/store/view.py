@@ -71,6 +71,8 @@ class LocalView:
         self._filters = filters
         self.search = snapshot.search
         self.frequencies = snapshot.frequencies
+        self.statistics = snapshot.statistics
+        self.near_terms = snapshot.near_terms
         self.passages = snapshot.passages
         self.explain = snapshot.explain
         self.terms = snapshot.terms

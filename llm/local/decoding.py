@@ -43,11 +43,13 @@ class Reader(Protocol):
         *,
         positions: torch.Tensor | None = None,
         mask: torch.Tensor | None = None,
+        last: torch.Tensor | None = None,
         layer: int = -1,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the model on the tokens `ids`, int64 [n, t], and return hidden states and logits.
 
-        The keys and values of these tokens are added to `cache`.
+        The keys and values of these tokens are added to `cache`. last: int64 [n], the only position
+        of each row to return; None: all positions are returned.
         """
 
 
@@ -113,6 +115,12 @@ class Decoding:
         self.usage += Usage(prompt_tokens=count, seconds=perf_counter() - begun)
         return logits
 
+    def read(self, tokens: Tokens) -> None:
+        """Append `tokens`, at least one, to the only row. Only the last one passes the head."""
+        begun = perf_counter()
+        self.hidden, self.logits = self._feed([tokens], last=True)
+        self.usage += Usage(prompt_tokens=len(tokens), seconds=perf_counter() - begun)
+
     def select(self, rows: Sequence[int]) -> Decoding:
         """Return a Decoding with the prompts at these positions, in this order.
 
@@ -125,7 +133,9 @@ class Decoding:
         part._gap = self._gap[chosen]
         return part
 
-    def _feed(self, rows: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _feed(
+        self, rows: Sequence[Tokens], *, last: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         if len(rows) != len(self) or not all(map(len, rows)):
             raise InvalidInputError(f"each of the {len(self)} prompts requires at least one token")
         device = self._lengths.device
@@ -139,7 +149,12 @@ class Decoding:
             slots = torch.arange(held + ids.shape[1], device=device)
             mask = slots >= held - self._lengths[:, None]
         hidden, logits = self._model.forward(
-            ids, self._cache, positions=positions, mask=mask, layer=self._layer
+            ids,
+            self._cache,
+            positions=positions,
+            mask=mask,
+            last=added - 1 if last else None,
+            layer=self._layer,
         )
         self._lengths = self._lengths + added
         self._gap = ids.shape[1] - added

@@ -16,6 +16,9 @@ from ..tokenizer import Tokenizer
 from ..writing import Writing
 from .decoding import Decoding, Reader
 
+PIECE = 256
+"""Maximum number of tokens of a prompt that `stream` reads without a pause."""
+
 
 class Row:
     """One prompt and the text that is generated after it."""
@@ -89,11 +92,16 @@ def stream(
     """Yield a generated text in pieces, then an empty chunk with `finish` and `usage`.
 
     Text at the end is held back while it is an incomplete character or may be the beginning of a
-    stop string.
+    stop string. A long prompt is read in pieces, with an empty chunk after each. So closing the
+    iterator ends the work before the prompt is read to its end.
     """
     begun = perf_counter()
     (row,) = _rows(model, tokenizer, [prompt], sampling)
-    for _ in _steps(model, model.start([row.prompt]), [row], sampling):
+    decoding = model.start([row.prompt[:PIECE]])
+    for start in range(PIECE, len(row.prompt), PIECE):
+        yield Chunk("")
+        decoding.read(row.prompt[start : start + PIECE])
+    for _ in _steps(model, decoding, [row], sampling):
         if piece := row.writing.take(last=row.finish is not None):
             yield Chunk(piece)
     usage = Usage(

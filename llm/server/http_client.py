@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import httpx2
 
 from ...core import ConfigError, InvalidInputError, ModelError
-from .sse import events
+from ...core.sse import MEDIA_TYPE, events
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """HTTP status codes of failures for which a retry may succeed."""
@@ -97,15 +97,15 @@ class JsonClient:
         response = self._retrying(lambda: self._open(url, body))
         with closing(response):
             kind = response.headers.get("content-type", "nothing")
-            if not kind.startswith("text/event-stream"):
+            if not kind.startswith(MEDIA_TYPE):
                 raise HttpError(
-                    f"{url} replied with {self._short(kind)} instead of text/event-stream; the "
+                    f"{url} replied with {self._short(kind)} instead of {MEDIA_TYPE}; the "
                     "server must support streaming"
                 )
-            for data in events(self._pieces(url, response)):
-                if data == b"[DONE]":
+            for event in events(self._pieces(url, response)):
+                if event.data == b"[DONE]":
                     return
-                yield self._parsed(url, data)
+                yield self._parsed(url, event.data)
 
     def _retrying(self, attempt: Callable[[], T]) -> T:
         for number in range(self._retries):

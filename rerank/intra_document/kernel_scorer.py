@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 
 from ...core import ConfigError, ModelError, Passage
 from ...core.bounds import Bounds, Score
-from ...core.config_base import Config
+from ...core.config import Config
 from .kernel_model import KernelModel
 
 OPTIONS, WEIGHTS, TOKENIZER = "passage_scorer.json", "model.safetensors", "tokenizer.json"

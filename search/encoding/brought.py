@@ -95,6 +95,13 @@ class BroughtVectors:
             raise InvalidInputError("must have at least one weight above 0, got none", field=field)
         return Representation(sparse=self._stacked(leg, [row]))
 
+    def sparse_query(self, leg: str, weights: Mapping[int, float]) -> Representation:
+        """Return a query of a sparse leg. weights: vocabulary index -> weight."""
+        indices = np.array(sorted(weights), dtype=np.int64)
+        values = np.array([weights[index] for index in indices.tolist()], dtype=np.float32)
+        kept = values > 0  # A tiny weight may be 0 as float32.
+        return Representation(sparse=self._stacked(leg, [(indices[kept], values[kept])]))
+
     def _passages(self, leg: str, item: EncodedDocument) -> Iterator[NDArray[np.float32] | Row]:
         """Yield the vector of each passage of a document."""
         field, given = f"vectors.{leg}", item.document.vectors[leg]

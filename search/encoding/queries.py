@@ -6,16 +6,18 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ...core import InvalidInputError, Representation, Usage, add_usages
-from ...encoders import Languages, detects_languages
+from ...core import Document, InvalidInputError, Representation, TermCounts, Usage, add_usages
+from ...encoders import Languages, LexicalEncoder, detects_languages
+from ...encoders.lexical.encoder import Token
+from ...encoders.lexical.multilingual import markers
 from ...index import CollectionConfig, SparseLeg
 from ..recent import digest
 from ..request import SearchRequest
-from ..usage import usage_share
 from .brought import BroughtVectors
 from .languages import CollectionLanguages, multilingual
 from .leg_encoders import LegEncoders
 from .query_cache import CACHE_HIT, QUERY_CACHE, Key, as_cache_hit, copy_row
+from .usage import usage_share
 
 _MAX_BATCH = 1_024
 """Maximum number of queries of one leg that are encoded in one batch."""
@@ -126,6 +128,65 @@ class QueryEncoder:
                     usage = usage_share(batch.usage, i, len(missing))
                     row = replace(copy_row(batch.at(i)), usage=usage)
                     QUERY_CACHE.put(self._key(leg, text), row)
+
+    def passage_terms(
+        self, leg: str, documents: Sequence[Document], texts: Sequence[str]
+    ) -> list[TermCounts]:
+        """Return the terms of passages, as a lexical leg indexes them.
+
+        texts: the text of each passage. documents: the document of each passage, which determines
+        its language if the leg detects languages.
+        """
+        encoder = multilingual(self._encoders, leg)
+        if encoder is None:
+            found = self._encoders[leg].encode(texts, role="document").terms
+            assert found is not None, "the encoder of a lexical leg returns terms"
+            return [{term: int(count) for term, count in one.items()} for one in found]
+        found = encoder.encode(
+            texts,
+            role="document",
+            languages=[encoder.document_languages(document) for document in documents],
+            titles=[document.title for document in documents],
+        ).terms
+        assert found is not None, "a lexical encoder returns terms"
+        marks = frozenset(markers(encoder.config).values())
+        return [
+            {term: int(count) for term, count in one.items() if term not in marks} for one in found
+        ]
+
+    def query_tokens(self, leg: str, request: SearchRequest) -> list[Sequence[Token]]:
+        """Return the terms of a query in a lexical leg with their places, for each analysis.
+
+        A query whose language is uncertain has one analysis for each language of the collection.
+        Empty for an encoder that does not tell where terms come from.
+        """
+        assert request.query is not None, "checked by the caller"
+        encoder = self._encoders[leg]
+        if isinstance(encoder, LexicalEncoder):
+            return [encoder.tokens(request.query)]
+        several = multilingual(self._encoders, leg)
+        if several is None:
+            return []
+        languages = self._languages(leg, request.query, request.language)
+        return [several.analyzer(code).tokens(request.query) for code in languages]
+
+    def document_tokens(self, leg: str, document: Document, text: str) -> Sequence[Token]:
+        """Return the terms of a text of a document in a lexical leg, with their places."""
+        encoder = self._encoders[leg]
+        several = multilingual(self._encoders, leg)
+        if several is not None:
+            encoder = several.analyzer(several.document_languages(document)[0])
+        return encoder.tokens(text) if isinstance(encoder, LexicalEncoder) else []
+
+    def encode_passages(self, leg: str, texts: Sequence[str]) -> Representation:
+        """Encode the texts of passages for a leg. Raises the errors of the leg's encoder."""
+        found = self._encoders[leg].encode(texts, role="document")
+        self._count(found.usage)
+        return found
+
+    def sparse_query(self, leg: str, weights: Mapping[int, float]) -> Representation:
+        """Return a query of a sparse leg. weights: vocabulary index -> weight."""
+        return self._brought.sparse_query(leg, weights)
 
     def is_sparse(self, leg: str) -> bool:
         """Return True if the leg is a learned sparse leg."""

@@ -9,16 +9,29 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import Document, Hit, HitRerank, InvalidInputError, Passage, SearchResult
+from ...core import (
+    Document,
+    Hit,
+    HitRerank,
+    InvalidInputError,
+    Passage,
+    Representation,
+    SearchResult,
+)
 from ...index import ExplainingView, Handles, View
+from ...index.view import Selection
 from ..encoding.queries import QueryEncoder
-from ..request import SearchRequest
+from ..request import LegRequest, SearchRequest
 from .candidates import read_candidates
 from .explain import HitExplanation, Scaled, explain_hits, leg_scores, query_terms, scaled_scores
+from .feedback import DEPTH as FEEDBACK_DEPTH
+from .feedback import expand
 from .fusion import Ranked, fuse, ranks
 from .places import place
 from .planning import EncodedPlan, vector_search
+from .predicting import predictors_of
 from .results import FusedResults, Leg, Reordered, best_passage, leg_positions
+from .suggesting import suggest
 
 
 def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
@@ -32,18 +45,31 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     with trace.stage("filter"):
         within = view.select(plan.where)
         warnings = view.warnings(plan.where)
-    legs = []
-    for leg, query in zip(plan.legs, encoded.query.legs[: len(plan.legs)], strict=True):
-        with trace.stage(leg.name):
-            depth = leg.depth or request.depth
-            how = vector_search(request, leg)
-            result = view.search(leg.name, query, depth, within, how)[0]
-        legs.append(Leg(leg, query, result, ranks(result.scores)))
+    queries = encoded.query.legs[: len(plan.legs)]
+    legs = [
+        _search_leg(view, encoded, leg, query, within)
+        for leg, query in zip(plan.legs, queries, strict=True)
+    ]
+    if request.feedback is not None:
+        with trace.stage("fuse"):
+            first = _settle_ties(view, *_fuse(legs, request), FEEDBACK_DEPTH)
+        expanded = expand(view, encoded, legs, *first)
+        legs = [
+            _search_leg(view, encoded, leg.request, expanded[leg.request.name], within)
+            if leg.request.name in expanded
+            else leg
+            for leg in legs
+        ]
     end = request.offset + request.limit
     with trace.stage("fuse"):
         numbers, scores = _fuse(legs, request)
+        if request.min_score is not None:
+            enough = scores >= request.min_score
+            numbers, scores = numbers[enough], scores[enough]
         reach = end if rerank is None else max(end, rerank.top_n)
         numbers, scores = _settle_ties(view, numbers, scores, reach)
+    predicted = predictors_of(view, encoded, legs, numbers)
+    suggestion = suggest(view, encoded) if request.suggest else None
     documents: dict[int, Document] = {}
     candidates = None
     if rerank is not None:
@@ -72,7 +98,20 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
         documents=documents,
         candidates=candidates,
         warnings=warnings,
+        predictors=predicted,
+        suggestion=suggestion,
     )
+
+
+def _search_leg(
+    view: View, encoded: EncodedPlan, leg: LegRequest, query: Representation, within: Selection
+) -> Leg:
+    """Search one leg. within: the documents that may be returned."""
+    request = encoded.plan.request
+    with encoded.trace.stage(leg.name):
+        how = vector_search(request, leg)
+        result = view.search(leg.name, query, leg.depth or request.depth, within, how)[0]
+    return Leg(leg, query, result, ranks(result.scores))
 
 
 def _check_size(view: View, page: Sequence[int], most_bytes: int | None) -> None:
@@ -125,6 +164,11 @@ def make_result(
         else None,
         query_languages=encoded.query.languages if request.explain else None,
         rerank=None if reordered is None else reordered.report,
+        stages=tuple(encoded.stages),
+        predictors=fused.predictors,
+        suggestion=fused.suggestion,
+        query=None if encoded.plan.read is None else encoded.plan.read.query,
+        filter=None if encoded.plan.read is None else encoded.plan.read.filter,
     )
 
 
@@ -141,9 +185,6 @@ def _fuse(legs: Sequence[Leg], request: SearchRequest) -> tuple[Handles, NDArray
             ],
             request.fusion,
         )
-    if request.min_score is not None:
-        enough = scores >= request.min_score
-        numbers, scores = numbers[enough], scores[enough]
     return numbers, scores
 
 

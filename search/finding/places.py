@@ -21,11 +21,12 @@ def place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...],
     """Return the headings above a passage, from the highest level down, and its page."""
     if passage is None or not document.text:
         return (), None
-    found = _outline(document)
+    found = document_outline(document)
     return found.path(passage.start), found.page(passage.start)
 
 
-def _outline(document: Document) -> Outline:
+def document_outline(document: Document) -> Outline:
+    """Return the headings and pages of a document's text. Those of a long text are remembered."""
     text, written = document.text, markup(document.metadata)
     if len(text) < _LONG:
         return outline(text, written)

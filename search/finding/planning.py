@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...core import (
     UNGUARDED,
@@ -13,6 +13,7 @@ from ...core import (
     InvalidInputError,
     MissingExtraError,
     ModelError,
+    QueryStage,
     Trace,
     TwindexError,
     UnsupportedByStoreError,
@@ -26,6 +27,8 @@ from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
 from ..request import LegRequest, RerankRequest, SearchRequest
 from ..rerankers import FIELD, RerankerRegistry
+from .reading import ReadQuery, read_query
+from .stages import check_stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class Plan:
     rerank: the reranking step; None if the request has no `rerank`.
     extra:  names of legs that are not searched, but whose scores the reranker reads.
     warnings: a message for each leg that is not searched because it encodes no text.
+    capabilities: optional features that the store supports.
+    read: what was read from the query text; None if the request has no `parse_filters`. `request`
+        and `where` contain it already.
     """
 
     request: SearchRequest
@@ -63,6 +69,8 @@ class Plan:
     rerank: Reranking | None
     extra: Sequence[str]
     warnings: Sequence[str] = ()
+    capabilities: frozenset[str] = frozenset()
+    read: ReadQuery | None = None
 
     @property
     def encoded_legs(self) -> list[str]:
@@ -76,11 +84,15 @@ class EncodedPlan:
 
     query: the query, encoded for each leg of `plan.encoded_legs`.
     trace: timings of the steps of this search so far, and the caller's guard.
+    encoder: encodes the queries and passages of the collection.
+    stages: steps that may have changed the query, in order. Each step appends its own.
     """
 
     plan: Plan
     query: EncodedQuery
     trace: Trace
+    encoder: QueryEncoder
+    stages: list[QueryStage] = field(default_factory=list)
 
 
 def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
@@ -92,16 +104,24 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     config = store.config
     if request.explain:
         require(store, "explain")
+    if request.suggest:
+        require(store, "vocabulary", "suggest")
+    read = read_query(store, request)
+    if read is not None:
+        request = read.request
     legs, warnings = _legs(config, request)
     _check_language(config, request, legs)
     where = parse_filter(request.filter)
+    capabilities = store.capabilities
+    check_stages(config, request, legs, capabilities)
     if request.rerank is None:
-        return Plan(request, legs, where, None, (), warnings)
+        return Plan(request, legs, where, None, (), warnings, capabilities, read)
     rerank = _reranking(config, request.rerank, rerankers)
     if rerank.needs.vectors:
         require(store, "vectors", FIELD)
     running = {leg.name for leg in legs}
-    return Plan(request, legs, where, rerank, sorted(rerank.needs.legs - running), warnings)
+    extra = sorted(rerank.needs.legs - running)
+    return Plan(request, legs, where, rerank, extra, warnings, capabilities, read)
 
 
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
@@ -118,7 +138,7 @@ def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> 
             queries.load(unloaded)
     with trace.stage("encode"):
         encoded = queries.encode(plan.encoded_legs, plan.request)
-    return EncodedPlan(plan, encoded, trace)
+    return EncodedPlan(plan, encoded, trace, queries)
 
 
 def check_search(config: CollectionConfig, plan: Plan) -> None:

@@ -85,6 +85,8 @@ class FusedResults:
     documents:  handle -> document, for every document that the returned page may contain.
     candidates: input of the reranker; None if the request has no `rerank`.
     warnings:   warnings about filter fields that no document has.
+    predictors: predictor of query performance -> value; None if the request has no `predictors`.
+    suggestion: the query with misspelled words replaced; None if there is none.
     """
 
     encoded: EncodedPlan
@@ -96,6 +98,8 @@ class FusedResults:
     documents: Mapping[int, Document]
     candidates: Sequence[Candidate] | None = None
     warnings: Sequence[str] = ()
+    predictors: Mapping[str, float] | None = None
+    suggestion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,28 @@ def test_the_language_of_a_query(door, named):
     collection.close()
 
 
+def test_stages_predictors_and_readings_of_a_query(birds):
+    found = birds.search(
+        "kiwwi fly year:>1800",
+        legs=["lexical"],
+        feedback={"lexical": {"method": "rm3", "terms": 3}},
+        predictors=True,
+        suggest=True,
+        parse_filters=True,
+    )
+    assert [hit.id for hit in found] == ["kiwi"]
+    assert (found.query, found.filter) == ("kiwwi fly", {"year": {"gt": 1800}})
+    assert found.suggestion == "kiwi fly"
+    assert found.predictors["unknown_terms"] == 0.5
+    (stage,) = found.stages
+    assert (stage.name, stage.status, stage.usage) == ("feedback", "ran", None)
+    assert list(stage.documents) == ["kiwi"]
+    assert stage.terms["lexical"].top[0].weight > 0
+    plain = birds.search("kiwi fly")
+    assert (plain.query, plain.filter, plain.suggestion, plain.predictors) == (None,) * 4
+    assert tuple(plain.stages) == ()
+
+
 def test_search_accepts_a_request_or_fields(birds):
     request = twindex.SearchRequest(
         query="fly", legs=({"name": "lexical", "weight": 2},), limit=1, include=("title",)
@@ -83,6 +105,43 @@ def test_a_leg_may_be_given_by_name(birds):
     assert set(by_name.hits[0].legs) == {"lexical"}
     with pytest.raises(twindex.TwindexError, match=r"legs\[0\]"):
         birds.search("kiwi", legs=["lexicall"])
+
+
+def test_answers_are_equal(birds):
+    answer = birds.answer("Which bird sleeps while it flies?")
+    assert (answer.outcome, answer.finish, answer.generator) == ("answered", "stop", "extractive")
+    (citation,) = answer.citations
+    assert (citation.quotes[0].id, citation.quotes[0].text) == (
+        "swift",
+        "Swifts fly while they sleep.",
+    )
+    assert citation.supported
+    assert [source.number for source in answer.sources] == [1, 2, 3]
+    events = list(birds.answer_stream(twindex.AnswerRequest(question="Which bird runs?")))
+    names = [type(event).event for event in events]
+    assert (names[0], names[-2:]) == ("sources", ["usage", "done"])
+    whole = events[-1].answer
+    assert "".join(event.text for event in events if type(event).event == "token") == whole.text
+    assert tuple(e.citation for e in events if type(e).event == "citation") == whole.citations
+    assert (events[0].sources, events[0].left_out) == (whole.sources, whole.left_out)
+    nothing = birds.answer("Who?", search={"filter": {"year": 1066}}, citations={"markers": "keep"})
+    assert (nothing.outcome, nothing.reason, nothing.citations) == ("no_answer", "no sources", ())
+
+
+def test_errors_of_answers_have_equal_classes_and_fields(birds):
+    for request, field in (
+        ({"question": " "}, "question"),
+        ({"question": "Who?", "generator": "quick"}, "generator"),
+        ({"question": "Who?", "search": {"limit": 0}}, "search.limit"),
+        ({"question": "Who?", "no_such_field": 1}, "no_such_field"),
+    ):
+        with pytest.raises(twindex.InvalidInputError) as wrong:
+            birds.answer(request)
+        assert wrong.value.field == field
+        with pytest.raises(twindex.InvalidInputError):
+            list(birds.answer_stream(request))
+    with pytest.raises(twindex.InvalidInputError):
+        birds.answer(twindex.AnswerRequest(question="Who?"), max_tokens=3)
 
 
 def test_documents_may_span_pages(birds):

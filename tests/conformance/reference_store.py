@@ -34,7 +34,7 @@ from twindex.core.filters import (
 )
 from twindex.core.filters.conditions import tested
 from twindex.core.filters.dates import instant
-from twindex.index import LegResult, OutdatedError, Written
+from twindex.index import CollectionTerms, LegResult, OutdatedError, Written
 
 MOST_PASSAGES = 1 << 20
 """A passage's handle is its document's handle times this number, plus its position."""
@@ -198,6 +198,16 @@ class ReferenceView:
         self._check(leg)
         rows = [passage.terms[0] for one in self._stored.values() for passage in one.legs[leg]]
         return {term: sum(term in row for row in rows) for term in terms}
+
+    def statistics(self, leg, terms) -> CollectionTerms:
+        self._check(leg)
+        rows = [passage.terms[0] for one in self._stored.values() for passage in one.legs[leg]]
+        return CollectionTerms(
+            len(rows),
+            sum(sum(row.values()) for row in rows),
+            self.frequencies(leg, terms),
+            {term: sum(row.get(term, 0) for row in rows) for term in terms},
+        )
 
     def names(self, documents) -> dict[int, str]:
         return {number: self._stored[number].document.id for number in documents}

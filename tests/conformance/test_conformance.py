@@ -122,6 +122,20 @@ def test_frequencies_count_the_passages_of_stored_documents(birds):
         assert view.frequencies("lexical", ["bird", "emu"]) == {"bird": 2, "emu": 0}
 
 
+def test_statistics_count_passages_and_occurrences(birds):
+    birds.add([Document("owls", "owl owl bird")])
+    with birds.store.view() as view:
+        found = view.statistics("lexical", ["bird", "owl", "unknown"])
+        assert found.documents == {"bird": 5, "owl": 1, "unknown": 0}
+        assert found.occurrences == {"bird": 5, "owl": 2, "unknown": 0}
+        before = found.passages, found.total_length
+    birds.delete(["owls"])
+    with birds.store.view() as view:
+        found = view.statistics("lexical", ["bird", "owl"])
+        assert found.occurrences == {"bird": 4, "owl": 0}
+        assert (found.passages, found.total_length) == (before[0] - 1, before[1] - 3)
+
+
 def test_delete_by_id(birds):
     assert birds.delete(["owl", "none", "kiwi", "owl"]) == ["owl", "kiwi"]
     assert set(hits(birds, "bird", "lexical")) == {"emu", "bat"}
@@ -271,6 +285,27 @@ def test_contributions_add_up_to_the_score(birds):
         assert set(hit.explain) == set(hit.legs) - {"dense"}
         assert set(hit.terms) == set(hit.legs) & {"sparse"}
     assert hits(birds, "bird") == hits(birds, "bird", explain=True)
+
+
+def test_feedback_encodes_passages_that_the_store_does_not_return(birds, tmp_path):
+    fields = {"query": "bird", "feedback": "rocchio", "limit": 5}
+    found = birds.search(fields)
+    (stage,) = found.stages
+    dense, sparse = (
+        "stored" if name in birds.store.capabilities else "new" for name in ("vectors", "explain")
+    )
+    assert stage.status == "ran"
+    assert [note.split(": rocchio, ")[1].split(" ")[0] for note in stage.notes] == [
+        dense,
+        sparse,
+        "terms",
+    ]
+    with made("reference", tmp_path / "other") as other:
+        other.add(BIRDS)
+        expected = other.search(fields)
+    assert [(h.id, pytest.approx(h.score, rel=1e-4)) for h in found] == [
+        (h.id, h.score) for h in expected
+    ]
 
 
 def refused(collection, capability, call, field=None):

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 import twindex
 from twindex.core import ConfigError
 from twindex.core.bounds import STORED, TEXTS, Bounds
-from twindex.core.config_base import Config
+from twindex.core.config import Config
 from twindex.core.kinds import families
 
 from ..house import ROOMS
@@ -123,6 +123,8 @@ def required(model: type[Config]) -> dict[str, Any]:
         "SearchRequest": ["query"],
         "ProjectionConfig": ["share"],
         "ExternalSparseEncoderConfig": ["dimensions"],
+        "FeedbackRequest": ["lexical"],
+        "Gate": ["above"],
     }
     needed += either.get(model.__name__, [])
     if model.__name__ == "PairEncoderConfig":
@@ -169,6 +171,13 @@ _GUESSES: dict[str, Any] = {
     "stages": [{"reranker": {"kind": "fake"}, "candidates": 1}],
     "legs": {"dense": {}},
     "index": ["flat"],
+    "predictor": "overlap",
+    "above": 0.5,
+    "lexical": "rm3",
+    "features": [{"name": "overlap", "weight": 1.0}],
+    "weight": 1.0,
+    "bias": 0.0,
+    "role": "user",
     "block": [{"index": ["flat"]}],
 }
 

@@ -25,6 +25,7 @@ HEADINGS = {
     "index": "Vector indexes",
     "leg": "Legs",
     "reranker": "Rerankers",
+    "generator": "Generators",
 }
 
 

@@ -15,10 +15,11 @@ from twindex.api.http.shapes.schemas import BatchRequest
 from twindex.api.serving.settings import Settings
 from twindex.ask import config as ask_config
 from twindex.core.bounds import Bounds
-from twindex.core.config_base import Config
+from twindex.core.config import Config
 from twindex.core.filters import MAX_CONDITIONS, MAX_DEPTH
 from twindex.core.toml import MAX_TOML
 from twindex.encoders import ENCODERS, LateFields, PassageConfig, TildeFields
+from twindex.generate import GENERATORS, AnswerOptions, CitationOptions, ContextOptions
 from twindex.index import (
     CODECS,
     LEGS,
@@ -30,7 +31,7 @@ from twindex.index import (
 )
 from twindex.index.codecs.config import BaseProjection
 from twindex.rerank import RERANKERS, Budget, CalibrationConfig, RerankerConfig, StageConfig
-from twindex.search import request
+from twindex.search import AnswerRequest, request, stages
 from twindex.search.parameters import PAGE
 from twindex.sources.document import MAX_ID_BYTES, MAX_METADATA_DEPTH, MAX_METADATA_KEY
 from twindex.sources.lines import MAX_LINE
@@ -57,9 +58,21 @@ def rerankers() -> tuple[type[Config], ...]:
 
 
 SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
-    ("Requests", (request, RerankBody)),
+    (
+        "Requests",
+        (
+            request,
+            stages,
+            RerankBody,
+            AnswerRequest,
+            AnswerOptions,
+            ContextOptions,
+            CitationOptions,
+        ),
+    ),
     ("Collections", collections()),
     ("Rerankers", rerankers()),
+    ("Generators", tuple(GENERATORS.classes().values())),
     ("Server (variables `TWINDEX_*`)", (Settings,)),
     ("Training", (CrossEncoderTraining, PassageScorerTraining)),
 )

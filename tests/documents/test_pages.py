@@ -22,6 +22,7 @@ RUN = sorted(
     [
         *DOCS.glob("tutorials/*.md"),
         *DOCS.glob("how-to/*.md"),
+        DOCS / "answers.md",
         DOCS / "index.md",
         DOCS / "languages.md",
     ]

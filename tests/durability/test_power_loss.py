@@ -65,6 +65,7 @@ def test_nothing_acknowledged_is_lost(run_watched, tmp_path, seeds, steps, trial
         assert losses(root, log, tmp_path / f"lost{seed}", trials, seed) == []
 
 
+@pytest.mark.slow
 def test_control_acknowledged_writes_are_lost_without_syncs(run_watched, tmp_path):
     """The same trials fail if SQLite does not wait for the disk."""
     root, log = tmp_path / "c", tmp_path / "log"

@@ -185,6 +185,7 @@ def test_max_length_truncates_and_extends(minilm: Encoder) -> None:
         load_encoder(DenseEncoderConfig(max_length=513, device="cpu"))
 
 
+@pytest.mark.slow
 def test_top_terms_keep_the_largest_weights(splade: Encoder) -> None:
     full = sparse(splade, TEXTS)
     encoder = load_encoder(SparseEncoderConfig(top_terms=5, query_top_terms=2, device="cpu"))

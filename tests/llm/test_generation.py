@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from twindex.core import InvalidInputError, ModelError
 from twindex.llm import GenerativeModel, Message, Prompt, Sampling, find_weights
+from twindex.llm.local import generation
 from twindex.llm.local.causal import CausalModel
 from twindex.llm.local.generation import choose
 
@@ -184,7 +185,7 @@ def test_shared_prefix_is_read_once(tiny: CausalModel) -> None:
 
 
 def test_prompt_without_room_for_the_answer_is_refused(tiny: CausalModel) -> None:
-    with pytest.raises(InvalidInputError, match=r"prompts\[0\].*400 follow.*256"):
+    with pytest.raises(InvalidInputError, match=r"prompts\[0\].*400 more.*256"):
         tiny.generate(["a", "the cat"], Sampling(max_tokens=400))
     with pytest.raises(InvalidInputError, match=r"prompts\[0\]"):
         list(tiny.stream("a " * 400))
@@ -253,3 +254,19 @@ def test_smollm2_answers_a_question(smol: CausalModel) -> None:
     assert "Paris" in answers[0].text
     assert answers[1].text == greedy(reference, begun, 8)[0].partition('"')[0]
     assert answers[0].finish == "stop"
+
+
+def test_stream_reads_a_long_prompt_in_pieces(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = CausalModel.load(str(tiny_llama))
+    prompt, sampling = "the cat sat on a mat, then he ate. " * 4, Sampling(max_tokens=8)
+    (whole,) = model.generate([prompt], sampling)
+    monkeypatch.setattr(generation, "PIECE", 7)
+    chunks = list(model.stream(prompt, sampling))
+    assert "".join(chunk.text for chunk in chunks) == whole.text
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.prompt_tokens == whole.usage.prompt_tokens
+    pieces = model.stream(prompt, sampling)
+    assert next(pieces).text == ""  # The prompt is not read to its end yet.
+    pieces.close()  # type: ignore[attr-defined]

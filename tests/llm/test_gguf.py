@@ -132,6 +132,7 @@ def smol() -> CausalModel:
     return CausalModel.load(NAME, device="cpu")
 
 
+@pytest.mark.slow
 def test_smollm2_states_equal_single_passes(
     smol: CausalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from twindex.core import ConfigError, InvalidInputError, ModelError
+from twindex.core import ConfigError, InvalidInputError, ModelError, sse
 from twindex.llm import Message
-from twindex.llm.server import http_client, sse
+from twindex.llm.server import http_client
 from twindex.llm.server.openai import OpenAIModel
 
 KEY = "sk-very-secret"
@@ -244,8 +244,8 @@ def test_invalid_stream_is_refused(server: Any, pieces: list[bytes], problem: st
 def test_long_line_in_small_pieces_takes_linear_time() -> None:
     text = b"data: " + b"x" * (4 << 20) + b"\n\n"
     begun = time.process_time()
-    (data,) = sse.events(text[at : at + 1024] for at in range(0, len(text), 1024))
-    assert len(data) == 4 << 20
+    (event,) = sse.events(text[at : at + 1024] for at in range(0, len(text), 1024))
+    assert len(event.data) == 4 << 20
     assert time.process_time() - begun < 1
 
 

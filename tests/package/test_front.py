@@ -15,9 +15,10 @@ import pytest
 import twindex
 
 NAMES = [
-    "AccessError", "AsyncClient", "Client", "Collection", "CollectionConfig", "ConfigError",
-    "ConflictError", "CorruptFileError", "Document", "EncoderMismatchError", "Hit",
-    "InvalidInputError", "MissingExtraError", "ModelError", "NotFoundError", "RerankerRegistry",
+    "AccessError", "Answer", "AnswerRequest", "AsyncClient", "Client", "Collection",
+    "CollectionConfig", "ConfigError", "ConflictError", "CorruptFileError", "Document",
+    "EncoderMismatchError", "GeneratorRegistry", "Hit", "InvalidInputError", "MissingExtraError",
+    "ModelError", "NotFoundError", "RerankerRegistry",
     "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError", "TwindexError",
     "UnavailableError", "UnsupportedByStoreError", "UnsupportedError", "WriteReport",
     "__version__", "build", "create", "open_or_create", "register", "sync",

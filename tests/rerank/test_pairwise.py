@@ -123,6 +123,7 @@ def test_each_method_equals_its_reference(
         assert tuple(placed.reasons[name] for name in names) == counts
 
 
+@pytest.mark.slow
 def test_allpair_of_100_makes_4950_comparisons(preferring: Any) -> None:
     values = preferring.shuffled(100, 1)
     reranker = PairwiseReranker(PairwiseConfig(method="allpair"), preferring.perfect(values))

@@ -15,7 +15,7 @@ from twindex.search import Collection
 from ..house import HOUSE
 
 WAY = (
-    "search/collection.py",
+    "search/finding/methods.py",
     "search/finding/pipeline.py",
     "index/store/snapshot.py",
     "index/inverted/lexical.py",

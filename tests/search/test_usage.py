@@ -16,7 +16,7 @@ from twindex.encoders import PromptRepsEncoderConfig, SparseEncoderConfig, load_
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.search import Collection, SearchRequest, build
 from twindex.search.encoding.queries import QueryEncoder
-from twindex.search.usage import usage_share
+from twindex.search.encoding.usage import usage_share
 
 MODEL = PromptRepsEncoderConfig(model="fake")
 CONFIG = CollectionConfig(

@@ -29,8 +29,8 @@ _BINARY_UNITS = {"ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 def share_cores() -> None:
     """Let waiting threads of OpenMP sleep. Call it before a model library is imported.
 
-    By default they spin, and encoding becomes several times slower when other programs use the same
-    cores. A value that the user has set is kept.
+    By default, waiting threads spin. Encoding then becomes several times slower if other programs
+    use the same cores. Keeps the value of OMP_WAIT_POLICY if the user has set it.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -80,9 +80,9 @@ def add_allowed_models(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME_OR_FOLDER",
-        help="a model that requests may name; may be repeated. Requests may always name the models "
-        "of the served collections and rerankers, of installed packages and of the Hugging Face "
-        "cache (default: TWINDEX_MODELS)",
+        help="an additional model that requests may use; may be repeated. Requests may always use "
+        "the models of the served collections and rerankers, of installed packages and of the "
+        "Hugging Face cache (default: the models in TWINDEX_MODELS)",
     )
 
 
@@ -134,7 +134,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         "(default: as the collection is configured)",
     )
     search.add_argument(
-        "--exact", action="store_true", help="dense legs compare every vector (recall 1)"
+        "--exact",
+        action="store_true",
+        help="compare the query with every vector of the dense legs (recall 1)",
     )
     search.add_argument(
         "--search",
@@ -210,7 +212,8 @@ def parse_search(text: str) -> dict[str, int]:
         known = [field for field in VectorSearch.model_fields if field != "recall"]
         if name not in known or name in found or not re.fullmatch(r"\d+", value):
             raise argparse.ArgumentTypeError(
-                f"{item.strip()!r} is not NAME=N, as in nprobe=17; names: {', '.join(known)}"
+                "must have the form NAME=N, for example nprobe=17, with each name once; names: "
+                f"{', '.join(known)}; got {item.strip()!r}"
             )
         found[name] = int(value)
     return found
@@ -243,7 +246,7 @@ def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]
 
 @contextmanager
 def errors_name_options(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
-    """A context in which an error about a Python argument names the command-line option instead.
+    """Return a context manager. In its block, errors name options instead of Python arguments.
 
     renamed: Python argument -> option, for options with a different name.
     """

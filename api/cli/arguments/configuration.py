@@ -76,8 +76,9 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--query-encoder",
         metavar="KIND[:NAME]",
-        help="encode queries with this encoder, and documents with that of --encoder, --dense or "
-        "--sparse, in each leg that it supports. The vectors of both must be comparable",
+        help="in each leg that this encoder supports, encode queries with it, and documents with "
+        "the encoder of --encoder, --dense or --sparse. The vectors of the two encoders must be "
+        "comparable",
     )
     add_flags(group, flags(), defaults=True)
 
@@ -127,7 +128,7 @@ def _infer_dimensions(legs: dict[str, Any], arguments: argparse.Namespace) -> No
 
 
 def _choose_query_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """Apply `--query-encoder` to `legs`: make a pair of each leg's encoder and this one."""
+    """Apply `--query-encoder` to `legs`: the leg's own encoder then encodes only documents."""
     if arguments.query_encoder is None:
         return
     kind, model = _kind_of("--query-encoder", arguments.query_encoder)
@@ -150,7 +151,8 @@ def _kind_of(flag: str, text: str) -> tuple[str, str | None]:
     fitting = _supported_legs()
     if kind not in fitting or bool(colon) != bool(model):
         able = ", ".join(fitting)
-        raise ConfigError(f"{text!r} is not KIND or KIND:NAME; kinds: {able}", field=flag)
+        message = f"must have the form KIND or KIND:NAME; kinds: {able}; got {text!r}"
+        raise ConfigError(message, field=flag)
     return kind, model or None
 
 
@@ -188,7 +190,7 @@ def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None
 def _supported_legs() -> dict[str, list[str]]:
     """Return kind of encoder -> which of the legs "dense" and "sparse" it can encode.
 
-    A pair has a flag of its own, --query-encoder.
+    The kind "pair" is left out, because --query-encoder makes pairs.
     """
     legs = {
         kind: [leg for leg in MODELS if leg in set(map(str, config.gives))]

@@ -1,7 +1,8 @@
 """The flags that configure a collection. Each flag sets one field of the configuration.
 
 Most flags are derived from the fields of encoders, indexes and codecs: the docstring of a field is
-the help of its flag, and the annotation is its type. A new kind therefore gets its flags.
+the help of its flag, and the annotation is the type of its flag. A new kind of encoder, index or
+codec therefore gets its flags without further code.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ...serving.settings import option
 
 ENCODER = "encoder"
 CHOSEN_OTHERWISE = frozenset({"kind", "model", "revision", "device", "recall"})
-"""Fields of kinds without a derived flag. Other flags set them; --config sets a revision."""
+"""Fields for which no flag is derived. Other flags set them; only --config sets a revision."""
 _METAVARS: Mapping[Any, str] = {int: "N", float: "X"}
 
 
@@ -39,8 +40,8 @@ class Flag:
 
     field: path of the field in a leg, or in the whole configuration if `legs` is None.
     help:  (text, default) pairs; several if kinds that share the flag describe it differently.
-    legs:  names of the legs that have the field; (): any leg that passes `kinds`.
-    kinds: kinds of the object at field[0], such as the index, with this field; (): any kind.
+    legs:  names of the legs that have the field; (): every leg that `kinds` allows.
+    kinds: kinds of the object at field[0], such as the index, that have the field; (): any kind.
     null:  value on the command line that sets the object at field[0] to None.
     """
 
@@ -110,8 +111,8 @@ def parse_projection(text: str) -> dict[str, Any] | str:
         return text
     if kind not in kinds or not re.fullmatch(r"\d+|\d*\.\d+|1\.", amount):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not KIND:SHARE, as in pca:0.5, nor KIND:DIMENSIONS, as in pca:192; "
-            f"kinds: {', '.join(kinds)}"
+            "must be none or have the form KIND:SHARE, for example pca:0.5, or KIND:DIMENSIONS, "
+            f"for example pca:192; kinds: {', '.join(kinds)}; got {text!r}"
         )
     return {
         "kind": kind,
@@ -269,7 +270,7 @@ def _derived(
 def _type(annotation: Any) -> tuple[Callable[[str], Any], tuple[str, ...] | None]:
     """Return the function that parses a flag's value, and the allowed values; None: any value.
 
-    annotation: of the configuration field that the flag sets.
+    annotation: type annotation of the configuration field that the flag sets.
     """
     if get_origin(annotation) is Annotated:
         return _type(get_args(annotation)[0])

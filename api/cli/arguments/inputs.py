@@ -49,9 +49,9 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "fields become metadata), CSV or TSV with a header, .json with one array,\n"
         "each also as .gz; Parquet and Arrow. Each other file is one document:\n"
         "text, Markdown, HTML, PDF, .docx, .pptx, .xlsx, EPUB and source code.\n"
-        "Archives (.zip, .tar, .gz) stand for their files, and folders for the\n"
-        "files in them; a folder in BEIR's layout for its corpus. `-` reads JSON\n"
-        "lines from standard input. irds:NAME is a data set of ir_datasets.",
+        "An archive (.zip, .tar, .gz) or a folder means the files in it, and a\n"
+        "folder in BEIR's layout means its corpus. `-` reads JSON lines from\n"
+        "standard input. irds:NAME is a data set of ir_datasets.",
     )
     group.add_argument(
         "--documents",
@@ -86,8 +86,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         type=_limits,
         default=Limits(),
         metavar="NAME=N,...",
-        help="what one file, or one archive with its files, may cost; values may end with KB, MB "
-        f"or GB (default: {Limits()})",
+        help="limits for reading one file, or one archive with its files; values may end with KB, "
+        f"MB or GB (default: {Limits()})",
     )
     names = FieldNames()
     group.add_argument(
@@ -131,7 +131,7 @@ def add_vectors(parser: argparse.ArgumentParser) -> None:
         "--vector-fields",
         type=parse_vector_fields,
         metavar="LEG=NAME,...",
-        help="fields or columns of the documents with their vectors for legs",
+        help="for each leg, the field or column of the documents that contains their vectors",
     )
 
 
@@ -139,7 +139,9 @@ def parse_vectors(text: str) -> tuple[str, str]:
     """Parse `dense=embeddings.npy` into ("dense", "embeddings.npy")."""
     leg, _, file = text.partition("=")
     if not leg or not file:
-        raise argparse.ArgumentTypeError(f"{text!r} is not LEG=FILE, as in dense=embeddings.npy")
+        raise argparse.ArgumentTypeError(
+            f"must have the form LEG=FILE, for example dense=embeddings.npy; got {text!r}"
+        )
     return leg, file
 
 
@@ -150,7 +152,7 @@ def parse_vector_fields(text: str) -> tuple[tuple[str, str], ...]:
         leg, _, field = item.strip().partition("=")
         if not leg or not field:
             raise argparse.ArgumentTypeError(
-                f"{item.strip()!r} is not LEG=NAME, as in dense=embedding"
+                f"must have the form LEG=NAME, for example dense=embedding; got {item.strip()!r}"
             )
         found.append((leg, field))
     return tuple(found)
@@ -181,7 +183,10 @@ def read_judged(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     qrels = read_qrels(arguments.qrels)
     queries = read_queries(arguments.queries)
     if not any(query.id in qrels for query in queries):
-        message = f"none of its queries has judgements in {arguments.qrels}"
+        message = (
+            f"no query in {arguments.queries} has judgements in {arguments.qrels}; use the same "
+            "query ids in both"
+        )
         raise InvalidInputError(message, field="--queries")
     return queries, qrels
 
@@ -195,7 +200,7 @@ class Inputs:
         given_vectors = getattr(arguments, "vectors", [])
         self._vectors: dict[str, str] = dict(given_vectors)
         if len(self._vectors) < len(given_vectors):
-            raise InvalidInputError("names a leg twice", field="--vectors")
+            raise InvalidInputError("has two files for one leg; give one", field="--vectors")
         # A skipped record would shift the rows of all later documents.
         self.strict: bool = arguments.strict or bool(self._vectors)
         self._exclude: tuple[str, ...] = arguments.exclude
@@ -206,7 +211,7 @@ class Inputs:
         if arguments.skipped:
             self._list = SkippedList(arguments.skipped, self.paths, self._exclude)
         self.survey = survey(self.paths, exclude=self._exclude)
-        # Opening the files raises an error here for those that cannot be read.
+        # This opens the files, and raises an error if a file cannot be read.
         self._documents = read_documents(
             self.paths,
             fields=self.fields,
@@ -217,7 +222,7 @@ class Inputs:
         )
 
         if self.strict and self.survey.lost:
-            message = f"{left_out(self.survey)}; remove these files, or drop --strict"
+            message = f"{left_out(self.survey)}; remove these files, or omit --strict"
             raise InvalidInputError(message, field="--documents")
         if not arguments.quiet and any(path.is_dir() for path in self.paths):
             note(f"reading {_kinds(self.survey.read) or 'nothing'}")
@@ -240,9 +245,9 @@ class Inputs:
         return count_documents(self.paths, self._exclude)
 
     def documents(self) -> CheckedDocuments:
-        """Return an iterator over the documents. Call it once.
+        """Return an iterator over the documents. This method may be called only once.
 
-        Raises InvalidInputError, before the first item is taken, if there is no document.
+        Raises InvalidInputError immediately, not at the first item, if there is no document.
         """
         first = next(self._documents, None)
         if first is None:
@@ -268,11 +273,12 @@ class Inputs:
 
     @property
     def refused(self) -> Callable[[Document, InvalidInputError], None] | None:
-        """Return the function for documents that cannot be written, as `build` requires it."""
+        """Function that `build` calls for a document that cannot be stored; None with --strict."""
         return None if self.strict else self._refuse
 
     def _refuse(self, document: Document, error: InvalidInputError) -> None:
-        if error.field != "text":  # Of vectors: those of the other documents are wrong too.
+        # If the vectors of one document are wrong, those of the other documents are wrong too.
+        if error.field != "text":
             raise error
         place = _place(document.id, self.paths)
         self._skip(SourceError(error.message, path=place, field=error.field, reason=LIMIT))
@@ -328,7 +334,7 @@ def files_json(found: Survey) -> dict[str, Any]:
 
 
 class SkippedList:
-    """A file of JSON lines that names everything that is not indexed, and why."""
+    """A file of JSON lines, one for each file or record that is not indexed, with the reason."""
 
     def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
         self._path = path
@@ -367,9 +373,9 @@ def _limits(text: str) -> Limits:
 
 
 def field_names(arguments: argparse.Namespace) -> FieldNames:
-    """Return the names of fields that the arguments set.
+    """Return the names of the fields of documents, from options such as `--text-field`.
 
-    Raises InvalidInputError if no file has fields.
+    Raises InvalidInputError if such an option is given and no file has fields.
     """
     names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
     vectors = getattr(arguments, "vector_fields", None)

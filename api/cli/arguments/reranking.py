@@ -1,4 +1,4 @@
-"""The options `--rerank` and `--rerank-...`, and the rerankers and requests that they mean."""
+"""The options `--rerank` and `--rerank-...`, and the rerankers that they select."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELDS = tuple(name for name in RerankRequest.model_fields if name != "model")
 
 @dataclass(frozen=True, slots=True)
 class RerankChoice:
-    """The rerankers that `--rerank` names.
+    """The rerankers that `--rerank` selects.
 
     registry: loads these rerankers.
     requests: value of `--rerank` -> request to rerank with it.
@@ -107,7 +107,7 @@ def rerank_option(field: str) -> str:
 
 
 def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> RerankChoice:
-    """Return the rerankers that `--rerank` names, with their options; none without `--rerank`.
+    """Return the rerankers that `--rerank` selects, with their options; none without `--rerank`.
 
     Raises InvalidInputError for options without `--rerank`, for a value that is neither a name in
     `--rerankers` nor a spec such as `mmr`, and for more than one reranker unless `several`.
@@ -125,7 +125,7 @@ def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> Re
     names: dict[str, str] = {}
     for given in arguments.rerank:
         if given in names:
-            raise InvalidInputError(f"{given!r} is given twice; drop one", field="--rerank")
+            raise InvalidInputError(f"{given!r} is given twice; give it once", field="--rerank")
         if given in known:
             names[given] = given
             continue

@@ -68,7 +68,7 @@ def documents_of(arguments: argparse.Namespace) -> list[Document]:
 
 @contextmanager
 def writing(arguments: argparse.Namespace, **renamed: str) -> Iterator[None]:
-    """A context for a training, in which errors name options (see `errors_name_options`).
+    """Return a context manager for training. Errors in its block name options.
 
     Raises ConflictError if the output folder exists.
     """

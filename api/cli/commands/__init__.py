@@ -27,7 +27,7 @@ COMMANDS = {
     "repoint": "set the stored path of a model after the model's folder was moved",
     "tune": "choose how vectors are stored, by measuring on the collection",
     "train": "train a reranker from documents and judged queries",
-    "calibrate": "fit a reranker's scores to probabilities, with judged queries",
+    "calibrate": "fit a reranker's scores, or a generator's rule of abstention",
     "serve": "serve collections over HTTP, with a search page",
     "demo": "index and search Python's own documentation",
 }

@@ -1,7 +1,7 @@
 """Add documents to a collection.
 
-A document replaces the stored document with the same id. If title, text and metadata are equal too,
-it is skipped. Documents that are reported as written are durable.
+A document replaces the stored document with the same id. If the title, text and metadata of the two
+are equal, the new document is skipped. Documents that are reported as written are durable.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Build a collection from files.
 
 The build saves its progress. Run the same command again to continue an interrupted build. With
---sync, it updates a collection to the state of folders and files instead.
+--sync, the command updates a collection to the state of folders and files instead.
 """
 
 from __future__ import annotations

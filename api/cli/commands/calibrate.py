@@ -1,13 +1,19 @@
-"""Fit a reranker's scores to probabilities, with judged queries.
+"""Fit a reranker's scores, or a generator's rule of abstention.
 
-The reranker scores the best hits of each judged query. Platt scaling (two numbers) then maps the
-scores to probabilities of relevance, so that --rerank-min-score 0.5 keeps the hits that are more
-likely relevant than not. Cross-validation measures the fit. The two numbers are printed as a table
-for a file of --rerankers.
+With --rerank, the reranker scores the best hits of each judged query. Platt scaling, which has
+two parameters, then maps the scores to probabilities of relevance. With them, --rerank-min-score
+0.5 keeps the hits that are more likely relevant than not. Cross-validation measures the fit. The
+command prints the two parameters as a table for a file of --rerankers.
 
 Hits without a judgement count as not relevant, as in most measures. Probabilities are too low if
 some relevant documents were never judged. If irrelevant documents are judged too, --judged-only
 skips the hits without a judgement.
+
+With --answers, a rule is fitted that returns "no_answer", before a model is called, if the sources
+probably do not contain the answer. Each query is searched with and without its relevant documents.
+The rule predicts from the search and its sources whether they contain the answer. No model writes
+answers. The rule is printed as a table for a file of --generators; --rerank then only orders the
+hits.
 """
 
 from __future__ import annotations
@@ -20,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from ....core import InvalidInputError
 from ...figures import counted
+from ..arguments.answering import add_abstention, given_answers
 from ..arguments.common import (
     add_collection,
     add_models,
@@ -31,6 +38,7 @@ from ..arguments.common import (
 )
 from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import add_rerank, rerank_choice
+from ..reports.abstention import fit_and_print
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -43,7 +51,7 @@ EXAMPLE = (
 )
 
 UNUSED = ("min_score", "on_error")
-"""Rerank options that `twindex calibrate` lacks, because they affect which hits get a score."""
+"""Fields without a `--rerank-...` option here, because they change which hits get a score."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--seed", type=int, default=0, metavar="N", help="random seed of the folds (default: 0)"
     )
     add_rerank(parser, without=UNUSED)
+    add_abstention(parser)
     add_selection(parser)
     add_models(parser)
     add_output(parser)
@@ -87,8 +96,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.folds < 2:
         raise InvalidInputError(f"must be at least 2, got {arguments.folds}", field="--folds")
     rerank = rerank_choice(arguments)
+    if given_answers(arguments):
+        return fit_and_print(arguments, fields, rerank)
     if not rerank.requests:
-        raise InvalidInputError("is required; name a reranker", field="--rerank")
+        raise InvalidInputError(
+            "is required; name a reranker, or give --answers to fit a rule of abstention",
+            field="--rerank",
+        )
     (request,) = rerank.requests.values()
     # Use the raw scores, even if the reranker has a calibration already.
     config = rerank.registry.config(request.model).model_copy(update={"calibration": None})

@@ -1,9 +1,10 @@
 """Compare runs on the same queries, with p-values.
 
-RUN is a TREC run, or a report that `twindex eval --json` wrote (.json). Each run is a system. In a
-report of `twindex eval --table`, each row is a system, named FILE:ROW. The first system is the
-baseline. A query that is missing in a run counts as 0. The p-values come from a paired, two-sided
-randomisation test.
+RUN is a TREC run, a report that `twindex eval --json` wrote (.json), or answers that
+`twindex eval --answers-file` wrote (.jsonl). Each run is a system. In a report of
+`twindex eval --table`, each row is a system, named FILE:ROW. The first system is the baseline. A
+query that is missing in a run counts as 0. The p-values come from a paired, two-sided randomisation
+test.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "twindex compare bm25.trec hybrid.trec --qrels qrels/test.tsv"
 
-_SUFFIXES = (".gz", ".trec", ".run", ".txt", ".json")
+_SUFFIXES = (".gz", ".trec", ".run", ".txt", ".json", ".jsonl")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="TREC runs (`query Q0 document rank score tag`) and reports (.json), each also as .gz",
+        help="TREC runs (`query Q0 document rank score tag`), reports (.json), answers (.jsonl); "
+        "runs and reports also as .gz",
     )
     parser.add_argument(
         "--qrels", type=Path, metavar="FILE", help="relevance judgements; required for TREC runs"

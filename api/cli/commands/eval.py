@@ -5,8 +5,12 @@ queries with judgements run. A query without results counts as 0.
 
 `twindex compare` compares the runs and reports of this command.
 
-With --rerank, the report includes the cost of reranking; its time is measured one query at a time.
-With --rerank and --table, each reranker is compared with the first stage alone, on the same hits.
+With --rerank, the report includes the cost of reranking. Queries then run one at a time, to measure
+the time of each. With --rerank and --table, each reranker is compared with the first stage (the
+search without reranking) on the same hits.
+
+With --answers, the collection's answers to the queries are evaluated: correctness, citations,
+abstention and cost.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from ....core import InvalidInputError, Progress, Qrels, Query, Run, SourceError
 from ....sources import STDIN, read_qrels
 from ...figures import counted
+from ..arguments.answering import add_answers, given_answers
 from ..arguments.common import (
     add_collection,
     add_models,
@@ -32,6 +37,8 @@ from ..arguments.common import (
 )
 from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import RerankChoice, add_rerank, rerank_choice
+from ..arguments.understanding import add_feedback, feedback_fields
+from ..reports.answers import evaluate_and_print
 from ..reports.legs import cells, leg_report
 from ..reports.reranking import cost_of, cost_summary, costs, rerank_report
 from ..terminal import note, print_json, table
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "twindex eval my-index --queries queries.jsonl --qrels qrels/test.tsv --table"
 MAX_NAMES = 500
-"""Maximum number of ids in one lookup."""
+"""Maximum number of document ids in one filter."""
 
 MEASURES = "nDCG@10,R@100,RR@10"
 
@@ -63,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that share a relevant document with a training query, or nearly copy one, are skipped",
     )
     add_selection(parser)
+    add_feedback(parser)
     parser.add_argument(
         "--run",
         type=Path,
@@ -83,17 +91,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "best single leg, for a reranker the first stage)",
     )
     add_rerank(parser, several=True)
+    add_answers(parser)
     add_models(parser)
     add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    fields = selection_fields(arguments)
+    fields = {**selection_fields(arguments), **feedback_fields(arguments)}
     rerank = rerank_choice(arguments, several=arguments.table)
+    if given_answers(arguments):
+        return evaluate_and_print(arguments, fields, rerank, MEASURES)
     if arguments.table:
         given = {"--run": arguments.run_file}
         if not rerank.requests:
             given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
+            given |= {"--feedback": arguments.feedback}
         for option, value in given.items():
             if value:
                 raise InvalidInputError("cannot be combined with --table", field=option)

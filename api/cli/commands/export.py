@@ -2,7 +2,7 @@
 
 The new folder has documents.jsonl, LEG.npy for each dense leg, LEG.jsonl for each sparse leg, and
 collection.json with the configuration. Row n of a leg belongs to document n, or to passage n if
-documents were cut. `twindex build --vectors` reads these files.
+documents were split into passages. `twindex build --vectors` reads these files.
 """
 
 from __future__ import annotations

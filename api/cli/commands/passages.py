@@ -18,7 +18,7 @@ from ..terminal import print_json
 EXAMPLE = "twindex passages --documents notes/ --passage-structure"
 
 SHOWN = 100
-"""Most characters of a passage that are printed."""
+"""Maximum number of characters of a passage that are printed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

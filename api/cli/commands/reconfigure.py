@@ -1,8 +1,8 @@
 """Change how the vectors of a collection are stored.
 
 Nothing is encoded again. Searches and writes continue meanwhile, in other processes too. Until the
-end, both the old and the new files are on disk. Without --config, a setting that has no flag on the
-command line keeps its value.
+command ends, both the old and the new files are on disk. Without --config, all settings keep their
+values except those that a flag on the command line changes.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE.toml",
         help="TOML file of a collection's configuration, as written by `twindex tune`; flags "
-        "override it. It replaces the whole vector storage of each leg that it contains. All "
-        "other settings in it must equal the collection's",
+        "override it. The file replaces all settings of vector storage of each leg that it "
+        "contains. All other settings in the file must equal those of the collection",
     )
     add_flags(group, storage_flags(), defaults=False)
     parser.add_argument(
@@ -90,7 +90,7 @@ def storage_changes(
     if arguments.leg is not None and not given:
         raise InvalidInputError("requires a flag to apply, such as --index", field="--leg")
     if not given and not value:
-        raise InvalidInputError("nothing to change; give --index, --codec, --config or others")
+        raise InvalidInputError("nothing to change; give --index, --codec or another option")
     if given:
         for name in arguments.leg or [*value] or _search_legs(config):
             leg = config.legs.get(name)
@@ -122,7 +122,7 @@ def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
             if stored is None or stored.kind != leg.kind:
                 able = ", ".join(f"{other} ({known.kind})" for other, known in present.legs.items())
                 raise ConfigError(
-                    f"no leg of the collection has this name and kind; it has {able}",
+                    f"no leg of the collection has this name and kind; the legs are {able}",
                     field=f"legs.{name}",
                 )
             _check_equal(leg, stored, STORED, f"legs.{name}.")

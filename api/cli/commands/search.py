@@ -19,6 +19,7 @@ from ..arguments.common import (
     selection_fields,
 )
 from ..arguments.reranking import add_rerank, rerank_choice
+from ..arguments.understanding import add_understanding, understanding_fields
 from ..terminal import print_json, print_report, print_result
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("query", metavar="QUERY", help="text to search for")
     add_selection(parser)
     add_rerank(parser)
+    add_understanding(parser)
     parser.add_argument(
         "--limit", type=int, default=10, metavar="N", help="number of hits (default: 10)"
     )
@@ -45,8 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help="show how much each term adds to the score, the terms that models chose, and the "
-        "reasons of a reranker",
+        help="show how much each term adds to the score, the terms that sparse encoders chose, and "
+        "the reasons of a reranker",
     )
     add_models(parser)
     add_json(parser)
@@ -64,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
             "explain": arguments.explain,
             "neighbours": arguments.neighbours,
             **selection_fields(arguments),
+            **understanding_fields(arguments),
             "rerank": next(iter(rerank.requests.values()), None),
         }
     )
@@ -79,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         from ...serving.served import encoder_names
 
         names = encoder_names(collection.config)
+        # Without --parse-filters, the result does not repeat the query.
         print_json({"query": request.query, **search_result(request, result, names)})
     else:
         print_result(result, first=request.offset + 1, explain=request.explain)

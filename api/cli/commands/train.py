@@ -1,6 +1,6 @@
 """Train a reranker from documents and judged queries.
 
-The result is a folder, which --rerank or a file of --rerankers can name.
+The result is a folder. Give it to --rerank, or use it in a file of --rerankers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KINDS: dict[str, ModuleType] = {
     "cross-encoder": cross_encoder,
     "passage-scorer": passage_scorer,
 }
-"""Kind of reranker -> its module, with the same members as the module of a command."""
+"""Kind of reranker -> module that trains it. The module has the members of a command's module."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

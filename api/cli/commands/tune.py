@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--queries",
         type=Path,
         metavar="FILE",
-        help="BEIR's queries.jsonl or id<TAB>text (default: documents of the collection are the "
-        "queries, each without itself among its results)",
+        help="BEIR's queries.jsonl or id<TAB>text (default: documents of the collection are used "
+        "as queries, and a document does not count as a result for itself)",
     )
     measured.add_argument(
         "--qrels", type=Path, metavar="FILE", help="relevance judgements; quality is then nDCG@10"

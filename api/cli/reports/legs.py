@@ -25,8 +25,8 @@ def leg_report(
     """Return the report on each leg alone, and on all legs under each fusion.
 
     baseline: name of the row that the others are compared with; None: each fusion is compared, for
-    each measure, with the best single leg. fields: of the SearchRequest. Raises InvalidInputError
-    if no row has the name `baseline`.
+    each measure, with the best single leg. fields: field of SearchRequest -> value, for all
+    searches. Raises InvalidInputError if no row has the name `baseline`.
     """
     from ....eval import leg_table, searching_legs, systems
 
@@ -82,7 +82,7 @@ def _comparisons(
 def cells(row: dict[str, Any], measures: list[str]) -> list[str]:
     """Return the cells of a table row: its name, then the value and p-value of each measure.
 
-    A p-value that `row` lacks is an empty cell.
+    If `row` has no p-value for a measure, the cell for the p-value is empty.
     """
     shown = [row["name"]]
     for name in measures:

@@ -25,10 +25,10 @@ def rerank_report(
     baseline: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Return the report that compares the first stage alone with each reranker.
+    """Return the report that compares the search without reranking with each reranker.
 
-    baseline: name of the row that the others are compared with; None: the first stage. Raises
-    InvalidInputError for an unknown baseline.
+    baseline: name of the row that the others are compared with; None: the search without reranking.
+    Raises InvalidInputError for an unknown baseline.
     """
     from ....eval import FIRST_STAGE, rerank_table
 

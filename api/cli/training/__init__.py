@@ -1,1 +1,1 @@
-"""The kinds of `twindex train`, one module each."""
+"""The subcommands of `twindex train`, one module for each kind of reranker."""

@@ -1,10 +1,10 @@
 """Train a cross-encoder, which reads a query and a passage together and returns one score.
 
-Training starts from another model, with a new head. The model learns to separate the documents that
-answer a query from others that BM25 ranks high. Some queries are held out. Training keeps the
-weights that best rerank BM25's results for the held-out queries. OUT is a folder of a
-sentence-transformers CrossEncoder. Its training.json contains all options and measurements. Run the
-same command again to continue an interrupted training.
+Training starts from another model, with a new output layer (head). The model learns to separate the
+documents that answer a query from others that BM25 ranks high. Some queries are held out, that is,
+not used for training. Training keeps the weights that best rerank BM25's results for these queries.
+OUT is a folder of a sentence-transformers CrossEncoder. Its training.json contains all options and
+measurements. If training is interrupted, run the same command again to continue.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ OPTIONS = {
     "synthetic": "maximum number of queries generated from the text of documents",
     "writer": "language model that writes queries for documents; requires --written",
     "written": "maximum number of queries that the language model of --writer writes",
-    "epochs": "passes over the training queries",
+    "epochs": "number of passes over the training queries",
     "minutes": "time limit in minutes, at which the learning rate reaches 0 (default: no limit)",
     "negatives": "number of negative documents for each positive",
     "depth": "number of BM25 results that negatives are sampled from",
-    "batch": "queries in a training step",
+    "batch": "number of queries in a training step",
     "lr": "highest learning rate",
     "head_lr": "learning rate of the head, as a multiple of --lr",
     "max_length": "maximum number of tokens of a query and a passage together",

@@ -2,7 +2,7 @@
 
 The slow reranker scores every window of some documents, which takes most of the time. The passage
 scorer learns to find the windows with the best scores. Judgements are optional: with them, training
-also learns how much each of the best windows counts in a document's score. To use it,
+also learns how much each of the best windows counts in a document's score. To use the scorer,
 configure a reranker of the kind "intra_document": `fast` is OUT, and `slow` is the slow reranker.
 """
 
@@ -37,10 +37,10 @@ OPTIONS = {
     "dimensions": "number of dimensions of the scorer's vectors",
     "size": "number of words in a window",
     "overlap": "number of additional words on each side of a window",
-    "epochs": "passes over the training documents",
+    "epochs": "number of passes over the training documents",
     "batch": "number of documents in a training step",
     "learning_rate": "learning rate of the optimizer",
-    "held_out": "share of queries held out to choose the epoch",
+    "held_out": "share of the queries that are not trained on, but choose the best epoch",
     "seed": "random seed",
 }
 """Field of PassageScorerTraining -> help of its option."""

@@ -81,7 +81,7 @@ async def create_collection(request: Request, collection: str) -> Response:
     responses={200: {"model": CollectionInfo}, **problems(404, 409, 429, 503)},
 )
 async def describe_collection(request: Request, collection: str) -> Response:
-    """Return counts, segments, sizes, legs with their encoders, and the configuration."""
+    """Return the counts, sizes and segments of a collection, its legs, and its configuration."""
     service: Service = request.app.state.service
     return json_response(await service.read(collection, _description))
 
@@ -114,8 +114,8 @@ async def merge_collection(request: Request, collection: str) -> Response:
 async def reconfigure_collection(request: Request, collection: str) -> Response:
     """Start a job that changes how the vectors of dense legs are stored.
 
-    Nothing is encoded again, and searches and writes continue meanwhile. The body replaces the
-    whole vector storage of each leg that it names: fields that it lacks get their defaults.
+    Nothing is encoded again, and searches and writes continue meanwhile. For each leg in the body,
+    the whole configuration of vector storage is replaced: absent fields get their defaults.
     """
     raw = await body.read(request)
     parsed = validate(ReconfigureRequest, body.parse_object(raw))

@@ -1,4 +1,7 @@
-"""Documents: put, get, delete, list and bulk. The reply to a write follows when it is durable."""
+"""Documents: put, get, delete, list and bulk.
+
+The reply to a write is sent after the data is durable on disk.
+"""
 
 from __future__ import annotations
 
@@ -72,15 +75,15 @@ async def write_bulk(
 ) -> Response:
     """Insert or replace many documents, one JSON object per line.
 
-    If a line is invalid, the valid lines are written. With `on_error=fail`, an invalid line fails
-    the request (422) and nothing is written. A large body becomes a job (202), which does not
-    support `on_error=fail`. The header `Idempotency-Key` is supported.
+    By default, the valid lines are written even if other lines are invalid. With `on_error=fail`,
+    an invalid line fails the request (422) and nothing is written. A large body becomes a job
+    (202), which does not support `on_error=fail`. The header `Idempotency-Key` is supported.
     """
     service: Service = request.app.state.service
     _, jobs = (await service.served(collection)).ready()
     if on_error == "fail" and as_job:
         raise InvalidInputError(
-            "cannot be `fail` for a job, which writes all valid lines; drop `async`",
+            "cannot be `fail` for a job, which writes all valid lines; remove `async`",
             field="on_error",
         )
     received = await receive(request, jobs, as_job=as_job)
@@ -120,7 +123,7 @@ def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, 
 
 
 def _line_error(error: Mapping[str, Any]) -> dict[str, str]:
-    """Return the error of a line as a field error. Its field is, for line 8, `lines[7].text`."""
+    """Return the error of a line as a field error. Line 8 has a field such as `lines[7].text`."""
     field, line = error.get("field"), f"lines[{error['line'] - 1}]"
     message = str(error["detail"]).removeprefix(f"{field}: ")
     return {"field": line if field is None else f"{line}.{field}", "message": message}
@@ -214,7 +217,8 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
     given = body.parse_object(await body.read(request))
     names = [name for name in ("_id", "id") if given.get(name) is not None]
     if names and parse_id(given) != id:
-        raise InvalidInputError("differs from the id in the path; drop this field", field=names[0])
+        message = "differs from the id in the path; remove this field"
+        raise InvalidInputError(message, field=names[0])
     rest = {name: value for name, value in given.items() if name not in ("_id", "id")}
     new = parse_document({**rest, "id": id})
 

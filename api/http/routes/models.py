@@ -1,4 +1,4 @@
-"""The encoders and rerankers of this server."""
+"""The encoders, rerankers and generators of this server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ....generate import GeneratorConfig
 from ....rerank import RerankerConfig
 from ...serving.service import Service
 from ..openapi import problems
@@ -20,9 +21,10 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 @router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
 async def models(request: Request) -> Response:
-    """List the encoders of the collections, and the rerankers that requests may name."""
+    """List the rerankers and generators that requests may use, and the collections' encoders."""
     service: Service = request.app.state.service
-    return json_response({"object": "list", "data": [*_rerankers(service), *_encoders(service)]})
+    found = [*_rerankers(service), *_generators(service), *_encoders(service)]
+    return json_response({"object": "list", "data": found})
 
 
 def _rerankers(service: Service) -> list[dict[str, Any]]:
@@ -37,8 +39,16 @@ def _rerankers(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _weights(config: RerankerConfig) -> str | None:
-    """Return the name of the model in a reranker's configuration; None if it names no model."""
+def _generators(service: Service) -> list[dict[str, Any]]:
+    return [
+        _entry(service, name, "generator", config.kind)
+        | {"status": service.generators.status(name), "weights": _weights(config)}
+        for name, config in service.generators.configs.items()
+    ]
+
+
+def _weights(config: RerankerConfig | GeneratorConfig) -> str | None:
+    """Return the name of the model in a configuration; None if the configuration names none."""
     found = getattr(config, "model", None) or getattr(getattr(config, "llm", None), "model", None)
     return None if found is None else str(found)
 

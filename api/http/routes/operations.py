@@ -39,9 +39,9 @@ async def ready(request: Request) -> Response:
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def healthy(request: Request) -> Response:
-    """Reply as `/readyz`, but require the API key.
+    """Return the same reply as `/readyz`, but require the API key.
 
-    The status "degraded" means that a collection or reranker cannot be used.
+    The status "degraded" means that a collection, a reranker or a generator cannot be used.
     """
     return await ready(request)
 
@@ -79,14 +79,14 @@ router.include_router(_v1)
 
 def _health(service: Service) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.known()}
-    rerankers = {name: service.rerankers.status(name) for name in service.rerankers.names}
+    rerankers, generators = service.rerankers.statuses(), service.generators.statuses()
     writable = service.writable()
     if service.loading:
         status = "loading"
     elif writable.problem is not None and not writable.intended:
         status = "unwritable"
     else:
-        every = (*statuses.values(), *rerankers.values())
+        every = (*statuses.values(), *rerankers.values(), *generators.values())
         status = "ok" if all(s == "ready" for s in every) else "degraded"
     return {
         "status": status,
@@ -94,4 +94,5 @@ def _health(service: Service) -> dict[str, object]:
         "problem": writable.problem,
         "collections": statuses,
         "rerankers": rerankers,
+        "generators": generators,
     }

@@ -1,4 +1,4 @@
-"""The search page, the page of a document and that of an unknown path, without JavaScript."""
+"""The HTML pages for searches, documents and unknown paths. They need no JavaScript."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ....core import Guard, NotFoundError, TwindexError
 from ....search import Fusion
+from ....search.stages import METHODS as FEEDBACK_METHODS
 from ...pages import conditions, document, home
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
@@ -25,12 +26,13 @@ from ..admission import Deadline
 
 router = APIRouter(include_in_schema=False)
 
+FEEDBACK = tuple(FEEDBACK_METHODS)
 METHODS = get_args(Fusion.model_fields["method"].annotation)
 
 
 @router.get("/", response_class=HTMLResponse)
 async def search_page(request: Request) -> Response:
-    """Show the search form. Below it: the hits if there is a query, else the collections."""
+    """Show the search form and, below the form, the hits of the query or the collections."""
     service: Service = request.app.state.service
     deadline = Deadline.of(request)
     collections = await service.readers.run(service.collections)
@@ -41,6 +43,7 @@ async def search_page(request: Request) -> Response:
     page: dict[str, Any] = {
         "form": form,
         "methods": METHODS,
+        "feedback_methods": FEEDBACK,
         "operators": conditions.OPERATORS,
         "collections": collections,
         "cards": None,
@@ -74,6 +77,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
     settings: Settings = request.app.state.settings
     page |= await service.read(form.collection, lambda served: _options(served, form))
     form.add_condition(page["fields"])
+    form.read_filters(page["fields"])
     page["active"] = [
         {"text": one["text"], "link": form.filtered(one["without"])}
         for one in conditions.active(conditions.parse(form.filter))
@@ -111,8 +115,12 @@ def _options(served: Served, form: Form) -> dict[str, Any]:
 async def document_page(request: Request) -> Response:
     """Show a document.
 
-    Query parameters: `collection` and `id` name the document; `start` and `end`, character offsets,
-    mark a passage; the words of the query `q` are marked; `language` is that of the query.
+    Query parameters:
+
+    - `collection`, `id`: collection and id of the document.
+    - `start`, `end`: character offsets of a passage to mark.
+    - `q`: query whose words the page marks.
+    - `language`: language of the query.
     """
     service: Service = request.app.state.service
     given, deadline = request.query_params, Deadline.of(request)
@@ -152,7 +160,7 @@ def _document(
 
 
 def _span(given: QueryParams) -> tuple[int, int] | None:
-    """Return (start, end) of the passage to mark; None without both parameters.
+    """Return (start, end) of the passage to mark; None if both parameters are missing.
 
     Raises Problem 422 for an invalid parameter.
     """

@@ -1,4 +1,4 @@
-"""Rerank documents that the request contains. Fields are those of Cohere and Jina."""
+"""Rerank documents that the request contains. The fields are compatible with Cohere and Jina."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ _CONFIGURED = {
     "rank_fields": "the choice of the fields to read, title and text,",
     "truncation": "the input limit for a document",
 }
-"""Field of other services' requests -> what it sets. Here, a reranker's configuration sets it."""
+"""Field of other services' requests -> what the field sets, for an error message.
+
+Here, the configuration of a reranker sets these values.
+"""
 
 _EXAMPLE = {
     "model": "fast",
@@ -162,8 +165,8 @@ def _document(request: RerankBody, index: int) -> dict[str, Any]:
 def _reranker(service: Service, name: str) -> Reranker:
     """Return the reranker with this name.
 
-    Raises InvalidInputError for an unknown name, and for a reranker that reads vectors or weights
-    stored in a leg of a collection.
+    Raises InvalidInputError for an unknown name, and for a reranker that needs a collection because
+    it reads the vectors or weights that a leg stores.
     """
     try:
         reranker = service.rerankers.get(name)
@@ -173,8 +176,8 @@ def _reranker(service: Service, name: str) -> Reranker:
     needs = sorted(reranker.needs.legs | ({vectors} if vectors else set()))
     if needs:
         raise InvalidInputError(
-            f"{name!r} needs the stored leg {', '.join(map(repr, needs))} of a collection; use it "
-            "in `rerank` of a search",
+            f"reranker {name!r} reads what a collection stores for leg "
+            f"{', '.join(map(repr, needs))}; use this reranker in `rerank` of a search",
             field="model",
         )
     return reranker

@@ -16,13 +16,13 @@ class DocumentBody(BaseModel):
 
     title:    title; encoders read it before each passage.
     text:     text that is searched.
-    id:       id of the document, which may also be sent as `_id`. Optional in a PUT.
+    id:       id of the document; the name `_id` is accepted too. Optional in a PUT.
     metadata: object with any fields, which filters can test.
-    vectors:  leg -> vector of the document, which its encoder then does not compute: a list of
-              numbers, {term: weight}, or {"indices": [...], "values": [...]}. A list of vectors has
-              one for each of the document's passages.
-    passages: [start, end] of each passage, character ranges of the text. The document is then not
-              cut.
+    vectors:  leg -> vector of the document: a list of numbers, {term: weight}, or
+              {"indices": [...], "values": [...]}. The leg's encoder then does not encode the
+              document. For a document with several passages: a list with one vector for each.
+    passages: passages of the document, each the [start, end] of a range of characters in the text.
+              The server then does not split the text itself.
     """
 
     id: str | int | None = Field(default=None, examples=["kiwi"])
@@ -56,7 +56,7 @@ class Written(Shape):
     unchanged: true if an equal document was already stored. Then nothing is written or encoded.
     passages:  number of passages that were encoded.
     truncated: leg -> number of passages that its encoder did not read to the end.
-    usage:     work of language models; only if a leg's encoder is a language model.
+    usage:     calls, tokens and time of language models; only if a leg's encoder is one.
     """
 
     id: str
@@ -94,7 +94,7 @@ class Deleted(Shape):
     """The result of a deletion.
 
     deleted:   number of deleted documents.
-    not_found: ids in the request without a document.
+    not_found: ids in the request for which no document exists.
     warnings:  warnings about the filter.
     """
 
@@ -136,13 +136,13 @@ class BulkReply(Shape):
 
     errors:    true if at least one line was invalid.
     items:     one item for each line that is not blank, in order.
-    written:   number of documents that were written. Of lines with the same id that are written
-               together, only the last counts.
+    written:   number of documents that were written. If lines that are written together have the
+               same id, only the last of them counts.
     replaced:  number of documents that replaced a stored document.
     unchanged: number of documents that were skipped, because an equal document was already stored.
     passages:  number of passages that were encoded.
     truncated: leg -> number of passages that its encoder did not read to the end.
-    usage:     work of language models; only if a leg's encoder is a language model.
+    usage:     calls, tokens and time of language models; only if a leg's encoder is one.
     """
 
     errors: bool

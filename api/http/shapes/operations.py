@@ -1,4 +1,4 @@
-"""Pydantic models of replies about the server: its encoders, rerankers, state and limits."""
+"""Pydantic models of replies about the server: its models, state and limits."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from .shape import Shape
 
 
 class Model(Shape):
-    """An encoder or a reranker of the server.
+    """An encoder, a reranker or a generator of the server.
 
-    id:         name of the encoder or reranker. Requests name a reranker by its id.
+    id:         its name. Requests name a reranker or a generator by its id.
     object:     always "model", as OpenAI's clients expect.
     owned_by:   always "twindex".
-    type:       "encoder" or "reranker".
-    kind:       kind of encoder or reranker, such as "cross_encoder".
+    type:       "encoder", "reranker" or "generator".
+    kind:       kind of encoder, reranker or generator, such as "cross_encoder".
     status:     "ready"; "loading"; "unavailable" if its model could not be loaded.
     created:    time when the server started, in Unix seconds.
     legs:       only for an encoder: the legs that use it, as `collection/leg`.
-    weights:    only for a reranker: the model that it runs; null if it runs none of its own.
+    weights:    only for a reranker or generator: the model that it runs; null if it runs none of
+                its own.
     candidates: only for a reranker: default number of hits to rerank.
     """
 
@@ -26,7 +27,7 @@ class Model(Shape):
     object: Literal["model"]
     created: int
     owned_by: str
-    type: Literal["encoder", "reranker"]
+    type: Literal["encoder", "reranker", "generator"]
     kind: str
     status: Literal["loading", "ready", "unavailable"]
     legs: list[str] | None = None
@@ -35,10 +36,10 @@ class Model(Shape):
 
 
 class ModelList(Shape):
-    """The encoders and rerankers of the server.
+    """The encoders, rerankers and generators of the server.
 
     object: always "list", as OpenAI's clients expect.
-    data:   the encoders and rerankers.
+    data:   the rerankers, generators and encoders.
     """
 
     object: Literal["list"]
@@ -57,11 +58,13 @@ class Alive(Shape):
 class Health(Shape):
     """The state of the server.
 
-    status:      "unwritable" means that writes fail, but not because the folder is read-only.
+    status:      "ok"; "loading"; "degraded": a collection or reranker cannot be used; "unwritable":
+                 writes fail, although the folder is not meant to be read-only.
     writable:    true if writes work; false also for a read-only folder.
     problem:     why writes fail.
     collections: name of a collection -> its status.
     rerankers:   name of a reranker -> its status.
+    generators:  name of a generator -> its status.
     """
 
     status: Literal["ok", "loading", "degraded", "unwritable"]
@@ -69,6 +72,7 @@ class Health(Shape):
     problem: str | None
     collections: dict[str, str]
     rerankers: dict[str, str]
+    generators: dict[str, str]
 
 
 class Info(Shape):

@@ -39,7 +39,7 @@ class RerankedStage(Shape):
 
     name:       kind of the reranker.
     status:     "complete", "partial" or "failed", as in RerankReport.
-    usage:      work of language models.
+    usage:      calls, tokens and time of language models.
     seconds:    duration in seconds.
     candidates: number of hits that this reranker was to rerank.
     judged:     number of these hits that it read.
@@ -57,7 +57,7 @@ class RerankReport(Shape):
     """The work of a reranker for one search.
 
     model:      name of the reranker.
-    usage:      work of language models.
+    usage:      calls, tokens and time of language models.
     seconds:    duration in seconds.
     warnings:   warnings in words, such as an option that was ignored.
     status:     "complete"; "partial" if the budget ran out or some answers of the model were
@@ -103,7 +103,7 @@ class RerankBody(Config):
     """A request to rerank documents that it contains.
 
     model:      name of a configured reranker; `GET /v1/models` lists them.
-    query:      query that the documents are ranked for.
+    query:      query by which the documents are ranked.
     documents:  strings, or objects with `text` and `title`. Documents that the reranker does not
                 read keep their order.
     top_n:      maximum number of results to return; null: all. All documents are reranked anyway.
@@ -153,7 +153,7 @@ class RerankResult(Shape):
 
 
 class RerankUsage(LanguageModelUsage):
-    """The work of language models.
+    """The calls, tokens and time of language models for a request.
 
     total_tokens: number of tokens that were read or generated.
     """
@@ -181,7 +181,7 @@ class RerankReply(Shape):
     took_ms:        time on the server in milliseconds.
     object:         always "list".
     model:          name of the reranker.
-    usage:          work of language models.
+    usage:          calls, tokens and time of language models.
     meta:           metadata that clients of Cohere expect.
     warnings:       warnings in words, such as an option that was ignored.
     status:         "complete"; "partial" if the budget ran out or some answers of the model were

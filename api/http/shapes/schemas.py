@@ -70,7 +70,7 @@ class JobReply(Shape):
     progress: how much is done.
     state:  "waiting" means that a full or failing disk stopped the job. The server retries it.
     error:  why the job failed or waits.
-    result: of a bulk job: counts of documents, and the errors of the first invalid lines. Of a
+    result: for a bulk job: counts of documents, and the errors of the first invalid lines. For a
             reconfiguration: the requested legs, `changed`, and warnings.
     created, updated: time of creation and of the last change, in ISO 8601.
     """
@@ -216,9 +216,9 @@ class SearchHit(Shape):
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
     headings: titles of the headings above the passage, from the highest level down.
-    page:     number of the page on which the passage begins, from 1; null without form feeds in the
-              text, which separate pages, and without a passage. `headings` and `page` need a part
-              of the document in `include`.
+    page:     number of the page on which the passage begins, from 1; null if the text has no form
+              feeds, which separate pages, or the hit has no passage. For `headings` and `page`,
+              `include` must request a part of the document.
     context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
@@ -264,19 +264,52 @@ class Total(Shape):
     relation: Literal["eq", "gte"]
 
 
+class StageReport(Shape):
+    """A step of a search that may change its query, such as feedback.
+
+    name:         "feedback", or the name of a rewriter.
+    status:       "ran"; "skipped", because its gate was closed or nothing could be added; or
+                  "failed". The search then continues with the query before the step.
+    queries:      texts that the step searched.
+    terms:        leg -> terms with the largest weights in the query that the step searched.
+    documents:    ids of the documents that the step read, best first.
+    milliseconds: duration of the step, without the searches that follow it.
+    reason:       why the step was skipped or failed; empty if it ran.
+    notes:        what the step did in each leg, in words.
+    usage:        work of language models; only if the step used one.
+    """
+
+    name: str
+    status: Literal["ran", "skipped", "failed"]
+    queries: list[str]
+    terms: dict[str, TopTerms]
+    documents: list[str]
+    milliseconds: float
+    reason: str
+    notes: list[str]
+    usage: LanguageModelUsage | None = None
+
+
 class ResultBody(Shape):
     """The result of one search.
 
-    timings:     stage of the search -> milliseconds. `load`: encoders were loaded first.
+    timings:     stage of the search -> milliseconds. The stage `load` is the loading of encoders.
     index:       the state of the index that was searched.
     total:       number of documents that match.
     warnings:    warnings in words, such as a filter on an unknown field.
     hits:        the hits, best first.
-    usage:       work of language models; only if a leg's encoder is a language model.
+    usage:       calls, tokens and time of language models; only if a leg's encoder is one.
     query_terms: sparse leg -> terms of the query; only with `explain: true`.
     query_languages: lexical leg that detects languages -> languages that the query was analysed
                  in; only with `explain: true`.
-    rerank:      work of the reranker; only if the request has `rerank`.
+    rerank:      report on the reranking; only if the request has `rerank`.
+    stages:      steps that may have changed the query, in order; only if there are any.
+    predictors:  predictor of query performance -> value; only with `predictors: true`.
+    suggestion:  the query with misspelled words replaced; only with `suggest: true`, and only if a
+                 word of the query is rare.
+    query:       the query text without the filters that it contained; only with
+                 `parse_filters: true`.
+    filter:      the filter that was read from the query text; only if it contained one.
     """
 
     timings: dict[str, float]
@@ -288,6 +321,11 @@ class ResultBody(Shape):
     query_terms: dict[str, TopTerms] | None = None
     query_languages: dict[str, list[str]] | None = None
     rerank: RerankReport | None = None
+    stages: list[StageReport] | None = None
+    predictors: dict[str, float] | None = None
+    suggestion: str | None = None
+    query: str | None = None
+    filter: dict[str, Any] | None = None
 
 
 class SearchReply(ResultBody):
@@ -302,7 +340,7 @@ class SearchReply(ResultBody):
 
 
 class BatchRequest(Config):
-    """Searches of one collection, between which no write becomes visible.
+    """Searches of one collection. All of them see the same state of the collection.
 
     The queries are encoded together.
 

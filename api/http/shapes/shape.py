@@ -12,7 +12,7 @@ class Shape(BaseModel):
 
 
 class LanguageModelUsage(Shape):
-    """The work of language models for a request.
+    """The calls, tokens and time of language models for a request.
 
     calls:             number of prompts that the models read.
     prompt_tokens:     number of tokens in these prompts.

@@ -18,6 +18,15 @@ from .client import (
     RemoteCollection,
     Reranked,
 )
+from .core.answers import (
+    Answer,
+    AnswerEvent,
+    CitationEvent,
+    DoneEvent,
+    SourcesEvent,
+    TextEvent,
+    UsageEvent,
+)
 from .core.errors import (
     AccessError,
     ConfigError,
@@ -38,13 +47,17 @@ from .core.types import Document, Hit
 
 __all__ = [
     "AccessError",
+    "Answer",
+    "AnswerEvent",
     "AsyncClient",
     "AsyncRemoteCollection",
+    "CitationEvent",
     "Client",
     "CollectionState",
     "ConfigError",
     "ConflictError",
     "Document",
+    "DoneEvent",
     "EncoderMismatchError",
     "Hit",
     "InvalidInputError",
@@ -56,9 +69,12 @@ __all__ = [
     "Reranked",
     "SearchResult",
     "ServiceError",
+    "SourcesEvent",
     "StorageError",
+    "TextEvent",
     "TwindexError",
     "UnavailableError",
     "UnsupportedError",
+    "UsageEvent",
     "WriteReport",
 ]

@@ -204,7 +204,9 @@ def test_flags_say_how_vectors_are_stored(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"legs\.dense\.index\.recall"):
         dense("--index", "hnsw", "--recall", "2")
     for wrong in ("", "pca", "pca:", "pca:x", "pca:-3", "pcb:0.5", "pca:0.5:1", "none:1"):
-        with pytest.raises(argparse.ArgumentTypeError, match="is not KIND:SHARE"):
+        with pytest.raises(
+            argparse.ArgumentTypeError, match="must be none or have the form KIND:SHARE"
+        ):
             parse_projection(wrong)
     for beyond in ("pca:0.0", "pca:1.5", "random:0"):
         with pytest.raises(ConfigError, match=r"legs\.dense\.projection\.(share|dimensions)"):
@@ -235,7 +237,7 @@ def test_selection_options_become_request_fields() -> None:
         "search": {"nprobe": 17, "oversample": 0}
     }
     for wrong in ("", "nprobe", "nprobe=", "nprobe=x", "recall=1", "ef=1,ef=2", "ef=-1", "lists=3"):
-        with pytest.raises(argparse.ArgumentTypeError, match="is not NAME=N"):
+        with pytest.raises(argparse.ArgumentTypeError, match="must have the form NAME=N"):
             parse_search(wrong)
     with pytest.raises(InvalidInputError, match="--rrf-k: requires --fusion rrf"):
         selected("--rrf-k", "10")

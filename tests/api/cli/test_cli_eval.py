@@ -79,7 +79,7 @@ def test_eval(tmp_path: Path, index: str, run: Any) -> None:
         assert Path(file).read_bytes() == before
     nothing = jsonl(tmp_path / "other.jsonl", [{"_id": "z", "text": "kiwi"}])
     done = run("eval", index, "--queries", nothing, "--qrels", str(qrels))
-    assert "none of its queries has judgements" in done.err
+    assert "use the same query ids in both" in done.err
 
 
 @pytest.fixture

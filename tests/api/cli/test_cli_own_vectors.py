@@ -74,7 +74,10 @@ def test_an_export_can_be_imported(run, files):
     [
         (["--vectors", "dense=missing.npy"], "missing.npy"),
         (["--vectors", "dense=documents.jsonl", "--dimensions", "2"], "documents.jsonl:1"),
-        (["--vectors", "dense=vectors.npy", "--vectors", "dense=b.npy"], "names a leg twice"),
+        (
+            ["--vectors", "dense=vectors.npy", "--vectors", "dense=b.npy"],
+            "has two files for one leg",
+        ),
         (["--vectors", "dense=vectors.npy", "--dimensions", "3"], "must have 3 dimensions, got 64"),
         (["--vectors", "sparse=vectors.npy", "--dimensions", "64"], "there is no leg 'sparse'"),
         (["--vector-fields", "dense=mime", "--dimensions", "2"], "did you mean mine"),
@@ -93,8 +96,8 @@ def test_wrong_arguments_are_named(run, files, argv, words):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--vectors", "dense"], "'dense' is not LEG=FILE"),
-        (["--vector-fields", "dense=a,mine"], "'mine' is not LEG=NAME"),
+        (["--vectors", "dense"], "must have the form LEG=FILE"),
+        (["--vector-fields", "dense=a,mine"], "must have the form LEG=NAME"),
     ],
 )
 def test_misspelled_arguments_are_named(run, files, capsys, argv, words):

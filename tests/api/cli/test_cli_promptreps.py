@@ -98,11 +98,11 @@ def test_none_leaves_a_leg_out() -> None:
     [
         (["--encoder", "promptreps", "--dense", "x"], "--dense", "conflicts with --encoder"),
         (["--encoder", "promptreps", "--sparse", "x"], "--sparse", "conflicts with --encoder"),
-        (["--encoder", "splade"], "--encoder", "is not KIND or KIND:NAME"),
+        (["--encoder", "splade"], "--encoder", "must have the form KIND or KIND:NAME"),
         (
             ["--encoder", "promptreps:"],
             "--encoder",
-            "is not KIND or KIND:NAME; kinds: .*promptreps",
+            "must have the form KIND or KIND:NAME; kinds: .*promptreps",
         ),
         (
             ["--encoder", "promptreps", "--dense", "none", "--sparse", "none"],

@@ -115,7 +115,7 @@ def test_a_budget_that_runs_out_and_a_model_that_fails(index: str, file: str, ru
             ["--rerank", "magic", "--rerankers", "FILE"],
             "rerankers.toml has the rerankers words, broken",
         ),
-        (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice; drop one"),
+        (["--rerank", "fake", "--rerank", "fake"], "--rerank: 'fake' is given twice; give it once"),
         (
             ["--rerank", "fake", "--rerank", "mmr"],
             "--rerank: may be repeated only with `twindex eval --table`; give it once",

@@ -91,7 +91,7 @@ def test_files_that_are_not_read_are_named(notes: Path, run: Any) -> None:
     plain = [word for word in arguments(notes) if word != "--quiet"]
     assert f"not read: 1 with records (.csv 1), such as {notes}/records.csv" in run(*plain).err
     done = run(*arguments(notes, "--strict"))
-    assert (done.status, "drop --strict" in done.err) == (2, True)
+    assert (done.status, "omit --strict" in done.err) == (2, True)
 
 
 def test_an_existing_collection_keeps_its_configuration(notes: Path, run: Any) -> None:
@@ -217,6 +217,8 @@ class Watcher:
     def __init__(self, notes: Path, *options: str) -> None:
         command = [sys.executable, "-m", "twindex", *arguments(notes, "--json", *options)]
         self.errors = notes.parent / "errors.txt"
+        # Programs that a shell runs in the background ignore SIGINT, and so would their children.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=errors, text=True

@@ -140,7 +140,7 @@ def test_invalid_reconfigurations_are_rejected(index: str, run: Any, tmp_path: P
     for text, words in (
         (
             "[legs.nope]\nkind = 'dense'",
-            "c.toml: legs.nope: no leg of the collection has this name and kind; it has dense",
+            "c.toml: legs.nope: no leg of the collection has this name and kind; the legs",
         ),
         (
             "[legs.lexical]\nkind = 'dense'",

@@ -230,6 +230,7 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
             "problem": None,
             "collections": {"birds": "loading"},
             "rerankers": {},
+            "generators": {"extractive": "loading"},
         }
         assert response.json() == waiting
         assert client.get("/livez").status_code == 200

@@ -183,3 +183,24 @@ def test_an_unknown_path_below_a_proxy_leads_to_the_search_page(serve, tmp_path)
         text = served.get(path, headers={"accept": "text/html"}).text
         assert "There is no page /x/y<" in text
         assert '<a href="../">search page' in text
+
+
+def test_filters_in_the_query_become_chips(page):
+    text = page(q="fly year:1813")
+    assert "year is 1813" in text
+    assert 'value="fly"' in text
+    assert 'value="fly yaer:1813"' in page(q="fly yaer:1813")
+
+
+def test_a_better_spelling_is_linked(page):
+    text = page(q="kiwwi")
+    assert "Did you mean" in text
+    assert re.search(r'<a href="[^"]*q=kiwi[&"][^>]*>kiwi</a>', text)
+    assert "Did you mean" not in page(q="kiwi")
+
+
+def test_feedback_shows_what_was_searched(page):
+    text = page(q="kiwi", feedback="rm3", leg="lexical")
+    assert "feedback ran" in text
+    assert re.search(r"terms of \d+ passage", text)
+    assert "<option selected>rm3</option>" in text

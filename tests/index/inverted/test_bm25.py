@@ -47,7 +47,9 @@ def passages(rng: np.random.Generator, rows: int, words: int = 12) -> list[Count
     return made
 
 
-def bm25(documents: Sequence[Counts], query: Counts, config: LexicalLeg) -> NDArray[np.float64]:
+def bm25(
+    documents: Sequence[Counts], query: Mapping[str, float], config: LexicalLeg
+) -> NDArray[np.float64]:
     """Return the BM25 scores of Lucene's formula, computed from its definition."""
     lengths = [sum(document.values()) for document in documents]
     average = sum(lengths) / max(1, len(documents))
@@ -94,12 +96,16 @@ def delta(*batches: Sequence[Counts], config: LexicalLeg = LEG) -> LexicalDelta:
     k=st.sampled_from([1, 10, 1000]),
     share=st.sampled_from([None, 0.0, 0.1, 0.7]),
     config=configs,
+    weighted=st.booleans(),
 )
 def test_search_equals_the_formula(
-    seed: int, rows: int, k: int, share: float | None, config: LexicalLeg
+    seed: int, rows: int, k: int, share: float | None, config: LexicalLeg, weighted: bool
 ) -> None:
     rng = np.random.default_rng(seed)
-    documents, query = passages(rng, rows), passages(rng, 1, 8)[0] | {"unknown": 1}
+    documents = passages(rng, rows)
+    query: Mapping[str, float] = passages(rng, 1, 8)[0] | {"unknown": 1}
+    if weighted:  # As in an expanded query.
+        query = {term: float(rng.uniform(0.01, 3)) for term in query}
     allowed = None if share is None else rng.random(rows) < share
     scores = bm25(documents, query, config)
     queries = Representation(terms=[query])
@@ -232,6 +238,19 @@ def test_terms_returns_the_frequencies_of_a_row(seed: int, rows: int) -> None:
             for row, counts in enumerate(documents):
                 terms = [(term.term, term.weight) for term in some.terms(row)]
                 assert terms == sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+@examples
+@given(seed=seeds, rows=st.integers(1, 30), share=st.sampled_from([None, 0.0, 0.5]))
+def test_occurrences_are_the_sums_of_frequencies(seed: int, rows: int, share: float | None) -> None:
+    rng = np.random.default_rng(seed)
+    documents = passages(rng, rows)
+    live = None if share is None else rng.random(rows) < share
+    counted = [one for row, one in enumerate(documents) if live is None or live[row]]
+    expected = {word: sum(one.get(word, 0) for one in counted) for word in [*WORDS, "unknown"]}
+    with segment(documents) as part:
+        for some in (part, delta(documents)):
+            assert some.occurrences([*WORDS, "unknown"], live) == expected
 
 
 def test_concurrent_searches_return_equal_results() -> None:

@@ -25,6 +25,7 @@ from twindex.index.protocol import Scored
 Ranked = tuple[NDArray[Any], NDArray[Any]]
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 10_000), rows=st.integers(1, 600), k=st.integers(1, 30))
 @pytest.mark.parametrize("leg", ["lexical", "sparse"])
 def test_interpreted_and_compiled_kernels_give_the_same_bits(
@@ -123,6 +124,7 @@ with twindex.create(sys.argv[1], config) as collection:
 """
 
 
+@pytest.mark.slow
 def test_a_short_program_needs_no_compiler_and_a_long_one_gets_it(tmp_path: Any) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", FIRST_SEARCHES, str(tmp_path / "c")],

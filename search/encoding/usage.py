@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from ..core import Usage
+from ...core import Usage
 
 
 def usage_share(usage: Usage | None, part: int, parts: int) -> Usage | None:

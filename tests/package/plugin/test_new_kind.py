@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..house import HOUSE, ROOMS
+from ...house import HOUSE, ROOMS
 
 PLUGIN = Path(__file__).parent / "twindex_trigrams"
 

@@ -1,0 +1,197 @@
+"""The options `--generator`, `--generators` and those of answers, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+from ....core import ConfigError, InvalidInputError
+from ....generate import ContextOptions, GeneratorConfig, load_generator
+from ....generate.protocol import Order
+from ....generate.spec import parse_spec, usages
+from ....search import GeneratorRegistry
+from ...serving.settings import option
+
+CONTEXT = {"tokens": "context_tokens", "order": "order", "passages": "passages",
+           "per_document": "per_document"}  # fmt: skip
+"""Field of ContextOptions -> argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorChoice:
+    """The generator that `--generator` names.
+
+    name:     its name in the registry.
+    registry: loads the generators.
+    """
+
+    name: str
+    registry: GeneratorRegistry
+
+
+def add_generators(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--generators",
+        type=Path,
+        metavar="FILE.toml",
+        help="TOML file that configures generators, each in a table [generators.NAME]",
+    )
+
+
+def add_generator(parser: argparse._ActionsContainer) -> None:
+    """Add `--generator` and `--generators`."""
+    parser.add_argument(
+        "--generator",
+        metavar="NAME",
+        help=f"generator of the answers: a name in --generators, or one of {', '.join(usages())} "
+        "(default: the first in --generators, else extractive)",
+    )
+    add_generators(parser)
+
+
+def add_context(parser: argparse._ActionsContainer) -> None:
+    """Add the options that select which passages the generator reads."""
+    defaults = ContextOptions()
+    parser.add_argument(
+        "--context-tokens",
+        type=int,
+        metavar="N",
+        help="maximum tokens of the prompt; for a generator without a language model, words of the "
+        f"sources (default: {defaults.tokens})",
+    )
+    parser.add_argument(
+        "--order",
+        choices=get_args(Order),
+        help=f"order of the sources in the prompt (default: {defaults.order})",
+    )
+    parser.add_argument(
+        "--passages",
+        type=int,
+        metavar="N",
+        help=f"maximum passages that are sent (default: {defaults.passages})",
+    )
+    parser.add_argument(
+        "--per-document",
+        type=int,
+        metavar="N",
+        help=f"maximum passages of one document (default: {defaults.per_document})",
+    )
+    parser.add_argument(
+        "--max-tokens", type=int, metavar="N", help="maximum tokens of an answer (default: 256)"
+    )
+
+
+def add_answers(parser: argparse.ArgumentParser) -> None:
+    """Add the options that evaluate answers."""
+    group = parser.add_argument_group("answers")
+    group.add_argument(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help='gold answers, as JSON lines {"_id": query, "answers": [...]}; evaluate the answers '
+        "to the queries of this file. An empty list marks a query that has no answer",
+    )
+    add_generator(group)
+    add_context(group)
+    group.add_argument(
+        "--no-abstain",
+        action="store_true",
+        help="answer every query, even if the generator's rule of abstention would not; measures "
+        "the accuracy at each coverage",
+    )
+    group.add_argument(
+        "--answers-file",
+        type=Path,
+        metavar="OUT.jsonl",
+        help="write each answer to this file as soon as it is there. If the file exists, only the "
+        "missing answers are made. `twindex compare` compares such files",
+    )
+
+
+def add_abstention(parser: argparse.ArgumentParser) -> None:
+    """Add the options that fit a rule of abstention."""
+    group = parser.add_argument_group("abstention")
+    group.add_argument(
+        "--answers",
+        type=Path,
+        metavar="FILE",
+        help='gold answers, as JSON lines {"_id": query, "answers": [...]}; fit the rule of '
+        "--generator to the queries of this file. An empty list marks a query without an answer",
+    )
+    add_generator(group)
+    add_context(group)
+    target = group.add_mutually_exclusive_group()
+    target.add_argument(
+        "--accuracy",
+        type=float,
+        metavar="X",
+        help="choose the threshold with which this share of the answered queries has sources that "
+        "contain the answer (default: answer if the probability is at least 0.5)",
+    )
+    target.add_argument(
+        "--coverage",
+        type=float,
+        metavar="X",
+        help="choose the threshold with which this share of the queries is answered",
+    )
+    group.add_argument(
+        "--unanswerable",
+        type=float,
+        metavar="X",
+        help="share of queries whose answer the collection lacks, as you expect it (default: 0.5)",
+    )
+
+
+OPTIONS = (
+    *("generator", "generators", *CONTEXT.values(), "max_tokens", "no_abstain", "answers_file"),
+    *("accuracy", "coverage", "unanswerable"),
+)
+"""Arguments that require `--answers`."""
+
+
+def given_answers(arguments: argparse.Namespace) -> bool:
+    """Return True if `--answers` is given. Raises InvalidInputError for its options without it."""
+    if arguments.answers is not None:
+        return True
+    for name in OPTIONS:
+        if getattr(arguments, name, None) not in (None, False):
+            raise InvalidInputError("requires --answers", field=option(name))
+    return False
+
+
+def generator_choice(arguments: argparse.Namespace) -> GeneratorChoice:
+    """Return the generator that `--generator` names, or the default one.
+
+    Raises InvalidInputError for a value that is neither a name in `--generators` nor a spec such as
+    `extractive`.
+    """
+    configs: dict[str, GeneratorConfig] = {}
+    if arguments.generators:
+        configs.update(GeneratorRegistry.read(arguments.generators).configs)
+    load = partial(load_generator, device=arguments.device)
+    wanted: str | None = arguments.generator
+    if wanted is None or wanted in configs:
+        registry = GeneratorRegistry(configs, load=load)
+        return GeneratorChoice(wanted or registry.default, registry)
+    try:
+        config = parse_spec(wanted)
+    except ConfigError as error:
+        known = f"; {arguments.generators} has {', '.join(configs)}" if configs else ""
+        raise InvalidInputError(f"{error}{known}", field="--generator") from None
+    return GeneratorChoice(config.kind, GeneratorRegistry({config.kind: config}, load=load))
+
+
+def answer_fields(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return field -> value of AnswerRequest, for the options of `add_context` that are given."""
+    context = {
+        field: value
+        for field, name in CONTEXT.items()
+        if (value := getattr(arguments, name, None)) is not None
+    }
+    fields: dict[str, Any] = {"context": context} if context else {}
+    if arguments.max_tokens is not None:
+        fields["max_tokens"] = arguments.max_tokens
+    return fields

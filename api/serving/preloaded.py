@@ -1,0 +1,83 @@
+"""Parts that requests can name, such as rerankers. They load when the server starts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeVar
+
+from ...core import InvalidInputError, ModelError, TwindexError
+from ...search.registry import PartRegistry
+from .problems import Problem
+
+logger = logging.getLogger(__name__)
+
+Status = Literal["loading", "ready", "unavailable"]
+"""State of a part. unavailable: its model could not be loaded."""
+
+C = TypeVar("C")
+P = TypeVar("P")
+
+
+class PreloadedParts(PartRegistry[C, P]):
+    """A registry whose parts are loaded before their first use, by `load`."""
+
+    def __init__(self, configs: Mapping[str, C], load: Callable[[C], P]) -> None:
+        super().__init__(configs, load=load)
+        self._ready: set[str] = set()
+        self._problems: dict[str, TwindexError] = {}
+
+    def load(self, stopping: Callable[[], bool]) -> None:
+        """Load every part and run it once. If one fails, stores its error and loads the others.
+
+        stopping: returns True if the server stops. No further part is then loaded.
+        """
+        for name in self.names:
+            if stopping():
+                return
+            try:
+                problem = self.warm_up(super().get(name))
+                if problem is not None:  # The server of its model may work later.
+                    logger.warning("%s %s currently fails: %s", self.noun, name, problem)
+                self._ready.add(name)
+            except TwindexError as error:
+                # A wrong configuration is not an error of the request.
+                wrong = isinstance(error, InvalidInputError)
+                known = ModelError(f"{self.noun} {name!r}: {error}") if wrong else error
+                self._problems[name] = known
+                logger.error("%s %s is not served: %s", self.noun, name, error)
+            except Exception as error:
+                self._problems[name] = ModelError(f"{type(error).__name__} while loading {name}")
+                logger.exception("%s %s is not served", self.noun, name)
+
+    def warm_up(self, part: P) -> Exception | None:
+        """Run a part once, so that the first request does not pay for the warm-up of its model.
+
+        Returns the error of a model that currently fails, else None.
+        """
+        raise NotImplementedError
+
+    def get(self, name: str) -> P:
+        """Return the part with this name.
+
+        Raises Problem 503 while it loads, and its error if it could not be loaded.
+        """
+        if name in self._problems:
+            # Without a fresh traceback, the error would keep the frames of every request.
+            raise self._problems[name].with_traceback(None)
+        if name not in self._ready:
+            self.config(name)  # Raises for an unknown name.
+            raise Problem(
+                503, f"{self.noun} {name!r} is loading; try again", headers={"Retry-After": "1"}
+            )
+        return super().get(name)
+
+    def status(self, name: str) -> Status:
+        """Return whether a part is loading, ready or unavailable."""
+        if name in self._problems:
+            return "unavailable"
+        return "ready" if name in self._ready else "loading"
+
+    def statuses(self) -> dict[str, Status]:
+        """Return name -> status, for all parts."""
+        return {name: self.status(name) for name in self.names}

@@ -1,0 +1,231 @@
+"""Answers with citations, and the events of an answer that is being written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import ClassVar, Literal
+
+from . import display
+from .results import SearchResult
+from .types import Usage
+
+SourceKind = Literal["document", "generated"]
+"""Origin of a source. document: a passage of a stored document. generated: a text that a model
+wrote before the answer. A generated text has no number and is never cited."""
+
+Reason = Literal["budget", "copy", "per_document", "passages", "empty"]
+"""Why a passage was not sent to the generator.
+
+budget: it did not fit into the token budget. copy: it is a near-copy of a better passage.
+per_document: its document already had its maximum number of passages. passages: the maximum number
+of passages was reached. empty: it has no text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A text that the generator read.
+
+    number: number of the source in markers such as [1], from 1. 0 for a generated text.
+    id:     id of the document. "" for a generated text.
+    text:   the text that was sent: characters `start` to `end` (exclusive) of the document's text.
+    score:  score of the document in the search.
+    tokens: number of tokens of the source in the prompt, with its title and number. For a generator
+            without a language model: number of words.
+    ranks:  ranks of the passages that this source consists of, from 1, best first. Neighbouring
+            passages of a document become one source.
+    cut:    True if sentences at the end of the passage were left out.
+    """
+
+    number: int
+    id: str
+    text: str
+    start: int = 0
+    end: int = 0
+    title: str = ""
+    headings: Sequence[str] = ()
+    page: int | None = None
+    score: float = 0.0
+    tokens: int = 0
+    ranks: Sequence[int] = ()
+    cut: bool = False
+    kind: SourceKind = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A passage that was found and not sent to the generator.
+
+    rank:   rank of the passage, from 1.
+    tokens: number of tokens that the passage would have needed; 0 if they were not counted.
+    copy_of: for the reason "copy", the rank of the passage that was preferred.
+    """
+
+    rank: int
+    id: str
+    start: int
+    end: int
+    reason: Reason
+    tokens: int = 0
+    copy_of: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The part of a source that supports a statement of an answer.
+
+    number:  number of the source.
+    id:      id of the document.
+    text:    characters `start` to `end` (exclusive) of the document's text: whole sentences.
+    support: share of the statement's content words, weighted by rarity (IDF), that occur in the
+             quote, from 0 to 1.
+    missing: numbers and names of the statement that do not occur in the quote.
+    entailment: probability that the quote entails the statement, by the generator's entailment
+             model; None without such a model.
+    """
+
+    number: int
+    id: str
+    start: int
+    end: int
+    text: str
+    support: float
+    missing: Sequence[str] = ()
+    page: int | None = None
+    headings: Sequence[str] = ()
+    entailment: float | None = None
+
+
+Origin = Literal["marker", "match"]
+"""Who cited a source. marker: the generator, while it wrote. match: Twindex, afterwards, because
+the source has the words of the statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A statement of an answer and the sources that are cited for it.
+
+    start, end: characters of the answer's text (`end` exclusive), without markers.
+    quotes:     one for each cited source, in the order of the markers.
+    supported:  True if a quote supports the statement: enough of its content words, and all of its
+                numbers and names.
+    """
+
+    start: int
+    end: int
+    quotes: Sequence[Quote]
+    supported: bool
+    origin: Origin = "marker"
+
+
+Outcome = Literal["answered", "no_answer"]
+"""Result of answering a question. no_answer: the sources do not contain an answer."""
+
+Finish = Literal["stop", "length", "timeout"]
+"""Why an answer ended. length: it reached `max_tokens`. timeout: it reached the time limit."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """The answer to a question, with citations.
+
+    text:       the answer. Characters are Unicode code points, as in a Python string. For the
+                outcome "no_answer", a sentence that says so.
+    reason:     for the outcome "no_answer", why: "no sources", "insufficient sources" (by the
+                calibrated rule) or "model" (the model wrote that it has no answer). None otherwise.
+    confidence: probability that the sources contain the answer, by the calibrated rule; None
+                without one.
+    sources:    the texts that the generator read, in their order.
+    left_out:   the passages that were found and not sent, by rank.
+    invalid_citations: numbers in markers of the generator that no source has, each once. The text
+                has no such marker.
+    query:      the query that was searched. Differs from the question for a follow-up question that
+                was rewritten.
+    generator:  name of the generator.
+    timings:    milliseconds by stage: those of the search, `rewrite`, `context`, `first_token`
+                (from the start of the generator to its first text) and `generate`.
+    warnings:   messages for the caller.
+    search:     the result of the search. Not part of the reply of the REST service.
+    """
+
+    text: str
+    outcome: Outcome
+    citations: Sequence[Citation] = ()
+    sources: Sequence[Source] = ()
+    left_out: Sequence[LeftOut] = ()
+    invalid_citations: Sequence[int] = ()
+    reason: str | None = None
+    confidence: float | None = None
+    finish: Finish = "stop"
+    query: str = ""
+    generator: str = ""
+    usage: Usage = field(default_factory=Usage)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    search: SearchResult | None = None
+
+    def __repr__(self) -> str:
+        return "\n".join([f"Answer ({self.outcome}): {self.text}", *self._source_lines()])
+
+    def _repr_html_(self) -> str:
+        """Return HTML that notebooks show."""
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self._source_lines())
+        return f"<p>{escape(self.text)}</p><ul>{lines}</ul>"
+
+    def _source_lines(self) -> list[str]:
+        """Return a line for each cited source, such as `[1] kiwi: The kiwi cannot fly.`."""
+        cited: dict[int, Quote] = {}
+        for citation in self.citations:
+            for quote in citation.quotes:
+                cited.setdefault(quote.number, quote)
+        return [
+            f"[{number}] {quote.id}: {display.one_line(quote.text, 200)}"
+            for number, quote in sorted(cited.items())
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class SourcesEvent:
+    """The first event: what the generator reads, and what was left out."""
+
+    event: ClassVar[str] = "sources"
+    sources: Sequence[Source]
+    left_out: Sequence[LeftOut] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextEvent:
+    """The next piece of the answer's text. All pieces joined are `Answer.text`."""
+
+    event: ClassVar[str] = "token"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CitationEvent:
+    """A citation. Its statement is part of the text so far."""
+
+    event: ClassVar[str] = "citation"
+    citation: Citation
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """Usage of language models for the whole answer. It precedes the last event."""
+
+    event: ClassVar[str] = "usage"
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class DoneEvent:
+    """The last event: the whole answer, as a call without streaming returns it."""
+
+    event: ClassVar[str] = "done"
+    answer: Answer
+
+
+AnswerEvent = SourcesEvent | TextEvent | CitationEvent | UsageEvent | DoneEvent
+"""An event of an answer that is being written. They come in the order of this list, with texts and
+citations mixed."""

@@ -1,0 +1,74 @@
+"""Abstention: a calibrated rule that returns "no_answer" before a model is called.
+
+    confidence = 1 / (1 + exp(-(bias + sum of weight * value over the features)))
+
+The features are predictors of a search and of its sources, such as `source_coverage`. The
+confidence is the probability that the sources contain the answer. Below the threshold, no model is
+called. `twindex calibrate --answers` fits bias and weights, and chooses the threshold.
+
+Joren et al., "Sufficient context: a new lens on retrieval augmented generation systems" (ICLR
+2025), show that large models answer wrongly rather than abstain if the sources are not sufficient.
+They also use a logistic rule. Its features are other ones: an autorater and the model's own
+confidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ..ask.answers import logistic
+from ..core import Config
+from ..core.bounds import Score, Share
+
+FEATURE_NAME = r"^([a-z][a-z0-9_]{0,31}\.)?[a-z][a-z0-9_]{0,63}$"
+"""Pattern of the name of a predictor, with its leg if it is one of a leg."""
+
+
+class FeatureWeight(Config):
+    """The weight of a predictor in the rule.
+
+    name:   name of the predictor, such as "source_coverage" or "dense.top_score".
+    weight: number that the predictor's value is multiplied by.
+    """
+
+    name: Annotated[str, Field(pattern=FEATURE_NAME)]
+    weight: Score
+
+
+class AbstentionConfig(Config):
+    """A rule that decides whether a question is answered. `twindex calibrate --answers` fits it.
+
+    threshold: minimum confidence of a question that is answered.
+    bias:      confidence, as a logit, of a question whose predictors are all 0.
+    features:  the predictors that the rule uses, with their weights.
+    """
+
+    threshold: Share = 0.5
+    bias: Score
+    features: tuple[FeatureWeight, ...] = ()
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        names = [one.name for one in self.features]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"`features` must name each predictor once, got {twice[0]!r} twice")
+        return self
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the names of the predictors that the rule uses."""
+        return [one.name for one in self.features]
+
+    def missing(self, values: Mapping[str, float]) -> list[str]:
+        """Return the names of the predictors that the rule uses and `values` lacks."""
+        return [name for name in self.names if name not in values]
+
+    def confidence(self, values: Mapping[str, float]) -> float:
+        """Return the probability, from 0 to 1, that the sources contain the answer.
+
+        values: name of a predictor -> value. It must contain every predictor that the rule uses.
+        """
+        return logistic(self.bias + sum(one.weight * values[one.name] for one in self.features))

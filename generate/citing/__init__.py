@@ -1,0 +1,1 @@
+"""Citations of an answer: markers in its text, statements, and quotes of the sources."""

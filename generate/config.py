@@ -1,0 +1,84 @@
+"""Base class of generator configurations, and the registry of the kinds of generators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field
+
+from ..core import Config
+from ..core.config import Device
+from ..core.kinds import Kinds, OneOf, named
+from .abstention import AbstentionConfig
+from .protocol import Generator
+
+GENERATOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+GeneratorName = Annotated[str, Field(pattern=GENERATOR_NAME)]
+
+
+class GeneratorConfig(Config):
+    """Base of all generator configurations.
+
+    made_by: class or function that creates the generator, as "module:name", or ".module:name"
+             relative to the configuration's package. The module is imported on loading.
+    """
+
+    made_by: ClassVar[str]
+
+    kind: str
+    language: str = "en"
+    """Language of questions and sources, which selects stemmer and stopwords for the support of
+    citations: an ISO 639-1 code, or "none"."""
+    abstention: AbstentionConfig | None = None
+    """Rule that returns "no_answer" if the sources probably do not contain the answer; None = every
+    question is answered."""
+
+    @property
+    def has_names(self) -> bool:
+        """Whether a capital letter inside a sentence marks a name. German nouns all have one."""
+        return self.language not in ("de", "lb")
+
+    def load(self) -> Generator:
+        """Load the generator and its models. Raises the errors of `load_generator`."""
+        return self.make()
+
+    def make(self) -> Generator:
+        """Create the generator."""
+        generator: Generator = named(self.made_by, type(self))(self)
+        return generator
+
+    def on(self, device: Device) -> Self:
+        """Return a copy of the configuration that loads its models on `device`."""
+        return self
+
+
+GENERATORS = Kinds(GeneratorConfig, "generator", "twindex.generators")
+"""The registry of the kinds of generators, such as "extractive": name -> configuration class."""
+
+GeneratorLoader = Callable[[GeneratorConfig], Generator]
+"""A function that loads a generator from its configuration, such as `load_generator`."""
+
+
+class Generators(Config):
+    """The content of a TOML file with tables `[generators.NAME]`.
+
+    generators: NAME -> configuration of the generator with this name.
+    """
+
+    generators: dict[GeneratorName, Annotated[GeneratorConfig, OneOf(GENERATORS)]] = Field(
+        default_factory=dict
+    )
+
+
+def load_generator(config: GeneratorConfig, *, device: Device | None = None) -> Generator:
+    """Load a generator and its models.
+
+    device: device of the models. None: the device that the configuration names.
+
+    Raises ConfigError for an option that is not supported, and ModelError for a model that cannot
+    be loaded. Uses the network only to call a server that the configuration names, or to download
+    weights if the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
+    """
+    return (config if device is None else config.on(device)).load()

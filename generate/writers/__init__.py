@@ -1,0 +1,1 @@
+"""Writers: parts that turn a question and numbered sources into the text of an answer."""

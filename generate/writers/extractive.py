@@ -1,0 +1,183 @@
+"""Answers without a language model: the sentences of the sources that answer the question best.
+
+A sentence is scored by the question's content words in it and, with less weight, in the sentences
+beside it and in its title and headings:
+
+    score(s) = place(s) * sum over content words t of the question of idf(t) * presence(t, s)
+    presence = 1 in the sentence, BESIDE in the sentence before or after it or in title or headings
+    place(s) = 1 / (1 + DECAY * (r - 1)) for a sentence of the source with the best rank r
+
+The best sentence is taken first. Each further one must add words that the answer does not have yet
+(maximal marginal relevance, Carbonell and Goldstein, 1998). A question about a number, a date or a
+person prefers sentences that contain one. The answer is sentences of the sources, word for word,
+each with its marker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from ...core import Usage
+from ...core.answers import Source
+from ...core.bounds import Bounds
+from ...encoders.lexical.config import AnalyzerConfig
+from ...encoders.lexical.encoder import LexicalEncoder
+from ...llm import Chunk
+from ..citing.support import Support, Terms, sentences
+from ..config import GENERATORS, GeneratorConfig
+from ..protocol import Task
+from ..safety import harmless
+from ..writing import REFUSAL, WritingGenerator
+
+BESIDE = 0.5
+"""Weight of a word that is not in a sentence, but beside it or above it."""
+
+DECAY = 1.0
+"""How fast the weight of a source falls with its rank."""
+
+EXPECTED = 0.35
+"""Share that a sentence gains if it contains what the question asks for, such as a number."""
+
+REPEATED = 0.7
+"""Weight that is taken from a sentence for the share of its words that the answer already has."""
+
+_WORDS = re.compile(r"\w+")
+_ASKS_NUMBER = re.compile(
+    r"\b(?:when|how\s+(?:many|much|long|old|far|tall|high|large|big|often)|what\s+(?:year|date|day"
+    r"|number|percentage|age)|which\s+year|wann|wie\s*viele?)\b",
+    re.IGNORECASE,
+)
+_ASKS_NAME = re.compile(r"\b(?:who|whom|whose|where|which\s+(?:city|country)|wer|wo)\b", re.I)
+_HAS_NUMBER = re.compile(r"\d")
+_HAS_NAME = re.compile(r"(?<=[\w,;:] )[A-ZÀ-ÖØ-Þ]\w+")
+
+
+@GENERATORS.register
+class ExtractiveConfig(GeneratorConfig):
+    """The best sentences of the sources, word for word. Needs no model."""
+
+    made_by = ".extractive:load"
+
+    kind: Literal["extractive"] = "extractive"
+    sentences: Annotated[int, Bounds(1, 100)] = 2
+    """Maximum number of sentences of an answer."""
+
+
+def load(config: ExtractiveConfig) -> WritingGenerator:
+    """Return the generator of a configuration. Raises ConfigError for an unknown language."""
+    terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
+    return WritingGenerator(ExtractiveWriter(config, terms), terms, names=config.has_names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    number: int
+    text: str
+    words: int
+    terms: frozenset[str]
+    score: float
+
+
+class ExtractiveWriter:
+    """Chooses sentences; see the module. terms: returns the content words of a text."""
+
+    kind = "extractive"
+    limit = None
+
+    def __init__(self, config: ExtractiveConfig, terms: Terms) -> None:
+        self._config = config
+        self._terms = terms
+
+    def count(self, text: str) -> int:
+        """Return the number of words of a text."""
+        return len(_WORDS.findall(text))
+
+    def frame(self, task: Task) -> int:
+        """Return 0: there is no prompt."""
+        return 0
+
+    def render(self, source: Source) -> str:
+        """Return the text of a source."""
+        return source.text
+
+    def write(self, task: Task, sources: Sequence[Source], max_tokens: int) -> Iterator[Chunk]:
+        """Yield one sentence after the other, with its marker; "No answer." if none matches."""
+        ranked = sorted(self._scored(task.question, sources), key=lambda one: -one.score)
+        chosen: list[_Sentence] = []
+        left = max_tokens
+        while len(chosen) < self._config.sentences:
+            best = self._next(ranked, chosen, left)
+            if best is None:
+                break
+            chosen.append(best)
+            left -= best.words
+        for position, one in enumerate(chosen):
+            yield Chunk(f"{' ' if position else ''}{one.text} [{one.number}]")
+        if not ranked:
+            yield Chunk(REFUSAL)
+        elif not chosen:  # Every sentence is longer than the answer may be.
+            words = ranked[0].text.split()[:max_tokens]
+            yield Chunk(f"{' '.join(words)} [{ranked[0].number}]")
+        yield Chunk("", "stop" if chosen or not ranked else "length", Usage())
+
+    def _next(
+        self, ranked: Sequence[_Sentence], chosen: Sequence[_Sentence], left: int
+    ) -> _Sentence | None:
+        """Return the best further sentence of at most `left` words; None if none is worth it."""
+        have = frozenset(term for one in chosen for term in one.terms)
+        best, most = None, 0.0
+        for one in ranked:
+            if one.score <= most:
+                break
+            if one.words > left or one in chosen:
+                continue
+            repeated = len(one.terms & have) / len(one.terms) if one.terms else 1.0
+            worth = one.score * (1 - REPEATED * repeated)
+            if worth > most and not (chosen and worth < chosen[0].score / 4):
+                best, most = one, worth
+        return best
+
+    def _scored(self, question: str, sources: Sequence[Source]) -> Iterator[_Sentence]:
+        """Yield the sentences that have a content word of the question, with their scores."""
+        support = Support(sources, self._terms)
+        weights = {term: support.idf(term) for term in self._terms(question)}
+        expected = _expected(question)
+        for source in sources:
+            above = frozenset(self._terms(" ".join((source.title, *source.headings))))
+            place = 1 / (1 + DECAY * (min(source.ranks, default=1) - 1))
+            spans = sentences(source.text)
+            terms = [frozenset(self._terms(source.text[start:end])) for start, end in spans]
+            for i, (start, end) in enumerate(spans):
+                text = _paired(" ".join(harmless(source.text[start:end]).split()))
+                beside = above.union(*terms[max(0, i - 1) : i], *terms[i + 1 : i + 2])
+                score = place * _presence(weights, terms[i], beside)
+                if expected is not None and expected.search(text):
+                    score *= 1 + EXPECTED
+                if score > 0 and terms[i]:
+                    yield _Sentence(source.number, text, self.count(text), terms[i], score)
+
+
+def _paired(text: str) -> str:
+    """Return a sentence without backticks that have no partner.
+
+    Such a backtick would begin code that contains the marker behind the sentence.
+    """
+    runs = re.findall("`+", text)
+    return text.replace("`", "'") if len(runs) % 2 or len(set(runs)) > 1 else text
+
+
+def _presence(weights: Mapping[str, float], own: frozenset[str], beside: frozenset[str]) -> float:
+    return sum(
+        weight * (1.0 if term in own else BESIDE if term in beside else 0.0)
+        for term, weight in weights.items()
+    )
+
+
+def _expected(question: str) -> re.Pattern[str] | None:
+    """Return the pattern of what the question asks for: a number or a name; None if unknown."""
+    if _ASKS_NUMBER.search(question):
+        return _HAS_NUMBER
+    return _HAS_NAME if _ASKS_NAME.search(question) else None

@@ -1,0 +1,120 @@
+"""Answers by a language model, on this machine or on an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, Self, cast
+
+from ...ask import LanguageModelConfig
+from ...ask.loading import load_language_model
+from ...ask.reading import Reader
+from ...core import ConfigError
+from ...core.answers import Source
+from ...core.config import Device, Flag
+from ...encoders.lexical.config import AnalyzerConfig
+from ...encoders.lexical.encoder import LexicalEncoder
+from ...llm import Chunk, GenerativeModel, LanguageModel, Sampling
+from ...llm.protocol import unsupported
+from ..config import GENERATORS, GeneratorConfig
+from ..protocol import Task
+from ..safety import new_boundary
+from ..writing import WritingGenerator
+from .prompts import conversation, source_text
+
+_BOUNDARY = "=== 7f3a9c0e5b1d ==="
+"""A boundary to count tokens. Letters and digits alternate, so no random one has more tokens."""
+
+
+@GENERATORS.register
+class LanguageModelGeneratorConfig(GeneratorConfig):
+    """A language model writes the answer and cites its sources."""
+
+    made_by = ".language_model:load"
+
+    kind: Literal["language_model"] = "language_model"
+    llm: LanguageModelConfig = LanguageModelConfig()
+    """The language model: fields of `LanguageModelConfig`."""
+    datamarking: Flag = False
+    """Replace spaces in sources by a mark, so that large models follow instructions in sources less
+    often. Small models answer worse."""
+
+    def on(self, device: Device) -> Self:
+        return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})
+
+
+def load(config: LanguageModelGeneratorConfig) -> WritingGenerator:
+    """Load the generator of a configuration.
+
+    Raises ConfigError for an invalid option, ModelError if the model cannot be loaded, and
+    UnsupportedError if it cannot generate text or has no chat template.
+    """
+    try:
+        model = load_language_model(config.llm)
+    except ConfigError as error:
+        raise ConfigError(error.message, field=f"llm.{error.field or 'model'}") from error
+    return generator(config, model)
+
+
+def generator(
+    config: LanguageModelGeneratorConfig,
+    model: LanguageModel,
+    boundary: Callable[[], str] = new_boundary,
+) -> WritingGenerator:
+    """Return a generator that answers with a model of your own.
+
+    boundary: returns the line that separates sources from instructions. Tests pass a fixed one.
+    """
+    terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
+    writer = LanguageModelWriter(config, model, boundary)
+    return WritingGenerator(writer, terms, names=config.has_names)
+
+
+class LanguageModelWriter:
+    """Writes answers with a language model. See `generator`."""
+
+    kind = "language_model"
+
+    def __init__(
+        self,
+        config: LanguageModelGeneratorConfig,
+        model: LanguageModel,
+        boundary: Callable[[], str] = new_boundary,
+    ) -> None:
+        if "generate" not in model.capabilities:
+            raise unsupported(model, "generate")
+        self._model = cast(GenerativeModel, model)
+        self._reader = Reader(model, passage_tokens=1)
+        if not self._reader.chats:
+            raise ConfigError(
+                f"model {model.name!r} has no chat template, which answers need; use a model that "
+                "was trained for conversations (often named -Instruct)",
+                field="llm.model",
+            )
+        self._marked = config.datamarking
+        self._boundary = boundary
+
+    @property
+    def limit(self) -> int | None:
+        """Maximum number of tokens of a prompt and its answer together."""
+        return getattr(self._model, "limit", None)
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text; for a model on a server, an estimate."""
+        return self._reader.count(text)
+
+    def frame(self, task: Task) -> int:
+        """Return the number of tokens of the prompt without sources."""
+        return self._reader.whole(conversation(task, (), _BOUNDARY, marked=self._marked))
+
+    def render(self, source: Source) -> str:
+        """Return a source as the prompt contains it."""
+        return source_text(source, _BOUNDARY, marked=self._marked)
+
+    def write(self, task: Task, sources: Sequence[Source], max_tokens: int) -> Iterator[Chunk]:
+        """Yield the text that the model generates."""
+        prompt = conversation(task, sources, self._boundary(), marked=self._marked)
+        options = task.options
+        sampling = Sampling(
+            max_tokens=max_tokens, temperature=options.temperature, seed=options.seed
+        )
+        return self._model.stream(prompt, sampling)

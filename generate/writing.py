@@ -1,0 +1,318 @@
+"""Answers from a writer: a part that turns a question and numbered sources into text.
+
+`WritingGenerator` does everything else: it builds the context within the budget, reads the markers
+of the text, finds quotes, recognises a refusal, and keeps the time limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Protocol
+
+from ..ask import Limits, Meter
+from ..core import InvalidInputError, Usage
+from ..core.answers import (
+    Answer,
+    AnswerEvent,
+    DoneEvent,
+    Finish,
+    Source,
+    SourcesEvent,
+    TextEvent,
+    UsageEvent,
+)
+from ..llm import Chunk
+from .ahead import Ahead
+from .citing.statements import Statements
+from .citing.support import Entails, Support, Terms
+from .context import Context, build_context
+from .context.building import FIELD
+from .protocol import Task
+
+REFUSAL = "No answer."
+"""The text that a writer must write if the sources do not contain the answer."""
+
+NO_ANSWER = "The sources do not answer this question."
+"""The text of an answer with the outcome "no_answer"."""
+
+_SAYS = (
+    r"(?:do(?:es)?\s*n[o'’]t|cannot|can['’]t) (?:\w+ )?"
+    r"(?:contain|provide|answer|mention|include|say|state|give|specify)"
+)
+_OF_SOURCES = (
+    r"(?:the|these|provided|given)\b[^.]{0,20} (?:sources?|documents?|passages?|context|texts?)"
+)
+_REFUSED = re.compile(
+    r"(?:no answer\b"
+    r"|(?:i|we) (?:do\s?n[o'’]t|can\s?n[o'’]t|can['’]t|am unable|are unable|am not able)\b"
+    r"[^.]{0,40}?\b(?:know|answer|find|determine|provide|say)"
+    rf"|{_OF_SOURCES} {_SAYS}"
+    r"|there is no (?:answer|information|mention)"
+    r"|(?:not enough|insufficient) information)",
+    re.IGNORECASE,
+)
+"""The start of a text that refuses to answer. Spaces are single."""
+
+_UNDECIDED = re.compile(
+    rf"(?:the|these|provided|given)\b[^.]{{0,31}}|{_OF_SOURCES} .{{0,40}}|(?:i|we) .{{0,66}}",
+    re.IGNORECASE,
+)
+"""The start of a text that may become a refusal."""
+
+_FIXED = ("no answer", "there is no information", "there is no answer", "there is no mention",
+    "not enough information", "insufficient information", "i ", "we ", "the ", "these ",
+    "provided ", "given ")  # fmt: skip
+
+_ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s<>()\[\]{}\"']*[^\s<>()\[\]{}\"'.,;:!?]")
+"""An address in a text. Text after an instruction in a source may make a reader send data there."""
+
+_START = 120
+"""Number of characters of a text that decide whether it refuses to answer."""
+
+
+class Writer(Protocol):
+    """Writes the text of an answer. Thread-safe."""
+
+    @property
+    def kind(self) -> str:
+        """Return the `kind` of the generator's configuration."""
+
+    @property
+    def limit(self) -> int | None:
+        """Maximum number of tokens of a prompt and its answer together; None: unlimited."""
+
+    def count(self, text: str) -> int:
+        """Return the number of tokens of a text."""
+
+    def frame(self, task: Task) -> int:
+        """Return the number of tokens of a prompt without sources: instructions and question."""
+
+    def render(self, source: Source) -> str:
+        """Return a source as the prompt contains it, with its number and title."""
+
+    def write(self, task: Task, sources: Sequence[Source], max_tokens: int) -> Iterator[Chunk]:
+        """Yield the text of an answer in pieces. Markers such as [1] name the sources.
+
+        Closing the iterator ends the work of the model. The last piece has `finish` and `usage`.
+        """
+
+
+class WritingGenerator:
+    """A generator that answers with the text of a writer. See `Generator`.
+
+    terms:   returns the content words of a text, for the support of citations.
+    entails: an entailment model for citations; None: none is used.
+    names:   whether a word with a capital letter inside a sentence is a name. See `Support`.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        terms: Terms,
+        entails: Entails | None = None,
+        *,
+        names: bool = True,
+    ) -> None:
+        self._names = names
+        self._writer = writer
+        self._terms = terms
+        self._entails = entails
+        self.kind = writer.kind
+
+    def answer(self, tasks: Sequence[Task], limits: Limits | None = None) -> list[Answer]:
+        """See `Generator.answer`."""
+        began = perf_counter()
+        return [self._whole(task, Meter(limits or Limits(), began)) for task in tasks]
+
+    def stream(self, task: Task, limits: Limits | None = None) -> Iterator[AnswerEvent]:
+        """See `Generator.stream`."""
+        return self._events(task, Meter(limits or Limits()))
+
+    def _whole(self, task: Task, meter: Meter[Limits]) -> Answer:
+        for event in self._events(task, meter):
+            if isinstance(event, DoneEvent):
+                return event.answer
+        raise AssertionError("the last event is DoneEvent")
+
+    def _events(self, task: Task, meter: Meter[Limits]) -> Iterator[AnswerEvent]:
+        began = perf_counter()
+        context, max_tokens = self._context(task, meter)
+        timings = {"context": _since(began)}
+        yield SourcesEvent(context.sources, context.left_out)
+        if not context.sources:
+            answer = Answer(NO_ANSWER, "no_answer", reason="no sources", generator=self.kind)
+            yield TextEvent(NO_ANSWER)
+            yield from _last(answer, context, timings)
+            return
+        support = Support(
+            context.sources,
+            self._terms,
+            self._entails,
+            names=self._names,
+            places=context.places,
+        )
+        statements = Statements(len(context.sources), support, task.options.citations)
+        began = perf_counter()
+        run = _Run(statements, began)
+        chunks = self._writer.write(task, context.sources, max_tokens)
+        with Ahead(chunks) as ahead:
+            while (chunk := ahead.next(meter.deadline, task.guard)) is not None:
+                yield from run.read(chunk)
+            if ahead.overdue and not run.ended:
+                run.stop(self._spent(task, context, run, began))
+        yield from run.end()
+        timings["first_token"] = run.first_token or _since(began)
+        timings["generate"] = _since(began)
+        refused = run.refused or not statements.text
+        answer = Answer(
+            text=NO_ANSWER if refused else statements.text,
+            outcome="no_answer" if refused else "answered",
+            citations=() if refused else tuple(statements.citations),
+            invalid_citations=() if refused else tuple(statements.invalid),
+            reason="model" if refused else None,
+            finish=run.finish,
+            usage=run.usage,
+            generator=self.kind,
+            warnings=tuple(_warnings(statements, run, () if refused else context.sources)),
+        )
+        yield from _last(answer, context, timings)
+
+    def _spent(self, task: Task, context: Context, run: _Run, began: float) -> Usage:
+        """Return the estimated usage of a model whose text was not read to its end."""
+        frame = self._writer.frame(task)
+        if not frame:  # A writer without a prompt has no model.
+            return Usage()
+        return Usage(
+            calls=1,
+            prompt_tokens=frame + context.tokens,
+            completion_tokens=self._writer.count(run.raw),
+            seconds=perf_counter() - began,
+        )
+
+    def _context(self, task: Task, meter: Meter[Limits]) -> tuple[Context, int]:
+        """Return the context of a task, and the maximum number of tokens of its answer."""
+        options, frame = task.options, self._writer.frame(task)
+        budget = options.context.tokens
+        limits = [self._writer.limit, meter.budget.tokens if frame else None]
+        most = [limit for limit in limits if limit is not None]
+        if most:
+            budget = min(budget, min(most) - options.max_tokens)
+        if task.candidates and budget <= frame:
+            raise InvalidInputError(
+                f"the prompt may have {max(0, budget)} tokens, but question and instructions need "
+                f"{frame}; use a larger value, or fewer `max_tokens`",
+                field=FIELD,
+            )
+        context = build_context(
+            task.candidates,
+            options.context,
+            budget - frame,
+            self._writer.count,
+            self._writer.render,
+        )
+        return context, options.max_tokens
+
+
+class _Run:
+    """Reads the chunks of one answer. Text is held back while it may still be a refusal."""
+
+    def __init__(self, statements: Statements, began: float) -> None:
+        self.finish: Finish = "stop"
+        self.ended = False
+        """True after the last chunk."""
+        self.raw = ""
+        """What the writer wrote."""
+        self.usage = Usage()
+        self.first_token: float | None = None
+        self.refused = False
+        self._statements = statements
+        self._began = began
+        self._held: str | None = ""
+
+    def read(self, chunk: Chunk) -> Iterator[AnswerEvent]:
+        if chunk.text and self.first_token is None:
+            self.first_token = _since(self._began)
+        if chunk.usage is not None:
+            self.usage += chunk.usage
+        self.raw += chunk.text
+        if chunk.finish is not None:
+            self.finish, self.ended = chunk.finish, True
+        if self._held is None:
+            yield from self._statements.feed(chunk.text)
+            return
+        self._held += chunk.text
+        if not may_refuse(self._held):
+            held, self._held = self._held, None
+            yield from self._statements.feed(held)
+
+    def stop(self, usage: Usage) -> None:
+        """End the answer at the time limit, without the last chunk of the writer."""
+        self.finish, self.usage = "timeout", usage
+
+    def end(self) -> Iterator[AnswerEvent]:
+        held, self._held = self._held, None
+        if held and refuses(held) and not self._statements.cites(held):
+            self.refused = True
+            yield TextEvent(NO_ANSWER)
+            return
+        if held:
+            yield from self._statements.feed(held)
+        yield from self._statements.close()
+        if not self._statements.text:
+            yield TextEvent(NO_ANSWER)
+
+
+def refuses(text: str) -> bool:
+    """Return True if a text begins like a refusal to answer."""
+    return _REFUSED.match(_start(text)) is not None
+
+
+def may_refuse(text: str) -> bool:
+    """Return True while the start of a text is a refusal or may become one."""
+    start = _start(text)
+    return (
+        _REFUSED.match(start) is not None
+        or any(one.startswith(start.lower()) for one in _FIXED)
+        or _UNDECIDED.fullmatch(start) is not None
+    )
+
+
+def _start(text: str) -> str:
+    """Return the start of a text, without marks such as ** before it, with single spaces."""
+    head = re.sub(r"\A[\W_]+", "", text[: 4 * _START])
+    return re.sub(r"\s+", " ", head)[:_START]
+
+
+def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterator[AnswerEvent]:
+    """Yield the last two events of an answer, which also has the context and the timings."""
+    whole = replace(
+        answer, sources=context.sources, left_out=context.left_out, timings=dict(timings)
+    )
+    yield UsageEvent(whole.usage)
+    yield DoneEvent(whole)
+
+
+def _warnings(statements: Statements, run: _Run, sources: Sequence[Source]) -> Iterator[str]:
+    known = {address for one in sources for address in _ADDRESS.findall(one.text)}
+    unknown = [one for one in dict.fromkeys(_ADDRESS.findall(statements.text)) if one not in known]
+    if sources and unknown:
+        yield (
+            f"no source has these addresses of the answer: {', '.join(unknown[:5])}; "
+            "do not load or open them unseen"
+        )
+    if statements.invalid:
+        numbers = ", ".join(map(str, statements.invalid))
+        yield f"the generator cited sources that were not sent ({numbers}); these were removed"
+    if statements.dropped:
+        yield f"{statements.dropped} citations do not support their statements; these were removed"
+    if run.finish == "timeout":
+        yield "the time limit was reached, so the answer may be incomplete"
+    elif run.finish == "length":
+        yield "the answer reached max_tokens, so it may be incomplete"
+
+
+def _since(began: float) -> float:
+    return (perf_counter() - began) * 1e3

@@ -1,0 +1,1 @@
+"""Answers to questions: search, then a generator that reads the hits."""

@@ -1,0 +1,83 @@
+"""The generators that an answer can name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from ...core import parse_toml
+from ...generate import (
+    ExtractiveConfig,
+    Generator,
+    GeneratorConfig,
+    GeneratorLoader,
+    Generators,
+    load_generator,
+)
+from ...generate.config import GeneratorName
+from ..registry import PartRegistry
+
+EXTRACTIVE = "extractive"
+"""Name of the generator that every registry has. It needs no model."""
+
+
+class _GeneratorObject(GeneratorConfig):
+    """A stand-in for the configuration of a generator object that the calling program created."""
+
+    kind: str
+    name: GeneratorName
+    generator: Any = Field(exclude=True)
+
+    def make(self) -> Generator:
+        generator: Generator = self.generator
+        return generator
+
+
+class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
+    """The generators that an answer can name. Each is loaded at its first use. Thread-safe.
+
+    The registry also has the name "extractive", for the sentences of the sources, unless `configs`
+    has it.
+
+    configs: name -> a configuration, or a generator object of your own.
+    load:    function that loads a generator from its configuration.
+    """
+
+    noun = "generator"
+    field = "generator"
+
+    def __init__(
+        self,
+        configs: Mapping[str, GeneratorConfig | Generator] | None = None,
+        *,
+        load: GeneratorLoader = load_generator,
+    ) -> None:
+        configs = configs or {}
+        named, made = {}, {}
+        for name, one in configs.items():
+            if isinstance(one, GeneratorConfig):
+                named[name] = one
+            else:
+                made[name] = _GeneratorObject(name=name, kind=one.kind, generator=one)
+        found = Generators(generators=named).generators | made
+        super().__init__({**found, **({} if EXTRACTIVE in found else _default())}, load)
+
+    @classmethod
+    def read(cls, path: Path, *, load: GeneratorLoader = load_generator) -> Self:
+        """Return the registry of the generators in a TOML file with tables `[generators.NAME]`.
+
+        Raises SourceError for an invalid file; the error names the file and the field.
+        """
+        return cls(parse_toml(path, Generators.parse).generators, load=load)
+
+    @property
+    def default(self) -> str:
+        """The generator of a request that names none: the first configured one."""
+        return self.names[0]
+
+
+def _default() -> dict[str, GeneratorConfig]:
+    return {EXTRACTIVE: ExtractiveConfig()}

@@ -1,0 +1,106 @@
+"""Requests for answers. Python, the command line and REST use the same classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from ...ask import Limits
+from ...core import Config
+from ...core.bounds import Calls, Milliseconds
+from ...core.config import Flag
+from ...generate import AnswerOptions
+from ...generate.config import GENERATOR_NAME
+from ..request import SearchRequest
+
+LONGEST = 100_000
+"""Maximum number of characters of a question or a turn."""
+
+MOST_TURNS = 100
+"""Maximum number of earlier turns of a conversation."""
+
+PARTS = ("title", "text", "metadata")
+"""Parts of the hits that an answer reads."""
+
+
+def _unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            "contains half of a surrogate pair, which is not Unicode text; remove it"
+        ) from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_unicode), Field(max_length=LONGEST)]
+
+
+class Turn(Config):
+    """One earlier turn of a conversation.
+
+    role:    who wrote the turn: "user" or "assistant".
+    content: the text of the turn.
+    """
+
+    role: Literal["user", "assistant"]
+    content: Text
+
+
+class AnswerRequest(AnswerOptions):
+    """A request for an answer to a question.
+
+    question:  the question.
+    turns:     earlier turns of the conversation, in order, without the question.
+    search:    how the passages are found: the fields of a search request. Without `query`, the
+               question is searched.
+    generator: name of a configured generator; None = the first configured one. "extractive" needs
+               no model and always exists.
+    abstain:   return "no_answer" if the generator's calibrated rule finds that the sources do not
+               contain the answer. Without calibration, this has no effect.
+    timeout_ms: wall-clock time limit of the generator in milliseconds. The answer then ends, and
+               its `finish` is "timeout".
+    tokens:    maximum number of tokens that the models read and write, added up.
+    """
+
+    question: Text
+    turns: tuple[Turn, ...] = Field(default=(), max_length=MOST_TURNS)
+    search: SearchRequest = Field(default=None, validate_default=True)
+    generator: str | None = Field(default=None, json_schema_extra={"pattern": GENERATOR_NAME})
+    abstain: Flag = True
+    timeout_ms: Milliseconds | None = None
+    tokens: Calls | None = None
+
+    @field_validator("question")
+    @classmethod
+    def _not_empty(cls, question: str) -> str:
+        if not question.strip():
+            raise ValueError("must not be empty; write a question")
+        return question
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _searches_question(cls, search: object, info: ValidationInfo) -> object:
+        """Add the question as the query, unless the search has a query or vectors."""
+        given: Any = {} if search is None else search
+        if not isinstance(given, Mapping):
+            return given
+        if given.get("query") is None and not given.get("vectors"):
+            return {**given, "query": info.data.get("question", "")}
+        return given
+
+    @model_validator(mode="after")
+    def _reads_texts(self) -> Self:
+        missing = [part for part in PARTS if part not in self.search.include]
+        if missing:
+            raise ValueError(
+                f"search.include must contain {', '.join(PARTS)}, because the generator reads them"
+            )
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits of the generator."""
+        return Limits(tokens=self.tokens, milliseconds=self.timeout_ms)

@@ -1,0 +1,116 @@
+"""Searches of a collection: plan, encode, search one state of the collection, rerank."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from typing import Any
+
+from ...core import UNGUARDED, Guard, SearchResult, Usage, add_usages
+from ...core.arguments import checked
+from ...index import Store
+from .. import parameters
+from ..encoding.leg_encoders import LegEncoders
+from ..encoding.queries import QueryEncoder
+from ..request import SearchRequest
+from ..rerankers import RerankerRegistry
+from .pipeline import make_result, search_view
+from .planning import EncodedPlan, Plan, check_search, encode_plan, naming_request, plan
+from .reranking import reorder, rerank
+from .results import FusedResults
+
+
+class SearchMethods:
+    """The methods of a collection that search it."""
+
+    store: Store
+    rerankers: RerankerRegistry
+    _encoders: LegEncoders
+    _queries: QueryEncoder
+    _usage: Usage | None
+    _usage_lock: Lock
+
+    def search(
+        self,
+        request: SearchRequest | Mapping[str, Any] | str,
+        *,
+        guard: Guard = UNGUARDED,
+        **fields: Any,
+    ) -> SearchResult:
+        """Search the collection and return a page of hits.
+
+        request: a SearchRequest, a mapping with its fields, or the query text.
+        fields: other fields of the request, allowed only if `request` is the query text. The search
+            request is then `SearchRequest(query=request, **fields)`.
+        guard: limits of the caller. The search ends if `guard.check` raises an exception.
+        """
+        parameters.guard(guard, "guard")
+        return self._found(parameters.request(request, fields), guard)[1]
+
+    def _found(self, request: SearchRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
+        """Run a search. Return its fused list and its result."""
+        self._load_fingerprints()
+        encoded = encode_plan(plan(self.store, request, self.rerankers), self._queries, guard)
+        with self.store.view() as view:
+            check_search(view.config, encoded.plan)
+            fused = search_view(view, encoded)
+        return fused, self._results([fused])[0]
+
+    @checked(requests=parameters.requests, guard=parameters.guard)
+    def search_batch(
+        self,
+        requests: Sequence[SearchRequest | Mapping[str, Any]],
+        *,
+        guard: Guard = UNGUARDED,
+    ) -> list[SearchResult]:
+        """Run several searches on one snapshot of the collection. Return one result for each.
+
+        Queries are encoded together. Searches with the same reranker and the same limits (time,
+        calls, tokens) are reranked together, and share one time limit.
+
+        Raises InvalidInputError for an invalid request. The `field` of the error starts with the
+        position of the request, for example `requests[2].legs[0].name`.
+        """
+        self._load_fingerprints()
+        plans: list[Plan] = []
+        texts: dict[str, list[str]] = {}
+        for i, given in enumerate(requests):
+            with naming_request(i):
+                request = parameters.request(given, {})
+                plans.append(plan(self.store, request, self.rerankers))
+            planned = plans[-1].request  # Without the filters in its query, if they are read.
+            for leg in plans[-1].encoded_legs:
+                if planned.query is not None and leg not in planned.vectors:
+                    texts.setdefault(leg, []).append(planned.query)
+        guard.check()
+        self._queries.prepare(texts)
+        encoded: list[EncodedPlan] = []
+        for i, one in enumerate(plans):
+            with naming_request(i):
+                encoded.append(encode_plan(one, self._queries, guard))
+        with self.store.view() as view:
+            for i, one in enumerate(plans):
+                with naming_request(i):
+                    check_search(view.config, one)
+            fused = [search_view(view, one) for one in encoded]
+        return self._results(fused)
+
+    def _results(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
+        """Rerank the searches whose request has `rerank`. Return a result for every search."""
+        results = rerank(fused)
+        for result in results:
+            if result is not None:
+                self._count(result.usage)
+        return [
+            make_result(self._queries, one, reorder(one, result))
+            for one, result in zip(fused, results, strict=True)
+        ]
+
+    def _load_fingerprints(self) -> None:
+        """Read the legs' encoder fingerprints from the store, unless all were read already."""
+        if not self._encoders.complete:
+            self._encoders.set_stored_fingerprints(self.store.fingerprints())
+
+    def _count(self, usage: Usage | None) -> None:
+        with self._usage_lock:
+            self._usage = add_usages(self._usage, usage)
