@@ -18,7 +18,8 @@ from ...sources.listing import check_path
 from ..figures import counted
 from .arguments.common import loader_of, progress_of, share_cores
 from .arguments.configuration import configuration, is_configured
-from .arguments.inputs import SkippedList, field_names, files_json, left_out, print_problems
+from .arguments.inputs import field_names, files_json, left_out, print_problems
+from .arguments.skipped_list import SkippedList
 from .terminal import model_usage, note, print_json, print_skipped
 
 if TYPE_CHECKING:

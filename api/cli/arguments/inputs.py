@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from ....sources import (
     Survey,
     count_documents,
     holds_records,
-    list_source,
     read_documents,
     read_qrels,
     read_queries,
@@ -36,6 +34,7 @@ from ...figures import counted
 from ...serving.settings import option
 from ..terminal import note
 from .common import given
+from .skipped_list import SkippedList
 
 SHOWN = 10
 """Maximum number of skipped records that are reported one by one."""
@@ -331,38 +330,6 @@ def left_out(found: Survey) -> str:
 def files_json(found: Survey) -> dict[str, Any]:
     """Return the numbers of files that are read and skipped, for JSON reports."""
     return {"read": found.read, "left_out": found.left_out}
-
-
-class SkippedList:
-    """A file of JSON lines, one for each file or record that is not indexed, with the reason."""
-
-    def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
-        self._path = path
-        skipped = [
-            (found, reason)
-            for folder in sources
-            if folder.is_dir()
-            for found, reason in list_source(folder, exclude).skipped
-        ]
-        self._listed = {found for found, _ in skipped}
-        self._write("w", ({"path": str(found), "reason": reason} for found, reason in skipped))
-
-    def add(self, error: SourceError) -> None:
-        """Add a file or record, unless the list names the file already."""
-        if error.path in self._listed:
-            return
-        place = {"line": error.line, "field": error.field}
-        place = {name: value for name, value in place.items() if value is not None}
-        what = {"reason": error.reason, "message": error.message}
-        self._write("a", [{"path": str(error.path), **place, **what}])
-
-    def _write(self, mode: str, lines: Iterable[Mapping[str, object]]) -> None:
-        try:
-            with self._path.open(mode, encoding="utf-8") as file:
-                file.writelines(json.dumps(line) + "\n" for line in lines)
-        except OSError as error:
-            message = f"cannot write {self._path}: {error.strerror}"
-            raise InvalidInputError(message, field="--skipped") from None
 
 
 def _limits(text: str) -> Limits:
