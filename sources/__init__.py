@@ -8,12 +8,13 @@ from .attached import read_vectors, with_vectors
 from .document import CheckedDocuments, check_document, checked_documents, parse_document
 from .fields import FieldNames
 from .files import FileReader
-from .folder import read_folder_documents, walk
+from .folder import walk
 from .formats import Converted, Format, Limits, UnreadableError, register_format
 from .judged import read_answers, read_qrels, read_queries
 from .lines import STDIN
+from .listing import Listing, SourceFile, holds_records, list_source
 from .named_datasets import read_named_documents
-from .read import count_documents, holds_records, read_documents, read_records, walk_source
+from .read import count_documents, read_documents, read_records
 from .records.arrow import read_arrow_documents
 from .records.jsonl import read_jsonl_documents
 from .records.table import read_table_documents
@@ -29,6 +30,8 @@ __all__ = [
     "FileReader",
     "Format",
     "Limits",
+    "Listing",
+    "SourceFile",
     "SparseVector",
     "Survey",
     "UnreadableError",
@@ -37,11 +40,11 @@ __all__ = [
     "checked_documents",
     "count_documents",
     "holds_records",
+    "list_source",
     "parse_document",
     "read_answers",
     "read_arrow_documents",
     "read_documents",
-    "read_folder_documents",
     "read_jsonl_documents",
     "read_named_documents",
     "read_qrels",
@@ -54,6 +57,5 @@ __all__ = [
     "survey",
     "vectors_digest",
     "walk",
-    "walk_source",
     "with_vectors",
 ]

@@ -39,12 +39,12 @@ class FileReader:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
-        self._converter = Converter(limits)
+        self.converter = Converter(limits)
 
     @property
     def peak_bytes(self) -> int:
         """Largest memory of the process that converts files, so far."""
-        return self._converter.peak_bytes
+        return self.converter.peak_bytes
 
     def read(
         self, path: Path, name: str | None = None, on_error: OnError | None = None
@@ -82,7 +82,7 @@ class FileReader:
 
     def close(self) -> None:
         """End the process that converts files, if there is one."""
-        self._converter.close()
+        self.converter.close()
 
     def __enter__(self) -> FileReader:
         return self
@@ -122,7 +122,7 @@ class FileReader:
         """Return the title, text and metadata of a file that is no archive."""
         if format_.reader is None:
             return _text_fields(file, format_, self.limits)
-        converted = self._converter.convert(file.path, format_)
+        converted = self.converter.convert(file.path, format_)
         if not converted.text.strip():
             raise UnreadableError(EMPTY, "has no text")
         # The first heading may be "1 Introduction" or "Sheet1".
@@ -155,7 +155,7 @@ class FileReader:
         limits = replace(self.limits, members=budget.members, expanded=budget.expanded)
         folder = TemporaryDirectory(prefix="twindex-")
         try:
-            unpacked = self._converter.unpack(file.path, Path(folder.name), format_, limits)
+            unpacked = self.converter.unpack(file.path, Path(folder.name), format_, limits)
         except BaseException:
             folder.cleanup()
             raise

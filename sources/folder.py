@@ -1,20 +1,17 @@
-"""Finds the files of a folder that are read, and reads them."""
+"""Finds the files of a folder that are read."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from ..core import Document, InvalidInputError, SourceError
+from ..core import InvalidInputError
 from ..core.errors import shown
 from ..core.files import special
-from .errors import OnError
-from .files import FileReader
-from .formats.kinds import RECORD_SUFFIXES, format_of, suffixes
+from .formats.kinds import RECORD_SUFFIXES, format_of
 from .formats.limits import MAX_FOLDERS
 from .formats.reasons import OTHER_KIND, RECORDS
 from .lines import plain_suffix
@@ -27,49 +24,9 @@ _DEEP = f"inside more than {MAX_FOLDERS} folders"
 UNREADABLE = "unreadable"
 
 
-def read_folder_documents(
-    folder: Path,
-    on_error: OnError | None = None,
-    reader: FileReader | None = None,
-    exclude: Sequence[str] = (),
-) -> Iterator[Document]:
-    """Yield the documents of the files in `folder` and its subfolders, sorted by path.
-
-    The id is the path relative to `folder`, with slashes. `walk` says which files are skipped, and
-    `survey` counts them. Files that cannot be read are passed to `on_error`.
-
-    reader:  reads the files. None: a new FileReader.
-    exclude: patterns of files and folders to skip; see `walk`.
-
-    Raises SourceError if there are no files to read.
-    """
-    reasons = set()
-    found = []
-    for path, reason in walk(folder, exclude):
-        if reason is None:
-            found.append((name_in(path, folder), path))
-        else:
-            reasons.add(reason)
-    if not found and reasons - {HIDDEN} == {EXCLUDED}:
-        message = f"everything in the folder is excluded by {', '.join(exclude)}; exclude less"
-        raise SourceError(message, path=folder, field="exclude")
-    if not found:
-        message = f"the folder contains no file of a known kind ({', '.join(suffixes())}); "
-        message += "to read files with records, such as .jsonl or .csv, name each file"
-        raise SourceError(message, path=folder)
-    with FileReader() if reader is None else nullcontext(reader) as files:
-        for name, path in sorted(found):
-            yield from files.read(path, name, on_error)
-
-
 def name_in(path: Path, folder: Path) -> str:
     """Return the path of a file relative to a folder, with slashes: its document id."""
     return path.relative_to(folder).as_posix()
-
-
-def known_files(folder: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
-    """Yield the files that `read_folder_documents` reads, in no fixed order."""
-    return (path for path, reason in walk(folder, exclude) if reason is None)
 
 
 def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str | None]]:

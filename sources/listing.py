@@ -1,4 +1,7 @@
-"""Lists the files of sources, to find out what changed. A source is a folder or a file."""
+"""Decides which files of a source are read. A source is a folder or a file.
+
+Builds and syncs list their sources here, so that both read and skip the same files.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core import SourceError
-from ..core.files import unreadable
-from .folder import LINK, UNREADABLE, name_in, walk
-from .lines import STDIN
-from .named_datasets import is_named
-from .read import beir_corpus, check_path, holds_records
+from ..core.files import check_regular, unreadable
+from .folder import EXCLUDED, HIDDEN, LINK, UNREADABLE, name_in, walk
+from .formats.kinds import RECORD_SUFFIXES, format_of, suffixes
+from .lines import PIPE, STDIN, plain_suffix
+from .named_datasets import PREFIX, is_named
 
+BESIDE = "beside a BEIR corpus"
 DIGEST_BYTES = 16
+_BEIR = frozenset({"queries.jsonl", "queries.jsonl.gz", "qrels"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +60,16 @@ class Listing:
     source: absolute path of the source. path: the path that the caller named.
     found:  False if the source does not exist.
     files:  files to read, sorted by path.
-    unread: (name, error) of files and folders that cannot be read now. A folder stands for all of
-            its files.
+    skipped: (path, reason) of files and folders that are not read. A folder stands for its files.
+    unread: (name, error) of those of them that should be read, but cannot be read now.
     """
 
     source: str
     path: Path
     found: bool
-    files: Sequence[SourceFile]
-    unread: Sequence[tuple[str, SourceError]]
+    files: Sequence[SourceFile] = ()
+    skipped: Sequence[tuple[Path, str]] = ()
+    unread: Sequence[tuple[str, SourceError]] = ()
 
     def covers(self, name: str) -> bool:
         """Return True if a file that was listed before may still be there, but cannot be read."""
@@ -72,9 +78,25 @@ class Listing:
             for parent, _ in self.unread
         )
 
+    def check_any(self, exclude: Sequence[str] = ()) -> None:
+        """Raise SourceError if there is no file to read. exclude: the patterns of the listing."""
+        if self.files:
+            return
+        reasons = {reason for _, reason in self.skipped}
+        if reasons - {HIDDEN} == {EXCLUDED}:
+            message = f"everything in the folder is excluded by {', '.join(exclude)}; exclude less"
+            raise SourceError(message, path=self.path, field="exclude")
+        message = f"the folder contains no file of a known kind ({', '.join(suffixes())}); "
+        message += "to read files with records, such as .jsonl or .csv, name each file"
+        raise SourceError(message, path=self.path)
+
 
 def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
-    """List the files of a file or folder. `walk` says which files of a folder are skipped.
+    """List the files of a file or folder, without opening them.
+
+    Of a folder in BEIR's layout, only the corpus is read. Its queries and judgements are not
+    listed; other files are skipped with the reason `BESIDE`. For other folders, `walk` says which
+    files are skipped.
 
     exclude: patterns of files and folders to skip; see `walk`.
 
@@ -85,21 +107,78 @@ def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
         raise SourceError(message, path=path)
     source = os.path.abspath(path)
     if not os.path.lexists(path):
-        return Listing(source, path, False, (), ())
+        return Listing(source, path, False)
     check_path(path)
     if not path.is_dir():
-        return Listing(source, path, True, [SourceFile(source, "", path, holds_records(path))], ())
-    if corpus := beir_corpus(path):
-        return Listing(source, path, True, [SourceFile(source, corpus.name, corpus, True)], ())
-    files, unread = [], []
+        return Listing(source, path, True, [SourceFile(source, "", path, _has_records(path))])
+    if corpus := _corpus(path):
+        file = SourceFile(source, corpus.name, corpus, True)
+        return Listing(source, path, True, [file], list(_beside(corpus, exclude)))
+    files, skipped, unread = [], [], []
     for found, reason in walk(path, exclude):
         name = "" if found == path else name_in(found, path)
         if reason is None:
             files.append(SourceFile(source, name, found))
-        elif reason in (UNREADABLE, LINK):
+            continue
+        skipped.append((found, reason))
+        if reason in (UNREADABLE, LINK):
             message = "cannot be read" if reason == UNREADABLE else f"is a {reason}"
             unread.append((name, SourceError(message, path=found, reason=reason)))
-    return Listing(source, path, True, sorted(files, key=lambda file: file.name), unread)
+    files.sort(key=lambda file: file.name)
+    return Listing(source, path, True, files, skipped, unread)
+
+
+def _corpus(path: Path) -> Path | None:
+    """Return the corpus of a folder in BEIR's layout; None for other folders and for files.
+
+    Such a folder has a `corpus.jsonl` (or `.gz`), and `queries.jsonl`, `qrels` or nothing else.
+    """
+    for suffix in ("", ".gz"):
+        corpus = path / f"corpus.jsonl{suffix}"
+        if os.path.isfile(corpus):  # Path.is_file raises in a folder that cannot be read.
+            beside = {name for name in os.listdir(path) if not name.startswith(".")}
+            if beside == {corpus.name} or not beside.isdisjoint(_BEIR):
+                return corpus
+    return None
+
+
+def _beside(corpus: Path, exclude: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Yield (path, reason) of the files beside a corpus that are no part of BEIR's layout."""
+    folder = corpus.parent
+    parts = [corpus, *(folder / name for name in _BEIR)]
+    for found, reason in walk(folder, exclude):
+        if not any(found.is_relative_to(part) for part in parts):
+            yield found, reason if reason in (HIDDEN, EXCLUDED) else BESIDE
+
+
+def holds_records(path: Path) -> bool:
+    """Return True if a path stands for records with named fields (JSON, tables), not plain text."""
+    if path == STDIN or _corpus(path) is not None:
+        return True
+    return not path.is_dir() and _has_records(path)
+
+
+def _has_records(path: Path) -> bool:
+    return plain_suffix(path) in RECORD_SUFFIXES
+
+
+def check_path(path: Path) -> None:
+    """Raise SourceError unless documents can be read from a file or folder."""
+    if path == STDIN or is_named(path):
+        return
+    if not path.exists():
+        scheme, colon, rest = str(path).partition(":/")
+        if colon and scheme in ("http", "https", "ftp", "s3", "gs"):
+            url = f"{scheme}://{rest.lstrip('/')}"
+            raise SourceError(f"is a URL; download it first: curl -LO {url}", path=path)
+        raise SourceError("no such file or folder; check the path", path=path)
+    if path.is_dir():
+        return
+    check_regular(path, PIPE)
+    if not _has_records(path) and format_of(path.name) is None:
+        known = ", ".join(sorted(RECORD_SUFFIXES)) + ", "
+        known += f"{', '.join(suffixes())}, a folder, or {PREFIX}NAME"
+        raise SourceError(f"the type of the file is not supported; use {known}", path=path)
 
 
 def stamp(path: Path) -> list[int]:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..core import Document, SourceError
-from ..core.files import check_regular
 from .document import CheckedDocuments
 from .errors import OnError, report
 from .fields import DEFAULT_FIELDS, FieldNames
 from .files import FileReader
-from .folder import (
-    EXCLUDED,
-    HIDDEN,
-    check_exclude,
-    known_files,
-    read_folder_documents,
-    walk,
-)
-from .formats.kinds import ARROW_SUFFIXES, RECORD_SUFFIXES, TABLE_SUFFIXES, format_of, suffixes
+from .folder import check_exclude
+from .formats import Converter
+from .formats.kinds import ARROW_SUFFIXES, TABLE_SUFFIXES
 from .formats.limits import DEFAULT_LIMITS, Limits
-from .lines import PIPE, STDIN, plain_suffix, read_lines
-from .named_datasets import PREFIX, count_named, is_named, read_named_documents
+from .lines import STDIN, plain_suffix, read_lines
+from .listing import check_path, list_source
+from .named_datasets import count_named, is_named, read_named_documents
 from .records.arrow import count_rows, read_arrow_documents
 from .records.jsonl import read_jsonl_documents
 from .records.table import read_table_documents
-
-_BEIR = frozenset({"queries.jsonl", "queries.jsonl.gz", "qrels"})
-BESIDE = "beside a BEIR corpus"
 
 
 def read_documents(
@@ -64,7 +54,7 @@ def read_documents(
     """
     check_exclude(exclude)
     given = [paths] if isinstance(paths, (str, Path)) else paths
-    sources = [beir_corpus(Path(path)) or Path(path) for path in given]
+    sources = [Path(path) for path in given]
     for path in sources:
         check_path(path)
     if sources.count(STDIN) > 1:
@@ -79,83 +69,27 @@ def count_documents(paths: Iterable[Path | str], exclude: Sequence[str] = ()) ->
     tables, because a row may have several lines, and for JSON arrays and standard input.
     """
     count = 0
-    for path in (beir_corpus(Path(path)) or Path(path) for path in paths):
-        if path == STDIN or plain_suffix(path) == ".json":
+    for path in map(Path, paths):
+        if path == STDIN:
             return None
         if is_named(path):
-            if (number := count_named(path)) is None:
-                return None
-            count += number
-        elif path.is_dir():
-            count += sum(1 for _ in known_files(path, exclude))
-        elif not holds_records(path):
-            count += 1
-        elif plain_suffix(path) in TABLE_SUFFIXES:
-            return None
-        elif plain_suffix(path) in ARROW_SUFFIXES:
-            if (number := count_rows(path)) is None:
-                return None
-            count += number
+            numbers = [count_named(path)]
         else:
-            count += sum(1 for _, line in read_lines(path) if line.strip())
+            files = list_source(path, exclude).files
+            numbers = [_count_records(one.path) if one.has_records else 1 for one in files]
+        for number in numbers:
+            if number is None:
+                return None
+            count += number
     return count
 
 
-def holds_records(path: Path) -> bool:
-    """Return True if a file has records with named fields (JSON, CSV or TSV), not plain text."""
-    if path == STDIN or beir_corpus(path) is not None:
-        return True
-    return not path.is_dir() and plain_suffix(path) in RECORD_SUFFIXES
-
-
-def beir_corpus(path: Path) -> Path | None:
-    """Return the corpus of a folder in BEIR's layout; None for other folders and for files.
-
-    Such a folder has a `corpus.jsonl` (or `.gz`), and `queries.jsonl`, `qrels` or nothing else.
-    """
-    for suffix in ("", ".gz"):
-        corpus = path / f"corpus.jsonl{suffix}"
-        if os.path.isfile(corpus):  # Path.is_file raises in a folder that cannot be read.
-            beside = {name for name in os.listdir(path) if not name.startswith(".")}
-            if beside == {corpus.name} or not beside.isdisjoint(_BEIR):
-                return corpus
-    return None
-
-
-def walk_source(path: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str | None]]:
-    """Yield (path, reason) for a file, or for the files of a folder, as `walk` does.
-
-    In a folder in BEIR's layout, only the corpus is read. Its queries and judgements are not
-    yielded; other files are skipped with the reason `BESIDE`.
-    """
-    if not path.is_dir():
-        yield path, None
-    elif (corpus := beir_corpus(path)) is None:
-        yield from walk(path, exclude)
-    else:
-        yield corpus, None
-        parts = [corpus, *(path / name for name in _BEIR)]
-        for found, reason in walk(path, exclude):
-            if not any(found.is_relative_to(part) for part in parts):
-                yield found, reason if reason in (HIDDEN, EXCLUDED) else BESIDE
-
-
-def check_path(path: Path) -> None:
-    """Raise SourceError unless documents can be read from a file or folder."""
-    if path == STDIN or is_named(path):
-        return
-    if not path.exists():
-        scheme, colon, rest = str(path).partition(":/")
-        if colon and scheme in ("http", "https", "ftp", "s3", "gs"):
-            url = f"{scheme}://{rest.lstrip('/')}"
-            raise SourceError(f"is a URL; download it first: curl -LO {url}", path=path)
-        raise SourceError("no such file or folder; check the path", path=path)
-    if not path.is_dir():
-        check_regular(path, PIPE)
-    if not path.is_dir() and not holds_records(path) and format_of(path.name) is None:
-        known = ", ".join(sorted(RECORD_SUFFIXES)) + ", "
-        known += f"{', '.join(suffixes())}, a folder, or {PREFIX}NAME"
-        raise SourceError(f"the type of the file is not supported; use {known}", path=path)
+def _count_records(path: Path) -> int | None:
+    if plain_suffix(path) in TABLE_SUFFIXES | {".json"}:
+        return None
+    if plain_suffix(path) in ARROW_SUFFIXES:
+        return count_rows(path)
+    return sum(1 for _, line in read_lines(path) if line.strip())
 
 
 def _read(
@@ -173,29 +107,36 @@ def _read(
                 yield from read_named_documents(
                     path, allow_download=allow_download, on_error=on_error
                 )
-            elif path.is_dir():
-                for document in read_folder_documents(path, on_error, reader, exclude):
-                    if _is_new(document.id, path / document.id, files, on_error):
-                        yield document
-            elif holds_records(path):
-                yield from read_records(path, fields, on_error)
+            elif path == STDIN:
+                yield from read_records(path, fields, on_error, reader.converter)
             else:
-                for document in reader.read(path, on_error=on_error):
-                    if _is_new(document.id, path.parent / document.id, files, on_error):
-                        yield document
+                listing = list_source(path, exclude)
+                listing.check_any(exclude)
+                for file in listing.files:
+                    if file.has_records:
+                        yield from read_records(file.path, fields, on_error, reader.converter)
+                        continue
+                    for document in reader.read(file.path, file.id, on_error):
+                        if _is_new(document.id, file.base / document.id, files, on_error):
+                            yield document
 
 
 def read_records(
-    path: Path, fields: FieldNames = DEFAULT_FIELDS, on_error: OnError | None = None
+    path: Path,
+    fields: FieldNames = DEFAULT_FIELDS,
+    on_error: OnError | None = None,
+    converter: Converter | None = None,
 ) -> Iterator[Document]:
     """Yield the documents of a file of records: a table, JSON, Parquet or Arrow.
+
+    converter: process that reads Parquet and Arrow, within its limits. None: a new one.
 
     Invalid records are passed to `on_error`. A file that cannot be read raises SourceError.
     """
     if plain_suffix(path) in TABLE_SUFFIXES:
         yield from read_table_documents(path, fields, on_error)
     elif plain_suffix(path) in ARROW_SUFFIXES:
-        yield from read_arrow_documents(path, fields, on_error)
+        yield from read_arrow_documents(path, fields, on_error, converter)
     else:
         yield from read_jsonl_documents(path, fields, on_error)
 

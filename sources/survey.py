@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import nsmallest
 from pathlib import Path
 
 from .folder import EXCLUDED, HIDDEN
 from .formats.kinds import kind_of
-from .read import walk_source
+from .lines import STDIN
+from .listing import Listing, list_source
+from .named_datasets import is_named
 
 _MEANT = (HIDDEN, EXCLUDED)
 """Reasons for skipping that nobody has to look at."""
@@ -43,17 +46,27 @@ def survey(paths: Iterable[Path], *, examples: int = 3, exclude: Sequence[str] =
     exclude: patterns of files and folders to skip; see `walk`.
     """
     read: Counter[str] = Counter()
+    listings = []
+    for path in paths:
+        if path == STDIN or is_named(path):
+            read[kind_of(path)] += 1
+        else:
+            listings.append(list_source(path, exclude))
+    found = survey_listings(listings, examples=examples)
+    return replace(found, read=dict((read + Counter(found.read)).most_common()))
+
+
+def survey_listings(listings: Iterable[Listing], *, examples: int = 3) -> Survey:
+    """Count the files of sources that are listed already. See `survey`."""
+    read: Counter[str] = Counter()
     left_out: dict[str, Counter[str]] = {}
     shown: list[Path] = []
-    for path in paths:
-        for found, reason in walk_source(path, exclude):
-            if reason is None:
-                read[kind_of(found)] += 1
-            else:
-                left_out.setdefault(reason, Counter())[_kind_skipped(found)] += 1
-                if reason not in _MEANT:
-                    shown.append(found)
-                    shown = sorted(shown)[:examples]
+    for listing in listings:
+        read.update(kind_of(file.path) for file in listing.files)
+        for found, reason in listing.skipped:
+            left_out.setdefault(reason, Counter())[_kind_skipped(found)] += 1
+        lost = (found for found, reason in listing.skipped if reason not in _MEANT)
+        shown = nsmallest(examples, [*shown, *lost])
     return Survey(
         dict(read.most_common()),
         {reason: dict(kinds.most_common()) for reason, kinds in sorted(left_out.items())},

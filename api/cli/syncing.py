@@ -7,17 +7,19 @@ import json
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...core import InvalidInputError, SourceError, TwindexError
 from ...sources import FieldNames, survey
-from ...sources.listing import list_source
+from ...sources.errors import NoDocumentError
+from ...sources.listing import check_path
 from ..figures import counted
 from .arguments.common import loader_of, progress_of, share_cores
 from .arguments.configuration import configuration, is_configured
-from .arguments.inputs import SkippedList, field_names, left_out, print_problems
+from .arguments.inputs import field_names, files_json, left_out, print_problems
+from .arguments.skipped_list import SkippedList
 from .terminal import model_usage, note, print_json, print_skipped
 
 if TYPE_CHECKING:
@@ -124,7 +126,11 @@ def _once(arguments: argparse.Namespace, fields: FieldNames) -> int:
     except KeyboardInterrupt:
         note(INTERRUPTED)
         raise
-    _write_skipped(arguments, report)
+    except NoDocumentError as error:
+        _write_skipped(arguments, error.problems)
+        print_problems(error.problems, error.reasons)
+        raise
+    _write_skipped(arguments, report.problems)
     if arguments.json:
         print_json(_as_json(report))
     else:
@@ -151,8 +157,7 @@ def _watch(arguments: argparse.Namespace, fields: FieldNames) -> None:
     )
     config = configuration(arguments) if is_configured(arguments) else None
     for path in arguments.documents:
-        if not list_source(path).found:
-            raise SourceError("no such file or folder; check the path", path=path)
+        check_path(path)
     with _ended_by_signals():
         encoders = loader_of(arguments)
         with Collection.open_or_create(arguments.collection, config, encoders=encoders) as opened:
@@ -194,7 +199,7 @@ def _ended_by_signals() -> Iterator[None]:
 
 
 def _tell(arguments: argparse.Namespace, report: SyncReport) -> None:
-    _write_skipped(arguments, report)
+    _write_skipped(arguments, report.problems)
     if arguments.json:
         print(json.dumps(_as_json(report)), flush=True)
     else:
@@ -216,10 +221,10 @@ def _note_left_out(arguments: argparse.Namespace) -> None:
         note(f"twindex: {left_out(found)}")
 
 
-def _write_skipped(arguments: argparse.Namespace, report: SyncReport) -> None:
+def _write_skipped(arguments: argparse.Namespace, problems: Sequence[SourceError]) -> None:
     if arguments.skipped is not None:
         skipped = SkippedList(arguments.skipped, arguments.documents, arguments.exclude)
-        for error in report.problems:
+        for error in problems:
             skipped.add(error)
 
 
@@ -263,6 +268,7 @@ def _as_json(report: SyncReport) -> dict[str, Any]:
         **{name: getattr(report, name) for name in type(report).__dataclass_fields__},
         **{name: list(map(str, getattr(report, name))) for name in ("new", "changed", "removed")},
         "problems": problems,
+        "files": files_json(report.files),
     }
 
 

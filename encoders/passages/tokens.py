@@ -81,7 +81,7 @@ def counted_by_words(config: PassageConfig) -> PassageConfig:
 
     It is used if no encoder has a limit of tokens.
     """
-    words = PassageConfig(unit="words")
+    words = PassageConfig(unit="words", structure=config.structure, headings=config.headings)
     if config.size is None:
         return words.model_copy(update={"overlap": config.overlap})
     return words.model_copy(update={"size": config.size, "overlap": config.overlap, "threshold": 0})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from ...index.store.manifest import (
     SyncedFile,
 )
 from ...sources import FieldNames, FileReader, Limits, read_records
-from ...sources.formats.reasons import EMPTY, EXTRA, IMAGES
+from ...sources.formats.reasons import DAMAGED, EMPTY, EXTRA, IMAGES, LIMIT, TOO_LARGE
 from ...sources.listing import SourceFile, digest, stamp
 from .claims import Claims
 from .record import FileContent, SyncRecord, from_json
@@ -30,6 +31,8 @@ _SETTLED_NS = 2_000_000_000
 The file may change once more without a change of its times, so the next sync compares content."""
 _NO_TEXT = frozenset({EMPTY, IMAGES})
 """Reasons of problems of files that were read completely and contain no document."""
+_NOT_READ = frozenset({DAMAGED, TOO_LARGE, LIMIT})
+"""Reasons why a file of records was not read to its end."""
 
 
 class SyncReading:
@@ -125,6 +128,14 @@ class SyncReading:
             if other == source and (not name or inner == name or inner.startswith(f"{name}/"))
         )
 
+    def all_problems(self) -> list[SourceError]:
+        """Return the problems of all files, at most `PROBLEMS` of each."""
+        return [error for found in self.problems.values() for error in found]
+
+    def all_reasons(self) -> dict[str, int]:
+        """Return the number of problems for each reason."""
+        return dict(sum(map(Counter, self.reasons.values()), Counter()))
+
     def _changed(self, file: SourceFile, *, again: bool) -> FileContent | None:
         """Return an empty FileContent for a file that must be read, otherwise None.
 
@@ -188,7 +199,7 @@ class SyncReading:
         fail = self._fail
         try:
             found = (
-                read_records(file.path, self._fields, fail)
+                read_records(file.path, self._fields, fail, reader.converter)
                 if file.has_records
                 else reader.read(file.path, file.id, fail)
             )
@@ -240,7 +251,11 @@ class SyncReading:
         content.reasons[error.reason] += 1
         if len(content.problems) < PROBLEMS:
             content.problems.append(error)
-        if content.file.has_records or error.field == "id" or error.reason in _NO_TEXT:
+        if content.file.has_records:
+            if error.line is None and error.reason in _NOT_READ:
+                content.failed.add("")
+            return
+        if error.field == "id" or error.reason in _NO_TEXT:
             return
         inside = error.path.is_relative_to(content.file.base)
         part = error.path.relative_to(content.file.base).as_posix() if inside else ""

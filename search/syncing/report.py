@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core import SourceError, Usage
-from ...sources import FieldNames, Limits
+from ...sources import FieldNames, Limits, Survey
 from ...sources.fields import DEFAULT_FIELDS
 from ...sources.formats.limits import DEFAULT_LIMITS
 
@@ -44,6 +44,7 @@ class SyncReport:
     truncated: leg -> number of passages that its encoder cut.
     problems:  files and records that are not indexed; at most 100 of each file.
     reasons:   reason -> number of problems.
+    files:     the files in the sources that are read and skipped; a build has the same.
     dry_run:   True if nothing was changed.
     seconds:   duration.
     usage:     usage of language models; None if no leg uses one.
@@ -62,6 +63,7 @@ class SyncReport:
     truncated: Mapping[str, int]
     problems: Sequence[SourceError]
     reasons: Mapping[str, int]
+    files: Survey
     dry_run: bool
     seconds: float
     usage: Usage | None = None

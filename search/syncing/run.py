@@ -14,13 +14,14 @@ from pathlib import Path
 from ...core import (
     ConflictError,
     Document,
-    SourceError,
     WriteReport,
 )
 from ...index import LocalStore
 from ...index.store.manifest import Manifest, Synced, SyncedDocument
 from ...sources import CheckedDocuments
-from ...sources.listing import Listing, SourceFile, list_source
+from ...sources.errors import NoDocumentError
+from ...sources.listing import Listing, SourceFile, check_path, list_source
+from ...sources.survey import survey_listings
 from ..writing.ingest import BATCH_DOCUMENTS, batches
 from ..writing.writer import Writer
 from .claims import Claims
@@ -58,18 +59,7 @@ def run_sync(
     _guard(lost, synced, listings, options)
     claims = Claims(manifest, synced, {one.source for one in listings}, gone)
     record = SyncRecord(None if writer is None else manifest, synced, claims)
-    reading = SyncReading(
-        record,
-        synced,
-        claims,
-        earlier=(lambda _: ()) if manifest is None else manifest.documents_of,
-        stored=(lambda _: None) if manifest is None else manifest.stored,
-        check=check,
-        fields=options.fields,
-        limits=options.limits,
-        reread=options.reread,
-        strict=options.strict,
-    )
+    reading = _reading(record, synced, claims, manifest, options, check)
     for listing in listings:
         for name, error in listing.unread:
             reading.report((listing.source, name), error)
@@ -97,11 +87,57 @@ def run_sync(
         kept=sum(reading.kept.values()),
         passages=written.passages,
         truncated=written.truncated,
-        problems=[error for found in reading.problems.values() for error in found],
-        reasons=dict(sum(map(Counter, reading.reasons.values()), Counter())),
+        problems=reading.all_problems(),
+        reasons=reading.all_reasons(),
+        files=survey_listings(listings),
         dry_run=writer is None,
         seconds=time.perf_counter() - began,
         usage=written.usage,
+    )
+
+
+def check_any(
+    paths: Iterable[Path], options: SyncOptions, check: Callable[[Document], None]
+) -> None:
+    """Raise SourceError unless the sources have a document. Reads until the first one.
+
+    A sync calls it before it creates a collection, because an empty one is a mistake.
+
+    check: function that raises InvalidInputError for a document that cannot be indexed.
+    """
+    synced = Synced()
+    listings = _listings(paths, options.exclude, synced)
+    files = _ordered(listings, synced)
+    if not files:
+        listings[0].check_any(options.exclude)
+    claims = Claims(None, synced, {one.source for one in listings}, ())
+    reading = _reading(SyncRecord(None, synced, claims), synced, claims, None, options, check)
+    if any(True for _ in reading.documents(files)):
+        return
+    raise NoDocumentError(
+        [one.path for one in listings], reading.all_reasons(), reading.all_problems()
+    )
+
+
+def _reading(
+    record: SyncRecord,
+    synced: Synced,
+    claims: Claims,
+    manifest: Manifest | None,
+    options: SyncOptions,
+    check: Callable[[Document], None],
+) -> SyncReading:
+    return SyncReading(
+        record,
+        synced,
+        claims,
+        earlier=(lambda _: ()) if manifest is None else manifest.documents_of,
+        stored=(lambda _: None) if manifest is None else manifest.stored,
+        check=check,
+        fields=options.fields,
+        limits=options.limits,
+        reread=options.reread,
+        strict=options.strict,
     )
 
 
@@ -115,7 +151,7 @@ def _listings(paths: Iterable[Path], exclude: Sequence[str], synced: Synced) -> 
     listings = list({one.source: one for one in found}.values())
     for one in listings:
         if not one.found and one.source not in known:
-            raise SourceError("no such file or folder; check the path", path=one.path)
+            check_path(one.path)
     return listings
 
 

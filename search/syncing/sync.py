@@ -11,7 +11,6 @@ from ...core import (
     InvalidInputError,
     NotFoundError,
     Progress,
-    SourceError,
 )
 from ...core import arguments as is_
 from ...encoders import EncoderLoader, load_encoder
@@ -20,14 +19,16 @@ from ...index.arrays.files import exclusive
 from ...sources import FieldNames, Limits
 from ...sources.fields import DEFAULT_FIELDS
 from ...sources.formats.limits import DEFAULT_LIMITS
-from ...sources.listing import list_source, picture
+from ...sources.listing import picture
 from .. import parameters
 from ..collection import Collection
 from ..config_difference import config_difference
+from ..encoding.leg_encoders import LegEncoders
+from ..writing.cutting import check_document
 from ..writing.writer import Writer
 from .record import SyncRecord
 from .report import MAX_REMOVED, SyncOptions, SyncReport
-from .run import run_sync
+from .run import check_any, run_sync
 
 LOCK = "sync.lock"
 _NO_SOURCE = "must name at least one file or folder"
@@ -90,7 +91,9 @@ def sync(
 
     If a file cannot be read, its documents stay. Raises ConflictError if a larger share than
     `max_removed` would be deleted, or if another process is syncing this collection. Raises
-    SourceError for a path that does not exist, and the errors of `Collection.open_or_create`.
+    SourceError for a path that does not exist. If there is no collection and no document for a new
+    one, raises SourceError with the reasons and creates nothing. Also raises the errors of
+    `Collection.open_or_create`.
 
         report = twindex.sync("my-index", "notes/")
         print(len(report.new), len(report.changed), len(report.removed))
@@ -99,9 +102,10 @@ def sync(
     options = SyncOptions(fields, limits, strict, max_removed, reread, exclude)
     place = Path(path)
     if not is_collection(place):
-        for one in sources:
-            if not list_source(one).found:
-                raise SourceError("no such file or folder; check the path", path=one)
+        check_free(place)
+        wanted = config or CollectionConfig()
+        legs = LegEncoders(wanted, encoders)
+        check_any(sources, options, lambda document: check_document(document, wanted, legs))
     if dry_run:
         return _dry_run(place, sources, options, config, encoders)
     with Collection.open_or_create(place, config, encoders=encoders) as collection:
@@ -131,7 +135,6 @@ def _dry_run(
     try:
         opened = Collection.open(path, read_only=True, encoders=encoders)
     except NotFoundError:
-        check_free(path)
         return run_sync(None, sources, options, check=lambda _: None, writer=None)
     with opened as collection:
         error = None if config is None else config_difference(collection.store, config)

@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ...core import (
     ConfigError,
     ConflictError,
     Document,
+    InvalidInputError,
     NoProgress,
     Progress,
     StorageError,
@@ -97,9 +99,10 @@ def build(
     total: number of documents, for the progress display; None if it is not known.
     refused: function called for each document that cannot be written; see `Collection.add`.
 
-    Raises ConflictError if the folder holds a finished collection, an unfinished collection with
-    another configuration, or other files. Also raises ConflictError if another process is building
-    in the folder. Raises ConfigError if `memory_budget` is too small for the models.
+    Raises InvalidInputError, and creates nothing, if all documents are refused. Raises
+    ConflictError if the folder holds a finished collection, an unfinished collection with another
+    configuration, or other files. Also raises ConflictError if another process is building in the
+    folder. Raises ConfigError if `memory_budget` is too small for the models.
     """
     began = time.perf_counter()
     path = Path(path)
@@ -108,10 +111,13 @@ def build(
     if vectors is not None:
         documents = with_vectors(documents, vectors)
     legs = LegEncoders(config, encoders)
-    if not os.path.isdir(path):  # Also if its parent is not readable.
+    is_new = not os.path.isdir(path)  # Also if its parent is not readable.
+    if is_new:
         legs.fingerprints()  # A missing model must not leave a folder behind.
         legs.check_widths()
         _make_folder(path)
+    counted = _Counted(refused)
+    accepted = writable(documents, config, legs, None if refused is None else counted)
     with exclusive(path / LOCK, wait=False) as held:
         if not held:
             raise ConflictError(
@@ -123,18 +129,23 @@ def build(
                 check_free(path)
                 legs.fingerprints()
                 legs.check_widths()
+                first = list(itertools.islice(accepted, 1))
+                if not first and counted.first is not None:
+                    raise counted.error()
+                accepted = CheckedDocuments(itertools.chain(first, accepted))
                 store = LocalStore.create(path, config, state="building")
         except BaseException:
             _remove_lock(path)
+            if is_new:
+                with suppress(OSError):
+                    path.rmdir()
             raise
         try:
             legs.set_stored_fingerprints(store.bind(legs.fingerprints()))
             legs.fingerprints()
             working = _working_bytes(memory_budget)
             earlier = consumed(store)
-            remaining = _remaining_documents(
-                writable(documents, config, legs, refused), earlier, path
-            )
+            remaining = _remaining_documents(accepted, earlier, path)
             read = earlier
             done = WriteReport()
             progress.start("encode", total, "documents", earlier.documents)
@@ -165,6 +176,31 @@ def build(
         seconds=time.perf_counter() - began,
         usage=done.usage,
     )
+
+
+class _Counted:
+    """Counts refused documents, and passes them on. first: the first one and its error."""
+
+    def __init__(self, refused: Refused | None) -> None:
+        self.first: tuple[Document, InvalidInputError] | None = None
+        self._count = 0
+        self._refused = refused
+
+    def __call__(self, document: Document, error: InvalidInputError) -> None:
+        self._count += 1
+        self.first = self.first or (document, error)
+        if self._refused is not None:
+            self._refused(document, error)
+
+    def error(self) -> InvalidInputError:
+        """Return the error that all documents were refused."""
+        assert self.first is not None
+        document, error = self.first
+        reason = str(error) if repr(document.id) in str(error) else f"{document.id!r}: {error}"
+        return InvalidInputError(
+            f"all {self._count:,} were refused, first document {reason}; nothing was built",
+            field="documents",
+        )
 
 
 def _remaining_documents(

@@ -40,23 +40,32 @@ def main() -> None:
         os.dup2(nothing, stream)
     _follow_parent()
     _send(replies, {"ready": True})
-    limits = Limits()
+    bounds = (0, 0)
     while request := _receive(requests):
-        if (wanted := Limits(**request["limits"])) != limits or not request["number"]:
-            limits = wanted
-            _limit(resource.RLIMIT_AS, limits.memory)
-            _limit(resource.RLIMIT_FSIZE, limits.expanded)
-        _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.seconds + GRACE)
-        _send(replies, {**_answer(request, limits), "peak": peak_bytes()})
+        limits = Limits(**request["limits"])
+        mapped = _size(request["path"]) if "options" in request else 0
+        if (wanted := (limits.memory + mapped, limits.expanded)) != bounds:
+            bounds = wanted
+            _limit(resource.RLIMIT_AS, bounds[0])
+            _limit(resource.RLIMIT_FSIZE, bounds[1])
+        _limit_time(limits)
+        _send(replies, {**_answer(request, limits, replies), "peak": peak_bytes()})
 
 
-def _answer(request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+def _answer(request: dict[str, Any], limits: Limits, replies: BinaryIO) -> dict[str, Any]:
     try:
         module, _, name = request["reader"].partition(":")
         function = getattr(import_module(module), name)
         path = Path(request["path"])
         for known in request["plug_ins"]:  # Members of archives may have these formats.
             register_format(Format(**{**known, "suffixes": tuple(known["suffixes"])}))
+        if "options" in request:
+            for piece in function(path, limits, request["options"]):
+                _send(replies, {"size": len(piece)})
+                replies.write(piece)
+                replies.flush()
+                _limit_time(limits)
+            return {}
         if into := request["into"]:
             return asdict(function(path, Path(into), limits))
         converted = function(path, limits)
@@ -105,6 +114,18 @@ def _limit(kind: int, value: int) -> None:
         value = min(value, hard)
     with suppress(ValueError, OSError):
         resource.setrlimit(kind, (value, hard))
+
+
+def _limit_time(limits: Limits) -> None:
+    """Let the reader use the processor for `Limits.seconds` from now on."""
+    _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.seconds + GRACE)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
 
 
 def _follow_parent() -> None:

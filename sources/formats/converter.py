@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.util import find_spec
@@ -46,7 +47,7 @@ class Converter:
         self.peak_bytes = 0
         """Largest memory of a process so far, in bytes."""
         self._process: subprocess.Popen[bytes] | None = None
-        self._number = 0
+        self._is_streaming = False
 
     def convert(self, path: Path, kind: Format) -> Converted:
         """Return the text of a file. Raises UnreadableError with the reason if there is none."""
@@ -64,9 +65,39 @@ class Converter:
             reply["expanded"],
         )
 
+    def stream(self, path: Path, reader: str, options: Mapping[str, Any]) -> Iterator[bytes]:
+        """Yield the pieces that a reader makes of a file.
+
+        reader: "module:function". The function receives the path, Limits and `options`, and yields
+                bytes. It runs at most one piece ahead.
+
+        Each piece may take `Limits.seconds`. The size of the file, which the reader may map into
+        memory, is added to `Limits.memory`. Raises UnreadableError with the reason if the rest of
+        the file cannot be read. Read one file after the other: a request for another file ends this
+        one, and its next piece raises StorageError.
+        """
+        limits = self.limits
+        request = {"path": str(path.absolute()), "reader": reader, "options": options}
+        process = self._send(request, limits)
+        assert process.stdout is not None
+        self._is_streaming = True
+        try:
+            while "size" in (reply := self._receive(process, limits.seconds)):
+                until = time.monotonic() + limits.seconds
+                self._check_size(reply["size"])
+                yield self._read(process, process.stdout, reply["size"], until, limits.seconds)
+                if self._process is not process:
+                    raise StorageError(f"{path}: another file was read before the end of this one")
+            self._is_streaming = False
+        finally:
+            if self._is_streaming and self._process is process:
+                self.close()  # The process may still be at work.
+        self._checked(reply, limits)
+
     def close(self) -> None:
         """End the process, if there is one. It can be started again."""
         process, self._process = self._process, None
+        self._is_streaming = False
         if process is not None:
             process.kill()
             for stream in (process.stdin, process.stdout):
@@ -99,23 +130,30 @@ class Converter:
         request = {
             "path": str(path.absolute()),
             "reader": kind.reader,
-            "limits": asdict(limits),
-            "number": self._number,
             "into": str(into) if into else None,
-            "plug_ins": [asdict(one) for one in plug_ins()],
         }
         try:
-            process = self._started()
-            self._number += 1
-            assert process.stdin is not None
-            content = json.dumps(request).encode()
-            with suppress(BrokenPipeError):  # The missing reply tells more.
-                process.stdin.write(LENGTH.pack(len(content)) + content)
-                process.stdin.flush()
-            reply = self._receive(process, limits.seconds)
+            reply = self._receive(self._send(request, limits), limits.seconds)
         except BaseException:
             self.close()  # The process may still be at work.
             raise
+        return self._checked(reply, limits)
+
+    def _send(self, request: Mapping[str, Any], limits: Limits) -> subprocess.Popen[bytes]:
+        """Send a request to the process, and return it."""
+        if self._is_streaming:
+            self.close()
+        process = self._started()
+        assert process.stdin is not None
+        known = [asdict(one) for one in plug_ins()]
+        content = json.dumps({**request, "limits": asdict(limits), "plug_ins": known}).encode()
+        with suppress(BrokenPipeError):  # The missing reply tells more.
+            process.stdin.write(LENGTH.pack(len(content)) + content)
+            process.stdin.flush()
+        return process
+
+    def _checked(self, reply: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        """Return a reply. Raises UnreadableError if it has a reason."""
         peak = reply.pop("peak")
         self.peak_bytes = max(self.peak_bytes, peak)
         if peak > limits.memory // 2 or reply.pop("exhausted", False):
@@ -131,6 +169,7 @@ class Converter:
                 "PYTHONPATH": os.pathsep.join(_search_path()),
                 "OPENBLAS_NUM_THREADS": "1",
                 "MALLOC_ARENA_MAX": "2",
+                "ARROW_DEFAULT_MEMORY_POOL": "system",  # Others reserve much address space.
             }
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-W", "ignore", "-c", _COMMAND],
@@ -140,7 +179,12 @@ class Converter:
                 env=environment,
                 start_new_session=True,  # Ctrl-C ends this process, which ends the other.
             )
-            self._number = 0
+            if sys.platform == "linux":
+                from fcntl import F_SETPIPE_SZ, fcntl
+
+                assert self._process.stdout is not None
+                with suppress(OSError):  # Fewer switches between the processes.
+                    fcntl(self._process.stdout, F_SETPIPE_SZ, _PIECE)
             try:
                 self._receive(self._process, _START_SECONDS)
             except UnreadableError as error:
@@ -154,12 +198,15 @@ class Converter:
         assert process.stdout is not None
         head = self._read(process, process.stdout, LENGTH.size, until, seconds)
         size = LENGTH.unpack(head)[0]
-        if size > 16 * self.limits.characters + (64 << 20):
-            raise UnreadableError(DAMAGED, "its reader sent an invalid reply")
+        self._check_size(size)
         reply: dict[str, Any] = orjson.loads(
             self._read(process, process.stdout, size, until, seconds)
         )
         return reply
+
+    def _check_size(self, size: int) -> None:
+        if size > 16 * self.limits.characters + (80 << 20):
+            raise UnreadableError(DAMAGED, "its reader sent an invalid reply")
 
     def _read(
         self,

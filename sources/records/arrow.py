@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from datetime import date, datetime, time
 from decimal import Decimal
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from ...core import Document, InvalidInputError, MissingExtraError, SourceError
 from ...core.files import unreadable
 from ..errors import OnError, report
 from ..fields import DEFAULT_FIELDS, FieldNames
-from ..formats.reasons import DAMAGED
+from ..formats.converter import Converter
+from ..formats.reasons import UnreadableError
 from .table import check_header
 
-ROWS = 1_000
-"""Number of rows that are read at a time."""
+_READER = f"{__name__.rpartition('.')[0]}.arrow_rows"
+_MOST_ROWS = 2**40
+"""More rows than a file can have: its number of rows is damaged."""
 _ALWAYS = ("metadata", "vectors", "passages")
 """Columns that are parts of a document, as in JSON, whichever columns are metadata."""
 
 
 def read_arrow_documents(
-    path: Path, fields: FieldNames = DEFAULT_FIELDS, on_error: OnError | None = None
+    path: Path,
+    fields: FieldNames = DEFAULT_FIELDS,
+    on_error: OnError | None = None,
+    converter: Converter | None = None,
 ) -> Iterator[Document]:
     """Yield a document for each row of a `.parquet`, `.arrow` or `.feather` file.
 
@@ -32,64 +40,72 @@ def read_arrow_documents(
     document: `metadata`, `vectors` and `passages`. Dates become ISO 8601, and decimals numbers.
     A missing value (null or NaN) is not stored.
 
+    converter: process that reads the file, within limits of memory and time. None: a new one.
+
     For an invalid row, SourceError, whose `line` is the number of the row, is passed to `on_error`,
-    or raised if `on_error` is None. A file without a required column, or that is damaged, always
-    raises SourceError. Raises MissingExtraError if PyArrow is not installed.
+    or raised if `on_error` is None. So is the error of a damaged file, and of one that exceeds a
+    limit; the rows before the damage are read. A file without a required column always raises
+    SourceError. Raises MissingExtraError if PyArrow is not installed.
     """
     number = 0
-    for rows in _batches(path, fields):
-        for row in rows:
-            number += 1
-            record = {name: _json(value) for name, value in row.items()}
-            record = {name: value for name, value in record.items() if value is not None}
-            try:
-                document = fields.document(record, nested="metadata")
-            except InvalidInputError as error:
-                found = SourceError(error.message, path=path, line=number, field=error.field)
-                report(found, on_error)
-            else:
-                yield document
+    with Converter() if converter is None else nullcontext(converter) as process:
+        try:
+            names = _described(path, process)["names"]
+            chosen = _columns(names, fields, path)
+            for rows in _rows(path, process, chosen):
+                for row in rows:
+                    number += 1
+                    record = {name: _json(value) for name, value in row.items()}
+                    record = {name: value for name, value in record.items() if value is not None}
+                    try:
+                        document = fields.document(record, nested="metadata")
+                    except InvalidInputError as error:
+                        found = SourceError(
+                            error.message, path=path, line=number, field=error.field
+                        )
+                        report(found, on_error)
+                    else:
+                        yield document
+        except UnreadableError as error:
+            after = f"; the rows after row {number:,} are not read" if number else ""
+            report(SourceError(f"{error.message}{after}", path=path, reason=error.reason), on_error)
 
 
 def count_rows(path: Path) -> int | None:
-    """Return the number of rows of a Parquet file; None for the other kinds."""
+    """Return the number of rows that a Parquet file declares.
+
+    Returns None for the other kinds, and for a file that cannot be read.
+    """
     if path.suffix.lower() != ".parquet":
         return None
-    with _damage(path):
-        from pyarrow import parquet
-
-        with parquet.ParquetFile(path) as file:
-            return int(file.metadata.num_rows)
-
-
-def _batches(path: Path, fields: FieldNames) -> Iterator[list[dict[str, Any]]]:
-    with _damage(path):
-        import pyarrow
-        from pyarrow import ipc, parquet
-
-        if path.suffix.lower() == ".parquet":
-            with parquet.ParquetFile(path) as file:
-                chosen = _columns(file.schema_arrow.names, fields, path)
-                for batch in file.iter_batches(ROWS, columns=chosen):
-                    yield batch.to_pylist()
-            return
-        with pyarrow.memory_map(str(path)) as source:
-            try:
-                with ipc.open_file(source) as file:
-                    chosen = _columns(file.schema.names, fields, path)
-                    for number in range(file.num_record_batches):
-                        yield from _rows(file.get_batch(number), chosen)
-            except pyarrow.ArrowInvalid:
-                source.seek(0)  # A stream has no footer.
-                with ipc.open_stream(source) as stream:
-                    chosen = _columns(stream.schema.names, fields, path)
-                    for batch in stream:
-                        yield from _rows(batch, chosen)
+    with Converter() as process:
+        try:
+            rows: int | None = _described(path, process)["rows"]
+        except UnreadableError:
+            return None
+    return rows if rows is not None and 0 <= rows <= _MOST_ROWS else None
 
 
-def _rows(batch: Any, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
-    for start in range(0, batch.num_rows, ROWS):
-        yield batch.slice(start, ROWS).select(columns).to_pylist()
+def _described(path: Path, process: Converter) -> dict[str, Any]:
+    if find_spec("pyarrow") is None:
+        raise MissingExtraError("pyarrow", "documents")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise unreadable(path, error) from None
+    (content,) = process.stream(path, f"{_READER}:describe", {})
+    found: dict[str, Any] = orjson.loads(content)
+    return found
+
+
+def _rows(path: Path, process: Converter, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
+    from pyarrow import ipc
+
+    for content in process.stream(path, f"{_READER}:batches", {"columns": columns}):
+        with ipc.open_stream(content) as stream:
+            for batch in stream:
+                yield batch.to_pylist()
 
 
 def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:
@@ -101,22 +117,6 @@ def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:
     vectors = [name for _, name in fields.vectors]
     wanted = {*ids, fields.title, fields.text, *fields.metadata, *vectors, *_ALWAYS}
     return [name for name in names if name in wanted]
-
-
-@contextmanager
-def _damage(path: Path) -> Iterator[None]:
-    """Raise SourceError for errors of a file that PyArrow cannot read."""
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise MissingExtraError("pyarrow", "documents") from error
-    try:
-        yield
-    except pyarrow.ArrowException as error:
-        message = f"is not a valid {path.suffix.lower()} file ({str(error)[:200]}); create it again"
-        raise SourceError(message, path=path, reason=DAMAGED) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
 
 
 def _json(value: Any) -> Any:

@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import Document
-from twindex.encoders import PassageConfig, TokenReader, split_by_tokens, split_passages
+from twindex.encoders import (
+    PassageConfig,
+    TokenReader,
+    counted_by_words,
+    split_by_tokens,
+    split_passages,
+)
 from twindex.encoders.passages.units import grouped
 from twindex.index import CollectionConfig, EncodedDocument
 from twindex.search.writing.cutting import passage_texts
@@ -36,6 +42,24 @@ def test_a_passage_ends_before_a_higher_heading():
     assert pieces(text, 8) == ["# A\n\none two\n\n## B\n\nthree four", "# C\n\nfive six seven"]
     assert pieces(text, 5) == ["# A\n\none two", "## B\n\nthree four", "# C\n\nfive six seven"]
     assert pieces(text, 8, structure=False) != pieces(text, 8)
+
+
+def test_structure_is_used_if_no_encoder_counts_tokens():
+    text = "# A\n\none two\n\n## B\n\nthree four\n\n# C\n\nfive six seven"
+
+    def cut(**options: object) -> list[str]:
+        config = PassageConfig.parse({"size": 8, "overlap": 0, **options})
+        return [text[one.start : one.end] for one in split_by_tokens(text, config, [])]
+
+    assert cut(structure=True) == [
+        "# A\n\none two\n\n## B\n\nthree four",
+        "# C\n\nfive six seven",
+    ]
+    assert cut() != cut(structure=True)
+    for size in (None, 8):
+        config = PassageConfig(size=size, overlap=0, structure=True, headings=False)
+        used = counted_by_words(config)
+        assert (used.structure, used.headings) == (True, False)
 
 
 def test_headings_stay_with_the_text_below_them():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from twindex.core import InvalidInputError, SourceError
-from twindex.sources import FileReader, Limits, read_documents, survey, walk, walk_source
+from twindex.sources import FileReader, Limits, list_source, read_documents, survey, walk
 from twindex.sources.markdown import split_front_matter
 
 
@@ -40,8 +40,16 @@ def test_files_beside_a_beir_corpus_are_counted(tmp_path: Path) -> None:
     }
     assert found.lost == 2
     assert found.examples == (tmp_path / "a.md", tmp_path / "notes/b.md")
-    assert list(walk_source(tmp_path / "a.md")) == [(tmp_path / "a.md", None)]
+    assert [file.path for file in list_source(tmp_path / "a.md").files] == [tmp_path / "a.md"]
     assert [document.id for document in read_documents(tmp_path)] == ["1"]
+    listing = list_source(tmp_path, ["*.log"])
+    assert [(file.name, file.has_records) for file in listing.files] == [("corpus.jsonl", True)]
+    assert {found.name: reason for found, reason in listing.skipped} == {
+        "a.md": "beside a BEIR corpus",
+        "b.md": "beside a BEIR corpus",
+        "x.log": "excluded",
+        ".hidden": "hidden",
+    }
 
 
 def test_patterns_of_folders_may_end_with_a_slash(tmp_path: Path) -> None:

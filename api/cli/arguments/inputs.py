@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,16 @@ from ....sources import (
     read_queries,
     read_vectors,
     survey,
-    walk_source,
     with_vectors,
 )
+from ....sources.errors import NoDocumentError
 from ....sources.formats.reasons import LIMIT
 from ....sources.named_datasets import is_named
 from ...figures import counted
 from ...serving.settings import option
 from ..terminal import note
 from .common import given
+from .skipped_list import SkippedList
 
 SHOWN = 10
 """Maximum number of skipped records that are reported one by one."""
@@ -232,7 +232,7 @@ class Inputs:
         return {
             "skipped": self.skipped,
             "reasons": dict(self.reasons.most_common()),
-            "files": {"read": self.survey.read, "left_out": self.survey.left_out},
+            "files": files_json(self.survey),
         }
 
     def _note_left_out(self) -> None:
@@ -251,6 +251,8 @@ class Inputs:
         first = next(self._documents, None)
         if first is None:
             self.report()
+            if self.skipped:
+                raise self.no_document()
             named = ", ".join(map(str, self.paths[:3]))
             raise InvalidInputError(f"no valid document in {named}", field="--documents")
         documents = CheckedDocuments(itertools.chain([first], self._documents))
@@ -258,6 +260,10 @@ class Inputs:
             return documents
         rows = {leg: read_vectors(file) for leg, file in self._vectors.items()}
         return with_vectors(documents, rows)
+
+    def no_document(self) -> NoDocumentError:
+        """Return the error that all files and records were skipped."""
+        return NoDocumentError(self.paths, self.reasons, self._shown)
 
     def report(self) -> None:
         """Print on standard error the files that were not read and the first skipped records."""
@@ -321,33 +327,9 @@ def left_out(found: Survey) -> str:
     return f"not read: {'; '.join(reasons)}{named}"
 
 
-class SkippedList:
-    """A file of JSON lines, one for each file or record that is not indexed, with the reason."""
-
-    def __init__(self, path: Path, sources: Sequence[Path], exclude: Sequence[str]) -> None:
-        self._path = path
-        folders = [one for one in sources if one.is_dir()]
-        skipped = (
-            {"path": str(found), "reason": reason}
-            for folder in folders
-            for found, reason in walk_source(folder, exclude)
-            if reason is not None
-        )
-        self._write("w", skipped)
-
-    def add(self, error: SourceError) -> None:
-        place = {"line": error.line, "field": error.field}
-        place = {name: value for name, value in place.items() if value is not None}
-        what = {"reason": error.reason, "message": error.message}
-        self._write("a", [{"path": str(error.path), **place, **what}])
-
-    def _write(self, mode: str, lines: Iterable[Mapping[str, object]]) -> None:
-        try:
-            with self._path.open(mode, encoding="utf-8") as file:
-                file.writelines(json.dumps(line) + "\n" for line in lines)
-        except OSError as error:
-            message = f"cannot write {self._path}: {error.strerror}"
-            raise InvalidInputError(message, field="--skipped") from None
+def files_json(found: Survey) -> dict[str, Any]:
+    """Return the numbers of files that are read and skipped, for JSON reports."""
+    return {"read": found.read, "left_out": found.left_out}
 
 
 def _limits(text: str) -> Limits:

@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         documents = inputs.documents()
         report = collection.add(documents, progress=progress, refused=inputs.refused)
     inputs.report()
+    if inputs.skipped and not report.documents and not report.unchanged:
+        raise inputs.no_document()
     if arguments.json:
         print_json({**asdict(report), **inputs.json()})
         return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 
+from ....core import InvalidInputError
 from ...figures import counted, size
 from ..arguments.common import (
     add_collection,
@@ -58,10 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     from ....search import build
 
+    documents = inputs.documents()
     try:
         report = build(
             arguments.collection,
-            inputs.documents(),
+            documents,
             config,
             memory_budget=arguments.memory_budget,
             total=inputs.total(),
@@ -71,6 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
         )
     except KeyboardInterrupt:
         note(INTERRUPTED)
+        raise
+    except InvalidInputError:
+        if inputs.skipped:
+            inputs.report()
         raise
     inputs.report()
     if arguments.json:

@@ -112,6 +112,73 @@ def test_an_empty_folder_is_refused(notes: Path, run: Any) -> None:
     assert ids(notes) == set()
 
 
+@pytest.mark.parametrize("sync", [True, False])
+def test_nothing_is_created_if_every_file_is_refused(tmp_path: Path, run: Any, sync: bool) -> None:
+    bad = tmp_path / "notes"
+    bad.mkdir()
+    (bad / "a.md").write_bytes(b"\xff\x00")
+    (bad / "b.txt").touch()
+    skipped = tmp_path / "skipped.jsonl"
+    command = [
+        word for word in arguments(bad, "--skipped", str(skipped)) if sync or word != "--sync"
+    ]
+    done = run(*command)
+    assert done.status == 2
+    assert "2 files and records were refused (1 damaged, 1 empty): " in done.err
+    assert f"twindex: skipped: {bad}/b.txt: the file is empty" in done.err
+    assert [json.loads(line)["reason"] for line in skipped.read_text().splitlines()] == [
+        "damaged",
+        "empty",
+    ]
+    if sync:
+        assert run(*command, "--dry-run").status == 2
+    assert not (tmp_path / "index").exists()
+    (bad / "c.md").write_text("good")
+    assert run(*command).status == 0
+    assert ids(bad) == {"c.md"}
+    (bad / "c.md").write_bytes(b"\xff")
+    assert run(*command).status == (0 if sync else 2)
+    assert ids(bad) == {"c.md"}
+
+
+def test_a_first_sync_of_a_folder_without_documents_creates_nothing(
+    notes: Path, run: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run(*arguments(tmp_path / "empty"))
+    assert (done.status, "contains no file of a known kind" in done.err) == (2, True)
+    assert not (tmp_path / "index").exists()
+    assert run(*arguments(tmp_path / "empty"), "--documents", "empty", str(notes)).status == 2
+    done = run(*arguments(notes), "--documents", str(tmp_path / "empty"), str(notes))
+    assert (done.status, ids(notes)) == (0, {"a.md", "b.md", "sub/c.txt"})
+
+
+def test_build_and_sync_name_the_same_skipped_files(notes: Path, run: Any, tmp_path: Path) -> None:
+    beir = tmp_path / "beir"
+    beir.mkdir()
+    (beir / "corpus.jsonl").write_text('{"_id": "1", "text": "one"}\n')
+    (beir / "queries.jsonl").touch()
+    (beir / "readme.md").write_text("beside")
+    (notes / "loop.md").symlink_to(notes / "loop.md")
+    found = []
+    for name in ("built", "synced"):
+        skipped = tmp_path / f"{name}.jsonl"
+        command = [
+            *("build", str(tmp_path / name), "--documents", str(notes), str(beir), *LEXICAL),
+            *("--json", "--skipped", str(skipped)),
+        ]
+        done = run(*command, *(["--sync"] if name == "synced" else []))
+        lines = [json.loads(line) for line in skipped.read_text().splitlines()]
+        found.append((done.json["files"], {line["path"]: line["reason"] for line in lines}))
+        assert len(lines) == 3
+    assert found[0] == found[1]
+    assert found[0][0]["left_out"] == {
+        "beside a BEIR corpus": {".md": 1},
+        "broken or endless link": {".md": 1},
+        "with records": {".csv": 1},
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -142,3 +142,34 @@ def test_a_collection_that_is_not_synced_has_no_record(tmp_path):
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     assert "documents" in names
     assert not {"synced_files", "synced_documents"} & names
+
+
+@pytest.mark.parametrize("part", ["end", "middle", "row"])
+def test_a_damaged_parquet_file_keeps_its_documents(tmp_path: Path, part: str) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    table = arrow.table({"id": ["1", "2", "3"], "text": ["one", "two", "three"]})
+    parquet.write_table(table, path, row_group_size=1, compression="none", use_dictionary=False)
+    with Collection.create(tmp_path / "c", LEXICAL) as collection:
+        run = syncer(collection, path).run
+        assert run().documents == 3
+        content = path.read_bytes()
+        if part == "row":
+            rows = {"id": ["1", None, "3"], "text": ["one", "two", "three"]}
+            parquet.write_table(arrow.table(rows), path)
+        elif part == "end":
+            path.write_bytes(content[:-6])
+        else:
+            offset = parquet.ParquetFile(path).metadata.row_group(1).column(1).data_page_offset
+            path.write_bytes(content[:offset] + b"\xff" * 20 + content[offset + 20 :])
+        report = run()
+        assert len(report.problems) == 1
+        if part == "row":  # It was read to its end, and has no record "2" any more.
+            assert (set(texts(collection)), report.kept) == ({"1", "3"}, 0)
+            return
+        assert report.reasons == {"damaged": 1}
+        assert set(texts(collection)) == {"1", "2", "3"}
+        assert report.kept == 3  # Rows are read in batches, and this one is damaged.
+        path.write_bytes(content)
+        assert (run().kept, set(texts(collection))) == (0, {"1", "2", "3"})

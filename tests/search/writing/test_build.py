@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from twindex.core import ConfigError, ConflictError, Document, NoProgress
+from twindex.core import ConfigError, ConflictError, Document, InvalidInputError, NoProgress
 from twindex.encoders import DenseEncoderConfig, SparseEncoderConfig
 from twindex.index import (
     CollectionConfig,
@@ -298,3 +298,27 @@ def test_a_projection_to_more_dimensions_than_there_are_is_refused_before_encodi
         assert caught.value.field == "legs.dense.projection.dimensions"
     assert not exists or list(folder.iterdir()) == []
     assert exists or not folder.exists()
+
+
+def test_a_build_of_which_every_document_is_refused_creates_nothing(tmp_path):
+    config = CollectionConfig(legs={"lexical": LexicalLeg()})
+    wrong = [{"id": id_, "text": "x", "vectors": {"other": [1.0]}} for id_ in "ab"]
+    seen = []
+    path = tmp_path / "c"
+
+    def refused(document, error):
+        seen.append((document.id, error.field))
+
+    with pytest.raises(InvalidInputError, match=r"documents: all 2 were refused, first document"):
+        build(path, wrong, config, refused=refused)
+    assert [id_ for id_, _ in seen] == ["a", "b"]
+    assert not path.exists()
+    report = build(path, [*wrong, {"id": "c", "text": "y"}], config, refused=refused)
+    assert report.documents == 1
+    with Collection.open(path) as collection:
+        assert [one.id for one in collection.scan()] == ["c"]
+
+
+def test_a_build_of_no_documents_makes_an_empty_collection(tmp_path):
+    config = CollectionConfig(legs={"lexical": LexicalLeg()})
+    assert build(tmp_path / "c", [], config, refused=print).documents == 0

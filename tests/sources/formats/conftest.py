@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from twindex.core import Document, SourceError
-from twindex.sources import FileReader
-from twindex.sources.folder import read_folder_documents
+from twindex.sources import FileReader, list_source
 
 Outcome = tuple[dict[str, Document], dict[str, SourceError]]
 
@@ -24,7 +23,11 @@ def read(tmp_path: Path, reader: FileReader) -> Callable[..., Outcome]:
 
     def call(folder: Path = tmp_path, files: FileReader = reader) -> Outcome:
         errors: list[SourceError] = []
-        found = {one.id: one for one in read_folder_documents(folder, errors.append, files)}
+        found = {
+            document.id: document
+            for file in list_source(folder).files
+            for document in files.read(file.path, file.id, errors.append)
+        }
         return found, {one.path.relative_to(folder).as_posix(): one for one in errors}
 
     return call

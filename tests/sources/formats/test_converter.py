@@ -85,7 +85,7 @@ def test_process_ends_with_its_parent(tmp_path: Path, text: str) -> None:
         "from twindex.sources import FileReader, Format, register_format\n"
         "register_format(Format('text/x-bad', ('.bad',), 'plug_in:read'))\n"
         "reader = FileReader()\n"
-        "print(reader._converter._started().pid, flush=True)\n"
+        "print(reader.converter._started().pid, flush=True)\n"
         "list(reader.read(pathlib.Path(sys.argv[1])))"
     )
     path = os.pathsep.join([str(HERE), *filter(None, sys.path)])
