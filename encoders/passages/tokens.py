@@ -79,11 +79,14 @@ def split_by_tokens(
 def counted_by_words(config: PassageConfig) -> PassageConfig:
     """Return a copy of the configuration with the unit "words" instead of "tokens".
 
-    It is used if no encoder has a limit of tokens.
+    It is used if no encoder has a limit of tokens. An overlap that is not smaller than the default
+    size becomes half of it.
     """
     words = PassageConfig(unit="words", structure=config.structure, headings=config.headings)
     if config.size is None:
-        return words.model_copy(update={"overlap": config.overlap})
+        assert words.size is not None, "passages of words have a size"
+        fits = config.overlap < words.size
+        return words.model_copy(update={"overlap": config.overlap if fits else words.size // 2})
     return words.model_copy(update={"size": config.size, "overlap": config.overlap, "threshold": 0})
 
 

@@ -285,3 +285,11 @@ def test_no_passage_starts_below_the_header_of_a_table(rule: str) -> None:
         start, end = text.index(rule) - 1, text.index(rule) + len(rule)
         assert len(found) > 2
         assert [p for p in found if start < p.start < end] == []
+
+
+def test_an_overlap_above_the_default_size_in_words_is_halved():
+    text = " ".join(f"w{i}" for i in range(1_500))
+    found = split_by_tokens(text, PassageConfig(overlap=300), [])
+    assert len(found) == 14
+    assert len(text[found[0].start : found[0].end].split()) == 200
+    assert len(split_by_tokens(text, PassageConfig(overlap=150), [])) == 27
