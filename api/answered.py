@@ -20,11 +20,12 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Reason for which a passage was not sent -> the reason in words."""
 
-_NO_ANSWER: Mapping[str, str] = {
+NO_ANSWER: Mapping[str, str] = {
     "no sources": "no passage was found",
     "insufficient sources": "the sources probably do not contain the answer",
     "model": "the model found no answer in the sources",
 }
+"""Reason for which there is no answer -> the reason in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def no_answer_reason(answer: Answer) -> str:
     """Return in words why there is no answer."""
     if answer.reason == "no sources" and answer.left_out:
         return "no passage that was found could be sent"
-    words = _NO_ANSWER.get(answer.reason or "", answer.reason or "unknown")
+    words = NO_ANSWER.get(answer.reason or "", answer.reason or "unknown")
     if answer.confidence is not None:
         words += f" (estimated probability that they do: {answer.confidence:.2f})"
     return words
