@@ -49,10 +49,16 @@ def cited(answer: Answer) -> list[CitedSource]:
     ]
 
 
-def place_of(part: Source | Quote) -> str:
-    """Return the page and the headings of a source or quote, such as `page 3, Setup > Linux`."""
-    page = [] if part.page is None else [f"page {part.page}"]
-    return ", ".join([*page, *([" > ".join(part.headings)] if part.headings else [])])
+def place_of(source: Source) -> str:
+    """Return the page and the headings of a source, such as `page 3, Setup > Linux`.
+
+    The first heading is left out if it is the title of the document.
+    """
+    page = [] if source.page is None else [f"page {source.page}"]
+    headings = list(source.headings)
+    if headings[:1] == [source.title]:
+        del headings[0]
+    return ", ".join([*page, *([" > ".join(headings)] if headings else [])])
 
 
 def left_out_reason(passage: LeftOut) -> str:

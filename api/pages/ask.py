@@ -232,4 +232,3 @@ def asked_before(form: AskForm) -> list[dict[str, str]]:
     """Return the earlier questions with their answers, the latest first."""
     pairs = zip(form.turns[::2], form.turns[1::2], strict=False)
     return [{"question": question, "text": text} for question, text in pairs][::-1]
-

@@ -87,14 +87,15 @@ function pieces(reply, context) {
 
 function place(part) {
   const page = part.page === null ? [] : [`page ${part.page}`];
-  return [...page, ...(part.headings.length ? [part.headings.join(" > ")] : [])].join(", ");
+  const headings = part.headings.filter((heading, i) => i > 0 || heading !== part.title);
+  return [...page, ...(headings.length ? [headings.join(" > ")] : [])].join(", ");
 }
 
 function source(one, context) {
   const made = [element("span", "number", `[${one.number}]`), " "];
   made.push(anchor("", link(one, context), one.title || one.id));
-  if (one.title) made.push(" ", element("span", "id quiet", one.id));
-  if (place(one)) made.push(" ", element("span", "quiet", place(one)));
+  const about = [one.title ? one.id : "", place(one)].filter((part) => part).join(" · ");
+  if (about) made.push(" ", element("span", "quiet", about));
   return made;
 }
 
@@ -123,7 +124,7 @@ function ledger(reply, context) {
   if (!sent.length && !reply.left_out.length) return null;
   const unit = reply.usage.calls || reply.usage.cache_hits ? "tokens" : "words";
   const items = sent.map((one) => {
-    const about = `rank ${one.ranks.join(", ")}, ${one.tokens} ${unit}${one.cut ? ", cut" : ""}`;
+    const about = `· rank ${one.ranks.join(", ")}, ${one.tokens} ${unit}${one.cut ? ", cut" : ""}`;
     return element("li", "", ...source(one, context), " ", element("span", "quiet", about));
   });
   for (const one of reply.left_out) {

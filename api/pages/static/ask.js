@@ -11,7 +11,8 @@ const turnList = document.getElementById("turns");
 const problems = document.getElementById("problem");
 const spoken = document.getElementById("spoken");
 const words = JSON.parse(form.dataset.words);
-const KEPT = 20; // Number of earlier questions and answers that are sent and remembered.
+const KEPT = 20; // Number of questions and answers that the page remembers.
+const SENT = 5; // Number of earlier questions and answers that are sent with a question.
 const STORE = "twindex.conversation";
 
 let running = null; // The AbortController of the current answer.
@@ -99,7 +100,7 @@ function body(asked) {
       ...(filter && { filter: JSON.parse(filter) }),
       ...(reranker && { rerank: { model: reranker } }),
     },
-    turns: turns.flatMap((turn) => [
+    turns: turns.slice(-SENT).flatMap((turn) => [
       { role: "user", content: turn.question },
       { role: "assistant", content: turn.text },
     ]),
@@ -200,6 +201,7 @@ class Writing {
       const count = data.sources.length;
       this.state.textContent = count ? `Reading ${count} ${count === 1 ? "source" : "sources"}…` : "";
     } else if (name === "token") {
+      this.state.textContent = "Writing…";
       this.text += data.text;
       this.target.append(data.text);
     } else if (name === "citation") {
