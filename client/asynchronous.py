@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from ..core.answers import Answer, AnswerEvent, DoneEvent
-from ..core.errors import ServiceError, TwindexError
+from ..core.errors import ServiceError, TwindexError, count_written
 from ..core.progress import NoProgress, Progress
 from ..core.results import SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
@@ -250,7 +250,9 @@ class AsyncRemoteCollection:
         returns.
 
         Raises InvalidInputError, which names the first invalid document by its position from 0. The
-        batch with this document is not written, but earlier batches are.
+        batch with this document is not written, but earlier batches are. The attribute `written` of
+        any error is the number of documents in these batches, and the text of the error ends with
+        this number.
         """
         report, batcher, reporter = WriteReport(), Batcher(), progress or NoProgress()
 
@@ -262,11 +264,12 @@ class AsyncRemoteCollection:
             reporter.advance(batch.documents)
 
         reporter.start("add", None, "documents")
-        async for document in _each(arguments.documents(documents)):
-            if (batch := batcher.offer(document)) is not None:
+        with count_written(lambda: report.documents):
+            async for document in _each(arguments.documents(documents)):
+                if (batch := batcher.offer(document)) is not None:
+                    await write(batch)
+            if (batch := batcher.rest()) is not None:
                 await write(batch)
-        if (batch := batcher.rest()) is not None:
-            await write(batch)
         return report
 
     async def get(self, id: str) -> Document:  # noqa: A002

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from ..core.answers import Answer, AnswerEvent, DoneEvent
-from ..core.errors import ServiceError, TwindexError
+from ..core.errors import ServiceError, TwindexError, count_written
 from ..core.progress import NoProgress, Progress
 from ..core.results import SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
@@ -239,7 +239,9 @@ class RemoteCollection:
         returns.
 
         Raises InvalidInputError, which names the first invalid document by its position from 0. The
-        batch with this document is not written, but earlier batches are.
+        batch with this document is not written, but earlier batches are. The attribute `written` of
+        any error is the number of documents in these batches, and the text of the error ends with
+        this number.
         """
         report, batcher, reporter = WriteReport(), Batcher(), progress or NoProgress()
 
@@ -251,11 +253,12 @@ class RemoteCollection:
             reporter.advance(batch.documents)
 
         reporter.start("add", None, "documents")
-        for document in arguments.documents(documents):
-            if (batch := batcher.offer(document)) is not None:
+        with count_written(lambda: report.documents):
+            for document in arguments.documents(documents):
+                if (batch := batcher.offer(document)) is not None:
+                    write(batch)
+            if (batch := batcher.rest()) is not None:
                 write(batch)
-        if (batch := batcher.rest()) is not None:
-            write(batch)
         return report
 
     def get(self, id: str) -> Document:  # noqa: A002
