@@ -116,10 +116,10 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     try:
         return CollectionConfig.parse(value)
     except ConfigError as error:
-        flag = _flag_of(error.field or "", value)
-        if flag is None:
+        name = _flag_of(error.field or "", value)
+        if name is None:
             raise
-        raise ConfigError(f"{error.message}; set it with {flag}", field=error.field) from None
+        raise ConfigError(f"{error.message}; set it with {name}", field=error.field) from None
 
 
 def unwrap(value: dict[str, Any]) -> dict[str, Any]:
