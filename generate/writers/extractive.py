@@ -12,7 +12,8 @@ The sentence with the highest score is taken first. Each further sentence must a
 answer does not have yet (maximal marginal relevance, Carbonell and Goldstein, 1998). If a question
 asks for a number, a date, a person or a place, sentences that contain a number or a name have a
 higher score. The answer consists of sentences of the sources, word for word, each with its marker.
-Headings of Markdown are left out.
+A row of a table and an item of a list count as sentences. Headings of Markdown, fences of code and
+the marks around rows and items are left out.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ REPEATED = 0.7
 _WORDS = re.compile(r"\w+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}[^\S\n][^\n]*(?:\n|\Z)", re.MULTILINE)
 """A heading of Markdown, which is not part of an answer."""
+_AROUND = re.compile(r"^\s*(?:[-+*]\s+|\|[|\s]*|(?:`{3}|~{3})[^\n]*)|[\s|]*\|\s*$")
+"""The marks of Markdown around an item of a list or a row of a table, or a fence of code."""
 _ASKS_NUMBER = re.compile(
     r"\b(?:when|how\s+(?:many|much|long|old|far|tall|high|large|big|often)|what\s+(?:year|date|day"
     r"|number|percentage|age)|which\s+year|wann|wie\s*viele?)\b",
@@ -167,7 +170,7 @@ class ExtractiveWriter:
             spans = sentences(source.text)
             terms = [frozenset(self._terms(source.text[start:end])) for start, end in spans]
             for i, (start, end) in enumerate(spans):
-                plain = _HEADING.sub("", source.text[start:end])
+                plain = _AROUND.sub("", _HEADING.sub("", source.text[start:end]))
                 text = _paired(" ".join(harmless(plain).split()))
                 beside = above.union(*terms[max(0, i - 1) : i], *terms[i + 1 : i + 2])
                 score = place * _presence(weights, terms[i], beside)
