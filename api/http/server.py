@@ -144,7 +144,9 @@ def _announce(root: Path, address: str, service: Service) -> None:
         logger.info("collections: %d (%s)", len(names), some)
     else:
         logger.info("collections: none yet; build one with `twindex build %s`", root / "NAME")
-    logger.info("serving %s at %s (search page: /, API reference: /docs)", root, address)
+    logger.info(
+        "serving %s at %s (search page: /, answer page: /ask, API reference: /docs)", root, address
+    )
 
 
 def _connection_limit(most: int) -> int:
