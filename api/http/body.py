@@ -27,9 +27,10 @@ async def stream(
     """Yield the body of a request in pieces.
 
     types: accepted content types. limit: maximum size of the body in bytes. held: maximum number of
-    bytes that the caller keeps in memory; None: the whole body. Raises Problem 415 for another
-    content type, 413 for a body above `limit`, and 503 if the bodies of all requests together
-    exceed the setting `body_memory`.
+    bytes that the caller keeps in memory; None: the whole body.
+
+    Raises Problem 415 for another content type, 413 for a body above `limit`, and 503 if the bodies
+    of all requests together exceed the setting `body_memory`.
     """
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()

@@ -109,6 +109,7 @@ def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
 
     wait: what happens if another process holds the lock. True: wait for the lock. False: yield
     False at once. The operating system releases the lock when the process that holds it ends.
+
     Raises StorageError if the file cannot be opened for writing.
     """
     try:

@@ -194,8 +194,9 @@ class BaseProjection(Config):
     def axes(self, sample: Vectors) -> Vectors:
         """Return the axes to keep, as orthonormal rows, float32 [kept, d].
 
-        sample: vectors to fit the axes on, float32 [n, d]. Raises ConfigError if the projection
-        keeps more than d dimensions.
+        sample: vectors to fit the axes on, float32 [n, d].
+
+        Raises ConfigError if the projection keeps more than d dimensions.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement axes()")
 

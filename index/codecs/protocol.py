@@ -57,8 +57,9 @@ class Codec(Protocol):
         """Return the inner products of a few queries with lists of codes, float32 [q, sum(counts)].
 
         queries: float32 [q, width]. codes: a buffer, uint8 [bytes]. List i has counts[i] codes, one
-        after another from byte starts[i]. Starts need no alignment. Raises IndexError for a list
-        that is not inside the buffer.
+        after another from byte starts[i]. Starts need no alignment.
+
+        Raises IndexError for a list that is not inside the buffer.
         """
 
     def save(self, path: Path) -> None:

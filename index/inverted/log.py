@@ -62,10 +62,12 @@ class PostingsLog:
     ) -> None:
         """Append rows to the log.
 
-        terms, values: term number and value of each posting, row by row. lengths: number of
-        postings of each row. vocabulary: number of terms, including terms without postings. Raises
-        ValueError, and appends nothing, if a term number is not below `vocabulary`, if the numbers
-        of postings do not match, or if `vocabulary` is below that of an earlier call.
+        terms, values: term number and value of each posting, row by row.
+        lengths:       number of postings of each row.
+        vocabulary:    number of terms, including terms without postings.
+
+        Raises ValueError, and appends nothing, if a term number is not below `vocabulary`, if the
+        numbers of postings do not match, or if `vocabulary` is smaller than in an earlier call.
         """
         if len(terms) and not 0 <= terms.min() <= terms.max() < vocabulary:
             raise ValueError(

@@ -58,10 +58,13 @@ class Postings:
     def __init__(self, directory: Path, values: NpyFile[Any], terms: int, rows: int) -> None:
         """Map indptr.npy and rows.npy in `directory`.
 
-        values: file of the values of postings. terms, rows: number of terms and of rows. Raises
-        ValueError if a number in the files is out of range: the kernels check no bounds, so a
-        damaged number would make them access arbitrary memory. The check reads indptr.npy and
-        rows.npy once. This takes about 0.3 s for 1 GB in the page cache.
+        values: file of the values of postings.
+        terms:  number of terms.
+        rows:   number of rows.
+
+        Raises ValueError if a number in the files is out of range. The kernels check no bounds, so
+        a damaged number would make them access arbitrary memory. The check reads indptr.npy and
+        rows.npy once, which takes about 0.3 s for 1 GB in the page cache.
         """
         self._indptr = NpyFile(directory / "indptr.npy", np.int64)
         self._rows = NpyFile(directory / "rows.npy", np.int32)

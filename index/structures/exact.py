@@ -67,7 +67,9 @@ def search(queries: Vectors, vectors: Stored, k: int, allowed: Mask | None) -> R
     """Return the best k rows of `vectors` for each query. Ties are ordered by row, ascending.
 
     queries: float32 [n, d]. vectors: float16 or float32 [rows, d]. allowed: mask of the rows to
-    search; None: all. Raises InvalidInputError if queries and vectors have different widths.
+    search; None: all.
+
+    Raises InvalidInputError if queries and vectors have different widths.
     """
     check_width(queries, vectors.shape[1])
     return scan(

@@ -47,8 +47,9 @@ class Originals:
     def open(cls, directory: Path, *, cold: bool = False) -> Self:
         """Map vectors.npy in `directory`.
 
-        cold: True if rows are usually on disk only; `expect` then prefetches them. Raises OSError
-        if the file cannot be read, and ValueError if it is damaged.
+        cold: True if rows are usually on disk only; `expect` then prefetches them.
+
+        Raises OSError if the file cannot be read, and ValueError if it is damaged.
         """
         file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
         return cls(file.array, file, cold=cold)

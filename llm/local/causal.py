@@ -193,7 +193,9 @@ class CausalModel(PretrainedModel):
     def _block_after(self, layer: int) -> Any:
         """Return the transformer block whose input is the output of a layer.
 
-        layer: number of the layer, at most -2. Raises ConfigError for a layer that does not exist.
+        layer: number of the layer, at most -2.
+
+        Raises ConfigError for a layer that does not exist.
         """
         blocks = getattr(self._model.base_model, "layers", ())
         if not -len(blocks) - 1 <= layer < -1:

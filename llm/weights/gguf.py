@@ -22,8 +22,9 @@ def gguf_file(source: Path) -> Path | None:
     """Return the GGUF file at a path; None if the weights there have another format.
 
     source: a file or a folder. The GGUF file of a folder is returned if it is the only one and the
-    folder has no safetensors. Raises ModelError if a folder has several GGUF files and no
-    config.json.
+    folder has no safetensors.
+
+    Raises ModelError if a folder has several GGUF files and no config.json.
     """
     if source.is_file():
         return source if source.suffix == ".gguf" else None

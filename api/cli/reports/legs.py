@@ -26,7 +26,9 @@ def leg_report(
 
     baseline: name of the row that the others are compared with; None: each fusion is compared, for
     each measure, with the best single leg. fields: field of SearchRequest -> value, for all
-    searches. Raises InvalidInputError if no row has the name `baseline`.
+    searches.
+
+    Raises InvalidInputError if no row has the name `baseline`.
     """
     from ....eval import leg_table, searching_legs, systems
 
