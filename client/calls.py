@@ -37,7 +37,8 @@ DELETED = 5_000
 class Call:
     """One HTTP request.
 
-    body: value to send as JSON. lines: NDJSON to send instead of `body`; None: `body` is sent.
+    body:   value to send as JSON.
+    lines:  NDJSON to send instead of `body`; None: `body` is sent.
     params: query parameters of the URL.
     """
 

@@ -280,8 +280,8 @@ class Service:
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
         """Create a collection, and return (collection, created).
 
-        `created` is False if the collection already exists with the configuration `config`. The
-        models are loaded first. If a model cannot be loaded, nothing is created.
+        `created` is False if the collection exists with the same configuration. If a model cannot
+        be loaded, nothing is created.
 
         Raises ConfigError for a model that requests may not use, and ConflictError if a collection
         of this name exists with another configuration.

@@ -71,8 +71,8 @@ def check_directory(
 ) -> Iterator[CorruptFileError]:
     """Yield an error for each file of `states` that is missing, unreadable or changed.
 
-    states: expected size and checksum of each file, by path relative to `directory`. contents:
-    True: compare sizes and checksums, which reads every file; False: compare only sizes.
+    states:   expected size and checksum of each file, by path relative to `directory`.
+    contents: True: compare sizes and checksums, which reads every file; False: compare only sizes.
     """
     for name, expected in states.items():
         path = directory / name

@@ -112,8 +112,9 @@ class PostingsLog:
 def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
     """Link each posting to the previous posting of its term, and store it in `heads` as the newest.
 
-    terms: term of each posting. begin: number of the first of these postings in the log. heads,
-    previous: see LogState; updated in place.
+    terms: term of each posting.
+    begin: number of the first of these postings in the log.
+    heads, previous: see LogState; updated in place.
     """
     for index in range(terms.size):
         previous[index] = heads[terms[index]]
@@ -126,8 +127,8 @@ def add_linked_weights(
 ) -> None:
     """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
 
-    accumulator: score of each row; postings of later rows are skipped. heads, previous, rows: see
-    LogState.
+    accumulator: score of each row; postings of later rows are skipped.
+    heads, previous, rows: see LogState.
     """
     for index in range(terms.size):
         factor = factors[index]
@@ -153,7 +154,9 @@ def add_linked_frequencies(
     """For each posting of terms[i], add factors[i] * tf / (tf + norms[row]) to accumulator[row].
 
     tf and row are the term frequency and the row of the posting. Postings of rows without a norm
-    are skipped. heads, previous, rows: see LogState.
+    are skipped.
+
+    heads, previous, rows: see LogState.
     """
     for index in range(terms.size):
         factor = factors[index]

@@ -142,7 +142,8 @@ class PostingsWriter(Closing):
     def append(self, lengths: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
         """Append posting lists.
 
-        lengths: length of each list. rows, values: the lists, concatenated.
+        lengths:      length of each list.
+        rows, values: the lists, concatenated.
         """
         self._indptr.append(self._written + np.cumsum(lengths))
         self._written += len(rows)
@@ -158,8 +159,9 @@ class PostingsWriter(Closing):
 def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:
     """For each segment to merge, yield the number of each row after the merge, int32 [rows].
 
-    The number is -1 for a dropped row. sources: number of rows of each segment, and a mask of the
-    rows to keep (None: all).
+    The number is -1 for a dropped row.
+
+    sources: number of rows of each segment, and a mask of the rows to keep (None: all).
     """
     begin = 0
     for rows, mask in sources:
