@@ -278,10 +278,9 @@ class Service:
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection, and return (collection, created).
+        """Create a collection. Return (collection, False if it existed with this configuration).
 
-        `created` is False if the collection exists with the same configuration. If a model cannot
-        be loaded, nothing is created.
+        If a model cannot be loaded, nothing is created.
 
         Raises ConfigError for a model that requests may not use, and ConflictError if a collection
         of this name exists with another configuration.
