@@ -20,11 +20,12 @@ LEFT_OUT: Mapping[str, str] = {
 }
 """Reason for which a passage was not sent -> the reason in words."""
 
-_NO_ANSWER: Mapping[str, str] = {
+NO_ANSWER: Mapping[str, str] = {
     "no sources": "no passage was found",
     "insufficient sources": "the sources probably do not contain the answer",
     "model": "the model found no answer in the sources",
 }
+"""Reason for which there is no answer -> the reason in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,16 @@ def cited(answer: Answer) -> list[CitedSource]:
     ]
 
 
-def place_of(part: Source | Quote) -> str:
-    """Return the page and the headings of a source or quote, such as `page 3, Setup > Linux`."""
-    page = [] if part.page is None else [f"page {part.page}"]
-    return ", ".join([*page, *([" > ".join(part.headings)] if part.headings else [])])
+def place_of(source: Source) -> str:
+    """Return the page and the headings of a source, such as `page 3, Setup > Linux`.
+
+    The first heading is left out if it is the title of the document.
+    """
+    page = [] if source.page is None else [f"page {source.page}"]
+    headings = list(source.headings)
+    if headings[:1] == [source.title]:
+        del headings[0]
+    return ", ".join([*page, *([" > ".join(headings)] if headings else [])])
 
 
 def left_out_reason(passage: LeftOut) -> str:
@@ -66,7 +73,7 @@ def no_answer_reason(answer: Answer) -> str:
     """Return in words why there is no answer."""
     if answer.reason == "no sources" and answer.left_out:
         return "no passage that was found could be sent"
-    words = _NO_ANSWER.get(answer.reason or "", answer.reason or "unknown")
+    words = NO_ANSWER.get(answer.reason or "", answer.reason or "unknown")
     if answer.confidence is not None:
         words += f" (estimated probability that they do: {answer.confidence:.2f})"
     return words

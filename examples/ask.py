@@ -32,8 +32,7 @@ def ask(collection: twindex.Collection, question: str) -> None:
     print(f"\n{answer.outcome}")
     for citation in answer.citations:
         for quote in citation.quotes:
-            support = "supports" if citation.supported else "does not support"
-            print(f'[{quote.number}] {quote.id} {support} the statement: "{quote.text}"')
+            print(f'[{quote.number}] {quote.id} supports={citation.supported}: "{quote.text}"')
     for passage in answer.left_out:
         print(f"left out: {passage.id} ({passage.reason})")
 

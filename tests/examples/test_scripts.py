@@ -76,7 +76,7 @@ def test_updates_and_filters_say_what_each_write_did(run: Run) -> None:
 
 def test_ask_names_its_quotes_and_abstains(run: Run) -> None:
     printed = run("ask.py", "How fast is the emu?")
-    assert "it runs 50 km/h. [1]\nanswered\n[1] emu supports the statement: " in printed
+    assert "it runs 50 km/h. [1]\nanswered\n[1] emu supports=True: " in printed
     assert printed.endswith("The sources do not answer this question.\nno_answer\n")
 
 
