@@ -49,10 +49,12 @@ def serve(
     process exits with status 1. The files on disk are consistent at every moment, and the next
     start continues interrupted jobs.
 
-    port: port to listen on; 0: any free port, which the log shows. settings: None: read from the
-    environment. device, rerankers, generators: override the settings of the same names. Raises
-    NotFoundError if `root` is not a folder, ConflictError if the port is in use, and ConfigError
-    for an invalid setting.
+    port:     port to listen on; 0: any free port, which the log shows.
+    settings: settings of the server; None: read them from the environment.
+    device, rerankers, generators: override the settings of the same names.
+
+    Raises NotFoundError if `root` is not a folder, ConflictError if the port is in use, and
+    ConfigError for an invalid setting.
     """
     settings = settings or Settings.from_environment(os.environ)
     given = {"device": device, "rerankers": rerankers, "generators": generators}

@@ -278,12 +278,12 @@ class Service:
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection. Return (collection, created).
+        """Create a collection. Return (collection, False if it existed with this configuration).
 
-        created: False if the collection already exists with the configuration `config`.
-        Loads the models first. If a model cannot be loaded, creates nothing. Raises ConfigError for
-        a model that requests may not use, and ConflictError if a collection of this name exists
-        with another configuration.
+        If a model cannot be loaded, nothing is created.
+
+        Raises ConfigError for a model that requests may not use, and ConflictError if a collection
+        of this name exists with another configuration.
         """
         if not NAME.fullmatch(name):
             raise InvalidInputError(_RULE, field="collection")

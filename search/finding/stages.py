@@ -19,7 +19,8 @@ def check_stages(
 ) -> None:
     """Raise InvalidInputError for feedback or a gate that this search cannot have.
 
-    legs: the legs that run. capabilities: optional features that the store supports.
+    legs:         the legs that run.
+    capabilities: optional features that the store supports.
     """
     feedback = request.feedback
     if feedback is None:
@@ -56,7 +57,8 @@ def check_gate(
 ) -> None:
     """Raise InvalidInputError for a gate whose predictor this search cannot compute.
 
-    legs: names of the legs that run. field: path of the gate in the request, for the error.
+    legs:  names of the legs that run.
+    field: path of the gate in the request, for the error.
     """
     leg, name = split(gate.predictor)
     problem = ""
