@@ -1,0 +1,72 @@
+"""Several queries: a model writes the query in other words, and all lists are fused.
+
+Raudaschl, "RAG-Fusion" (2023), and Rackauckas, "RAG-Fusion: a new take on retrieval-augmented
+generation" (2024): the lists of the query and of its rewrites are fused by reciprocal rank fusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from ...core.bounds import Bounds
+from ...llm import LanguageModel
+from .config import REWRITERS
+from .engine import LanguageModelRewriterConfig, Method, PromptingRewriter
+from .protocol import Use
+
+VERSION = 1
+
+EXAMPLE = (
+    "why do old books smell of vanilla",
+    "chemical cause of the scent of aged paper",
+    "vanillin released by decaying lignin",
+    "what makes library books smell sweet",
+)
+"""A query and its rewrites in the prompt's example."""
+
+PROMPT = """\
+Write {number} other search queries that find documents about the same topic. Use other words. \
+Write one query in each line.
+
+Query: {example}
+
+Query: {question}
+"""
+
+Weight = Annotated[float, Bounds(0, 1_000, above=True)]
+"""Weight of a list in the fusion."""
+
+
+@REWRITERS.register
+class QueriesConfig(LanguageModelRewriterConfig):
+    """A language model writes the query in other words; all are searched and fused (RAG-Fusion,
+    Raudaschl, 2023)."""
+
+    made_by = ".queries:QueriesRewriter"
+
+    kind: Literal["queries"] = "queries"
+    texts: Annotated[int, Bounds(1, 100)] = 4
+    """Maximum number of queries besides the original."""
+    weight: Weight = 1.0
+    """Weight of the list of each query in the fusion; that of the original query has 1."""
+
+    @property
+    def use(self) -> Use:
+        """Each query is searched."""
+        return Use("fuse", weight=self.weight)
+
+
+class QueriesRewriter(PromptingRewriter):
+    """Writes the query in other words. See `QueriesConfig`."""
+
+    def __init__(self, config: QueriesConfig, model: LanguageModel | None = None) -> None:
+        form = PROMPT.replace("{number}", str(config.texts)).replace(
+            "{example}", "\n".join(EXAMPLE)
+        )
+
+        def prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
+            return form.replace("{question}", question)
+
+        method = Method(prompt, VERSION, "query", most=config.texts, example=EXAMPLE)
+        super().__init__(config, method, model)

@@ -1,0 +1,70 @@
+"""Step back: a model writes a more general question, and both lists are fused.
+
+Zheng et al., "Take a step back: Evoking reasoning via abstraction in large language models" (2024).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ...llm import LanguageModel
+from .config import REWRITERS
+from .engine import LanguageModelRewriterConfig, Method, PromptingRewriter
+from .protocol import Use
+from .queries import Weight
+
+VERSION = 1
+
+EXAMPLES = (
+    (
+        "How warm is a cup of tea after ten minutes on a balcony in winter?",
+        "What determines how fast a liquid cools?",
+    ),
+    (
+        "Could a tenant in Lyon be asked to repair the roof?",
+        "Which repairs of a rented home are duties of its owner?",
+    ),
+)
+"""Questions and more general ones in the prompt's example."""
+
+PROMPT = """\
+Write a more general question that helps to answer the question. Write only the question.
+
+{examples}
+
+Question: {question}
+General question:"""
+
+
+@REWRITERS.register
+class StepBackConfig(LanguageModelRewriterConfig):
+    """A language model writes a more general question; both are searched and fused (step-back
+    prompting, Zheng et al., 2024)."""
+
+    made_by = ".step_back:StepBackRewriter"
+
+    kind: Literal["step_back"] = "step_back"
+    weight: Weight = 1.0
+    """Weight of the list of the general question in the fusion; that of the query has 1."""
+
+    @property
+    def use(self) -> Use:
+        """The general question is searched."""
+        return Use("fuse", weight=self.weight)
+
+
+class StepBackRewriter(PromptingRewriter):
+    """Writes a more general question. See `StepBackConfig`."""
+
+    def __init__(self, config: StepBackConfig, model: LanguageModel | None = None) -> None:
+        examples = "\n\n".join(f"Question: {one}\nGeneral question: {two}" for one, two in EXAMPLES)
+        form = PROMPT.replace("{examples}", examples)
+
+        def prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
+            return form.replace("{question}", question)
+
+        example = [text for pair in EXAMPLES for text in pair]
+        super().__init__(
+            config, Method(prompt, VERSION, "question", most=1, example=example), model
+        )
