@@ -82,24 +82,39 @@ class Cleaner:
         self._terms = terms
         self._example = [self._words(text) for text in example]
 
-    def queries(self, question: str, answers: Sequence[str], most: int) -> Cleaned:
+    def queries(
+        self, question: str, answers: Sequence[str], most: int, turns: Sequence[str] = ()
+    ) -> Cleaned:
         """Return up to `most` queries from answers with one query in each line.
 
         A query with the same content words as the question or an earlier query is left out.
+
+        turns: earlier turns of the conversation. Their words do not count as copied.
         """
         lines = (line for answer in answers for line in lines_of(answer))
-        return self._kept(question, lines, most, LONGEST_QUERY, subset=False)
+        return self._kept((question, *turns), lines, most, LONGEST_QUERY, subset=False)
 
     def passages(self, question: str, answers: Sequence[str]) -> Cleaned:
         """Return the passages. One whose content words all occur in the question is left out."""
         whole = (_line(" ".join(answer.split())) for answer in answers)
-        return self._kept(question, whole, len(answers), LONGEST_PASSAGE, subset=True)
+        return self._kept((question,), whole, len(answers), LONGEST_PASSAGE, subset=True)
 
     def _kept(
-        self, question: str, texts: Iterator[str], most: int, longest: int, *, subset: bool
+        self,
+        asked_texts: Sequence[str],
+        texts: Iterator[str],
+        most: int,
+        longest: int,
+        *,
+        subset: bool,
     ) -> Cleaned:
+        """Return the texts to search. asked_texts: the question, then earlier turns.
+
+        subset: leave out a text whose words all occur in the question.
+        """
         found = Cleaned()
-        asked = self._words(question)
+        asked = self._words(asked_texts[0])
+        said = frozenset[str]().union(*map(self._words, asked_texts))
         known = [asked]
         for text in texts:
             text = capped(harmless(text), longest)
@@ -108,7 +123,7 @@ class Cleaner:
                 continue
             if refuses(text):
                 found.refused += 1
-            elif self._copies(words, asked):
+            elif self._copies(words, said):
                 found.copied += 1
             elif words == asked or (subset and words <= asked):
                 found.restated += 1
@@ -120,14 +135,23 @@ class Cleaner:
     def _words(self, text: str) -> AbstractSet[str]:
         return frozenset(self._terms(text))
 
-    def _copies(self, words: AbstractSet[str], asked: AbstractSet[str]) -> bool:
-        """Return True if words are those of an example, and not because the question has them."""
-        new = words - asked
-        return any(
-            len(new & example) >= COPIED * len(new) and len(words & example) >= COPIED * len(words)
-            for example in self._example
-            if new
-        )
+    def _copies(self, words: AbstractSet[str], said: AbstractSet[str]) -> bool:
+        """Return True if words are those of an example, and not because the user said them.
+
+        That is: nearly all words are in the example, or the words contain nearly all of it.
+        """
+        new = words - said
+        for example in self._example:
+            if _covers(example, new) and _covers(example, words):
+                return True
+            if len(example - said) > 2 and _covers(new, example - said):
+                return True
+        return False
+
+
+def _covers(all_words: AbstractSet[str], words: AbstractSet[str]) -> bool:
+    """Return True if nearly all of some words are among `all_words`. False without words."""
+    return bool(words) and len(words & all_words) >= COPIED * len(words)
 
 
 def lines_of(answer: str) -> Iterator[str]:

@@ -7,7 +7,6 @@ answer a question by its sub-questions. Here each sub-question is only searched,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from ...core.bounds import Bounds
@@ -15,27 +14,29 @@ from ...llm import LanguageModel
 from .config import REWRITERS
 from .engine import LanguageModelRewriterConfig, Method, PromptingRewriter
 from .protocol import Use
-from .queries import Weight
+from .queries import Weight, shortened
 
 VERSION = 1
 
-EXAMPLE = (
-    "Is the river through Vienna longer than the river through Paris?",
-    "Which river flows through Vienna?",
-    "How long is the river that flows through Vienna?",
-    "Which river flows through Paris?",
-    "How long is the river that flows through Paris?",
+EXAMPLES = (
+    (
+        "Is the river through Vienna longer than the river through Paris?",
+        "Which river flows through Vienna?\n"
+        "How long is the Danube?\n"
+        "Which river flows through Paris?\n"
+        "How long is the Seine?",
+    ),
+    (
+        "Which composer taught the author of the Hungarian Dances?",
+        "Who wrote the Hungarian Dances?\nWho taught Johannes Brahms composition?",
+    ),
 )
-"""A question and its sub-questions in the prompt's example."""
+"""Questions and their sub-questions: the examples of the prompt."""
 
-PROMPT = """\
-Divide the question into simpler questions whose answers are needed to answer it. Write at most \
-{number} questions, one in each line.
-
-Question: {example}
-
-Question: {question}
-"""
+SYSTEM = (
+    "Divide the question into simpler questions whose answers are needed to answer it. Write at "
+    "most {number} questions, one in each line."
+)
 
 
 @REWRITERS.register
@@ -61,12 +62,8 @@ class DecomposeRewriter(PromptingRewriter):
     """Divides the query into sub-questions. See `DecomposeConfig`."""
 
     def __init__(self, config: DecomposeConfig, model: LanguageModel | None = None) -> None:
-        form = PROMPT.replace("{number}", str(config.texts)).replace(
-            "{example}", "\n".join(EXAMPLE)
+        system = SYSTEM.format(number=config.texts)
+        method = Method(
+            system, shortened(EXAMPLES, config.texts), VERSION, "question", most=config.texts
         )
-
-        def prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
-            return form.replace("{question}", question)
-
-        method = Method(prompt, VERSION, "question", most=config.texts, example=EXAMPLE)
         super().__init__(config, method, model)

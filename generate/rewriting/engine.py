@@ -15,8 +15,8 @@ from ...core.bounds import Bounds, Seed
 from ...core.config import Device
 from ...encoders.lexical.config import AnalyzerConfig
 from ...encoders.lexical.encoder import LexicalEncoder
-from ...llm import GenerativeModel, LanguageModel, Sampling
-from ...llm.protocol import unsupported
+from ...llm import Completion, GenerativeModel, LanguageModel, Message, Sampling
+from ...llm.protocol import Prompt, unsupported
 from ..safety import harmless
 from .cleaning import Cleaned, Cleaner
 from .config import RewriterConfig
@@ -28,8 +28,13 @@ TURN_TOKENS = 256
 REMEMBERED = 10_000
 """Maximum number of answers that a rewriter remembers."""
 
-Prompt = Callable[[str, Sequence[tuple[str, str]]], str]
-"""Function from a question and earlier turns, (role, text), to the message for the model."""
+Ask = Callable[[str, Sequence[tuple[str, str]]], str]
+"""Function from a question and earlier turns, (role, text), to the last message of a prompt."""
+
+
+def the_question(question: str, turns: Sequence[tuple[str, str]]) -> str:
+    """Return the question. The last message of a prompt is only the question."""
+    return question
 
 
 class LanguageModelRewriterConfig(RewriterConfig):
@@ -55,29 +60,40 @@ class LanguageModelRewriterConfig(RewriterConfig):
 class Method:
     """How a kind of rewriter prompts a model, and reads its answers.
 
-    prompt:  returns the message for the model.
+    The prompt is a conversation: instructions, examples and the question. Small models follow
+    examples that are turns of their own more often than those inside a message.
+
+    system:  instructions.
+    shots:   examples: pairs of a message and the answer to it.
     version: version of the prompt. A changed prompt has another version.
     kind:    kind of the texts.
+    ask:     returns the last message.
     samples: number of answers of the model to the prompt, each with a seed of its own.
     most:    maximum number of texts that are kept. None: an answer is one passage. A number: an
              answer has a query in each line.
-    example: texts of the prompt's example, which the model may copy.
     turns:   maximum number of earlier turns in the prompt. If not 0, the rewriter needs earlier
              turns, and a text must share a word with the question or the turns.
     """
 
-    prompt: Prompt
+    system: str
+    shots: Sequence[tuple[str, str]]
     version: int
     kind: TextKind
+    ask: Ask = the_question
     samples: int = 1
     most: int | None = None
-    example: Sequence[str] = ()
     turns: int = 0
+
+    @property
+    def example(self) -> list[str]:
+        """Texts of the examples that the model may copy: queries and passages."""
+        answers = [line for _, answer in self.shots for line in answer.splitlines()]
+        return answers if self.turns else [*answers, *(message for message, _ in self.shots)]
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A question to the model: a message, and the seed of the answer."""
+    """A question to the model: the last message of a prompt, and the seed of the answer."""
 
     message: str
     seed: int
@@ -107,7 +123,7 @@ class PromptingRewriter:
         terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
         self._terms = terms
         self._cleaner = Cleaner(terms, method.example)
-        judge = _Judge(config, method.version, _loaded(config) if model is None else model)
+        judge = _Judge(config, method, _loaded(config) if model is None else model)
         self._reader = judge.reader
         self._rounds: Rounds[_Draft, str] = Rounds(
             judge, model="the model of the rewriter", remembered=REMEMBERED
@@ -139,13 +155,13 @@ class PromptingRewriter:
         turns = question.turns[-method.turns :] if method.turns else ()
         if method.turns and not turns:
             return Outcome((), warnings=["the conversation has no earlier turns"])
-        message = method.prompt(
+        message = method.ask(
             self._reader.query(harmless(question.text)).text,
             [(turn.role, self._reader.passage(harmless(turn.content)).text) for turn in turns],
         )
         drafts = [_Draft(message, (self._seed + n) % 2**32) for n in range(method.samples)]
         answers = [text for text in (yield drafts) if text is not None]
-        found = self._cleaned(question.text, answers)
+        found = self._cleaned(question, answers)
         warnings = found.warnings
         if turns:
             said = {term for turn in turns for term in self._terms(turn.content)}
@@ -156,33 +172,35 @@ class PromptingRewriter:
             found.texts = kept
         return Outcome([RewrittenText(text, method.kind) for text in found.texts], True, warnings)
 
-    def _cleaned(self, question: str, answers: Sequence[str]) -> Cleaned:
+    def _cleaned(self, question: Question, answers: Sequence[str]) -> Cleaned:
         if self._method.most is None:
-            return self._cleaner.passages(question, answers)
-        return self._cleaner.queries(question, answers, self._method.most)
+            return self._cleaner.passages(question.text, answers)
+        turns = [turn.content for turn in question.turns]
+        return self._cleaner.queries(question.text, answers, self._method.most, turns)
 
 
 class _Judge:
     """Gets texts from a language model."""
 
     def __init__(
-        self, config: LanguageModelRewriterConfig, version: int, model: LanguageModel
+        self, config: LanguageModelRewriterConfig, method: Method, model: LanguageModel
     ) -> None:
         if "generate" not in model.capabilities:
             raise unsupported(model, "generate")
         self._model = cast(GenerativeModel, model)
         self.reader = Reader(model, TURN_TOKENS)
+        self._method = method
         self._max_tokens = config.max_tokens
         self._temperature = config.temperature
         model_id = dumps(dict(model.fingerprint), sort_keys=True, default=str)
-        options = (config.kind, version, config.max_tokens, config.temperature)
+        options = (config.kind, method.version, config.max_tokens, config.temperature)
         self._key = digest(f"{model_id}\0{options}")
 
     def costs(self, questions: Sequence[_Draft]) -> list[Cost]:
         sizes: dict[str, int] = {}
         for one in questions:
             if one.message not in sizes:
-                sizes[one.message] = self.reader.whole(self.reader.prompt(one.message))
+                sizes[one.message] = self.reader.whole(self._prompt(one.message))
         return [Cost(1, sizes[one.message] + self._max_tokens) for one in questions]
 
     def key(self, question: _Draft) -> Hashable:
@@ -192,13 +210,28 @@ class _Judge:
         found: dict[int, Judgement[str]] = {}
         for seed in dict.fromkeys(one.seed for one in questions):
             numbers = [n for n, one in enumerate(questions) if one.seed == seed]
-            prompts = [self.reader.prompt(questions[n].message) for n in numbers]
+            prompts = [self._prompt(questions[n].message) for n in numbers]
             sampling = Sampling(
                 max_tokens=self._max_tokens, temperature=self._temperature, seed=seed
             )
             for number, one in zip(numbers, self._model.generate(prompts, sampling), strict=True):
-                found[number] = Judgement(one.text, one.usage)
+                found[number] = Judgement(self._whole(one), one.usage)
         return [found[number] for number in range(len(questions))]
+
+    def _prompt(self, message: str) -> Prompt:
+        """Return the whole prompt: a conversation, or a text if the model has no chat template."""
+        pairs = [*self._method.shots, (message, "")]
+        if not self.reader.chats:
+            return "\n\n".join([self._method.system, *(f"{q}\n=> {a}" for q, a in pairs)]).rstrip()
+        turns = [Message("system", self._method.system)]
+        for asked, answered in pairs:
+            turns += [Message("user", asked), Message("assistant", answered)]
+        return turns[:-1]
+
+    def _whole(self, found: Completion) -> str:
+        """Return the answer; without its last line if that is one of several and incomplete."""
+        cut = found.finish == "length" and self._method.most is not None and "\n" in found.text
+        return found.text.rpartition("\n")[0] if cut else found.text
 
 
 def _loaded(config: LanguageModelRewriterConfig) -> LanguageModel:

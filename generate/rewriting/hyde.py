@@ -26,15 +26,13 @@ from .protocol import Use
 VERSION = 1
 
 TASKS = {
-    "question": "Write a passage that answers the question.\nQuestion: {question}\nPassage:",
-    "claim": "Write a passage of a scientific paper that supports or refutes the claim.\n"
-    "Claim: {question}\nPassage:",
-    "argument": "Write a passage that argues against the opinion.\nOpinion: {question}\nPassage:",
-    "finance": "Write a passage of a financial article that answers the question.\n"
-    "Question: {question}\nPassage:",
-    "news": "Write a passage of a news report about the topic.\nTopic: {question}\nPassage:",
+    "question": ("Write a passage that answers the question.", "Question"),
+    "claim": ("Write a passage of a scientific paper that supports or refutes the claim.", "Claim"),
+    "argument": ("Write a passage that argues against the opinion.", "Opinion"),
+    "finance": ("Write a passage of a financial article that answers the question.", "Question"),
+    "news": ("Write a passage of a news report about the topic.", "Topic"),
 }
-"""Task -> message for the model."""
+"""Task -> instructions for the model, and the word before the query."""
 
 Repeat = Annotated[int, Bounds(1, 1_000)]
 """How often the query counts where a text counts once."""
@@ -86,11 +84,12 @@ class HydeRewriter(PromptingRewriter):
     """Writes passages that might answer the query. See `HydeConfig`."""
 
     def __init__(self, config: HydeConfig, model: LanguageModel | None = None) -> None:
-        begin = f"Write in {config.write_in}. " if config.write_in else ""
-        form = begin + TASKS[config.task]
+        system, word = TASKS[config.task]
+        if config.write_in is not None:
+            system = f"{system} Write in {config.write_in}."
 
-        def prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
-            return form.replace("{question}", question)
+        def ask(question: str, turns: Sequence[tuple[str, str]]) -> str:
+            return f"{system}\n{word}: {question}\nPassage:"
 
-        method = Method(prompt, VERSION, "passage", samples=config.texts)
+        method = Method(system, (), VERSION, "passage", ask, samples=config.texts)
         super().__init__(config, method, model)

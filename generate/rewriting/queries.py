@@ -17,22 +17,28 @@ from .protocol import Use
 
 VERSION = 1
 
-EXAMPLE = (
-    "why do old books smell of vanilla",
-    "chemical cause of the scent of aged paper",
-    "vanillin released by decaying lignin",
-    "what makes library books smell sweet",
+EXAMPLES = (
+    (
+        "why do old books smell of vanilla",
+        "chemical cause of the scent of aged paper\n"
+        "vanillin released by decaying lignin\n"
+        "what makes library books smell sweet\n"
+        "odour of ageing paper explained",
+    ),
+    (
+        "first lighthouse with electric light",
+        "history of electric arc lamps for navigation\n"
+        "which coastal beacon used electricity first\n"
+        "early electrification of lighthouses\n"
+        "when were lighthouses electrified",
+    ),
 )
-"""A query and its rewrites in the prompt's example."""
+"""Queries and their rewrites: the examples of the prompt."""
 
-PROMPT = """\
-Write {number} other search queries that find documents about the same topic. Use other words. \
-Write one query in each line.
-
-Query: {example}
-
-Query: {question}
-"""
+SYSTEM = (
+    "Write {number} other search queries about the same topic, in other words. Write one query in "
+    "each line."
+)
 
 Weight = Annotated[float, Bounds(0, 1_000, above=True)]
 """Weight of a list in the fusion."""
@@ -61,12 +67,13 @@ class QueriesRewriter(PromptingRewriter):
     """Writes the query in other words. See `QueriesConfig`."""
 
     def __init__(self, config: QueriesConfig, model: LanguageModel | None = None) -> None:
-        form = PROMPT.replace("{number}", str(config.texts)).replace(
-            "{example}", "\n".join(EXAMPLE)
+        system = SYSTEM.format(number=config.texts)
+        method = Method(
+            system, shortened(EXAMPLES, config.texts), VERSION, "query", most=config.texts
         )
-
-        def prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
-            return form.replace("{question}", question)
-
-        method = Method(prompt, VERSION, "query", most=config.texts, example=EXAMPLE)
         super().__init__(config, method, model)
+
+
+def shortened(examples: Sequence[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    """Return the examples with at most `most` lines in each answer."""
+    return [(asked, "\n".join(answer.splitlines()[:most])) for asked, answer in examples]

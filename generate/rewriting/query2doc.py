@@ -8,7 +8,6 @@ does not have, search the weights of both as lexical legs do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from ...core.bounds import Bounds
@@ -41,9 +40,9 @@ EXAMPLES = (
         "with another metal, such as silver or tin in dental fillings.",
     ),
 )
-"""Queries and passages of the prompt's example."""
+"""Queries and passages: the examples of the prompt."""
 
-PROMPT = "Write a passage that answers the query.\n\n{examples}\n\nQuery: {question}\nPassage:"
+SYSTEM = "Write a passage that answers the query."
 
 
 @REWRITERS.register
@@ -67,11 +66,5 @@ class Query2DocRewriter(PromptingRewriter):
     """Writes a passage that is appended to the query. See `Query2DocConfig`."""
 
     def __init__(self, config: Query2DocConfig, model: LanguageModel | None = None) -> None:
-        examples = "\n\n".join(f"Query: {query}\nPassage: {text}" for query, text in EXAMPLES)
-        form = PROMPT.replace("{examples}", examples)
-
-        def prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
-            return form.replace("{question}", question)
-
-        example = [text for query, text in EXAMPLES]
-        super().__init__(config, Method(prompt, VERSION, "passage", example=example), model)
+        method = Method(SYSTEM, EXAMPLES, VERSION, "passage")
+        super().__init__(config, method, model)

@@ -18,25 +18,33 @@ from .protocol import Use
 
 VERSION = 1
 
-EXAMPLE = (
-    ("user", "Who painted The Garden of Earthly Delights?"),
-    ("assistant", "Hieronymus Bosch painted it."),
+Turns = Sequence[tuple[str, str]]
+"""Turns of a conversation: (role, text)."""
+
+EXAMPLES: Sequence[tuple[Turns, str, str]] = (
+    (
+        (
+            ("user", "Who painted The Garden of Earthly Delights?"),
+            ("assistant", "Hieronymus Bosch painted it."),
+        ),
+        "When was he born?",
+        "When was Hieronymus Bosch born?",
+    ),
+    (
+        (
+            ("user", "Which soil suits tomatoes?"),
+            ("assistant", "Tomatoes grow best in loam with compost."),
+        ),
+        "And how often should I water them?",
+        "How often should I water tomatoes?",
+    ),
 )
-"""The conversation in the prompt's example."""
+"""Earlier turns, last question and standalone question: the examples of the prompt."""
 
-FOLLOW_UP, STANDALONE = "When was he born?", "When was Hieronymus Bosch born?"
-
-PROMPT = """\
-Rewrite the last question of the conversation so that it can be understood without the \
-conversation. Write only the question.
-
-{example}
-Last question: {follow_up}
-Standalone question: {standalone}
-
-{conversation}
-Last question: {question}
-Standalone question:"""
+SYSTEM = (
+    "Rewrite the last question of the conversation, so that it names what it is about and can be "
+    "understood without the conversation."
+)
 
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 
@@ -66,21 +74,12 @@ class StandaloneRewriter(PromptingRewriter):
     """Rewrites the follow-up question of a conversation. See `StandaloneConfig`."""
 
     def __init__(self, config: StandaloneConfig, model: LanguageModel | None = None) -> None:
-        method = Method(
-            _prompt, VERSION, "standalone", most=1, example=[STANDALONE], turns=config.turns
-        )
+        shots = [(_message(last, turns), answer) for turns, last, answer in EXAMPLES]
+        method = Method(SYSTEM, shots, VERSION, "standalone", _message, most=1, turns=config.turns)
         super().__init__(config, method, model)
 
 
-def _prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
-    return PROMPT.format(
-        example=_conversation(EXAMPLE),
-        follow_up=FOLLOW_UP,
-        standalone=STANDALONE,
-        conversation=_conversation(turns),
-        question=question,
-    )
-
-
-def _conversation(turns: Sequence[tuple[str, str]]) -> str:
-    return "\n".join(f"{_SPEAKERS[role]}: {text}" for role, text in turns)
+def _message(question: str, turns: Turns) -> str:
+    """Return the message of a conversation: its earlier turns, and its last question."""
+    lines = "\n".join(f"{_SPEAKERS[role]}: {text}" for role, text in turns)
+    return f"Conversation:\n{lines}\nLast question: {question}"

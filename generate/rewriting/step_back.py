@@ -5,7 +5,6 @@ Zheng et al., "Take a step back: Evoking reasoning via abstraction in large lang
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from ...llm import LanguageModel
@@ -26,15 +25,9 @@ EXAMPLES = (
         "Which repairs of a rented home are duties of its owner?",
     ),
 )
-"""Questions and more general ones in the prompt's example."""
+"""Questions and more general ones: the examples of the prompt."""
 
-PROMPT = """\
-Write a more general question that helps to answer the question. Write only the question.
-
-{examples}
-
-Question: {question}
-General question:"""
+SYSTEM = "Write a more general question that helps to answer the question."
 
 
 @REWRITERS.register
@@ -58,13 +51,4 @@ class StepBackRewriter(PromptingRewriter):
     """Writes a more general question. See `StepBackConfig`."""
 
     def __init__(self, config: StepBackConfig, model: LanguageModel | None = None) -> None:
-        examples = "\n\n".join(f"Question: {one}\nGeneral question: {two}" for one, two in EXAMPLES)
-        form = PROMPT.replace("{examples}", examples)
-
-        def prompt(question: str, turns: Sequence[tuple[str, str]]) -> str:
-            return form.replace("{question}", question)
-
-        example = [text for pair in EXAMPLES for text in pair]
-        super().__init__(
-            config, Method(prompt, VERSION, "question", most=1, example=example), model
-        )
+        super().__init__(config, Method(SYSTEM, EXAMPLES, VERSION, "question", most=1), model)
