@@ -176,4 +176,5 @@ def capped(text: str, longest: int) -> str:
 def _line(line: str) -> str:
     begin = _BEGIN.match(line)
     assert begin is not None, "the pattern matches an empty text"
-    return line[begin.end() :].rstrip(_END)
+    text = line[begin.end() :].rstrip(_END)
+    return text if text.count('"') % 2 == 0 else text.replace('"', "")
