@@ -141,6 +141,8 @@ class Cleaner:
         That is: nearly all words are in the example, or the words contain nearly all of it.
         """
         new = words - said
+        if 2 * len(new) < len(words):
+            return False
         for example in self._example:
             if _covers(example, new) and _covers(example, words):
                 return True
@@ -176,5 +178,8 @@ def capped(text: str, longest: int) -> str:
 def _line(line: str) -> str:
     begin = _BEGIN.match(line)
     assert begin is not None, "the pattern matches an empty text"
-    text = line[begin.end() :].rstrip(_END)
-    return text if text.count('"') % 2 == 0 else text.replace('"', "")
+    rest = line[begin.end() :].rstrip()
+    text = rest.rstrip(_END)
+    if text.count('"') % 2 == 0:
+        return text
+    return f'{text}"' if rest.endswith('"') else text.replace('"', "")
