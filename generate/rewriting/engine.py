@@ -10,7 +10,7 @@ from typing import Annotated, Self, cast
 from ...ask import Cost, Course, Judgement, LanguageModelConfig, Limits, Outcome, Rounds, digest
 from ...ask.loading import load_language_model
 from ...ask.reading import Reader
-from ...core import UNGUARDED, ConfigError, Guard
+from ...core import UNGUARDED, ConfigError, Guard, ModelError
 from ...core.bounds import Bounds, Seed
 from ...core.config import Device
 from ...encoders.lexical.config import AnalyzerConfig
@@ -123,7 +123,7 @@ class PromptingRewriter:
         terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
         self._terms = terms
         self._cleaner = Cleaner(terms, method.example)
-        judge = _Judge(config, method, _loaded(config) if model is None else model)
+        self._judge = judge = _Judge(config, method, _loaded(config) if model is None else model)
         self._reader = judge.reader
         self._rounds: Rounds[_Draft, str] = Rounds(
             judge, model="the model of the rewriter", remembered=REMEMBERED
@@ -149,6 +149,14 @@ class PromptingRewriter:
             )
             for one in found
         ]
+
+    def warm_up(self) -> ModelError | None:
+        """Let the model write one token. Return its error if it fails, else None."""
+        try:
+            self._judge.write(["What is a kiwi?"], 1, self._seed)
+        except ModelError as error:
+            return error
+        return None
 
     def _course(self, question: Question) -> Course[_Draft, str, Sequence[RewrittenText]]:
         method = self._method
@@ -210,13 +218,15 @@ class _Judge:
         found: dict[int, Judgement[str]] = {}
         for seed in dict.fromkeys(one.seed for one in questions):
             numbers = [n for n, one in enumerate(questions) if one.seed == seed]
-            prompts = [self._prompt(questions[n].message) for n in numbers]
-            sampling = Sampling(
-                max_tokens=self._max_tokens, temperature=self._temperature, seed=seed
-            )
-            for number, one in zip(numbers, self._model.generate(prompts, sampling), strict=True):
+            written = self.write([questions[n].message for n in numbers], self._max_tokens, seed)
+            for number, one in zip(numbers, written, strict=True):
                 found[number] = Judgement(self._whole(one), one.usage)
         return [found[number] for number in range(len(questions))]
+
+    def write(self, messages: Sequence[str], max_tokens: int, seed: int) -> list[Completion]:
+        """Return what the model writes for each message. Raises ModelError if it fails."""
+        sampling = Sampling(max_tokens=max_tokens, temperature=self._temperature, seed=seed)
+        return self._model.generate([self._prompt(one) for one in messages], sampling)
 
     def _prompt(self, message: str) -> Prompt:
         """Return the whole prompt: a conversation, or a text if the model has no chat template."""

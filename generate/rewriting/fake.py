@@ -39,7 +39,7 @@ class FakeRewriterConfig(RewriterConfig):
     """What a search does with the texts: "fuse", "mean", "append" or "replace"."""
     weight: Annotated[float, Bounds(0, 1_000)] = 1.0
     """Weight of the list of each text in the fusion. For "replace": of the original query."""
-    repeat: Annotated[int, Bounds(1, 1_000)] | None = 1
+    repeat: Annotated[int, Bounds(1, 1_000)] | None = None
     """How often the query counts in lexical and sparse legs; None = the longer the texts, the more
     often."""
     milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0

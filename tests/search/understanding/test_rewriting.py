@@ -13,7 +13,7 @@ from twindex.generate.rewriting import FakeRewriterConfig, Rewrites, RewrittenTe
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg
 from twindex.rerank import FakeRerankerConfig
 from twindex.search import Collection, RerankerRegistry, RewriterRegistry
-from twindex.search.finding.combining import repeats, summed
+from twindex.search.finding.combining import summed
 from twindex.search.finding.fusion import Ranked, fuse
 from twindex.search.request import Fusion
 
@@ -377,28 +377,3 @@ def test_a_rewriter_that_returns_nothing_useful_changes_no_hit(birds, words, how
     assert found.hits == plain.hits
     assert (found.total, found.relation) == (plain.total, plain.relation)
     assert found.stages[0].status in ("skipped", "failed")
-
-
-@given(
-    st.dictionaries(st.text(max_size=3), st.floats(0.01, 10), max_size=5),
-    st.lists(st.dictionaries(st.text(max_size=3), st.floats(0.01, 10), max_size=5), max_size=3),
-    st.integers(1, 5),
-)
-def test_summed_terms_have_the_sum_of_the_query(query, passages, repeat):
-    found = summed(query, passages, repeat)
-    assert set(found) == set(query).union(*passages)
-    if query:
-        assert sum(found.values()) == pytest.approx(sum(query.values()))
-    totals = {
-        term: repeat * query.get(term, 0) + sum(one.get(term, 0) for one in passages)
-        for term in found
-    }
-    assert {t: w * sum(totals.values()) for t, w in found.items()} == pytest.approx(
-        {t: w * sum(found.values()) for t, w in totals.items()}
-    )
-
-
-def test_the_query_counts_more_often_the_longer_the_passages_are():
-    assert repeats("two words", ["three words here"]) == 1
-    assert repeats("two words", ["word " * 120, "word " * 120]) == 20
-    assert repeats("", ["word " * 12]) == 2
