@@ -1,42 +1,34 @@
 """Predictors of whether the sources of an answer contain the answer.
 
-From the search, for each leg LEG that ran, over the raw scores of its list; 0 for an empty list:
+From the search, for each leg LEG that ran: LEG.top_score, LEG.gap and LEG.nqc; and `overlap` if
+several legs ran. `twindex.search.predictors` computes and describes them. Also:
 
-    LEG.top_score the best score
-    LEG.gap       difference of the best two scores, relative to the best; 1 for a single hit
-    LEG.nqc       standard deviation of the best 100 scores, relative to the mean of the list
-                  (Shtok et al., 2012, who use the score of the whole collection for the mean)
-    overlap       share of the best 10 documents that two legs have in common (only if several legs
-                  ran; the mean over all pairs)
     rerank_top    the reranker's best score (only after reranking with scores)
 
-From the sources that the generator reads:
+From the passages that the generator reads; generated texts are not counted:
 
     source_coverage      share of the question's content words in all sources, weighted by idf
     source_coverage_best the same for the best run of one to three sentences of one source
 
-idf is that of `twindex.generate.citing.support`: of the sentences of the sources.
+idf is that of `twindex.generate.citing.support`: of the sentences of the sources. Stored rules of
+abstention contain these names, so their meaning does not change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
-from statistics import fmean
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...core import SearchResult
 from ...core.answers import Source
 from ...generate.citing.support import Support, Terms
 from ..finding.results import FusedResults, Leg
+from ..predictors import agreement, scores
+from ..predictors.texts import covered
 
-TOP = 10
-"""Number of best documents of a leg that `overlap` reads."""
-
-LISTED = 100
-"""Number of best scores of a leg that `nqc` reads."""
+OF_LEG = ("top_score", "gap", "nqc")
+"""The predictors of each leg's list."""
 
 
 def predictors(
@@ -61,42 +53,28 @@ def predictors(
 
 def _of_legs(legs: Sequence[Leg]) -> dict[str, float]:
     values: dict[str, float] = {}
-    best: list[set[int]] = []
     for leg in legs:
-        scores = leg.result.scores.astype(np.float64)
-        name = leg.request.name
-        values[f"{name}.top_score"] = float(scores[0]) if len(scores) else 0.0
-        values[f"{name}.gap"] = _gap(scores)
-        mean = abs(float(scores.mean())) if len(scores) else 0.0
-        values[f"{name}.nqc"] = float(scores[:LISTED].std()) / mean if mean else 0.0
-        best.append(set(leg.result.documents[:TOP].tolist()))
-    if len(best) > 1:
-        values["overlap"] = fmean(
-            len(one & other) / max(len(one), len(other)) if one or other else 1.0
-            for one, other in combinations(best, 2)
-        )
+        own = leg.result.scores.astype(np.float64)
+        found = (float(own[0]) if len(own) else 0.0, scores.gap(own), scores.nqc(own))
+        values |= {
+            f"{leg.request.name}.{name}": one for name, one in zip(OF_LEG, found, strict=True)
+        }
+    if len(legs) > 1:
+        values["overlap"] = agreement.mean_overlap([leg.result.documents.tolist() for leg in legs])
     return values
 
 
-def _gap(scores: NDArray[np.float64]) -> float:
-    if len(scores) == 0 or scores[0] == 0:
-        return 0.0
-    return 1.0 if len(scores) == 1 else float((scores[0] - scores[1]) / abs(scores[0]))
-
-
 def _of_sources(question: str, sources: Sequence[Source], terms: Terms) -> dict[str, float]:
-    support = Support(sources, terms)
+    own = [source for source in sources if source.kind == "document"]
+    support = Support(own, terms)
     weights = {term: support.idf(term) for term in terms(question)}
-    total = sum(weights.values())
     read = {
         term
-        for source in sources
+        for source in own
         for term in terms(" ".join((source.title, *source.headings, source.text)))
     }
-    numbers = [source.number for source in sources if source.number]
-    quotes = [support.quote(number, question).support for number in numbers]
-    found = sum(weight for term, weight in weights.items() if term in read)
+    quotes = [support.quote(source.number, question).support for source in own]
     return {
-        "source_coverage": found / total if total else 0.0,
+        "source_coverage": covered(weights, read),
         "source_coverage_best": max(quotes, default=0.0),
     }

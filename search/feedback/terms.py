@@ -111,11 +111,11 @@ def kl(
     """
     length = sum(sum(passage.values()) for passage in passages) or 1.0
     total = max(1, statistics.total_length)
-    found = {}
+    kept = {}
     for term, count in _counts(passages).items():
-        share = count / length
-        found[term] = share * log2(share * total / max(count, statistics.occurrences[term]))
-    kept = {term: value for term, value in found.items() if value > 0}
+        ratio = count * total / (length * max(count, statistics.occurrences[term]))
+        if ratio > 1:  # Exact for frequencies: a rounding error would become the largest weight.
+            kept[term] = count / length * log2(ratio)
     best = max(kept.values(), default=1.0)
     return _added(query, {t: value / best for t, value in kept.items()}, terms, weight)
 

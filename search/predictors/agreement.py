@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from statistics import fmean
 
 FIRST = 10
 """Number of documents that `overlap` and `single_leg` read."""
@@ -33,6 +34,11 @@ def overlap(one: List, other: List) -> float:
     """
     a, b = set(one[:FIRST]), set(other[:FIRST])
     return len(a & b) / max(len(a), len(b)) if a or b else 1.0
+
+
+def mean_overlap(lists: Sequence[List]) -> float:
+    """Return the mean `overlap` of all pairs of lists. There must be at least two lists."""
+    return fmean(overlap(*pair) for pair in combinations(lists, 2))
 
 
 def rbo(one: List, other: List, p: float = PERSISTENCE, depth: int = DEPTH) -> float:
@@ -72,7 +78,7 @@ def predict(fused: List, lists: Sequence[List]) -> Mapping[str, float]:
     if not pairs:
         return {}
     return {
-        "overlap": sum(overlap(*pair) for pair in pairs) / len(pairs),
+        "overlap": mean_overlap(lists),
         "rbo": sum(rbo(*pair) for pair in pairs) / len(pairs),
         "single_leg": single_leg(fused, lists),
     }

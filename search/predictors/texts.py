@@ -10,7 +10,7 @@ Cronen-Townsend, Zhou and Croft 2002; the paper weights passages by query likeli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import log2
 
 from ...core import TermCounts, TermWeights
@@ -32,15 +32,15 @@ def coverage(weights: TermWeights, passages: Sequence[TermCounts]) -> tuple[floa
 
     weights: query term -> its idf. Both values are 0 for a query without terms.
     """
-    total = sum(weights.values())
-    if total <= 0:
-        return 0.0, 0.0
-
-    def share(terms: set[str]) -> float:
-        return sum(weight for term, weight in weights.items() if term in terms) / total
-
     read = [set(one) for one in passages[:PASSAGES]]
-    return share(set().union(*read)), max(map(share, read), default=0.0)
+    best = max((covered(weights, one) for one in read), default=0.0)
+    return covered(weights, set().union(*read)), best
+
+
+def covered(weights: TermWeights, terms: Collection[str]) -> float:
+    """Return the share of the weights whose terms are in `terms`; 0 if the weights add up to 0."""
+    total = sum(weights.values())
+    return sum(one for term, one in weights.items() if term in terms) / total if total > 0 else 0.0
 
 
 def model(passages: Sequence[TermCounts]) -> dict[str, float]:

@@ -15,6 +15,7 @@ from ..arguments.common import loader_of, progress_of
 from ..arguments.inputs import read_judged
 from ..arguments.reranking import RerankChoice
 from ..arguments.rewriting import RewriterChoice
+from ..failing import models_run
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -64,9 +65,13 @@ def evaluate_and_print(
         ) as collection,
         closing(progress_of(arguments)) as progress,
     ):
-        found = evaluate_answers(
-            collection, questions, fields, path=arguments.answers_file, progress=progress
-        )
+        chosen.registry.get(chosen.name)
+        for request in rerank.requests.values():
+            rerank.registry.get(request.model)
+        with models_run():
+            found = evaluate_answers(
+                collection, questions, fields, path=arguments.answers_file, progress=progress
+            )
         info = collection.info()
     report = {
         **asdict(found),

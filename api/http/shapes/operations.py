@@ -58,8 +58,8 @@ class Alive(Shape):
 class Health(Shape):
     """The state of the server.
 
-    status:      "ok"; "loading"; "degraded": a collection or reranker cannot be used; "unwritable":
-                 writes fail, although the folder is not meant to be read-only.
+    status:      "ok"; "loading"; "degraded": a collection, reranker or generator cannot be used;
+                 "unwritable": writes fail, although the folder is not meant to be read-only.
     writable:    true if writes work; false also for a read-only folder.
     problem:     why writes fail.
     collections: name of a collection -> its status.

@@ -107,10 +107,10 @@ def test_kl_equals_its_formula(query, found, terms, weight, extra):
     known = statistics(found, extra)
     length = sum(sum(one.values()) for one in found)
     values = {
-        t: n / length * log2((n / length) / (known.occurrences[t] / known.total_length))
+        t: n / length * log2(n * known.total_length / (length * known.occurrences[t]))
         for t, n in repeated(found).items()
+        if n * known.total_length > length * known.occurrences[t]
     }
-    values = {t: value for t, value in values.items() if value > 0}
     best = max(values.values(), default=1.0)
     added = top({t: value / best for t, value in values.items()}, terms)
     most = max(query.values())
@@ -118,6 +118,15 @@ def test_kl_equals_its_formula(query, found, terms, weight, extra):
         t: (1 - weight) * query.get(t, 0) / most + weight * added.get(t, 0.0) for t in TERMS
     }
     check(kl(query, found, known, terms, weight), expected, query)
+
+
+@pytest.mark.parametrize(("count", "length", "factor"), [(9, 11, 7), (7, 12, 9), (9, 14, 3)])
+def test_kl_of_a_term_that_is_as_frequent_as_in_the_collection_is_zero(count, length, factor):
+    """A rounding error of the divergence would be the largest weight."""
+    passage = {"a": count, "b": length - count}
+    occurrences = {term: one * factor for term, one in passage.items()}
+    known = CollectionTerms(99, length * factor, {"a": 9, "b": 9}, occurrences)
+    assert kl({"c": 1}, [passage], known, 8, 0.5) == {"c": 1.0}
 
 
 @given(queries, passages, st.integers(1, 8))
