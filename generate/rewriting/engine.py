@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from json import dumps
 from typing import Annotated, Self, cast
 
@@ -24,6 +24,9 @@ from .protocol import Question, Rewrites, RewrittenText, TextKind
 
 TURN_TOKENS = 256
 """Maximum number of tokens of a turn that a prompt contains."""
+
+NO_TURNS = "the conversation has no earlier turns"
+"""Why a follow-up question is not rewritten."""
 
 REMEMBERED = 10_000
 """Maximum number of answers that a rewriter remembers."""
@@ -136,19 +139,20 @@ class PromptingRewriter:
         guard: Guard = UNGUARDED,
     ) -> list[Rewrites]:
         """See `Rewriter.rewrite`."""
-        found = self._rounds.run([self._course(one) for one in questions], limits, guard)
-        return [
-            Rewrites(
-                one.result or (),
-                one.status,
-                one.usage,
-                one.seconds,
-                one.warnings,
-                self._method.version,
-                one.error,
-            )
-            for one in found
-        ]
+        version = self._method.version
+        asked = [one for one in questions if one.turns or not self._method.turns]
+        courses = [self._course(one) for one in asked]
+        found = iter(self._rounds.run(courses, limits, guard) if courses else ())
+        rewrites = []
+        for question in questions:
+            if self._method.turns and not question.turns:
+                rewrites.append(Rewrites((), reason=NO_TURNS, version=version))
+                continue
+            one = next(found)
+            written = one.result or ()
+            made = Rewrites(written, one.status, one.usage, one.seconds, one.warnings)
+            rewrites.append(replace(made, version=version, error=one.error))
+        return rewrites
 
     def warm_up(self) -> ModelError | None:
         """Let the model write one token. Return its error if it fails, else None."""
@@ -161,8 +165,6 @@ class PromptingRewriter:
     def _course(self, question: Question) -> Course[_Draft, str, Sequence[RewrittenText]]:
         method = self._method
         turns = question.turns[-method.turns :] if method.turns else ()
-        if method.turns and not turns:
-            return Outcome((), warnings=["the conversation has no earlier turns"])
         message = method.ask(
             self._reader.query(harmless(question.text)).text,
             [(turn.role, self._reader.passage(harmless(turn.content)).text) for turn in turns],

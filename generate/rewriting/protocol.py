@@ -76,6 +76,7 @@ class Rewrites:
               `error` is the reason.
     seconds:  wall-clock time from the call to the last text.
     warnings: why texts of the model were left out.
+    reason:   why there was nothing to write, if no model was asked.
     version:  version of the prompt. Equal models, versions, questions and seeds give equal texts.
     """
 
@@ -84,6 +85,7 @@ class Rewrites:
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     warnings: Sequence[str] = ()
+    reason: str = ""
     version: int = 1
     error: TwindexError | None = None
 

@@ -161,7 +161,11 @@ def _reason(rewrites: Rewrites, error: TwindexError | None) -> str:
         return str(error)
     if rewrites.status == "partial":
         return "a limit (timeout_ms, calls or tokens) was reached before a text was written"
-    return "; ".join(rewrites.warnings) or "the model wrote nothing that the query does not say"
+    return (
+        rewrites.reason
+        or "; ".join(rewrites.warnings)
+        or "the model wrote nothing that the query does not say"
+    )
 
 
 def _used(encoded: EncodedPlan, texts: Sequence[str]) -> _Done:

@@ -133,7 +133,8 @@ def test_standalone_needs_turns_and_stays_on_their_topic():
     rewriter = StandaloneRewriter(StandaloneConfig(), Spy("Which planets have rings?"))
     nothing, wrong = rewriter.rewrite([QUESTION, Question("And what?", TURNS)])
     assert (texts(nothing), nothing.usage.calls) == ([], 0)
-    assert nothing.warnings == ("the conversation has no earlier turns",)
+    assert nothing.reason == "the conversation has no earlier turns"
+    assert nothing.warnings == ()
     assert texts(wrong) == []
     assert "no word of the conversation" in wrong.warnings[0]
 
