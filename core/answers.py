@@ -8,7 +8,7 @@ from html import escape
 from typing import ClassVar, Literal
 
 from . import display
-from .results import SearchResult
+from .results import QueryStage, SearchResult
 from .types import Usage
 
 SourceKind = Literal["document", "generated"]
@@ -146,6 +146,7 @@ class Answer:
     timings:    milliseconds by stage: those of the search, `rewrite`, `context`, `first_token`
                 (from the start of the generator to its first text) and `generate`.
     warnings:   messages for the caller.
+    stages:     steps of the search that may have changed the query, in the order in which they ran.
     search:     the result of the search. Not part of the reply of the REST service.
     """
 
@@ -163,6 +164,7 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    stages: Sequence[QueryStage] = ()
     search: SearchResult | None = None
 
     def __repr__(self) -> str:

@@ -42,6 +42,7 @@ def serve(
     device: Device | None = None,
     rerankers: Path | None = None,
     generators: Path | None = None,
+    rewriters: Path | None = None,
 ) -> None:
     """Serve the collections in the folder `root` until SIGINT or SIGTERM.
 
@@ -51,13 +52,18 @@ def serve(
 
     port:     port to listen on; 0: any free port, which the log shows.
     settings: settings of the server; None: read them from the environment.
-    device, rerankers, generators: override the settings of the same names.
+    device, rerankers, generators, rewriters: override the settings of the same names.
 
     Raises NotFoundError if `root` is not a folder, ConflictError if the port is in use, and
     ConfigError for an invalid setting.
     """
     settings = settings or Settings.from_environment(os.environ)
-    given = {"device": device, "rerankers": rerankers, "generators": generators}
+    given = {
+        "device": device,
+        "rerankers": rerankers,
+        "generators": generators,
+        "rewriters": rewriters,
+    }
     update = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update=update)
     configure(settings.log_level, settings.log_format)

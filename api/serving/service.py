@@ -27,6 +27,7 @@ from .loading import Loader
 from .pool import Pool
 from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
+from .rewriters import ServedRewriters
 from .served import Served, folder_name, identity, readable, unreadable
 from .settings import Settings
 
@@ -62,7 +63,7 @@ class Service:
         if self.single and not NAME.fullmatch(self.root.name):
             raise ConfigError(f"{self.root.name!r} is not a valid name of a collection; {_RULE}")
         self.readers = Pool("search", settings.workers, settings.queue)
-        # A reranker may take seconds. Searches without reranking never wait for it.
+        # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
         self.writers = Pool("write", WRITERS, settings.queue)
@@ -70,6 +71,7 @@ class Service:
         self.runner = JobRunner()
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
         self.generators = ServedGenerators.of(settings.generators, settings.device)
+        self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time())
         self._loader = Loader(
@@ -78,6 +80,7 @@ class Service:
             settings.device,
             self.rerankers,
             self.generators,
+            self.rewriters,
             settings.models,
         )
         self._probe = WriteProbe()
@@ -136,6 +139,7 @@ class Service:
                     self._open(served)
         self.rerankers.load(self._stopping.is_set)
         self.generators.load(self._stopping.is_set)
+        self.rewriters.load(self._stopping.is_set)
         # Models and libraries live as long as the process. Full garbage collections stop every
         # thread and can skip their objects (0.3 s with torch and transformers).
         gc.freeze()
@@ -157,7 +161,7 @@ class Service:
 
     @property
     def loading(self) -> bool:
-        """True until `start` has loaded all collections, rerankers and generators."""
+        """True until `start` has loaded all collections, rerankers, generators and rewriters."""
         return self._loading is None or self._loading.is_alive()
 
     def writable(self) -> Writable:
@@ -323,9 +327,10 @@ class Service:
         return served, True
 
     def _configured(self) -> list[dict[str, Any]]:
-        """Return the configurations of open collections, rerankers and generators, as dicts."""
+        """Return the configurations of open collections and of parts of requests, as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        parts = (*self.rerankers.configs.values(), *self.generators.configs.values())
+        registries = (self.rerankers, self.generators, self.rewriters)
+        parts = [config for one in registries for config in one.configs.values()]
         return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
 
     def delete(self, name: str) -> None:

@@ -20,6 +20,7 @@ from .generators import GeneratorRegistry
 from .passages import candidates
 from .predictors import predictors
 from .request import AnswerRequest
+from .rewriting import with_rewriting
 
 
 class AnswerMethods(SearchMethods):
@@ -85,7 +86,7 @@ class AnswerMethods(SearchMethods):
         request = parameters.answer_request(request, fields)
         name = request.generator or self.generators.default
         generator, config = self.generators.get(name), self.generators.config(name)
-        fused, result = self._found(request.search, guard)
+        fused, result = self._found(with_rewriting(request, self.rewriters), guard)
         events = generator.stream(_task(request, fused, result, guard), request.limits)
         first = next(events)
         close = getattr(events, "close", None)
@@ -100,7 +101,7 @@ class AnswerMethods(SearchMethods):
     def _answer_events(
         self, request: AnswerRequest, generator: Generator, config: GeneratorConfig, guard: Guard
     ) -> Iterator[AnswerEvent]:
-        fused, result = self._found(request.search, guard)
+        fused, result = self._found(with_rewriting(request, self.rewriters), guard)
         events = generator.stream(_task(request, fused, result, guard), request.limits)
         if config.abstention is not None:
 
@@ -114,17 +115,20 @@ class AnswerMethods(SearchMethods):
             for event in events:
                 if isinstance(event, DoneEvent):
                     self._count(event.answer.usage)
-                    yield DoneEvent(self._whole(request, event.answer, result))
+                    yield DoneEvent(self._whole(request, event.answer, fused, result))
                 else:
                     yield event
         finally:
             close_iterator(events)
 
-    def _whole(self, request: AnswerRequest, answer: Answer, result: SearchResult) -> Answer:
+    def _whole(
+        self, request: AnswerRequest, answer: Answer, fused: FusedResults, result: SearchResult
+    ) -> Answer:
         """Return the answer with what the search adds: its query, timings, warnings and result."""
         return replace(
             answer,
-            query=request.search.query or "",
+            query=fused.encoded.rewritten.standalone or request.search.query or "",
+            stages=result.stages,
             generator=request.generator or self.generators.default,
             timings={**result.timings, **answer.timings},
             warnings=(*result.warnings, *answer.warnings),

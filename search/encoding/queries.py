@@ -62,6 +62,11 @@ class QueryEncoder:
         self._lock = threading.Lock()
 
     @property
+    def config(self) -> CollectionConfig:
+        """Return the configuration of the collection when it was opened."""
+        return self._config
+
+    @property
     def usage(self) -> Usage | None:
         """Return the total usage of language models for queries; None if no model was used."""
         return self._usage

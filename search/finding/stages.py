@@ -22,6 +22,10 @@ def check_stages(
     legs:         the legs that run.
     capabilities: optional features that the store supports.
     """
+    names = [leg.name for leg in legs]
+    if request.rewrite is not None and request.rewrite.gate is not None:
+        gate = request.rewrite.gate
+        check_gate(config, gate, request, names, capabilities, "rewrite.gate")
     feedback = request.feedback
     if feedback is None:
         return
@@ -34,7 +38,6 @@ def check_stages(
             field="feedback",
         )
     if feedback.gate is not None:
-        names = [leg.name for leg in legs]
         check_gate(config, feedback.gate, request, names, capabilities, "feedback.gate")
 
 

@@ -83,13 +83,15 @@ router.include_router(_v1)
 def _health(service: Service) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.known()}
     rerankers, generators = service.rerankers.statuses(), service.generators.statuses()
+    rewriters = service.rewriters.statuses()
     writable = service.writable()
     if service.loading:
         status = "loading"
     elif writable.problem is not None and not writable.intended:
         status = "unwritable"
     else:
-        every = (*statuses.values(), *rerankers.values(), *generators.values())
+        parts = (*rerankers.values(), *generators.values(), *rewriters.values())
+        every = (*statuses.values(), *parts)
         status = "ok" if all(s == "ready" for s in every) else "degraded"
     return {
         "status": status,
@@ -98,4 +100,5 @@ def _health(service: Service) -> dict[str, object]:
         "collections": statuses,
         "rerankers": rerankers,
         "generators": generators,
+        "rewriters": rewriters,
     }

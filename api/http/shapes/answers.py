@@ -6,6 +6,7 @@ from typing import Literal
 
 from ....core.config import Flag
 from ....search import AnswerRequest
+from .schemas import StageReport
 from .shape import LanguageModelUsage, Shape
 
 
@@ -145,7 +146,8 @@ class AnswerReply(Shape):
                 one.
     finish:     why the text ended: "stop"; "length": it reached `max_tokens`; "timeout": it reached
                 `timeout_ms`.
-    query:      the query that was searched.
+    query:      the query that was searched. Differs from the question if a follow-up question was
+                rewritten.
     generator:  name of the generator.
     invalid_citations: numbers in markers of the generator that no source has. The text does not
                 contain them.
@@ -153,6 +155,7 @@ class AnswerReply(Shape):
     timings:    stage -> milliseconds: those of the search, `context`, `first_token` (from the start
                 of the generator to its first text) and `generate`.
     warnings:   warnings in words, such as a source that was cited and not sent.
+    stages:     steps of the search that may have changed its query, in order.
     """
 
     request_id: str
@@ -171,3 +174,4 @@ class AnswerReply(Shape):
     usage: LanguageModelUsage
     timings: dict[str, float]
     warnings: list[str]
+    stages: list[StageReport]

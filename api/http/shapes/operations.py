@@ -18,7 +18,7 @@ class Model(Shape):
     status:     "ready"; "loading"; "unavailable" if its model could not be loaded.
     created:    time when the server started, in Unix seconds.
     legs:       only for an encoder: the legs that use it, as `collection/leg`.
-    weights:    only for a reranker or generator: the model that it runs; null if it runs none of
+    weights:    not for an encoder: the model that it runs; null if it runs none of
                 its own.
     candidates: only for a reranker: default number of hits to rerank.
     """
@@ -27,7 +27,7 @@ class Model(Shape):
     object: Literal["model"]
     created: int
     owned_by: str
-    type: Literal["encoder", "reranker", "generator"]
+    type: Literal["encoder", "reranker", "generator", "rewriter"]
     kind: str
     status: Literal["loading", "ready", "unavailable"]
     legs: list[str] | None = None
@@ -36,10 +36,10 @@ class Model(Shape):
 
 
 class ModelList(Shape):
-    """The encoders, rerankers and generators of the server.
+    """The encoders, rerankers, generators and rewriters of the server.
 
     object: always "list", as OpenAI's clients expect.
-    data:   the rerankers, generators and encoders.
+    data:   the rerankers, generators, rewriters and encoders.
     """
 
     object: Literal["list"]
@@ -65,6 +65,7 @@ class Health(Shape):
     collections: name of a collection -> its status.
     rerankers:   name of a reranker -> its status.
     generators:  name of a generator -> its status.
+    rewriters:   name of a rewriter -> its status.
     """
 
     status: Literal["ok", "loading", "degraded", "unwritable"]
@@ -73,6 +74,7 @@ class Health(Shape):
     collections: dict[str, str]
     rerankers: dict[str, str]
     generators: dict[str, str]
+    rewriters: dict[str, str]
 
 
 class Info(Shape):

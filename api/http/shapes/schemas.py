@@ -277,6 +277,7 @@ class StageReport(Shape):
     reason:       why the step was skipped or failed; empty if it ran.
     notes:        what the step did in each leg, in words.
     usage:        work of language models; only if the step used one.
+    searches:     number of searches of legs that the step added to those of the query alone.
     """
 
     name: str
@@ -287,6 +288,7 @@ class StageReport(Shape):
     milliseconds: float
     reason: str
     notes: list[str]
+    searches: int
     usage: LanguageModelUsage | None = None
 
 
