@@ -11,6 +11,7 @@ from ..core import Config
 from ..core.config import Device
 from ..core.kinds import Kinds, OneOf, named
 from .abstention import AbstentionConfig
+from .background.config import BACKGROUNDS, BackgroundConfig, BackgroundName
 from .protocol import Generator
 
 GENERATOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -23,9 +24,11 @@ class GeneratorConfig(Config):
 
     made_by: class or function that creates the generator, as "module:name", or ".module:name"
              relative to the configuration's package. The module is imported on loading.
+    reads_background: False if the generator cannot read generated texts.
     """
 
     made_by: ClassVar[str]
+    reads_background: ClassVar[bool] = True
 
     kind: str
     language: str = "en"
@@ -62,12 +65,16 @@ GeneratorLoader = Callable[[GeneratorConfig], Generator]
 
 
 class Generators(Config):
-    """The content of a TOML file with tables `[generators.NAME]`.
+    """The content of a TOML file with tables `[generators.NAME]` and `[backgrounds.NAME]`.
 
-    generators: NAME -> configuration of the generator with this name.
+    generators:  NAME -> configuration of the generator with this name.
+    backgrounds: NAME -> configuration of the background with this name.
     """
 
     generators: dict[GeneratorName, Annotated[GeneratorConfig, OneOf(GENERATORS)]] = Field(
+        default_factory=dict
+    )
+    backgrounds: dict[BackgroundName, Annotated[BackgroundConfig, OneOf(BACKGROUNDS)]] = Field(
         default_factory=dict
     )
 

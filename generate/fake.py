@@ -27,7 +27,8 @@ class FakeGeneratorConfig(GeneratorConfig):
     """A generator without a model, for tests and experiments.
 
     The answer is `text`. Without `text`, it is the first sentence of each of the first two sources,
-    with their markers. The answer is written word by word. A word counts as a token.
+    with their markers, or of generated texts if there are no sources. The answer is written word by
+    word. A word counts as a token.
     """
 
     made_by = ".fake:load"
@@ -89,8 +90,9 @@ class FakeWriter:
 
 def _first_sentences(sources: Sequence[Source]) -> str:
     found = []
-    for source in sources[:2]:
+    documents = [source for source in sources if source.kind == "document"]
+    for source in (documents or list(sources))[:2]:
         start, end = next(iter(sentences(source.text)), (0, 0))
         sentence = " ".join(harmless(source.text[start:end]).replace("`", "'").split())
-        found.append(f"{sentence} [{source.number}]")
+        found.append(f"{sentence} [{source.number}]" if source.number else sentence)
     return " ".join(found)

@@ -325,7 +325,12 @@ class Service:
     def _configured(self) -> list[dict[str, Any]]:
         """Return the configurations of open collections, rerankers and generators, as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        parts = (*self.rerankers.configs.values(), *self.generators.configs.values())
+        generators = self.generators
+        parts = (
+            *self.rerankers.configs.values(),
+            *generators.configs.values(),
+            *generators.backgrounds.configs.values(),
+        )
         return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
 
     def delete(self, name: str) -> None:

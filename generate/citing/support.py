@@ -85,6 +85,11 @@ class Support:
         self._terms = terms
         self._entails = entails
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Return the numbers of the sources."""
+        return list(self._sources)
+
     @cached_property
     def _sentences(self) -> Mapping[int, Sequence[_Sentence]]:
         return {

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from ...core import Usage
+from ...core import InvalidInputError, Usage
 from ...core.answers import Source
 from ...core.bounds import Bounds
 from ...encoders.lexical.config import AnalyzerConfig
@@ -57,11 +57,19 @@ _HAS_NUMBER = re.compile(r"\d")
 _HAS_NAME = re.compile(r"(?<=[\w,;:] )[A-ZÀ-ÖØ-Þ]\w+")
 
 
+NO_BACKGROUND = (
+    "an extractive generator copies sentences of passages, and generated texts cannot be cited; "
+    "leave `background` out, or use a generator with a language model"
+)
+"""Error for a task with generated texts."""
+
+
 @GENERATORS.register
 class ExtractiveConfig(GeneratorConfig):
     """The best sentences of the sources, word for word. Needs no model."""
 
     made_by = ".extractive:load"
+    reads_background = False
 
     kind: Literal["extractive"] = "extractive"
     sentences: Annotated[int, Bounds(1, 100)] = 2
@@ -98,7 +106,9 @@ class ExtractiveWriter:
         return len(_WORDS.findall(text))
 
     def frame(self, task: Task) -> int:
-        """Return 0: there is no prompt."""
+        """Return 0: there is no prompt. Raises InvalidInputError for a task with background."""
+        if task.background:
+            raise InvalidInputError(NO_BACKGROUND, field="background")
         return 0
 
     def render(self, source: Source) -> str:
