@@ -44,6 +44,14 @@ def let_end(thread: Thread) -> None:
     _THREADS.add(thread)
 
 
+def still_running(seconds: float) -> bool:
+    """Return True if a call of a model is still running after at most `seconds`."""
+    deadline = perf_counter() + seconds
+    for thread in list(_THREADS):
+        thread.join(_left(deadline))
+    return any(thread.is_alive() for thread in _THREADS)
+
+
 SHARE = 0.4
 """Fraction of the time left that a call should take. A call that takes longer than estimated then
 usually still meets its deadline."""

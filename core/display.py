@@ -21,6 +21,21 @@ def one_line(text: str, limit: int = 100) -> str:
     return words if len(words) <= limit else words[: limit - 1].rstrip() + "…"
 
 
+def printable(text: str) -> str:
+    """Return a text of several lines with "?" instead of control characters.
+
+    A terminal would interpret these. Line breaks and tabs stay; other white space becomes a space.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in "\n\t"
+        else (" " if character.isspace() and character != "\r" else "?")
+        for character in text.replace("\r\n", "\n")
+    )
+
+
 def score(hit: Hit) -> str:
     """Return a hit's score as text: four decimals, or four significant digits if it is >= 1e6."""
     return f"{hit.score:.4f}" if abs(hit.score) < 1e6 else f"{hit.score:.4g}"

@@ -1,6 +1,6 @@
-"""Generators: they write answers to questions from passages, and cite them.
+"""Generators: they write answers to questions from passages, and cite the passages.
 
-All of them implement the protocol `Generator`.
+All generators implement the protocol `Generator`.
 """
 
 from . import kinds as kinds

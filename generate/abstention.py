@@ -2,14 +2,14 @@
 
     confidence = 1 / (1 + exp(-(bias + sum of weight * value over the features)))
 
-The features are predictors of a search and of its sources, such as `source_coverage`. The
-confidence is the probability that the sources contain the answer. Below the threshold, no model is
-called. `twindex calibrate --answers` fits bias and weights, and chooses the threshold.
+The features are numbers that are computed from a search and its sources, such as `source_coverage`.
+They are called predictors. The confidence is the estimated probability that the sources contain the
+answer. If it is below the threshold, no model is called. `twindex calibrate --answers` fits bias
+and weights, and chooses the threshold.
 
 Joren et al., "Sufficient context: a new lens on retrieval augmented generation systems" (ICLR
 2025), show that large models answer wrongly rather than abstain if the sources are not sufficient.
-They also use a logistic rule. Its features are other ones: an autorater and the model's own
-confidence.
+They also use a logistic rule, with other features: an autorater and the model's own confidence.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ..core import Config
 from ..core.bounds import Score, Share
 
 FEATURE_NAME = r"^([a-z][a-z0-9_]{0,31}\.)?[a-z][a-z0-9_]{0,63}$"
-"""Pattern of the name of a predictor, with its leg if it is one of a leg."""
+"""Pattern of the name of a predictor: NAME, or LEG.NAME for a predictor of one leg."""
 
 
 class FeatureWeight(Config):
-    """The weight of a predictor in the rule.
+    """The weight of a predictor in an abstention rule.
 
     name:   name of the predictor, such as "source_coverage" or "dense.top_score".
-    weight: number that the predictor's value is multiplied by.
+    weight: factor of the predictor's value.
     """
 
     name: Annotated[str, Field(pattern=FEATURE_NAME)]
@@ -41,9 +41,9 @@ class FeatureWeight(Config):
 class AbstentionConfig(Config):
     """A rule that decides whether a question is answered. `twindex calibrate --answers` fits it.
 
-    threshold: minimum confidence of a question that is answered.
+    threshold: minimum confidence, from 0 to 1. Questions with a lower confidence are not answered.
     bias:      confidence, as a logit, of a question whose predictors are all 0.
-    features:  the predictors that the rule uses, with their weights.
+    features:  predictors that the rule uses, with their weights.
     """
 
     threshold: Share = 0.5
@@ -63,12 +63,12 @@ class AbstentionConfig(Config):
         return [one.name for one in self.features]
 
     def missing(self, values: Mapping[str, float]) -> list[str]:
-        """Return the names of the predictors that the rule uses and `values` lacks."""
+        """Return the names of the predictors that the rule uses and that `values` lacks."""
         return [name for name in self.names if name not in values]
 
     def confidence(self, values: Mapping[str, float]) -> float:
         """Return the probability, from 0 to 1, that the sources contain the answer.
 
-        values: name of a predictor -> value. It must contain every predictor that the rule uses.
+        values: name of a predictor -> value, for every predictor that the rule uses.
         """
         return logistic(self.bias + sum(one.weight * values[one.name] for one in self.features))

@@ -1,9 +1,10 @@
 """Reads an iterator in a thread of its own, so that a caller can stop waiting for the next value.
 
 A model may need seconds for its first token, and a server may not answer at all. Neither can be
-interrupted from outside. The caller therefore waits for a thread that reads the model, checks its
-guard while it waits, and leaves at its deadline. The thread closes the iterator of the model as
-soon as the model returns: after the current token, or after the time limit of the server's client.
+interrupted from outside. A separate thread therefore reads the model. While the caller waits for
+this thread, the caller checks its guard, and stops waiting at its deadline. The thread closes the
+iterator of the model as soon as the model returns: after the current token, or after the time limit
+of the server's client.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ POLL = 0.02
 """Seconds between two checks of the guard while the caller waits."""
 
 MOST = 64
-"""Maximum number of values that are read before the caller takes them."""
+"""Maximum number of values that the thread reads before the caller takes them."""
 
 PATIENCE = 0.05
 """Seconds that `close` waits for the thread to close the iterator."""
 
 
 class Ahead(Closing, Generic[T]):
-    """The values of an iterator, with a deadline. For one caller, in a `with` block.
+    """Reads an iterator in a thread, for one caller that waits until a deadline.
 
-    overdue: True if the deadline ended the values.
+    Use it in a `with` block. `overdue` is True after `next` returned None because of the deadline.
     """
 
     def __init__(self, values: Iterator[T]) -> None:
@@ -49,8 +50,9 @@ class Ahead(Closing, Generic[T]):
     def next(self, deadline: float | None, guard: Guard) -> T | None:
         """Return the next value; None after the last one, or at the deadline.
 
-        deadline: a value of `perf_counter()`; None: no deadline. Raises the exceptions of the guard
-        and those of the iterator.
+        deadline: value of `time.perf_counter()`, in seconds; None: no deadline.
+
+        Raises the exceptions of the guard and those of the iterator.
         """
         while True:
             guard.check()
@@ -65,7 +67,7 @@ class Ahead(Closing, Generic[T]):
                 return value
 
     def close(self) -> None:
-        """Close the iterator, in its thread, as soon as it has returned its current value."""
+        """Let the thread close the iterator after the current value, and wait `PATIENCE` for it."""
         self._left.set()
         self._thread.join(PATIENCE)
 

@@ -23,7 +23,7 @@ class GeneratorConfig(Config):
     """Base of all generator configurations.
 
     made_by: class or function that creates the generator, as "module:name", or ".module:name"
-             relative to the configuration's package. The module is imported on loading.
+             relative to the configuration's package. `make` imports the module.
     reads_background: False if the generator cannot read generated texts.
     """
 
@@ -32,15 +32,18 @@ class GeneratorConfig(Config):
 
     kind: str
     language: str = "en"
-    """Language of questions and sources, which selects stemmer and stopwords for the support of
-    citations: an ISO 639-1 code, or "none"."""
+    """Language of questions and sources: an ISO 639-1 code, or "none". Selects the stemmer and the
+    stopwords with which the support of citations is computed."""
     abstention: AbstentionConfig | None = None
     """Rule that returns "no_answer" if the sources probably do not contain the answer; None = every
     question is answered."""
 
     @property
     def has_names(self) -> bool:
-        """Whether a capital letter inside a sentence marks a name. German nouns all have one."""
+        """True if a capital letter inside a sentence marks a name.
+
+        False for German and Luxembourgish, in which all nouns have a capital letter.
+        """
         return self.language not in ("de", "lb")
 
     def load(self) -> Generator:
@@ -48,7 +51,7 @@ class GeneratorConfig(Config):
         return self.make()
 
     def make(self) -> Generator:
-        """Create the generator."""
+        """Create the generator with the class or function in `made_by`."""
         generator: Generator = named(self.made_by, type(self))(self)
         return generator
 
@@ -67,8 +70,8 @@ GeneratorLoader = Callable[[GeneratorConfig], Generator]
 class Generators(Config):
     """The content of a TOML file with tables `[generators.NAME]` and `[backgrounds.NAME]`.
 
-    generators:  NAME -> configuration of the generator with this name.
-    backgrounds: NAME -> configuration of the background with this name.
+    generators:  NAME -> configuration of the generator.
+    backgrounds: NAME -> configuration of the background.
     """
 
     generators: dict[GeneratorName, Annotated[GeneratorConfig, OneOf(GENERATORS)]] = Field(
@@ -82,10 +85,13 @@ class Generators(Config):
 def load_generator(config: GeneratorConfig, *, device: Device | None = None) -> Generator:
     """Load a generator and its models.
 
+    config: configuration of any kind of generator.
     device: device of the models. None: the device that the configuration names.
 
+    Uses the network only to call a server that the configuration names, or to download weights if
+    the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
+
     Raises ConfigError for an option that is not supported, and ModelError for a model that cannot
-    be loaded. Uses the network only to call a server that the configuration names, or to download
-    weights if the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
+    be loaded.
     """
     return (config if device is None else config.on(device)).load()

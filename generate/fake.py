@@ -26,16 +26,16 @@ _PIECE = re.compile(r"\s*\S+|\s+")
 class FakeGeneratorConfig(GeneratorConfig):
     """A generator without a model, for tests and experiments.
 
-    The answer is `text`. Without `text`, it is the first sentence of each of the first two sources,
-    with their markers, or of generated texts if there are no sources. The answer is written word by
-    word. A word counts as a token.
+    The answer is `text`. Without `text`, the answer is the first sentence of each of the first two
+    sources, with a marker of the source. If there are only generated texts, it is their first
+    sentences without markers. The answer is written word by word. A word counts as a token.
     """
 
     made_by = ".fake:load"
 
     kind: Literal["fake"] = "fake"
     text: str | None = None
-    """The text that the generator writes, with markers such as [1]; "No answer." is a refusal."""
+    """Text that the generator writes, with markers such as [1]; "No answer." is a refusal."""
     milliseconds: Annotated[float, Bounds(0, 86_400_000)] = 0.0
     """Milliseconds to wait before each word."""
     fails_at: Annotated[int, Bounds(0, 1_000_000)] | None = None
@@ -43,7 +43,7 @@ class FakeGeneratorConfig(GeneratorConfig):
 
 
 def load(config: FakeGeneratorConfig) -> WritingGenerator:
-    """Return the generator of a configuration. Raises ConfigError for an unknown language."""
+    """Return a fake generator. Raises ConfigError for an unknown language."""
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
     return WritingGenerator(FakeWriter(config), terms, names=config.has_names)
 

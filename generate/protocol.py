@@ -33,7 +33,9 @@ class Candidate:
     id:       id of the document.
     document: text of the whole document.
     start, end: the passage is characters `start` to `end` (exclusive) of `document`.
+    title:    title of the document.
     headings: titles of the headings above the passage, from the highest level down.
+    page:     number of the page on which the passage begins, from 1; None: there are no pages.
     score:    score of the document in the search.
     """
 
@@ -53,11 +55,11 @@ class Candidate:
 
 
 class ContextOptions(Config):
-    """Which of the passages found are sent to the generator.
+    """Which of the found passages are sent to the generator, and in which order.
 
     tokens:   maximum number of tokens of the prompt: instructions, question, earlier turns and
-              sources. The limit of the model applies too. For a generator without a language model:
-              maximum number of words of the sources.
+              sources. The limit of the model applies too. For a generator without a language model,
+              `tokens` is the maximum number of words of the sources.
     order:    order of the sources: "best_first", "best_last" (next to the question), or "both_ends"
               (the worst in the middle).
     passages: maximum number of passages.
@@ -73,13 +75,14 @@ class ContextOptions(Config):
 class CitationOptions(Config):
     """How an answer cites its sources.
 
-    markers:     "keep": the text has markers such as [1]; "remove": it has none. The list of
-                 citations is the same.
-    unsupported: a citation whose source does not support the statement: "mark" returns it with
-                 `supported` false, "drop" leaves it out.
-    min_support: minimum share of the statement's content words in the source.
-    match:       also cite sentences without a marker if a source has nearly all of their words
-                 (`origin` "match"). The text gets no marker for them.
+    markers:     "keep": the text has markers such as [1]. "remove": the text has no markers. The
+                 list of citations is the same.
+    unsupported: what to do with a citation whose source does not support the statement. "mark":
+                 return the citation with `supported` false. "drop": leave the citation out.
+    min_support: minimum share, from 0 to 1, of the statement's content words that the source must
+                 contain.
+    match:       True: also cite sentences without a marker if a source has nearly all of their
+                 words. Such a citation has the `origin` "match", and no marker in the text.
     """
 
     markers: Literal["keep", "remove"] = "keep"
@@ -105,11 +108,11 @@ class BackgroundOptions(Config):
 class AnswerOptions(Config):
     """How an answer is written.
 
-    context:     which passages are sent.
-    citations:   how the answer cites them.
-    max_tokens:  maximum number of tokens of the answer; for a generator without a language model,
-                 of words.
-    temperature: randomness of the text; 0 = always the most likely token.
+    context:     which passages are sent to the generator.
+    citations:   how the answer cites the passages.
+    max_tokens:  maximum number of tokens of the answer. For a generator without a language model,
+                 maximum number of words.
+    temperature: temperature of the sampling; 0 = always the most likely token.
     seed:        seed of the sampling.
     """
 
@@ -122,14 +125,16 @@ class AnswerOptions(Config):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A question with the passages that were found for it, best first.
+    """A question, and the passages from which to answer it.
 
-    turns:   earlier turns of the conversation, in order.
+    candidates: passages that were found for the question, best first.
+    options:    how the answer is written.
+    turns:      earlier turns of the conversation, in order.
     background: texts that a model generated for the question. They are sent as context, and are
-             never cited. Without candidates, the answer rests on them alone.
-    combined: how these texts share the context with the candidates.
-    guard:   object whose method `check` is called before each piece of the answer. An exception
-             from `check` ends the answer.
+                never cited. Without candidates, the answer rests on them alone.
+    combined:   how these texts share the context with the candidates.
+    guard:      object whose method `check` is called before each piece of the answer. An exception
+                from `check` ends the answer.
     """
 
     question: str
@@ -151,7 +156,7 @@ class Generator(Protocol):
     def answer(self, tasks: Sequence[Task], limits: Limits | None = None) -> list[Answer]:
         """Return one answer for each task, in the same order.
 
-        limits: limits for each task. The time limit starts with this call for all tasks.
+        limits: limits for each task. The time of all tasks starts when this method is called.
 
         Raises InvalidInputError if the context has too few tokens for one sentence, or if the
         generator does not read the background of a task, and ModelError if a model fails. Raises
@@ -159,10 +164,11 @@ class Generator(Protocol):
         """
 
     def stream(self, task: Task, limits: Limits | None = None) -> Iterator[AnswerEvent]:
-        """Yield the events of one answer. The last one, DoneEvent, has what `answer` returns.
+        """Yield the events of one answer. The last event, DoneEvent, has the whole answer.
 
-        No model is called before the first event, SourcesEvent, has been taken. So a caller can
-        read the sources and close the iterator.
+        No model is called before the caller has received the first event, SourcesEvent. So a caller
+        can read the sources and close the iterator. Closing the iterator ends the work of the
+        model.
 
-        Raises the same exceptions as `answer`. Closing the iterator ends the work of the model.
+        Raises the same exceptions as `answer`.
         """

@@ -16,17 +16,17 @@ import unicodedata
 from secrets import token_hex
 
 _CONTROLS = dict.fromkeys({*range(32), 127} - {9, 10}, " ")
-"""ASCII characters without a glyph."""
+"""ASCII characters without a glyph, except tab and line break, mapped to a space."""
 
 BOUNDARY_BYTES = 6
-"""Random bytes of a boundary, so that a passage cannot guess it."""
+"""Number of random bytes in a boundary. With them, no author of a passage can guess a boundary."""
 
 _INVISIBLE = frozenset({"Cf", "Co", "Cs", "Cn"})
 """Unicode categories of characters without a glyph: format (zero width, bidirectional marks, tags),
 private use, surrogates, unassigned."""
 
 _JOINERS = frozenset("\u200c\u200d")
-"""Joiners that Indic and Arabic words need between two letters. They are kept there."""
+"""Zero-width joiners. Indic and Arabic words need them between two letters, where they are kept."""
 
 _LT, _GT, _BAR = "[<＜﹤]", "[>＞﹥]", "[|｜￨∣❘]"
 """Characters that look like those of markup. Some tokenizers turn them into ASCII."""
@@ -85,7 +85,7 @@ def new_boundary() -> str:
 
 
 def harmless(text: str, boundary: str = "") -> str:
-    """Return a passage, title or question as it may become part of a prompt.
+    """Return a passage, title or question in a form that is safe in a prompt.
 
     - Invisible characters are removed.
     - Markup of chat templates keeps its words, but loses the characters that make it markup.
@@ -110,7 +110,7 @@ def visible(text: str) -> str:
     """Return a text without invisible characters.
 
     Line breaks and tabs stay. Other control characters become spaces. A zero-width joiner stays
-    between two letters that are not Latin.
+    between two letters outside ASCII, because some scripts require joiners.
     """
     if text.isascii():
         plain = text.replace("\n", "").replace("\t", "").isprintable()
@@ -132,8 +132,8 @@ def visible(text: str) -> str:
 def datamarked(text: str, mark: str = "ˆ") -> str:
     """Return a text with a mark in place of each space (datamarking).
 
-    The prompt then explains that marked text is data. Large models follow instructions in marked
-    text less often; small models also understand it less well.
+    A prompt with such a text explains that marked text is data. Large models follow instructions in
+    marked text less often. Small models also understand marked text less well.
     """
     return re.sub(r"\s+", mark, text.strip())
 

@@ -2,8 +2,9 @@
 
     SPEC = KIND[:MODEL]
 
-KIND is a kind of generator. MODEL is the name or folder of a language model, for kinds that have
-one. All other options have their defaults. To set them, use a TOML file (`GeneratorRegistry.read`).
+KIND is a kind of generator. MODEL is the name or folder of a language model, for kinds that use a
+language model. All other options have their defaults. To set other options, use a TOML file
+(`GeneratorRegistry.read`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ def usages() -> tuple[str, ...]:
 
 
 def parse_spec(text: str) -> GeneratorConfig:
-    """Return the generator configuration that a spec describes.
+    """Return the generator configuration that a spec, `KIND[:MODEL]`, describes.
 
     >>> parse_spec("language-model:SmolLM2-135M-Instruct").kind
     'language_model'
 
-    Raises ConfigError for an invalid spec. The error lists the known kinds.
+    Raises ConfigError, whose message lists the valid forms, for an invalid spec.
     """
     word, colon, model = text.partition(":")
     kinds = {kind.replace("_", "-"): kind for kind in GENERATORS.classes()}

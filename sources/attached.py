@@ -1,8 +1,8 @@
-"""Vectors in files and arrays beside the documents: row n belongs to document n.
+"""Vectors in files and arrays that are separate from the documents. Row n belongs to document n.
 
 .npy       dense vectors, [rows, dimensions]
-.jsonl     a vector a line, dense or sparse (also .jsonl.gz)
-.parquet   a column of lists, FILE.parquet or FILE.parquet:COLUMN
+.jsonl     one vector on each line, dense or sparse (also .jsonl.gz)
+.parquet   a column of lists of numbers, FILE.parquet or FILE.parquet:COLUMN
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ or an iterable of vectors."""
 
 
 class CheckedVectors(Iterator[Checked]):
-    """An iterator over vectors that are already checked."""
+    """An iterator over checked vectors. `with_vectors` does not check them again."""
 
     def __init__(self, vectors: Iterable[Checked]) -> None:
         self._vectors = iter(vectors)
@@ -50,9 +50,10 @@ class CheckedVectors(Iterator[Checked]):
 def with_vectors(
     documents: Iterable[Document | Mapping[str, object]], vectors: Mapping[str, Rows]
 ) -> CheckedDocuments:
-    """Return the documents with the vectors of `vectors`, in order.
+    """Return an iterator over the documents, each with its vectors.
 
-    vectors: leg -> rows. A document takes one row, or one for each of its own `passages`.
+    vectors: leg -> rows, in the order of the documents. A document without its own `passages` takes
+             one row. A document with passages takes one row for each of them.
 
     Raises InvalidInputError if the numbers of documents and rows differ, if a row is invalid, or if
     a document already has a vector for the leg.
@@ -66,9 +67,14 @@ def with_vectors(
 
 
 def read_vectors(path: Path | str) -> CheckedVectors:
-    """Return an iterator over the vectors of a file. The module names the formats.
+    """Return an iterator over the vectors of a file.
 
-    Raises SourceError, which names the file and the row, for an invalid file or vector.
+    path: a `.npy` array [rows, dimensions]; `.jsonl` or `.jsonl.gz` with one vector on each line;
+          or a column of lists in a Parquet file, FILE.parquet:COLUMN. `:COLUMN` may be left out if
+          the file has only one column of lists of numbers.
+
+    Raises SourceError, which names the file and the row, for an invalid file or vector. Raises
+    MissingExtraError for a Parquet file if PyArrow is not installed.
     """
     name, _, column = str(path).partition(".parquet:")
     if column:
@@ -173,7 +179,8 @@ def _npy(path: Path) -> Iterator[Checked]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, SyntaxError, TokenError) as error:
-        raise SourceError(f"is not a NumPy array of numbers ({error})", path=path) from None
+        message = f"is not a NumPy array of numbers ({error}); write it with numpy.save"
+        raise SourceError(message, path=path) from None
     except OSError as error:
         raise unreadable(path, error) from None
     if not isinstance(array, np.memmap) or array.ndim != 2:
@@ -199,7 +206,7 @@ def _read_blocks(array: np.memmap[Any, Any], path: Path) -> Iterator[Checked]:
 
 
 def _located(rows: Iterator[Checked], path: Path) -> Iterator[Checked]:
-    """Yield the rows. An error names the file."""
+    """Yield the rows. An error about a row becomes a SourceError with the path of the file."""
     try:
         yield from rows
     except InvalidInputError as error:
@@ -221,7 +228,10 @@ def _jsonl(path: Path) -> Iterator[Checked]:
 
 
 def _parquet(path: Path, column: str | None) -> Iterator[Checked]:
-    """Yield the vectors of a column of lists. column: None if the file has only one such column."""
+    """Yield the vectors in a column of lists.
+
+    column: name of the column. None: the only column of lists of numbers.
+    """
     check_regular(path, "copy its contents to a regular file")
     try:
         import pyarrow as arrow
@@ -231,17 +241,21 @@ def _parquet(path: Path, column: str | None) -> Iterator[Checked]:
     try:
         file = parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
     except (arrow.ArrowInvalid, OSError) as error:
-        raise SourceError(f"is not a Parquet file ({error})", path=path) from None
+        raise SourceError(f"is not a Parquet file ({error}); create it again", path=path) from None
     lists = [one.name for one in file.schema_arrow if _is_list(arrow, one.type)]
     if column is None and len(lists) == 1:
         column = lists[0]
     if column is None or column not in lists:
-        named = "name the column, as in FILE.parquet:COLUMN" if column is None else "name another"
-        raise SourceError(
-            f"has {len(lists)} columns of number lists ({', '.join(lists) or 'none'}); {named}",
-            path=path,
-            field=column,
-        )
+        if not lists:
+            found = ", ".join(file.schema_arrow.names)
+            message = f"has no column of lists of numbers, only {found or 'no column at all'}; "
+            message += "write each vector as a list of numbers"
+        elif column is None:
+            message = f"has {len(lists)} columns of lists of numbers ({', '.join(lists)}); "
+            message += "name one, as in FILE.parquet:COLUMN"
+        else:
+            message = f"is not a column of lists of numbers; name one of {', '.join(lists)}"
+        raise SourceError(message, path=path, field=column)
     return _located(_lists(file, column), path)
 
 

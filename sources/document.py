@@ -26,16 +26,17 @@ def parse_document(value: object) -> Document:
     """Return the Document that a mapping with the keys `FIELDS` describes.
 
     id:       non-empty string, or an integer, which is stored as a decimal string. At most 512
-              bytes of UTF-8, no control characters, not "." or "..". The field may also be named
-              `_id`.
+              bytes of UTF-8. Control characters and the ids "." and ".." are refused. The field may
+              also be named `_id`.
     text:     string, required; may be empty.
     title:    string or null, optional.
     metadata: object or null, optional. It may contain only JSON values, with finite numbers,
               integers of at most 64 bits, at most 16 levels of nesting, and keys of 1 to 256
               characters.
-    vectors:  object {leg: vector} or null, optional. `vectors.py` lists the forms of a vector.
-    passages: list of [start, end] or null, optional: the document's own passages, ordered by their
-              starts, at most 20,000. They may overlap.
+    vectors:  object {leg: vector} or null, optional. A vector is a list of numbers, {term: weight},
+              or {"indices": [...], "values": [...]}. A list of vectors has one for each passage.
+    passages: list of [start, end] or null, optional: ranges of characters of `text`, ordered by
+              `start`, at most 20,000. Passages may overlap.
 
     Raises InvalidInputError, whose `field` names the invalid or unknown field.
     """
@@ -68,10 +69,10 @@ def parse_document(value: object) -> Document:
 
 
 def check_document(document: Document) -> Document:
-    """Return the document with a copy of its metadata and with checked vectors.
+    """Return the document with a copy of its metadata, and with checked vectors and passages.
 
-    Raises InvalidInputError, as `parse_document` does, if a field has a wrong type or exceeds a
-    limit.
+    Raises InvalidInputError, whose `field` names the field, if a field has a wrong type or exceeds
+    a limit of `parse_document`.
     """
     found = Document(
         id=_checked_id(_string(document.id, "id"), "id"),
@@ -89,7 +90,7 @@ def check_document(document: Document) -> Document:
 
 
 class CheckedDocuments(Iterator[Document]):
-    """An iterator over documents that are already checked. A write does not check them again."""
+    """An iterator over checked documents. A write does not check them again."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = iter(documents)
@@ -153,16 +154,18 @@ def _decimal(value: object, field: str) -> object:
 
 def _checked_id(text: str, field: str) -> str:
     if not text:
-        raise InvalidInputError("must not be empty", field=field)
+        raise InvalidInputError("must not be empty; choose an id", field=field)
     size = len(text.encode())
     if size > MAX_ID_BYTES:
         raise InvalidInputError(
             f"must have at most {MAX_ID_BYTES} bytes in UTF-8, got {size}", field=field
         )
     if _CONTROL.search(text):
-        raise InvalidInputError("must not contain control characters", field=field)
+        raise InvalidInputError(
+            f"must not contain control characters, got {shown(text)}; remove them", field=field
+        )
     if text in (".", ".."):  # HTTP clients remove these from the path of a URL.
-        raise InvalidInputError("must not be '.' or '..'", field=field)
+        raise InvalidInputError(f"must not be {text!r}; choose another id", field=field)
     return text
 
 
@@ -179,10 +182,12 @@ def _checked_metadata(value: object) -> dict[str, Any]:
 
 
 def _json(value: object, path: str, depth: int) -> Any:
-    """Return a copy of a JSON value. Raises InvalidInputError if it is not valid.
+    """Return a copy of a JSON value.
 
-    path: path of the value for the error, such as `metadata.tags[0]`. depth: number of objects and
-    lists that contain the value.
+    path:  path of the value for the error, such as `metadata.tags[0]`.
+    depth: number of objects and lists that contain the value.
+
+    Raises InvalidInputError if the value is not valid JSON or exceeds a limit.
     """
     if value is None or isinstance(value, bool):
         return value
@@ -211,7 +216,9 @@ def _json(value: object, path: str, depth: int) -> Any:
 def _items(value: Mapping[Any, Any], path: str) -> list[tuple[str, str, Any]]:
     """Return (key, path of the item, item) for each item of a JSON object.
 
-    path: path of the object, such as `metadata.author`. Raises InvalidInputError for a wrong key.
+    path: path of the object, such as `metadata.author`.
+
+    Raises InvalidInputError for a key that is not a string or has an invalid length.
     """
     for key in value:
         if not 1 <= len(_string(key, path, "an object with string keys")) <= MAX_METADATA_KEY:

@@ -25,10 +25,10 @@ def report(error: SourceError, on_error: OnError | None) -> None:
 
 
 class NoDocumentError(SourceError):
-    """Every file and record was refused.
+    """Every file and record was refused, so that there is no document.
 
     reasons:  reason -> number of refused files and records.
-    problems: what was refused, and why; at least the first ones.
+    problems: errors of the refused files and records, or of the first ones.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class NoDocumentError(SourceError):
         first = "; ".join(map(str, problems[:_NAMED]))
         more = "; ..." if count > _NAMED else ""
         message = (
-            f"no document could be made; {count:,} "
+            f"no document could be read; {count:,} "
             f"{'file or record was' if count == 1 else 'files and records were'} refused "
             f"({counts}): {first}{more}; correct them, or name other files"
         )

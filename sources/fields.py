@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 
 from ..core import Document, InvalidInputError
+from ..core.errors import shown
 from ..core.near import nearest
 from .document import parse_document
 from .vectors import are_passages
@@ -28,10 +29,15 @@ class FieldNames:
     vectors:  (leg, field) pairs: the field contains the document's vector for the leg, as a list or
               object, or as such JSON text. Null or an empty text means no vector.
 
-    Two more fields have a meaning, unless another option names them. A field `vectors` that is an
-    object brings vectors, {leg: vector}; a list of numbers is an error, because its leg is unknown.
-    A field `passages` that is a list of pairs of integers brings passages. If such a field is null,
-    it counts as absent. With any other value, it is metadata like other fields.
+    The fields `vectors` and `passages` of a record are also parts of the document, unless an option
+    above names them:
+
+    - `vectors` contains the vectors if it is an object {leg: vector}. A list of numbers is refused,
+      because its leg is unknown.
+    - `passages` contains the passages if it is a list of pairs of integers.
+    - Null means that the part is absent. A field with any other value is metadata.
+
+    Raises InvalidInputError if a field of `numeric` is not in `metadata`.
     """
 
     id: str | None = None
@@ -50,9 +56,10 @@ class FieldNames:
     def document(self, record: Mapping[str, Any], *, nested: str | None = None) -> Document:
         """Return the document that a record of a file describes.
 
-        record: name of each field -> value. nested: name of the field that contains an object with
-        metadata; None: no field does. Raises InvalidInputError, whose `field` is the name of the
-        field in the file.
+        record: name of each field -> value.
+        nested: name of the field whose value is an object with metadata; None: there is none.
+
+        Raises InvalidInputError for an invalid field. Its `field` is the name in the file.
         """
         parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
@@ -81,10 +88,10 @@ class FieldNames:
             raise InvalidInputError(message, field=in_file) from None
 
     def named(self) -> list[str]:
-        """Return the title, metadata and numeric fields that the caller named explicitly.
+        """Return the title, metadata, numeric and vector fields that the caller named explicitly.
 
-        A single record may lack them. Readers check that they occur in several records, to find
-        misspelled names.
+        A single record may lack such a field. Readers check that each field occurs in one of
+        several records, to find misspelled names.
         """
         title = [] if self.title == DEFAULT_FIELDS.title else [self.title]
         metadata = () if self.metadata == "rest" else self.metadata
@@ -147,18 +154,18 @@ DEFAULT_FIELDS = FieldNames()
 
 
 def offer(name: str, names: Iterable[str]) -> str:
-    """Return text for an error that lists the fields `names` of a file.
+    """Return the part of an error message that lists the fields `names` of a file.
 
-    It suggests the field that is most similar to the unknown field `name`.
+    If one of them is similar to the unknown field `name`, the text suggests it.
     """
     known = list(names)
     near = nearest(name, known)
-    shown = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-    return f"the fields are: {shown or 'none'}" + (f" (did you mean {near}?)" if near else "")
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
+    return f"the fields are: {listed or 'none'}" + (f" (did you mean {near}?)" if near else "")
 
 
 def _are_vectors(value: Any) -> bool:
-    """Return True for the field `vectors` of a record if it is not metadata."""
+    """Return True if a field `vectors` with this value contains vectors; False: it is metadata."""
     if isinstance(value, list):
         return bool(value) and type(value[0]) in (int, float)
     return value is None or isinstance(value, Mapping)
@@ -172,7 +179,8 @@ def _vector(value: Any, field: str) -> Any:
         return orjson.loads(value)
     except orjson.JSONDecodeError:
         raise InvalidInputError(
-            "must be a vector as JSON, such as [0.1, 0.2]; write it so, or name another field",
+            f"must be a vector as JSON, such as [0.1, 0.2], got {shown(value)}; correct the value, "
+            "or name another field",
             field=field,
         ) from None
 
@@ -183,4 +191,7 @@ def _number(text: str, field: str) -> int | float:
             return kind(text.replace("_", "?"))  # Python accepts 1_000, but it is not a number.
         except ValueError:
             continue
-    raise InvalidInputError(f"must be a number, got {text!r}", field=field)
+    message = (
+        f"must be a number, got {shown(text)}; correct it, or leave the field out of `numeric`"
+    )
+    raise InvalidInputError(message, field=field)

@@ -17,7 +17,7 @@ from .errors import OnError, report
 from .formats import Converter, Format, Limits, UnreadableError, format_of
 from .formats.content import checked_format
 from .formats.converted import Unpacked
-from .formats.kinds import MARKDOWN, PDF, PLAIN, SHEETS
+from .formats.kinds import MARKDOWN, PDF, PLAIN, SHEETS, kind_of
 from .formats.limits import DEFAULT_LIMITS, check_characters
 from .formats.reasons import EMPTY, LIMIT, OTHER_KIND, TOO_LARGE
 from .lines import read_whole
@@ -28,9 +28,9 @@ from .structure import first_heading
 class FileReader:
     """Reads files of all known formats. Use it as a context manager, or call `close`.
 
-    Text is read in this process. Everything else is converted in another process, within `limits`,
-    so that a hostile file costs its own documents only. That process is started when it is needed,
-    and serves all files.
+    Text files are read in this process. Files of other formats are converted in another process,
+    within `limits`, so that a hostile file prevents only its own documents. The other process is
+    started when it is first needed, and converts all later files.
 
         with FileReader() as reader:
             for document in reader.read(Path("notes/report.pdf"), "report.pdf"):
@@ -43,30 +43,30 @@ class FileReader:
 
     @property
     def peak_bytes(self) -> int:
-        """Largest memory of the process that converts files, so far."""
+        """Peak memory of the process that converts files, so far, in bytes."""
         return self.converter.peak_bytes
 
     def read(
         self, path: Path, name: str | None = None, on_error: OnError | None = None
     ) -> Iterator[Document]:
-        """Yield the documents of a file: one, none, or those of an archive's files.
+        """Yield the document of a file; for an archive, the documents of the files in it.
 
         name: path of the file relative to the folder that the caller named, with slashes. None: the
-            name of the file.
-
-        What cannot be read is passed to `on_error` as SourceError, whose `reason` is one of a few
-        words. Without `on_error`, it is raised.
+              name of the file.
+        on_error: function that receives the SourceError of a file, or of a file in an archive, that
+              cannot be read. None: the error is raised. Its `reason` is a constant of
+              `formats.reasons`, "unreadable" or None.
 
         The fields of a document are:
 
-        id:    `name`. For a file in an archive, `name` and the path in the archive.
-        title: title in the file, or else its first heading, or else its name.
+        id:    `name`. For a file in an archive, `name/PATH`, with the path inside the archive.
+        title: title in the file, or else its first heading, or else the name of the file.
         text:  the text without front matter. Rich formats become Markdown, with a form feed between
                pages or slides.
-        metadata: `path` (the id), `type` (the media type), `modified` (time in UTC; for a file in
-               an archive, that of the archive) and what the file says about itself, such as
-               `author`, `created`, `language` and `pages`. Front matter of Markdown is added, and
-               replaces fields of the same name.
+        metadata: `path` (the id), `type` (the media type), `modified` (time of the last change in
+               UTC; for a file in an archive, the time of the archive) and properties in the file,
+               such as `author`, `created`, `language` and `pages`. Front matter of Markdown is
+               added, and replaces fields of the same name.
         """
         name = path.name if name is None else name
         try:
@@ -119,7 +119,7 @@ class FileReader:
                 yield from self._members(file, Path(place), unpacked, budget, on_error)
 
     def _fields(self, file: _File, format_: Format) -> dict[str, Any]:
-        """Return the title, text and metadata of a file that is no archive."""
+        """Return the title, text and metadata of a file of any format except archives."""
         if format_.reader is None:
             return _text_fields(file, format_, self.limits)
         converted = self.converter.convert(file.path, format_)
@@ -136,12 +136,15 @@ class FileReader:
     def _format(self, file: _File) -> Format:
         promised = format_of(file.kind)
         if promised is None:
-            raise UnreadableError(OTHER_KIND, "the type of the file is not supported")
+            kind = kind_of(Path(file.kind))
+            message = f"files of the type {kind} are not supported; convert it to text or PDF"
+            raise UnreadableError(OTHER_KIND, message)
         size = file.path.stat().st_size
         if not size:
             raise UnreadableError(EMPTY, "the file is empty")
         if size > self.limits.bytes:
-            message = f"has {size:,} bytes, but the limit `bytes` is {self.limits.bytes:,}"
+            message = f"has {size:,} bytes, but the limit `bytes` is {self.limits.bytes:,}; "
+            message += "split the file, or raise the limit"
             raise UnreadableError(TOO_LARGE, message)
         return checked_format(file.path, promised)
 
@@ -186,9 +189,12 @@ class FileReader:
 class _File:
     """A file to read.
 
-    path:  where its bytes are. name: its name as a document id. shown: its path for errors.
-    depth: number of archives around it.
-    layers: number of gzip layers that were removed.
+    path:   path of the content: of the file itself, or of an unpacked copy.
+    name:   id of the file's document.
+    shown:  path of the file in error messages.
+    modified: time of the last change, in ISO 8601.
+    depth:  number of archives that contain the file, each inside the next.
+    layers: number of gzip layers that were removed from the content.
     """
 
     path: Path
@@ -200,19 +206,26 @@ class _File:
 
     @property
     def kind(self) -> str:
-        """Name that says the format. A compressed file has that of its content."""
+        """Return the name whose suffix gives the format: without a `.gz` that was unpacked."""
         name = PurePosixPath(self.name).name
         return name[: len(name) - self.layers * len(".gz")]
 
     def member(self, name: str, path: Path) -> _File:
-        """Return a file of this archive. name: "" for the content of a compressed file."""
+        """Return a file of this archive.
+
+        name: path inside the archive; "" for the content of a compressed file.
+        path: path of the unpacked copy.
+        """
         if not name:
             return replace(self, path=path, depth=self.depth + 1, layers=self.layers + 1)
         return _File(path, f"{self.name}/{name}", self.shown / name, self.modified, self.depth + 1)
 
 
 class _Budget:
-    """What an archive and the archives in it may still cost. At least 1, as in Limits."""
+    """The files and bytes that an archive, with the archives in it, may still unpack.
+
+    Both numbers stay at least 1, the minimum of the values in Limits.
+    """
 
     def __init__(self, members: int, expanded: int) -> None:
         self.members = members

@@ -1,4 +1,4 @@
-"""Finds the files of a folder that are read."""
+"""Finds the files of a folder, and decides which of them are read."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str 
 
 
 def check_exclude(exclude: Sequence[str]) -> None:
-    """Raise InvalidInputError if the patterns are one string: each letter would be a pattern."""
+    """Raise InvalidInputError if `exclude` is a string, whose letters would each be a pattern."""
     if isinstance(exclude, str):
         message = f"must be a list of patterns, such as [{shown(exclude)}], not a string"
         raise InvalidInputError(message, field="exclude")

@@ -15,11 +15,12 @@ from .records.jsonl import parse_json_line
 def read_queries(path: Path) -> list[Query]:
     """Return the queries of a file, in the order of the file.
 
-    The file is BEIR's `queries.jsonl` with the fields `_id` or `id` and `text` (others are
-    ignored), or a `.tsv` or `.txt` file with lines `id<TAB>text` and no header. It may be
-    compressed (`.gz`).
+    path: BEIR's `queries.jsonl` with the fields `_id` or `id`, and `text`; or a `.tsv` or `.txt`
+          file with lines `id<TAB>text` and no header. Other fields are ignored. The file may be
+          compressed (`.gz`).
 
-    Raises SourceError, with the line, for any invalid query.
+    Raises SourceError, with the line, for an invalid or repeated query, and for a file without
+    queries.
     """
     queries: dict[str, Query] = {}
     tabular = plain_suffix(path) in (".tsv", ".txt")
@@ -44,14 +45,16 @@ def read_queries(path: Path) -> list[Query]:
 
 
 def read_qrels(path: Path) -> Qrels:
-    """Return the relevance judgements of a file.
+    """Return the relevance judgements of a file: query id -> document id -> grade.
 
-    The file has BEIR's columns `query-id<TAB>corpus-id<TAB>score` with a header, or TREC's four
-    columns `query iteration document grade`. It may be compressed (`.gz`). Grades are integers. A
-    grade of 0 (in TREC files also below 0) means that a document was judged as not relevant.
+    path: file with BEIR's columns `query-id<TAB>corpus-id<TAB>score` and a header, or with TREC's
+          four columns `query iteration document grade`. It may be compressed (`.gz`).
+
+    Grades are integers. A grade of 0 (in TREC files also below 0) means that a document was judged
+    as not relevant.
 
     Raises SourceError, with the line, for an invalid line, and if a pair of query and document has
-    two different grades.
+    two different grades. Raises SourceError for a file without judgements.
     """
     qrels: dict[str, dict[str, int]] = {}
     for number, line in _judgement_lines(path):
@@ -72,7 +75,7 @@ def read_qrels(path: Path) -> Qrels:
                 "the ids of query and document must not be empty", path=path, line=number
             )
         if qrels.setdefault(query, {}).setdefault(document, value) != value:
-            message = f"document {document} has two grades for query {query}; keep one"
+            message = f"document {document} has two grades for query {query}; keep one of them"
             raise SourceError(message, path=path, line=number)
     if not qrels:
         raise SourceError("the file contains no judgements; check its path", path=path)
@@ -80,13 +83,15 @@ def read_qrels(path: Path) -> Qrels:
 
 
 def read_answers(path: Path) -> dict[str, tuple[str, ...]]:
-    """Return the gold answers of a file: query id -> every answer that is right.
+    """Return the gold answers of a file: query id -> every correct answer.
 
-    Each line is a JSON object with the fields `_id` or `id` (of the query) and `answers`, a list of
-    texts (others are ignored). An empty list marks a question that has no answer. The file may be
-    compressed (`.gz`).
+    path: file of JSON lines with the fields `_id` or `id` (of the query), and `answers`, a list of
+          texts. Other fields are ignored. The file may be compressed (`.gz`).
 
-    Raises SourceError, with the line and the field, for an invalid line.
+    An empty list of answers marks a question without an answer.
+
+    Raises SourceError, with the line and the field, for an invalid line, and for a file without
+    answers.
     """
     found: dict[str, tuple[str, ...]] = {}
     for number, line in read_lines(path):
@@ -145,5 +150,7 @@ def _tab_query(line: str) -> Query:
 
 def _query(query_id: str, text: object) -> Query:
     if not isinstance(text, str) or not text.strip():
-        raise InvalidInputError("a query requires a non-empty text", field="text")
+        raise InvalidInputError(
+            f"a query requires a non-empty text, got {shown(text)}", field="text"
+        )
     return Query(id=query_id, text=text)

@@ -19,14 +19,14 @@ from .formats.reasons import DAMAGED, TOO_LARGE
 BOM = b"\xef\xbb\xbf"
 
 MAX_LINE = 64 * 2**20
-"""Maximum size of a line, and of a text file, in bytes. It limits the memory for a compressed file
-that unpacks to one endless line."""
+"""Maximum size of a line, and of a text file, in bytes. Without this limit, a compressed file that
+unpacks to one endless line would fill the memory."""
 
 STDIN = Path("-")
 """The path that means standard input."""
 
 PIPE = f"to read from a pipe, use `{STDIN}`"
-"""Remedy in the error for a pipe."""
+"""Remedy in the error message for a pipe."""
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -51,8 +51,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def read_whole(path: Path) -> str:
     """Return the text of a UTF-8 file, with line ends as `\\n`.
 
-    Raises SourceError for a file of more than `MAX_LINE` bytes. Raises SourceError, with the line,
-    for a NUL byte and for bytes that are not UTF-8.
+    Raises SourceError for a file that cannot be read or has more than `MAX_LINE` bytes. Raises
+    SourceError, with the line, for a NUL byte and for bytes that are not UTF-8.
     """
     with reading(path) as file:
         content = file.read(MAX_LINE + 1)
@@ -113,8 +113,8 @@ def open_source(path: Path) -> BufferedIOBase:
 def reading(path: Path) -> Iterator[BufferedIOBase]:
     """Open a file as `open_source` does, and close it at the end of the `with` block.
 
-    Raises SourceError if the file cannot be read or is a damaged gzip file, also if this happens
-    inside the block.
+    Raises SourceError if the file cannot be read or is a damaged gzip file. Errors of reading
+    inside the block become SourceError too.
     """
     try:
         with open_source(path) as file:

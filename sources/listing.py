@@ -28,9 +28,9 @@ class SourceFile:
     """A file of a source.
 
     source: absolute path of the source.
-    name:   path of the file below the source; "" if the source is the file.
-    path:   path of the file, as the caller would write it.
-    has_records: True if the file has many documents with named fields.
+    name:   path of the file relative to the source; "" if the source is the file.
+    path:   path of the file, relative if the caller named a relative path.
+    has_records: True if the file contains many documents, as records with named fields.
     """
 
     source: str
@@ -40,16 +40,17 @@ class SourceFile:
 
     @property
     def key(self) -> tuple[str, str]:
+        """Return (source, name), which identifies the file."""
         return self.source, self.name
 
     @property
     def id(self) -> str:
-        """Id of its document. The ids of documents in an archive begin with it."""
+        """Return the id of the file's document; for an archive, the start of its documents' ids."""
         return self.name or self.path.name
 
     @property
     def base(self) -> Path:
-        """Folder to which ids are relative."""
+        """Return the folder to which ids are relative."""
         return self.path.parents[self.name.count("/")] if self.name else self.path.parent
 
 
@@ -57,11 +58,14 @@ class SourceFile:
 class Listing:
     """The files of a source, without opening them.
 
-    source: absolute path of the source. path: the path that the caller named.
-    found:  False if the source does not exist.
-    files:  files to read, sorted by path.
-    skipped: (path, reason) of files and folders that are not read. A folder stands for its files.
-    unread: (name, error) of those of them that should be read, but cannot be read now.
+    source:  absolute path of the source.
+    path:    path that the caller named.
+    found:   False if the source does not exist.
+    files:   files to read, sorted by path.
+    skipped: (path, reason) of each file that is not read. For a skipped folder, the folder itself
+             is listed, without its files.
+    unread:  (name, error) of skipped files and folders that cannot be read: those without
+             permission and broken links. Each name is relative to the source.
     """
 
     source: str
@@ -72,14 +76,20 @@ class Listing:
     unread: Sequence[tuple[str, SourceError]] = ()
 
     def covers(self, name: str) -> bool:
-        """Return True if a file that was listed before may still be there, but cannot be read."""
+        """Return True if the file `name` of the source may exist, although it is not in `files`.
+
+        This is so if the file, or a folder that contains it, cannot be read.
+        """
         return any(
             not parent or name == parent or name.startswith(f"{parent}/")
             for parent, _ in self.unread
         )
 
     def check_any(self, exclude: Sequence[str] = ()) -> None:
-        """Raise SourceError if there is no file to read. exclude: the patterns of the listing."""
+        """Raise SourceError if there is no file to read.
+
+        exclude: the patterns that the caller passed to `list_source`, for the error message.
+        """
         if self.files:
             return
         reasons = {reason for _, reason in self.skipped}
@@ -94,8 +104,9 @@ class Listing:
 def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
     """List the files of a file or folder, without opening them.
 
-    Of a folder in BEIR's layout, only the corpus is read. Its queries and judgements are not
-    listed; other files are skipped with the reason `BESIDE`. For other folders, `walk` says which
+    A folder in BEIR's layout contains `corpus.jsonl` (or `.gz`), and `queries.jsonl`, `qrels` or
+    nothing else. Of such a folder, only the corpus is read. Its queries and judgements are not
+    listed; other files are skipped with the reason `BESIDE`. In other folders, `walk` decides which
     files are skipped.
 
     exclude: patterns of files and folders to skip; see `walk`.
@@ -103,7 +114,7 @@ def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
     Raises SourceError for a source that cannot be listed, such as standard input.
     """
     if path == STDIN or is_named(path):
-        message = "cannot be synced, because its files cannot be compared; use add"
+        message = "cannot be synced, because it has no files to compare; use add"
         raise SourceError(message, path=path)
     source = os.path.abspath(path)
     if not os.path.lexists(path):
@@ -152,7 +163,10 @@ def _beside(corpus: Path, exclude: Sequence[str]) -> Iterator[tuple[Path, str]]:
 
 
 def holds_records(path: Path) -> bool:
-    """Return True if a path stands for records with named fields (JSON, tables), not plain text."""
+    """Return True if documents at a path are records with named fields, as in JSON and tables.
+
+    These paths are standard input, files such as `.jsonl` and `.csv`, and folders in BEIR's layout.
+    """
     if path == STDIN or _corpus(path) is not None:
         return True
     return not path.is_dir() and _has_records(path)
@@ -163,7 +177,7 @@ def _has_records(path: Path) -> bool:
 
 
 def check_path(path: Path) -> None:
-    """Raise SourceError unless documents can be read from a file or folder."""
+    """Raise SourceError if a path does not exist, or is a file of an unsupported type."""
     if path == STDIN or is_named(path):
         return
     if not path.exists():
@@ -182,22 +196,26 @@ def check_path(path: Path) -> None:
 
 
 def stamp(path: Path) -> list[int]:
-    """Return numbers that change when a file changes: size, times of change, and inode."""
+    """Return numbers that change when a file changes.
+
+    They are the size in bytes, the times of the last changes of content and of status in
+    nanoseconds, and the inode.
+    """
     found = path.stat()
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
 
 
 def digest(path: Path) -> str:
-    """Return a checksum of a file's content."""
+    """Return the BLAKE2b checksum of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         made = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES))
     return made.hexdigest()
 
 
 def picture(paths: Iterable[Path], exclude: Sequence[str] = ()) -> str:
-    """Return a checksum of the names, sizes and times of all files, without reading them.
+    """Return a checksum of the names, sizes and times of all files, without reading the files.
 
-    It changes when a file is added, changed or removed.
+    The checksum changes when a file is added, changed or removed.
     """
     made = hashlib.blake2b(digest_size=DIGEST_BYTES)
     for path in paths:

@@ -16,10 +16,12 @@ _LIST_ITEM = re.compile(r"[ \t]*-[ \t]+(.+)")
 def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
     """Return (metadata from the front matter, remaining text) of a Markdown file.
 
-    Front matter is a block between lines of `---` at the start. A line is `key: value`, or `key:`
-    with a list of `- value` lines below it, or `key:` alone, which means None. The metadata is
-    empty if there is no front matter, or if it has other lines. An integer beyond 64 bits stays
-    text.
+    Front matter is a block between lines of `---` at the start of the text. It consists of
+    `key: value` lines, `key:` lines with a list of `- value` lines below, and `key:` lines alone,
+    whose value is None. An integer beyond 64 bits is stored as text.
+
+    Returns empty metadata and the whole text if there is no front matter, or if the block contains
+    other lines.
     """
     lines = text.split("\n")
     if lines[0].rstrip() != "---":

@@ -16,7 +16,7 @@ PREFIX = "irds:"
 _TITLES = ("title", "headline")
 _TEXTS = ("text", "body", "abstract", "contents")
 _DOWNLOADS = ("RequestsDownload", "GoogleDriveDownload", "GoogleCloudBucketStream")
-"""Classes of ir_datasets that use the network."""
+"""Classes of ir_datasets that download files."""
 _METADATA = (str, int, float, bool)
 
 
@@ -30,11 +30,15 @@ def read_named_documents(
 ) -> Iterator[Document]:
     """Yield the documents of a data set.
 
-    path: `irds:NAME`. allow_download: download what is not in the cache of ir_datasets (the folder
-    in IR_DATASETS_HOME). Otherwise nothing uses the network.
+    path:     `irds:NAME`, with the name of the data set in ir_datasets.
+    allow_download: True: download files that are not in the cache of ir_datasets. False: do not use
+              the network. The environment variable IR_DATASETS_HOME names the folder of the cache.
+    on_error: function that receives the SourceError of an invalid document; reading then continues.
+              None: the error is raised.
 
-    The text is the field `text`, `body`, `abstract` or `contents`, or else what ir_datasets calls
-    the default text. Other fields with text or numbers become metadata.
+    The title is the field `title` or `headline`. The text is the field `text`, `body`, `abstract`
+    or `contents`, or else the `default_text()` of ir_datasets. Other fields with text or numbers
+    become metadata.
 
     Raises SourceError if the data set is unknown, has no documents or is not in the cache, and
     MissingExtraError if ir_datasets is not installed.
@@ -60,7 +64,7 @@ def read_named_documents(
 
 
 def count_named(path: Path) -> int | None:
-    """Return the number of documents of a data set, if it is known without reading them."""
+    """Return the number of documents of a data set; None if ir_datasets does not declare it."""
     try:
         counted = _dataset(path).metadata()["docs"]["count"]
     except (KeyError, TypeError):
@@ -85,7 +89,7 @@ def _dataset(path: Path) -> Any:
 
 
 def _fields(found: Any) -> dict[str, Any]:
-    """Return the fields of a document. found: a named tuple of ir_datasets."""
+    """Return the fields of a document from a named tuple of ir_datasets."""
     values = {name: getattr(found, name) for name in found._fields}
     title = next((name for name in _TITLES if values.get(name)), None)
     text = next((name for name in _TEXTS if isinstance(values.get(name), str)), None)
@@ -106,7 +110,7 @@ def _fields(found: Any) -> dict[str, Any]:
 def _network(allowed: bool) -> Iterator[list[str]]:
     """Make every download of ir_datasets fail, in this process, unless downloads are allowed.
 
-    Yields the downloads that were refused.
+    Yields a list, to which each refused download is added.
     """
     from ir_datasets.util import download
 
@@ -117,11 +121,7 @@ def _network(allowed: bool) -> Iterator[list[str]]:
         raise OSError("the network is not used without --allow-download")
 
     with ExitStack() as stack:
-        for name in (
-            ()
-            if allowed
-            else ("RequestsDownload", "GoogleDriveDownload", "GoogleCloudBucketStream")
-        ):
+        for name in () if allowed else _DOWNLOADS:
             if (kind := getattr(download, name, None)) is not None:
                 stack.enter_context(patch.object(kind, "stream", refuse))
         yield refused

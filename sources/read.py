@@ -33,21 +33,26 @@ def read_documents(
 ) -> CheckedDocuments:
     """Return an iterator over the documents of files and folders, in the order of `paths`.
 
-    paths:    files and folders. Files of records are JSON lines (BEIR), CSV and TSV, each also with
-              `.gz`, `.json` with one array or with lines, Parquet and Arrow. Each other file is
-              one document: text, Markdown, HTML, PDF, Office files, EPUB and source code. An
-              archive stands for its files. A folder stands for its files without records; a
-              folder in BEIR's layout for its corpus. `-` reads JSON lines from standard input.
-              `irds:NAME` is a data set of ir_datasets.
+    paths:    files and folders, `-` for JSON lines from standard input, and `irds:NAME` for a data
+              set of ir_datasets. The types of files are listed below.
     fields:   names of the fields in files of records.
-    on_error: function that receives the SourceError of an invalid record; reading then continues.
-              None: the error is raised.
-    limits:   what one file that is not a file of records may cost.
-    allow_download: download a data set that is not in the cache of ir_datasets.
+    on_error: function that receives the SourceError of a record or file that cannot be read;
+              reading then continues. None: the error is raised.
+    limits:   limits of size, memory and time for each file. Of these, only `memory` and `seconds`
+              apply to Parquet and Arrow files, and none to other files of records.
+    allow_download: True: download a data set that is not in the cache of ir_datasets. False: such a
+              data set raises SourceError.
     exclude:  patterns of files and folders to skip in folders; see `walk`.
 
-    A path that does not exist, has an unknown suffix or cannot be read always raises SourceError,
-    if possible before any file is read.
+    A file of records contains many documents, each a record with named fields: JSON lines (BEIR),
+    CSV and TSV, each also compressed (`.gz`); `.json` with one array or with lines; Parquet and
+    Arrow. Every other file is one document: text, Markdown, HTML, PDF, Office files, EPUB or source
+    code. The documents of an archive are the files in it. The documents of a folder are its files,
+    without its files of records; of a folder in BEIR's layout, only the corpus is read.
+
+    Even with `on_error`, raises SourceError for a path that does not exist or has an unknown suffix
+    (before any file is read), for a folder without files to read, and for a file of JSON lines, CSV
+    or TSV that cannot be opened.
 
         for document in read_documents("corpus.jsonl.gz"):
             print(document.id, document.title)
@@ -65,8 +70,8 @@ def read_documents(
 def count_documents(paths: Iterable[Path | str], exclude: Sequence[str] = ()) -> int | None:
     """Return the approximate number of documents in files and folders, for a progress bar.
 
-    Counts lines without parsing them. Returns None if counting would be expensive. This is so for
-    tables, because a row may have several lines, and for JSON arrays and standard input.
+    Counts the lines of JSON lines without parsing them. Returns None if counting would be
+    expensive: for standard input, CSV and TSV tables, `.json` and Arrow files.
     """
     count = 0
     for path in map(Path, paths):
@@ -129,9 +134,12 @@ def read_records(
 ) -> Iterator[Document]:
     """Yield the documents of a file of records: a table, JSON, Parquet or Arrow.
 
+    fields:    names of the fields that contain the parts of a document.
+    on_error:  function that receives the SourceError of an invalid record; reading then continues.
+               None: the error is raised.
     converter: process that reads Parquet and Arrow, within its limits. None: a new one.
 
-    Invalid records are passed to `on_error`. A file that cannot be read raises SourceError.
+    Raises SourceError for a file that cannot be read, even with `on_error`.
     """
     if plain_suffix(path) in TABLE_SUFFIXES:
         yield from read_table_documents(path, fields, on_error)
@@ -142,11 +150,12 @@ def read_records(
 
 
 def _is_new(id_: str, path: Path, known: dict[str, Path], on_error: OnError | None) -> bool:
-    """Return True if no text file that was read before has the same document id as the file `path`.
+    """Return True if no file before `path` has the same document id.
 
-    Otherwise, report an error, because the document would replace that of the other file. known: id
-    -> file, for all files so far. The id of a text file is its path relative to the folder that the
-    caller named.
+    Otherwise, report an error, because the document would replace the one of the earlier file. The
+    id of a file's document is the path of the file relative to the folder that the caller named.
+
+    known: id -> file, for all files so far. The pair (`id_`, `path`) is added.
     """
     other = known.setdefault(id_, path)
     if other == path:

@@ -1,4 +1,4 @@
-"""Reads the docstrings of Python's standard library, as documents that exist on every machine.
+"""Reads the docstrings of Python's standard library, which exist on every machine with Python.
 
 The source files are parsed and never imported, because some modules have side effects at import.
 """
@@ -53,9 +53,9 @@ _Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 def read_stdlib_docstrings(root: Path | None = None) -> Iterator[Document]:
     """Yield the docstrings of public modules, classes, functions and methods as documents.
 
-    There are about three thousand, in a fixed order.
+    There are about three thousand documents, in a fixed order.
 
-    root: folder of the standard library. None: that of the running interpreter.
+    root: folder of the standard library. None: the one of the running interpreter.
 
     The fields of a document are:
 

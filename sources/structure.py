@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Markup = Literal["markdown", "plain", "python", "code"]
-"""How a text is written.
+"""The syntax of a text, which decides what is recognised in it.
 
-markdown: headings, tables, lists, fenced code, pages. plain: paragraphs and pages. python: source
-code; definitions are headings. code: other source code; each line stays whole.
+markdown: headings, tables, lists, fenced code and pages.
+plain:    pages.
+python:   Python source code. Classes and functions count as headings; each line stays whole.
+code:     other source code. Each line stays whole.
 """
 
 _PLAIN = frozenset({"text/plain", "text/csv", "text/tab-separated-values"})
@@ -38,11 +40,11 @@ _SCANNED = re.compile(
 )
 """The lines of Markdown that begin or end fenced code, begin a comment, or may belong to a heading.
 
-It begins with a plain character, which Python finds fast, and so does each alternative."""
+The pattern, and each alternative in it, begins with a plain character, which Python finds fast."""
 _INDENTS = frozenset({"", " ", "  ", "   "})
-"""What may be before the marks of a heading or comment. Fenced code may be indented further."""
+"""Indentations that a heading or comment may have. Fenced code may be indented further."""
 _NOT_A_PARAGRAPH = re.compile(
-    r" {4}|\t| {0,3}(?:[>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}[ \t]|[-=:| \t\r]+$)"
+    r" {4}|\t| {0,3}(?:[>|]|```|~~~|[-+*][ \t]|\d+[.)][ \t]|#{1,6}(?:[ \t\r]|$)|[-=:| \t\r]+$)"
 )
 """A line that an underline does not make a heading: code, quote, table, list or underline."""
 _DEFINITION = re.compile(r"^( {0,8}|\t{0,2})((?:async[ ]+)?def|class)[ ]+(\w+)", re.MULTILINE)
@@ -55,9 +57,12 @@ _ITEM = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+(?=\S)", re.MULTILINE)
 class Heading:
     """A heading of a text.
 
-    start: offset of its line. end: offset of the end of its last line, without the line end.
+    start: offset of the heading's first character.
+    end:   offset after its last character, or after the last character of its underline.
     level: 1 (highest) to 6.
-    above: index of the heading that this one is below; None: it is below none.
+    title: text of the heading, without marks; may be empty.
+    above: index in `Outline.headings` of the next higher heading that this one belongs to; None:
+           there is none.
     """
 
     start: int
@@ -74,7 +79,7 @@ class Outline:
     headings: in the order of the text.
     pages:    offset of the first character of each page except the first.
     code:     start and end of each block of fenced code, with its fences. Source code is one block.
-    written:  how the text is written.
+    written:  syntax of the text.
     """
 
     headings: Sequence[Heading] = ()
@@ -83,25 +88,28 @@ class Outline:
     written: Markup = "markdown"
 
     def page(self, offset: int) -> int | None:
-        """Return the number of the page at a position, from 1. None: the text has no pages."""
+        """Return the number of the page at an offset, from 1; None if the text has no pages."""
         return 1 + bisect_right(self.pages, offset) if self.pages else None
 
     def path(self, offset: int) -> tuple[str, ...]:
-        """Return the titles of the headings above a position, from the highest level down.
+        """Return the titles of the headings above an offset, from the highest level down.
 
         A heading that begins at `offset` is included. Headings without a title are left out.
         """
         return self._titles(self._latest(offset))
 
     def above(self, offset: int) -> tuple[str, ...]:
-        """Return `path` without a heading that begins at `offset`."""
+        """Return the titles of the headings above an offset, from the highest level down.
+
+        Unlike in `path`, a heading that begins at `offset` is left out.
+        """
         latest = self._latest(offset)
         if latest is not None and self.headings[latest].start == offset:
             latest = self.headings[latest].above
         return self._titles(latest)
 
     def _latest(self, offset: int) -> int | None:
-        """Return the index of the last heading that begins at or before a position."""
+        """Return the index of the last heading that begins at or before an offset."""
         count = bisect_right(self.headings, offset, key=lambda heading: heading.start)
         return count - 1 if count else None
 
@@ -114,10 +122,11 @@ class Outline:
 
 
 def markup(metadata: Mapping[str, Any]) -> Markup:
-    """Return how the text of a document is written, by the media type in its metadata.
+    """Return the syntax of a document's text, according to the media type in its metadata.
 
-    metadata: the field `type` may hold a media type, such as "text/plain". Without one, and with a
-    value that is none, the text is read as Markdown.
+    metadata: metadata of the document. Its field `type` may be a media type, such as "text/plain".
+
+    Returns "markdown" if `type` is missing or is not a string, and for unknown media types.
     """
     given = metadata.get("type")
     if not isinstance(given, str):
@@ -142,7 +151,7 @@ def outline(text: str, written: Markup = "markdown") -> Outline:
 
 
 def _nested(headings: Iterable[_Line]) -> tuple[Heading, ...]:
-    """Return the headings, each with the one that it is below."""
+    """Return the headings, each with the index of the higher heading that it belongs to."""
     found: list[Heading] = []
     open_: list[int] = []
     for heading in headings:
@@ -169,7 +178,10 @@ def whole_lines(text: str, found: Outline) -> Iterator[tuple[int, int]]:
 
 
 def items(text: str, written: Markup = "markdown") -> Iterator[int]:
-    """Yield the offset of the line of each item of a list, ascending. Code is not looked at."""
+    """Yield the offset of each line that begins like an item of a list, ascending.
+
+    Such lines of fenced code are included. Yields nothing for a text that is not Markdown.
+    """
     if written == "markdown":
         for match in _ITEM.finditer(text):
             yield match.start()
@@ -185,9 +197,9 @@ _Line = tuple[int, int, int, str]
 
 
 def _scan(text: str) -> Iterator[_Line]:
-    """Yield the headings of a Markdown text and its fenced code, ascending.
+    """Yield the headings and the fenced code of a Markdown text, ascending.
 
-    Comments (`<!-- ... -->`) that begin a line have no headings.
+    Lines inside a comment (`<!-- ... -->`) that begins at the start of a line are skipped.
     """
     fence, start, skipped = "", 0, 0
     # Every line begins with a line end; the offsets are one higher than in `text`.
@@ -237,9 +249,11 @@ def _title(title: str) -> str:
 
 
 def _underlined(text: str, line: int) -> int | None:
-    """Return the offset of the line above the underline at `line`, if it is a heading.
+    """Return the offset of the line above an underline if that line is a heading; else None.
 
-    It is one if it is a paragraph of a single line.
+    The line above is a heading if it is a paragraph of a single line.
+
+    line: offset of the underline.
     """
     if line == 0 or text[line - 1] != "\n":
         return None
@@ -256,7 +270,7 @@ def _underlined(text: str, line: int) -> int | None:
 
 
 def _definitions(text: str) -> Iterator[_Line]:
-    """Yield the classes and functions of Python source code, as far as the second indentation."""
+    """Yield the classes and functions of Python source code that are indented at most twice."""
     for match in _DEFINITION.finditer(text):
         depth = len(match[1].expandtabs(4)) // 4
         yield match.start(2), match.end(), depth + 1, f"{match[2].split()[-1]} {match[3]}"

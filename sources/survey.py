@@ -15,7 +15,7 @@ from .listing import Listing, list_source
 from .named_datasets import is_named
 
 _MEANT = (HIDDEN, EXCLUDED)
-"""Reasons for skipping that nobody has to look at."""
+"""Reasons of paths that are skipped on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Survey:
 
     read:     kind -> number of files that are read.
     left_out: reason for skipping -> kind -> number of skipped files and folders.
-    examples: some paths that are skipped and neither hidden nor excluded.
+    examples: the first skipped paths that are neither hidden nor excluded, sorted.
     """
 
     read: Mapping[str, int]
@@ -40,10 +40,14 @@ class Survey:
 
 
 def survey(paths: Iterable[Path], *, examples: int = 3, exclude: Sequence[str] = ()) -> Survey:
-    """Count the files in `paths`: files, which count as read, and folders, which are searched.
+    """Count the files that are read and skipped in `paths`, without opening them.
 
+    paths:    files and folders. Folders are searched. Standard input and data sets count as one
+              file each.
     examples: maximum number of skipped paths to return as examples.
-    exclude: patterns of files and folders to skip; see `walk`.
+    exclude:  patterns of files and folders to skip; see `walk`.
+
+    Raises SourceError for a file of an unsupported type.
     """
     read: Counter[str] = Counter()
     listings = []
@@ -57,7 +61,7 @@ def survey(paths: Iterable[Path], *, examples: int = 3, exclude: Sequence[str] =
 
 
 def survey_listings(listings: Iterable[Listing], *, examples: int = 3) -> Survey:
-    """Count the files of sources that are listed already. See `survey`."""
+    """Count the files of listings from `list_source`, as `survey` does."""
     read: Counter[str] = Counter()
     left_out: dict[str, Counter[str]] = {}
     shown: list[Path] = []

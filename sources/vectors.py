@@ -6,7 +6,8 @@ A vector has one of these forms:
     {"kiwi": 1.2, "bird": 0.4}                    sparse: weight of each term
     {"indices": [17, 4], "values": [1.2, 0.4]}    sparse: weight of each dimension
 
-A document may also bring a list of vectors: one for each of its passages. An array is then [n, d].
+A document may also bring a list of vectors, one for each of its passages. Dense vectors of n
+passages may be an array [n, dimensions].
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from ..core.errors import shown
 from ..core.types import MOST_PASSAGES
 
 LARGEST = 1e8
-"""Largest absolute component of a stored vector. Some indexes compute the fourth power of lengths.
-"""
+"""Largest absolute component of a stored vector. Some indexes compute the fourth power of a length,
+which must fit in float32."""
 LARGEST_OF_QUERY = 1e18
-"""Largest absolute component of a query vector. Larger ones could overflow float32 products."""
+"""Largest absolute component of a query vector. Products of larger ones could overflow float32."""
 MOST_INDEX = 2**31 - 1
 FORMS = 'a list of numbers, {"term": weight, ...} or {"indices": [...], "values": [...]}'
 
@@ -54,10 +55,15 @@ Checked = NDArray[np.float32] | Sparse | tuple[Sparse, ...]
 
 
 def check_vectors(value: object, field: str = "vectors") -> dict[str, Checked]:
-    """Return leg -> checked vector, from a mapping in any of the forms of this module.
+    """Return leg -> checked vector.
 
-    Checks numbers only. Whether a leg accepts the vector depends on the collection. Raises
-    InvalidInputError, whose field is the path of the invalid value, such as `vectors.dense[3]`.
+    value: mapping of leg -> vector or vectors, in any of the forms of this module.
+    field: path of `value` for errors.
+
+    Checks only the form and the numbers. Whether a leg accepts a vector depends on the collection.
+
+    Raises InvalidInputError, whose field is the path of the invalid value, such as
+    `vectors.dense[3]`.
     """
     if not isinstance(value, Mapping):
         raise InvalidInputError(
@@ -74,7 +80,11 @@ def check_vectors(value: object, field: str = "vectors") -> dict[str, Checked]:
 def check_vector(value: object, field: str, largest: float = LARGEST) -> Checked:
     """Return a checked vector, or the checked vectors of several passages.
 
-    largest: largest absolute component.
+    value:   a vector, or a list of vectors, in any of the forms of this module.
+    field:   path of `value` for errors, such as `vectors.dense`.
+    largest: maximum absolute value of a component.
+
+    Raises InvalidInputError, whose field is the path of the invalid value.
     """
     if isinstance(value, np.ndarray):
         return _dense(value, field, largest)
@@ -83,7 +93,7 @@ def check_vector(value: object, field: str, largest: float = LARGEST) -> Checked
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidInputError(f"must be {FORMS}, got {shown(value)}", field=field)
     if not value:
-        raise InvalidInputError("must not be empty", field=field)
+        raise InvalidInputError(f"must not be empty; it must be {FORMS}", field=field)
     if isinstance(value[0], Mapping | SparseVector):
         return tuple(_sparse(one, f"{field}[{i}]", largest) for i, one in enumerate(value))
     if isinstance(value[0], list | tuple | np.ndarray):
@@ -100,7 +110,13 @@ def check_matrix(
 ) -> NDArray[np.float32]:
     """Return dense vectors [n, d] as float32.
 
-    first: number of the first row, for the field of an error such as `vectors.dense[17]`.
+    block:   array of numbers [n, d].
+    field:   path of the vectors for errors, such as `vectors.dense`.
+    first:   number of the first row of `block`, for paths in errors: `vectors.dense[17][0]`.
+    largest: maximum absolute value of a component.
+
+    Raises InvalidInputError for an array of another shape or type, and for a number that is NaN or
+    too large.
     """
     if block.ndim != 2 or not block.shape[1]:
         raise InvalidInputError(
@@ -119,8 +135,11 @@ def check_matrix(
 def check_passages(value: object, text: str) -> tuple[Passage, ...]:
     """Return passages from a list of (start, end) pairs: character ranges of `text`, in order.
 
-    Each passage starts after the previous one, and may overlap it. Each has a character that is not
-    white space. There are at most `MOST_PASSAGES`.
+    Each passage must start after the start of the previous one; passages may overlap. Each must
+    have a character that is not white space.
+
+    Raises InvalidInputError, whose field is the path of the invalid passage, such as `passages[2]`,
+    and for more than `MOST_PASSAGES` passages.
     """
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidInputError(
@@ -169,7 +188,7 @@ def are_passages(value: object) -> bool:
 
 
 def vectors_digest(vectors: Mapping[str, Checked]) -> str:
-    """Return the SHA-256 of checked vectors, in hexadecimal."""
+    """Return the SHA-256 of checked vectors, in hexadecimal. vectors: leg -> vector or vectors."""
     digest = sha256()
     for leg, vector in sorted(vectors.items()):
         several = vector if isinstance(vector, tuple) else (vector,)
@@ -245,7 +264,7 @@ def _dense(array: NDArray[Any], field: str, largest: float) -> NDArray[np.float3
 
 
 def _wide(array: NDArray[Any]) -> NDArray[Any]:
-    """Return the array with at least 32 bits for each number: bounds do not fit in float16."""
+    """Return the array with at least 32 bits a number, because the bounds do not fit in float16."""
     return array if array.dtype.itemsize >= 4 else array.astype(np.float32)
 
 

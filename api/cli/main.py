@@ -7,12 +7,16 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from ... import __version__
 from .commands import COMMANDS, load
 from .parser import MISUSE, Parser, fill
 
 FAILURE, INTERRUPTED, BROKEN_PIPE = 1, 130, 141
+
+PATIENCE = 0.3
+"""Seconds that an interrupted command waits for the call of a model to end."""
 
 DESCRIPTION = "Dense, learned-sparse and lexical retrieval in one durable index."
 EPILOG = """\
@@ -49,7 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _main(argv)
     except KeyboardInterrupt:  # Also raised while modules are imported.
-        return _fail("interrupted", INTERRUPTED)
+        status = _fail("interrupted", INTERRUPTED)
+        if argv is None:
+            _leave_model(status)
+        return status
 
 
 def _main(argv: Sequence[str] | None) -> int:
@@ -62,6 +69,7 @@ def _main(argv: Sequence[str] | None) -> int:
     import sqlite3  # `twindex --help` needs none of these imports.
 
     from ...core import StorageError, TwindexError
+    from .failing import CommandFailed
 
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Some terminals cannot show every character.
@@ -78,8 +86,19 @@ def _main(argv: Sequence[str] | None) -> int:
     except (TwindexError, OSError, sqlite3.Error) as error:
         if os.environ.get("TWINDEX_DEBUG") == "1":
             raise
-        misuse = isinstance(error, TwindexError) and not isinstance(error, StorageError)
+        failures = (StorageError, CommandFailed)
+        misuse = isinstance(error, TwindexError) and not isinstance(error, failures)
         return _fail(f"error: {error}", MISUSE if misuse else FAILURE)
+
+
+def _leave_model(status: int) -> None:
+    """End the process if a model still works, which cannot be interrupted and may take long."""
+    waiting = sys.modules.get("twindex.ask.waiting")
+    if waiting is not None and waiting.still_running(PATIENCE):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(status)
 
 
 def _check_text(arguments: argparse.Namespace) -> None:

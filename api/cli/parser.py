@@ -36,12 +36,14 @@ class Parser(argparse.ArgumentParser):
             if option.startswith("--"):
                 return _near(option.partition("=")[0], self._option_string_actions)
         names = [action.dest for action in self._get_positional_actions()]
-        if names[-1:] != ["query"] or any(word.startswith("-") for word in unknown):
+        if names[-1:] not in (["query"], ["question"]) or any(
+            word.startswith("-") for word in unknown
+        ):
             return ""
         values = [str(getattr(parsed, name)) for name in names[:-1]]
-        query = " ".join([parsed.query, *unknown])
-        command = f"{self.prog} {shlex.join([*values, query])}"
-        return f"; put quotes around a query of several words: {command}"
+        text = " ".join([getattr(parsed, names[-1]), *unknown])
+        command = f"{self.prog} {shlex.join([*values, text])}"
+        return f"; put quotes around a {names[-1]} of several words: {command}"
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Raise ArgumentError, which suggests a similar value, if `value` is not a choice."""

@@ -61,6 +61,15 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     note(f"{len(result.hits)} of {found} in {result.milliseconds:.1f} ms ({spent})")
     if loading >= SHOWN_SECONDS:
         note(f"models loaded before that, in {loading:.1f} s")
+    print_query(result)
+    if result.usage is not None:
+        note(model_usage(result.usage))
+    for warning in result.warnings:
+        note(f"warning: {warning}")
+
+
+def print_query(result: SearchResult) -> None:
+    """Print what a search did to its query, and the predictors, on standard error."""
     if result.filter is not None:
         read = json.dumps(result.filter, ensure_ascii=False)
         note(f"searched {one_line(result.query or '', SNIPPET)!r} with the filter {read}")
@@ -71,10 +80,6 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     if result.predictors is not None:
         values = [f"{name} {value:.4g}" for name, value in result.predictors.items()]
         note(f"predictors: {', '.join(values)}")
-    if result.usage is not None:
-        note(model_usage(result.usage))
-    for warning in result.warnings:
-        note(f"warning: {warning}")
 
 
 def print_stage(stage: QueryStage) -> None:

@@ -24,6 +24,7 @@ from .metrics import Metrics
 from .middleware import Frame
 from .routes import (
     answer,
+    ask_page,
     collections,
     documents,
     jobs,
@@ -109,6 +110,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         models,
         operations,
         page,
+        ask_page,
         reference,
     ):
         app.include_router(module.router)

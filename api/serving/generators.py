@@ -5,7 +5,7 @@ They load when the server starts, and never during a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -73,6 +73,11 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
             return cls({}, device)
         read = GeneratorRegistry.read(path)
         return cls(read.configs, device, read.backgrounds.configs)
+
+    @property
+    def every_config(self) -> Sequence[GeneratorConfig | BackgroundConfig]:
+        """Return the configurations of all generators and backgrounds."""
+        return [*self.configs.values(), *self.backgrounds.configs.values()]
 
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every generator and every background. See `PreloadedParts.load`."""

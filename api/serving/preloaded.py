@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from threading import Thread
+from time import monotonic
 from typing import Literal, TypeVar
 
+from ...ask.waiting import let_end
 from ...core import InvalidInputError, ModelError, TwindexError
 from ...search.registry import PartRegistry
 from .problems import Problem
 
 logger = logging.getLogger(__name__)
+
+PATIENCE = 10.0
+"""Seconds that the server waits for the first run of a part before it reports that it is ready."""
+
+_POLL = 0.05
 
 Status = Literal["loading", "ready", "unavailable"]
 """State of a part. unavailable: its model could not be loaded."""
@@ -30,25 +39,55 @@ class PreloadedParts(PartRegistry[C, P]):
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every part and run it once. If one fails, stores its error and loads the others.
 
+        Waits at most PATIENCE seconds for the run of a part, because the server of its model may
+        not answer. The status of the part stays "loading" until the run ends.
+
         stopping: returns True if the server stops. No further part is then loaded.
         """
         for name in self.names:
             if stopping():
                 return
-            try:
-                problem = self.warm_up(super().get(name))
-                if problem is not None:  # The server of its model may work later.
-                    logger.warning("%s %s currently fails: %s", self.noun, name, problem)
-                self._ready.add(name)
-            except TwindexError as error:
-                # A wrong configuration is not an error of the request.
-                wrong = isinstance(error, InvalidInputError)
-                known = ModelError(f"{self.noun} {name!r}: {error}") if wrong else error
-                self._problems[name] = known
-                logger.error("%s %s is not served: %s", self.noun, name, error)
-            except Exception as error:
-                self._problems[name] = ModelError(f"{type(error).__name__} while loading {name}")
-                logger.exception("%s %s is not served", self.noun, name)
+            with self._problem_stored(name):
+                part = super().get(name)
+                run = Thread(
+                    target=self._run, args=(name, part), name=f"twindex-warm-{name}", daemon=True
+                )
+                run.start()
+                let_end(run)
+                late = monotonic() + PATIENCE
+                while run.is_alive() and monotonic() < late and not stopping():
+                    run.join(_POLL)
+                if run.is_alive():
+                    logger.warning(
+                        "%s %s has not answered its first task for %g s; it is served when it "
+                        "has, and all else is served now",
+                        self.noun,
+                        name,
+                        PATIENCE,
+                    )
+
+    def _run(self, name: str, part: P) -> None:
+        """Run a part once. It is ready afterwards."""
+        with self._problem_stored(name):
+            problem = self.warm_up(part)
+            if problem is not None:  # The server of its model may work later.
+                logger.warning("%s %s currently fails: %s", self.noun, name, problem)
+            self._ready.add(name)
+
+    @contextmanager
+    def _problem_stored(self, name: str) -> Iterator[None]:
+        """Return a context manager. An error in its block makes the part unavailable."""
+        try:
+            yield
+        except TwindexError as error:
+            # A wrong configuration is not an error of the request.
+            wrong = isinstance(error, InvalidInputError)
+            known = ModelError(f"{self.noun} {name!r}: {error}") if wrong else error
+            self._problems[name] = known
+            logger.error("%s %s is not served: %s", self.noun, name, error)
+        except Exception as error:
+            self._problems[name] = ModelError(f"{type(error).__name__} while loading {name}")
+            logger.exception("%s %s is not served", self.noun, name)
 
     def warm_up(self, part: P) -> Exception | None:
         """Run a part once, so that the first request does not pay for the warm-up of its model.

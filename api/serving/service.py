@@ -325,12 +325,7 @@ class Service:
     def _configured(self) -> list[dict[str, Any]]:
         """Return the configurations of open collections, rerankers and generators, as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        generators = self.generators
-        parts = (
-            *self.rerankers.configs.values(),
-            *generators.configs.values(),
-            *generators.backgrounds.configs.values(),
-        )
+        parts = (*self.rerankers.configs.values(), *self.generators.every_config)
         return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
 
     def delete(self, name: str) -> None:

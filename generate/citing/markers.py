@@ -2,16 +2,16 @@
 
 Accepted forms: `[1]`, `[1, 2]`, `[1; 2]`, `[1-3]`, `[1, 2 and 3]`, `[Source 1]`, `[^1]`, `[[1]]`,
 `【1】`, `【1†text】`, `［1］`. Only the numbers of sources that were sent are valid. Text that may
-become a marker is held back until the following characters have decided, so half a marker is never
-returned. The result does not depend on how the text is divided into pieces.
+become a marker is held back until the following characters decide, so that a part of a marker is
+never returned. The result does not depend on how the text is divided into pieces.
 
 Two uses of brackets need a decision:
 
 - Code: brackets in a code span (`a[1]` between backticks) or in a fenced block are text. Elsewhere,
   `a[1]` is a word and a marker, because many models write a marker without a space before it.
-- Links: `[1](https://...)` is a marker. The address is left out, because the model wrote it and no
-  source has it under this number. At the start of a line, the colon of a footnote `[^1]: ...` is
-  left out too. Other links, such as `[kiwi](https://...)`, are text.
+- Links: `[1](https://...)` is a marker. The address is left out, because the model wrote it, not
+  the source. At the start of a line, the colon of a footnote `[^1]: ...` is left out too. Other
+  links, such as `[kiwi](https://...)`, are text.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ _LINE_START = re.compile(r"\s*(?:[*•-]\s+|\d{1,3}[.)]\s+)?")
 class Marker:
     """A marker in a text.
 
-    numbers: the valid numbers, in order, each once. invalid: the numbers that no source has.
+    numbers: the valid numbers, in order, each once.
+    invalid: the numbers in the marker that no source has.
     """
 
     numbers: tuple[int, ...]
@@ -99,7 +100,7 @@ class MarkerParser:
         yield from self._parts(self._held + piece, last=False)
 
     def close(self) -> Iterator[str | Marker]:
-        """Yield the rest of the text. The beginning of a marker at its end is left out."""
+        """Yield the rest of the text, without the beginning of a marker at its end."""
         held, self._held = self._held, ""
         yield from self._parts(held, last=True)
 
@@ -149,14 +150,17 @@ class MarkerParser:
         return text
 
     def _line_before(self, text: str, done: int, at: int) -> str:
-        """Return the line up to position `at`. `done`: end of the text that was returned."""
+        """Return the start of the line that contains position `at`, up to this position.
+
+        done: end of the part of `text` that was returned.
+        """
         start = text.rfind("\n", done, at) + 1
         return text[start:at] if start else self._line + text[done:at]
 
     def _after_marker(
         self, text: str, match: re.Match[str], done: int, *, last: bool
     ) -> int | None:
-        """Return the end of a marker with its link or colon; None if more text decides."""
+        """Return the end of a marker with its link or colon; None if the end is not known yet."""
         end = match.end()
         if end == len(text):
             return end if last else None
@@ -170,10 +174,12 @@ class MarkerParser:
         return end
 
     def _after_backticks(self, text: str, at: int, line: str, *, last: bool) -> int | None:
-        """Return the end of the code that begins with backticks, or of the backticks if no code
-        begins there; None if more text decides.
+        """Return the end of the code that begins with the backticks at position `at`.
 
-        line: the line before the backticks.
+        Returns the end of the backticks if no code begins there, and None if the end is not known
+        yet.
+
+        line: text of the line before the backticks.
         """
         run = _RUN.match(text, at)
         assert run is not None, "the text begins with a backtick"

@@ -1,14 +1,14 @@
-"""Turns the text of a generator into events: text, and citations of the statements before markers.
+"""Turns the text of a generator into events: texts, and citations of the statements before markers.
 
 The statement of a marker is the text before it on the same line: from the start of its sentence, or
 from the marker before it in the same sentence. A marker after the end of a sentence belongs to that
 sentence. Markers with only a comma or "and" between them have one statement.
 
-A marker before which there is nothing to cite, such as one at the start of a line, belongs to the
-sentence that follows, and is moved behind that sentence. In "According to [1], ...", the marker
-becomes "source 1", and the rest of the sentence is the statement.
+A marker without a statement before it, such as a marker at the start of a line, belongs to the next
+sentence, and is moved to the end of that sentence. In "According to [1], ...", the marker becomes
+"source 1", and the rest of the sentence is the statement.
 
-Events, joined, do not depend on how the text of the generator is divided into pieces.
+The joined texts and the citations do not depend on how the generator divides its text into pieces.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MATCHED = 0.8
 """Minimum support of a sentence that is cited without a marker."""
 
 _BACK = 64
-"""Number of characters before new text that the end of a sentence may depend on."""
+"""Number of earlier characters that may decide where a sentence ends."""
 
 _WORD = re.compile(r"\w")
 _CLOSING = frozenset(".,;:!?)]}%…。，、；：！？）」』】")
@@ -63,9 +63,10 @@ class Statements:
     """Reads the text of a generator in pieces, and yields texts and citations.
 
     count:   number of sources.
-    support: finds the quotes.
+    support: finds the quotes of the sources.
+    options: how the answer cites its sources.
 
-    After `close`, `text` is the whole text of the answer and `citations` all citations.
+    After `close`, `text` is the whole text of the answer, and `citations` has all citations.
     """
 
     def __init__(self, count: int, support: Support, options: CitationOptions) -> None:
@@ -139,7 +140,7 @@ class Statements:
             yield from self._words(part)
 
     def _words(self, text: str) -> Iterator[Event]:
-        """Write text, but for spaces and punctuation at its end."""
+        """Write a text, and hold back the spaces and punctuation at its end."""
         text = self._held + text
         found = _PUNCTUATION.search(text, max(0, len(text) - _LONGEST_PUNCTUATION))
         self._held = "" if found is None else found.group()
@@ -151,7 +152,7 @@ class Statements:
         yield from self._spaced(held)
 
     def _spaced(self, text: str) -> Iterator[Event]:
-        """Write text, but for spaces at its end."""
+        """Write a text, and hold back the spaces at its end."""
         written = text.rstrip()
         if not written:
             self._before += text
@@ -160,7 +161,7 @@ class Statements:
         yield from self._write(before + written)
 
     def _write(self, text: str) -> Iterator[Event]:
-        """Write text. If markers wait for the end of their statement, write them there."""
+        """Write a text. Markers that wait for the end of their statement are written there."""
         text = text if self._length else text.lstrip()
         while self._leading:
             known = self._length
@@ -175,7 +176,10 @@ class Statements:
             yield self._append(text)
 
     def _statement_end(self, text: str) -> int | None:
-        """Return where the statement of the leading markers ends, if `text` is written next."""
+        """Return the offset where the statement of the leading markers ends; None if not yet.
+
+        text: text that is written next.
+        """
         base = max(self._covered, self._length - _BACK)
         whole = self._read(base, self._length) + text
         ends = [base + end for end in sentence_ends(whole)]
@@ -204,7 +208,10 @@ class Statements:
         self._covered, self._worded = self._length, False
 
     def _end_group(self, following: str) -> Iterator[Event]:
-        """End a group of adjacent markers. following: the text after it; "" at the end."""
+        """End a group of adjacent markers.
+
+        following: text after the group; "" at the end of the answer.
+        """
         numbers, before = tuple(self._group), self._before
         self._group, self._before, self._after = {}, "", None
         body = following.lstrip()
@@ -296,7 +303,7 @@ class Statements:
         return citation
 
     def _match(self) -> Iterator[Event]:
-        """Cite sentences without a marker whose words one of the sources has."""
+        """Cite each sentence without a marker if a source has nearly all of its words."""
         known = [(citation.start, citation.end) for citation in self.citations]
         least = max(MATCHED, self._options.min_support)
         for start, end in self._unmarked():

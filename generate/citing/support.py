@@ -4,13 +4,15 @@ support = sum of idf(t) over content words t of the statement that the quote con
           / sum of idf(t) over all content words of the statement
 idf(t)  = ln(1 + S / (0.5 + s_t)), with S sentences in all sources, s_t of which contain t
 
-Content words are stems without stopwords. The quote is the run of one to three sentences of the
-source with the largest support; of several, the shortest, then the first. Words of the source's
-title and headings count as part of the quote, because the generator read them too.
+Content words are stems without stopwords. The quote is the sequence of one to three sentences of
+the source with the largest support. If several have equal support, the shortest is the quote, then
+the first. Words of the source's title and headings count as part of the quote, because the
+generator read them too.
 
 A number or name of the statement that is not in the quote, the title or the headings is `missing`.
 Weighted word overlap is one of the measures that Honovich et al., "TRUE: Re-evaluating factual
-consistency evaluation" (2022), compare; the check of numbers and names catches what it overlooks.
+consistency evaluation" (2022), compare. Overlap hardly notices a wrong number or name, so these are
+checked separately.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ MOST_SENTENCES = 3
 """Maximum number of sentences of a quote."""
 
 WORTH = 0.05
-"""Support that each further sentence of a quote must add."""
+"""Minimum support, from 0 to 1, that each further sentence of a quote must add."""
 
 Terms = Callable[[str], Mapping[str, int]]
 """Function that returns the content words of a text, such as `LexicalEncoder.count`."""
@@ -62,12 +64,13 @@ class _Sentence:
 class Support:
     """Finds the quote of a source that supports a statement best.
 
-    sources: the sources of an answer. terms: returns the content words of a text.
+    sources: the sources of an answer.
+    terms:   function that returns the content words of a text.
     entails: an entailment model; None: no entailment is computed.
-    names:   whether a word with a capital letter inside a sentence is a name. False for German,
-             where all nouns have one.
-    places:  number of a source -> start, page and headings of its passages. Sources without places
-             have the page and headings of the source.
+    names:   True: a word with a capital letter inside a sentence is a name. False for German, in
+             which all nouns have a capital letter.
+    places:  number of a source -> start, page and headings of each of its passages. A quote of a
+             source without places has the page and headings of the source.
     """
 
     def __init__(
@@ -112,7 +115,7 @@ class Support:
         return [one for own in self._sentences.values() for one in own]
 
     def idf(self, term: str) -> float:
-        """Return the weight of a content word; see the module."""
+        """Return the inverse document frequency of a content word, as the module defines it."""
         return log(1 + max(1, len(self._all)) / (0.5 + self._frequencies[term]))
 
     def quote(self, number: int, statement: str) -> Quote:
@@ -181,7 +184,7 @@ class Support:
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Return (start, end) of each sentence of a text, without the spaces around it."""
+    """Return (start, end) of each sentence of a text, without white space around the sentence."""
     ends = [*sentence_ends(text), len(text)]
     found, start = [], 0
     for end in ends:

@@ -4,13 +4,15 @@ A sentence is scored by the question's content words in it and, with less weight
 beside it and in its title and headings:
 
     score(s) = place(s) * sum over content words t of the question of idf(t) * presence(t, s)
-    presence = 1 in the sentence, BESIDE in the sentence before or after it or in title or headings
+    presence = 1 if t is in s; BESIDE if t is in the sentence before or after s, in the title or in
+               the headings; else 0
     place(s) = 1 / (1 + DECAY * (r - 1)) for a sentence of the source with the best rank r
 
-The best sentence is taken first. Each further one must add words that the answer does not have yet
-(maximal marginal relevance, Carbonell and Goldstein, 1998). A question about a number, a date or a
-person prefers sentences that contain one. The answer is sentences of the sources, word for word,
-each with its marker. Headings of Markdown are left out.
+The sentence with the highest score is taken first. Each further sentence must add words that the
+answer does not have yet (maximal marginal relevance, Carbonell and Goldstein, 1998). If a question
+asks for a number, a date, a person or a place, sentences that contain a number or a name have a
+higher score. The answer consists of sentences of the sources, word for word, each with its marker.
+Headings of Markdown are left out.
 """
 
 from __future__ import annotations
@@ -36,13 +38,14 @@ BESIDE = 0.5
 """Weight of a word that is not in a sentence, but beside it or above it."""
 
 DECAY = 1.0
-"""How fast the weight of a source falls with its rank."""
+"""Decrease of the weight of a source with its rank: see `place` in the module."""
 
 EXPECTED = 0.35
-"""Share that a sentence gains if it contains what the question asks for, such as a number."""
+"""Relative gain in score of a sentence that contains what the question asks for: a number or name.
+"""
 
 REPEATED = 0.7
-"""Weight that is taken from a sentence for the share of its words that the answer already has."""
+"""Relative loss in score of a sentence whose content words are all in the answer already."""
 
 _WORDS = re.compile(r"\w+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}[^\S\n][^\n]*(?:\n|\Z)", re.MULTILINE)
@@ -66,7 +69,7 @@ NO_BACKGROUND = (
 
 @GENERATORS.register
 class ExtractiveConfig(GeneratorConfig):
-    """The best sentences of the sources, word for word. Needs no model."""
+    """The best sentences of the sources, word for word. Requires no model."""
 
     made_by = ".extractive:load"
     reads_background = False
@@ -77,7 +80,7 @@ class ExtractiveConfig(GeneratorConfig):
 
 
 def load(config: ExtractiveConfig) -> WritingGenerator:
-    """Return the generator of a configuration. Raises ConfigError for an unknown language."""
+    """Return an extractive generator. Raises ConfigError for an unknown language."""
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
     return WritingGenerator(ExtractiveWriter(config, terms), terms, names=config.has_names)
 
@@ -92,7 +95,11 @@ class _Sentence:
 
 
 class ExtractiveWriter:
-    """Chooses sentences; see the module. terms: returns the content words of a text."""
+    """Writes answers from sentences of the sources. The module describes how they are chosen.
+
+    config: options, such as the maximum number of sentences.
+    terms:  function that returns the content words of a text.
+    """
 
     kind = "extractive"
     limit = None
@@ -116,7 +123,11 @@ class ExtractiveWriter:
         return source.text
 
     def write(self, task: Task, sources: Sequence[Source], max_tokens: int) -> Iterator[Chunk]:
-        """Yield one sentence after the other, with its marker; "No answer." if none matches."""
+        """Yield the chosen sentences, each with its marker.
+
+        Yields `REFUSAL` if no sentence has a content word of the question. If every such sentence
+        is longer than `max_tokens` words, yields the start of the best sentence.
+        """
         ranked = sorted(self._scored(task.question, sources), key=lambda one: -one.score)
         chosen: list[_Sentence] = []
         left = max_tokens
@@ -138,7 +149,10 @@ class ExtractiveWriter:
     def _next(
         self, ranked: Sequence[_Sentence], chosen: Sequence[_Sentence], left: int
     ) -> _Sentence | None:
-        """Return the best further sentence of at most `left` words; None if none is worth it."""
+        """Return the best further sentence of at most `left` words.
+
+        Returns None if no other sentence adds enough: a quarter of the first sentence's score.
+        """
         have = frozenset(term for one in chosen for term in one.terms)
         best, most = None, 0.0
         for one in ranked:
@@ -190,7 +204,7 @@ def _presence(weights: Mapping[str, float], own: frozenset[str], beside: frozens
 
 
 def _expected(question: str) -> re.Pattern[str] | None:
-    """Return the pattern of what the question asks for: a number or a name; None if unknown."""
+    """Return a pattern of the number or name that the question asks for; None if unknown."""
     if _ASKS_NUMBER.search(question):
         return _HAS_NUMBER
     return _HAS_NAME if _ASKS_NAME.search(question) else None

@@ -22,7 +22,8 @@ from ..writing import WritingGenerator
 from .prompts import conversation, source_text
 
 _BOUNDARY = "=== 7f3a9c0e5b1d ==="
-"""A boundary to count tokens. Letters and digits alternate, so no random one has more tokens."""
+"""A boundary for counting tokens. Because letters and digits alternate, no random boundary has more
+tokens."""
 
 
 @GENERATORS.register
@@ -35,18 +36,18 @@ class LanguageModelGeneratorConfig(GeneratorConfig):
     llm: LanguageModelConfig = LanguageModelConfig()
     """The language model: fields of `LanguageModelConfig`."""
     datamarking: Flag = False
-    """Replace spaces in sources by a mark, so that large models follow instructions in sources less
-    often. Small models answer worse."""
+    """Replace spaces in sources by a mark. Large models then follow instructions in sources less
+    often. Small models then answer worse."""
 
     def on(self, device: Device) -> Self:
         return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})
 
 
 def load(config: LanguageModelGeneratorConfig) -> WritingGenerator:
-    """Load the generator of a configuration.
+    """Load a generator and its language model.
 
-    Raises ConfigError for an invalid option, ModelError if the model cannot be loaded, and
-    UnsupportedError if it cannot generate text or has no chat template.
+    Raises ConfigError for an invalid option and for a model without a chat template, ModelError if
+    the model cannot be loaded, and UnsupportedError if the model cannot generate text.
     """
     try:
         model = load_language_model(config.llm)
@@ -60,9 +61,13 @@ def generator(
     model: LanguageModel,
     boundary: Callable[[], str] = new_boundary,
 ) -> WritingGenerator:
-    """Return a generator that answers with a model of your own.
+    """Return a generator that answers with a language model of your own.
 
-    boundary: returns the line that separates sources from instructions. Tests pass a fixed one.
+    boundary: function that returns the line between instructions and sources. Tests pass a function
+              that always returns the same line.
+
+    Raises UnsupportedError if the model cannot generate text, and ConfigError if it has no chat
+    template or if the language is unknown.
     """
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
     writer = LanguageModelWriter(config, model, boundary)
@@ -86,8 +91,8 @@ class LanguageModelWriter:
         self._reader = Reader(model, passage_tokens=1)
         if not self._reader.chats:
             raise ConfigError(
-                f"model {model.name!r} has no chat template, which answers need; use a model that "
-                "was trained for conversations (often named -Instruct)",
+                f"model {model.name!r} has no chat template, which answers require; use a model "
+                "that was trained for conversations (often named -Instruct)",
                 field="llm.model",
             )
         self._marked = config.datamarking

@@ -1,10 +1,10 @@
-"""Prompts of answers. Their version is part of the key of every cached answer.
+"""Prompts of answers. `VERSION` is part of the key of every cached answer.
 
-The order of a prompt is: instructions, question, sources between two random boundaries, question
-and instructions again. Instructions come after the sources, because a model follows what it reads
-last, and the question comes before and after, because both places help (Liu et al., "Lost in the
-middle", 2024). The wording of the citation rules follows Gao et al., "Enabling large language
-models to generate text with citations" (ALCE, 2023).
+The order of a prompt is: system message, earlier turns, question, sources between two lines with a
+random boundary, instructions, question again. The instructions come after the sources, because a
+model follows best what it reads last. The question comes before and after the sources, because both
+places help (Liu et al., "Lost in the middle", 2024). The wording of the citation rules follows Gao
+et al., "Enabling large language models to generate text with citations" (ALCE, 2023).
 """
 
 from __future__ import annotations
@@ -55,9 +55,12 @@ MARKED = (
 
 
 def source_text(source: Source, boundary: str = "", *, marked: bool = False) -> str:
-    """Return a source as the prompt contains it: number, title, headings and text.
+    """Return the part of the prompt for one source: number, title, headings and text.
 
-    A generated text has none of them but its text, on one line.
+    A generated text has no number and no title, and is put on one line.
+
+    boundary: line before and after the sources, which is removed from the source.
+    marked:   True: replace the spaces of the text by a mark (datamarking).
     """
     if source.kind == "generated":
         text = " ".join(harmless(source.text, boundary).split())
@@ -71,10 +74,11 @@ def source_text(source: Source, boundary: str = "", *, marked: bool = False) -> 
 def conversation(
     task: Task, sources: Sequence[Source], boundary: str, *, marked: bool = False
 ) -> list[Message]:
-    """Return the prompt of an answer.
+    """Return the messages of the prompt for an answer.
 
-    sources: sources of documents and generated texts, in their order. boundary: the line before and
-    after them.
+    sources:  passages and generated texts, in their order.
+    boundary: line before and after the sources.
+    marked:   True: replace the spaces of the sources by a mark (datamarking).
     """
     question = harmless(task.question, boundary).strip()
     parts = [BEGIN.format(question=question, boundary=boundary)]

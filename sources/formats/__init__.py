@@ -1,7 +1,8 @@
 """Readers of file formats: HTML, PDF, Office files, EPUB, source code and archives.
 
 A reader is a function that returns the text of one file as Markdown. Readers run in another
-process, with limits of memory and time (`converter.py`, `child.py`).
+process, with limits of memory and time. `converter.py` starts that process, and `child.py` runs in
+it.
 """
 
 from .converted import Converted

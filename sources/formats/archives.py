@@ -1,7 +1,8 @@
 """Unpacks archives into a folder, within limits.
 
-Members get numbers as file names, so that no name in an archive chooses a place on disk. Only
-members with a known format are unpacked. Links are not followed.
+A member is a file in an archive. The unpacked members are named by numbers, so that no name in an
+archive can choose a place on disk. Only members with a known format are unpacked. Links are not
+followed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ _BROKEN = (
 
 
 def unpack_zip(path: Path, into: Path, limits: Limits) -> Unpacked:
-    """Unpack a ZIP archive. Encrypted members are skipped."""
+    """Unpack a ZIP archive into the folder `into`. Encrypted and damaged members are skipped.
+
+    Raises UnreadableError for a damaged archive, and for one that exceeds `limits`.
+    """
     with _damage(path), zipfile.ZipFile(path) as archive:
         filling = _Filling(path, into, limits)
         infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -53,7 +57,7 @@ def unpack_zip(path: Path, into: Path, limits: Limits) -> Unpacked:
             if info.external_attr >> 16 & 0o170000 == 0o120000:
                 filling.skip(info.filename, LINK, "is a link")
             elif info.flag_bits & 1:
-                filling.skip(info.filename, ENCRYPTED, "is encrypted; unpack the archive")
+                filling.skip(info.filename, ENCRYPTED, "is encrypted; unpack the archive first")
             else:
                 try:
                     with archive.open(info) as file:
@@ -64,7 +68,11 @@ def unpack_zip(path: Path, into: Path, limits: Limits) -> Unpacked:
 
 
 def unpack_tar(path: Path, into: Path, limits: Limits) -> Unpacked:
-    """Unpack a tar archive, also if it is compressed. What comes before damage is unpacked."""
+    """Unpack a tar archive, which may be compressed, into the folder `into`.
+
+    Raises UnreadableError for an archive that is damaged or exceeds `limits`. If this becomes clear
+    only after the first unpacked member, the rest of the archive is skipped instead.
+    """
     filling = _Filling(path, into, limits)
     members = 0
     try:
@@ -83,9 +91,11 @@ def unpack_tar(path: Path, into: Path, limits: Limits) -> Unpacked:
                     elif filling.wants(info.name) and (file := archive.extractfile(info)):
                         filling.add(info.name, file)
     except _BROKEN as error:
-        message = f"the archive is damaged ({error}); the rest of it is not read"
+        message = f"the archive is damaged ({error}); the rest of it is not read; create it again"
         if not filling.members:
-            raise UnreadableError(DAMAGED, f"is not a valid archive ({error})") from None
+            raise UnreadableError(
+                DAMAGED, f"is not a valid archive ({error}); create it again"
+            ) from None
         filling.skip("", DAMAGED, message)
     except UnreadableError as error:
         if not filling.members:
@@ -95,7 +105,10 @@ def unpack_tar(path: Path, into: Path, limits: Limits) -> Unpacked:
 
 
 def unpack_gzip(path: Path, into: Path, limits: Limits) -> Unpacked:
-    """Unpack a file that is compressed by gzip. Its name is that of the file without `.gz`."""
+    """Unpack a file that is compressed by gzip, as a member with an empty name.
+
+    Raises UnreadableError for a damaged file, and for one that exceeds `limits`.
+    """
     with _damage(path), gzip.open(path) as file:
         filling = _Filling(path, into, limits)
         filling.add("", file)
@@ -107,7 +120,7 @@ class _Readable(Protocol):
 
 
 class _Filling:
-    """A folder that receives the members of an archive, and counts what they cost."""
+    """A folder that receives the members of an archive. Counts their bytes, and checks limits."""
 
     def __init__(self, archive: Path, into: Path, limits: Limits) -> None:
         self.members: dict[str, Member] = {}
@@ -121,7 +134,10 @@ class _Filling:
         )
 
     def wants(self, name: str) -> bool:
-        """Return True if a member has a known format. Otherwise it is skipped, if not hidden."""
+        """Return True if a member has a known format and is not hidden.
+
+        Other members that are not hidden are added to `skipped`.
+        """
         parts = PurePosixPath(name).parts
         if any(part.startswith(".") and part not in _NO_NAMES for part in parts):
             return False
@@ -129,13 +145,14 @@ class _Filling:
             return True
         kind = kind_of(Path(name))
         if kind.removesuffix(".gz") in RECORD_SUFFIXES:
-            self.skip(name, RECORDS, "is a file of records; unpack the archive and name the file")
+            message = "contains many records; unpack the archive and name the file"
+            self.skip(name, RECORDS, message)
         else:
-            self.skip(name, OTHER_KIND, f"the kind {kind} is not read")
+            self.skip(name, OTHER_KIND, f"files of the type {kind} are not supported")
         return False
 
     def add(self, name: str, file: _Readable) -> None:
-        """Unpack a member. A later member replaces one with the same name."""
+        """Unpack a member. A later member with the same name replaces an earlier one."""
         name = "/".join(part for part in PurePosixPath(name).parts if part not in _NO_NAMES)
         self._number += 1
         target = self._into / str(self._number)
@@ -181,7 +198,7 @@ class _Filling:
 
 
 class _Counted:
-    """A compressed tar file whose unpacked bytes are counted, also those of headers."""
+    """A tar file whose unpacked bytes, including headers, are checked against the limits."""
 
     def __init__(self, file: _Readable, filling: _Filling) -> None:
         self._file = file
@@ -216,7 +233,7 @@ def _opened(path: Path) -> Iterator[_Readable]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Raise UnreadableError for the errors of a damaged archive."""
+    """Turn the errors of a damaged archive in the `with` block into UnreadableError."""
     try:
         yield
     except _BROKEN as error:

@@ -1,7 +1,8 @@
 """The process that converts files. It serves one request after the other until its input ends.
 
-A message is a length of 8 bytes and a JSON object. Requests come on standard input. Replies go to
-what was standard output at the start; what libraries print is thrown away.
+A message is a length of 8 bytes and a JSON object. Requests come on standard input, and replies are
+written to a copy of standard output. Standard output itself is redirected, so that text that
+libraries print is discarded.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from .reasons import DAMAGED, LIMIT, UnreadableError
 
 LENGTH = struct.Struct("<Q")
 GRACE = 10
-"""Seconds after `Limits.seconds` at which the system ends a process whose parent has gone."""
+"""Seconds of processor time beyond `Limits.seconds` after which the system ends this process. The
+parent normally ends it first."""
 MEMORY = "needs more than {:,} bytes of memory; raise the limit `memory`"
 
 
@@ -117,7 +119,7 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _limit_time(limits: Limits) -> None:
-    """Let the reader use the processor for `Limits.seconds` from now on."""
+    """Limit the processor time of this process to `Limits.seconds` plus `GRACE` from now on."""
     _limit(resource.RLIMIT_CPU, int(time.process_time()) + limits.seconds + GRACE)
 
 

@@ -10,7 +10,7 @@ from .kinds import EPUB, HTML, MARKDOWN, PDF, SHEETS, SLIDES, WORD, ZIP, Format
 from .reasons import DAMAGED, ENCRYPTED, WRONG_SUFFIX, UnreadableError
 
 HEAD = 2048
-"""Number of bytes that `checked_format` looks at."""
+"""Number of bytes that `checked_format` reads from the start of a file."""
 
 _CHECKED = (HTML, PDF, WORD, SLIDES, SHEETS, EPUB, ZIP)
 _ZIPPED = (WORD, SLIDES, SHEETS, EPUB, ZIP)
@@ -44,12 +44,15 @@ _PAGE = re.compile(
 
 
 def checked_format(path: Path, promised: Format) -> Format:
-    """Return the format of a file: the promised one, or that of its content if it can be read.
+    """Return the format of a file, after checking its first bytes.
 
-    promised: the format that the name of the file promises.
+    promised: the format that belongs to the suffix of the file.
 
-    A PDF or a web page with another suffix is read as what it is. Other mismatches raise
-    UnreadableError, so that no binary data is read as text. Formats of plug-ins are not checked.
+    Returns PDF or HTML for a PDF file or web page with another suffix. Otherwise returns
+    `promised`. Formats of plug-ins are not checked.
+
+    Raises UnreadableError if the content has another format than `promised`, so that binary data is
+    never read as text.
     """
     if promised not in _CHECKED and promised.reader is not None:
         return promised
@@ -69,7 +72,7 @@ def checked_format(path: Path, promised: Format) -> Format:
         raise UnreadableError(WRONG_SUFFIX, f"is {found}; give the file the right suffix")
     if promised is PDF or promised in _ZIPPED:
         name = promised.suffixes[0]
-        raise UnreadableError(DAMAGED, f"is not a {name} file; create it again")
+        raise UnreadableError(DAMAGED, f"is not a valid {name} file; create it again")
     return promised
 
 

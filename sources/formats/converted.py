@@ -9,10 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """The text of a file as Markdown. A form feed separates pages and slides.
+    """The text and the properties of a file.
 
-    title: title that the file gives itself; "" if there is none. metadata: what the file says about
-    itself, such as `author`; JSON values.
+    text:     text as Markdown. A form feed separates pages and slides.
+    title:    title in the properties of the file; "" if there is none.
+    metadata: other properties of the file, such as `author`; JSON values.
     """
 
     text: str
@@ -22,7 +23,11 @@ class Converted:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an archive. name: its path inside the archive. file: its name in the folder."""
+    """A file that was unpacked from an archive.
+
+    name: path inside the archive.
+    file: name in the folder of unpacked files.
+    """
 
     name: str
     file: str
@@ -30,7 +35,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file of an archive that was not unpacked, and why. name: "" means the archive itself."""
+    """A file of an archive that was not unpacked.
+
+    name:    path inside the archive; "" for the archive itself.
+    reason:  a constant of `reasons.py`.
+    message: what is wrong, and what the user can do.
+    """
 
     name: str
     reason: str
@@ -39,8 +49,10 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The files that were unpacked from an archive, and those that were not.
+    """The result of unpacking an archive.
 
+    members:  files that were unpacked.
+    skipped:  files that were not unpacked.
     expanded: number of bytes that were unpacked.
     """
 

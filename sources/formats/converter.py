@@ -32,11 +32,11 @@ _COMMAND = "from twindex.sources.formats.child import main; main()"
 
 
 class Converter:
-    """A process that converts files one by one. It is started when it is first needed.
+    """A process that converts files one by one. The process is started when it is first needed.
 
-    A file that exceeds a limit, or that crashes its reader, costs only its own conversion: the
-    process is ended, and the next file starts another. Not thread-safe. Use it as a context
-    manager, or call `close`.
+    If a file exceeds a limit or crashes its reader, only this file is lost: the process is ended,
+    and the next file starts another process. Not thread-safe. Use a Converter as a context manager,
+    or call `close`.
 
         with Converter() as converter:
             text = converter.convert(Path("report.pdf"), PDF).text
@@ -45,18 +45,22 @@ class Converter:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self.peak_bytes = 0
-        """Largest memory of a process so far, in bytes."""
+        """Peak memory of the processes so far, in bytes."""
         self._process: subprocess.Popen[bytes] | None = None
         self._is_streaming = False
 
     def convert(self, path: Path, kind: Format) -> Converted:
-        """Return the text of a file. Raises UnreadableError with the reason if there is none."""
+        """Return the text of a file.
+
+        Raises UnreadableError, with the reason, for a file that cannot be read, exceeds a limit,
+        has no text, or requires a package that is not installed.
+        """
         return Converted(**self._ask(path, kind, self.limits))
 
     def unpack(self, path: Path, into: Path, kind: Format, limits: Limits) -> Unpacked:
         """Write the files of an archive that have a known format into the empty folder `into`.
 
-        Raises UnreadableError with the reason if the archive cannot be read.
+        Raises UnreadableError, with the reason, if the archive cannot be read or exceeds a limit.
         """
         reply = self._ask(path, kind, limits, into)
         return Unpacked(
@@ -66,15 +70,16 @@ class Converter:
         )
 
     def stream(self, path: Path, reader: str, options: Mapping[str, Any]) -> Iterator[bytes]:
-        """Yield the pieces that a reader makes of a file.
+        """Yield the pieces of bytes that a reader returns for a file.
 
         reader: "module:function". The function receives the path, Limits and `options`, and yields
-                bytes. It runs at most one piece ahead.
+                bytes. It computes at most one piece before that piece is needed.
 
         Each piece may take `Limits.seconds`. The size of the file, which the reader may map into
-        memory, is added to `Limits.memory`. Raises UnreadableError with the reason if the rest of
-        the file cannot be read. Read one file after the other: a request for another file ends this
-        one, and its next piece raises StorageError.
+        memory, is added to `Limits.memory`.
+
+        Raises UnreadableError, with the reason, if the rest of the file cannot be read. Raises
+        StorageError if another file is read with this converter before the end of this one.
         """
         limits = self.limits
         request = {"path": str(path.absolute()), "reader": reader, "options": options}
@@ -95,7 +100,7 @@ class Converter:
         self._checked(reply, limits)
 
     def close(self) -> None:
-        """End the process, if there is one. It can be started again."""
+        """End the process, if there is one. The next file starts a new process."""
         process, self._process = self._process, None
         self._is_streaming = False
         if process is not None:
@@ -140,7 +145,7 @@ class Converter:
         return self._checked(reply, limits)
 
     def _send(self, request: Mapping[str, Any], limits: Limits) -> subprocess.Popen[bytes]:
-        """Send a request to the process, and return it."""
+        """Send a request to the process, and return the process."""
         if self._is_streaming:
             self.close()
         process = self._started()
@@ -153,7 +158,7 @@ class Converter:
         return process
 
     def _checked(self, reply: dict[str, Any], limits: Limits) -> dict[str, Any]:
-        """Return a reply. Raises UnreadableError if it has a reason."""
+        """Return a reply. Raises UnreadableError if the reply contains a reason."""
         peak = reply.pop("peak")
         self.peak_bytes = max(self.peak_bytes, peak)
         if peak > limits.memory // 2 or reply.pop("exhausted", False):
@@ -193,7 +198,7 @@ class Converter:
         return self._process
 
     def _receive(self, process: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
-        """Return the next reply. Raises UnreadableError if it is not there within `seconds`."""
+        """Return the next reply. Raises UnreadableError if none arrives within `seconds`."""
         until = time.monotonic() + seconds
         assert process.stdout is not None
         head = self._read(process, process.stdout, LENGTH.size, until, seconds)
@@ -206,7 +211,7 @@ class Converter:
 
     def _check_size(self, size: int) -> None:
         if size > 16 * self.limits.characters + (80 << 20):
-            raise UnreadableError(DAMAGED, "its reader sent an invalid reply")
+            raise UnreadableError(DAMAGED, "its reader sent an invalid reply; save the file again")
 
     def _read(
         self,
@@ -243,10 +248,10 @@ class Converter:
 
 
 def _search_path() -> list[str]:
-    """Return the folders from which the process imports modules.
+    """Return the folders from which the other process imports modules.
 
-    They are those of this process without relative ones, such as "", which is the current folder:
-    the files there may be hostile. The last one is the folder of this package.
+    These are the absolute folders in `sys.path` of this process, and the folder of this package.
+    Relative folders, such as "" for the current folder, may contain hostile files.
     """
     own = str(Path(__file__).resolve().parents[3])
     found = [folder for folder in sys.path if os.path.isabs(folder)]

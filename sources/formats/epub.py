@@ -19,17 +19,22 @@ from .zipped import check_zip
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
 _FONTS = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
-"""Algorithms that hide fonts only."""
+"""Algorithms that encrypt only fonts. The text of a book with them can be read."""
 _PAGES = ("application/xhtml+xml", "text/html")
 _METADATA = {"creator": "author", "date": "created", "language": "language", "subject": "keywords"}
 
 
 def read_epub(path: Path, limits: Limits) -> Converted:
-    """Return the text of a book. Books with digital rights management are refused."""
+    """Return the text of a book as Markdown.
+
+    Raises UnreadableError for a damaged book, one with digital rights management, and one without
+    text.
+    """
     check_zip(path, limits, _CONTAINER)
     with zipfile.ZipFile(path) as archive:
         if _is_encrypted(archive):
-            raise UnreadableError(ENCRYPTED, "has digital rights management")
+            message = "has digital rights management; use a copy without it"
+            raise UnreadableError(ENCRYPTED, message)
         container = ElementTree.fromstring(archive.read(_CONTAINER))
         package = next((one for one in container.iter() if _name(one) == "rootfile"), None)
         root = "" if package is None else package.get("full-path", "")

@@ -28,7 +28,7 @@ _SKIPPED = frozenset({
     "nav", "template", "svg", "iframe", "canvas", "audio", "video", "select", "datalist",
     "button", "noframes",
 })  # fmt: skip
-"""Elements whose content is no text of the document, if they are closed."""
+"""Elements whose content is not part of the document, if they are closed."""
 _VOID = frozenset({
     "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param",
     "source", "track", "wbr",
@@ -48,7 +48,7 @@ _ENDS = (
     ("<![", re.compile(r"\]\s*>")),
     ("<", re.compile(">")),
 )
-"""Starts of markup, and what ends it."""
+"""Starts of tags and comments, and the patterns of their ends."""
 _MOST_SCANNED = 16 * 2**20
 """Maximum number of characters that are searched for the ends of tags that never end."""
 _METADATA = {
@@ -64,10 +64,12 @@ _METADATA = {
 
 
 def read_html(path: Path, limits: Limits) -> Converted:
-    """Return the text of a web page.
+    """Return the text of a web page as Markdown.
 
     Headings, lists, tables and preformatted text keep their structure. Scripts, navigation and
-    hidden elements are left out; if the page has a `<main>`, everything outside it is too.
+    hidden elements are left out. If the page has a `<main>`, everything outside it is left out too.
+
+    Raises UnreadableError for a page without text, and for bytes that are not text.
     """
     found = html_text(decoded(path.read_bytes()))
     if not found.text.strip():
@@ -76,10 +78,12 @@ def read_html(path: Path, limits: Limits) -> Converted:
 
 
 def decoded(content: bytes) -> str:
-    """Return the text of a page in its charset, which is the one that it declares.
+    """Return the source of a page, decoded with the charset that the page declares.
 
-    Without a declaration, it is UTF-8, or else windows-1252, as in browsers. Raises UnreadableError
-    for bytes that are not text in that charset.
+    A page without a declaration is UTF-8, or else windows-1252, as in browsers.
+
+    Raises UnreadableError for bytes that are invalid in the declared charset, and for an unknown
+    charset.
     """
     head = content[:_HEAD]
     declared = _CHARSET.search(head) or _XML.search(head)
@@ -108,7 +112,7 @@ def decoded(content: bytes) -> str:
 
 
 def html_text(source: str) -> Converted:
-    """Return the text of HTML source."""
+    """Return the title, text and metadata of HTML source, the text as Markdown."""
     parser = _parsed(source, hide=True)
     if parser.hidden is not None:  # The rest of the page would be lost.
         parser = _parsed(source, hide=False)
@@ -125,10 +129,10 @@ def _parsed(source: str, *, hide: bool) -> _Parser:
 
 
 def _without_open_ends(source: str) -> str:
-    """Return HTML in which the start of a tag or comment that never ends is text, as for browsers.
+    """Return HTML in which the start of a tag or comment that never ends is text, as in browsers.
 
-    The parser of the standard library looks for each end in all of the rest, which takes hours for
-    a page of such starts.
+    For each such start, the parser of the standard library would search the whole rest of the page.
+    A page that consists of them would take hours.
     """
     for start, end in _ENDS:
         stop = max((found.end() for found in end.finditer(source)), default=0)
@@ -139,7 +143,7 @@ def _without_open_ends(source: str) -> str:
 class _Parser(HTMLParser):
     """Collects the blocks of a page in one pass. Nested elements need no stack, except lists.
 
-    hidden: the open element whose content is left out; None if there is none.
+    hidden: name of the open element whose content is left out; None if there is none.
     """
 
     def __init__(self, hide: bool) -> None:
@@ -164,7 +168,11 @@ class _Parser(HTMLParser):
         self._main_blocks: list[str] = []
 
     def check_for_whole_start_tag(self, i: int) -> int:
-        """Return the end of a tag, or -1. A quote that never ends may hide it from many tags."""
+        """Return the end of the start tag at `i`; -1 if the tag does not end.
+
+        Raises UnreadableError if the searches for ends read too much text. A page with a quote that
+        never ends may contain many such tags.
+        """
         end = super().check_for_whole_start_tag(i)  # type: ignore[misc, unused-ignore]
         if end < 0:
             self._scanned += len(self.rawdata) - i
@@ -178,7 +186,7 @@ class _Parser(HTMLParser):
         return "".join(self._title)
 
     def seen(self) -> list[str]:
-        """Return the blocks of the main part of the page, or of all of it if there is none."""
+        """Return the blocks of the page's `<main>`; without a `<main>`, all blocks."""
         self._end_items()
         return self._main_blocks or self._blocks
 
@@ -278,7 +286,7 @@ class _Parser(HTMLParser):
             self._text.append(data)
 
     def end_block(self) -> None:
-        """End the paragraph, heading, item, cell or code that is open."""
+        """End the open paragraph, heading, item, cell or block of code, if there is one."""
         text = "".join(self._text)
         self._text.clear()
         level, self._level = self._level, 0
@@ -299,7 +307,7 @@ class _Parser(HTMLParser):
         self._marked = False
 
     def end_table(self) -> None:
-        """End the table that is open."""
+        """End the open table, if there is one."""
         if self._table is not None:
             self._add(table([[" ".join(cell) for cell in row] for row in self._table]))
             self._table = None
@@ -310,7 +318,7 @@ class _Parser(HTMLParser):
             self._blocks.append(block)
 
     def _end_items(self) -> None:
-        """Make one block of the items of a list."""
+        """Join the items of a list to one block."""
         if self._items:
             self._blocks.append("\n".join(self._items))
             self._items.clear()

@@ -18,12 +18,12 @@ class Format:
 
     media_type: value of the metadata field `type`.
     suffixes:   suffixes of file names in lower case, such as ".pdf".
-    reader:     "module:function". The function receives a Path and Limits, and returns Converted;
-                it runs in the process that converts files. None: the file is UTF-8 text.
+    reader:     "module:function". The function receives a Path and Limits, and returns Converted.
+                It runs in the process that converts files. None: the file is UTF-8 text.
     package:    module that the reader requires; None: the base installation is enough.
-    extra:      extra that installs the package.
-    archive:    the reader unpacks files instead: it receives a Path, the folder to fill and Limits,
-                and returns Unpacked.
+    extra:      extra of Twindex that installs the package.
+    archive:    True for an archive. The reader then receives a Path, the empty folder for the
+                unpacked files and Limits, and returns Unpacked.
     """
 
     media_type: str
@@ -99,7 +99,7 @@ CODE = (
     _code("rst", ".rst"),
     _code("tex", ".tex"),
 )
-"""Source code and other plain text with a syntax of its own. `#` starts no heading in it."""
+"""Source code and other plain text with its own syntax, in which `#` does not start a heading."""
 
 _PLAIN_NAMES = frozenset(
     {"readme", "license", "licence", "copying", "changelog", "authors", "news"}
@@ -117,10 +117,11 @@ _formats: dict[str, Format] = {}
 
 
 def register_format(kind: Format) -> Format:
-    """Add a format, and return it.
+    """Add a format to those that all readers know, and return the format.
 
-    The module of its reader must be importable in a new process with the same `sys.path`. Raises
-    InvalidInputError if a suffix belongs to another format.
+    The module of the format's reader must be importable in a new process with the same `sys.path`.
+
+    Raises InvalidInputError if a suffix belongs to another format.
     """
     for suffix in kind.suffixes:
         if _formats.get(suffix, kind) != kind:
@@ -141,9 +142,10 @@ def plug_ins() -> list[Format]:
 
 
 def format_of(name: str) -> Format | None:
-    """Return the format that the name of a file promises; None if it is unknown.
+    """Return the format that belongs to the name of a file; None if its suffix is unknown.
 
-    A `.gz` file has the format GZIP if the name without `.gz` has a known format.
+    A `.gz` file has the format GZIP if the name without `.gz` has a known format. `.tar.gz`,
+    `.tar.bz2` and `.tar.xz` files have the format TAR.
     """
     name = name.lower()
     suffix = _suffix(name)

@@ -1,4 +1,4 @@
-"""Limits on what one file may cost."""
+"""Limits of size, memory and time for reading one file."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits on what one file, or one archive with all its members, may cost.
+    """Limits for reading one file, or one archive with all its members. Each is a maximum.
 
-    A file that exceeds a limit gives no document and is reported.
+    A file that exceeds a limit has no document, and an error is reported for it.
 
     seconds:    time to convert a file, or to unpack an archive.
     memory:     address space of the process that converts files, in bytes. Linux only.
     bytes:      size of a file.
-    characters: size of the text of a document.
+    characters: number of characters in the text of a document.
     members:    number of files in an archive, including those in archives inside it.
     expanded:   bytes of an archive's files when unpacked, including archives inside it.
-    ratio:      unpacked bytes for each byte of an archive, from 16 MiB unpacked on.
-    depth:      levels of archives inside archives.
+    ratio:      unpacked bytes for each byte of an archive. Applies if more than 16 MiB are
+                unpacked.
+    depth:      number of archives around a file, each inside the next.
+
+    Raises InvalidInputError for a value that is not a whole number or is too small.
     """
 
     seconds: int = 60
@@ -60,6 +63,8 @@ class Limits:
         """Return the limits that `NAME=VALUE,...` describes; the others have their defaults.
 
         A value is a whole number, and may end with KB, MB or GB (powers of 1,024).
+
+        Raises InvalidInputError for an unknown name and for an invalid value.
         """
         names = [field.name for field in fields(cls)]
         values: dict[str, int] = {}
@@ -77,7 +82,7 @@ class Limits:
 
 
 def check_characters(text: str, limits: Limits) -> None:
-    """Raise UnreadableError if the text of a document exceeds the limit."""
+    """Raise UnreadableError if a text has more characters than `Limits.characters`."""
     if len(text) > limits.characters:
         raise UnreadableError(
             TOO_LARGE,
@@ -95,7 +100,7 @@ def _shown(value: int) -> str:
 
 
 MIN_MEMORY = 256 * 2**20
-"""Address space that Python and the libraries of the readers require."""
+"""Address space in bytes that Python and the libraries of the readers require."""
 DEFAULT_LIMITS = Limits()
 RATIO_FROM = 16 * 2**20
 """Unpacked size in bytes from which `Limits.ratio` applies. Small files may compress well."""

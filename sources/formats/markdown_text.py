@@ -1,7 +1,7 @@
-"""Writes Markdown: the text that readers make of files with structure.
+"""Functions that write Markdown, for readers of files with structure.
 
-Ordinary text may begin like Markdown. A backslash is put before a line that would become a heading
-the line under a heading, or the start of code, as Markdown defines.
+Ordinary text may look like Markdown. A backslash is therefore put before a line that Markdown would
+read as a heading, as the underline of a heading, or as the start of code.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def paragraph(text: str) -> str:
 
 
 def heading(level: int, text: str) -> str:
-    """Return a heading; "" for an empty text. level: from 1; more than 6 counts as 6."""
+    """Return a heading; "" for an empty text. level: 1 (highest) to 6; more counts as 6."""
     text = one_line(text)
     return f"{'#' * max(1, min(level, MAX_LEVEL))} {text}" if text else ""
 
 
 def code(text: str) -> str:
-    """Return a block of code; "" for a blank text."""
+    """Return a fenced block of code; "" for a blank text."""
     text = clean(text).strip("\n").rstrip()
     if not text:
         return ""
@@ -52,15 +52,20 @@ def code(text: str) -> str:
 
 
 def item(text: str, depth: int = 0, mark: str = "-") -> str:
-    """Return an item of a list. depth: number of lists around its list. mark: "-" or "1."."""
+    """Return an item of a list; "" for an empty text.
+
+    depth: number of lists that contain the item's list.
+    mark:  "-" or a number, such as "1.".
+    """
     text = one_line(text)
     return f"{'  ' * min(depth, 8)}{mark} {text}" if text else ""
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose first row is its header. Blank rows and cells at line ends are left out.
+    """Return a table. The first row is its header.
 
-    A table of one column has no structure, and becomes paragraphs.
+    Blank rows, and blank cells at the ends of rows, are left out. The cells of a table with only
+    one column become paragraphs.
     """
     cells = [[one_line(cell).replace("|", "\\|") for cell in row] for row in rows]
     for row in cells:
@@ -80,5 +85,5 @@ def join(blocks: Iterable[str]) -> str:
 
 
 def pages(texts: Sequence[str]) -> str:
-    """Return the texts of pages as one text."""
+    """Return the texts of pages as one text, with `PAGE` between them."""
     return PAGE.join(f"{text}\n" for text in texts)

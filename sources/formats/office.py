@@ -8,7 +8,7 @@ from .markdown_text import one_line
 
 
 def properties(core: Any) -> dict[str, Any]:
-    """Return the metadata in the core properties of an Office file."""
+    """Return author, keywords, language and time of creation from the core properties of a file."""
     found: dict[str, Any] = {}
     for name, key in (("author", "author"), ("keywords", "keywords"), ("language", "language")):
         value = getattr(core, key, None)

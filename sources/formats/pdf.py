@@ -22,19 +22,21 @@ _DATE = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?(?:(\d\d)(\d\d)(\d\d)?)?(Z|[+-]
 _WORD = re.compile(r"\w+")
 _NUMBERED = re.compile(r"^\s*(?:[A-Za-z]+\s+)?[\dIVXivx.]+[.:)]?\s+")
 _FILE_NAME = re.compile(r"\.(dvi|docx?|indd|odt|p65|pmd|ps|qxd|rtf|tex|xlsx?)$", re.IGNORECASE)
-"""The end of a title that a program made of the name of its own file."""
+"""The end of a title that is the name of the file from which a program created the PDF."""
 _SAME_LINE = 1.0
-"""Points between the baselines of one line, whose parts may have different fonts."""
+"""Maximum distance, in points, between baselines in one line, whose parts may differ in font."""
 _LARGE = 1.35
-"""Distance of paragraphs, compared with the usual distance of lines on the page."""
+"""Minimum distance of two paragraphs, as a multiple of the usual distance of lines on the page."""
 _MAX_BOOKMARKS = 20_000
 
 
 def read_pdf(path: Path, limits: Limits) -> Converted:
-    """Return the text of a PDF file.
+    """Return the text of a PDF file as Markdown.
 
-    A line that is the title of a bookmark on its page becomes a heading. A file without any text,
-    such as a scan, is refused. `pages_without_text` in the metadata counts such pages otherwise.
+    A line that is the title of a bookmark on its page becomes a heading. `pages_without_text` in
+    the metadata counts the pages without text, such as scans, if there are any.
+
+    Raises UnreadableError for an invalid or encrypted file, and for a file without any text.
     """
     import pypdfium2
 
@@ -44,7 +46,8 @@ def read_pdf(path: Path, limits: Limits) -> Converted:
         if getattr(error, "err_code", None) in (_PASSWORD, _SECURITY):
             message = "is encrypted; save it without a password"
             raise UnreadableError(ENCRYPTED, message) from None
-        raise UnreadableError(DAMAGED, f"is not a valid PDF file ({error})") from None
+        message = f"is not a valid PDF file ({error}); create it again"
+        raise UnreadableError(DAMAGED, message) from None
     with document:
         titles = _bookmarks(document)
         texts: list[str] = []
@@ -56,13 +59,14 @@ def read_pdf(path: Path, limits: Limits) -> Converted:
             characters += len(text)
             if characters > limits.characters:
                 message = f"has more than {limits.characters:,} characters of text; split the file"
+                message += ", or raise the limit `characters`"
                 raise UnreadableError(TOO_LARGE, message)
             texts.append(_with_headings(text, titles.get(number, ())))
         if not characters:
             if images:
                 message = "has only images and no text; recognise its text first (OCR)"
                 raise UnreadableError(IMAGES, message)
-            raise UnreadableError(EMPTY, "has no text, but perhaps drawings")
+            raise UnreadableError(EMPTY, "has no text; it may have drawings")
         metadata: dict[str, Any] = {"pages": len(texts)}
         if without := sum(not text for text in texts):
             metadata["pages_without_text"] = without
@@ -77,7 +81,7 @@ def read_pdf(path: Path, limits: Limits) -> Converted:
 
 
 def _page(document: Any, number: int) -> tuple[str, bool]:
-    """Return (text, True if it has an image) of a page. A damaged page has neither."""
+    """Return (text, True if there is no text but an image) of a page; ("", False) if damaged."""
     import pypdfium2
 
     try:
@@ -100,7 +104,8 @@ def _page(document: Any, number: int) -> tuple[str, bool]:
 def _paragraphs(content: Any, lines: list[str]) -> list[str]:
     """Return the lines of a page, with an empty line where the distance of two lines is large.
 
-    content: the page of PDFium. Lines come back unchanged if their places are not known.
+    content: text page of PDFium, which has the positions of the characters.
+    lines:   text of each line. They are returned unchanged if their positions are unknown.
     """
     from pypdfium2.raw import FPDFText_GetCharIndexFromTextIndex
 
@@ -127,7 +132,7 @@ def _paragraphs(content: Any, lines: list[str]) -> list[str]:
 
 
 def _bookmarks(document: Any) -> dict[int, list[tuple[int, str]]]:
-    """Return number of each page -> (level from 1, title) of its bookmarks."""
+    """Return number of a page, from 0 -> (level from 1, title) of each bookmark on the page."""
     import pypdfium2
 
     found: dict[int, list[tuple[int, str]]] = {}
@@ -145,7 +150,10 @@ def _bookmarks(document: Any) -> dict[int, list[tuple[int, str]]]:
 
 
 def _with_headings(text: str, titles: Sequence[tuple[int, str]]) -> str:
-    """Return the text of a page, in which lines that are titles are headings."""
+    """Return the text of a page, in which the lines that equal a title are headings.
+
+    titles: (level from 1, title) of each bookmark on the page.
+    """
     wanted = {_normal(title): level for level, title in titles}
     wanted.pop("", None)
     lines = text.split("\n")
@@ -172,7 +180,7 @@ def _normal(title: str) -> str:
 
 
 def pdf_date(text: str) -> str:
-    """Return a date of a PDF file, such as `D:20240131120000Z`, in ISO 8601; "" if it is none."""
+    """Return a date of a PDF file, such as `D:20240131120000Z`, in ISO 8601; "" if invalid."""
     match = _DATE.match(text.strip())
     if match is None:
         return ""

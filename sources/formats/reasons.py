@@ -1,4 +1,4 @@
-"""Reasons why a file gives no document, and the error that a reader raises with one of them."""
+"""Reasons why a file has no document, and the error that a reader raises with a reason."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ REPLACED = "replaced"
 
 
 class UnreadableError(Exception):
-    """A file gives no document.
+    """A file, or the rest of it, cannot be read as a document.
 
-    reason:  one of the constants of this module.
+    reason:  one of the constants of the module `reasons`, such as "damaged".
     message: what is wrong, and what the user can do.
     """
 

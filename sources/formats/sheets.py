@@ -16,9 +16,13 @@ from .zipped import check_zip
 
 
 def read_sheets(path: Path, limits: Limits) -> Converted:
-    """Return the cells of a workbook. The cell of a formula has the value that was saved with it.
+    """Return the cells of a workbook as Markdown tables.
 
-    Empty rows and sheets, and hidden sheets, are left out.
+    A cell with a formula has the value that was saved with the formula. Empty rows, empty sheets
+    and hidden sheets are left out.
+
+    Raises UnreadableError for a damaged or encrypted file, one without filled cells, and one that
+    exceeds `limits`.
     """
     from openpyxl import load_workbook
 
@@ -30,12 +34,13 @@ def read_sheets(path: Path, limits: Limits) -> Converted:
         for sheet in book.worksheets:
             if sheet.sheet_state != "visible":
                 continue
-            sheet.reset_dimensions()  # They may be wrong, and make rows of 16,384 empty cells.
+            sheet.reset_dimensions()  # Wrong dimensions would make rows of 16,384 cells.
             rows = []
             for row in _rows(sheet):
                 left -= sum(map(len, row)) + len(row)
                 if left < 0:
-                    message = f"has more than {limits.characters:,} characters; split the file"
+                    message = f"has more than {limits.characters:,} characters; split the file, "
+                    message += "or raise the limit `characters`"
                     raise UnreadableError(TOO_LARGE, message)
                 rows.append(row)
             if rows:

@@ -15,7 +15,10 @@ from .zipped import check_zip
 
 
 def read_slides(path: Path, limits: Limits) -> Converted:
-    """Return the text of a presentation: titles, text, tables, chart titles and notes."""
+    """Return the text of a presentation: titles, text, tables, chart titles and notes.
+
+    Raises UnreadableError for a damaged or encrypted file, and for one without text.
+    """
     from pptx import Presentation
 
     check_zip(path, limits, "ppt/presentation.xml")
@@ -23,7 +26,8 @@ def read_slides(path: Path, limits: Limits) -> Converted:
     texts = [join(_slide(slide)) for slide in presentation.slides]
     if not any(texts):
         if any(hasattr(shape, "image") for slide in presentation.slides for shape in slide.shapes):
-            raise UnreadableError(IMAGES, "has only images and no text")
+            message = "has only images and no text; recognise its text first (OCR)"
+            raise UnreadableError(IMAGES, message)
         raise UnreadableError(EMPTY, "has no text")
     core = presentation.core_properties
     metadata = {**properties(core), "pages": len(texts)}
@@ -60,7 +64,7 @@ def _shapes(shapes: Iterable[Any], title: int | None) -> Iterator[str]:
 
 
 def _frame(shape: Any) -> Iterator[str]:
-    """Yield the text of a shape. Paragraphs of a placeholder are the items of a list."""
+    """Yield the text of a shape. Several paragraphs of a placeholder become items of a list."""
     listed = shape.is_placeholder and len(shape.text_frame.paragraphs) > 1
     lines = shape.text_frame.paragraphs
     if listed:

@@ -26,8 +26,10 @@ _NOTES = ("footnotes", "endnotes")
 def read_word(path: Path, limits: Limits) -> Converted:
     """Return the text of a Word file: body, tables, text boxes, footnotes and endnotes.
 
-    Deleted text of tracked changes is left out. Pages are those of the program that saved the file
-    last, if it recorded them.
+    Deleted text of tracked changes is left out. The text has pages if the program that saved the
+    file last stored page breaks in it.
+
+    Raises UnreadableError for a damaged or encrypted file.
     """
     from docx import Document
 
@@ -104,7 +106,7 @@ class _Reader:
 
 
 def _style(style: Any) -> str:
-    """Return the name of a style, or of the heading style that it is based on."""
+    """Return the name of the heading style on which a style is based; otherwise, its own name."""
     names: list[str] = []
     while style is not None and len(names) < _MAX_BASES:
         names.append(style.name or "")
@@ -120,7 +122,7 @@ def _table_of(element: Any) -> Any:
 
 
 def _texts(element: Any, boxes: list[Any]) -> Iterator[str]:
-    """Yield the pieces of text in a paragraph; text boxes in it are added to `boxes`."""
+    """Yield the pieces of text in a paragraph. The text boxes inside are added to `boxes`."""
     for child in element:
         if child.tag == f"{_W}t":
             yield child.text or ""

@@ -12,7 +12,10 @@ from .reasons import DAMAGED, ENCRYPTED, LIMIT, UnreadableError
 def check_zip(path: Path, limits: Limits, part: str) -> None:
     """Raise UnreadableError unless a file is a ZIP archive with a given part, within the limits.
 
-    The sizes are those that the archive declares; no part can be longer than it declares.
+    part: name of a required file in the archive, such as "word/document.xml".
+
+    The sizes that the archive declares are compared with the limits. A part is never read beyond
+    its declared size.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -23,11 +26,13 @@ def check_zip(path: Path, limits: Limits, part: str) -> None:
     expanded = sum(info.file_size for info in infos)
     most = min(limits.expanded, max(RATIO_FROM, limits.ratio * path.stat().st_size))
     if len(infos) > limits.members:
-        message = f"has {len(infos):,} parts, but the limit `members` is {limits.members:,}"
+        message = f"has {len(infos):,} parts, but the limit `members` is {limits.members:,}; "
+        message += "split the file, or raise the limit"
         raise UnreadableError(LIMIT, message)
     if expanded > most:
         kind = "expanded" if most == limits.expanded else "ratio"
-        message = f"has {expanded:,} bytes when unpacked; the limit `{kind}` allows {most:,}"
+        message = f"has {expanded:,} bytes when unpacked, but the limit `{kind}` allows {most:,}; "
+        message += "split the file, or raise the limit"
         raise UnreadableError(LIMIT, message)
     if any(info.flag_bits & 1 for info in infos):
         raise UnreadableError(ENCRYPTED, "is encrypted; save it without a password")

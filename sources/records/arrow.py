@@ -23,9 +23,9 @@ from .table import check_header
 
 _READER = f"{__name__.rpartition('.')[0]}.arrow_rows"
 _MOST_ROWS = 2**40
-"""More rows than a file can have: its number of rows is damaged."""
+"""Maximum number of rows that `count_rows` returns. A larger number is a sign of damage."""
 _ALWAYS = ("metadata", "vectors", "passages")
-"""Columns that are parts of a document, as in JSON, whichever columns are metadata."""
+"""Columns that are parts of a document, as in JSON. They are always read."""
 
 
 def read_arrow_documents(
@@ -36,16 +36,19 @@ def read_arrow_documents(
 ) -> Iterator[Document]:
     """Yield a document for each row of a `.parquet`, `.arrow` or `.feather` file.
 
-    Only the columns that `fields` selects are read, and those that always have a part of a
-    document: `metadata`, `vectors` and `passages`. Dates become ISO 8601, and decimals numbers.
-    A missing value (null or NaN) is not stored.
+    Reads only the columns that `fields` selects, and the columns `metadata`, `vectors` and
+    `passages`. Dates become text in ISO 8601, and decimals become numbers. A missing value (null or
+    NaN) is not stored.
 
+    fields:    names of the columns that contain the parts of a document.
+    on_error:  function that receives the SourceError of an invalid row, whose `line` is the number
+               of the row, from 1; reading then continues. It also receives the error of a file that
+               is damaged or exceeds a limit, after the rows before the damage. None: the error is
+               raised.
     converter: process that reads the file, within limits of memory and time. None: a new one.
 
-    For an invalid row, SourceError, whose `line` is the number of the row, is passed to `on_error`,
-    or raised if `on_error` is None. So is the error of a damaged file, and of one that exceeds a
-    limit; the rows before the damage are read. A file without a required column always raises
-    SourceError. Raises MissingExtraError if PyArrow is not installed.
+    Raises SourceError for a file without a required column, even with `on_error`. Raises
+    MissingExtraError if PyArrow is not installed.
     """
     number = 0
     with Converter() if converter is None else nullcontext(converter) as process:
@@ -74,7 +77,7 @@ def read_arrow_documents(
 def count_rows(path: Path) -> int | None:
     """Return the number of rows that a Parquet file declares.
 
-    Returns None for the other kinds, and for a file that cannot be read.
+    Returns None for Arrow and Feather files, and for a file that cannot be read.
     """
     if path.suffix.lower() != ".parquet":
         return None
@@ -109,7 +112,7 @@ def _rows(path: Path, process: Converter, columns: list[str]) -> Iterator[list[d
 
 
 def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:
-    """Return the columns to read. Raises SourceError if a required one is missing."""
+    """Return the columns to read. Raises SourceError if a required column is missing."""
     check_header(names, fields, path)
     if fields.metadata == "rest":
         return names
@@ -120,7 +123,7 @@ def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:
 
 
 def _json(value: Any) -> Any:
-    """Return a value as JSON. What is no JSON value stays, and the document is refused."""
+    """Return a value as JSON. Other values stay; `parse_document` refuses them later."""
     if isinstance(value, float):
         return None if math.isnan(value) else value
     if isinstance(value, (datetime, date, time)):

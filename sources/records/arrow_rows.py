@@ -13,29 +13,30 @@ from ..formats.limits import Limits
 from ..formats.reasons import DAMAGED, TOO_LARGE, UnreadableError
 
 ROWS = 1_000
-"""Maximum number of rows that are read at a time."""
+"""Maximum number of rows in a batch."""
 BATCH_BYTES = 16 << 20
-"""Size of a batch, unless one row is larger."""
+"""Maximum size of a batch in bytes, unless it has one row."""
 ROW_BYTES = 64 << 20
-"""Maximum size of a row, as of a line of JSON."""
+"""Maximum size of a row in bytes, the same as of a line of JSON."""
 _PIECE = 1 << 20
 
 
 def describe(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield the columns and the number of rows (None if unknown) of a file, as JSON."""
+    """Yield one piece of JSON: `names` of the columns, and `rows`, their number or None."""
     with _opened(path) as (names, count, _):
         yield orjson.dumps({"names": names, "rows": count})
 
 
 def batches(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield the rows of a file in order, each batch as a stream of Arrow.
+    """Yield the rows of a file in order, in batches. Each batch is an Arrow stream, as bytes.
 
     options: `columns`, the names of the columns to read.
 
-    The process that receives them trusts them. So their content is valid, and they take as much
-    memory as they have bytes: no value is stored once for many rows.
+    The receiving process does not check the batches, and must be able to hold them. The content of
+    a batch is therefore validated here, and each row has its own values. Otherwise, a value that is
+    stored once for many rows could fill the memory when the rows are read.
 
-    Raises UnreadableError for a damaged file, and for a row of more than `ROW_BYTES`.
+    Raises UnreadableError for a damaged file, and for a row of more than `ROW_BYTES` bytes.
     """
     first = 1
     with _opened(path) as (_, _, read):
@@ -51,7 +52,7 @@ def batches(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[
 
 
 def _plain(batch: Any) -> Any:
-    """Return a batch in whose columns each row has its own values."""
+    """Return a copy of a batch in which no value is shared by several rows."""
     import pyarrow
 
     columns = []
@@ -97,7 +98,12 @@ def _plain_field(kind: Any) -> Any:
 
 
 def _pieces(batch: Any, first: int) -> Iterator[Any]:
-    """Yield a batch in parts of at most `BATCH_BYTES`. first: number of its first row."""
+    """Yield parts of a batch of at most `BATCH_BYTES` bytes each.
+
+    first: number of the first row of the batch in the file.
+
+    Raises UnreadableError for a row of more than `ROW_BYTES` bytes.
+    """
     if batch.nbytes <= BATCH_BYTES:
         yield batch
     elif batch.num_rows > 1:
@@ -123,9 +129,9 @@ def _serialized(batch: Any) -> bytes:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[list[str], int | None, Any]]:
-    """Open a file. Yields its columns, its number of rows, and a function that reads columns.
+    """Yield (names of the columns, number of rows, function that reads columns) of a file.
 
-    The content decides between Parquet and Arrow, not the name.
+    A file that begins as Parquet is read as Parquet, whatever its name.
     """
     import pyarrow
     from pyarrow import ipc, parquet

@@ -14,10 +14,12 @@ _LONG = re.compile(rb"[0-9]{20}|-[0-9]{19}")
 
 
 def parse_json(text: bytes) -> Any:
-    """Return the value of a JSON text (RFC 8259): no NaN, no trailing commas.
+    """Return the value of a JSON text (RFC 8259).
 
-    Integers beyond 64 bits are exact, so that checks of the value can refuse them. Raises
-    orjson.JSONDecodeError for invalid JSON, and for a number that is infinite as a float.
+    Integers beyond 64 bits are exact, so that later checks of the value can refuse them.
+
+    Raises orjson.JSONDecodeError for invalid JSON, such as NaN or a trailing comma, and for a
+    number that is infinite as a float.
     """
     value = orjson.loads(text)
     if _LONG.search(text):  # orjson rounds an integer beyond 64 bits to a float.

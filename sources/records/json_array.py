@@ -28,9 +28,10 @@ def is_array(path: Path) -> bool:
 def read_array(path: Path) -> Iterator[tuple[int, object]]:
     """Yield (line number, value) for each item of the JSON array in a file.
 
-    The line number, from 1, is that of the first line of the item. Raises SourceError, with the
-    line, if the file contains anything other than one array, or if an item has more than
-    2 x `MAX_LINE` characters.
+    The line number, from 1, is the number of the item's first line.
+
+    Raises SourceError, with the line, if the file contains anything other than one array, or if an
+    item has more than 2 x `MAX_LINE` characters.
     """
     reader = _Reader(path)
     reader.expect("[")

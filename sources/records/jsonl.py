@@ -10,6 +10,7 @@ from pathlib import Path
 import orjson
 
 from ...core import Document, InvalidInputError, SourceError
+from ...core.errors import shown
 from ..errors import OnError, report
 from ..fields import DEFAULT_FIELDS, FieldNames, offer
 from ..lines import plain_suffix, read_lines
@@ -25,12 +26,15 @@ def read_jsonl_documents(
 ) -> Iterator[Document]:
     """Yield a document for each line of a `.jsonl` or `.jsonl.gz` file. Empty lines are skipped.
 
-    A line is an object with `_id` or `id`, `title`, `text` and `metadata` (an object). Other fields
-    are added to the metadata. A `.json` file may contain one array of such objects instead.
+    path:     a line is an object with `_id` or `id`, `title`, `text` and `metadata` (an object).
+              Other fields are added to the metadata. A `.json` file may also contain one array of
+              such objects.
+    fields:   other names of these fields.
+    on_error: function that receives the SourceError of an invalid line; reading then continues.
+              None: the error is raised.
 
-    For an invalid line, SourceError is passed to `on_error`, or raised if `on_error` is None.
-    Raises SourceError if none of the first `LOOKED_AT` records has a title, metadata or numeric
-    field that `fields` names explicitly.
+    Raises SourceError if a title, metadata, numeric or vector field that `fields` names explicitly
+    is in none of the first `LOOKED_AT` records.
     """
     if plain_suffix(path) == ".json" and is_array(path):
         records: Iterator[tuple[int, object]] = read_array(path)
@@ -52,8 +56,9 @@ def _checked(
 ) -> Iterator[tuple[int, object]]:
     """Yield the (line number, record) pairs unchanged.
 
-    named: fields that the caller named. Raises SourceError if one of them is in none of the first
-    `LOOKED_AT` records.
+    named: fields that the caller named.
+
+    Raises SourceError if one of these fields is in none of the first `LOOKED_AT` records.
     """
     first = list(islice(records, LOOKED_AT))
     present: dict[str, None] = {}
@@ -74,7 +79,9 @@ def _object(record: object) -> dict[str, object]:
     if isinstance(record, bytes):
         return parse_json_line(record)
     if not isinstance(record, dict):
-        raise InvalidInputError("each item of the array must be a JSON object")
+        raise InvalidInputError(
+            f"each item of the array must be a JSON object, got {shown(record)}"
+        )
     return record
 
 
@@ -88,5 +95,5 @@ def parse_json_line(line: bytes) -> dict[str, object]:
         ) from None
     if not isinstance(value, dict):
         hint = "; a file with one array must be named .json" if isinstance(value, list) else ""
-        raise InvalidInputError(f"each line must be a JSON object{hint}")
+        raise InvalidInputError(f"each line must be a JSON object, got {shown(value)}{hint}")
     return value

@@ -12,21 +12,23 @@ from ..fields import DEFAULT_FIELDS, FieldNames, offer
 from ..lines import MAX_LINE, plain_suffix, read_lines
 
 MAX_ROW = MAX_LINE
-"""Maximum size of a row in bytes. A row may have many lines, and an unclosed quote would otherwise
-include the rest of the file."""
+"""Maximum size of a row in bytes. A row may have many lines. Without this limit, a row with an
+unclosed quote would include the rest of the file."""
 
 
 def read_table_documents(
     path: Path, fields: FieldNames = DEFAULT_FIELDS, on_error: OnError | None = None
 ) -> Iterator[Document]:
-    """Yield a document for each row of a `.csv` or `.tsv` file with a header. `.gz` is allowed.
+    """Yield a document for each row of a `.csv` or `.tsv` file with a header, also if compressed.
 
     CSV follows RFC 4180: quoted cells may contain commas, line ends and doubled quotes. TSV has no
     quoting: a tab always ends a cell. The columns that `fields` selects as metadata are stored as
     text, except those in `fields.numeric`.
 
-    For an invalid row, SourceError is passed to `on_error`, or raised if `on_error` is None. A
-    header without a required column always raises SourceError.
+    on_error: function that receives the SourceError of an invalid row; reading then continues.
+              None: the error is raised.
+
+    Raises SourceError for a header without a required column, even with `on_error`.
     """
     rows = _rows(path, on_error)
     header_line, header = next(rows, (1, []))
@@ -71,9 +73,9 @@ def _rows(path: Path, on_error: OnError | None) -> Iterator[tuple[int, list[str]
 
 
 class _Lines:
-    """Iterator over the lines of a table as text, for the `csv` module.
+    """Iterator over the lines of a table as text, for the `csv` module. Limits the size of a row.
 
-    begins: number of the first line of the current row. It also limits the size of a row.
+    begins: number of the first line of the current row, from 1.
     """
 
     def __init__(self, path: Path) -> None:
@@ -108,7 +110,7 @@ def check_header(
 ) -> None:
     """Raise SourceError if columns have equal names, or if a column that `fields` names is missing.
 
-    line: line of the header in the file, if it has one.
+    line: number of the header's line; None for a file without lines, such as Parquet.
     """
     columns = ", ".join(header) or "none"
     twice = sorted({name for name in header if header.count(name) > 1})

@@ -74,6 +74,12 @@ def test_updates_and_filters_say_what_each_write_did(run: Run) -> None:
     assert printed[7:] == ["deleted by id: ['2']", "deleted by filter: 1", "left: ['1'] count: 1"]
 
 
+def test_ask_names_its_quotes_and_abstains(run: Run) -> None:
+    printed = run("ask.py", "How fast is the emu?")
+    assert "it runs 50 km/h. [1]\nanswered\n[1] emu supports=True: " in printed
+    assert printed.endswith("The sources do not answer this question.\nno_answer\n")
+
+
 def test_promptreps_encodes_both_legs_in_one_pass(run: Run) -> None:
     printed = run("promptreps.py", "--model", "fake")
     assert printed.startswith("3 passes for 3 documents in 2 legs\n")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ..house import HOUSE
+from ..house import HOUSE, ROOMS
 
 GITHUB = HOUSE / ".github"
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
@@ -61,6 +61,11 @@ def test_hooks_run_commands_of_the_makefile():
     assert [hook["entry"] for hook in hooks] == ["make lint", "make types"]
     assert {hook["entry"].split()[1] for hook in hooks} <= {*targets}
     assert {hook["language"] for hook in hooks} == {"system"}
+
+
+def test_types_of_every_room_are_checked():
+    (rooms,) = re.findall(r"^ROOMS := (.*)$", (HOUSE / "Makefile").read_text(), re.MULTILINE)
+    assert rooms.split() == list(ROOMS)
 
 
 def test_shell_scripts_are_sound(tool):

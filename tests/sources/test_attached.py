@@ -46,9 +46,12 @@ def test_parquet_rows_reach_their_documents(tmp_path):
     parquet.write_table(table, path, row_group_size=3)
     for name in ("a", "b"):
         assert np.array_equal(np.stack(attached(read_vectors(f"{path}:{name}"))), ROWS)
-    for name in ("", ":id", ":c"):
-        with pytest.raises(SourceError, match=r"2 columns of number lists \(a, b\)"):
-            read_vectors(f"{path}{name}")
+    with pytest.raises(SourceError, match=r"has 2 columns .* \(a, b\); name one, as in FILE"):
+        read_vectors(path)
+    for name in ("id", "c"):
+        message = rf"{name}: is not a column of lists of numbers; name one of a, b"
+        with pytest.raises(SourceError, match=message):
+            read_vectors(f"{path}:{name}")
     broken = [[1.0, 2.0], None, [math.nan, 1.0], [1.0, None]]
     for value in broken[1:]:
         rows = [broken[0], value]
@@ -57,6 +60,20 @@ def test_parquet_rows_reach_their_documents(tmp_path):
         )
         with pytest.raises(SourceError, match=r"v\.parquet: a\[1\]"):
             list(read_vectors(path))
+
+
+@pytest.mark.parametrize("column", ["", ":id", ":c"])
+def test_a_parquet_file_without_lists_is_refused_with_a_remedy(tmp_path, column):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "v.parquet"
+    texts = arrow.array([["a"], ["b"]])
+    parquet.write_table(arrow.table({"id": [1, 2], "texts": texts}), path)
+    with pytest.raises(SourceError) as caught:
+        read_vectors(f"{path}{column}")
+    assert caught.value.message == (
+        "has no column of lists of numbers, only id, texts; write each vector as a list of numbers"
+    )
 
 
 def test_json_lines_of_vectors_reach_their_documents(tmp_path):

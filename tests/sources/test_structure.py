@@ -49,6 +49,7 @@ def titles(text: str) -> list[tuple[int, str]]:
         ("\ufeff# first", [(1, "first")]),
         ("- item\n  - nested\n\n      ```sh\n# comment\n      ```\n# real", [(1, "real")]),
         ("===\n===", []),
+        ("#\n===", [(1, "")]),
         (":---|---:\n---\n", []),
     ],
 )

@@ -1,5 +1,7 @@
 """The commands of `twindex`, one module each. A module is imported when its command runs.
 
+`FOLDERS` names the sub-folders of modules that are not in this folder.
+
 A command's module has the name of the command. Its docstring is the description in the help; the
 first line is the summary. The module defines `EXAMPLE` and two functions: `add_arguments(parser)`
 and `run(arguments)`, which returns the exit status. Slow imports belong in `run`.
@@ -16,6 +18,8 @@ COMMANDS = {
     "delete": "delete documents by id or by filter",
     "get": "print one stored document",
     "search": "search a collection",
+    "ask": "answer a question from the documents of a collection",
+    "chat": "hold a conversation about the documents of a collection",
     "eval": "evaluate searches with judged queries",
     "compare": "compare runs on the same queries, with p-values",
     "passages": "show how documents are cut into passages",
@@ -33,7 +37,11 @@ COMMANDS = {
 }
 """Name of a command -> summary, in the order of `--help`."""
 
+FOLDERS = {"ask": "answering", "chat": "answering"}
+"""Name of a command -> sub-folder of its module."""
+
 
 def load(name: str) -> Any:
     """Import and return the module of a command."""
-    return import_module(f".{name}", __name__)
+    folder = f".{FOLDERS[name]}" if name in FOLDERS else ""
+    return import_module(f"{folder}.{name}", __name__)

@@ -14,6 +14,7 @@ from ...figures import counted
 from ..arguments.answering import answer_fields, generator_choice
 from ..arguments.common import errors_name_options, loader_of, progress_of
 from ..arguments.reranking import RerankChoice
+from ..failing import models_run
 from ..terminal import note, print_json, table
 from .answers import read_questions, search_fields
 
@@ -54,7 +55,11 @@ def fit_and_print(
         ) as collection,
         closing(progress_of(arguments)) as progress,
     ):
-        examples = observe(collection, questions, fields, progress=progress)
+        chosen.registry.get(chosen.name)
+        for request in rerank.requests.values():
+            rerank.registry.get(request.model)
+        with models_run():
+            examples = observe(collection, questions, fields, progress=progress)
     targets = {
         name: getattr(arguments, name)
         for name in ("accuracy", "coverage", "unanswerable")

@@ -14,6 +14,7 @@ from ..arguments.answering import answer_fields, generator_choice
 from ..arguments.common import loader_of, progress_of
 from ..arguments.inputs import read_judged
 from ..arguments.reranking import RerankChoice
+from ..failing import models_run
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -58,9 +59,13 @@ def evaluate_and_print(
         ) as collection,
         closing(progress_of(arguments)) as progress,
     ):
-        found = evaluate_answers(
-            collection, questions, fields, path=arguments.answers_file, progress=progress
-        )
+        chosen.registry.get(chosen.name)
+        for request in rerank.requests.values():
+            rerank.registry.get(request.model)
+        with models_run():
+            found = evaluate_answers(
+                collection, questions, fields, path=arguments.answers_file, progress=progress
+            )
         info = collection.info()
     report = {
         **asdict(found),

@@ -15,6 +15,7 @@ from ....core import MissingExtraError, ModelError
 from ....core.answers import Answer, AnswerEvent, DoneEvent
 from ....core.closing import close_iterator
 from ....core.sse import MEDIA_TYPE, encoded
+from ....search import AnswerRequest
 from ...serving.problems import Problem, problem_of, validate
 from ...serving.served import Served
 from ...serving.service import Service
@@ -73,6 +74,30 @@ async def answer(request: Request) -> Response:
     )
 
 
+def answer_events(
+    request: Request, wanted: AnswerRequest, deadline: Deadline, served: Served
+) -> Iterator[AnswerEvent]:
+    """Yield the events of an answer, and record its metrics."""
+    metrics = request.app.state.metrics
+    service: Service = request.app.state.service
+    collection = served.ready()[0]
+    events = collection.answer_stream(wanted, guard=deadline.guard)
+    generator = wanted.generator or service.generators.default
+    began = perf_counter()
+    try:
+        for event in events:
+            if isinstance(event, DoneEvent):
+                if event.answer.search is not None:
+                    observe(request, event.answer.search)
+                metrics.answer(event.answer, perf_counter() - began)
+            yield event
+    except (ModelError, MissingExtraError):
+        metrics.failed_answer(generator)
+        raise
+    finally:
+        close_iterator(events)
+
+
 class _Asked:
     """One request for an answer. began: time of its start, from `perf_counter`."""
 
@@ -117,24 +142,7 @@ class _Asked:
         return service
 
     def _events(self, served: Served) -> Iterator[AnswerEvent]:
-        """Yield the events of the answer, and record its metrics."""
-        metrics = self._request.app.state.metrics
-        collection = served.ready()[0]
-        events = collection.answer_stream(self._parsed, guard=self._deadline.guard)
-        generator = self._parsed.generator or self._service.generators.default
-        began = perf_counter()
-        try:
-            for event in events:
-                if isinstance(event, DoneEvent):
-                    if event.answer.search is not None:
-                        observe(self._request, event.answer.search)
-                    metrics.answer(event.answer, perf_counter() - began)
-                yield event
-        except (ModelError, MissingExtraError):
-            metrics.failed_answer(generator)
-            raise
-        finally:
-            close_iterator(events)
+        return answer_events(self._request, self._parsed, self._deadline, served)
 
     def _reply(self, answer: Answer) -> dict[str, Any]:
         return {

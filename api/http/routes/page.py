@@ -14,6 +14,7 @@ from ....core import Guard, NotFoundError, TwindexError
 from ....search import Fusion
 from ....search.stages import METHODS as FEEDBACK_METHODS
 from ...pages import conditions, document, home
+from ...pages.ask import AskForm
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
 from ...pages.templates import render
@@ -121,6 +122,7 @@ async def document_page(request: Request) -> Response:
     - `start`, `end`: character offsets of a passage to mark.
     - `q`: query whose words the page marks.
     - `language`: language of the query.
+    - `from`: "ask" if a link of the answer page leads here.
     """
     service: Service = request.app.state.service
     given, deadline = request.query_params, Deadline.of(request)
@@ -133,6 +135,7 @@ async def document_page(request: Request) -> Response:
         "problem": None,
         "raw": document.raw_address(collection, name),
         "back": Form(collection, given.get("q", ""), given.get("language", "")).link(0),
+        "asked": AskForm(collection).new() if given.get("from") == "ask" else "",
     }
     status = 200
     try:

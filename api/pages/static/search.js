@@ -1,5 +1,5 @@
 // Conveniences only: the page works without this script.
-"use strict";
+import { shortcut } from "./form.js";
 
 const collection = document.getElementById("collection");
 const query = document.getElementById("q");
@@ -12,10 +12,4 @@ collection.addEventListener("change", () => {
   location.assign(url);
 });
 
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea");
-  if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-    event.preventDefault();
-    query.select();
-  }
-});
+shortcut(query);

@@ -89,7 +89,7 @@ def test_an_input_without_documents_is_an_error(tmp_path: Path, run: Any) -> Non
     done = run("build", str(tmp_path / "a"), "--documents", corpus, *FAKES)
     assert done.status == 2
     assert "c.jsonl:1: text" in done.err
-    assert "no document could be made; 1 file or record was refused (1 invalid): " in done.err
+    assert "no document could be read; 1 file or record was refused (1 invalid): " in done.err
     assert "correct them, or name other files" in done.err
     assert not (tmp_path / "a").exists()
     assert not (tmp_path / "a").exists()

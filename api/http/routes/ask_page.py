@@ -1,0 +1,70 @@
+"""The answer page. It needs no JavaScript: the server then writes the whole answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from ....core import TwindexError
+from ....core.answers import Answer, DoneEvent
+from ....search import AnswerRequest
+from ...pages.ask import WORDS, AskForm, asked_before, view
+from ...pages.templates import render
+from ...serving.problems import Problem, problem_of
+from ...serving.served import Served
+from ...serving.service import Service
+from ...serving.work import check_answer
+from ..admission import Deadline
+from .answer import answer_events
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/ask", response_class=HTMLResponse)
+async def ask_page(request: Request) -> Response:
+    """Show the form for questions and, below the form, the answer to its question."""
+    service: Service = request.app.state.service
+    deadline = Deadline.of_answer(request)
+    collections = await service.readers.run(service.collections)
+    form = AskForm.read(request.query_params)
+    if not form.collection:
+        ready = [served.name for served in collections if served.status == "ready"]
+        form.collection = ready[0] if ready else ""
+    page: dict[str, Any] = {
+        "form": form,
+        "words": WORDS,
+        "collections": collections,
+        "generators": service.generators.statuses(),
+        "rerankers": service.rerankers.names,
+        "turns": form.turns,
+        "earlier": asked_before(form),
+        "answer": None,
+        "problem": None,
+    }
+    status = 200
+    try:
+        # A link on another site must not start a language model. It only fills the form.
+        if form.question.strip() and request.headers.get("sec-fetch-site") != "cross-site":
+            wanted = form.request()
+            check_answer(request.app.state.settings, wanted)
+            work = service.answer(
+                form.collection, lambda served: _answer(request, wanted, deadline, served)
+            )
+            answer = await deadline.wait(request, work)
+            page["answer"] = view(form, answer)
+            page["turns"] = form.following(answer.text)
+    except (TwindexError, Problem) as error:
+        problem = problem_of(error, service.root)
+        page["problem"], status = problem, problem.status
+    return await service.readers.run(render, "ask.html", page, status)
+
+
+def _answer(request: Request, wanted: AnswerRequest, deadline: Deadline, served: Served) -> Answer:
+    """Write the whole answer, in a thread."""
+    for event in answer_events(request, wanted, deadline, served):
+        if isinstance(event, DoneEvent):
+            return event.answer
+    raise AssertionError("the last event is DoneEvent")

@@ -1,0 +1,200 @@
+"""The answer page, as the server renders it for a browser without JavaScript."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from twindex.api.http.app import create_app
+from twindex.api.pages.ask import AskForm, pieces
+from twindex.api.serving.settings import Settings
+from twindex.core.answers import Answer, Citation, Quote
+from twindex.index import CollectionConfig
+from twindex.search import Collection
+
+ATTACK = "<script>alert('x')</script>"
+
+GENERATORS = f"""
+[generators.plain]
+kind = "extractive"
+
+[generators.wrong]
+kind = "fake"
+text = "The kiwi was described in 1999. [1]"
+
+[generators.refusing]
+kind = "fake"
+text = "No answer."
+
+[generators.failing]
+kind = "fake"
+text = "Kiwis live there. [1]"
+fails_at = 2
+
+[generators.hostile]
+kind = "fake"
+text = "Kiwi {ATTACK} text. [1]"
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    root = tmp_path_factory.mktemp("served")
+    config = CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
+    with Collection.create(root / "birds", config) as collection:
+        collection.add(
+            [
+                {
+                    "id": "kiwi",
+                    "title": "Kiwi",
+                    "text": "The kiwi cannot fly. It lives in New Zealand.",
+                },
+                {"id": "emu", "title": "Emu", "text": "The emu cannot fly, but it can run."},
+            ]
+        )
+    file = tmp_path_factory.mktemp("settings") / "generators.toml"
+    file.write_text(GENERATORS)
+    app = create_app(root, Settings(generators=file))
+    with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
+        while client.get("/readyz").status_code != 200:
+            time.sleep(0.02)
+        yield _getter(client)
+
+
+def _getter(client: TestClient) -> Any:
+    """Return a function that requests the page, and has the client."""
+
+    def get(status: int = 200, headers: Any = None, **parameters: Any) -> str:
+        response = client.get("/ask", params=parameters, headers=headers)
+        assert response.status_code == status, response.text
+        policy = response.headers["content-security-policy"]
+        assert "script-src 'self'" in policy
+        text: str = response.text
+        return text
+
+    get.client = client  # type: ignore[attr-defined]
+    return get
+
+
+QUESTION = "Where does the kiwi live?"
+
+
+def test_the_form_without_a_question(page: Any) -> None:
+    text = page()
+    assert 'name="q"' in text
+    assert 'class="turn' not in text
+    assert re.findall(r'<option value="(\w+)"', text)[:3] == ["birds", "plain", "wrong"]
+    assert 'href="./?collection=birds">Search' in text
+    assert 'href="./ask?collection=birds">Ask' in page.client.get("/").text
+
+
+def test_an_answer_has_links_to_marked_quotes(page: Any) -> None:
+    text = page(collection="birds", q=QUESTION)
+    link, *_ = re.findall(r'<a class="marker" href="([^"]+)"', text)
+    document = page.client.get("/" + unescape(link).partition("#")[0]).text
+    marked = document.partition('id="passage">')[2].partition("</span>")[0]
+    assert re.sub("<[^>]+>", "", marked).strip() == "It lives in New Zealand."
+    assert "← Questions to birds" in document
+    assert "1 source sent, 0 passages left out" in text
+    assert "no language model" in text
+    assert "<blockquote>" in text
+
+
+def test_a_follow_up_sends_the_turns(page: Any) -> None:
+    text = page(collection="birds", q=QUESTION)
+    turns = [unescape(one) for one in re.findall(r'name="turn" value="([^"]*)"', text)]
+    assert turns[0] == QUESTION
+    assert "New Zealand" in turns[1]
+    following = page(collection="birds", q="Can the emu run?", turn=turns)
+    assert following.index("Can the emu run?") < following.index(f"<h2>{QUESTION}</h2>")
+    assert following.count('name="turn"') == 4
+    assert "New conversation" in following
+
+
+def test_no_answer_and_doubts_are_states_of_their_own(page: Any) -> None:
+    text = page(q="xylophone")
+    assert "<strong>No answer</strong>" in text
+    assert "no passage was found" in text
+    assert "the model found no answer" in page(q=QUESTION, generator="refusing")
+    wrong = page(q=QUESTION, generator="wrong")
+    assert 'class="doubt"' in wrong
+    assert "but not 1999" in wrong
+    assert "tokens read" in wrong
+
+
+@pytest.mark.parametrize(
+    ("status", "parameters", "expected"),
+    [
+        (404, {"collection": "nope"}, "There is no collection “nope”"),
+        (422, {"limit": "0"}, "<code>search.limit</code>: "),
+        (422, {"passages": "many"}, "<code>context.passages</code>: "),
+        (422, {"filter": "{"}, "is not JSON"),
+        (422, {"generator": "nope"}, "there is no generator"),
+        (422, {"turn": ["a", "b"] * 60}, "<code>turns</code>: "),
+        (503, {"generator": "failing"}, "fails after 2 words"),
+    ],
+)
+def test_errors_are_shown_in_words(
+    page: Any, status: int, parameters: dict[str, Any], expected: str
+) -> None:
+    text = page(status, **{"q": QUESTION, **parameters})
+    assert 'role="alert"' in text
+    assert expected in unescape(text) or expected in text
+    assert f'value="{QUESTION}"' in text
+
+
+def test_text_never_becomes_markup(page: Any) -> None:
+    path = "/v1/collections/birds/documents/evil%3Cscript%3E"
+    page.client.put(path, json={"title": ATTACK, "text": f"The kiwi sings {ATTACK} here."})
+    for question in (QUESTION, ATTACK, "kiwi sings script"):
+        for generator in ("plain", "hostile"):
+            text = page(q=question, generator=generator, turn=[ATTACK, ATTACK])
+            assert len(re.findall("<script", text)) == 1  # The script of the page.
+    for name in ("collection", "generator", "limit", "filter", "rerank", "max_tokens"):
+        text = page.client.get("/ask", params={"q": "kiwi", name: ATTACK}).text
+        assert len(re.findall("<script", text)) == 1, name
+
+
+def test_a_link_of_another_site_only_fills_the_form(page: Any) -> None:
+    text = page(q=QUESTION, headers={"sec-fetch-site": "cross-site"})
+    assert f'value="{QUESTION}"' in text
+    assert 'class="turn' not in text
+
+
+def _quote(number: int) -> Quote:
+    return Quote(number, f"d{number}", 0, 4, "text", 1.0)
+
+
+def test_pieces_join_to_the_text() -> None:
+    text = "🐦 One. [1] [2] Two, three [3] words.\nFour."
+    two = text.index("Two")
+    answer = Answer(
+        text,
+        "answered",
+        [
+            Citation(2, 6, [_quote(1), _quote(2)], True),
+            Citation(two, two + 10, [_quote(3)], False),
+        ],
+    )
+    found = list(pieces(AskForm("c", "q"), answer))
+    assert "".join(piece.text for piece in found) == text
+    assert [piece.text for piece in found if piece.kind == "marker"] == ["[1]", "[2]", "[3]"]
+    assert [piece.text for piece in found if piece.kind == "doubt"] == ["Two, three"]
+
+
+def test_a_citation_without_a_marker_gets_a_link() -> None:
+    answer = Answer("One. Two.", "answered", [Citation(0, 4, [_quote(1)], True, "match")])
+    found = list(pieces(AskForm("c", "q"), answer))
+    assert "".join(piece.text for piece in found) == "One. [1] Two."
+
+
+def test_long_turns_are_not_part_of_the_address() -> None:
+    form = AskForm("c", "q", turns=["x" * 3_200, "y" * 900, "z", "w"])
+    assert form.following("answer") == ["z", "w", "q", "answer"]
+    assert AskForm("c", "q").following("y" * 5_000) == []
