@@ -1,7 +1,8 @@
 """Serve collections over HTTP, with a search page.
 
 ROOT contains one folder for each collection. The search page is at /, the answer page at /ask, and
-the interactive API reference at /docs. Requests may only use the rerankers of --rerankers, and the generators of --generators.
+the interactive API reference at /docs. Requests may only use the rerankers of --rerankers, and the
+generators of --generators.
 
 Every setting can be an option, an environment variable (TWINDEX_THREADS for --threads) or a key of
 the file --config. An option overrides a variable, and a variable overrides the file.
