@@ -7,11 +7,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from ..core import Config
+from ..core import Config, ConfigError
 from ..core.config import Device
 from ..core.kinds import Kinds, OneOf, named
 from .abstention import AbstentionConfig
 from .background.config import BACKGROUNDS, BackgroundConfig, BackgroundName
+from .citing.entailing import EntailmentConfig, Entails, load_entailment
 from .protocol import Generator
 
 GENERATOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -38,6 +39,10 @@ class GeneratorConfig(Config):
     """Rule that returns "no_answer" if the sources probably do not contain the answer; None = every
     question is answered."""
 
+    entailment: EntailmentConfig | None = None
+    """Entailment model for citations: fields of `EntailmentConfig`; None = citations are compared by
+    words only. With a model, a supported statement must also be entailed."""
+
     @property
     def has_names(self) -> bool:
         """True if a capital letter inside a sentence marks a name.
@@ -57,7 +62,19 @@ class GeneratorConfig(Config):
 
     def on(self, device: Device) -> Self:
         """Return a copy of the configuration that loads its models on `device`."""
-        return self
+        if self.entailment is None:
+            return self
+        moved = self.entailment.model_copy(update={"device": device})
+        return self.model_copy(update={"entailment": moved})
+
+    def entails(self) -> Entails | None:
+        """Load the entailment model; None without one. Errors name the field `entailment`."""
+        try:
+            return load_entailment(self.entailment)
+        except ConfigError as error:
+            raise ConfigError(
+                error.message, field=f"entailment.{error.field or 'model'}"
+            ) from error
 
 
 GENERATORS = Kinds(GeneratorConfig, "generator", "twindex.generators")

@@ -45,7 +45,7 @@ class FakeGeneratorConfig(GeneratorConfig):
 def load(config: FakeGeneratorConfig) -> WritingGenerator:
     """Return a fake generator. Raises ConfigError for an unknown language."""
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
-    return WritingGenerator(FakeWriter(config), terms, names=config.has_names)
+    return WritingGenerator(FakeWriter(config), terms, config.entails(), names=config.has_names)
 
 
 class FakeWriter:

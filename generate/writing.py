@@ -27,8 +27,9 @@ from ..core.answers import (
 from ..llm import Chunk
 from .ahead import Ahead
 from .citing.claims import supported_share
+from .citing.entailing import Entails
 from .citing.statements import Statements
-from .citing.support import Entails, Support, Terms
+from .citing.support import Support, Terms
 from .context import Context, build_context
 from .context.background import combined, fit_background
 from .context.building import FIELD
@@ -180,7 +181,7 @@ class WritingGenerator:
             finish=run.finish,
             usage=run.usage,
             generator=self.kind,
-            warnings=tuple(_warnings(statements, run, () if refused else context.sources)),
+            warnings=tuple(_warnings(statements, support, run, () if refused else context.sources)),
         )
         yield from _last(answer, context, timings)
 
@@ -324,7 +325,9 @@ def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterat
     yield DoneEvent(whole)
 
 
-def _warnings(statements: Statements, run: _Run, sources: Sequence[Source]) -> Iterator[str]:
+def _warnings(
+    statements: Statements, support: Support, run: _Run, sources: Sequence[Source]
+) -> Iterator[str]:
     known = {
         address
         for one in sources
@@ -347,6 +350,11 @@ def _warnings(statements: Statements, run: _Run, sources: Sequence[Source]) -> I
         yield f"the generator cited sources that were not sent ({numbers}); these were removed"
     if statements.dropped:
         yield f"{statements.dropped} citations do not support their statements; these were removed"
+    if support.truncated:
+        yield (
+            f"{support.truncated} quotes or statements are longer than the entailment model reads; "
+            "their entailment is that of their start"
+        )
     if run.finish == "timeout":
         yield "the time limit was reached, so the answer may be incomplete"
     elif run.finish == "length":

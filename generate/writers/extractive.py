@@ -82,7 +82,8 @@ class ExtractiveConfig(GeneratorConfig):
 def load(config: ExtractiveConfig) -> WritingGenerator:
     """Return an extractive generator. Raises ConfigError for an unknown language."""
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
-    return WritingGenerator(ExtractiveWriter(config, terms), terms, names=config.has_names)
+    writer = ExtractiveWriter(config, terms)
+    return WritingGenerator(writer, terms, config.entails(), names=config.has_names)
 
 
 @dataclass(frozen=True, slots=True)
