@@ -44,11 +44,12 @@ class CollectionState:
 class Job:
     """A long operation of the service.
 
-    kind:  "bulk", "merge" or "reconfigure".
+    kind: "bulk", "merge" or "reconfigure".
     state: "queued", "running", "waiting" (a disk problem stopped the job; the service retries it),
-           "done" or "failed".
+        "done" or "failed".
     done, total: number of finished units, and number of all units. `total` is None while it is
-           unknown. unit: name of a unit, such as "documents".
+        unknown.
+    unit: name of a unit, such as "documents".
     error: reason of the state "failed", else None.
     created, updated: times in ISO 8601.
     """

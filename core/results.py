@@ -194,7 +194,8 @@ class SearchResult:
         """Return a DataFrame with a row for each hit.
 
         Columns: rank, id, score, title, text, passage, headings, page, metadata, and NAME_rank and
-        NAME_score for each leg, where NAME is the name of the leg. Raises MissingExtraError if
-        pandas is not installed.
+        NAME_score for each leg, where NAME is the name of the leg.
+
+        Raises MissingExtraError if pandas is not installed.
         """
         return display.as_frame(self.hits)

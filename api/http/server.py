@@ -50,8 +50,10 @@ def serve(
     process exits with status 1. The files on disk are consistent at every moment, and the next
     start continues interrupted jobs.
 
-    port: port to listen on; 0: any free port, which the log shows. settings: None: read from the
-    environment. device, rerankers, generators, rewriters: override the settings of the same names.
+    port:     port to listen on; 0: any free port, which the log shows.
+    settings: settings of the server; None: read them from the environment.
+    device, rerankers, generators, rewriters: override the settings of the same names.
+
     Raises NotFoundError if `root` is not a folder, ConflictError if the port is in use, and
     ConfigError for an invalid setting.
     """
@@ -150,7 +152,9 @@ def _announce(root: Path, address: str, service: Service) -> None:
         logger.info("collections: %d (%s)", len(names), some)
     else:
         logger.info("collections: none yet; build one with `twindex build %s`", root / "NAME")
-    logger.info("serving %s at %s (search page: /, API reference: /docs)", root, address)
+    logger.info(
+        "serving %s at %s (search page: /, answer page: /ask, API reference: /docs)", root, address
+    )
 
 
 def _connection_limit(most: int) -> int:

@@ -185,8 +185,10 @@ class Settings(Config):
         """Return settings from a TOML file, environment variables `TWINDEX_*` and options.
 
         given: setting -> value of its option. An option overrides a variable, and a variable
-        overrides the file. Raises ConfigError for an invalid setting. The error names the option,
-        the variable, or the file and field. Logs a warning for each unknown variable.
+        overrides the file.
+
+        Raises ConfigError for an invalid setting. The error names the option, the variable, or the
+        file and field. Logs a warning for each unknown variable.
         """
         values: dict[str, object] = {}
         sources: dict[str, str] = {}

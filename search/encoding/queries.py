@@ -139,8 +139,9 @@ class QueryEncoder:
     ) -> list[TermCounts]:
         """Return the terms of passages, as a lexical leg indexes them.
 
-        texts: the text of each passage. documents: the document of each passage, which determines
-        its language if the leg detects languages.
+        texts:     the text of each passage.
+        documents: the document of each passage, which determines its language if the leg detects
+                   languages.
         """
         encoder = multilingual(self._encoders, leg)
         if encoder is None:

@@ -19,7 +19,8 @@ def check_stages(
 ) -> None:
     """Raise InvalidInputError for feedback or a gate that this search cannot have.
 
-    legs: the legs that run. capabilities: optional features that the store supports.
+    legs:         the legs that run.
+    capabilities: optional features that the store supports.
     """
     names = [leg.name for leg in legs]
     if request.rewrite is not None and request.rewrite.gate is not None:
@@ -59,7 +60,8 @@ def check_gate(
 ) -> None:
     """Raise InvalidInputError for a gate whose predictor this search cannot compute.
 
-    legs: names of the legs that run. field: path of the gate in the request, for the error.
+    legs:  names of the legs that run.
+    field: path of the gate in the request, for the error.
     """
     leg, name = split(gate.predictor)
     problem = ""

@@ -300,7 +300,7 @@ class ResultBody(Shape):
     total:       number of documents that match.
     warnings:    warnings in words, such as a filter on an unknown field.
     hits:        the hits, best first.
-    usage:       calls, tokens and time of language models; only if a leg's encoder is one.
+    usage:       calls, tokens and time of language models; only if a leg's encoder uses one.
     query_terms: sparse leg -> terms of the query; only with `explain: true`.
     query_languages: lexical leg that detects languages -> languages that the query was analysed
                  in; only with `explain: true`.
