@@ -329,8 +329,11 @@ class Service:
     def _configured(self) -> list[dict[str, Any]]:
         """Return the configurations of open collections and of parts of requests, as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        registries = (self.rerankers, self.generators, self.rewriters)
-        parts = [config for one in registries for config in one.configs.values()]
+        parts = (
+            *self.rerankers.configs.values(),
+            *self.generators.every_config,
+            *self.rewriters.configs.values(),
+        )
         return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
 
     def delete(self, name: str) -> None:

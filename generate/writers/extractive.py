@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from ...core import Usage
+from ...core import InvalidInputError, Usage
 from ...core.answers import Source
 from ...core.bounds import Bounds
 from ...encoders.lexical.config import AnalyzerConfig
@@ -63,11 +63,19 @@ _HAS_NUMBER = re.compile(r"\d")
 _HAS_NAME = re.compile(r"(?<=[\w,;:] )[A-ZÀ-ÖØ-Þ]\w+")
 
 
+NO_BACKGROUND = (
+    "an extractive generator copies sentences of passages, and generated texts cannot be cited; "
+    "leave `background` out, or use a generator with a language model"
+)
+"""Error for a task with generated texts."""
+
+
 @GENERATORS.register
 class ExtractiveConfig(GeneratorConfig):
     """The best sentences of the sources, word for word. Requires no model."""
 
     made_by = ".extractive:load"
+    reads_background = False
 
     kind: Literal["extractive"] = "extractive"
     sentences: Annotated[int, Bounds(1, 100)] = 2
@@ -77,7 +85,8 @@ class ExtractiveConfig(GeneratorConfig):
 def load(config: ExtractiveConfig) -> WritingGenerator:
     """Return an extractive generator. Raises ConfigError for an unknown language."""
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
-    return WritingGenerator(ExtractiveWriter(config, terms), terms, names=config.has_names)
+    writer = ExtractiveWriter(config, terms)
+    return WritingGenerator(writer, terms, config.entails(), names=config.has_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +117,9 @@ class ExtractiveWriter:
         return len(_WORDS.findall(text))
 
     def frame(self, task: Task) -> int:
-        """Return 0: there is no prompt."""
+        """Return 0: there is no prompt. Raises InvalidInputError for a task with background."""
+        if task.background:
+            raise InvalidInputError(NO_BACKGROUND, field="background")
         return 0
 
     def render(self, source: Source) -> str:

@@ -14,6 +14,7 @@ from ...generate import AnswerOptions
 from ...generate.config import GENERATOR_NAME
 from ..request import SearchRequest
 from ..stages import MOST_TURNS, RewriteField, Text, Turn
+from .backgrounds import BackgroundField
 
 PARTS = ("title", "text", "metadata")
 """Parts of the hits that an answer reads."""
@@ -30,12 +31,14 @@ class AnswerRequest(AnswerOptions):
                question (with `turns`), if a rewriter of the kind "standalone" is configured; false
                = never. The name of a rewriter is short for {"model": name}. The rewriter receives
                the `turns` of the conversation if it reads them.
+    background: texts that a model generates for the generator to read beside the passages; None =
+               none. The name of a background is short for {"model": name}.
     generator: name of a configured generator; None = the first configured one. "extractive" needs
                no model and always exists.
     abstain:   return "no_answer" if the generator's calibrated rule finds that the sources do not
                contain the answer. Without calibration, this has no effect.
-    timeout_ms: wall-clock time limit of the generator in milliseconds. The answer then ends, and
-               its `finish` is "timeout".
+    timeout_ms: wall-clock time limit of background and generator in milliseconds. The answer then
+               ends, and its `finish` is "timeout".
     tokens:    maximum number of tokens that the models read and write, added up.
     """
 
@@ -43,6 +46,7 @@ class AnswerRequest(AnswerOptions):
     turns: tuple[Turn, ...] = Field(default=(), max_length=MOST_TURNS)
     search: SearchRequest = Field(default=None, validate_default=True)
     rewrite: Literal[False] | RewriteField | None = None
+    background: BackgroundField | None = None
     generator: str | None = Field(default=None, json_schema_extra={"pattern": GENERATOR_NAME})
     abstain: Flag = True
     timeout_ms: Milliseconds | None = None
@@ -85,7 +89,16 @@ class AnswerRequest(AnswerOptions):
             raise ValueError("`rewrite` requires a query text; set `search.query`")
         return self
 
+    @model_validator(mode="after")
+    def _searches_for_passages(self) -> Self:
+        only = self.background is not None and self.background.only
+        if only and self.search != SearchRequest(query=self.question):
+            raise ValueError("`background.only` searches nothing; leave `search` out, or `only`")
+        if only and self.rewrite:
+            raise ValueError("`background.only` searches nothing; leave `rewrite` out, or `only`")
+        return self
+
     @property
     def limits(self) -> Limits:
-        """Return the limits of the generator."""
+        """Return the limits of background and generator together."""
         return Limits(tokens=self.tokens, milliseconds=self.timeout_ms)

@@ -26,6 +26,7 @@ HEADINGS = {
     "leg": "Legs",
     "reranker": "Rerankers",
     "generator": "Generators",
+    "background": "Backgrounds",
     "rewriter": "Rewriters",
 }
 

@@ -1,4 +1,4 @@
-"""The encoders, rerankers, generators and rewriters of this server."""
+"""The encoders, rerankers, generators, backgrounds and rewriters of this server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....generate import GeneratorConfig
+from ....generate import BackgroundConfig, GeneratorConfig
 from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
 from ...serving.service import Service
@@ -24,10 +24,16 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 async def models(request: Request) -> Response:
     """List the models that requests may use, and the collections' encoders.
 
-    Those that requests may use are rerankers, generators and rewriters.
+    Those that requests may use are rerankers, generators, backgrounds and rewriters.
     """
     service: Service = request.app.state.service
-    found = [*_rerankers(service), *_generators(service), *_rewriters(service), *_encoders(service)]
+    found = [
+        *_rerankers(service),
+        *_generators(service),
+        *_backgrounds(service),
+        *_rewriters(service),
+        *_encoders(service),
+    ]
     return json_response({"object": "list", "data": found})
 
 
@@ -51,6 +57,15 @@ def _generators(service: Service) -> list[dict[str, Any]]:
     ]
 
 
+def _backgrounds(service: Service) -> list[dict[str, Any]]:
+    found = service.generators.backgrounds
+    return [
+        _entry(service, name, "background", config.kind)
+        | {"status": found.status(name), "weights": _weights(config)}
+        for name, config in found.configs.items()
+    ]
+
+
 def _rewriters(service: Service) -> list[dict[str, Any]]:
     return [
         _entry(service, name, "rewriter", config.kind)
@@ -59,7 +74,9 @@ def _rewriters(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _weights(config: RerankerConfig | GeneratorConfig | RewriterConfig) -> str | None:
+def _weights(
+    config: RerankerConfig | GeneratorConfig | BackgroundConfig | RewriterConfig,
+) -> str | None:
     """Return the name of the model in a configuration; None if the configuration names none."""
     found = getattr(config, "model", None) or getattr(getattr(config, "llm", None), "model", None)
     return None if found is None else str(found)
