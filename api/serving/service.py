@@ -1,4 +1,4 @@
-"""The service behind all routes: the open collections of a server, its threads and jobs."""
+"""The service behind all routes: the open collections of a server, its models and threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
@@ -19,16 +18,16 @@ from ...core.near import did_you_mean
 from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
-from ...index.store.jobs import Job
 from .allowed import AllowedModels
 from .generators import ServedGenerators
+from .job_list import JobList
 from .jobs import JobRunner
 from .loading import Loader
 from .pool import Pool
 from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
-from .served import Served, folder_name, identity, readable, unreadable
+from .served import Served, folder_name, identity, unreadable
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -69,6 +68,7 @@ class Service:
         self.writers = Pool("write", WRITERS, settings.queue)
         self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
+        self.jobs = JobList(self.known, self.collections, self.runner)
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
         self.generators = ServedGenerators.of(settings.generators, settings.device)
         self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
@@ -360,49 +360,6 @@ class Service:
             raise self._absent(name)
         sync_directory(self.root)
         remove_tree(trash)
-
-    # -- jobs ------------------------------------------------------------------------------
-
-    def jobs(self) -> list[tuple[str, Job]]:
-        """Return (collection name, job) for the latest jobs of all collections, newest job first.
-
-        Skips collections that cannot be read.
-        """
-        found = []
-        for served in self.collections():
-            with readable(served):
-                if served.jobs is not None:
-                    found += [
-                        (served.name, self._with_state(served, job)) for job in served.jobs.latest()
-                    ]
-        return sorted(found, key=lambda pair: -pair[1].created)
-
-    def job(self, job_id: str) -> tuple[str, Job]:
-        """Return (collection name, job) for the id of a job.
-
-        If the job is not found, raises StorageError if a collection could not be read, else
-        NotFoundError.
-        """
-        failure: StorageError | None = None
-        for served in self.known():
-            if served.jobs is not None:
-                try:
-                    return served.name, self._with_state(served, served.jobs.get(job_id))
-                except NotFoundError:
-                    continue
-                except StorageError as error:
-                    failure = error
-        if failure is not None:
-            raise failure
-        raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
-
-    def _with_state(self, served: Served, job: Job) -> Job:
-        """Return the job, with the state "waiting" if it waits for a retry.
-
-        The state "waiting" is not stored on disk.
-        """
-        reason = self.runner.waiting(served).get(job.id)
-        return job if reason is None else replace(job, state="waiting", error=reason)
 
 
 _RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"

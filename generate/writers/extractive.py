@@ -51,8 +51,8 @@ REPEATED = 0.7
 _WORDS = re.compile(r"\w+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}[^\S\n][^\n]*(?:\n|\Z)", re.MULTILINE)
 """A heading of Markdown, which is not part of an answer."""
-_AROUND = re.compile(r"^\s*(?:[-+*]\s+|\|[|\s]*|(?:`{3}|~{3})[^\n]*)|[\s|]*\|\s*$")
-"""The marks of Markdown around an item of a list or a row of a table, or a fence of code."""
+_MARK = re.compile(r"\A(?:[-+*]\s+|(?:`{3}|~{3})[^\n]*)")
+"""The mark of an item of a list, or a fence of code, at the start of a text."""
 _ASKS_NUMBER = re.compile(
     r"\b(?:when|how\s+(?:many|much|long|old|far|tall|high|large|big|often)|what\s+(?:year|date|day"
     r"|number|percentage|age)|which\s+year|wann|wie\s*viele?)\b",
@@ -181,7 +181,7 @@ class ExtractiveWriter:
             spans = sentences(source.text)
             terms = [frozenset(self._terms(source.text[start:end])) for start, end in spans]
             for i, (start, end) in enumerate(spans):
-                plain = _AROUND.sub("", _HEADING.sub("", source.text[start:end]))
+                plain = _plain(source.text[start:end])
                 text = _paired(" ".join(harmless(plain).split()))
                 beside = above.union(*terms[max(0, i - 1) : i], *terms[i + 1 : i + 2])
                 score = place * _presence(weights, terms[i], beside)
@@ -189,6 +189,12 @@ class ExtractiveWriter:
                     score *= 1 + EXPECTED
                 if score > 0 and terms[i] and text:
                     yield _Sentence(source.number, text, self.count(text), terms[i], score)
+
+
+def _plain(sentence: str) -> str:
+    """Return a sentence without Markdown's headings and the marks around a row or an item."""
+    text = _HEADING.sub("", sentence).strip()
+    return text.strip("| \t\n") if text.startswith("|") else _MARK.sub("", text)
 
 
 def _paired(text: str) -> str:
