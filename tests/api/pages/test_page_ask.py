@@ -60,7 +60,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         )
     file = tmp_path_factory.mktemp("settings") / "generators.toml"
     file.write_text(GENERATORS)
-    app = create_app(root, Settings(generators=file))
+    rewriters = file.with_name("rewriters.toml")
+    rewriters.write_text('[rewriters.other]\nkind = "fake"\ntexts = ["swimming emu"]\n')
+    app = create_app(root, Settings(generators=file, rewriters=rewriters))
     with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.02)
@@ -117,6 +119,14 @@ def test_a_follow_up_sends_the_turns(page: Any) -> None:
     assert "New conversation" in following
 
 
+def test_the_searched_texts_are_shown(page: Any) -> None:
+    text = unescape(page(q="Can it swim?", rewrite="other"))
+    assert "other ran: “" in text
+    assert "swimming emu" in text
+    assert "<option selected>other" in text
+    assert "other ran" not in page(q="Can it swim?", rewrite="none")
+
+
 def test_no_answer_and_doubts_are_states_of_their_own(page: Any) -> None:
     text = page(q="xylophone")
     assert "<strong>No answer</strong>" in text
@@ -156,7 +166,7 @@ def test_text_never_becomes_markup(page: Any) -> None:
         for generator in ("plain", "hostile"):
             text = page(q=question, generator=generator, turn=[ATTACK, ATTACK])
             assert len(re.findall("<script", text)) == 1  # The script of the page.
-    for name in ("collection", "generator", "limit", "filter", "rerank", "max_tokens"):
+    for name in ("collection", "generator", "limit", "filter", "rerank", "max_tokens", "rewrite"):
         text = page.client.get("/ask", params={"q": "kiwi", name: ATTACK}).text
         assert len(re.findall("<script", text)) == 1, name
 
