@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...core import Config
 from ...core.bounds import Tokens
 from ...core.config import Device
+from ...core.kinds import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,5 @@ def load_entailment(config: EntailmentConfig | None) -> Entails | None:
     """
     if config is None:
         return None
-    from .entailment_model import EntailmentModel
-
-    return EntailmentModel.load(config)
+    found: Entails = named(".entailment_model:EntailmentModel.load", EntailmentConfig)(config)
+    return found
