@@ -200,7 +200,7 @@ class Writing {
   // Returns the whole answer for the last event.
   take(name, data) {
     if (name === "sources") {
-      const count = data.sources.length;
+      const count = data.sources.filter((one) => one.kind === "document").length;
       this.state.textContent = count ? `Reading ${count} ${count === 1 ? "source" : "sources"}…` : "";
     } else if (name === "token") {
       this.state.textContent = "Writing…";

@@ -12,9 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.http.app import create_app
-from twindex.api.pages.ask import AskForm, pieces
+from twindex.api.pages.ask import AskForm, pieces, view
 from twindex.api.serving.settings import Settings
-from twindex.core.answers import Answer, Citation, Quote
+from twindex.core.answers import Answer, Citation, Quote, Source
 from twindex.index import CollectionConfig
 from twindex.search import Collection
 
@@ -202,6 +202,15 @@ def test_a_citation_without_a_marker_gets_a_link() -> None:
     answer = Answer("One. Two.", "answered", [Citation(0, 4, [_quote(1)], True, "match")])
     found = list(pieces(AskForm("c", "q"), answer))
     assert "".join(piece.text for piece in found) == "One. [1] Two."
+
+
+def test_background_that_a_model_wrote_is_no_source() -> None:
+    written = Source(0, "", f"A model wrote {ATTACK}.", kind="generated")
+    answer = Answer("One.", "answered", sources=[Source(1, "d1", "One."), written])
+    shown = view(AskForm("c", "q"), answer)
+    assert [one["number"] for one in shown["sent"]] == [1]
+    assert shown["generated"] == [written.text]
+    assert shown["context"].startswith("1 source sent")
 
 
 def test_long_turns_are_not_part_of_the_address() -> None:
