@@ -119,7 +119,9 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
         option_name = _flag_of(error.field or "", value)
         if option_name is None:
             raise
-        raise ConfigError(f"{error.message}; set it with {option_name}", field=error.field) from None
+        raise ConfigError(
+            f"{error.message}; set it with {option_name}", field=error.field
+        ) from None
 
 
 def unwrap(value: dict[str, Any]) -> dict[str, Any]:
