@@ -118,8 +118,9 @@ class AsyncClient:
     ) -> list[Reranked]:
         """Rerank texts with a reranker of the service, and return their new scores, best first.
 
-        model: name of the reranker. documents: texts, or mappings with `text` and `title`. options:
-        other fields of the request `POST /v1/rerank`, such as `top_n` or `timeout_ms`.
+        model:     name of the reranker.
+        documents: texts, or mappings with `text` and `title`.
+        options:   other fields of the request `POST /v1/rerank`, such as `top_n` or `timeout_ms`.
         """
         return await self.run(calls.rerank(model, query, documents, options))
 
@@ -275,8 +276,8 @@ class AsyncRemoteCollection:
     ) -> list[Document]:
         """Return up to `limit` documents in ascending order of id.
 
-        after: an id; only documents with a greater id are returned. filter: only documents that
-        meet this filter are returned.
+        after:  an id; only documents with a greater id are returned.
+        filter: only documents that meet this filter are returned.
         """
         return await self._client.run(calls.documents(self.name, after, limit, filter))
 
@@ -318,9 +319,15 @@ class AsyncRemoteCollection:
     async def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
+<<<<<<< HEAD
         request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
         search has no text, such as `search(vectors={"dense": vector})`. fields: further fields of a
         SearchRequest, such as `limit`; not allowed with a SearchRequest or a mapping.
+=======
+        request: a query string, a SearchRequest, or a mapping with the fields of one.
+        fields:  further fields of a SearchRequest, such as `limit`; allowed only if `request` is a
+                 string.
+>>>>>>> main
         """
         return await self._client.run(calls.search(self.name, request, fields))
 

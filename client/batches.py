@@ -26,8 +26,9 @@ BYTES = 4 << 20
 class Batch:
     """A batch of documents as NDJSON (one JSON object a line).
 
-    first: position of the batch's first document in the input, from 0. documents: number of
-    documents in the batch. lines: the NDJSON.
+    first:     position of the batch's first document in the input, from 0.
+    documents: number of documents in the batch.
+    lines:     the NDJSON.
     """
 
     first: int

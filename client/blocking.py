@@ -110,8 +110,9 @@ class Client:
     ) -> list[Reranked]:
         """Rerank texts with a reranker of the service, and return their new scores, best first.
 
-        model: name of the reranker. documents: texts, or mappings with `text` and `title`. options:
-        other fields of the request `POST /v1/rerank`, such as `top_n` or `timeout_ms`.
+        model:     name of the reranker.
+        documents: texts, or mappings with `text` and `title`.
+        options:   other fields of the request `POST /v1/rerank`, such as `top_n` or `timeout_ms`.
         """
         return self.run(calls.rerank(model, query, documents, options))
 
@@ -277,8 +278,8 @@ class RemoteCollection:
     ) -> list[Document]:
         """Return up to `limit` documents in ascending order of id.
 
-        after: an id; only documents with a greater id are returned. filter: only documents that
-        meet this filter are returned.
+        after:  an id; only documents with a greater id are returned.
+        filter: only documents that meet this filter are returned.
         """
         return self._client.run(calls.documents(self.name, after, limit, filter))
 
@@ -316,9 +317,15 @@ class RemoteCollection:
     def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
+<<<<<<< HEAD
         request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
         search has no text, such as `search(vectors={"dense": vector})`. fields: further fields of a
         SearchRequest, such as `limit`; not allowed with a SearchRequest or a mapping.
+=======
+        request: a query string, a SearchRequest, or a mapping with the fields of one.
+        fields:  further fields of a SearchRequest, such as `limit`; allowed only if `request` is a
+                 string.
+>>>>>>> main
         """
         return self._client.run(calls.search(self.name, request, fields))
 
@@ -334,8 +341,10 @@ class RemoteCollection:
     def answer(self, request: Any, **fields: Any) -> Answer:
         """Answer a question from the documents of the collection, with citations.
 
-        request: a question, an AnswerRequest, or a mapping with its fields. fields: further fields
-        of an AnswerRequest, only allowed with a question. `search` of the result is None.
+        request: a question, an AnswerRequest, or a mapping with its fields.
+        fields:  further fields of an AnswerRequest, only allowed with a question.
+
+        `search` of the result is None.
         """
         *_, last = self.answer_stream(request, **fields)
         assert isinstance(last, DoneEvent), "a complete stream ends with DoneEvent"

@@ -39,7 +39,8 @@ DELETED = 5_000
 class Call:
     """One HTTP request.
 
-    body: value to send as JSON. lines: NDJSON to send instead of `body`; None: `body` is sent.
+    body:   value to send as JSON.
+    lines:  NDJSON to send instead of `body`; None: `body` is sent.
     params: query parameters of the URL.
     """
 
@@ -166,8 +167,9 @@ def _once() -> dict[str, str]:
 def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> Steps[WriteReport]:
     """Write a batch of documents. Nothing is written if one of the documents is invalid.
 
-    params: query parameters of the request. None: the size of the batch decides. Raises
-    InvalidInputError, which names the invalid document by its position in the whole input.
+    params: query parameters of the request. None: they depend on the size of the batch.
+
+    Raises InvalidInputError, which names the invalid document by its position in the whole input.
     """
 
     def numbered(text: str) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from typing import ClassVar, Literal
 
 from . import display
-from .results import SearchResult
+from .results import QueryStage, SearchResult
 from .types import Usage
 
 SourceKind = Literal["document", "generated"]
@@ -34,8 +34,10 @@ class Source:
     tokens: number of tokens of the source in the prompt, with its title and number. For a generator
             without a language model: number of words.
     ranks:  ranks of the passages that this source consists of, from 1, best first. Neighbouring
-            passages of a document become one source.
+            passages of a document become one source. Empty for a generated text.
     cut:    True if sentences at the end of the passage were left out.
+    supported_share: for a generated text, share of its sentences that a source of kind "document"
+            supports, by words; else None.
     """
 
     number: int
@@ -51,13 +53,15 @@ class Source:
     ranks: Sequence[int] = ()
     cut: bool = False
     kind: SourceKind = "document"
+    supported_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A passage that was found and not sent to the generator.
+    """A passage that was found, or a generated text, that was not sent to the generator.
 
-    rank:   rank of the passage, from 1.
+    rank:   rank of the passage, from 1; for a generated text, its place among these texts.
+    id:     id of the document; "" for a generated text.
     tokens: number of tokens that the passage would have needed; 0 if they were not counted.
     copy_of: for the reason "copy", the rank of the passage that was preferred.
     """
@@ -69,6 +73,7 @@ class LeftOut:
     reason: Reason
     tokens: int = 0
     copy_of: int | None = None
+    kind: SourceKind = "document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +142,20 @@ class Answer:
     confidence: probability that the sources contain the answer, by the calibrated rule; None
                 without one.
     sources:    the texts that the generator read, in their order.
-    left_out:   the passages that were found and not sent, by rank.
+    left_out:   the passages that were found and not sent, by rank; then generated texts that were
+                not sent.
     invalid_citations: numbers in markers of the generator that no source has, each once. The text
                 has no such marker.
     query:      the query that was searched. Differs from the question for a follow-up question that
-                was rewritten.
+                was rewritten. "" if nothing was searched.
     generator:  name of the generator.
-    timings:    milliseconds by stage: those of the search, `rewrite`, `context`, `first_token`
+    timings:    milliseconds by stage: those of the search, `rewrite`, `background` (until the
+                generated texts were written), `context`, `first_token`
                 (from the start of the generator to its first text) and `generate`.
     warnings:   messages for the caller.
-    search:     the result of the search. Not part of the reply of the REST service.
+    stages:     steps of the search that may have changed the query, in the order in which they ran.
+    search:     the result of the search; None without a search. Not part of the reply of the REST
+                service.
     """
 
     text: str
@@ -163,6 +172,7 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    stages: Sequence[QueryStage] = ()
     search: SearchResult | None = None
 
     def __repr__(self) -> str:

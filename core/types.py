@@ -172,8 +172,8 @@ class TermWeight:
 class TopTerms:
     """The terms of a text that have the largest weights.
 
-    top: these terms in descending order of weight. total: number of terms of the text with a
-    non-zero weight.
+    top:   these terms in descending order of weight.
+    total: number of terms of the text with a non-zero weight.
     """
 
     top: Sequence[TermWeight]

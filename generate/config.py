@@ -7,10 +7,12 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
-from ..core import Config
+from ..core import Config, ConfigError
 from ..core.config import Device
 from ..core.kinds import Kinds, OneOf, named
 from .abstention import AbstentionConfig
+from .background.config import BACKGROUNDS, BackgroundConfig, BackgroundName
+from .citing.entailing import EntailmentConfig, Entails, load_entailment
 from .protocol import Generator
 
 GENERATOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
@@ -23,9 +25,11 @@ class GeneratorConfig(Config):
 
     made_by: class or function that creates the generator, as "module:name", or ".module:name"
              relative to the configuration's package. `make` imports the module.
+    reads_background: False if the generator cannot read generated texts.
     """
 
     made_by: ClassVar[str]
+    reads_background: ClassVar[bool] = True
 
     kind: str
     language: str = "en"
@@ -34,6 +38,10 @@ class GeneratorConfig(Config):
     abstention: AbstentionConfig | None = None
     """Rule that returns "no_answer" if the sources probably do not contain the answer; None = every
     question is answered."""
+
+    entailment: EntailmentConfig | None = None
+    """Entailment model for citations: fields of `EntailmentConfig`. With it, a supported statement
+    must also be entailed. None = only words are compared."""
 
     @property
     def has_names(self) -> bool:
@@ -54,7 +62,19 @@ class GeneratorConfig(Config):
 
     def on(self, device: Device) -> Self:
         """Return a copy of the configuration that loads its models on `device`."""
-        return self
+        if self.entailment is None:
+            return self
+        moved = self.entailment.model_copy(update={"device": device})
+        return self.model_copy(update={"entailment": moved})
+
+    def entails(self) -> Entails | None:
+        """Load the entailment model; None without one. Errors name the field `entailment`."""
+        try:
+            return load_entailment(self.entailment)
+        except ConfigError as error:
+            raise ConfigError(
+                error.message, field=f"entailment.{error.field or 'model'}"
+            ) from error
 
 
 GENERATORS = Kinds(GeneratorConfig, "generator", "twindex.generators")
@@ -65,12 +85,16 @@ GeneratorLoader = Callable[[GeneratorConfig], Generator]
 
 
 class Generators(Config):
-    """The content of a TOML file with tables `[generators.NAME]`.
+    """The content of a TOML file with tables `[generators.NAME]` and `[backgrounds.NAME]`.
 
-    generators: NAME -> configuration of the generator.
+    generators:  NAME -> configuration of the generator.
+    backgrounds: NAME -> configuration of the background.
     """
 
     generators: dict[GeneratorName, Annotated[GeneratorConfig, OneOf(GENERATORS)]] = Field(
+        default_factory=dict
+    )
+    backgrounds: dict[BackgroundName, Annotated[BackgroundConfig, OneOf(BACKGROUNDS)]] = Field(
         default_factory=dict
     )
 

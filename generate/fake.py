@@ -27,8 +27,8 @@ class FakeGeneratorConfig(GeneratorConfig):
     """A generator without a model, for tests and experiments.
 
     The answer is `text`. Without `text`, the answer is the first sentence of each of the first two
-    sources, with a marker of the source. The answer is written word by word. A word counts as a
-    token.
+    sources, with a marker of the source. If there are only generated texts, it is their first
+    sentences without markers. The answer is written word by word. A word counts as a token.
     """
 
     made_by = ".fake:load"
@@ -45,7 +45,7 @@ class FakeGeneratorConfig(GeneratorConfig):
 def load(config: FakeGeneratorConfig) -> WritingGenerator:
     """Return a fake generator. Raises ConfigError for an unknown language."""
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
-    return WritingGenerator(FakeWriter(config), terms, names=config.has_names)
+    return WritingGenerator(FakeWriter(config), terms, config.entails(), names=config.has_names)
 
 
 class FakeWriter:
@@ -90,8 +90,9 @@ class FakeWriter:
 
 def _first_sentences(sources: Sequence[Source]) -> str:
     found = []
-    for source in sources[:2]:
+    documents = [source for source in sources if source.kind == "document"]
+    for source in (documents or list(sources))[:2]:
         start, end = next(iter(sentences(source.text)), (0, 0))
         sentence = " ".join(harmless(source.text[start:end]).replace("`", "'").split())
-        found.append(f"{sentence} [{source.number}]")
+        found.append(f"{sentence} [{source.number}]" if source.number else sentence)
     return " ".join(found)

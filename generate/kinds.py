@@ -5,6 +5,7 @@ Help texts and errors list the kinds in the order of these imports.
 
 from __future__ import annotations
 
+from .background import kinds as background_kinds
 from .writers import extractive
 from .writers import language_model
 from . import fake

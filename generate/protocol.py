@@ -13,9 +13,13 @@ from typing import Annotated, Literal, Protocol
 from ..ask import Limits
 from ..core import UNGUARDED, Config, Guard
 from ..core.answers import Answer, AnswerEvent
-from ..core.bounds import Bounds, Few, Seed, Share
+from ..core.bounds import Bounds, Few, PositiveShare, Seed, Share
 from ..core.config import Flag
 from ..llm import Message
+
+Combine = Literal["generated_first", "retrieved_first", "alternate"]
+"""Order of generated texts and passages in a prompt. alternate: a generated text, a source, and so
+on."""
 
 Order = Literal["best_first", "best_last", "both_ends"]
 """Order of the sources in a prompt. both_ends: the best are first and last, the worst in the
@@ -87,6 +91,20 @@ class CitationOptions(Config):
     match: Flag = False
 
 
+class BackgroundOptions(Config):
+    """How texts that a model generated share the context with the passages found.
+
+    combine: order in the prompt: "generated_first", "retrieved_first", or "alternate" (a generated
+             text, a source, and so on).
+    share:   maximum share of the tokens for sources that generated texts get, if there are
+             passages. Each text gets an equal part, and is cut at the end of a sentence. Passages
+             get what is left.
+    """
+
+    combine: Combine = "generated_first"
+    share: PositiveShare = 0.5
+
+
 class AnswerOptions(Config):
     """How an answer is written.
 
@@ -113,7 +131,8 @@ class Task:
     options:    how the answer is written.
     turns:      earlier turns of the conversation, in order.
     background: texts that a model generated for the question. They are sent as context, and are
-                never cited.
+                never cited. Without candidates, the answer rests on them alone.
+    combined:   how these texts share the context with the candidates.
     guard:      object whose method `check` is called before each piece of the answer. An exception
                 from `check` ends the answer.
     """
@@ -123,6 +142,7 @@ class Task:
     options: AnswerOptions = field(default_factory=AnswerOptions)
     turns: Sequence[Message] = ()
     background: Sequence[str] = ()
+    combined: BackgroundOptions = field(default_factory=BackgroundOptions)
     guard: Guard = field(default=UNGUARDED, repr=False, compare=False)
 
 
@@ -138,8 +158,9 @@ class Generator(Protocol):
 
         limits: limits for each task. The time of all tasks starts when this method is called.
 
-        Raises InvalidInputError if the context has too few tokens for one sentence, and ModelError
-        if a model fails. Raises the exceptions of the guard (`Task.guard`).
+        Raises InvalidInputError if the context has too few tokens for one sentence, or if the
+        generator does not read the background of a task, and ModelError if a model fails. Raises
+        the exceptions of the guard (`Task.guard`).
         """
 
     def stream(self, task: Task, limits: Limits | None = None) -> Iterator[AnswerEvent]:

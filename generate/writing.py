@@ -26,10 +26,14 @@ from ..core.answers import (
 )
 from ..llm import Chunk
 from .ahead import Ahead
+from .citing.claims import supported_share
+from .citing.entailing import Entails
 from .citing.statements import Statements
-from .citing.support import Entails, Support, Terms
+from .citing.support import Support, Terms
 from .context import Context, build_context
+from .context.background import combined, fit_background
 from .context.building import FIELD
+from .context.sizes import Sizes
 from .protocol import Task
 
 REFUSAL = "No answer."
@@ -118,6 +122,7 @@ class WritingGenerator:
     ) -> None:
         self._names = names
         self._writer = writer
+        self._size = Sizes(writer.count, writer.render)
         self._terms = terms
         self._entails = entails
         self.kind = writer.kind
@@ -140,9 +145,11 @@ class WritingGenerator:
     def _events(self, task: Task, meter: Meter[Limits]) -> Iterator[AnswerEvent]:
         began = perf_counter()
         context, max_tokens = self._context(task, meter)
+        context = self._verified(context, task)
         timings = {"context": _since(began)}
         yield SourcesEvent(context.sources, context.left_out)
-        if not context.sources:
+        documents = [one for one in context.sources if one.kind == "document"]
+        if not context.sources or (task.candidates and not documents):
             answer = Answer(NO_ANSWER, "no_answer", reason="no sources", generator=self.kind)
             yield TextEvent(NO_ANSWER)
             yield from _last(answer, context, timings)
@@ -154,7 +161,7 @@ class WritingGenerator:
             names=self._names,
             places=context.places,
         )
-        statements = Statements(len(context.sources), support, task.options.citations)
+        statements = Statements(len(documents), support, task.options.citations)
         began = perf_counter()
         run = _Run(statements, began)
         chunks = self._writer.write(task, context.sources, max_tokens)
@@ -176,7 +183,7 @@ class WritingGenerator:
             finish=run.finish,
             usage=run.usage,
             generator=self.kind,
-            warnings=tuple(_warnings(statements, run, () if refused else context.sources)),
+            warnings=tuple(_warnings(statements, support, run, () if refused else context.sources)),
         )
         yield from _last(answer, context, timings)
 
@@ -193,27 +200,51 @@ class WritingGenerator:
         )
 
     def _context(self, task: Task, meter: Meter[Limits]) -> tuple[Context, int]:
-        """Return the context of a task, and the maximum number of tokens of its answer."""
+        """Return the context of a task, and the maximum number of tokens of its answer.
+
+        Generated texts get their share of the budget first, and passages get the rest.
+        """
         options, frame = task.options, self._writer.frame(task)
         budget = options.context.tokens
         limits = [self._writer.limit, meter.budget.tokens if frame else None]
         most = [limit for limit in limits if limit is not None]
         if most:
             budget = min(budget, min(most) - options.max_tokens)
-        if task.candidates and budget <= frame:
+        if (task.candidates or task.background) and budget <= frame:
             raise InvalidInputError(
                 f"the prompt may have {max(0, budget)} tokens, but question and instructions need "
                 f"{frame}; use a larger value, or fewer `max_tokens`",
                 field=FIELD,
             )
-        context = build_context(
-            task.candidates,
-            options.context,
-            budget - frame,
-            self._writer.count,
-            self._writer.render,
-        )
+        left = budget - frame
+        share = int(left * task.combined.share) if task.candidates else left
+        generated, left_out = fit_background(task.background, share, self._size)
+        left -= sum(one.tokens for one in generated)
+        context = build_context(task.candidates, options.context, left, self._size)
+        if task.background:
+            context = replace(
+                context,
+                sources=combined(generated, context.sources, task.combined.combine),
+                left_out=[*context.left_out, *left_out],
+                tokens=context.tokens + sum(one.tokens for one in generated),
+            )
         return context, options.max_tokens
+
+    def _verified(self, context: Context, task: Task) -> Context:
+        """Return the context with the supported share of its generated texts."""
+        if not task.background:
+            return context
+        support = Support(context.sources, self._terms, names=self._names)
+        least = task.options.citations.min_support
+        return replace(
+            context,
+            sources=[
+                replace(one, supported_share=supported_share(one.text, support, least))
+                if one.kind == "generated"
+                else one
+                for one in context.sources
+            ],
+        )
 
 
 class _Run:
@@ -295,19 +326,36 @@ def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterat
     yield DoneEvent(whole)
 
 
-def _warnings(statements: Statements, run: _Run, sources: Sequence[Source]) -> Iterator[str]:
-    known = {address for one in sources for address in _ADDRESS.findall(one.text)}
+def _warnings(
+    statements: Statements, support: Support, run: _Run, sources: Sequence[Source]
+) -> Iterator[str]:
+    known = {
+        address
+        for one in sources
+        if one.kind == "document"
+        for address in _ADDRESS.findall(one.text)
+    }
     unknown = [one for one in dict.fromkeys(_ADDRESS.findall(statements.text)) if one not in known]
     if sources and unknown:
         yield (
             f"no source has these addresses of the answer: {', '.join(unknown[:5])}; "
             "do not load or open them unseen"
         )
+    if sources and all(one.kind == "generated" for one in sources):
+        yield (
+            "the answer rests on texts that a model generated; no passage of the collection "
+            "supports it"
+        )
     if statements.invalid:
         numbers = ", ".join(map(str, statements.invalid))
         yield f"the generator cited sources that were not sent ({numbers}); these were removed"
     if statements.dropped:
         yield f"{statements.dropped} citations do not support their statements; these were removed"
+    if support.truncated:
+        yield (
+            f"{support.truncated} quotes or statements are longer than the entailment model reads; "
+            "their entailment is that of their start"
+        )
     if run.finish == "timeout":
         yield "the time limit was reached, so the answer may be incomplete"
     elif run.finish == "length":

@@ -12,6 +12,7 @@ from ..core.bounds import Bounds
 from ..index import CollectionConfig, VectorStorage, Verify
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
+from .finding.rewriters import RewriterRegistry
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
 
@@ -25,6 +26,7 @@ _SHARED: dict[str, Check] = {
     "encoders": is_.function("a function from an encoder's configuration to an encoder"),
     "rerankers": optional(is_.instance(RerankerRegistry, "a RerankerRegistry")),
     "generators": optional(is_.instance(GeneratorRegistry, "a GeneratorRegistry")),
+    "rewriters": optional(is_.instance(RewriterRegistry, "a RewriterRegistry")),
 }
 
 

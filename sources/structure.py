@@ -238,7 +238,8 @@ def _scan(text: str) -> Iterator[_Line]:
 def _after_fence(fence: str, found: str, text: str, end: int) -> str:
     """Return the open fence after a line of fence marks; "" if none is open.
 
-    fence: the open fence before this line. found: the marks of the line, which end at `end`.
+    fence: the open fence before this line.
+    found: the marks of the line, which end at `end`.
     """
     if not fence:
         return found

@@ -291,7 +291,9 @@ class Statements:
     def _cite(self, start: int, end: int, numbers: tuple[int, ...]) -> Citation | None:
         """Record and return the citation of a statement; None if all of its quotes are dropped."""
         text = self._read(start, end)
-        quotes = [self._support.quote(number, text) for number in numbers]
+        quotes = self._support.entailed(
+            [(self._support.quote(number, text), text) for number in numbers]
+        )
         holding = [quote for quote in quotes if self._holds(quote)]
         if self._options.unsupported == "drop":
             self.dropped += len(quotes) - len(holding)
@@ -306,6 +308,8 @@ class Statements:
         """Cite each sentence without a marker if a source has nearly all of its words."""
         known = [(citation.start, citation.end) for citation in self.citations]
         least = max(MATCHED, self._options.min_support)
+        spans: list[tuple[int, int]] = []
+        found: list[tuple[Quote, str]] = []
         for start, end in self._unmarked():
             if any(start < other_end and other_start < end for other_start, other_end in known):
                 continue
@@ -313,6 +317,10 @@ class Statements:
             quotes = [self._support.quote(number, text) for number in range(1, self._count + 1)]
             best = max(quotes, key=lambda quote: (quote.support, -quote.number), default=None)
             if best is not None and best.support >= least and self._holds(best):
+                spans.append((start, end))
+                found.append((best, text))
+        for (start, end), best in zip(spans, self._support.entailed(found), strict=True):
+            if self._holds(best):
                 citation = Citation(start, end, (best,), True, "match")
                 self.citations.append(citation)
                 yield CitationEvent(citation)

@@ -22,13 +22,15 @@ import unicodedata
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import log
 
 from ...core.answers import Quote, Source
-from ...encoders.passages.sentences import sentence_ends
+from ...encoders.passages.units import unit_offsets
+from ...sources.structure import outline
 from ..context.building import Place
+from .entailing import Entails
 
 MOST_SENTENCES = 3
 """Maximum number of sentences of a quote."""
@@ -38,9 +40,6 @@ WORTH = 0.05
 
 Terms = Callable[[str], Mapping[str, int]]
 """Function that returns the content words of a text, such as `LexicalEncoder.count`."""
-
-Entails = Callable[[str, str], float]
-"""Function from a premise and a statement to the probability that the premise entails it."""
 
 _NUMBER = re.compile(r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?!\d)|\d+(?:[.,:/’'-]\d+)*")
 _THOUSANDS = re.compile(r"(?<=\d)[,.’'\s](?=\d{3}(?!\d))")
@@ -87,6 +86,13 @@ class Support:
         self._sources = {source.number: source for source in sources if source.number}
         self._terms = terms
         self._entails = entails
+        self.truncated = 0
+        """Number of quotes or statements that the entailment model did not read to their end."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Return the numbers of the sources."""
+        return list(self._sources)
 
     @cached_property
     def _sentences(self) -> Mapping[int, Sequence[_Sentence]]:
@@ -149,8 +155,28 @@ class Support:
             missing=self._missing(statement, f"{above} {text}", found),
             page=place.page,
             headings=place.headings,
-            entailment=None if self._entails is None else self._entails(text, statement),
         )
+
+    def entailed(self, quotes: Sequence[tuple[Quote, str]]) -> list[Quote]:
+        """Return quotes with their `entailment`: how probably each entails its statement.
+
+        The entailment model reads all pairs of a quote and a statement in one call. Before the
+        quote, it reads the title and the headings of the source. Without such a model, the quotes
+        are returned unchanged.
+        """
+        if self._entails is None:
+            return [quote for quote, _ in quotes]
+        found = self._entails([(self._premise(quote), said) for quote, said in quotes])
+        self.truncated += sum(one.truncated for one in found)
+        return [
+            replace(quote, entailment=one.probability)
+            for (quote, _), one in zip(quotes, found, strict=True)
+        ]
+
+    def _premise(self, quote: Quote) -> str:
+        source = self._sources[quote.number]
+        above = " > ".join(dict.fromkeys(filter(None, (source.title, *quote.headings))))
+        return f"{above}\n{quote.text}" if above else quote.text
 
     def _place(self, source: Source, at: int) -> Source | Place:
         """Return the passage at a position of the document; without places, the whole source."""
@@ -179,8 +205,11 @@ class Support:
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Return (start, end) of each sentence of a text, without white space around the sentence."""
-    ends = [*sentence_ends(text), len(text)]
+    """Return (start, end) of each sentence of a text, without white space around the sentence.
+
+    In Markdown, a row of a table, a line of code and an item of a list count as sentences too.
+    """
+    ends = [*sorted(unit_offsets(text, outline(text))), len(text)]
     found, start = [], 0
     for end in ends:
         part = text[start:end]

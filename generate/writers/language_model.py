@@ -40,7 +40,8 @@ class LanguageModelGeneratorConfig(GeneratorConfig):
     often. Small models then answer worse."""
 
     def on(self, device: Device) -> Self:
-        return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})
+        llm = self.llm.model_copy(update={"device": device})
+        return super().on(device).model_copy(update={"llm": llm})
 
 
 def load(config: LanguageModelGeneratorConfig) -> WritingGenerator:
@@ -71,7 +72,7 @@ def generator(
     """
     terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
     writer = LanguageModelWriter(config, model, boundary)
-    return WritingGenerator(writer, terms, names=config.has_names)
+    return WritingGenerator(writer, terms, config.entails(), names=config.has_names)
 
 
 class LanguageModelWriter:

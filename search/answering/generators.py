@@ -19,6 +19,7 @@ from ...generate import (
 )
 from ...generate.config import GeneratorName
 from ..registry import PartRegistry
+from .backgrounds import BackgroundRegistry
 
 EXTRACTIVE = "extractive"
 """Name of the generator that every registry has. It needs no model."""
@@ -44,6 +45,7 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
 
     configs: name -> a configuration, or a generator object of your own.
     load:    function that loads a generator from its configuration.
+    backgrounds: the backgrounds that an answer can name, for generators that read them.
     """
 
     noun = "generator"
@@ -54,7 +56,9 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
         configs: Mapping[str, GeneratorConfig | Generator] | None = None,
         *,
         load: GeneratorLoader = load_generator,
+        backgrounds: BackgroundRegistry | None = None,
     ) -> None:
+        self.backgrounds = backgrounds or BackgroundRegistry()
         configs = configs or {}
         named, made = {}, {}
         for name, one in configs.items():
@@ -69,9 +73,11 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
     def read(cls, path: Path, *, load: GeneratorLoader = load_generator) -> Self:
         """Return the registry of the generators in a TOML file with tables `[generators.NAME]`.
 
-        Raises SourceError for an invalid file; the error names the file and the field.
+        The file may also have backgrounds, in tables `[backgrounds.NAME]`. Raises SourceError for
+        an invalid file; the error names the file and the field.
         """
-        return cls(parse_toml(path, Generators.parse).generators, load=load)
+        read = parse_toml(path, Generators.parse)
+        return cls(read.generators, load=load, backgrounds=BackgroundRegistry(read.backgrounds))
 
     @property
     def default(self) -> str:

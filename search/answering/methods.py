@@ -6,10 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...core import UNGUARDED, Guard, SearchResult
-from ...core.answers import Answer, AnswerEvent, DoneEvent, Source, SourcesEvent
+from ...core import UNGUARDED, Guard, InvalidInputError, SearchResult
+from ...core.answers import Answer, AnswerEvent, DoneEvent, Source, SourcesEvent, UsageEvent
 from ...core.closing import close_iterator
-from ...generate import AnswerOptions, Generator, GeneratorConfig, Task
+from ...generate import (
+    AnswerOptions,
+    BackgroundOptions,
+    Candidate,
+    Generator,
+    GeneratorConfig,
+    Task,
+)
 from ...llm import Message
 from .. import parameters
 from ..finding.methods import SearchMethods
@@ -20,6 +27,8 @@ from .generators import GeneratorRegistry
 from .passages import candidates
 from .predictors import predictors
 from .request import AnswerRequest
+from .rewriting import with_rewriting
+from .writing import Prepared, write_background
 
 
 class AnswerMethods(SearchMethods):
@@ -65,8 +74,17 @@ class AnswerMethods(SearchMethods):
         parameters.guard(guard, "guard")
         request = parameters.answer_request(request, fields)
         name = request.generator or self.generators.default
+        config = self.generators.config(name)
+        if request.background is not None:
+            self.generators.backgrounds.get(request.background.model)
+            if not config.reads_background:
+                raise InvalidInputError(
+                    f"the generator {name!r} ({config.kind}) does not read generated texts; leave "
+                    "`background` out, or use a generator with a language model",
+                    field="background",
+                )
         generator = self.generators.get(name)
-        return self._answer_events(request, generator, self.generators.config(name), guard)
+        return self._answer_events(request, generator, config, guard)
 
     def evidence(
         self,
@@ -77,16 +95,22 @@ class AnswerMethods(SearchMethods):
     ) -> Evidence:
         """Return the sources that `answer` would send to the generator, without calling a model.
 
-        request, fields, guard: those of `answer`.
+        request, fields, guard: those of `answer`. A request with `background` is refused, because a
+            model would write it.
 
         Raises the errors of `answer`. Models that encode queries are called, and rerankers.
         """
         parameters.guard(guard, "guard")
         request = parameters.answer_request(request, fields)
         name = request.generator or self.generators.default
+        if request.background is not None:
+            raise InvalidInputError(
+                "evidence calls no model that writes texts; leave it out", field="background"
+            )
         generator, config = self.generators.get(name), self.generators.config(name)
-        fused, result = self._found(request.search, guard)
-        events = generator.stream(_task(request, fused, result, guard), request.limits)
+        fused, result = self._found(with_rewriting(request, self.rewriters), guard)
+        passages = candidates(fused, result)
+        events = generator.stream(_task(request, passages, (), guard), request.limits)
         first = next(events)
         close = getattr(events, "close", None)
         if close is not None:
@@ -100,11 +124,24 @@ class AnswerMethods(SearchMethods):
     def _answer_events(
         self, request: AnswerRequest, generator: Generator, config: GeneratorConfig, guard: Guard
     ) -> Iterator[AnswerEvent]:
-        fused, result = self._found(request.search, guard)
-        events = generator.stream(_task(request, fused, result, guard), request.limits)
+        background = request.background
+        fused: FusedResults | None = None
+        result: SearchResult | None = None
+        passages: list[Candidate] = []
+        if background is None or not background.only:
+            fused, result = self._found(with_rewriting(request, self.rewriters), guard)
+            passages = candidates(fused, result)
+        before = Prepared(request.limits)
+        if background is not None and (passages or background.only):
+            registry = self.generators.backgrounds
+            before = write_background(background, request.question, registry, request.limits, guard)
+        task = _task(request, passages, before.texts, guard)
+        events = generator.stream(task, before.limits)
         if config.abstention is not None:
 
             def predict(sources: Sequence[Source]) -> Mapping[str, float]:
+                if fused is None or result is None:
+                    return {}
                 return predictors(
                     request.question, fused, result, sources, content_words(config.language)
                 )
@@ -112,34 +149,53 @@ class AnswerMethods(SearchMethods):
             events = with_abstention(events, config.abstention, predict, abstain=request.abstain)
         try:
             for event in events:
-                if isinstance(event, DoneEvent):
-                    self._count(event.answer.usage)
-                    yield DoneEvent(self._whole(request, event.answer, result))
+                if isinstance(event, UsageEvent):
+                    yield UsageEvent(before.usage + event.usage)
+                elif isinstance(event, DoneEvent):
+                    answer = self._whole(request, event.answer, before, fused, result)
+                    self._count(answer.usage)
+                    yield DoneEvent(answer)
                 else:
                     yield event
         finally:
             close_iterator(events)
 
-    def _whole(self, request: AnswerRequest, answer: Answer, result: SearchResult) -> Answer:
-        """Return the answer with what the search adds: its query, timings, warnings and result."""
+    def _whole(
+        self,
+        request: AnswerRequest,
+        answer: Answer,
+        before: Prepared,
+        fused: FusedResults | None,
+        result: SearchResult | None,
+    ) -> Answer:
+        """Return the answer with what background and search add. result: None without a search."""
+        searched = {} if result is None else result.timings
+        found = () if result is None else result.warnings
+        query = "" if fused is None else fused.encoded.rewritten.standalone
         return replace(
             answer,
-            query=request.search.query or "",
+            query=query or ("" if result is None else request.search.query or ""),
+            stages=() if result is None else result.stages,
             generator=request.generator or self.generators.default,
-            timings={**result.timings, **answer.timings},
-            warnings=(*result.warnings, *answer.warnings),
+            usage=before.usage + answer.usage,
+            timings={**searched, **before.timings, **answer.timings},
+            warnings=(*found, *before.warnings, *answer.warnings),
             search=result,
         )
 
 
-def _task(request: AnswerRequest, fused: FusedResults, result: SearchResult, guard: Guard) -> Task:
-    """Return the task of the generator."""
+def _task(
+    request: AnswerRequest, passages: Sequence[Candidate], texts: Sequence[str], guard: Guard
+) -> Task:
+    """Return the task of the generator. texts: generated texts."""
     return Task(
         question=request.question,
-        candidates=candidates(fused, result),
+        candidates=passages,
         options=AnswerOptions(
             **{name: getattr(request, name) for name in AnswerOptions.model_fields}
         ),
         turns=[Message(turn.role, turn.content) for turn in request.turns],
+        background=texts,
+        combined=request.background or BackgroundOptions(),
         guard=guard,
     )

@@ -49,7 +49,7 @@ def _of_other_legs(fused: FusedResults, result: SearchResult) -> Iterator[Candid
     numbers = np.array([handles[hit.id] for hit in cut], dtype=np.int64)
     if not len(numbers):
         return
-    for hit, positions in zip(cut, leg_positions(fused.legs, numbers), strict=True):
+    for hit, positions in zip(cut, leg_positions(fused.lists, numbers), strict=True):
         best = best_passage(positions)
         others = {int(leg.result.passages[position]) for leg, position in positions} - {best}
         spans = fused.view.passages(np.array(sorted(others), dtype=np.int64)) if others else []

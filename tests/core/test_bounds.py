@@ -179,6 +179,7 @@ _GUESSES: dict[str, Any] = {
     "bias": 0.0,
     "role": "user",
     "block": [{"index": ["flat"]}],
+    "demonstrations": "pairs.jsonl",
 }
 
 

@@ -26,6 +26,8 @@ HEADINGS = {
     "leg": "Legs",
     "reranker": "Rerankers",
     "generator": "Generators",
+    "background": "Backgrounds",
+    "rewriter": "Rewriters",
 }
 
 

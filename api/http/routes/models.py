@@ -1,4 +1,4 @@
-"""The encoders, rerankers and generators of this server."""
+"""The encoders, rerankers, generators, backgrounds and rewriters of this server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....generate import GeneratorConfig
+from ....generate import BackgroundConfig, GeneratorConfig
+from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
 from ...serving.service import Service
 from ..openapi import problems
@@ -21,9 +22,18 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 @router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
 async def models(request: Request) -> Response:
-    """List the rerankers and generators that requests may use, and the collections' encoders."""
+    """List the models that requests may use, and the collections' encoders.
+
+    Those that requests may use are rerankers, generators, backgrounds and rewriters.
+    """
     service: Service = request.app.state.service
-    found = [*_rerankers(service), *_generators(service), *_encoders(service)]
+    found = [
+        *_rerankers(service),
+        *_generators(service),
+        *_backgrounds(service),
+        *_rewriters(service),
+        *_encoders(service),
+    ]
     return json_response({"object": "list", "data": found})
 
 
@@ -47,7 +57,26 @@ def _generators(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _weights(config: RerankerConfig | GeneratorConfig) -> str | None:
+def _backgrounds(service: Service) -> list[dict[str, Any]]:
+    found = service.generators.backgrounds
+    return [
+        _entry(service, name, "background", config.kind)
+        | {"status": found.status(name), "weights": _weights(config)}
+        for name, config in found.configs.items()
+    ]
+
+
+def _rewriters(service: Service) -> list[dict[str, Any]]:
+    return [
+        _entry(service, name, "rewriter", config.kind)
+        | {"status": service.rewriters.status(name), "weights": _weights(config)}
+        for name, config in service.rewriters.configs.items()
+    ]
+
+
+def _weights(
+    config: RerankerConfig | GeneratorConfig | BackgroundConfig | RewriterConfig,
+) -> str | None:
     """Return the name of the model in a configuration; None if the configuration names none."""
     found = getattr(config, "model", None) or getattr(getattr(config, "llm", None), "model", None)
     return None if found is None else str(found)

@@ -44,7 +44,7 @@ async def ready(request: Request) -> Response:
 async def healthy(request: Request) -> Response:
     """Return the same reply as `/readyz`, but require the API key.
 
-    The status "degraded" means that a collection, a reranker or a generator cannot be used.
+    The status "degraded" means that a collection or a part, such as a reranker, cannot be used.
     """
     return await ready(request)
 
@@ -83,13 +83,16 @@ router.include_router(_v1)
 def _health(service: Service) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.known()}
     rerankers, generators = service.rerankers.statuses(), service.generators.statuses()
+    backgrounds = service.generators.backgrounds.statuses()
+    rewriters = service.rewriters.statuses()
     writable = service.writable()
     if service.loading:
         status = "loading"
     elif writable.problem is not None and not writable.intended:
         status = "unwritable"
     else:
-        every = (*statuses.values(), *rerankers.values(), *generators.values())
+        parts = (statuses, rerankers, generators, backgrounds, rewriters)
+        every = [status for part in parts for status in part.values()]
         status = "ok" if all(s == "ready" for s in every) else "degraded"
     return {
         "status": status,
@@ -98,4 +101,6 @@ def _health(service: Service) -> dict[str, object]:
         "collections": statuses,
         "rerankers": rerankers,
         "generators": generators,
+        "backgrounds": backgrounds,
+        "rewriters": rewriters,
     }

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ....core.config import Flag
 from ....search import AnswerRequest
+from .schemas import StageReport
 from .shape import LanguageModelUsage, Shape
 
 
@@ -36,8 +37,10 @@ class AnswerSource(Shape):
     tokens:   number of tokens of the source in the prompt. For a generator without a language
               model: number of words.
     ranks:    ranks of the passages that the source consists of, from 1, best first. Neighbouring
-              passages of a document become one source.
+              passages of a document become one source. Empty for a generated text.
     cut:      true if sentences at the end of the passage were left out.
+    supported_share: for a generated text, share of its sentences that a source of kind "document"
+              supports, by words; else null.
     """
 
     number: int
@@ -53,13 +56,14 @@ class AnswerSource(Shape):
     tokens: int
     ranks: list[int]
     cut: bool
+    supported_share: float | None
 
 
 class LeftOutPassage(Shape):
-    """A passage that was found and not sent to the generator.
+    """A passage that was found, or a generated text, that was not sent to the generator.
 
-    rank:    rank of the passage, from 1.
-    id:      id of the document.
+    rank:    rank of the passage, from 1; for a generated text, its place among these texts.
+    id:      id of the document; "" for a generated text.
     start:   offset of the passage's first character in the document's text, in code points.
     end:     offset after the passage's last character, in code points.
     reason:  "budget": it did not fit into the tokens. "copy": it is a near-copy of a better
@@ -67,6 +71,7 @@ class LeftOutPassage(Shape):
              "passages": the maximum number of passages was reached. "empty": it has no text.
     tokens:  number of tokens that the passage would have needed; 0 if they were not counted.
     copy_of: for the reason "copy", the rank of the passage that was preferred; else null.
+    kind:    "document": a passage of a stored document. "generated": a text that a model wrote.
     """
 
     rank: int
@@ -76,6 +81,7 @@ class LeftOutPassage(Shape):
     reason: Literal["budget", "copy", "per_document", "passages", "empty"]
     tokens: int
     copy_of: int | None
+    kind: Literal["document", "generated"]
 
 
 class CitedQuote(Shape):
@@ -138,21 +144,24 @@ class AnswerReply(Shape):
     text:       the answer; for "no_answer", a sentence that says so.
     citations:  statements of the text with their sources; empty if the answer cites nothing.
     sources:    the texts that the generator read, in their order.
-    left_out:   the passages that were found and not sent, by rank.
+    left_out:   the passages that were found and not sent, by rank; then generated texts that were
+                not sent.
     reason:     for "no_answer", why: "no sources", "insufficient sources" or "model" (the model
                 wrote that it has no answer); else null.
     confidence: probability that the sources contain the answer, by a calibrated rule; null without
                 one.
     finish:     why the text ended: "stop"; "length": it reached `max_tokens`; "timeout": it reached
                 `timeout_ms`.
-    query:      the query that was searched.
+    query:      the query that was searched. Differs from the question if a follow-up question was
+                rewritten; "" if nothing was searched.
     generator:  name of the generator.
     invalid_citations: numbers in markers of the generator that no source has. The text does not
                 contain them.
     usage:      calls, tokens and time of language models.
-    timings:    stage -> milliseconds: those of the search, `context`, `first_token` (from the start
-                of the generator to its first text) and `generate`.
+    timings:    stage -> milliseconds: those of the search, `background`, `context`, `first_token`
+                (from the start of the generator to its first text) and `generate`.
     warnings:   warnings in words, such as a source that was cited and not sent.
+    stages:     steps of the search that may have changed its query, in order.
     """
 
     request_id: str
@@ -171,3 +180,4 @@ class AnswerReply(Shape):
     usage: LanguageModelUsage
     timings: dict[str, float]
     warnings: list[str]
+    stages: list[StageReport]

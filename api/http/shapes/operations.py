@@ -8,18 +8,17 @@ from .shape import Shape
 
 
 class Model(Shape):
-    """An encoder, a reranker or a generator of the server.
+    """An encoder, a reranker, a generator or a background of the server.
 
-    id:         its name. Requests name a reranker or a generator by its id.
+    id:         its name. Requests name it by its id, except for an encoder.
     object:     always "model", as OpenAI's clients expect.
     owned_by:   always "twindex".
-    type:       "encoder", "reranker" or "generator".
-    kind:       kind of encoder, reranker or generator, such as "cross_encoder".
+    type:       "encoder", "reranker", "generator" or "background".
+    kind:       kind of encoder, reranker, generator or background, such as "cross_encoder".
     status:     "ready"; "loading"; "unavailable" if its model could not be loaded.
     created:    time when the server started, in Unix seconds.
     legs:       only for an encoder: the legs that use it, as `collection/leg`.
-    weights:    only for a reranker or generator: the model that it runs; null if it runs none of
-                its own.
+    weights:    not for an encoder: the model that it runs; null if it runs none of its own.
     candidates: only for a reranker: default number of hits to rerank.
     """
 
@@ -27,7 +26,7 @@ class Model(Shape):
     object: Literal["model"]
     created: int
     owned_by: str
-    type: Literal["encoder", "reranker", "generator"]
+    type: Literal["encoder", "reranker", "generator", "background", "rewriter"]
     kind: str
     status: Literal["loading", "ready", "unavailable"]
     legs: list[str] | None = None
@@ -36,10 +35,10 @@ class Model(Shape):
 
 
 class ModelList(Shape):
-    """The encoders, rerankers and generators of the server.
+    """The encoders, rerankers, generators, backgrounds and rewriters of the server.
 
     object: always "list", as OpenAI's clients expect.
-    data:   the rerankers, generators and encoders.
+    data:   the rerankers, generators, backgrounds, rewriters and encoders.
     """
 
     object: Literal["list"]
@@ -58,13 +57,15 @@ class Alive(Shape):
 class Health(Shape):
     """The state of the server.
 
-    status:      "ok"; "loading"; "degraded": a collection, reranker or generator cannot be used;
-                 "unwritable": writes fail, although the folder is not meant to be read-only.
+    status:      "ok"; "loading"; "degraded": a collection or part cannot be used; "unwritable":
+                 writes fail, although the folder is not meant to be read-only.
     writable:    true if writes work; false also for a read-only folder.
     problem:     why writes fail.
     collections: name of a collection -> its status.
     rerankers:   name of a reranker -> its status.
     generators:  name of a generator -> its status.
+    backgrounds: name of a background -> its status.
+    rewriters:   name of a rewriter -> its status.
     """
 
     status: Literal["ok", "loading", "degraded", "unwritable"]
@@ -73,6 +74,8 @@ class Health(Shape):
     collections: dict[str, str]
     rerankers: dict[str, str]
     generators: dict[str, str]
+    backgrounds: dict[str, str]
+    rewriters: dict[str, str]
 
 
 class Info(Shape):

@@ -277,6 +277,7 @@ class StageReport(Shape):
     reason:       why the step was skipped or failed; empty if it ran.
     notes:        what the step did in each leg, in words.
     usage:        work of language models; only if the step used one.
+    searches:     number of searches of legs that the step added to those of the query alone.
     """
 
     name: str
@@ -287,6 +288,7 @@ class StageReport(Shape):
     milliseconds: float
     reason: str
     notes: list[str]
+    searches: int
     usage: LanguageModelUsage | None = None
 
 
@@ -298,7 +300,7 @@ class ResultBody(Shape):
     total:       number of documents that match.
     warnings:    warnings in words, such as a filter on an unknown field.
     hits:        the hits, best first.
-    usage:       calls, tokens and time of language models; only if a leg's encoder is one.
+    usage:       calls, tokens and time of language models; only if a leg's encoder uses one.
     query_terms: sparse leg -> terms of the query; only with `explain: true`.
     query_languages: lexical leg that detects languages -> languages that the query was analysed
                  in; only with `explain: true`.

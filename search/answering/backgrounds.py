@@ -1,0 +1,96 @@
+"""Backgrounds of answers: texts that a model writes first, and that the generator reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from ...core.config import Flag
+from ...generate import (
+    Background,
+    BackgroundConfig,
+    BackgroundLoader,
+    BackgroundOptions,
+    load_background,
+)
+from ...generate.background.config import BACKGROUND_NAME, BackgroundName
+from ...generate.config import Generators
+from ..registry import PartRegistry
+
+
+class BackgroundRequest(BackgroundOptions):
+    """Generated texts for an answer (generate-then-read). They are never cited.
+
+    model:    name of a configured background.
+    only:     answer from the generated texts alone: nothing is searched, and nothing is cited.
+    on_error: what to do if the model fails, or if a limit is reached before it has written a text.
+              "fail" = raise the error; "leave_out" = answer from the passages, with a warning.
+    """
+
+    model: str = Field(json_schema_extra={"pattern": BACKGROUND_NAME})
+    only: Flag = False
+    on_error: Literal["fail", "leave_out"] = "fail"
+
+    @model_validator(mode="after")
+    def _without_passages(self) -> Self:
+        given = [
+            name
+            for name in ("combine", "share", "on_error")
+            if getattr(self, name) != type(self).model_fields[name].default
+        ]
+        if self.only and given:
+            raise ValueError(
+                f"`only` answers without passages; leave `{given[0]}` out, which is about passages"
+            )
+        return self
+
+
+def _named(value: object) -> object:
+    """Return {"model": value} for a string, and any other value unchanged."""
+    return {"model": value} if isinstance(value, str) else value
+
+
+BackgroundField = Annotated[
+    BackgroundRequest,
+    BeforeValidator(_named, json_schema_input_type=BackgroundRequest | str),
+]
+"""A field with a `BackgroundRequest`. The name of a background is short for {"model": name}."""
+
+
+class _BackgroundObject(BackgroundConfig):
+    """A stand-in for the configuration of a background object that the calling program created."""
+
+    kind: str
+    name: BackgroundName
+    background: Any = Field(exclude=True)
+
+    def make(self) -> Background:
+        background: Background = self.background
+        return background
+
+
+class BackgroundRegistry(PartRegistry[BackgroundConfig, Background]):
+    """The backgrounds that an answer can name. Each is loaded at its first use. Thread-safe.
+
+    configs: name -> a configuration, or a background object of your own.
+    load:    function that loads a background from its configuration.
+    """
+
+    noun = "background"
+    field = "background.model"
+
+    def __init__(
+        self,
+        configs: Mapping[str, BackgroundConfig | Background] | None = None,
+        *,
+        load: BackgroundLoader = load_background,
+    ) -> None:
+        named, made = {}, {}
+        for name, one in (configs or {}).items():
+            if isinstance(one, BackgroundConfig):
+                named[name] = one
+            else:
+                made[name] = _BackgroundObject(name=name, kind=one.kind, background=one)
+        super().__init__(Generators(backgrounds=named).backgrounds | made, load)
