@@ -40,8 +40,8 @@ class GeneratorConfig(Config):
     question is answered."""
 
     entailment: EntailmentConfig | None = None
-    """Entailment model for citations: fields of `EntailmentConfig`; None = citations are compared
-    by words only. With a model, a supported statement must also be entailed."""
+    """Entailment model for citations: fields of `EntailmentConfig`. With it, a supported statement
+    must also be entailed. None = only words are compared."""
 
     @property
     def has_names(self) -> bool:

@@ -33,6 +33,7 @@ from .citing.support import Support, Terms
 from .context import Context, build_context
 from .context.background import combined, fit_background
 from .context.building import FIELD
+from .context.sizes import Sizes
 from .protocol import Task
 
 REFUSAL = "No answer."
@@ -121,6 +122,7 @@ class WritingGenerator:
     ) -> None:
         self._names = names
         self._writer = writer
+        self._size = Sizes(writer.count, writer.render)
         self._terms = terms
         self._entails = entails
         self.kind = writer.kind
@@ -216,10 +218,9 @@ class WritingGenerator:
             )
         left = budget - frame
         share = int(left * task.combined.share) if task.candidates else left
-        count, render = self._writer.count, self._writer.render
-        generated, left_out = fit_background(task.background, share, count, render)
+        generated, left_out = fit_background(task.background, share, self._size)
         left -= sum(one.tokens for one in generated)
-        context = build_context(task.candidates, options.context, left, count, render)
+        context = build_context(task.candidates, options.context, left, self._size)
         if task.background:
             context = replace(
                 context,

@@ -53,6 +53,5 @@ def load_entailment(config: EntailmentConfig | None) -> Entails | None:
     """
     if config is None:
         return None
-    # Named, not imported: that module imports torch.
-    found: Entails = named(".entailment_model:EntailmentModel", EntailmentConfig).load(config)
+    found: Entails = named(".entailment_model:EntailmentModel.load", EntailmentConfig)(config)
     return found

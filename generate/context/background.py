@@ -13,16 +13,17 @@ from itertools import chain, zip_longest
 from ...core.answers import LeftOut, Reason, Source
 from ...encoders.passages.sentences import sentence_ends
 from ..protocol import Combine
-from .building import Count, Render
 from .copies import Shingles, repeats, shingles
+from .sizes import Size
 
 
 def fit_background(
-    texts: Sequence[str], budget: int, count: Count, render: Render
+    texts: Sequence[str], budget: int, size: Size
 ) -> tuple[list[Source], list[LeftOut]]:
     """Return the generated texts as sources, and those that are left out.
 
-    budget: maximum number of tokens of all texts together. Each gets an equal part of it, and what
+    budget: maximum number of tokens of all texts together. size: returns the number of tokens of a
+    source in the prompt. Each text gets an equal part of it, and what
     earlier texts leave of theirs. A text is left out if its first sentence does not fit, if it is
     empty, or if it is a near-copy of an earlier one.
     """
@@ -39,7 +40,7 @@ def fit_background(
                 LeftOut(number, "", 0, len(text), reason, copy_of=copy_of, kind="generated")
             )
             continue
-        source = _fitted(text, left // (len(texts) - number + 1), count, render)
+        source = _fitted(text, left // (len(texts) - number + 1), size)
         if source.tokens > left // (len(texts) - number + 1):
             left_out.append(
                 LeftOut(number, "", 0, len(text), "budget", source.tokens, kind="generated")
@@ -63,7 +64,7 @@ def combined(
     return [one for one in pairs if one is not None]
 
 
-def _fitted(text: str, budget: int, count: Count, render: Render) -> Source:
+def _fitted(text: str, budget: int, size: Size) -> Source:
     """Return as many sentences from the start of a text as fit; at least the first."""
 
     def source(end: int, tokens: int = 0) -> Source:
@@ -71,11 +72,11 @@ def _fitted(text: str, budget: int, count: Count, render: Render) -> Source:
         cut = bool(text[end:].strip())
         return Source(0, "", part, 0, len(part), tokens=tokens, cut=cut, kind="generated")
 
-    def size(end: int) -> int:
-        return count(render(source(end)))
+    def tokens_of(end: int) -> int:
+        return size(source(end))
 
     ends = [*(end for end in sentence_ends(text) if end < len(text)), len(text)]
     end = ends[-1]
-    if size(end) > budget:
-        end = ends[max(0, bisect_right(ends, budget, key=size) - 1)]
-    return source(end, size(end))
+    if tokens_of(end) > budget:
+        end = ends[max(0, bisect_right(ends, budget, key=tokens_of) - 1)]
+    return source(end, tokens_of(end))

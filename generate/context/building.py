@@ -9,14 +9,15 @@ passages.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...core import InvalidInputError
 from ...core.answers import LeftOut, Reason, Source
 from ...encoders.passages.sentences import sentence_ends
 from ..protocol import Candidate, ContextOptions, Order
-from .copies import Shingles, repeats, shingles
+from .copies import Copies
+from .sizes import Size
 
 FIELD = "context.tokens"
 
@@ -26,12 +27,6 @@ SMALLEST = 12
 _LONGEST_TOKEN = 16
 """Assumed maximum number of characters of a token. A text that is longer than the budget by this
 estimate is not tokenised."""
-
-Count = Callable[[str], int]
-"""Function that returns the number of tokens of a text."""
-
-Render = Callable[[Source], str]
-"""Function that returns a source as the prompt contains it, with its number and title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +55,14 @@ class Context:
 
 @dataclass(slots=True)
 class _Chosen:
-    """Passages of one document that become one source."""
+    """Passages of one document that become one source. group: number in `Copies`."""
 
     first: Candidate
     ranks: list[int]
     start: int
     end: int
     tokens: int
-    shingles: Shingles
+    group: int
     cut: bool = False
     pieces: list[Candidate] = field(default_factory=list)
 
@@ -91,19 +86,17 @@ def build_context(
     candidates: Sequence[Candidate],
     options: ContextOptions,
     budget: int,
-    count: Count,
-    render: Render,
+    size: Size,
 ) -> Context:
     """Choose the sources of an answer.
 
     candidates: the passages that were found, best first.
     budget:     maximum number of tokens of all sources together.
-    count:      returns the number of tokens of a text.
-    render:     returns a source as the prompt contains it.
+    size:       returns the number of tokens of a source in the prompt.
 
     Raises InvalidInputError if there are candidates, and not even the first sentence of one fits.
     """
-    builder = _Builder(options, budget, count, render)
+    builder = _Builder(options, budget, size)
     for rank, candidate in enumerate(candidates, 1):
         builder.add(rank, candidate)
     if builder.least and not builder.chosen:
@@ -133,43 +126,46 @@ def arrange(best_first: Sequence[_Chosen], order: Order) -> list[_Chosen]:
 class _Builder:
     """Takes passages by rank, as long as they fit."""
 
-    def __init__(self, options: ContextOptions, budget: int, count: Count, render: Render) -> None:
+    def __init__(self, options: ContextOptions, budget: int, size: Size) -> None:
         self.chosen: list[_Chosen] = []
         self.left_out: list[LeftOut] = []
         self.least = 0
         self._options = options
         self._left = self._budget = budget
-        self._count = count
-        self._render = render
+        self._size = size
+        self._copies = Copies()
+        self._taken = 0  # Number of passages in all sources.
+        self._by_document: dict[str, list[_Chosen]] = {}
 
     def add(self, rank: int, candidate: Candidate) -> None:
         """Take a passage, or record why it is left out."""
-        if not candidate.text.strip():
+        text = candidate.text
+        if not text.strip():
             self._leave(rank, candidate, "empty")
             return
-        taken = sum(len(one.ranks) for one in self.chosen)
-        of_document = [one for one in self.chosen if one.first.id == candidate.id]
-        if taken >= self._options.passages:
+        of_document = self._by_document.get(candidate.id, ())
+        if self._taken >= self._options.passages:
             self._leave(rank, candidate, "passages")
         elif sum(len(one.ranks) for one in of_document) >= self._options.per_document:
             self._leave(rank, candidate, "per_document")
         elif self._left < SMALLEST and self.chosen:
             self._leave(rank, candidate, "budget")
         else:
-            self._fit(rank, candidate, of_document)
+            self._fit(rank, candidate, text, of_document)
 
-    def _fit(self, rank: int, candidate: Candidate, of_document: Sequence[_Chosen]) -> None:
-        own = shingles(candidate.text)
-        for one in self.chosen:
-            if repeats(own, one.shingles):
-                self._leave(rank, candidate, "copy", copy_of=one.ranks[0])
-                return
+    def _fit(
+        self, rank: int, candidate: Candidate, text: str, of_document: Sequence[_Chosen]
+    ) -> None:
+        if alike := self._copies.of(text):
+            better = next(one for one in self.chosen if one.group in alike)
+            self._leave(rank, candidate, "copy", copy_of=better.ranks[0])
+            return
         near = next((one for one in of_document if one.touches(candidate) and not one.cut), None)
         if near is None:
-            self._place(rank, candidate, own)
+            self._place(rank, candidate, text)
             return
         start, end = min(near.start, candidate.start), max(near.end, candidate.end)
-        tokens = self._size(near.first, start, end)
+        tokens = self._tokens(near.first, start, end)
         if tokens - near.tokens > self._left:
             self._leave(rank, candidate, "budget", tokens - near.tokens)
             return
@@ -177,30 +173,33 @@ class _Builder:
         near.start, near.end, near.tokens = start, end, tokens
         near.ranks.append(rank)
         near.pieces.append(candidate)
-        near.shingles = near.shingles | own
+        self._copies.add(text, near.group)
+        self._taken += 1
         self._join(near)
 
     def _join(self, grown: _Chosen) -> None:
         """Join a source that has grown with others of its document that it now touches."""
-        for other in list(self.chosen):
+        document = grown.first.id
+        for other in list(self._by_document[document]):
             whole = _passage(other)
             if other is grown or other.cut or not grown.touches(whole):
                 continue
             start, end = min(grown.start, other.start), max(grown.end, other.end)
-            tokens = self._size(grown.first, start, end)
+            tokens = self._tokens(grown.first, start, end)
             if tokens - grown.tokens - other.tokens > self._left:
                 continue
             self._left -= tokens - grown.tokens - other.tokens
             grown.start, grown.end, grown.tokens = start, end, tokens
             grown.ranks = sorted({*grown.ranks, *other.ranks})
-            grown.shingles = grown.shingles | other.shingles
+            self._copies.join(grown.group, other.group)
             grown.pieces += [other.first, *other.pieces]
             # The joined source has the better of the two places.
             place = min(self.chosen.index(grown), self.chosen.index(other))
             self.chosen = [one for one in self.chosen if one is not grown and one is not other]
             self.chosen.insert(place, grown)
+            self._by_document[document] = [one for one in self.chosen if one.first.id == document]
 
-    def _place(self, rank: int, candidate: Candidate, own: Shingles) -> None:
+    def _place(self, rank: int, candidate: Candidate, text: str) -> None:
         end, tokens = candidate.end, self._cost(candidate, candidate.end)
         cut = tokens > self._left
         if cut and not self.chosen:
@@ -210,8 +209,11 @@ class _Builder:
             self._leave(rank, candidate, "budget", tokens)
             return
         self._left -= tokens
-        start = candidate.start
-        self.chosen.append(_Chosen(candidate, [rank], start, end, tokens, own, cut))
+        self._taken += 1
+        self._copies.add(text, rank)
+        chosen = _Chosen(candidate, [rank], candidate.start, end, tokens, rank, cut)
+        self.chosen.append(chosen)
+        self._by_document.setdefault(candidate.id, []).append(chosen)
 
     def _first_sentences(self, candidate: Candidate) -> tuple[int, int]:
         """Return the end of the sentences from the start of a passage that fit, and their tokens.
@@ -225,16 +227,16 @@ class _Builder:
         return end, self._cost(candidate, end)
 
     def _cost(self, candidate: Candidate, end: int) -> int:
-        return self._size(candidate, candidate.start, end)
+        return self._tokens(candidate, candidate.start, end)
 
-    def _size(self, candidate: Candidate, start: int, end: int) -> int:
+    def _tokens(self, candidate: Candidate, start: int, end: int) -> int:
         """Return the number of tokens of a source; a lower bound if it is far too long.
 
         The source is counted with the largest number that it can get.
         """
         if (end - start) // _LONGEST_TOKEN > self._budget:
             return (end - start) // _LONGEST_TOKEN
-        return self._count(self._render(_source(candidate, start, end, self._options.passages)))
+        return self._size(_source(candidate, start, end, self._options.passages))
 
     def _leave(
         self,

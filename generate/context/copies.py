@@ -1,16 +1,27 @@
-"""Finds passages that repeat another passage almost word by word."""
+"""Finds passages that repeat another passage almost word by word.
+
+`Copies` compares a text with many others at once: it looks up each of the text's shingles, as a
+64-bit hash, in an index of the shingles of the others.
+"""
 
 from __future__ import annotations
 
 import re
+from array import array
+from collections import Counter
 from collections.abc import Set as AbstractSet
 from itertools import islice
+
+from ...ask import Memory, digest
 
 SHINGLE = 4
 """Number of consecutive words that are compared as one."""
 
 ALIKE = 0.8
 """Minimum share of a passage's shingles that another passage contains, for it to be a copy."""
+
+REMEMBERED = 10_000
+"""Maximum number of texts whose shingles are remembered, in about 1 kB each."""
 
 _WORD = re.compile(r"\w+")
 
@@ -30,6 +41,62 @@ def shingles(text: str) -> Shingles:
 
 def repeats(one: Shingles, other: Shingles) -> bool:
     """Return True if `other` contains at least the share `ALIKE` of the shingles of `one`."""
-    # If none of this many shingles is in `other`, the share of the rest is below `ALIKE`.
-    some = islice(one, len(one) - int(ALIKE * len(one)) + 1)
+    some = islice(one, _some(len(one)))
     return bool(one) and not other.isdisjoint(some) and len(one & other) >= ALIKE * len(one)
+
+
+def _some(count: int) -> int:
+    """Return how many of `count` shingles prove the rest irrelevant if no other text has them.
+
+    The share of the others is below `ALIKE`.
+    """
+    return count - int(ALIKE * count) + 1
+
+
+_known: Memory[array[int]] = Memory(REMEMBERED)
+
+
+def hashes(text: str) -> array[int]:
+    """Return the hash of each of the `shingles` of a text. Equal texts have equal hashes.
+
+    The hashes of one process differ from those of another.
+    """
+    key = digest(text)
+    found = _known.get(key)
+    if found is None:
+        found = array("q", map(hash, shingles(text)))
+        _known.put(key, found)
+    return found
+
+
+class Copies:
+    """Groups of texts. Finds the groups that contain most shingles of a text."""
+
+    def __init__(self) -> None:
+        self._groups: dict[int, tuple[int, ...]] = {}  # Hash of a shingle -> groups.
+        self._joined: dict[int, int] = {}  # Group -> group that it became a part of.
+
+    def add(self, text: str, group: int) -> None:
+        """Add a text to a group."""
+        own: dict[int, tuple[int, ...]] = dict.fromkeys(hashes(text), (group,))
+        for one in own.keys() & self._groups.keys():
+            own[one] = (*self._groups[one], group)
+        self._groups.update(own)
+
+    def join(self, group: int, other: int) -> None:
+        """Make `other` a part of `group`."""
+        self._joined[other] = group
+
+    def of(self, text: str) -> set[int]:
+        """Return the groups that contain at least the share `ALIKE` of the text's shingles."""
+        own, groups = hashes(text), self._groups
+        if groups.keys().isdisjoint(own[: _some(len(own))]):
+            return set()
+        found = [known for one in own if (known := groups.get(one)) is not None]
+        shared = Counter(group for known in found for group in set(map(self._whole, known)))
+        return {group for group, count in shared.items() if count >= ALIKE * len(own)}
+
+    def _whole(self, group: int) -> int:
+        while group in self._joined:
+            group = self._joined[group]
+        return group

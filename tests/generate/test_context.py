@@ -11,7 +11,8 @@ from twindex.core.answers import Source
 from twindex.encoders.passages.sentences import sentence_ends
 from twindex.generate import Candidate, ContextOptions
 from twindex.generate.context import Context, build_context
-from twindex.generate.context.copies import repeats, shingles
+from twindex.generate.context.copies import Copies, hashes, repeats, shingles
+from twindex.generate.context.sizes import Sizes
 from twindex.generate.protocol import Task
 from twindex.generate.writers.prompts import conversation, source_text
 from twindex.llm import LanguageModel
@@ -52,9 +53,12 @@ def count(text: str) -> int:
     return len(FakeModel().tokenize([text])[0])
 
 
+SIZE = Sizes(count, source_text)
+
+
 def build(passages: list[Candidate], options: ContextOptions, budget: int) -> Context | None:
     try:
-        return build_context(passages, options, budget, count, source_text)
+        return build_context(passages, options, budget, SIZE)
     except InvalidInputError as error:
         if error.field != "context.tokens":
             raise
@@ -144,7 +148,7 @@ def test_empty_passages_are_no_error() -> None:
 def test_budget_smaller_than_a_sentence_is_an_error() -> None:
     text = "One two three four five six seven eight nine ten."
     with pytest.raises(InvalidInputError, match=r"leaves 5 tokens .* needs 14") as caught:
-        build_context([Candidate("d", text, 0, len(text))], ContextOptions(), 5, count, source_text)
+        build_context([Candidate("d", text, 0, len(text))], ContextOptions(), 5, SIZE)
     assert caught.value.field == "context.tokens"
 
 
@@ -161,6 +165,40 @@ def test_copies_against_a_reference(one: str, other: str) -> None:
         assert repeats(shingles(one), shingles(other)) == (share >= 0.8)
     else:
         assert not repeats(shingles(one), shingles(other))
+
+
+@given(
+    st.lists(st.text("ab ", max_size=30), max_size=8),
+    st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=4),
+    st.text("ab ", max_size=30),
+)
+def test_copies_of_groups_against_a_reference(texts, joins, text):
+    copies = Copies()
+    groups = [set(shingles(one)) for one in texts]
+    for number, one in enumerate(texts):
+        copies.add(one, number)
+    alive = set(range(len(texts)))
+    for one, other in joins:
+        if one != other and {one, other} <= alive:
+            copies.join(one, other)
+            groups[one] |= groups[other]
+            alive.remove(other)
+    own = shingles(text)
+    assert copies.of(text) == {number for number in alive if repeats(own, groups[number])}
+    assert len(set(hashes(text))) == len(own)
+
+
+def test_sizes_are_counted_once_and_differ_by_title_and_number():
+    counted: list[str] = []
+
+    def words(text: str) -> int:
+        counted.append(text)
+        return len(text.split())
+
+    size = Sizes(words, lambda one: f"{one.number} {one.title} {one.text}")
+    sources = [Source(1, "d", "a b"), Source(1, "d", "a b", title="t"), Source(2, "d", "a b")]
+    assert [size(one) for one in (*sources, *sources)] == [3, 4, 3] * 2
+    assert len(counted) == 3
 
 
 @pytest.mark.parametrize("size", [200, 700, 2_000])
@@ -183,7 +221,7 @@ def test_whole_prompt_fits_the_budget_with_a_real_tokenizer(
     frame = reader.whole(conversation(task, (), example))
     options = ContextOptions(passages=30)
     context = build_context(
-        passages, options, size - frame, reader.count, lambda one: source_text(one, example)
+        passages, options, size - frame, lambda one: reader.count(source_text(one, example))
     )
     for _ in range(5):
         prompt = conversation(task, context.sources, new_boundary())

@@ -39,9 +39,13 @@ def count(text: str) -> int:
     return len(FakeModel().tokenize([text])[0])
 
 
+def size_of(source: Source) -> int:
+    return count(source_text(source))
+
+
 @given(st.lists(SENTENCES, max_size=6), st.integers(0, 120))
 def test_generated_texts_fit_their_budget(texts, budget):
-    found, left_out = fit_background(texts, budget, count, source_text)
+    found, left_out = fit_background(texts, budget, size_of)
     assert sum(count(source_text(one)) for one in found) <= budget
     assert len(found) + len(left_out) == len(texts)
     sent = [n for n in range(1, len(texts) + 1) if n not in {one.rank for one in left_out}]
@@ -65,7 +69,7 @@ def test_generated_texts_fit_their_budget(texts, budget):
 
 def test_each_text_gets_an_equal_part_of_the_budget():
     texts = [f"{word} one two three. " * 20 for word in ("Alpha", "Beta", "Gamma")]
-    found, left_out = fit_background(texts, 150, count, source_text)
+    found, left_out = fit_background(texts, 150, size_of)
     assert not left_out
     assert all(40 <= one.tokens <= 60 and one.cut for one in found)
 
