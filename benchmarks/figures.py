@@ -31,7 +31,7 @@ ORDER = (
     *("effectiveness", "feedback", "lexical", "sparse", "encode"),
     *("promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
-    *("answers", "cascade", "passage_cutting", "section_passages", "languages"),
+    *("answers", "answering", "cascade", "passage_cutting", "section_passages", "languages"),
     *("files", "own_vectors"),
     *("rest", "client", "build", "sync", "checksums"),
 )
