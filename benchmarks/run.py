@@ -38,6 +38,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "lexical": ("bm25s", "tantivy", "numba"),
     "sparse": ("scipy", "pyseismic-lsr", "numba"),
     "encode": ("sentence-transformers", "torch"),
+    "rewriting": ("transformers", "torch"),
     "promptreps": ("transformers", "torch"),
     "promptreps_speed": ("transformers", "torch"),
     "judges_speed": ("transformers", "torch"),
