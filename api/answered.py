@@ -98,6 +98,19 @@ def support_line(citation: Citation) -> str:
     return "; ".join(parts)
 
 
+def searched_lines(answer: Answer) -> list[str]:
+    """Return a line for each step that may have changed the query, with the texts it searched.
+
+    Example: `standalone ran: “Where does the kiwi live?”`.
+    """
+    stages = () if answer.search is None else answer.search.stages
+    lines = []
+    for stage in stages:
+        shown = stage.reason or ", ".join(f"“{text}”" for text in stage.queries)
+        lines.append(f"{stage.name} {stage.status}" + (f": {shown}" if shown else ""))
+    return lines
+
+
 def answer_stages(answer: Answer) -> str:
     """Return the time of an answer and of each stage, such as `12.3 ms (lexical 1.0, ...)`.
 

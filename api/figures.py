@@ -25,7 +25,8 @@ def figure(value: float) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """Return a number with its noun: `1 document`, `2 documents`.
 
-    one: the noun in the singular. many: its plural; None: `one` with an s.
+    one:  the noun in the singular.
+    many: its plural; None: `one` with an s.
     """
     return f"{count} {one if count == 1 else many or one + 's'}"
 

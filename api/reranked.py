@@ -87,9 +87,11 @@ def reasons(value: Mapping[str, Any]) -> list[tuple[str, str]]:
 def windows_read(value: Mapping[str, Any], length: int) -> WindowsRead:
     """Return the windows that are listed in the reasons of a reranker.
 
-    value: reasons. `value`, or an object inside it, may have the fields `windows` (ranges of
-    characters that the reranker read) and `of` (number of windows of the whole text). length:
-    number of characters of the text. Skips windows that are not inside the text.
+    value:  reasons. `value`, or an object inside it, may have the fields `windows` (ranges of
+            characters that the reranker read) and `of` (number of windows of the whole text).
+    length: number of characters of the text.
+
+    Skips windows that are not inside the text.
     """
     found: dict[tuple[int, int], Window] = {}
     of: int | None = None

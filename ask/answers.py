@@ -47,7 +47,10 @@ def entries(text: str, key: str) -> Sequence[dict[str, Any]]:
     """Return the JSON objects of an answer.
 
     The answer may contain an array of objects, an object that contains such an array, or separate
-    objects. key: name of a field that each object should have, in the spelling that `fold` returns.
+    objects.
+
+    key: name of a field that each object should have, in the spelling that `fold` returns.
+
     Raises BadAnswer if there are no objects.
     """
     objects = []

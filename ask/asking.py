@@ -44,9 +44,9 @@ class AnsweringModel:
     def cost(self, size: int, reader: Reader, *, written: int) -> Cost:
         """Return the cost of a prompt in calls and tokens.
 
-        size: number of tokens of the prompt. reader: object that prepares the prompts and knows
-        whether the model is on a server. written: maximum number of tokens of the answer; they
-        count only in mode "generation".
+        size:    number of tokens of the prompt.
+        reader:  object that prepares the prompts and knows whether the model is on a server.
+        written: maximum number of tokens of the answer; they count only in mode "generation".
         """
         if self.mode == "generation":
             return Cost(1, size + written)
@@ -59,8 +59,11 @@ class AnsweringModel:
     ) -> list[tuple[float, Usage]]:
         """Return the log-likelihood ratio of two answers, and the usage, for each prompt.
 
-        The ratio is log(p(first answer) / p(second answer)). weights: number of tokens of each
-        prompt. The usage of the call is divided among the prompts in proportion to these numbers.
+        The ratio is log(p(first answer) / p(second answer)).
+
+        weights: number of tokens of each prompt. The usage of the call is divided among the prompts
+                 in proportion to these numbers.
+
         Raises ModelError if a likelihood is not a finite number.
         """
         try:
@@ -87,9 +90,9 @@ def calls(items: Sequence[T], *beginnings: Callable[[T], Hashable]) -> Iterator[
     If all prompts of a call begin alike, the model reads this beginning only once. Prompts that
     share a beginning therefore get calls of their own if there are at least `MIN_SHARED` of them.
 
-    items: prompts, or objects that stand for prompts. beginnings: functions that return a key for
-    the beginning of a prompt, such as its first words. They are applied in order, so the function
-    for the longest beginning must be first.
+    items:      prompts, or objects that stand for prompts.
+    beginnings: functions that return a key for the beginning of a prompt, such as its first words.
+                They are applied in order, so the function for the longest beginning must be first.
     """
     rest = list(items)
     for beginning in beginnings:

@@ -32,10 +32,11 @@ def plan(
 
     `sizes` describes the runs.
 
-    count: number of items. needed: function that returns how many questions the algorithm asks
-    about a number of items; more items must not need fewer questions. most: function that returns
-    the maximum cost of a question. speed: tokens that the model processes per second; None:
-    unknown.
+    count:  number of items.
+    needed: function that returns how many questions the algorithm asks about a number of items;
+            more items must not need fewer questions.
+    most:   function that returns the maximum cost of a question.
+    speed:  tokens that the model processes per second; None: unknown.
     """
     paid, timely = affordable(limits, most, speed, least=needed(2))
     return sizes(fitting(count, needed, timely), fitting(count, needed, paid), limits)
@@ -49,9 +50,10 @@ def affordable(
     The second number also considers the time limit. Without limits, both numbers are infinite. If
     the speed is unknown, the second number equals the first.
 
-    most: function that returns the maximum cost of a question. speed: tokens that the model
-    processes per second; None: unknown. least: number of questions that always count as fitting the
-    time limit. Without this minimum, a model that was slow once would never be called again.
+    most:  function that returns the maximum cost of a question.
+    speed: tokens that the model processes per second; None: unknown.
+    least: number of questions that always count as fitting the time limit. Without this minimum, a
+           model that was slow once would never be called again.
     """
     known = (limits.calls, limits.tokens, None if speed is None else limits.milliseconds)
     if all(limit is None for limit in known):
@@ -71,8 +73,10 @@ def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
     """Return the largest number of items, up to `count`, that need at most `most` questions.
 
     Returns 0 if even two items need more questions. A single item needs none, so a `count` of 0 or
-    1 is returned unchanged. needed: function that returns the number of questions for a number of
-    items; more items must not need fewer questions.
+    1 is returned unchanged.
+
+    needed: function that returns the number of questions for a number of items; more items must not
+            need fewer questions.
     """
     return next(
         (n for n in range(count, 1, -1) if needed(n) <= most), min(count, 1) if count < 2 else 0
@@ -82,7 +86,8 @@ def fitting(count: int, needed: Callable[[int], int], most: float) -> int:
 def sizes(planned: int, count: int, limits: Limits) -> Iterator[int]:
     """Yield the number of items for each run of an algorithm.
 
-    planned: number of items that should fit the limits. count: number of all items.
+    planned: number of items that should fit the limits.
+    count:   number of all items.
 
     Without a time limit, there is one run of `planned` items. With a time limit, the first run gets
     a quarter of `planned`, and the second run gets `planned` items. While most of the time limit

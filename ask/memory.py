@@ -14,8 +14,9 @@ V = TypeVar("V")
 class Memory(Generic[V]):
     """A cache that drops the least recently used values if it is full. Thread-safe.
 
-    size: maximum total weight of the values. weigh: function that returns the weight of a value,
-    such as its size in bytes. None: every value has the weight 1, so `size` is a number of values.
+    size:  maximum total weight of the values.
+    weigh: function that returns the weight of a value, such as its size in bytes. None: every value
+           has the weight 1, so `size` is a number of values.
     """
 
     def __init__(self, size: int, weigh: Callable[[V], int] | None = None) -> None:

@@ -16,7 +16,8 @@ L = TypeVar("L", bound=Limits)
 class Cost:
     """Maximum cost of a question to a model.
 
-    calls: number of prompts that the model reads. tokens: number of tokens read and generated.
+    calls:  number of prompts that the model reads.
+    tokens: number of tokens read and generated.
     """
 
     calls: int = 1

@@ -41,8 +41,9 @@ def permutation(answer: str, count: int, *, cut: bool = False) -> Permutation:
     """Return the ranking of `count` items in an answer such as "[3] > [1] > [2]".
 
     The answer refers to the items by the numbers 1 to `count`. Only numbers in brackets are read;
-    if there are fewer than two of these, all numbers are read. cut: True if the answer was cut off,
-    so that a number at its end may be incomplete.
+    if there are fewer than two of these, all numbers are read.
+
+    cut: True if the answer was cut off, so that a number at its end may be incomplete.
     """
     found = _BRACKETED.findall(answer)
     if len(found) < 2:

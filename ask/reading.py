@@ -41,8 +41,9 @@ def one_line(text: str) -> str:
 class Extract:
     """The part of a text that a model reads.
 
-    text: the part. tokens: number of tokens of the part. truncated: True if the part is shorter
-    than the whole text.
+    text:      the part.
+    tokens:    number of tokens of the part.
+    truncated: True if the part is shorter than the whole text.
     """
 
     text: str
@@ -72,7 +73,8 @@ class Reader:
     def cut(self, keys: Sequence[bytes], texts: Sequence[str]) -> tuple[bytes, ...]:
         """Return the keys of the passages that are longer than `passage_tokens`.
 
-        keys: a key for each text, such as its digest. texts: whole passages.
+        keys:  a key for each text, such as its digest.
+        texts: whole passages.
         """
         read = map(self.passage, texts)
         return tuple(key for key, one in zip(keys, read, strict=True) if one.truncated)
@@ -84,8 +86,10 @@ class Reader:
     def prompt(self, message: str, begun: str = "") -> Prompt:
         """Return a prompt with a user's message and the beginning of the assistant's answer.
 
-        The prompt is a conversation, or a text if the model has no chat template. begun: beginning
-        of the answer, which the model continues. "": the model writes the whole answer.
+        The prompt is a conversation, or a text if the model has no chat template.
+
+        begun: beginning of the answer, which the model continues. "": the model writes the whole
+               answer.
         """
         if not self._chats:
             return f"{message} {begun}" if begun else message
@@ -122,8 +126,8 @@ class Reader:
     def frame(self, message: str, begun: str = "") -> int:
         """Return the number of tokens of a prompt without its query and passages.
 
-        message: user's message with an empty query and empty passages. begun: beginning of the
-        answer.
+        message: user's message with an empty query and empty passages.
+        begun:   beginning of the answer.
         """
         return self.whole(self.prompt(message, begun))
 

@@ -55,9 +55,9 @@ class _Pending(Generic[Q, A]):
 class Rounds(Generic[Q, A]):
     """Runs algorithms that ask a model questions, and caches the answers. Thread-safe.
 
-    judge: object that answers the questions with a model. model: name of the model in errors, such
-    as "the model". remembered: maximum number of cached answers; the least recently used are
-    dropped.
+    judge:      object that answers the questions with a model.
+    model:      name of the model in errors, such as "the model".
+    remembered: maximum number of cached answers; the least recently used are dropped.
     """
 
     def __init__(
@@ -143,7 +143,9 @@ class Rounds(Generic[Q, A]):
         """Return the unanswered questions that fit the limits, sorted by position in the round.
 
         Questions with an answer in `known` or in the cache are answered at once and not returned.
-        runs: running courses. known: key of a question -> its answer in this round.
+
+        runs:  running courses.
+        known: key of a question -> its answer in this round.
         """
         found: list[_Pending[Q, A]] = []
         failures = _Failures()

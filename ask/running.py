@@ -101,8 +101,9 @@ class Run(Generic[Q, A, R]):
     def answer(self, number: int, judgement: Judgement[A], usage: Usage, cost: Cost) -> None:
         """Store the answer to a question.
 
-        number: position of the question in the round. usage: actual usage of the question. cost:
-        cost that was reserved for the question.
+        number: position of the question in the round.
+        usage:  actual usage of the question.
+        cost:   cost that was reserved for the question.
         """
         self.meter.settle(cost, usage)
         self.answers[number] = judgement.answer

@@ -114,8 +114,9 @@ class Waiting:
     def call(self, function: Callable[[], T], tokens: int, deadline: float | None) -> T:
         """Call `function` and return its result. Raises Overdue at the deadline.
 
-        tokens: number of tokens of the call, to measure the speed. deadline: time at which the
-        caller stops waiting, as a value of `perf_counter()`; None: no deadline.
+        tokens:   number of tokens of the call, to measure the speed.
+        deadline: time at which the caller stops waiting, as a value of `perf_counter()`; None: no
+                  deadline.
         """
 
         def timed() -> T:

@@ -24,6 +24,7 @@ from ..core.sse import EventParser, ServerEvent
 from ..core.types import Usage
 from . import requests
 from .failures import failure_of
+from .replies import stage
 
 
 class AnswerReader:
@@ -101,6 +102,7 @@ def answer(value: Mapping[str, Any]) -> Answer:
         usage=Usage(**value["usage"]),
         timings=value["timings"],
         warnings=tuple(value["warnings"]),
+        stages=tuple(stage(one) for one in value.get("stages", ())),
     )
 
 

@@ -44,11 +44,12 @@ class CollectionState:
 class Job:
     """A long operation of the service.
 
-    kind:  "bulk", "merge" or "reconfigure".
+    kind: "bulk", "merge" or "reconfigure".
     state: "queued", "running", "waiting" (a disk problem stopped the job; the service retries it),
-           "done" or "failed".
+        "done" or "failed".
     done, total: number of finished units, and number of all units. `total` is None while it is
-           unknown. unit: name of a unit, such as "documents".
+        unknown.
+    unit: name of a unit, such as "documents".
     error: reason of the state "failed", else None.
     created, updated: times in ISO 8601.
     """
@@ -124,7 +125,7 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
         if languages is None
         else {leg: tuple(codes) for leg, codes in languages.items()},
         rerank=_rerank_report(value.get("rerank")),
-        stages=tuple(_stage(one) for one in value.get("stages", ())),
+        stages=tuple(stage(one) for one in value.get("stages", ())),
         predictors=value.get("predictors"),
         suggestion=value.get("suggestion"),
         query=value.get("query"),
@@ -132,7 +133,8 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
     )
 
 
-def _stage(value: Mapping[str, Any]) -> QueryStage:
+def stage(value: Mapping[str, Any]) -> QueryStage:
+    """Return a step that may have changed a query."""
     lists = {name: tuple(value[name]) for name in ("queries", "documents", "notes")}
     used = _usage(value.get("usage"))
     return QueryStage(**{**value, **lists, "terms": _top_terms(value["terms"]), "usage": used})

@@ -119,9 +119,11 @@ def check_stream(response: httpx2.Response) -> None:
 def unreachable(base: object, error: Exception, *, reached: bool) -> Failure:
     """Return the Failure for a broken connection to the URL `base`.
 
-    The failure is temporary, unless the request is invalid and can never be sent. reached: True if
-    an earlier request of the client got a reply. If it is False, a refused connection probably
-    means a wrong URL, and the failure is retried for a short time only.
+    The failure is temporary, unless the request is invalid and can never be sent.
+
+    reached: True if an earlier request of the client got a reply. If it is False, a refused
+             connection probably means a wrong URL, and the failure is retried for a short time
+             only.
     """
     if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
         return Failure(ServiceError(f"the request cannot be sent: {type(error).__name__}"), False)

@@ -8,7 +8,7 @@ from html import escape
 from typing import ClassVar, Literal
 
 from . import display
-from .results import SearchResult
+from .results import QueryStage, SearchResult
 from .types import Usage
 
 SourceKind = Literal["document", "generated"]
@@ -153,6 +153,7 @@ class Answer:
                 generated texts were written), `context`, `first_token`
                 (from the start of the generator to its first text) and `generate`.
     warnings:   messages for the caller.
+    stages:     steps of the search that may have changed the query, in the order in which they ran.
     search:     the result of the search; None without a search. Not part of the reply of the REST
                 service.
     """
@@ -171,6 +172,7 @@ class Answer:
     usage: Usage = field(default_factory=Usage)
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    stages: Sequence[QueryStage] = ()
     search: SearchResult | None = None
 
     def __repr__(self) -> str:

@@ -144,7 +144,8 @@ def ids(value: object, name: str) -> None:
 def refused(value: object, name: str, wanted: str, hint: str = "") -> InvalidInputError:
     """Return the error for a wrong value of the argument `name`.
 
-    wanted: what the value must be, in words. hint: what to do, added to the end of the message.
+    wanted: what the value must be, in words.
+    hint:   what to do, added to the end of the message.
     """
     plain = value is None or isinstance(value, bool)  # `shown` writes them as in JSON.
     got = repr(value) if plain else shown(value)

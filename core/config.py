@@ -180,7 +180,8 @@ def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
 def _is_tag(part: str, value: Any, *, last: bool) -> bool:
     """Return True if `part` of an error's location is the tag of a tagged union, not a field name.
 
-    value: the object at this location. last: True if `part` is the last part of the location.
+    value: the object at this location.
+    last:  True if `part` is the last part of the location.
     """
     if not isinstance(value, Mapping) or part in value:
         return False

@@ -175,8 +175,10 @@ class StorageError(TwindexError):
 class CorruptFileError(StorageError):
     """A file of a collection is missing, truncated or changed.
 
-    path: the file or folder. problem: what is wrong with it. The message is the path, the problem
-    and `remedy`, which says what the user can do.
+    path:    the file or folder.
+    problem: what is wrong with it.
+
+    The message is the path, the problem and `remedy`, which says what the user can do.
     """
 
     code = "corrupt"

@@ -57,7 +57,8 @@ class Kinds(Generic[C]):
     def __init__(self, base: type[C], noun: str, group: str | None = None) -> None:
         """Create an empty registry.
 
-        base: base class of all configurations of the family. noun: name of the family in messages.
+        base:  base class of all configurations of the family.
+        noun:  name of the family in messages.
         group: group of the entry points by which packages add kinds. None: packages cannot add any.
         """
         self.base = base
@@ -268,9 +269,10 @@ _shown: ContextVar[frozenset[type[Config]]] = ContextVar("_shown", default=froze
 class OneOf(Generic[C]):
     """Annotation of a field that accepts any kind of a family: `Annotated[Base, OneOf(KINDS)]`.
 
-    kinds: registry of the family. default: kind of a value that has no field `kind`. None: such a
-    value is refused. among: function that returns True for the kinds that the annotated field
-    accepts. None: the field accepts all kinds.
+    kinds:   registry of the family.
+    default: kind of a value that has no field `kind`. None: such a value is refused.
+    among:   function that returns True for the kinds that the annotated field accepts. None: the
+             field accepts all kinds.
     """
 
     def __init__(

@@ -13,8 +13,10 @@ class Progress(Protocol):
     def start(self, stage: str, total: int | None, unit: str, done: int = 0) -> None:
         """Begin a stage of the operation.
 
-        stage: name of the stage. total: number of units of work; None if it is unknown. unit: name
-        of a unit, such as "documents". done: number of units that an interrupted run completed.
+        stage: name of the stage.
+        total: number of units of work; None if it is unknown.
+        unit:  name of a unit, such as "documents".
+        done:  number of units that an interrupted run completed.
         """
 
     def advance(self, n: int = 1) -> None:

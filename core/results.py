@@ -45,6 +45,19 @@ class WriteReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """Result of `Collection.reconfigure`.
+
+    changed: False if the legs already had these storage options.
+    warnings: a message for each leg whose vectors had lost precision in the old storage, which the
+        new storage cannot restore.
+    """
+
+    changed: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RerankStage:
     """The result of one reranker in a chain of rerankers. `RerankReport` describes the fields."""
 
@@ -96,6 +109,7 @@ class QueryStage:
     milliseconds: duration of the step, without the searches that follow it.
     reason:  why the step was skipped or failed. Empty if it ran.
     notes:   what the step did in each leg.
+    searches: number of searches of legs that the step added to those of the query alone.
     """
 
     name: str
@@ -107,6 +121,7 @@ class QueryStage:
     milliseconds: float = 0.0
     reason: str = ""
     notes: Sequence[str] = ()
+    searches: int = 0
 
 
 Relation = Literal["eq", "gte"]
@@ -123,13 +138,14 @@ class SearchResult:
               if a leg returned its maximum number of candidates, or if hits that were not reranked
               might reach `min_score`.
     timings:  milliseconds by stage: `load` (only if the search had to load encoders), `encode`,
-              `filter`, one for each leg, `fuse`, `rerank` (including the time to fetch the texts to
-              rerank), `fetch`. A leg is one way to rank: dense, sparse or lexical.
+              `rewrite`, `filter`, one for each leg, `fuse`, `feedback`, `rerank` (including the
+              time to fetch the texts to rerank), `fetch`. A leg is one way to rank: dense, sparse
+              or lexical.
     warnings: messages for the caller, such as a truncated query.
     generation: version number of the collection that was searched. It increases with every change.
-    usage:    language model usage for encoding the query. None if no leg uses a language model. A
-              cached query counts as a cache hit, not as a call. In a batch, the usage of queries
-              that were encoded together is divided evenly.
+    usage:    language model usage for rewriting and encoding the query. None if no language model
+              was used. A cached query counts as a cache hit, not as a call. In a batch, the usage
+              of queries that were encoded together is divided evenly.
     query_terms: name of a sparse leg -> heaviest terms of the query. None without `explain`.
     query_languages: name of a lexical leg that detects languages -> languages in which the leg
               analysed the query. None without `explain`.
@@ -191,7 +207,8 @@ class SearchResult:
         """Return a DataFrame with a row for each hit.
 
         Columns: rank, id, score, title, text, passage, headings, page, metadata, and NAME_rank and
-        NAME_score for each leg, where NAME is the name of the leg. Raises MissingExtraError if
-        pandas is not installed.
+        NAME_score for each leg, where NAME is the name of the leg.
+
+        Raises MissingExtraError if pandas is not installed.
         """
         return display.as_frame(self.hits)

@@ -27,8 +27,10 @@ def check_unicode(texts: Sequence[str], start: int = 0) -> None:
 def unicode_errors(texts: Sequence[str], start: int = 0) -> Iterator[None]:
     """Turn a tokenizer's TypeError for half of a surrogate pair into an InvalidInputError.
 
-    texts: texts that the `with` block tokenizes. start: as in `check_unicode`. If all texts are
-    valid, the TypeError is raised unchanged.
+    texts: texts that the `with` block tokenizes.
+    start: as in `check_unicode`.
+
+    If all texts are valid, the TypeError is raised unchanged.
     """
     try:
         yield

@@ -131,7 +131,8 @@ def run_reranked(
     progress = progress or NoProgress()
     base = widest_request({**fields, "include": ()})
     for rerank in reranks:  # Load the rerankers, and reject invalid ones before the searches.
-        plan(collection.store, base.model_copy(update={"rerank": rerank}), collection.rerankers)
+        request = base.model_copy(update={"rerank": rerank})
+        plan(collection.store, request, collection.rerankers, collection.rewriters)
     runs: list[dict[str, Mapping[str, float]]] = [{} for _ in reranks]
     reports: list[list[RerankReport]] = [[] for _ in reranks]
     progress.start("search", len(queries), "queries")

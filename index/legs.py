@@ -59,7 +59,8 @@ class LegConfig(Config):
     def building_bytes(self, rows: int, width: int) -> int:
         """Return the memory, in bytes, that a merge needs to build this leg's index.
 
-        rows: number of vectors in the merged index. width: number of dimensions of a vector.
+        rows:  number of vectors in the merged index.
+        width: number of dimensions of a vector.
 
         Returns 0 for an index that is merged as a stream, with little memory.
         """

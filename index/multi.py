@@ -75,14 +75,17 @@ class MultiSegment:
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: Any) -> None:
-        """See SegmentPart."""
+        """Write the files of a part with these rows into the empty `directory`.
+
+        See `SegmentPart.build`.
+        """
         vectors, offsets = ungrouped(rows)
         cls.single.build(directory, vectors, config)
         save(directory / FILE, offsets)
 
     @classmethod
     def open(cls, directory: Path, config: Any) -> Self:
-        """See SegmentPart."""
+        """Return the part stored in `directory`. See `SegmentPart.open`."""
         vectors = cls.single.open(directory, config)
         offsets = NpyFile(directory / FILE, np.int64)
         offsets.check_offsets(len(offsets) - 1, len(vectors), empty=False)
@@ -97,7 +100,10 @@ class MultiSegment:
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """See SegmentPart."""
+        """Write one part with the rows of several parts, in order, into `directory`.
+
+        See `SegmentPart.merge`.
+        """
         lengths = [np.diff(source._offsets.read(0, len(source) + 1)) for source, _ in sources]
         masks = [mask for _, mask in sources]
         vectors = [
@@ -114,11 +120,14 @@ class MultiSegment:
                 begin = int(ends[-1]) if len(ends) else begin
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart."""
+        """Return the best k rows for each query among rows where `allowed` is true (None: all).
+
+        See `LegPart.search`.
+        """
         return self._vectors.max_sim(queries, self._offsets.array, k, allowed)
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """See `explained`."""
+        """Return the contribution of each query term to the score of a row. See `explained`."""
         return explained(self._vectors, _rows_of(self._offsets.array, row), query)
 
     def terms(self, row: int) -> Sequence[TermWeight]:
@@ -143,14 +152,14 @@ class MultiDelta:
         return len(self._offsets) - 1
 
     def append(self, rows: Representation) -> None:
-        """See DeltaPart."""
+        """Add rows at the end. See `DeltaPart.append`."""
         vectors, offsets = ungrouped(rows)
         begin = len(self._vectors)
         self._vectors.append(vectors)  # Before the offsets, through which readers find them.
         self._offsets.append(begin + offsets[1:])
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
-        """See DeltaPart."""
+        """Return the rows with the numbers `keep`, in that order. See `DeltaPart.rows`."""
         starts, stops = self._offsets.values[keep], self._offsets.values[keep + 1]
         vectors = self._vectors.rows(ranges(starts, stops))
         return Representation(vectors.dense, vectors.sparse, offsets=of_lengths(stops - starts))
@@ -163,7 +172,7 @@ class MultiDelta:
         return self._vectors.max_sim(queries, known, k, allowed)
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """See `explained`."""
+        """Return the contribution of each query term to the score of a row. See `explained`."""
         return explained(self._vectors, _rows_of(self._offsets.values, row), query)
 
     def terms(self, row: int) -> Sequence[TermWeight]:
@@ -223,7 +232,8 @@ def ungrouped(texts: Representation) -> tuple[Representation, Offsets]:
 def explained(vectors: LegPart, rows: range, query: Representation) -> list[Contribution]:
     """Return the contribution of each term to the MaxSim score of one passage.
 
-    vectors: an index of single vectors. rows: the rows of the passage in `vectors`.
+    vectors: an index of single vectors.
+    rows:    the rows of the passage in `vectors`.
 
     For each query vector, the function finds the best row: the one with the greatest inner product.
     It then adds up the contributions of each term to these products. In the result, `query` is the
@@ -248,7 +258,8 @@ def explained(vectors: LegPart, rows: range, query: Representation) -> list[Cont
 def greatest(vectors: LegPart, rows: range) -> list[TermWeight]:
     """Return the terms of one passage, each with its greatest weight in a vector of the passage.
 
-    vectors: an index of single vectors. rows: the rows of the passage in `vectors`.
+    vectors: an index of single vectors.
+    rows:    the rows of the passage in `vectors`.
 
     The terms are sorted by descending weight.
     """

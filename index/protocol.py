@@ -93,7 +93,8 @@ class TermStatistics:
 class Ranking:
     """The best k rows for each of n queries, with their scores, best first.
 
-    rows: int64 [n, k], row numbers in one part of a leg. scores: float32 [n, k].
+    rows:   int64 [n, k], row numbers in one part of a leg.
+    scores: float32 [n, k].
 
     Ties are ordered by row, ascending. A query with fewer results is padded with row -1 and
     score -inf.
@@ -166,7 +167,9 @@ class Counted(LegPart, Protocol):
     def near(self, word: str, stem: str, most: int) -> Sequence[tuple[str, int]]:
         """Return the terms that a misspelled word may stand for, with their costs.
 
-        word: the folded word. stem: its own term. most: maximum cost; see `inverted.near_terms`.
+        word: the folded word.
+        stem: its own term.
+        most: maximum cost; see `inverted.near_terms`.
         """
 
     def search(

@@ -166,7 +166,9 @@ class View(Protocol):
         """Return the metadata fields of all documents as (name, kind of value) pairs, ascending.
 
         A field with values of several kinds has one pair for each kind. The kinds are the constants
-        NUMBER, STRING and BOOLEAN of `core.filters`. limit: maximum number of pairs.
+        NUMBER, STRING and BOOLEAN of `core.filters`.
+
+        limit: maximum number of pairs.
         """
 
     def warnings(self, where: Condition | None) -> list[str]:
@@ -202,9 +204,12 @@ class VocabularyView(View, Protocol):
     def near_terms(self, leg: str, word: str, stem: str, most: int) -> list[tuple[str, int]]:
         """Return the terms of a lexical leg that a misspelled word may stand for, with their costs.
 
-        word: the word, folded as the leg's terms are. stem: the term of the word. most: maximum
-        cost. The module `index.inverted.near_terms` defines costs. Terms that occur only in deleted
-        documents may be among them. The order is by cost, then by term.
+        word: the word, folded as the leg's terms are.
+        stem: the term of the word.
+        most: maximum cost. The module `index.inverted.near_terms` defines costs.
+
+        Terms that occur only in deleted documents may be among them. The order is by cost, then by
+        term.
         """
 
 

@@ -18,8 +18,9 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]]:
     """Yield the positions of texts in batches of at most `budget` padded tokens.
 
     Padded tokens: longest text x number of texts. Longer texts come first; texts of equal length
-    keep their order. A text that is longer than the budget is a batch of its own. lengths: number
-    of tokens of each text.
+    keep their order. A text that is longer than the budget is a batch of its own.
+
+    lengths: number of tokens of each text.
     """
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     begin = 0
@@ -32,7 +33,8 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[NDArray[np.int64]]:
 def pad(rows: Sequence[Sequence[int]], *, fill: int, side: str) -> NDArray[np.int64]:
     """Pad rows of tokens to the length of the longest row, and return an int64 array [n, longest].
 
-    fill: token that pads the shorter rows. side: side of the row to pad, "left" or "right".
+    fill: token that pads the shorter rows.
+    side: side of the row to pad, "left" or "right".
     """
     longest = max(map(len, rows))
     padded = np.full((len(rows), longest), fill, np.int64)
@@ -47,8 +49,8 @@ def pad(rows: Sequence[Sequence[int]], *, fill: int, side: str) -> NDArray[np.in
 def mask(lengths: Sequence[int], *, side: str) -> NDArray[np.int64]:
     """Return the attention mask of padded rows, int64 [n, longest]: 1 for tokens, 0 for padding.
 
-    lengths: number of tokens of each row. side: side on which the rows are padded, "left" or
-    "right".
+    lengths: number of tokens of each row.
+    side:    side on which the rows are padded, "left" or "right".
     """
     sizes: NDArray[Any] = np.asarray(lengths)[:, None]
     positions = np.arange(int(sizes.max()))[None, :]

@@ -27,9 +27,11 @@ def divide(prompt: str, continuation: str) -> tuple[str, str]:
 def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
     """Return the tokens of the continuation of a prompt.
 
-    prompt: tokens of the prompt alone. joint: tokens of prompt and continuation, tokenised
-    together. Returns None if `joint` does not begin with `prompt`, which happens if one token
-    contains characters of both.
+    prompt: tokens of the prompt alone.
+    joint:  tokens of prompt and continuation, tokenised together.
+
+    Returns None if `joint` does not begin with `prompt`, which happens if one token contains
+    characters of both.
     """
     if len(joint) > len(prompt) and list(joint[: len(prompt)]) == list(prompt):
         return list(joint[len(prompt) :])

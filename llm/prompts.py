@@ -103,9 +103,9 @@ def shared(rows: Sequence[list[int]]) -> list[int]:
 def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | None) -> None:
     """Raise InvalidInputError for a prompt that is empty or too long for the model.
 
-    lengths: number of tokens of each prompt. extra: number of tokens that follow each prompt, from
-    a continuation or from generation. limit: maximum number of tokens that the model accepts for
-    both together; None: unlimited.
+    lengths: number of tokens of each prompt.
+    extra:   number of tokens that follow each prompt, from a continuation or from generation.
+    limit:   maximum number of tokens that the model accepts for both together; None: unlimited.
     """
     for number, (length, added) in enumerate(zip(lengths, extra, strict=True)):
         if not length:

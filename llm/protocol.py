@@ -247,7 +247,9 @@ class StateModel(LanguageModel, Protocol):
 
         layer: number of the layer whose states are returned, as in the `hidden_states` of
         transformers. -1 is the last layer, after the final norm; -2 is the input of the last block,
-        and so on. Raises ConfigError for a layer that the model does not support.
+        and so on.
+
+        Raises ConfigError for a layer that the model does not support.
         """
 
 

@@ -6,9 +6,10 @@ A leg is one index of a collection with its own encoder: dense, learned sparse o
 from ..core import QueryStage, RerankReport, SearchResult, WriteReport
 from .answering.evidence import Evidence
 from .answering.generators import GeneratorRegistry
-from .answering.request import AnswerRequest, Turn
+from .answering.request import AnswerRequest
 from .collection import Collection
 from .export import ExportReport
+from .finding.rewriters import RewriterRegistry
 from .repoint import repoint
 from .request import (
     Fusion,
@@ -18,7 +19,7 @@ from .request import (
     SearchRequest,
 )
 from .rerankers import RerankerRegistry
-from .stages import FeedbackRequest, Gate
+from .stages import FeedbackRequest, Gate, RewriteRequest, Turn
 from .syncing.report import SyncOptions, SyncReport
 from .syncing.sync import Syncer, sync
 from .writing.build import BuildReport, build
@@ -41,6 +42,8 @@ __all__ = [
     "RerankReport",
     "RerankRequest",
     "RerankerRegistry",
+    "RewriteRequest",
+    "RewriterRegistry",
     "SearchRequest",
     "SearchResult",
     "SyncOptions",

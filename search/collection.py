@@ -44,6 +44,7 @@ from .documents import DocumentMethods
 from .encoding.languages import CollectionLanguages
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
+from .finding.rewriters import RewriterRegistry
 from .info import describe
 from .maintenance import MaintenanceMethods
 from .request import SearchRequest
@@ -73,10 +74,12 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         read_only: bool = False,
         rerankers: RerankerRegistry | None = None,
         generators: GeneratorRegistry | None = None,
+        rewriters: RewriterRegistry | None = None,
     ) -> None:
         self.store = store
         self.rerankers = rerankers or RerankerRegistry()
         self.generators = generators or GeneratorRegistry()
+        self.rewriters = rewriters or RewriterRegistry()
         self.path = store.directory
         self.read_only = read_only
         self._encoders = encoders
@@ -96,6 +99,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
         generators: GeneratorRegistry | None = None,
+        rewriters: RewriterRegistry | None = None,
     ) -> Collection:
         """Create an empty collection in the folder `path`.
 
@@ -109,9 +113,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         legs = LegEncoders(config := absolute(config or CollectionConfig(), encoders), encoders)
         legs.fingerprints()
         legs.check_widths()
-        return cls(
-            LocalStore.create(Path(path), config), legs, rerankers=rerankers, generators=generators
-        )
+        store = LocalStore.create(Path(path), config)
+        return cls(store, legs, rerankers=rerankers, generators=generators, rewriters=rewriters)
 
     @classmethod
     @checked(**parameters.OPEN)
@@ -124,6 +127,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
         generators: GeneratorRegistry | None = None,
+        rewriters: RewriterRegistry | None = None,
         models: Sequence[str] = (),
     ) -> Collection:
         """Open the collection in the folder `path`, with the configuration that is stored there.
@@ -133,6 +137,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
             with encoders of your own, pass the function again.
         rerankers: the rerankers that `rerank.model` of a search request can select by name.
         generators: the generators that `generator` of an answer request can select by name.
+        rewriters: the rewriters that `rewrite` of a search or answer request can select by name.
         models: names or folders of other models. If a model is missing at its stored path, one of
             these models with the same weights is used instead.
 
@@ -141,7 +146,14 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         """
         store = LocalStore.open(Path(path), verify=verify, read_only=read_only)
         legs = LegEncoders(store.config, encoders, models)
-        return cls(store, legs, read_only=read_only, rerankers=rerankers, generators=generators)
+        return cls(
+            store,
+            legs,
+            read_only=read_only,
+            rerankers=rerankers,
+            generators=generators,
+            rewriters=rewriters,
+        )
 
     @classmethod
     @checked(**parameters.CREATE)
@@ -153,6 +165,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         encoders: EncoderLoader = load_encoder,
         rerankers: RerankerRegistry | None = None,
         generators: GeneratorRegistry | None = None,
+        rewriters: RewriterRegistry | None = None,
     ) -> Collection:
         """Open the collection in the folder `path`, or create it if there is none.
 
@@ -165,6 +178,7 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
             "encoders": encoders,
             "rerankers": rerankers,
             "generators": generators,
+            "rewriters": rewriters,
         }
         try:
             collection = cls.open(path, models=names, **options)

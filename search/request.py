@@ -30,7 +30,7 @@ from ..rerank import Budget
 from ..rerank.config import RERANKER_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
-from .stages import FeedbackMethod, FeedbackRequest, parse_feedback
+from .stages import FeedbackMethod, FeedbackRequest, RewriteField, parse_feedback
 
 WINDOW = 1_000
 """Maximum of `offset` + `limit` in a search request."""
@@ -206,6 +206,9 @@ class SearchRequest(Config):
     rerank:  how to rerank the best hits; None = no reranking. Requires `query`.
     feedback: expand the query with terms or vectors of the best documents, and search again. The
              name of a method, such as "rm3", is short for this method in all legs that have it.
+    rewrite: how a language model rewrites the query before the search; None = not at all. The name
+             of a rewriter is short for {"model": name}. Requires `query`. `min_score` then applies
+             to the list of each text, and a hit needs to reach it in one of them.
     parse_filters: read conditions such as `year:>2019` in the query text as filters; see the page
              Filters of the documentation. The rest of the text is searched. Only fields that a
              document of the collection has are read.
@@ -244,6 +247,7 @@ class SearchRequest(Config):
         ]
         | None
     ) = None
+    rewrite: RewriteField | None = None
     parse_filters: Flag = False
     predictors: Flag = False
     suggest: Flag = False
@@ -282,6 +286,8 @@ class SearchRequest(Config):
     def _check(self) -> Self:
         if self.query is None and not self.vectors:
             raise ValueError("the request has no query; set `query` (text) or `vectors`")
+        if self.query is None and self.rewrite is not None:
+            raise ValueError("`rewrite` requires a query text; set `query`")
         if self.query is None and self.parse_filters:
             raise ValueError("`parse_filters` requires a query text; set `query`")
         if self.offset + self.limit > WINDOW:

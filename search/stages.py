@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from ..ask import Limits
 from ..core import Config
-from ..core.bounds import Bounds, Score, Share
+from ..core.bounds import Bounds, Calls, Milliseconds, Score, Share
+from ..core.errors import shown
+from ..generate.rewriting.config import REWRITER_NAME
 from .predictors import PREDICTOR, check_predictor
+
+LONGEST = 100_000
+"""Maximum number of characters of a question or a turn."""
+
+MOST_TURNS = 100
+"""Maximum number of earlier turns of a conversation."""
+
+_REWRITER = re.compile(REWRITER_NAME)
+
+
+def _unicode(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            "contains half of a surrogate pair, which is not Unicode text; remove it"
+        ) from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_unicode), Field(max_length=LONGEST)]
+
+
+class Turn(Config):
+    """One earlier turn of a conversation.
+
+    role:    who wrote the turn: "user" or "assistant".
+    content: the text of the turn.
+    """
+
+    role: Literal["user", "assistant"]
+    content: Text
+
 
 Passages = Annotated[int, Bounds(1, 100)]
 """Number of documents whose best passages feedback reads."""
@@ -177,3 +214,55 @@ def parse_feedback(value: object) -> object:
         raise ValueError(f"must be one of {', '.join(METHODS)}, or an object, got {value!r}")
     found: dict[str, Any] = dict.fromkeys(METHODS[value], value)
     return found
+
+
+class RewriteRequest(Config):
+    """Rewriting of the query by a language model, before the search.
+
+    Filters apply to everything that is searched. If the model fails or a limit is reached, the
+    query is searched as it is, with a warning.
+
+    model:      name of a configured rewriter.
+    turns:      earlier turns of the conversation, in order. Only for rewriters that read them, such
+                as those of the kind "standalone".
+    timeout_ms: wall-clock time limit in milliseconds. Texts that are not written by then are not
+                searched.
+    calls:      maximum number of prompts that the model reads.
+    tokens:     maximum number of tokens that the model reads and writes, added up.
+    on_error:   what to do if the model fails. "keep" = search the query as it is; "fail" = raise
+                the error.
+    gate:       rewrite only queries for which this condition holds; None = all. A predictor of legs
+                or passages needs a search of its own.
+    """
+
+    model: str = Field(json_schema_extra={"pattern": REWRITER_NAME})
+    turns: tuple[Turn, ...] = Field(default=(), max_length=MOST_TURNS)
+    timeout_ms: Milliseconds | None = None
+    calls: Calls | None = None
+    tokens: Calls | None = None
+    on_error: Literal["keep", "fail"] = "keep"
+    gate: Gate | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _name(cls, model: str) -> str:
+        if _REWRITER.fullmatch(model) is None:
+            raise ValueError(f"must be the name of a configured rewriter, got {shown(model)}")
+        return model
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits of this request."""
+        return Limits(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
+
+
+def parse_rewrite(value: object) -> object:
+    """Return {"model": value} for a string, and any other value unchanged."""
+    return {"model": value} if isinstance(value, str) else value
+
+
+RewriteField = Annotated[
+    RewriteRequest,
+    BeforeValidator(parse_rewrite, json_schema_input_type=RewriteRequest | str),
+]
+"""A field with a `RewriteRequest`. The name of a rewriter is short for {"model": name}."""

@@ -23,7 +23,7 @@ from ..core.errors import shown
 from ..core.files import check_regular, unreadable
 from .document import CheckedDocuments, checked_documents
 from .lines import plain_suffix, read_lines
-from .vectors import Checked, SparseVector, check_matrix, check_vector
+from .vectors import Checked, SparseVector, as_array, check_matrix, check_vector, is_array
 
 BLOCK = 4_096
 """Number of rows that are read and checked at once."""
@@ -137,13 +137,12 @@ def _rows(rows: Rows, field: str) -> Iterator[Checked]:
     """Yield the checked rows of an array, a sparse matrix or an iterable."""
     if isinstance(rows, CheckedVectors):
         return rows
+    if is_array(rows) and getattr(rows, "ndim", None) == 2:
+        return _blocks(as_array(rows, field), field)
     if isinstance(rows, np.ndarray):
-        if rows.ndim != 2:
-            raise InvalidInputError(
-                f"must be an array [rows, dimensions], got the shape {list(rows.shape)}",
-                field=field,
-            )
-        return _blocks(rows, field)
+        raise InvalidInputError(
+            f"must be an array [rows, dimensions], got the shape {list(rows.shape)}", field=field
+        )
     sparse = sys.modules.get("scipy.sparse")  # No sparse matrix exists before this import.
     if sparse is not None and sparse.issparse(rows):
         return _matrix(rows.tocsr(), field)

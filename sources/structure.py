@@ -50,6 +50,7 @@ _NOT_A_PARAGRAPH = re.compile(
 _DEFINITION = re.compile(r"^( {0,8}|\t{0,2})((?:async[ ]+)?def|class)[ ]+(\w+)", re.MULTILINE)
 _ROW = re.compile(r"^[ ]{0,3}\|[^\n]*(?:\n[ ]{0,3}\|[^\n]*)*", re.MULTILINE)
 """Adjacent rows of a table."""
+_WORD = re.compile(r"[^\s\ufeff]")
 _ITEM = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+(?=\S)", re.MULTILINE)
 
 
@@ -187,6 +188,12 @@ def items(text: str, written: Markup = "markdown") -> Iterator[int]:
             yield match.start()
 
 
+def first_word(text: str) -> int:
+    """Return the offset of the first character that is not white space; 0 if there is none."""
+    found = _WORD.search(text)
+    return found.start() if found else 0
+
+
 def first_heading(text: str) -> str:
     """Return the title of the first Markdown heading that has one; "" if there is none."""
     return next((title for _, _, _, title in _scan(text) if title), "")
@@ -231,7 +238,8 @@ def _scan(text: str) -> Iterator[_Line]:
 def _after_fence(fence: str, found: str, text: str, end: int) -> str:
     """Return the open fence after a line of fence marks; "" if none is open.
 
-    fence: the open fence before this line. found: the marks of the line, which end at `end`.
+    fence: the open fence before this line.
+    found: the marks of the line, which end at `end`.
     """
     if not fence:
         return found

@@ -28,18 +28,19 @@ def window_weights(
     windows: int = 4,
     best: int = 3,
 ) -> tuple[float, ...]:
-    """Return the weights of the best windows, theta, learned from the examples of judged queries.
+    """Return the weights of the best windows, learned from judged queries.
 
     A document's score is the weighted sum of the costly reranker's scores of its best windows. The
     weights are at least 0, and their mean is 1.
 
     grades:  query text -> document id -> grade. Documents without a grade have grade 0.
     windows: number of windows that the scorer selects in each document.
-    best:    number of selected windows that count in a document's score, those with the best
-             scores. This is also the number of weights.
+    best:    number of windows with the best scores that count in a document's score. The function
+             returns `best` weights.
 
-    Documents with fewer than `best` windows are ignored. Raises InvalidInputError if all documents
-    of each query have the same grade.
+    Documents with fewer than `best` windows are ignored.
+
+    Raises InvalidInputError if, for each query, all of its documents have the same grade.
     """
     if windows < best:
         raise InvalidInputError(

@@ -41,7 +41,7 @@ class Conversation:
         Raises the errors of `Collection.answer_stream`. No language model is called before the
         iterator is used.
         """
-        from ...search.answering.request import MOST_TURNS
+        from ...search.stages import MOST_TURNS
 
         del self.turns[: max(0, len(self.turns) - MOST_TURNS)]
         while True:

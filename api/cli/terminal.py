@@ -43,7 +43,9 @@ def note(message: str) -> None:
 def print_result(result: SearchResult, first: int = 1, *, explain: bool = False) -> None:
     """Print the hits, with their rank and score in every leg.
 
-    Counts, timings and warnings go to standard error. first: rank of the first printed hit.
+    Counts, timings and warnings go to standard error.
+
+    first:   rank of the first printed hit.
     explain: also print the reasons of a reranker.
     """
     for leg, terms in (result.query_terms or {}).items():
@@ -106,7 +108,8 @@ def print_report(name: str, report: RerankReport) -> None:
 def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     """Print one hit: score, id, title, rank in each leg, start of the text and explanations.
 
-    rank: printed rank. explain: also print the reasons of a reranker.
+    rank:    printed rank.
+    explain: also print the reasons of a reranker.
     """
     title = hit.document.title if hit.document else ""
     score, moves = f"{hit.score:.4f}", ""

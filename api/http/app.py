@@ -62,7 +62,11 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     """Return the ASGI application that serves the collections in the folder `root`.
 
     After it starts, collections and models load in the background; `/readyz` returns 200 when they
-    are ready. settings: None: the defaults. host: host name that the server listens on.
+    are ready.
+
+    settings: settings of the server; None: the defaults.
+    host:     host name that the server listens on.
+
     Raises NotFoundError if `root` is not a folder, and SourceError for an invalid file of rerankers
     or generators.
     """

@@ -26,10 +26,12 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """Yield the body of a request in pieces.
 
-    types: accepted content types. limit: maximum size of the body in bytes. held: maximum number of
-    bytes that the caller keeps in memory; None: the whole body. Raises Problem 415 for another
-    content type, 413 for a body above `limit`, and 503 if the bodies of all requests together
-    exceed the setting `body_memory`.
+    types: accepted content types.
+    limit: maximum size of the body in bytes.
+    held:  maximum number of bytes that the caller keeps in memory; None: the whole body.
+
+    Raises Problem 415 for another content type, 413 for a body above `limit`, and 503 if the bodies
+    of all requests together exceed the setting `body_memory`.
     """
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()

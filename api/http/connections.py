@@ -170,8 +170,8 @@ class Connections:
     def _stalled(self, found: Connection, what: str, moved: int, now: float) -> bool:
         """Return True if a time window ended in which the connection was slower than `min_rate`.
 
-        what: "reading" or "writing". moved: number of bytes read or written since the connection
-        opened.
+        what:  "reading" or "writing".
+        moved: number of bytes read or written since the connection opened.
         """
         window: Window | None = getattr(found, what)
         if window is None:

@@ -93,7 +93,7 @@ class EventStream(Response):
     If the work fails, or the deadline passes, the last event is `error`, with problem details. If
     the client leaves, the work is ended at once.
 
-    first: the first event. It was received from the channel.
+    first: the first event, which the caller has already received from the channel.
     """
 
     media_type = MEDIA_TYPE

@@ -47,8 +47,12 @@ class NewJob:
 async def once(request: Request, collection: str, digest: str, work: Work) -> Response:
     """Do `work` and return its reply, or return the stored reply for the same `Idempotency-Key`.
 
-    Only successful replies are stored, for 24 hours. digest: hash of the request's body. Raises
-    Problem 422 if the key was used for another request, and 409 while the first request runs.
+    Only successful replies are stored, for 24 hours.
+
+    digest: hash of the request's body.
+
+    Raises Problem 422 if the key was used for another request, and 409 while the first request
+    runs.
     """
 
     def answer(served: Served, keep: Keep) -> Response:
@@ -70,8 +74,12 @@ async def enqueue(
     """Queue the job that `check` returns, once for each `Idempotency-Key`. Reply 202 with the job.
 
     The job and its stored reply become durable in one transaction. A request that is repeated after
-    a crash or on a full disk therefore never queues a second job. digest: see `once`. upload: file
-    that the job reads; it is removed if no job is queued. Raises the same Problems as `once`.
+    a crash or on a full disk therefore never queues a second job.
+
+    digest: hash of the request's body.
+    upload: file that the job reads. It is removed if no job is queued.
+
+    Raises the same Problems as `once`.
     """
     service: Service = request.app.state.service
 

@@ -91,6 +91,7 @@ def _stage(stage: QueryStage) -> dict[str, Any]:
         "milliseconds": round(stage.milliseconds, 3),
         "reason": stage.reason,
         "notes": stage.notes,
+        "searches": stage.searches,
         **usage(stage.usage),
     }
 
@@ -147,6 +148,7 @@ def answer(value: Answer) -> dict[str, Any]:
         "usage": counts(value.usage),
         "timings": {stage: round(ms, 3) for stage, ms in value.timings.items()},
         "warnings": value.warnings,
+        "stages": [_stage(stage) for stage in value.stages],
     }
 
 

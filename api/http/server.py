@@ -42,6 +42,7 @@ def serve(
     device: Device | None = None,
     rerankers: Path | None = None,
     generators: Path | None = None,
+    rewriters: Path | None = None,
 ) -> None:
     """Serve the collections in the folder `root` until SIGINT or SIGTERM.
 
@@ -49,13 +50,20 @@ def serve(
     process exits with status 1. The files on disk are consistent at every moment, and the next
     start continues interrupted jobs.
 
-    port: port to listen on; 0: any free port, which the log shows. settings: None: read from the
-    environment. device, rerankers, generators: override the settings of the same names. Raises
-    NotFoundError if `root` is not a folder, ConflictError if the port is in use, and ConfigError
-    for an invalid setting.
+    port:     port to listen on; 0: any free port, which the log shows.
+    settings: settings of the server; None: read them from the environment.
+    device, rerankers, generators, rewriters: override the settings of the same names.
+
+    Raises NotFoundError if `root` is not a folder, ConflictError if the port is in use, and
+    ConfigError for an invalid setting.
     """
     settings = settings or Settings.from_environment(os.environ)
-    given = {"device": device, "rerankers": rerankers, "generators": generators}
+    given = {
+        "device": device,
+        "rerankers": rerankers,
+        "generators": generators,
+        "rewriters": rewriters,
+    }
     update = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update=update)
     configure(settings.log_level, settings.log_format)
@@ -144,7 +152,9 @@ def _announce(root: Path, address: str, service: Service) -> None:
         logger.info("collections: %d (%s)", len(names), some)
     else:
         logger.info("collections: none yet; build one with `twindex build %s`", root / "NAME")
-    logger.info("serving %s at %s (search page: /, API reference: /docs)", root, address)
+    logger.info(
+        "serving %s at %s (search page: /, answer page: /ask, API reference: /docs)", root, address
+    )
 
 
 def _connection_limit(most: int) -> int:

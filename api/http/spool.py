@@ -37,7 +37,9 @@ async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received
     """Read the body of a bulk request.
 
     as_job: always write the body to a file. Otherwise, writes a body to a file that exceeds the
-    setting `job_bytes` or `job_documents`. Raises StorageError if the file cannot be written.
+    setting `job_bytes` or `job_documents`.
+
+    Raises StorageError if the file cannot be written.
     """
     service: Service = request.app.state.service
     settings = request.app.state.settings

@@ -20,6 +20,7 @@ from ..answered import (
     left_out_reason,
     no_answer_reason,
     place_of,
+    searched_lines,
     support_line,
 )
 from ..serving.problems import validate
@@ -42,6 +43,7 @@ _FIELDS = {
     "max_tokens": "max_tokens",
     "filter": "filter",
     "rerank": "rerank",
+    "rewrite": "rewrite",
 }
 """Field of AskForm -> its name in the query string."""
 
@@ -53,6 +55,7 @@ _MARKER = re.compile(r"(\s?)\[(\d+)\]")
 class AskForm:
     """The fields of the form as the user entered them, valid or not. The page shows them again.
 
+    rewrite: name of a rewriter. Empty: as the server does by default. "none": no rewriter.
     turns: texts of the earlier turns: question, answer, question, ...
     """
 
@@ -64,6 +67,7 @@ class AskForm:
     max_tokens: str = "256"
     filter: str = ""
     rerank: str = ""
+    rewrite: str = ""
     turns: list[str] = field(default_factory=list)
 
     @classmethod
@@ -79,6 +83,7 @@ class AskForm:
         words += [] if self.passages == "10" else [f"{self.passages} passages"]
         words += [] if self.max_tokens == "256" else [f"{self.max_tokens} tokens"]
         words += [f"reranked by {self.rerank}"] if self.rerank else []
+        words += [f"rewriter {self.rewrite}"] if self.rewrite else []
         return words + (["filtered"] if self.filter.strip() else [])
 
     def request(self) -> AnswerRequest:
@@ -87,6 +92,7 @@ class AskForm:
             "question": self.question,
             "generator": self.generator or None,
             "max_tokens": self.max_tokens,
+            "rewrite": False if self.rewrite == "none" else self.rewrite or None,
             "context": {"passages": self.passages},
             "turns": [
                 {"role": "assistant" if number % 2 else "user", "content": text}
@@ -143,6 +149,7 @@ def view(form: AskForm, answer: Answer) -> dict[str, Any]:
             }
             for one in cited(answer)
         ],
+        "searched": searched_lines(answer),
         "context": context_line(answer),
         "sent": [
             {

@@ -22,7 +22,9 @@ _SOURCES = ("url", "source_url", "source", "link", "href", "uri", "homepage")
 def address(form: Form, document: str, passage: Any) -> str:
     """Return the address of a document's page, relative to the search page.
 
-    form: the search that found the document. document: id. passage: Passage to mark, or None.
+    form:     the search that found the document.
+    document: id.
+    passage:  Passage to mark, or None.
     """
     fields = {"collection": form.collection, "id": document, "q": form.query}
     if form.language:

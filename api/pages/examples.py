@@ -24,7 +24,8 @@ def _path(path: str, values: Mapping[str, str]) -> str:
 def curl(base: str, operation: Mapping[str, Any], values: Mapping[str, str]) -> str:
     """Return a curl command that requests an operation.
 
-    base: address of the server, without a final slash. values: path parameter -> value.
+    base:   address of the server, without a final slash.
+    values: path parameter -> value.
     """
     lines = [f"curl {shlex.quote(base + _path(operation['path'], values))}"]
     if operation["method"] != "GET":

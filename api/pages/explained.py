@@ -44,9 +44,10 @@ def term_rows(
 ) -> dict[str, Any]:
     """Return leg -> words that contribute most (`rows`), and the number of other words (`more`).
 
-    `share` of a word is its contribution relative to the largest one. explain: leg -> contributions
-    of its terms. texts: query and texts of the hit. Word pieces that spell a word of these texts
-    are joined.
+    `share` of a word is its contribution relative to the largest one.
+
+    explain: leg -> contributions of its terms.
+    texts:   query and texts of the hit. Word pieces that spell a word of these texts are joined.
     """
     found = {}
     for leg, terms in (explain or {}).items():

@@ -81,9 +81,11 @@ def excerpt(
     The excerpt has about `length` characters. It begins at a sentence if one starts nearby, else at
     a word. If several stretches are equally good, the first is returned.
 
-    terms: terms to mark. passage: None: the whole text. title: title of the document; if the first
-    line of the text is the title, the line is not shown. markdown: True: the markup of Markdown is
-    not shown.
+    terms:    terms to mark.
+    passage:  None: the whole text.
+    title:    title of the document; if the first line of the text is the title, the line is not
+              shown.
+    markdown: True: the markup of Markdown is not shown.
     """
     begin, stop = (0, len(text)) if passage is None else (passage.start, passage.end)
     stop = min(stop, begin + READ)

@@ -62,7 +62,9 @@ def before_and_after(
 
     In a row, `before` is the hit with this rank before reranking, and `after` is the hit with this
     rank after reranking. Either may be None. `to` in `before` is the rank of the hit after
-    reranking; None: the hit is now on another page. first: rank of the first hit of the page.
+    reranking; None: the hit is now on another page.
+
+    first: rank of the first hit of the page.
     """
     to = {hit.id: rank for rank, hit in enumerate(after, first)}
     return [

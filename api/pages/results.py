@@ -34,8 +34,9 @@ def result(
 ) -> dict[str, Any]:
     """Run the search of the form and return the values that the page shows.
 
-    guard: stops the search by an exception, e.g. at a time limit. Raises InvalidInputError or
-    Problem for invalid fields, and the exceptions of the guard.
+    guard: stops the search by an exception, e.g. at a time limit.
+
+    Raises InvalidInputError or Problem for invalid fields, and the exceptions of the guard.
     """
     request = form.request(opened.config.legs)
     check_work(settings, [request])

@@ -3,7 +3,7 @@
 A request must not choose what the server reads from its disk or downloads, and an error must not
 show what is on the disk. A request may use only:
 
-- the models of the served collections, rerankers and generators,
+- the models of the served collections, rerankers, generators and rewriters,
 - installed packages of weights,
 - models in the local cache of the Hugging Face hub, and
 - models that the operator names with `--models`.
@@ -30,7 +30,7 @@ class AllowedModels:
     """The models that requests may use.
 
     listed:     names and folders of models that the operator allows with `--models`.
-    configured: returns the configurations of the served collections, rerankers and generators.
+    configured: returns the configurations of the served collections and of parts such as rerankers.
                 Their models are allowed too.
 
     Raises ConfigError for a path in `listed` that does not exist.

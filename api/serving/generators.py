@@ -67,7 +67,9 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
     def of(cls, path: Path | None, device: Device | None) -> ServedGenerators:
         """Return a registry with the generators of a TOML file, and with "extractive".
 
-        path: None: no file. Raises SourceError, with file and field, for an invalid file.
+        path: TOML file. None: the registry has only "extractive".
+
+        Raises SourceError, with file and field, for an invalid file.
         """
         if path is None:
             return cls({}, device)

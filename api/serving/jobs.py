@@ -167,8 +167,9 @@ def _perform(
 ) -> None:
     """Run a job and store its final state, "done" or "failed".
 
-    If a retry may succeed, raises the error instead, and the job keeps its state. proceed: raises
-    Interruption if the job must stop.
+    If a retry may succeed, raises the error instead, and the job keeps its state.
+
+    proceed: raises Interruption if the job must stop.
     """
     proceed()
     try:

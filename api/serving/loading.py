@@ -30,6 +30,7 @@ from ...search import Collection
 from .generators import ServedGenerators
 from .jobs import JobRunner
 from .rerankers import ServedRerankers
+from .rewriters import ServedRewriters
 from .served import Served, encoder_names, identity
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Loader:
         device: Device | None,
         rerankers: ServedRerankers,
         generators: ServedGenerators,
+        rewriters: ServedRewriters,
         models: Sequence[str],
     ) -> None:
         """models: names and folders of models that the operator allows.
@@ -52,7 +54,11 @@ class Loader:
         If the folder of a collection's model was moved, the model is searched in these folders.
         """
         self._root = root
-        self._parts: dict[str, Any] = {"rerankers": rerankers, "generators": generators}
+        self._parts: dict[str, Any] = {
+            "rerankers": rerankers,
+            "generators": generators,
+            "rewriters": rewriters,
+        }
         self._runner = runner
         self._device = device
         self._models = models

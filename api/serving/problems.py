@@ -150,8 +150,9 @@ def problem_of(error: Exception, root: Path) -> Problem:
 def validate(model: type[ConfigT], value: Any, *, texts: bool = False) -> ConfigT:
     """Convert `value`, which a request contains, to a `model`.
 
-    Raises Problem 422, with all invalid fields. texts: True: also accept numbers as strings, as the
-    fields of a form are.
+    Raises Problem 422, with all invalid fields.
+
+    texts: True: also accept numbers as strings, as the fields of a form are.
     """
     try:
         return model.model_validate(value, context=TEXTS if texts else None)

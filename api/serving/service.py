@@ -1,4 +1,4 @@
-"""The service behind all routes: the open collections of a server, its threads and jobs."""
+"""The service behind all routes: the open collections of a server, its models and threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
@@ -19,15 +18,16 @@ from ...core.near import did_you_mean
 from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
-from ...index.store.jobs import Job
 from .allowed import AllowedModels
 from .generators import ServedGenerators
+from .job_list import JobList
 from .jobs import JobRunner
 from .loading import Loader
 from .pool import Pool
 from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
-from .served import Served, folder_name, identity, readable, unreadable
+from .rewriters import ServedRewriters
+from .served import Served, folder_name, identity, unreadable
 from .settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -62,14 +62,16 @@ class Service:
         if self.single and not NAME.fullmatch(self.root.name):
             raise ConfigError(f"{self.root.name!r} is not a valid name of a collection; {_RULE}")
         self.readers = Pool("search", settings.workers, settings.queue)
-        # A reranker may take seconds. Searches without reranking never wait for it.
+        # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
         self.writers = Pool("write", WRITERS, settings.queue)
         self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
+        self.jobs = JobList(self.known, self.collections, self.runner)
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
         self.generators = ServedGenerators.of(settings.generators, settings.device)
+        self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time())
         self._loader = Loader(
@@ -78,6 +80,7 @@ class Service:
             settings.device,
             self.rerankers,
             self.generators,
+            self.rewriters,
             settings.models,
         )
         self._probe = WriteProbe()
@@ -136,6 +139,7 @@ class Service:
                     self._open(served)
         self.rerankers.load(self._stopping.is_set)
         self.generators.load(self._stopping.is_set)
+        self.rewriters.load(self._stopping.is_set)
         # Models and libraries live as long as the process. Full garbage collections stop every
         # thread and can skip their objects (0.3 s with torch and transformers).
         gc.freeze()
@@ -157,7 +161,7 @@ class Service:
 
     @property
     def loading(self) -> bool:
-        """True until `start` has loaded all collections, rerankers and generators."""
+        """True until `start` has loaded all collections, rerankers, generators and rewriters."""
         return self._loading is None or self._loading.is_alive()
 
     def writable(self) -> Writable:
@@ -278,12 +282,12 @@ class Service:
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection. Return (collection, created).
+        """Create a collection. Return (collection, False if it existed with this configuration).
 
-        created: False if the collection already exists with the configuration `config`.
-        Loads the models first. If a model cannot be loaded, creates nothing. Raises ConfigError for
-        a model that requests may not use, and ConflictError if a collection of this name exists
-        with another configuration.
+        If a model cannot be loaded, nothing is created.
+
+        Raises ConfigError for a model that requests may not use, and ConflictError if a collection
+        of this name exists with another configuration.
         """
         if not NAME.fullmatch(name):
             raise InvalidInputError(_RULE, field="collection")
@@ -323,9 +327,13 @@ class Service:
         return served, True
 
     def _configured(self) -> list[dict[str, Any]]:
-        """Return the configurations of open collections, rerankers and generators, as dicts."""
+        """Return the configurations of open collections and of parts of requests, as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        parts = (*self.rerankers.configs.values(), *self.generators.every_config)
+        parts = (
+            *self.rerankers.configs.values(),
+            *self.generators.every_config,
+            *self.rewriters.configs.values(),
+        )
         return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
 
     def delete(self, name: str) -> None:
@@ -352,49 +360,6 @@ class Service:
             raise self._absent(name)
         sync_directory(self.root)
         remove_tree(trash)
-
-    # -- jobs ------------------------------------------------------------------------------
-
-    def jobs(self) -> list[tuple[str, Job]]:
-        """Return (collection name, job) for the latest jobs of all collections, newest job first.
-
-        Skips collections that cannot be read.
-        """
-        found = []
-        for served in self.collections():
-            with readable(served):
-                if served.jobs is not None:
-                    found += [
-                        (served.name, self._with_state(served, job)) for job in served.jobs.latest()
-                    ]
-        return sorted(found, key=lambda pair: -pair[1].created)
-
-    def job(self, job_id: str) -> tuple[str, Job]:
-        """Return (collection name, job) for the id of a job.
-
-        If the job is not found, raises StorageError if a collection could not be read, else
-        NotFoundError.
-        """
-        failure: StorageError | None = None
-        for served in self.known():
-            if served.jobs is not None:
-                try:
-                    return served.name, self._with_state(served, served.jobs.get(job_id))
-                except NotFoundError:
-                    continue
-                except StorageError as error:
-                    failure = error
-        if failure is not None:
-            raise failure
-        raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
-
-    def _with_state(self, served: Served, job: Job) -> Job:
-        """Return the job, with the state "waiting" if it waits for a retry.
-
-        The state "waiting" is not stored on disk.
-        """
-        reason = self.runner.waiting(served).get(job.id)
-        return job if reason is None else replace(job, state="waiting", error=reason)
 
 
 _RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"

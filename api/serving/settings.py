@@ -47,19 +47,22 @@ class Settings(Config):
                      server has no rerankers.
     generators:      TOML file that configures the generators for answers; the server always has the
                      generator `extractive`.
+    rewriters:       TOML file that configures the rewriters for requests; without the file, the
+                     server has no rewriters.
     models:          names and folders of additional models that requests may use, separated by
-                     commas. Requests may always use the models of collections, rerankers and
-                     generators, of installed packages and of the Hugging Face cache.
-    rerank_threads:  number of requests with reranking that run in parallel, besides searches.
-    rerank_queue:    number of requests with reranking that may wait for a thread; further requests
-                     get 429.
+                     commas. Requests may always use the models of collections, rerankers,
+                     generators and rewriters, of installed packages and of the Hugging Face cache.
+    rerank_threads:  number of requests with reranking or rewriting that run in parallel, besides
+                     searches.
+    rerank_queue:    number of requests with reranking or rewriting that may wait for a thread;
+                     further requests get 429.
     answer_threads:  number of answers that are written in parallel, besides searches.
     answer_queue:    number of requests for answers that may wait for a thread; further requests get
                      429.
     answer_seconds:  time limit in seconds of an answer, with its search; then the reply is 504, or
                      a stream ends with an error.
-    device:          device that models run on; None: as configured for each collection, reranker or
-                     generator, by default "auto".
+    device:          device that models run on; None: as configured for each collection, reranker,
+                     generator or rewriter, by default "auto".
     shutdown_seconds: seconds that running requests and jobs have to finish when the server stops.
     access_log:      log every request.
     log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
@@ -94,6 +97,7 @@ class Settings(Config):
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     rerankers: Path | None = None
     generators: Path | None = None
+    rewriters: Path | None = None
     models: tuple[str, ...] = ()
     rerank_threads: Annotated[int, Bounds(1, 256)] = 4
     rerank_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
@@ -181,8 +185,10 @@ class Settings(Config):
         """Return settings from a TOML file, environment variables `TWINDEX_*` and options.
 
         given: setting -> value of its option. An option overrides a variable, and a variable
-        overrides the file. Raises ConfigError for an invalid setting. The error names the option,
-        the variable, or the file and field. Logs a warning for each unknown variable.
+        overrides the file.
+
+        Raises ConfigError for an invalid setting. The error names the option, the variable, or the
+        file and field. Logs a warning for each unknown variable.
         """
         values: dict[str, object] = {}
         sources: dict[str, str] = {}

@@ -63,8 +63,10 @@ class In:
 class Range:
     """True if the field `key`, or one element of its list, meets all `bounds`.
 
-    kind: NUMBER or STRING. bounds: (operator, value) pairs, such as ("gte", 1990). Strings compare
-    by code point.
+    kind:   NUMBER or STRING.
+    bounds: (operator, value) pairs, such as ("gte", 1990).
+
+    Strings compare by code point.
     """
 
     key: str

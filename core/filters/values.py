@@ -24,8 +24,9 @@ OWN = frozenset({"id", "title"})
 def flatten(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, int, Scalar]]:
     """Yield (key, kind, value) for every scalar in `metadata`. kind: NUMBER, STRING or BOOLEAN.
 
-    Keys of nested objects are joined with dots. A list yields one item for each element. prefix:
-    text before every key.
+    Keys of nested objects are joined with dots. A list yields one item for each element.
+
+    prefix: text before every key.
     """
     for name, value in metadata.items():
         key = f"{prefix}{name}"

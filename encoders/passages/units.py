@@ -44,19 +44,10 @@ def find_units(text: str, words: Sequence[int], found: Outline | None) -> Units:
     words: offset of each word in `text`, ascending.
     found: the outline of the text; None: its structure is not used.
     """
-    ends = list(sentence_ends(text))
     ruled = table_rules(text, words)
     if found is None:
-        return Units(_first_words(ends, words, ruled), [(0, 0)], ruled)
-    whole = list(whole_lines(text, found))
-    # A sentence that ends inside a row, or directly after a heading, ends no unit.
-    kept = set(_outside([*whole, *((h.start, h.end) for h in found.headings)], ends))
-    kept.update(_outside(whole, items(text, found.written)))
-    for start, end in whole:
-        kept.update((start, end))
-        kept.update(_line_starts(text, start, end))
-    kept.update(heading.start for heading in found.headings)
-    kept.update(found.pages)
+        return Units(_first_words(sentence_ends(text), words, ruled), [(0, 0)], ruled)
+    kept = unit_offsets(text, found)
     glued: set[int] = set()
     sections = [(0, 0)]
     for heading in found.headings:
@@ -70,6 +61,24 @@ def find_units(text: str, words: Sequence[int], found: Outline | None) -> Units:
         glued.update(range(first + 1, body + 1))
     ruled.difference_update(first for first, _ in sections)
     return Units(_first_words(kept, words, ruled | glued), sections, ruled)
+
+
+def unit_offsets(text: str, found: Outline) -> set[int]:
+    """Return the offsets at which a unit of a text ends or begins.
+
+    found: the outline of the text.
+    """
+    whole = list(whole_lines(text, found))
+    # A sentence that ends inside a row, or directly after a heading, ends no unit.
+    headings = ((heading.start, heading.end) for heading in found.headings)
+    kept = set(_outside([*whole, *headings], sentence_ends(text)))
+    kept.update(_outside(whole, items(text, found.written)))
+    for start, end in whole:
+        kept.update((start, end))
+        kept.update(_line_starts(text, start, end))
+    kept.update(heading.start for heading in found.headings)
+    kept.update(found.pages)
+    return kept
 
 
 def grouped(sections: Ranges, total: int, size: int) -> Iterator[tuple[int, int]]:

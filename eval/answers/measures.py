@@ -175,7 +175,7 @@ def answer_measures(
 
 
 def cited_sentences(record: AnswerRecord) -> list[CitedSentence]:
-    """Return the sentences of an answer, each with the numbers that it cites.
+    """Return the sentences of an answer, each with the numbers of the sources that it cites.
 
     A citation belongs to the sentence in which its statement ends. A part without words, such as a
     marker between two sentences, is no sentence.

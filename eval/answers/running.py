@@ -84,7 +84,9 @@ def evaluate_answers(
 def asked(question: Query, fields: Mapping[str, Any]) -> AnswerRequest:
     """Return the request that asks a question.
 
-    fields: fields of AnswerRequest. Raises InvalidInputError if they contain the question or turns.
+    fields: other fields of AnswerRequest -> their values.
+
+    Raises InvalidInputError if `fields` contains `question` or `turns`.
     """
     for name in ("question", "turns"):
         if name in fields:

@@ -27,7 +27,8 @@ from functools import cached_property
 from math import log
 
 from ...core.answers import Quote, Source
-from ...encoders.passages.sentences import sentence_ends
+from ...encoders.passages.units import unit_offsets
+from ...sources.structure import outline
 from ..context.building import Place
 from .entailing import Entails
 
@@ -204,8 +205,11 @@ class Support:
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Return (start, end) of each sentence of a text, without white space around the sentence."""
-    ends = [*sentence_ends(text), len(text)]
+    """Return (start, end) of each sentence of a text, without white space around the sentence.
+
+    In Markdown, a row of a table, a line of code and an item of a list count as sentences too.
+    """
+    ends = [*sorted(unit_offsets(text, outline(text))), len(text)]
     found, start = [], 0
     for end in ends:
         part = text[start:end]

@@ -12,7 +12,8 @@ The sentence with the highest score is taken first. Each further sentence must a
 answer does not have yet (maximal marginal relevance, Carbonell and Goldstein, 1998). If a question
 asks for a number, a date, a person or a place, sentences that contain a number or a name have a
 higher score. The answer consists of sentences of the sources, word for word, each with its marker.
-Headings of Markdown are left out.
+A row of a table and an item of a list count as sentences. Headings of Markdown, fences of code and
+the marks around rows and items are left out.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ REPEATED = 0.7
 _WORDS = re.compile(r"\w+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}[^\S\n][^\n]*(?:\n|\Z)", re.MULTILINE)
 """A heading of Markdown, which is not part of an answer."""
+_MARK = re.compile(r"\A(?:[-+*]\s+|(?:`{3}|~{3})[^\n]*)")
+"""The mark of an item of a list, or a fence of code, at the start of a text."""
 _ASKS_NUMBER = re.compile(
     r"\b(?:when|how\s+(?:many|much|long|old|far|tall|high|large|big|often)|what\s+(?:year|date|day"
     r"|number|percentage|age)|which\s+year|wann|wie\s*viele?)\b",
@@ -178,7 +181,7 @@ class ExtractiveWriter:
             spans = sentences(source.text)
             terms = [frozenset(self._terms(source.text[start:end])) for start, end in spans]
             for i, (start, end) in enumerate(spans):
-                plain = _HEADING.sub("", source.text[start:end])
+                plain = _plain(source.text[start:end])
                 text = _paired(" ".join(harmless(plain).split()))
                 beside = above.union(*terms[max(0, i - 1) : i], *terms[i + 1 : i + 2])
                 score = place * _presence(weights, terms[i], beside)
@@ -186,6 +189,12 @@ class ExtractiveWriter:
                     score *= 1 + EXPECTED
                 if score > 0 and terms[i] and text:
                     yield _Sentence(source.number, text, self.count(text), terms[i], score)
+
+
+def _plain(sentence: str) -> str:
+    """Return a sentence without Markdown's headings and the marks around a row or an item."""
+    text = _HEADING.sub("", sentence).strip()
+    return text.strip("| \t\n") if text.startswith("|") else _MARK.sub("", text)
 
 
 def _paired(text: str) -> str:

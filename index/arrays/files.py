@@ -71,8 +71,8 @@ def check_directory(
 ) -> Iterator[CorruptFileError]:
     """Yield an error for each file of `states` that is missing, unreadable or changed.
 
-    states: expected size and checksum of each file, by path relative to `directory`. contents:
-    True: compare sizes and checksums, which reads every file; False: compare only sizes.
+    states:   expected size and checksum of each file, by path relative to `directory`.
+    contents: True: compare sizes and checksums, which reads every file; False: compare only sizes.
     """
     for name, expected in states.items():
         path = directory / name
@@ -109,6 +109,7 @@ def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
 
     wait: what happens if another process holds the lock. True: wait for the lock. False: yield
     False at once. The operating system releases the lock when the process that holds it ends.
+
     Raises StorageError if the file cannot be opened for writing.
     """
     try:

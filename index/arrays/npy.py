@@ -130,7 +130,9 @@ class NpyFile(Generic[T]):
         """Raise ValueError unless the array contains the offsets of `pieces` consecutive pieces.
 
         Piece i is the range from offset i to offset i + 1 (exclusive). The array must therefore
-        have pieces + 1 ascending offsets, from 0 to `end`. empty: True: accept pieces of length 0.
+        have pieces + 1 ascending offsets, from 0 to `end`.
+
+        empty: True: accept pieces of length 0.
         """
         if len(self) == 0 or len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
             raise ValueError(

@@ -15,8 +15,10 @@ def prefetch(mapped: mmap.mmap, offset: int, row_bytes: int, rows: NDArray[np.in
     loads megabytes around the row. Measured for 20 rows of a 300 MB file on disk: 140 ms and 120 MB
     without this call, 0.46 ms and 95 KB with it.
 
-    mapped: the memory map. offset: byte offset of row 0 in the file. row_bytes: bytes per row.
-    rows: row numbers, int64 of any shape; -1 is ignored.
+    mapped:    the memory map.
+    offset:    byte offset of row 0 in the file.
+    row_bytes: bytes per row.
+    rows:      row numbers, int64 of any shape; -1 is ignored.
     """
     begins = offset + rows[rows >= 0].ravel() * row_bytes
     firsts = begins // mmap.PAGESIZE

@@ -77,13 +77,16 @@ class ScalarCodec(CodecConfig):
     ] = "float32"
 
     def fit(self, sample: Vectors) -> Codec:
-        """See CodecConfig."""
+        """Return a codec fitted on a sample of vectors, float32 [n, width] with n >= 1.
+
+        See `CodecConfig.fit`.
+        """
         from .classes import SCALARS
 
         return SCALARS[self.kind].fit(sample)
 
     def load(self, path: Path) -> Codec:
-        """See CodecConfig."""
+        """Load a codec from a file that `Codec.save` wrote. See `CodecConfig.load`."""
         from .classes import SCALARS
 
         return SCALARS[self.kind].load(path)
@@ -101,13 +104,16 @@ class Int8Codec(CodecConfig):
     all dimensions ("global")."""
 
     def fit(self, sample: Vectors) -> Codec:
-        """See CodecConfig."""
+        """Return a codec fitted on a sample of vectors, float32 [n, width] with n >= 1.
+
+        See `CodecConfig.fit`.
+        """
         from .integers import Int8
 
         return Int8.fit(sample, by_dimension=self.scope == "dimension")
 
     def load(self, path: Path) -> Codec:
-        """See CodecConfig."""
+        """Load a codec from a file that `Codec.save` wrote. See `CodecConfig.load`."""
         from .integers import Int8
 
         return Int8.load(path)
@@ -145,7 +151,10 @@ class PqCodec(CodecConfig):
         return self.subquantizers
 
     def check_width(self, dimensions: int) -> None:
-        """See CodecConfig."""
+        """Raise ConfigError if the codec does not support vectors of this many dimensions.
+
+        See `CodecConfig.check_width`.
+        """
         self.pieces(dimensions)
 
 
@@ -194,8 +203,9 @@ class BaseProjection(Config):
     def axes(self, sample: Vectors) -> Vectors:
         """Return the axes to keep, as orthonormal rows, float32 [kept, d].
 
-        sample: vectors to fit the axes on, float32 [n, d]. Raises ConfigError if the projection
-        keeps more than d dimensions.
+        sample: vectors to fit the axes on, float32 [n, d].
+
+        Raises ConfigError if the projection keeps more than d dimensions.
         """
         raise NotImplementedError(f"{type(self).__name__} must implement axes()")
 
@@ -213,7 +223,10 @@ class ProjectionConfig(BaseProjection):
     seed. "matryoshka": the first dimensions, for encoders trained so that these suffice."""
 
     def axes(self, sample: Vectors) -> Vectors:
-        """See BaseProjection."""
+        """Return the axes to keep, as orthonormal rows, float32 [kept, d].
+
+        See `BaseProjection.axes`.
+        """
         from .axes import AXES
 
         return AXES[self.kind](sample, self.kept(sample.shape[1]))

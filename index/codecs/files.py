@@ -27,9 +27,11 @@ def write(path: Path, kind: str, **arrays: NDArray[np.float32]) -> None:
 def read(path: Path, kind: str, **dimensions: int) -> dict[str, NDArray[np.float32]]:
     """Return the arrays of a file that `write` wrote, by name.
 
-    kind: expected kind, as passed to `write`. dimensions: names of the expected arrays, each with
-    its number of axes. Raises ValueError for a file of another kind, for missing or additional
-    arrays, and for numbers that are not finite.
+    kind:       expected kind, as passed to `write`.
+    dimensions: names of the expected arrays, each with its number of axes.
+
+    Raises ValueError for a file of another kind, for missing or additional arrays, and for numbers
+    that are not finite.
     """
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:

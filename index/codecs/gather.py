@@ -17,9 +17,13 @@ def dot_rows(
 ) -> Vectors:
     """Return the inner products queries[i] . matrix[rows[i, j]], float32 [n, c].
 
-    queries: float32 [n, d]. matrix: float16 or float32 [N, d], may be memory-mapped. rows: row
-    numbers in the matrix, int64 [n, c]; the score of row -1 is -inf. Computes in float32. Raises
-    ValueError if the shapes do not match, and IndexError for a row number of N or more.
+    Computes in float32.
+
+    queries: float32 [n, d].
+    matrix:  float16 or float32 [N, d], may be memory-mapped.
+    rows:    row numbers in the matrix, int64 [n, c]. The score of row -1 is -inf.
+
+    Raises ValueError if the shapes do not match, and IndexError for a row number of N or more.
     """
     if queries.shape[1] != matrix.shape[1] or len(queries) != len(rows):
         raise ValueError(

@@ -26,7 +26,7 @@ class _Affine(Scalar):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """See Codec."""
+        """Load a codec that `save` wrote. See `Codec.load`."""
         found = files.read(path, cls.kind, low=1, step=1)
         if len(found["low"]) != len(found["step"]) or (found["step"] < 0).any():
             raise ValueError(
@@ -37,7 +37,10 @@ class _Affine(Scalar):
         return cls(found["low"], found["step"])
 
     def save(self, path: Path) -> None:
-        """See Codec."""
+        """Write the fitted arrays and the width to a .npz file, without pickle.
+
+        See `Codec.save`.
+        """
         files.write(path, self.kind, low=self._low, step=self._step)
 
     def _numbers(self, vectors: Vectors) -> Codes:
@@ -62,8 +65,9 @@ class Int8(_Affine):
     def fit(cls, sample: Vectors, *, by_dimension: bool = True) -> Self:
         """Return a codec whose bounds are the smallest and largest values of the sample.
 
-        sample: float32 [n, width] with n >= 1. by_dimension: True: separate bounds for each
-        dimension; False: one pair of bounds for all dimensions.
+        sample:       float32 [n, width] with n >= 1.
+        by_dimension: True: separate bounds for each dimension; False: one pair of bounds for all
+                      dimensions.
         """
         axis = 0 if by_dimension else None
         low, high = sample.min(axis=axis), sample.max(axis=axis)
@@ -96,7 +100,9 @@ class Int4(_Affine):
     def fit(cls, sample: Vectors) -> Self:
         """Return a codec with the bounds of `TRIED` that have the smallest squared error.
 
-        The bounds are chosen for each dimension. sample: float32 [n, width] with n >= 1.
+        The bounds are chosen for each dimension.
+
+        sample: float32 [n, width] with n >= 1.
         """
         low, high = sample.min(axis=0), sample.max(axis=0)
         middle, reach = (low + high) / 2, (high - low) / 2

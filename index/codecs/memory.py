@@ -16,7 +16,8 @@ from .protocol import Codes
 def _read(result: Any, stored: Any) -> Any:
     """Return a Numba intrinsic that reads a number: (array of bytes, byte offset) -> number.
 
-    result: Numba type of the number. stored: LLVM type of the number in the array.
+    result: Numba type of the number.
+    stored: LLVM type of the number in the array.
     """
 
     def function(typing: Any, array: Any, position: Any) -> Any:

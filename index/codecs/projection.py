@@ -23,7 +23,8 @@ from .lengths import length_ratio
 class Projection:
     """A projection onto orthonormal axes.
 
-    axes: orthonormal rows, float32 [width, d]. width: number of dimensions after the projection.
+    axes:  orthonormal rows, float32 [width, d].
+    width: number of dimensions after the projection.
     """
 
     def __init__(self, axes: NDArray[np.float32]) -> None:

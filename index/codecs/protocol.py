@@ -21,7 +21,8 @@ class Codec(Protocol):
     `decode` restores the length of the original vector. Without the scale, recall is up to 0.02
     lower.
 
-    width: number of dimensions of a vector. stride: bytes per code.
+    width:  number of dimensions of a vector.
+    stride: bytes per code.
     """
 
     @property
@@ -43,8 +44,11 @@ class Codec(Protocol):
     def score(self, queries: Vectors, codes: Codes) -> Vectors:
         """Return the inner products of queries and encoded vectors, float32 [q, n].
 
-        queries: float32 [q, width]. codes: uint8 [n, stride]. The result equals `queries @
-        decode(codes).T` up to rounding, but the codes are never all decoded at once.
+        queries: float32 [q, width].
+        codes:   uint8 [n, stride].
+
+        The result equals `queries @ decode(codes).T` up to rounding, but the codes are never all
+        decoded at once.
         """
 
     def score_lists(
@@ -56,9 +60,11 @@ class Codec(Protocol):
     ) -> Vectors:
         """Return the inner products of a few queries with lists of codes, float32 [q, sum(counts)].
 
-        queries: float32 [q, width]. codes: a buffer, uint8 [bytes]. List i has counts[i] codes, one
-        after another from byte starts[i]. Starts need no alignment. Raises IndexError for a list
-        that is not inside the buffer.
+        queries: float32 [q, width].
+        codes:   a buffer, uint8 [bytes]. List i has counts[i] codes, one after another from byte
+                 starts[i]. Starts need no alignment.
+
+        Raises IndexError for a list that is not inside the buffer.
         """
 
     def save(self, path: Path) -> None:

@@ -26,8 +26,12 @@ _START = np.zeros(1, dtype=np.int64)
 class Scalar(ABC):
     """A Codec whose codes consist of cells, each for one or more dimensions, and a float32 scale.
 
-    See `kernels` for the layout. cell: type of cell, a constant of `kernels`. cell_bytes: bytes per
-    cell. planes: dimensions per cell. tail: bytes of the scale; 0 without a scale.
+    See `kernels` for the layout.
+
+    cell:       type of cell, a constant of `kernels`.
+    cell_bytes: bytes per cell.
+    planes:     dimensions per cell.
+    tail:       bytes of the scale; 0 without a scale.
     """
 
     kind: ClassVar[str]
@@ -49,7 +53,7 @@ class Scalar(ABC):
         """See Codec."""
 
     def encode(self, vectors: Vectors) -> Codes:
-        """See Codec."""
+        """Encode vectors: float32 [n, width] -> uint8 [n, stride]. See `Codec.encode`."""
         cells = self._cells_of(vectors)
         if not self.tail:
             return cells
@@ -60,7 +64,10 @@ class Scalar(ABC):
         return codes
 
     def decode(self, codes: Codes) -> Vectors:
-        """See Codec."""
+        """Decode codes: uint8 [n, stride] -> float32 [n, width], with the original lengths.
+
+        See `Codec.decode`.
+        """
         self._check(codes)
         vectors = np.empty((len(codes), self.width), dtype=np.float32)
         kernels.decode(
@@ -75,7 +82,10 @@ class Scalar(ABC):
         return vectors
 
     def score(self, queries: Vectors, codes: Codes) -> Vectors:
-        """See Codec."""
+        """Return the inner products of queries and encoded vectors, float32 [q, n].
+
+        See `Codec.score`.
+        """
         self._check(codes)
         if len(queries) <= FEW:
             return self.score_lists(queries, codes.reshape(-1), _START, np.array([len(codes)]))
@@ -92,7 +102,10 @@ class Scalar(ABC):
         starts: NDArray[np.int64],
         counts: NDArray[np.int64],
     ) -> Vectors:
-        """See Codec."""
+        """Return the inner products of a few queries with lists of codes, float32 [q, sum(counts)].
+
+        See `Codec.score_lists`.
+        """
         weights = np.ascontiguousarray(self._padded(queries * self._step))
         scores = np.empty((len(queries), int(counts.sum())), dtype=np.float32)
         kernels.score_lists(
@@ -110,12 +123,15 @@ class Scalar(ABC):
 
     @abstractmethod
     def save(self, path: Path) -> None:
-        """See Codec."""
+        """Write the fitted arrays and the width to a .npz file, without pickle.
+
+        See `Codec.save`.
+        """
 
     @classmethod
     @abstractmethod
     def load(cls, path: Path) -> Self:
-        """See Codec."""
+        """Load a codec that `save` wrote. See `Codec.load`."""
 
     @abstractmethod
     def _cells_of(self, vectors: Vectors) -> Codes:
@@ -166,10 +182,13 @@ class Unfitted(Scalar):
         return cls(sample.shape[1])
 
     def save(self, path: Path) -> None:
-        """See Codec."""
+        """Write the fitted arrays and the width to a .npz file, without pickle.
+
+        See `Codec.save`.
+        """
         files.write(path, self.kind, width=np.array(self.width, dtype=np.float32))
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """See Codec."""
+        """Load a codec that `save` wrote. See `Codec.load`."""
         return cls(int(files.read(path, cls.kind, width=0)["width"]))

@@ -88,9 +88,10 @@ def describe(
 
     The keys are those of `VectorSegment.description`.
 
-    rows: number of vectors. size: bytes of all files.
+    rows:    number of vectors.
+    size:    bytes of all files.
     vectors: the vectors as encoded (the originals); None: not stored.
-    known: the content of storage.json; None: the vectors have neither index nor codec.
+    known:   the content of storage.json; None: the vectors have neither index nor codec.
     """
     kept = "none" if vectors is None else str(vectors.array.dtype)
     description = {

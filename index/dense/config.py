@@ -47,23 +47,35 @@ class DenseLeg(LegConfig, VectorFields):
         return _storage(self)
 
     def building_bytes(self, rows: int, width: int) -> int:
-        """See LegConfig."""
+        """Return the memory, in bytes, that a merge needs to build this leg's index.
+
+        See `LegConfig.building_bytes`.
+        """
         if self.multi or self.index.searches_exactly(self.storage, rows):
             return 0
         structure = self.index.structure(self.storage.used_codec)
         return structure.building_bytes(rows, width, self.storage)
 
     def check_installed(self) -> None:
-        """See LegConfig."""
+        """Raise MissingExtraError if a library that the index needs is not installed.
+
+        See `LegConfig.check_installed`.
+        """
         if self.index.extra is not None and find_spec(self.index.extra[1]) is None:
             raise MissingExtraError(*self.index.extra)
 
     def check_stored(self) -> None:
-        """See LegConfig."""
+        """Raise ConfigError if searches no longer support this stored configuration.
+
+        See `LegConfig.check_stored`.
+        """
         self.storage.check_stored()
 
     def warm(self) -> None:
-        """See LegConfig."""
+        """Compile the search code of this leg, so that the first search does not wait.
+
+        See `LegConfig.warm`.
+        """
         named("..codecs.warm:warm", type(self))()
 
     @model_validator(mode="before")

@@ -49,15 +49,21 @@ class DenseDelta(Termless):
         self._vectors.append(vectors)
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
-        """See DeltaPart."""
+        """Return the rows with the numbers `keep`, in that order. See `DeltaPart.rows`."""
         return Representation(dense=self._values(width=0)[keep])
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See VectorSource."""
+        """Return a copy of vectors `start` to `stop` (exclusive), float32 [stop - start, width].
+
+        See `VectorSource.read`.
+        """
         return self._values(width=0)[start:stop].copy()
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """See Dense."""
+        """Return the vectors of m rows, float32 [m, d], in the best precision that is stored.
+
+        See `Dense.take`.
+        """
         return self._values(width=0)[rows]
 
     def _values(self, width: int) -> Vectors:
@@ -77,7 +83,7 @@ class DenseDelta(Termless):
     def max_sim(
         self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
-        """See MaxSim."""
+        """Return the best k passages for each query. See `MaxSim.max_sim`."""
         single, bounds = ungrouped(queries)
         vectors = exact.dense(single)
         known = self._values(vectors.shape[1])

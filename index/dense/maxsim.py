@@ -52,7 +52,7 @@ class Matrix:
         """See Rows. Does nothing, because the operating system reads ahead."""
 
     def vectors(self, rows: slice | NDArray[np.int64]) -> Vectors:
-        """See Rows."""
+        """Return the vectors with these row numbers, float32 [n, width]. See `Rows.vectors`."""
         return np.require(self._array[rows], np.float32, "A")
 
 

@@ -153,13 +153,16 @@ class VectorSegment(Termless):
         return decoded if indexed.projection is None else indexed.projection.lift(decoded)
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """See Dense."""
+        """Return the vectors of m rows, float32 [m, d], in the best precision that is stored.
+
+        See `Dense.take`.
+        """
         if self._vectors is not None:
             return self._vectors.take(rows)
         return np.concatenate([self.read(row, row + 1) for row in rows.tolist()])
 
     def tuned(self, search: VectorSearch) -> Self:
-        """See Approximate."""
+        """Return this part with other search parameters. See `Approximate.tuned`."""
         return type(self)(self._vectors, self._indexed, self._size, search)
 
     def parameters(self, search: VectorSearch, k: int) -> Parameters | None:

@@ -45,7 +45,9 @@ class TokenSegment(Termless):
     def __init__(self, vectors: Originals | None, coded: CodedVectors | None, size: int) -> None:
         """Create the part from either `vectors` (uncompressed) or `coded` (codes).
 
-        Exactly one of them is not None. size: bytes of all files.
+        Exactly one of them is not None.
+
+        size: bytes of all files.
         """
         self._vectors = vectors
         self.coded = coded
@@ -58,7 +60,10 @@ class TokenSegment(Termless):
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: DenseLeg) -> None:
-        """See SegmentPart."""
+        """Write the files of a part with these rows into the empty `directory`.
+
+        See `SegmentPart.build`.
+        """
         check_rows(len(rows))
         source = cls(Originals(exact.storable(rows)), None, 0)
         tokens_building.write(
@@ -120,7 +125,7 @@ class TokenSegment(Termless):
     def max_sim(
         self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
-        """See MaxSim."""
+        """Return the best k passages for each query. See `MaxSim.max_sim`."""
         single, bounds = ungrouped(queries)
         vectors = exact.dense(single)
         exact.check_width(vectors, self.width)

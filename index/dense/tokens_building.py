@@ -177,11 +177,17 @@ class _Kept:
         return int(self._bounds[-1])
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See VectorSource."""
+        """Return a copy of vectors `start` to `stop` (exclusive), float32 [stop - start, width].
+
+        See `VectorSource.read`.
+        """
         return self.take(np.arange(start, stop))
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """See VectorSource."""
+        """Return a copy of the vectors with numbers `rows`, in that order, float32 [n, width].
+
+        See `VectorSource.take`.
+        """
         found = np.empty((len(rows), self.width), dtype=np.float32)
         order = np.argsort(rows, kind="stable")
         ends = np.searchsorted(rows[order], self._bounds[1:])

@@ -37,7 +37,7 @@ class CodedVectors:
         return self.codec.width
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        """See `maxsim.Rows`."""
+        """Start reading from disk the rows that `vectors` will return next. See `Rows.expect`."""
         row, page = self.codes.array.shape[1], mmap.PAGESIZE
         firsts = (self.codes.offset + starts * row) // page * page
         ends = np.minimum(self.codes.offset + stops * row, len(self.codes.mapping))
@@ -45,7 +45,7 @@ class CodedVectors:
             self.codes.mapping.madvise(mmap.MADV_WILLNEED, first, end - first)
 
     def vectors(self, rows: slice | NDArray[np.int64]) -> Vectors:
-        """See `maxsim.Rows`."""
+        """Return the vectors with these row numbers, float32 [n, width]. See `Rows.vectors`."""
         return self.codec.decode(self.codes.array[rows])
 
     def decodes_equally(self, other: CodedVectors) -> bool:

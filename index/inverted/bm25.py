@@ -47,7 +47,8 @@ def length_norms(
 ) -> NDArray[np.float64]:
     """Return k1 * (1 - b + b * |d| / avg) for each passage.
 
-    lengths: number of terms |d| of each passage. average: mean number of terms avg.
+    lengths: number of terms |d| of each passage.
+    average: mean number of terms avg.
     """
     relative = lengths.astype(np.float64) / average
     return config.k1 * (1 - config.b + config.b * relative)
@@ -60,8 +61,8 @@ def weighted(
 
     A part is a segment or the delta (documents in memory).
 
-    terms: terms of the query and their frequencies or weights. numbers: term -> number of the term
-    in the part. Terms without a number are skipped.
+    terms:   terms of the query and their frequencies or weights.
+    numbers: term -> number of the term in the part. Terms without a number are skipped.
     """
     weights = query_weights(terms, statistics)
     found = [(numbers[term], weight) for term, weight in weights.items() if term in numbers]

@@ -27,7 +27,10 @@ class SparseLeg(LegConfig):
     """Encoder that produces the sparse vectors."""
 
     def warm(self) -> None:
-        """See LegConfig."""
+        """Compile the search code of this leg, so that the first search does not wait.
+
+        See `LegConfig.warm`.
+        """
         named(".warm:warm", type(self))()
 
 
@@ -49,5 +52,8 @@ class LexicalLeg(LegConfig):
     """BM25: strength of the normalisation by passage length, from 0 (none) to 1 (full)."""
 
     def warm(self) -> None:
-        """See LegConfig."""
+        """Compile the search code of this leg, so that the first search does not wait.
+
+        See `LegConfig.warm`.
+        """
         named(".warm:warm", type(self))()

@@ -53,13 +53,16 @@ class LexicalSegment:
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: LexicalLeg) -> None:
-        """See SegmentPart."""
+        """Write the files of a part with these rows into the empty `directory`.
+
+        See `SegmentPart.build`.
+        """
         check_rows(len(rows))
         lexical_files.write(directory, term_counts(rows))
 
     @classmethod
     def open(cls, directory: Path, config: LexicalLeg) -> Self:
-        """See SegmentPart."""
+        """Return the part stored in `directory`. See `SegmentPart.open`."""
         return cls(directory, config)
 
     @classmethod
@@ -71,7 +74,10 @@ class LexicalSegment:
         memory: int,
         progress: Progress | None = None,
     ) -> None:
-        """See SegmentPart."""
+        """Write one part with the rows of several parts, in order, into `directory`.
+
+        See `SegmentPart.merge`.
+        """
         files = [(source.files, mask) for source, mask in sources]
         lexical_files.merge(directory, files, memory)
 
@@ -102,7 +108,10 @@ class LexicalSegment:
         return passages, total
 
     def occurrences(self, terms: Sequence[str], live: Mask | None) -> dict[str, int]:
-        """See Counted."""
+        """Return term -> sum of its frequencies in the rows where `live` is true (None: all).
+
+        See `Counted.occurrences`.
+        """
         found = dict.fromkeys(terms, 0)
         lists, frequencies = self.postings, self.files.pairs.array[:, 0]
         for term, number in self._numbers(terms).items():
@@ -113,7 +122,10 @@ class LexicalSegment:
         return found
 
     def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
-        """See Counted."""
+        """Return the terms that a misspelled word may stand for, with their costs.
+
+        See `Counted.near`.
+        """
         return self.dictionary.near(word, stem, most)
 
     def search(
@@ -123,7 +135,10 @@ class LexicalSegment:
         allowed: Mask | None,
         statistics: TermStatistics | None = None,
     ) -> Ranking:
-        """See Counted."""
+        """Return the best k rows for each query among rows where `allowed` is true (None: all).
+
+        See `Counted.search`.
+        """
         statistics = statistics or self.statistics(queries, None)
         table = self._weights(average_length(statistics))
         lists = self.postings

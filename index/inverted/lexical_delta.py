@@ -35,7 +35,7 @@ class LexicalDelta:
         return len(self._log.state.indptr) - 1
 
     def append(self, rows: Representation) -> None:
-        """See DeltaPart."""
+        """Add rows at the end. See `DeltaPart.append`."""
         passages = term_counts(rows)
         numbers = []
         for counts in passages:
@@ -56,7 +56,7 @@ class LexicalDelta:
         )
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
-        """See DeltaPart."""
+        """Return the rows with the numbers `keep`, in that order. See `DeltaPart.rows`."""
         state = self._log.state
         return Representation(terms=[self._counts(state, row) for row in keep.tolist()])
 
@@ -66,7 +66,10 @@ class LexicalDelta:
         return dict(zip(names, counts.tolist(), strict=True))
 
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
-        """See Counted."""
+        """Return the statistics of the rows where `live` is true (None: all rows).
+
+        See `Counted.statistics`.
+        """
         return self._statistics(self._log.state, queries, live)
 
     def _statistics(
@@ -86,7 +89,10 @@ class LexicalDelta:
         )
 
     def occurrences(self, terms: Sequence[str], live: Mask | None) -> dict[str, int]:
-        """See Counted."""
+        """Return term -> sum of its frequencies in the rows where `live` is true (None: all).
+
+        See `Counted.occurrences`.
+        """
         state = self._log.state
         if live is None:
             live = np.ones(len(state.indptr) - 1, dtype=np.bool_)
@@ -97,7 +103,10 @@ class LexicalDelta:
         return dict.fromkeys(terms, 0) | dict(zip(known, sums.tolist(), strict=True))
 
     def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
-        """See Counted."""
+        """Return the terms that a misspelled word may stand for, with their costs.
+
+        See `Counted.near`.
+        """
         known = self._names[: len(self._log.state.heads)]
         names = [name for name in known if name[:1] == word[:1]]
         raw = [encode(name) for name in names]
@@ -149,7 +158,10 @@ class LexicalDelta:
         return found
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart."""
+        """Return the terms of one row with weights, heaviest first; empty for dense legs.
+
+        See `LegPart.terms`.
+        """
         counts = self._counts(self._log.state, row)
         return heaviest_first(TermWeight(term, count) for term, count in counts.items())
 

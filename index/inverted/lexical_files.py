@@ -78,9 +78,11 @@ def merge(
 ) -> None:
     """Merge segments into one in `directory`. Rows keep the order of `sources`.
 
-    sources: files of each segment, and a mask of its rows to keep (None: all). memory: approximate
-    bytes of working memory. Merges one range of term hashes at a time, the largest that fits into
-    `memory`. The posting lists of a single hash may exceed `memory`.
+    sources: files of each segment, and a mask of its rows to keep (None: all).
+    memory:  approximate bytes of working memory.
+
+    Merges one range of term hashes at a time, the largest that fits into `memory`. The posting
+    lists of a single hash may exceed `memory`.
     """
     parts = [source for source, _ in sources]
     kept_rows(sources)
@@ -149,8 +151,9 @@ def _used_pairs(
 ) -> Pairs:
     """Return the pairs (see `Pairs`) of one segment that occur in its kept rows, ascending.
 
-    mask: rows to keep; None: all. numbers: number of each row after the merge; -1 for a dropped
-    row. memory: approximate bytes of working memory.
+    mask:    rows to keep; None: all.
+    numbers: number of each row after the merge; -1 for a dropped row.
+    memory:  approximate bytes of working memory.
     """
     if mask is None:
         return _part_pairs(part)

@@ -62,10 +62,12 @@ class PostingsLog:
     ) -> None:
         """Append rows to the log.
 
-        terms, values: term number and value of each posting, row by row. lengths: number of
-        postings of each row. vocabulary: number of terms, including terms without postings. Raises
-        ValueError, and appends nothing, if a term number is not below `vocabulary`, if the numbers
-        of postings do not match, or if `vocabulary` is below that of an earlier call.
+        terms, values: term number and value of each posting, row by row.
+        lengths:       number of postings of each row.
+        vocabulary:    number of terms, including terms without postings.
+
+        Raises ValueError, and appends nothing, if a term number is not below `vocabulary`, if the
+        numbers of postings do not match, or if `vocabulary` is smaller than in an earlier call.
         """
         if len(terms) and not 0 <= terms.min() <= terms.max() < vocabulary:
             raise ValueError(
@@ -110,8 +112,9 @@ class PostingsLog:
 def _link(terms: Any, begin: int, heads: Any, previous: Any) -> None:
     """Link each posting to the previous posting of its term, and store it in `heads` as the newest.
 
-    terms: term of each posting. begin: number of the first of these postings in the log. heads,
-    previous: see LogState; updated in place.
+    terms: term of each posting.
+    begin: number of the first of these postings in the log.
+    heads, previous: see LogState; updated in place.
     """
     for index in range(terms.size):
         previous[index] = heads[terms[index]]
@@ -124,8 +127,8 @@ def add_linked_weights(
 ) -> None:
     """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
 
-    accumulator: score of each row; postings of later rows are skipped. heads, previous, rows: see
-    LogState.
+    accumulator: score of each row; postings of later rows are skipped.
+    heads, previous, rows: see LogState.
     """
     for index in range(terms.size):
         factor = factors[index]
@@ -151,7 +154,9 @@ def add_linked_frequencies(
     """For each posting of terms[i], add factors[i] * tf / (tf + norms[row]) to accumulator[row].
 
     tf and row are the term frequency and the row of the posting. Postings of rows without a norm
-    are skipped. heads, previous, rows: see LogState.
+    are skipped.
+
+    heads, previous, rows: see LogState.
     """
     for index in range(terms.size):
         factor = factors[index]

@@ -27,9 +27,11 @@ def rank(
 
     A row is one vector of a passage.
 
-    vectors: the vectors of all queries. bounds: query i has vectors bounds[i] to bounds[i + 1].
-    offsets: passage p has rows offsets[p] to offsets[p + 1]. allowed: mask of passages; None: all.
-    add: adds the scores of all rows for one query vector to an accumulator.
+    vectors: the vectors of all queries.
+    bounds:  query i has vectors bounds[i] to bounds[i + 1].
+    offsets: passage p has rows offsets[p] to offsets[p + 1].
+    allowed: mask of passages; None: all.
+    add:     adds the scores of all rows for one query vector to an accumulator.
     """
     passages, rows = len(offsets) - 1, int(offsets[-1])
     ranking = Ranking.empty(len(bounds) - 1, k)

@@ -97,8 +97,10 @@ def near_terms(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the numbers of the terms whose cost is at most `most`, ascending, and their costs.
 
-    offsets: byte offset of each term, int64 [terms + 1]. terms: all terms as UTF-8.
-    word:    the word as UTF-8, folded as terms are. stem: its own term.
+    offsets: byte offset of each term, int64 [terms + 1].
+    terms:   all terms as UTF-8.
+    word:    the word as UTF-8, folded as terms are.
+    stem:    its own term.
     signatures: those of the terms; None: they are computed.
 
     Returns nothing for an empty word, and for one of more than LONGEST bytes.

@@ -58,10 +58,13 @@ class Postings:
     def __init__(self, directory: Path, values: NpyFile[Any], terms: int, rows: int) -> None:
         """Map indptr.npy and rows.npy in `directory`.
 
-        values: file of the values of postings. terms, rows: number of terms and of rows. Raises
-        ValueError if a number in the files is out of range: the kernels check no bounds, so a
-        damaged number would make them access arbitrary memory. The check reads indptr.npy and
-        rows.npy once. This takes about 0.3 s for 1 GB in the page cache.
+        values: file of the values of postings.
+        terms:  number of terms.
+        rows:   number of rows.
+
+        Raises ValueError if a number in the files is out of range. The kernels check no bounds, so
+        a damaged number would make them access arbitrary memory. The check reads indptr.npy and
+        rows.npy once, which takes about 0.3 s for 1 GB in the page cache.
         """
         self._indptr = NpyFile(directory / "indptr.npy", np.int64)
         self._rows = NpyFile(directory / "rows.npy", np.int32)
@@ -139,7 +142,8 @@ class PostingsWriter(Closing):
     def append(self, lengths: NDArray[Any], rows: NDArray[Any], values: NDArray[Any]) -> None:
         """Append posting lists.
 
-        lengths: length of each list. rows, values: the lists, concatenated.
+        lengths:      length of each list.
+        rows, values: the lists, concatenated.
         """
         self._indptr.append(self._written + np.cumsum(lengths))
         self._written += len(rows)
@@ -155,8 +159,9 @@ class PostingsWriter(Closing):
 def new_numbers(sources: Sequence[tuple[int, Mask | None]]) -> Iterator[NDArray[np.int32]]:
     """For each segment to merge, yield the number of each row after the merge, int32 [rows].
 
-    The number is -1 for a dropped row. sources: number of rows of each segment, and a mask of the
-    rows to keep (None: all).
+    The number is -1 for a dropped row.
+
+    sources: number of rows of each segment, and a mask of the rows to keep (None: all).
     """
     begin = 0
     for rows, mask in sources:

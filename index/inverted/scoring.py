@@ -26,7 +26,9 @@ def add_weights(
 ) -> None:
     """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
 
-    indptr, rows: see Postings. weights: weight of each posting. accumulator: score of each row.
+    indptr, rows: see Postings.
+    weights:      weight of each posting.
+    accumulator:  score of each row.
     """
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]
@@ -53,8 +55,10 @@ def add_coded_weights(
 ) -> None:
     """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
 
-    indptr, rows: see Postings. codes: code of each posting. table: weight of each code.
-    accumulator: score of each row.
+    indptr, rows: see Postings.
+    codes:        code of each posting.
+    table:        weight of each code.
+    accumulator:  score of each row.
     """
     for index in range(terms.size):
         start, stop = indptr[terms[index]], indptr[terms[index] + 1]

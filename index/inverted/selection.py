@@ -238,9 +238,12 @@ def _collect_listed(
 ) -> int:
     """Write the keys of allowed rows in the posting lists of `terms` into `keys`.
 
-    Resets the scores of the rows to zero. allowed: mask; if empty, all rows are allowed. Returns
-    the number of keys. A row in several lists counts once, because its score is zero after the
-    first visit.
+    Resets the scores of the rows to zero.
+
+    allowed: mask; if empty, all rows are allowed.
+
+    Returns the number of keys. A row in several lists counts once, because its score is zero after
+    the first visit.
     """
     count = 0
     for term in terms:

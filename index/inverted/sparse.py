@@ -48,7 +48,10 @@ class SparseSegment:
 
     @classmethod
     def build(cls, directory: Path, rows: Representation, config: SparseLeg) -> None:
-        """See SegmentPart."""
+        """Write the files of a part with these rows into the empty `directory`.
+
+        See `SegmentPart.build`.
+        """
         check_rows(len(rows))
         columns: csc_array = vectors(rows).tocsc()
         _save_shape(directory, *columns.shape)
@@ -57,7 +60,7 @@ class SparseSegment:
 
     @classmethod
     def open(cls, directory: Path, config: SparseLeg) -> Self:
-        """See SegmentPart."""
+        """Return the part stored in `directory`. See `SegmentPart.open`."""
         shape = NpyFile(directory / "shape.npy", np.int64)
         shape.check_below(MAX_ROWS + 1)
         if len(shape) != 2:
@@ -99,7 +102,10 @@ class SparseSegment:
                 first = last
 
     def search(self, queries: Representation, k: int, allowed: Mask | None) -> Ranking:
-        """See LegPart."""
+        """Return the best k rows for each query among rows where `allowed` is true (None: all).
+
+        See `LegPart.search`.
+        """
         return rank(
             query_terms(queries, self._postings.terms),
             len(queries),
@@ -113,7 +119,7 @@ class SparseSegment:
     def max_sim(
         self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
-        """See MaxSim."""
+        """Return the best k passages for each query. See `MaxSim.max_sim`."""
         single, bounds = ungrouped(queries)
         terms = query_terms(single, self._postings.terms)
         return maxsim.rank(terms, bounds, k, offsets, allowed, self._add)
@@ -145,7 +151,10 @@ class SparseSegment:
         )
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """See LegPart."""
+        """Return the contribution of each query term to the score of a row; empty for dense legs.
+
+        See `LegPart.explain`.
+        """
         return [
             contribution(term, factor, float(self._postings.values[posting]))
             for terms, factors in query_terms(query, self._postings.terms)

@@ -48,7 +48,7 @@ class SparseDelta:
         self._log.append(matrix.indices, matrix.data, np.diff(matrix.indptr), matrix.shape[1])
 
     def rows(self, keep: NDArray[np.int64]) -> Representation:
-        """See DeltaPart."""
+        """Return the rows with the numbers `keep`, in that order. See `DeltaPart.rows`."""
         state = self._log.state
         matrix = csr_array(
             (state.values, state.terms, state.indptr),
@@ -81,14 +81,17 @@ class SparseDelta:
     def max_sim(
         self, queries: Representation, offsets: Offsets, k: int, allowed: Mask | None
     ) -> Ranking:
-        """See MaxSim."""
+        """Return the best k passages for each query. See `MaxSim.max_sim`."""
         state = self._log.state
         single, bounds = ungrouped(queries)
         terms = query_terms(single, len(state.heads)) if len(offsets) > 1 else ()
         return maxsim.rank(terms, bounds, k, offsets, allowed, _add(state))
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """See LegPart."""
+        """Return the contribution of each query term to the score of a row; empty for dense legs.
+
+        See `LegPart.explain`.
+        """
         state = self._log.state
         terms, weights = state.row(row)
         weight_of = dict(zip(terms.tolist(), weights.tolist(), strict=True))
@@ -100,12 +103,15 @@ class SparseDelta:
         ]
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """See LegPart."""
+        """Return the terms of one row with weights, heaviest first; empty for dense legs.
+
+        See `LegPart.terms`.
+        """
         return term_weights(*self._log.state.row(row))
 
     @staticmethod
     def pack(rows: Representation) -> list[bytes]:
-        """See DeltaPart."""
+        """Return each row as bytes for the database, without loss. See `DeltaPart.pack`."""
         matrix = vectors(rows)
         return [
             _HEADER.pack(matrix.shape[1], stop - start)

@@ -76,7 +76,8 @@ def _storage(
 ) -> dict[str, Any]:
     """Return the configured storage options of one dense leg, and its sizes in all segments.
 
-    name: name of the leg. segments: the result of `_vectors` for each segment.
+    name:     name of the leg.
+    segments: the result of `_vectors` for each segment.
 
     Fields of the result:
     recall: default recall target of searches. None if index parameters are configured instead.

@@ -333,7 +333,7 @@ class LocalStore:
         return DeletedCount(len(numbers), warnings)
 
     def fingerprints(self) -> dict[str, Any]:
-        """See Store."""
+        """Return leg -> fingerprint of the encoder that produced its vectors or terms."""
         with self.database.read() as connection:
             return dict(json.loads(get_meta(connection, "fingerprints") or "{}"))
 
@@ -351,7 +351,7 @@ class LocalStore:
             return count_pending(connection, get_number(connection, "sealed"))
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """See Store."""
+        """Store encoder fingerprints (leg -> fingerprint) of the legs that have none yet."""
         stored = self.fingerprints()
         if all(leg in stored for leg in fingerprints):
             return stored
@@ -387,6 +387,6 @@ class LocalStore:
         return found
 
     def close(self) -> None:
-        """See Store."""
+        """Close files and connections. See `Store.close`."""
         self._follower.reset()
         self.database.close()

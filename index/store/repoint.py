@@ -69,7 +69,8 @@ def _changed(
 ) -> dict[str, dict[str, str]]:
     """Return, for each leg that changes: leg -> {field of its encoder: new model name}.
 
-    digest: digest of the weights of `model`. legs: see `repoint`.
+    digest: digest of the weights of `model`.
+    legs:   see `repoint`.
     """
     config, fingerprints = _stored(connection)
     models = {name: dict(named(leg.encoder)) for name, leg in config.legs.items()}

@@ -140,12 +140,15 @@ class Snapshot:
         ]
 
     def frequencies(self, leg: str, terms: Sequence[str]) -> dict[str, int]:
-        """See View."""
+        """Return term -> number of passages of a lexical leg that contain it.
+
+        See `View.frequencies`.
+        """
         query = Representation(terms=[dict.fromkeys(terms, 1)])
         return dict(self._statistics(leg, query).document_frequency)
 
     def statistics(self, leg: str, terms: Sequence[str]) -> CollectionTerms:
-        """See View."""
+        """Return the statistics of these terms in a lexical leg. See `View.statistics`."""
         total = self._statistics(leg, Representation(terms=[dict.fromkeys(terms, 1)]))
         occurrences = dict.fromkeys(terms, 0)
         for one in self.parts:
@@ -158,7 +161,10 @@ class Snapshot:
         )
 
     def near_terms(self, leg: str, word: str, stem: str, most: int) -> list[tuple[str, int]]:
-        """See VocabularyView."""
+        """Return the terms of a lexical leg that a misspelled word may stand for, with their costs.
+
+        See `VocabularyView.near_terms`.
+        """
         costs: dict[str, int] = {}
         for one in self.parts:
             part = one.legs[leg]
@@ -170,18 +176,27 @@ class Snapshot:
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
-        """See ExplainingView."""
+        """Yield, for each passage, the contribution of each query term to its score.
+
+        See `ExplainingView.explain`.
+        """
         scorers = self._scorers(leg, query)
         for handle in passages.tolist():
             yield scorers[handle >> _ROW_BITS].explain(query, handle & _ROW)
 
     def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:
-        """See ExplainingView."""
+        """Yield the terms of each passage with weights, heaviest first; empty for dense legs.
+
+        See `ExplainingView.terms`.
+        """
         for part, row in self._located(passages):
             yield part.legs[leg].terms(row)
 
     def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
-        """See View."""
+        """Return the character range of each passage in its document; None: the whole document.
+
+        See `View.passages`.
+        """
         found: list[Passage | None] = []
         for part, row in self._located(passages):
             first, last = max(0, row - neighbours), min(len(part), row + neighbours + 1)
@@ -240,7 +255,8 @@ class Snapshot:
 def rows_for(depth: int, spread: float, rows: int) -> int:
     """Return how many of the best rows of a part probably belong to `depth` different documents.
 
-    spread: mean number of passages (rows) per document. rows: number of rows in the part.
+    spread: mean number of passages (rows) per document.
+    rows:   number of rows in the part.
     """
     return min(rows, depth if spread == 1 else int(depth * spread * 1.2) + 1)
 
@@ -272,8 +288,9 @@ def _best_passages(
 
     If fewer documents match, returns the passages of all of them.
 
-    scorer: scores the rows of `part`. mask: rows that may be returned; None: all.
-    how: recall target or parameters of approximate indexes; None: as configured.
+    scorer: scores the rows of `part`.
+    mask:   rows that may be returned; None: all.
+    how:    recall target or parameters of approximate indexes; None: as configured.
     """
     rows = len(part)
     if rows == 0:

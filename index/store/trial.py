@@ -25,7 +25,8 @@ class TrialSegment:
     def __init__(self, leg: LegConfig, part: LegPart, owners: Handles) -> None:
         """Create a segment with one leg.
 
-        leg: configuration of the leg. part: its index.
+        leg:    configuration of the leg.
+        part:   its index.
         owners: int64 [rows], number of the document to which each row belongs, ascending.
         """
         documents = 1 + int(np.count_nonzero(np.diff(owners)))

@@ -108,21 +108,24 @@ class LocalView:
         return known
 
     def among(self, documents: Handles) -> Masks:
-        """See View."""
+        """Return the selection of the documents with these handles. See `View.among`."""
         return self.snapshot.masks(documents)
 
     def warnings(self, where: Condition | None) -> list[str]:
-        """See View."""
+        """Return a warning for each field in the condition `where` that no document has.
+
+        See `View.warnings`.
+        """
         return [] if where is None else unknown_fields(self.connection, where)
 
     # -- documents -------------------------------------------------------------------------
 
     def names(self, documents: Sequence[int]) -> dict[int, str]:
-        """See View."""
+        """Return handle -> id for the documents with these handles. See `View.names`."""
         return ids_of(self.connection, documents)
 
     def documents(self, documents: Sequence[int]) -> dict[int, Document]:
-        """See View."""
+        """Return handle -> document for the documents with these handles. See `View.documents`."""
         return read_documents(self.connection, documents)
 
     def sizes(self, documents: Sequence[int]) -> dict[int, int]:
@@ -130,7 +133,7 @@ class LocalView:
         return read_sizes(self.connection, documents)
 
     def get(self, name: str) -> Document:
-        """See View."""
+        """Return the document with the id `name`. See `View.get`."""
         found = numbers_of(self.connection, [name])
         if not found:
             raise NotFoundError(f"there is no document {name!r}")
@@ -144,7 +147,7 @@ class LocalView:
         *,
         most_bytes: int | None = None,
     ) -> list[Document]:
-        """See View."""
+        """Return at most `limit` documents in ascending order of their ids. See `View.page`."""
         if limit < 1:
             raise InvalidInputError(f"must be at least 1, got {limit}", field="limit")
         begin = checked_text(after or "", "after")
@@ -175,7 +178,10 @@ class LocalView:
         return numbers
 
     def count(self, where: Condition | None) -> int:
-        """See View."""
+        """Return the number of documents that meet the condition `where`; None: all.
+
+        See `View.count`.
+        """
         if where is None:
             return int(self.connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         return len(select(self.connection, where))
@@ -205,7 +211,10 @@ class LocalView:
     def leg_vectors(
         self, leg: str, documents: Handles
     ) -> Iterator[tuple[Handles, NDArray[np.float32]]]:
-        """See VectorView."""
+        """Yield all vectors of the given documents in one dense leg, in blocks.
+
+        See `VectorView.leg_vectors`.
+        """
         for part, mask in zip(self.snapshot.parts, self.among(documents), strict=True):
             source = cast(VectorSource, part.legs[leg])
             numbers = part.passages.numbers
@@ -230,7 +239,10 @@ class LocalView:
                     yield owners, source.read(start, stop)[keep]
 
     def spans(self) -> NDArray[np.int32]:
-        """See VectorView."""
+        """Return the character range of each passage, int32 [passages, 2], ordered as in `owners`.
+
+        See `VectorView.spans`.
+        """
         found = []
         for part in self.snapshot.parts:
             own = part.passages.spans[: len(part)]
@@ -238,7 +250,10 @@ class LocalView:
         return np.concatenate(found)
 
     def is_rounded(self, leg: str) -> bool:
-        """See VectorView."""
+        """Return True if a leg stores vectors with less precision than its encoder returns.
+
+        See `VectorView.is_rounded`.
+        """
         parts = [part.legs[leg] for part in self.snapshot.parts]
         kept = [part.description() for part in parts if isinstance(part, Approximate)]
         return any(one.get("originals", "float32") != "float32" for one in kept)

@@ -66,8 +66,11 @@ def storable(representation: Representation) -> Vectors:
 def search(queries: Vectors, vectors: Stored, k: int, allowed: Mask | None) -> Ranking:
     """Return the best k rows of `vectors` for each query. Ties are ordered by row, ascending.
 
-    queries: float32 [n, d]. vectors: float16 or float32 [rows, d]. allowed: mask of the rows to
-    search; None: all. Raises InvalidInputError if queries and vectors have different widths.
+    queries: float32 [n, d].
+    vectors: float16 or float32 [rows, d].
+    allowed: mask of the rows to search; None: all.
+
+    Raises InvalidInputError if queries and vectors have different widths.
     """
     check_width(queries, vectors.shape[1])
     return scan(

@@ -35,8 +35,10 @@ def faiss() -> Any:
 def search(index: Any, queries: Vectors, k: int, parameters: Any) -> Ranking:
     """Search a FAISS index for the best k rows of each query.
 
-    queries: contiguous float32 [n, d]. parameters: FAISS search parameters. Missing results have
-    row -1 and score -inf.
+    queries:    contiguous float32 [n, d].
+    parameters: FAISS search parameters.
+
+    Missing results have row -1 and score -inf.
     """
     library = faiss()
     scores = np.empty((len(queries), k), np.float32)
@@ -105,8 +107,8 @@ def blocks(vectors: VectorSource, memory: int) -> Iterator[Vectors]:
 def add_to_lists(index: Any, vectors: Vectors, first: int, lists: NDArray[np.int64]) -> None:
     """Add vectors to chosen inverted lists of a FAISS index. Vector i becomes row first + i.
 
-    vectors: float32 [n, d]. lists: numbers of the lists that store each vector, int64 [n, lists per
-    vector].
+    vectors: float32 [n, d].
+    lists:   numbers of the lists that store each vector, int64 [n, lists per vector].
     """
     rows = np.arange(first, first + len(vectors), dtype=np.int64)
     pointer = faiss().swig_ptr

@@ -47,8 +47,9 @@ class Originals:
     def open(cls, directory: Path, *, cold: bool = False) -> Self:
         """Map vectors.npy in `directory`.
 
-        cold: True if rows are usually on disk only; `expect` then prefetches them. Raises OSError
-        if the file cannot be read, and ValueError if it is damaged.
+        cold: True if rows are usually on disk only; `expect` then prefetches them.
+
+        Raises OSError if the file cannot be read, and ValueError if it is damaged.
         """
         file: NpyFile[Any] = NpyFile(directory / FILE, np.float16, np.float32, dimensions=2)
         return cls(file.array, file, cold=cold)
@@ -57,7 +58,10 @@ class Originals:
         return len(self.array)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See VectorSource."""
+        """Return a copy of vectors `start` to `stop` (exclusive), float32 [stop - start, width].
+
+        See `VectorSource.read`.
+        """
         rows = self.array[start:stop] if self._file is None else self._file.read(start, stop)
         return rows.astype(np.float32, copy=self._file is None)
 
@@ -68,7 +72,10 @@ class Originals:
             prefetch(self._file.mapping, self._file.offset, row_bytes, rows)
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """See VectorSource."""
+        """Return a copy of the vectors with numbers `rows`, in that order, float32 [n, width].
+
+        See `VectorSource.take`.
+        """
         return self.array[rows].astype(np.float32)
 
 
@@ -85,11 +92,17 @@ class Projected:
         return len(self._vectors)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See VectorSource."""
+        """Return a copy of vectors `start` to `stop` (exclusive), float32 [stop - start, width].
+
+        See `VectorSource.read`.
+        """
         return self._projection.apply(self._vectors.read(start, stop))
 
     def take(self, rows: NDArray[np.int64]) -> Vectors:
-        """See VectorSource."""
+        """Return a copy of the vectors with numbers `rows`, in that order, float32 [n, width].
+
+        See `VectorSource.take`.
+        """
         return self._projection.apply(self._vectors.take(rows))
 
 

@@ -282,9 +282,12 @@ class Structure(Protocol):
     ) -> Ranking:
         """Return up to k candidates for each query among the allowed rows, best first.
 
-        queries: contiguous float32 [n, width]. parameters: values for the keys of `ladder`.
-        allowed: mask of the rows to search; None: all. Scores are those of the index, not rescored.
-        A query with fewer candidates is padded with row -1 and score -inf.
+        queries:    contiguous float32 [n, width].
+        parameters: values for the keys of `ladder`.
+        allowed:    mask of the rows to search; None: all.
+
+        Scores are those of the index, not rescored. A query with fewer candidates is padded with
+        row -1 and score -inf.
         """
 
     def read(self, start: int, stop: int) -> Vectors:

@@ -114,9 +114,10 @@ class CausalModel(PretrainedModel):
     def start(self, rows: Sequence[Tokens], prefix: Tokens = (), layer: int = -1) -> Decoding:
         """Read `prefix + row` for each row as one batch, and return a Decoding.
 
-        The Decoding contains hidden states and logits, and can continue the rows. rows: tokens of
-        each prompt after the prefix; at least one row. layer: number of the layer whose states the
-        Decoding contains, as in `StateModel.read`.
+        The Decoding contains hidden states and logits, and can continue the rows.
+
+        rows:  tokens of each prompt after the prefix; at least one row.
+        layer: number of the layer whose states the Decoding contains, as in `StateModel.read`.
         """
         begun = perf_counter()
         rows = [list(row) for row in rows]
@@ -193,7 +194,9 @@ class CausalModel(PretrainedModel):
     def _block_after(self, layer: int) -> Any:
         """Return the transformer block whose input is the output of a layer.
 
-        layer: number of the layer, at most -2. Raises ConfigError for a layer that does not exist.
+        layer: number of the layer, at most -2.
+
+        Raises ConfigError for a layer that does not exist.
         """
         blocks = getattr(self._model.base_model, "layers", ())
         if not -len(blocks) - 1 <= layer < -1:

@@ -48,8 +48,9 @@ class Reader(Protocol):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the model on the tokens `ids`, int64 [n, t], and return hidden states and logits.
 
-        The keys and values of these tokens are added to `cache`. last: int64 [n], the only position
-        of each row to return; None: all positions are returned.
+        The keys and values of these tokens are added to `cache`.
+
+        last: int64 [n], the only position of each row to return; None: all positions are returned.
         """
 
 

@@ -156,8 +156,9 @@ def _steps(
 ) -> Iterator[None]:
     """Generate the texts of a batch of prompts (rows), and yield after each step.
 
-    A step adds one token to each unfinished row. Ends when all rows are finished. decoding: the
-    prompts, which the model has read.
+    A step adds one token to each unfinished row. Ends when all rows are finished.
+
+    decoding: the prompts, which the model has read.
     """
     alive = list(rows)
     while True:

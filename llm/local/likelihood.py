@@ -62,8 +62,9 @@ def _scores(
 ) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.float64]], Usage]:
     """Return the log-likelihoods [n, c] of c continuations after n prompts, and the usage.
 
-    decoding: the prompts, which the model has read. tails: for each prompt, the tokens of each
-    continuation. budget: maximum number of padded tokens in a batch.
+    decoding: the prompts, which the model has read.
+    tails:    for each prompt, the tokens of each continuation.
+    budget:   maximum number of padded tokens in a batch.
     """
     usage = Usage()
     first = torch.tensor([[tail[0] for tail in of_one] for of_one in tails])
@@ -97,7 +98,8 @@ def _logarithms(
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Return the log probability of each token, [n, k].
 
-    logits: [n, vocabulary]. tokens: int64 [n, k], k alternative next tokens for each row of logits.
+    logits: [n, vocabulary].
+    tokens: int64 [n, k], k alternative next tokens for each row of logits.
     """
     scores = logits.float()
     chosen = scores.gather(1, tokens.to(scores.device)) - scores.logsumexp(dim=1, keepdim=True)

@@ -111,7 +111,8 @@ class MaskedModel(PretrainedModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return hidden states [n, d] and logits [n, vocabulary] at one position of each row.
 
-        rows: tokens of each prompt. positions: position of the mask token in each prompt.
+        rows:      tokens of each prompt.
+        positions: position of the mask token in each prompt.
         """
         ids = pad(rows, fill=self._tokenizer.pad_token or 0, side="right")
         seen = mask(list(map(len, rows)), side="right")

@@ -137,7 +137,9 @@ def load_pretrained(
     """Return a language model with its tokenizer.
 
     If a model with the same weights, number type and device is in use, its weights are shared
-    instead of loaded again. kind: AutoModelForCausalLM or AutoModelForMaskedLM.
+    instead of loaded again.
+
+    kind: AutoModelForCausalLM or AutoModelForMaskedLM.
 
     Raises ModelError if the model cannot be found or read. Raises ConfigError if this machine does
     not support the device or the precision.
@@ -172,7 +174,8 @@ def load_pretrained(
 def loading(name: str, source: Path) -> Iterator[None]:
     """Turn exceptions of model libraries inside the `with` block into a ModelError.
 
-    name: name of the model in the error. source: folder of its weights.
+    name:   name of the model in the error.
+    source: folder of its weights.
     """
     try:
         yield
@@ -205,9 +208,11 @@ def no_states(count: int, steps: int, model: PretrainedModel) -> States:
 def check_texts(texts: Sequence[Tokens], around: int, limit: int | None, name: str) -> None:
     """Raise InvalidInputError if the longest text is too long for the model.
 
-    The error names the longest text. around: number of tokens that the prompt and further steps add
-    to each text. limit: maximum number of tokens that the model accepts; None: unlimited. name:
-    name of the model.
+    The error names the longest text.
+
+    around: number of tokens that the prompt and further steps add to each text.
+    limit:  maximum number of tokens that the model accepts; None: unlimited.
+    name:   name of the model.
     """
     number = max(range(len(texts)), key=lambda position: len(texts[position]))
     longest = len(texts[number])

@@ -320,7 +320,9 @@ def _plain(text: str, *, special: bool) -> dict[str, Any]:
     """Return the body of a `/tokenize` request for a text.
 
     The body has the fields of vLLM and those of llama.cpp. Each server ignores the fields of the
-    other. special: True adds the special tokens that the tokenizer puts around a text.
+    other.
+
+    special: True adds the special tokens that the tokenizer puts around a text.
     """
     return {"prompt": text, "add_special_tokens": special, "content": text, "add_special": special}
 

@@ -15,8 +15,11 @@ _FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length"}
 def pick(url: str, reply: Any, *path: str | int, kind: type[T]) -> T:
     """Return the value at a path through the objects and lists of a reply.
 
-    path: keys and positions, such as "choices", 0, "text". Raises ModelError if there is no value
-    at the path, or if the value is not of type `kind`. url: address of the server, for the error.
+    url:  address of the server, for errors.
+    path: keys and positions, such as "choices", 0, "text".
+    kind: type of the value.
+
+    Raises ModelError if there is no value at the path, or if the value has another type.
     """
     value = reply
     where = ""

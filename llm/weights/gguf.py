@@ -22,8 +22,9 @@ def gguf_file(source: Path) -> Path | None:
     """Return the GGUF file at a path; None if the weights there have another format.
 
     source: a file or a folder. The GGUF file of a folder is returned if it is the only one and the
-    folder has no safetensors. Raises ModelError if a folder has several GGUF files and no
-    config.json.
+    folder has no safetensors.
+
+    Raises ModelError if a folder has several GGUF files and no config.json.
     """
     if source.is_file():
         return source if source.suffix == ".gguf" else None
@@ -41,7 +42,8 @@ def unpacked(file: Path, digest: str, dtype: torch.dtype) -> Path:
 
     The folder is created once in the cache. A damaged folder is created again.
 
-    digest: digest of the file, from `weights_digest`. dtype: type of the dequantised weights.
+    digest: digest of the file, from `weights_digest`.
+    dtype:  type of the dequantised weights.
 
     Raises ModelError if the file cannot be read, and MissingExtraError if a required package is not
     installed.
@@ -72,8 +74,9 @@ def _intact(folder: Path) -> bool:
 def convert(file: Path, folder: Path, dtype: torch.dtype) -> None:
     """Dequantise a GGUF file and write its weights, configuration and tokenizer into a folder.
 
-    Takes half a minute or more and shows a progress bar on standard error. dtype: type of the
-    weights.
+    Takes half a minute or more and shows a progress bar on standard error.
+
+    dtype: type of the weights.
     """
     for package in ("gguf", "accelerate"):
         if find_spec(package) is None:

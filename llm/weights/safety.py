@@ -63,7 +63,8 @@ SAFETENSORS = "Only safetensors are loaded: convert it (see docs/models.md)"
 def check_weights(name: str, source: Path) -> None:
     """Raise ModelError, which names the file, if loading the weights could run code.
 
-    name: name of the model in the error. source: a folder of weights, or a GGUF file.
+    name:   name of the model in the error.
+    source: a folder of weights, or a GGUF file.
     """
     if source.is_file():
         if source.suffix != ".gguf":
@@ -84,7 +85,9 @@ def check_weights(name: str, source: Path) -> None:
 def _folders(name: str, source: Path) -> Iterator[tuple[Path, frozenset[str]]]:
     """Yield `source` and its subfolders that loaders may read, each with the names of its files.
 
-    Links to folders are followed, because loaders follow them too. name: name of the model.
+    Links to folders are followed, because loaders follow them too.
+
+    name: name of the model.
     """
     count = 0
     for folder, below, files in os.walk(source, followlinks=True):
@@ -129,7 +132,8 @@ def _check_config(name: str, source: Path, file: Path) -> None:
 def _code(config: Any, file: str) -> str | None:
     """Return a description of the code that a configuration would run; None if it would run none.
 
-    config: the JSON value. file: name of the configuration file.
+    config: the JSON value.
+    file:   name of the configuration file.
     """
     if file == "modules.json" and isinstance(config, list):
         named = [str(one.get("type")) for one in config if isinstance(one, Mapping)]
@@ -177,8 +181,9 @@ def _native(owner: Mapping[str, Any], config: Any) -> bool:
     transformers then loads its own class instead of the code, because `trust_remote_code` is always
     False. Many published models, such as Phi-3, name code only for older versions of transformers.
 
-    owner: object in the configuration with an `auto_map`, which names code for a model or a
-    tokenizer. config: the whole configuration.
+    owner:  object in the configuration with an `auto_map`, which names code for a model or a
+            tokenizer.
+    config: the whole configuration.
     """
     from transformers import CONFIG_MAPPING
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name

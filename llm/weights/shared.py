@@ -32,8 +32,10 @@ class SharedModel:
     def __init__(self, model: Any, tokenizer: Any, digest: str) -> None:
         """Create a shared model.
 
-        model: a torch module. tokenizer: a fast tokenizer of transformers, which may be a part of
-        the module; None: no tokenizer is shared. digest: digest of the weights.
+        model:     a torch module.
+        tokenizer: a fast tokenizer of transformers, which may be a part of the module; None: no
+                   tokenizer is shared.
+        digest:    digest of the weights.
         """
         self.digest = digest
         self.tokenizing = Lock()
@@ -60,8 +62,10 @@ def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, An
     """Return the SharedModel of the weights in `source`. Load it only if no model uses it already.
 
     kind: text that names the class and number type of the model. Models share weights only if kind,
-    device and digest are equal. load: function that returns (model, tokenizer). Only one model is
-    loaded at a time.
+          device and digest are equal.
+    load: function that returns (model, tokenizer).
+
+    Only one model is loaded at a time.
 
     Raises ModelError for weights that cannot be read or that change during loading. Exceptions of
     `load` are passed on.

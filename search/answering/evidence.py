@@ -34,6 +34,8 @@ class Evidence:
 def content_words(language: str) -> Terms:
     """Return the function that returns the content words of a text in a language.
 
-    language: an ISO 639-1 code, or "none". Raises ConfigError for an unknown language.
+    language: an ISO 639-1 code, or "none".
+
+    Raises ConfigError for an unknown language.
     """
     return LexicalEncoder(AnalyzerConfig(language=language)).count

@@ -27,6 +27,7 @@ from .generators import GeneratorRegistry
 from .passages import candidates
 from .predictors import predictors
 from .request import AnswerRequest
+from .rewriting import with_rewriting
 from .writing import Prepared, write_background
 
 
@@ -107,7 +108,7 @@ class AnswerMethods(SearchMethods):
                 "evidence calls no model that writes texts; leave it out", field="background"
             )
         generator, config = self.generators.get(name), self.generators.config(name)
-        fused, result = self._found(request.search, guard)
+        fused, result = self._found(with_rewriting(request, self.rewriters), guard)
         passages = candidates(fused, result)
         events = generator.stream(_task(request, passages, (), guard), request.limits)
         first = next(events)
@@ -128,7 +129,7 @@ class AnswerMethods(SearchMethods):
         result: SearchResult | None = None
         passages: list[Candidate] = []
         if background is None or not background.only:
-            fused, result = self._found(request.search, guard)
+            fused, result = self._found(with_rewriting(request, self.rewriters), guard)
             passages = candidates(fused, result)
         before = Prepared(request.limits)
         if background is not None and (passages or background.only):
@@ -151,7 +152,7 @@ class AnswerMethods(SearchMethods):
                 if isinstance(event, UsageEvent):
                     yield UsageEvent(before.usage + event.usage)
                 elif isinstance(event, DoneEvent):
-                    answer = self._whole(request, event.answer, before, result)
+                    answer = self._whole(request, event.answer, before, fused, result)
                     self._count(answer.usage)
                     yield DoneEvent(answer)
                 else:
@@ -164,14 +165,17 @@ class AnswerMethods(SearchMethods):
         request: AnswerRequest,
         answer: Answer,
         before: Prepared,
+        fused: FusedResults | None,
         result: SearchResult | None,
     ) -> Answer:
         """Return the answer with what background and search add. result: None without a search."""
         searched = {} if result is None else result.timings
         found = () if result is None else result.warnings
+        query = "" if fused is None else fused.encoded.rewritten.standalone
         return replace(
             answer,
-            query="" if result is None else request.search.query or "",
+            query=query or ("" if result is None else request.search.query or ""),
+            stages=() if result is None else result.stages,
             generator=request.generator or self.generators.default,
             usage=before.usage + answer.usage,
             timings={**searched, **before.timings, **answer.timings},

@@ -3,51 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from ...ask import Limits
-from ...core import Config
 from ...core.bounds import Calls, Milliseconds
 from ...core.config import Flag
 from ...generate import AnswerOptions
 from ...generate.config import GENERATOR_NAME
 from ..request import SearchRequest
+from ..stages import MOST_TURNS, RewriteField, Text, Turn
 from .backgrounds import BackgroundField
-
-LONGEST = 100_000
-"""Maximum number of characters of a question or a turn."""
-
-MOST_TURNS = 100
-"""Maximum number of earlier turns of a conversation."""
 
 PARTS = ("title", "text", "metadata")
 """Parts of the hits that an answer reads."""
-
-
-def _unicode(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError(
-            "contains half of a surrogate pair, which is not Unicode text; remove it"
-        ) from None
-    return text
-
-
-Text = Annotated[str, AfterValidator(_unicode), Field(max_length=LONGEST)]
-
-
-class Turn(Config):
-    """One earlier turn of a conversation.
-
-    role:    who wrote the turn: "user" or "assistant".
-    content: the text of the turn.
-    """
-
-    role: Literal["user", "assistant"]
-    content: Text
 
 
 class AnswerRequest(AnswerOptions):
@@ -57,6 +27,10 @@ class AnswerRequest(AnswerOptions):
     turns:     earlier turns of the conversation, in order, without the question.
     search:    how the passages are found: the fields of a search request. Without `query`, the
                question is searched.
+    rewrite:   how a language model rewrites the query before the search. None = only a follow-up
+               question (with `turns`), if a rewriter of the kind "standalone" is configured; false
+               = never. The name of a rewriter is short for {"model": name}. The rewriter receives
+               the `turns` of the conversation if it reads them.
     background: texts that a model generates for the generator to read beside the passages; None =
                none. The name of a background is short for {"model": name}.
     generator: name of a configured generator; None = the first configured one. "extractive" needs
@@ -71,6 +45,7 @@ class AnswerRequest(AnswerOptions):
     question: Text
     turns: tuple[Turn, ...] = Field(default=(), max_length=MOST_TURNS)
     search: SearchRequest = Field(default=None, validate_default=True)
+    rewrite: Literal[False] | RewriteField | None = None
     background: BackgroundField | None = None
     generator: str | None = Field(default=None, json_schema_extra={"pattern": GENERATOR_NAME})
     abstain: Flag = True
@@ -105,10 +80,22 @@ class AnswerRequest(AnswerOptions):
         return self
 
     @model_validator(mode="after")
+    def _rewrites_once(self) -> Self:
+        if self.rewrite and self.search.rewrite is not None:
+            raise ValueError("`rewrite` and `search.rewrite` are the same; set only one of them")
+        if self.rewrite and self.rewrite.turns:
+            raise ValueError("`rewrite.turns` are the `turns` of the answer; set those only")
+        if self.rewrite and self.search.query is None:
+            raise ValueError("`rewrite` requires a query text; set `search.query`")
+        return self
+
+    @model_validator(mode="after")
     def _searches_for_passages(self) -> Self:
         only = self.background is not None and self.background.only
         if only and self.search != SearchRequest(query=self.question):
             raise ValueError("`background.only` searches nothing; leave `search` out, or `only`")
+        if only and self.rewrite:
+            raise ValueError("`background.only` searches nothing; leave `rewrite` out, or `only`")
         return self
 
     @property

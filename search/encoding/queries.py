@@ -62,6 +62,11 @@ class QueryEncoder:
         self._lock = threading.Lock()
 
     @property
+    def config(self) -> CollectionConfig:
+        """Return the configuration of the collection when it was opened."""
+        return self._config
+
+    @property
     def usage(self) -> Usage | None:
         """Return the total usage of language models for queries; None if no model was used."""
         return self._usage
@@ -134,8 +139,9 @@ class QueryEncoder:
     ) -> list[TermCounts]:
         """Return the terms of passages, as a lexical leg indexes them.
 
-        texts: the text of each passage. documents: the document of each passage, which determines
-        its language if the leg detects languages.
+        texts:     the text of each passage.
+        documents: the document of each passage, which determines its language if the leg detects
+                   languages.
         """
         encoder = multilingual(self._encoders, leg)
         if encoder is None:

@@ -18,6 +18,8 @@ from .pipeline import make_result, search_view
 from .planning import EncodedPlan, Plan, check_search, encode_plan, naming_request, plan
 from .reranking import reorder, rerank
 from .results import FusedResults
+from .rewriters import RewriterRegistry
+from .rewriting import rewrite
 
 
 class SearchMethods:
@@ -25,6 +27,7 @@ class SearchMethods:
 
     store: Store
     rerankers: RerankerRegistry
+    rewriters: RewriterRegistry
     _encoders: LegEncoders
     _queries: QueryEncoder
     _usage: Usage | None
@@ -32,16 +35,17 @@ class SearchMethods:
 
     def search(
         self,
-        request: SearchRequest | Mapping[str, Any] | str,
+        request: SearchRequest | Mapping[str, Any] | str | None = None,
         *,
         guard: Guard = UNGUARDED,
         **fields: Any,
     ) -> SearchResult:
         """Search the collection and return a page of hits.
 
-        request: a SearchRequest, a mapping with its fields, or the query text.
-        fields: other fields of the request, allowed only if `request` is the query text. The search
-            request is then `SearchRequest(query=request, **fields)`.
+        request: a SearchRequest, a mapping with its fields, or the query text. None: the search has
+            no text, such as `search(vectors={"dense": vector})`.
+        fields: other fields of the request, not allowed with a SearchRequest or a mapping. The
+            search request is then `SearchRequest(query=request, **fields)`.
         guard: limits of the caller. The search ends if `guard.check` raises an exception.
         """
         parameters.guard(guard, "guard")
@@ -50,7 +54,8 @@ class SearchMethods:
     def _found(self, request: SearchRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
         """Run a search. Return its fused list and its result."""
         self._load_fingerprints()
-        encoded = encode_plan(plan(self.store, request, self.rerankers), self._queries, guard)
+        planned = plan(self.store, request, self.rerankers, self.rewriters)
+        (encoded,) = self._rewritten([encode_plan(planned, self._queries, guard)])
         with self.store.view() as view:
             check_search(view.config, encoded.plan)
             fused = search_view(view, encoded)
@@ -59,14 +64,15 @@ class SearchMethods:
     @checked(requests=parameters.requests, guard=parameters.guard)
     def search_batch(
         self,
-        requests: Sequence[SearchRequest | Mapping[str, Any]],
+        requests: Sequence[SearchRequest | Mapping[str, Any] | str],
         *,
         guard: Guard = UNGUARDED,
     ) -> list[SearchResult]:
         """Run several searches on one snapshot of the collection. Return one result for each.
 
-        Queries are encoded together. Searches with the same reranker and the same limits (time,
-        calls, tokens) are reranked together, and share one time limit.
+        Each request is a SearchRequest, a mapping with its fields, or a query text. Queries are
+        encoded together. Searches with the same reranker and the same limits (time, calls, tokens)
+        are reranked together, and share one time limit. So are searches with the same rewriter.
 
         Raises InvalidInputError for an invalid request. The `field` of the error starts with the
         position of the request, for example `requests[2].legs[0].name`.
@@ -77,7 +83,7 @@ class SearchMethods:
         for i, given in enumerate(requests):
             with naming_request(i):
                 request = parameters.request(given, {})
-                plans.append(plan(self.store, request, self.rerankers))
+                plans.append(plan(self.store, request, self.rerankers, self.rewriters))
             planned = plans[-1].request  # Without the filters in its query, if they are read.
             for leg in plans[-1].encoded_legs:
                 if planned.query is not None and leg not in planned.vectors:
@@ -88,12 +94,19 @@ class SearchMethods:
         for i, one in enumerate(plans):
             with naming_request(i):
                 encoded.append(encode_plan(one, self._queries, guard))
+        encoded = self._rewritten(encoded)
         with self.store.view() as view:
-            for i, one in enumerate(plans):
+            for i, rewritten in enumerate(encoded):
                 with naming_request(i):
-                    check_search(view.config, one)
+                    check_search(view.config, rewritten.plan)
             fused = [search_view(view, one) for one in encoded]
         return self._results(fused)
+
+    def _rewritten(self, encoded: Sequence[EncodedPlan]) -> list[EncodedPlan]:
+        """Rewrite the queries of the searches whose request has `rewrite`."""
+        if all(one.plan.rewriting is None for one in encoded):
+            return list(encoded)
+        return rewrite(self.store, encoded, self._count)
 
     def _results(self, fused: Sequence[FusedResults]) -> list[SearchResult]:
         """Rerank the searches whose request has `rerank`. Return a result for every search."""

@@ -36,7 +36,8 @@ class FoundPassage:
 def read_passages(view: View, legs: Sequence[Leg], numbers: Handles) -> list[FoundPassage]:
     """Return the best passage of each document, from the leg that ranks the document highest.
 
-    legs: results of the legs. numbers: handles of the documents, best first.
+    legs:    results of the legs.
+    numbers: handles of the documents, best first.
     """
     documents = view.documents(numbers.tolist())
     positions = leg_positions(legs, numbers)

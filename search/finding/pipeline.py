@@ -17,11 +17,12 @@ from ...core import (
     Passage,
     Representation,
     SearchResult,
+    add_usages,
 )
 from ...index import ExplainingView, Handles, View
 from ...index.view import Selection
 from ..encoding.queries import QueryEncoder
-from ..request import LegRequest, SearchRequest
+from ..request import Fusion, LegRequest, SearchRequest
 from .candidates import read_candidates
 from .explain import HitExplanation, Scaled, explain_hits, leg_scores, query_terms, scaled_scores
 from .feedback import DEPTH as FEEDBACK_DEPTH
@@ -45,11 +46,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     with trace.stage("filter"):
         within = view.select(plan.where)
         warnings = view.warnings(plan.where)
-    queries = encoded.query.legs[: len(plan.legs)]
-    legs = [
-        _search_leg(view, encoded, leg, query, within)
-        for leg, query in zip(plan.legs, queries, strict=True)
-    ]
+    legs = _search_legs(view, encoded, within)
     if request.feedback is not None:
         with trace.stage("fuse"):
             first = _settle_ties(view, *_fuse(legs, request), FEEDBACK_DEPTH)
@@ -61,14 +58,16 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
             for leg in legs
         ]
     end = request.offset + request.limit
+    others = _search_others(view, encoded, within)
+    every = [*legs, *(leg for other in others for leg in other)]
     with trace.stage("fuse"):
-        numbers, scores = _fuse(legs, request)
-        if request.min_score is not None:
-            enough = scores >= request.min_score
-            numbers, scores = numbers[enough], scores[enough]
+        numbers, scores = own = _fuse_enough(legs, request)
+        if others:
+            numbers, scores = _fuse_others(encoded, own, others)
         reach = end if rerank is None else max(end, rerank.top_n)
         numbers, scores = _settle_ties(view, numbers, scores, reach)
-    predicted = predictors_of(view, encoded, legs, numbers)
+    of_query = _settle_ties(view, *own, reach)[0] if others else numbers
+    predicted = predictors_of(view, encoded, legs, of_query)
     suggestion = suggest(view, encoded) if request.suggest else None
     documents: dict[int, Document] = {}
     candidates = None
@@ -77,7 +76,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
             top = numbers[: rerank.top_n]
             documents = view.documents(top.tolist())
             candidates = read_candidates(
-                view, encoded, legs, top, scores[: rerank.top_n], documents
+                view, encoded, every, top, scores[: rerank.top_n], documents
             )
     with trace.stage("fetch"):
         page = numbers[request.offset : end].tolist()
@@ -94,13 +93,73 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
         legs=legs,
         numbers=numbers,
         scores=scores,
-        complete=all(leg.result.complete for leg in legs),
+        complete=all(leg.result.complete for leg in every),
         documents=documents,
         candidates=candidates,
         warnings=warnings,
         predictors=predicted,
         suggestion=suggestion,
+        others=every[len(legs) :],
     )
+
+
+def first_search(view: View, encoded: EncodedPlan) -> tuple[list[Leg], Handles]:
+    """Search the legs of a plan once, without a page of hits, for the predictors of a gate.
+
+    Returns the results of the legs, and the handles of the fused list, best first.
+    """
+    with encoded.trace.stage("filter"):
+        within = view.select(encoded.plan.where)
+    legs = _search_legs(view, encoded, within)
+    with encoded.trace.stage("fuse"):
+        numbers, _ = _settle_ties(view, *_fuse(legs, encoded.plan.request), FEEDBACK_DEPTH)
+    return legs, numbers
+
+
+def _search_legs(view: View, encoded: EncodedPlan, within: Selection) -> list[Leg]:
+    """Search the legs of a plan for its query. within: the documents that may be returned."""
+    return [
+        _search_leg(view, encoded, leg, query, within)
+        for leg, query in zip(encoded.plan.legs, encoded.searched, strict=True)
+    ]
+
+
+def _search_others(view: View, encoded: EncodedPlan, within: Selection) -> list[list[Leg]]:
+    """Search the legs of a plan for each text that is searched besides its query."""
+    return [
+        [
+            _search_leg(view, encoded, leg, other.queries[leg.name], within)
+            for leg in encoded.plan.legs
+            if leg.name in other.queries
+        ]
+        for other in encoded.rewritten.others
+    ]
+
+
+def _fuse_others(
+    encoded: EncodedPlan, own: tuple[Handles, NDArray[np.float64]], others: Sequence[Sequence[Leg]]
+) -> tuple[Handles, NDArray[np.float64]]:
+    """Fuse the list of the query with those of other texts, by reciprocal rank fusion.
+
+    own: the fused list of the query. The legs of each text are first fused as the request says.
+    """
+    request = encoded.plan.request
+    lists = [Ranked(*own, 1.0)]
+    for other, legs in zip(encoded.rewritten.others, others, strict=True):
+        if any(leg.request.weight > 0 for leg in legs):
+            lists.append(Ranked(*_fuse_enough(legs, request), other.weight))
+    return fuse(lists, Fusion(method="rrf", k=request.fusion.k))
+
+
+def _fuse_enough(
+    legs: Sequence[Leg], request: SearchRequest
+) -> tuple[Handles, NDArray[np.float64]]:
+    """Fuse the lists of legs, and leave out documents below the request's `min_score`."""
+    numbers, scores = _fuse(legs, request)
+    if request.min_score is not None:
+        enough = scores >= request.min_score
+        numbers, scores = numbers[enough], scores[enough]
+    return numbers, scores
 
 
 def _search_leg(
@@ -145,7 +204,12 @@ def make_result(
     complete, total, warnings = (
         fused.complete,
         len(fused.numbers),
-        [*encoded.plan.warnings, *encoded.query.warnings, *fused.warnings],
+        [
+            *encoded.plan.warnings,
+            *encoded.query.warnings,
+            *(f"rewrite: {warning}" for warning in encoded.rewritten.warnings),
+            *fused.warnings,
+        ],
     )
     if reordered is not None:
         complete = complete and reordered.complete
@@ -158,7 +222,7 @@ def make_result(
         timings=encoded.trace.timings,
         warnings=tuple(warnings),
         generation=fused.view.generation,
-        usage=encoded.query.usage,
+        usage=add_usages(encoded.query.usage, encoded.rewritten.usage),
         query_terms=query_terms(queries, {leg.request.name: leg.query for leg in legs})
         if request.explain
         else None,
@@ -228,8 +292,9 @@ def _hits(
     reranked: for each document, the reranker's result; None if the request has no `rerank`.
     """
     request = fused.encoded.plan.request
+    lists = leg_positions(fused.lists, numbers)
+    best = np.array([best_passage(one) for one in lists], dtype=np.int64)
     positions = leg_positions(fused.legs, numbers)
-    best = np.array([best_passage(one) for one in positions], dtype=np.int64)
     passages = fused.view.passages(best)
     contexts: Sequence[Passage | None] = [None] * len(best)
     if request.neighbours:
@@ -237,7 +302,7 @@ def _hits(
     scaled: Scaled | None = None
     reasons: Iterable[HitExplanation | None] = repeat(None, len(positions))
     if request.explain:
-        scaled = scaled_scores(fused.legs, request.fusion)
+        scaled = None if fused.others else scaled_scores(fused.legs, request.fusion)
         reasons = explain_hits(cast(ExplainingView, fused.view), queries, positions)
     hits = []
     for number, score, own, passage, context, rerank, reason in zip(

@@ -14,6 +14,7 @@ from ...core import (
     MissingExtraError,
     ModelError,
     QueryStage,
+    Representation,
     Trace,
     TwindexError,
     UnsupportedByStoreError,
@@ -28,6 +29,7 @@ from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
 from ..request import LegRequest, RerankRequest, SearchRequest
 from ..rerankers import FIELD, RerankerRegistry
 from .reading import ReadQuery, read_query
+from .rewriters import RewriterRegistry, Rewriting, Rewritten, plan_rewriting
 from .stages import check_stages
 
 
@@ -61,6 +63,7 @@ class Plan:
     capabilities: optional features that the store supports.
     read: what was read from the query text; None if the request has no `parse_filters`. `request`
         and `where` contain it already.
+    rewriting: the rewriting step; None if the request has no `rewrite`.
     """
 
     request: SearchRequest
@@ -71,6 +74,7 @@ class Plan:
     warnings: Sequence[str] = ()
     capabilities: frozenset[str] = frozenset()
     read: ReadQuery | None = None
+    rewriting: Rewriting | None = None
 
     @property
     def encoded_legs(self) -> list[str]:
@@ -86,6 +90,7 @@ class EncodedPlan:
     trace: timings of the steps of this search so far, and the caller's guard.
     encoder: encodes the queries and passages of the collection.
     stages: steps that may have changed the query, in order. Each step appends its own.
+    rewritten: what is searched besides, or in place of, `query`.
     """
 
     plan: Plan
@@ -93,9 +98,21 @@ class EncodedPlan:
     trace: Trace
     encoder: QueryEncoder
     stages: list[QueryStage] = field(default_factory=list)
+    rewritten: Rewritten = field(default_factory=Rewritten)
+
+    @property
+    def searched(self) -> list[Representation]:
+        """Return the query that each leg of the plan searches, in the order of `plan.legs`."""
+        pairs = zip(self.plan.legs, self.query.legs, strict=False)  # `query` also has extra legs.
+        return [self.rewritten.queries.get(leg.name, own) for leg, own in pairs]
 
 
-def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> Plan:
+def plan(
+    store: Store,
+    request: SearchRequest,
+    rerankers: RerankerRegistry,
+    rewriters: RewriterRegistry,
+) -> Plan:
     """Check a request against the collection, and return the plan of the search.
 
     Raises InvalidInputError for an invalid request, and UnsupportedByStoreError if the store lacks
@@ -114,14 +131,15 @@ def plan(store: Store, request: SearchRequest, rerankers: RerankerRegistry) -> P
     where = parse_filter(request.filter)
     capabilities = store.capabilities
     check_stages(config, request, legs, capabilities)
+    rewriting = None if request.rewrite is None else plan_rewriting(request.rewrite, rewriters)
     if request.rerank is None:
-        return Plan(request, legs, where, None, (), warnings, capabilities, read)
+        return Plan(request, legs, where, None, (), warnings, capabilities, read, rewriting)
     rerank = _reranking(config, request.rerank, rerankers)
     if rerank.needs.vectors:
         require(store, "vectors", FIELD)
     running = {leg.name for leg in legs}
     extra = sorted(rerank.needs.legs - running)
-    return Plan(request, legs, where, rerank, extra, warnings, capabilities, read)
+    return Plan(request, legs, where, rerank, extra, warnings, capabilities, read, rewriting)
 
 
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:

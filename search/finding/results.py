@@ -78,7 +78,8 @@ class FusedResults:
     """The fused list of n documents that a search found, and the data for its result.
 
     view:       the snapshot of the collection that was searched; it may be closed already.
-    legs:       results of each leg.
+    legs:       results of each leg for the query.
+    others:     results of each leg for other texts, whose lists are fused with that of the query.
     numbers:    handles (internal numbers) of the documents, best first.
     scores:     float64 [n], fused scores.
     complete:   True if no leg reached its depth limit, so that the number of hits is exact.
@@ -100,6 +101,12 @@ class FusedResults:
     warnings: Sequence[str] = ()
     predictors: Mapping[str, float] | None = None
     suggestion: str | None = None
+    others: Sequence[Leg] = ()
+
+    @property
+    def lists(self) -> list[Leg]:
+        """Return all results of legs. Each document of the fused list is in one of them."""
+        return [*self.legs, *self.others]
 
 
 @dataclass(frozen=True, slots=True)

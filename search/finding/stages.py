@@ -19,8 +19,13 @@ def check_stages(
 ) -> None:
     """Raise InvalidInputError for feedback or a gate that this search cannot have.
 
-    legs: the legs that run. capabilities: optional features that the store supports.
+    legs:         the legs that run.
+    capabilities: optional features that the store supports.
     """
+    names = [leg.name for leg in legs]
+    if request.rewrite is not None and request.rewrite.gate is not None:
+        gate = request.rewrite.gate
+        check_gate(config, gate, request, names, capabilities, "rewrite.gate")
     feedback = request.feedback
     if feedback is None:
         return
@@ -33,7 +38,6 @@ def check_stages(
             field="feedback",
         )
     if feedback.gate is not None:
-        names = [leg.name for leg in legs]
         check_gate(config, feedback.gate, request, names, capabilities, "feedback.gate")
 
 
@@ -56,7 +60,8 @@ def check_gate(
 ) -> None:
     """Raise InvalidInputError for a gate whose predictor this search cannot compute.
 
-    legs: names of the legs that run. field: path of the gate in the request, for the error.
+    legs:  names of the legs that run.
+    field: path of the gate in the request, for the error.
     """
     leg, name = split(gate.predictor)
     problem = ""

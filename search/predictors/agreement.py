@@ -72,7 +72,8 @@ def single_leg(fused: List, lists: Sequence[List]) -> float:
 def predict(fused: List, lists: Sequence[List]) -> Mapping[str, float]:
     """Return the value of each predictor in `names.ACROSS_LEGS`; {} for fewer than two lists.
 
-    fused: documents of the fused list, best first. lists: documents of each leg, best first.
+    fused: documents of the fused list, best first.
+    lists: documents of each leg, best first.
     """
     pairs = list(combinations(lists, 2))
     if not pairs:

@@ -55,7 +55,8 @@ def scs(statistics: CollectionTerms, terms: TermWeights) -> float:
 def predict(statistics: CollectionTerms, terms: TermWeights) -> Mapping[str, float]:
     """Return the value of each predictor in `names.BEFORE`. All are 0 for a query without terms.
 
-    statistics: statistics of the query's terms. terms: these terms with their frequencies.
+    statistics: statistics of the query's terms.
+    terms:      these terms with their frequencies.
     """
     idfs = [idf(statistics, term) for term in terms]
     scqs = [scq(statistics, term) for term in terms]

@@ -95,7 +95,8 @@ def cohesion(vectors: NDArray[np.float32]) -> float:
 def predict(scores: NDArray[np.floating], words: int) -> Mapping[str, float]:
     """Return the value of each predictor in `names.OF_LEG`, without "cohesion".
 
-    scores: raw scores of the list of one leg, best first. words: number of words of the query.
+    scores: raw scores of the list of one leg, best first.
+    words:  number of words of the query.
     """
     found = scores.astype(np.float64)
     return {

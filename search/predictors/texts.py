@@ -58,6 +58,7 @@ def model(passages: Sequence[TermCounts]) -> dict[str, float]:
 def clarity(terms: Mapping[str, float], statistics: CollectionTerms) -> float:
     """Return the clarity of the passages; see the module.
 
-    terms: the result of `model`. statistics: statistics of these terms.
+    terms:      the result of `model`.
+    statistics: statistics of these terms.
     """
     return sum(share * (log2(share) + ictf(statistics, t)) for t, share in terms.items())

@@ -27,6 +27,7 @@ HEADINGS = {
     "reranker": "Rerankers",
     "generator": "Generators",
     "background": "Backgrounds",
+    "rewriter": "Rewriters",
 }
 
 

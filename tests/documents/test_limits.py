@@ -20,6 +20,7 @@ from twindex.core.filters import MAX_CONDITIONS, MAX_DEPTH
 from twindex.core.toml import MAX_TOML
 from twindex.encoders import ENCODERS, LateFields, PassageConfig, TildeFields
 from twindex.generate import GENERATORS, AnswerOptions, CitationOptions, ContextOptions
+from twindex.generate.rewriting import REWRITERS, LanguageModelRewriterConfig
 from twindex.index import (
     CODECS,
     LEGS,
@@ -73,6 +74,7 @@ SECTIONS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Collections", collections()),
     ("Rerankers", rerankers()),
     ("Generators", tuple(GENERATORS.classes().values())),
+    ("Rewriters", (LanguageModelRewriterConfig, *REWRITERS.classes().values())),
     ("Server (variables `TWINDEX_*`)", (Settings,)),
     ("Training", (CrossEncoderTraining, PassageScorerTraining)),
 )

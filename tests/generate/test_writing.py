@@ -326,3 +326,36 @@ def test_extractive_answers_have_no_headings() -> None:
     found = [Candidate("d", text, 0, len(text))]
     (answer,) = load_generator(ExtractiveConfig()).answer([Task("How old is a tuatara?", found)])
     assert answer.text == "The tuatara can live for 100 years. [1]"
+
+
+TABLE = """\
+# Words
+
+| word | meaning |
+|---|---|
+| delta | the passages written since the last seal |
+| tombstone | the number of a deleted document. It is small. |
+| view | one state |
+
+- A seal writes the delta
+- A merge joins segments
+"""
+
+
+@pytest.mark.parametrize(
+    ("question", "expected", "quoted"),
+    [
+        (
+            "What is a tombstone?",
+            "tombstone | the number of a deleted document. It is small. [1]",
+            "| tombstone | the number of a deleted document. It is small. |",
+        ),
+        ("What joins segments?", "A merge joins segments [1]", "- A merge joins segments"),
+    ],
+)
+def test_rows_and_items_are_sentences(question: str, expected: str, quoted: str) -> None:
+    found = [Candidate("d", TABLE, 0, len(TABLE))]
+    generator = load_generator(ExtractiveConfig(sentences=1))
+    (answer,) = generator.answer([Task(question, found)])
+    assert answer.text == expected
+    assert [quote.text for one in answer.citations for quote in one.quotes] == [quoted]

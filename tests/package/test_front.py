@@ -18,7 +18,7 @@ NAMES = [
     "AccessError", "Answer", "AnswerRequest", "AsyncClient", "Client", "Collection",
     "CollectionConfig", "ConfigError", "ConflictError", "CorruptFileError", "Document",
     "EncoderMismatchError", "GeneratorRegistry", "Hit", "InvalidInputError", "MissingExtraError",
-    "ModelError", "NotFoundError", "RerankerRegistry",
+    "ModelError", "NotFoundError", "RerankerRegistry", "RewriterRegistry",
     "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError", "TwindexError",
     "UnavailableError", "UnsupportedByStoreError", "UnsupportedError", "WriteReport",
     "__version__", "build", "create", "open_or_create", "register", "sync",

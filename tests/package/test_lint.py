@@ -114,6 +114,12 @@ def test_ci_covers_the_supported_platforms_and_versions():
     assert job["steps"][-1]["run"] == "make test"
 
 
+def test_ci_builds_the_site_on_each_push():
+    job = read(GITHUB / "workflows" / "ci.yml")["jobs"]["site"]
+    assert job["steps"][-1]["run"] == "make docs"
+    assert "mkdocs build --strict" in (HOUSE / "Makefile").read_text()
+
+
 def test_only_the_publishing_job_gets_an_index_token():
     jobs = read(GITHUB / "workflows" / "release.yml")["jobs"]
     rights = {name: job for name, job in jobs.items() if "id-token" in job["permissions"]}

@@ -15,10 +15,16 @@ from ...serving.settings import option
 from .answering import CONTEXT, add_context, add_generator, answer_fields, generator_choice
 from .common import add_collection, add_models, add_selection, given, loader_of, selection_fields
 from .reranking import add_rerank, rerank_choice
+from .rewriting import add_rewriter, rewriter_choice
 from .understanding import add_understanding, understanding_fields
 
 if TYPE_CHECKING:
-    from ....search import Collection, GeneratorRegistry, RerankerRegistry
+    from ....search import (
+        Collection,
+        GeneratorRegistry,
+        RerankerRegistry,
+        RewriterRegistry,
+    )
 
 _WRITING = ("temperature", "seed", "timeout_ms")
 _CITATIONS = ("unsupported", "min_support", "match")
@@ -31,6 +37,7 @@ class AskedOptions:
     fields:     field -> value of AnswerRequest, without the question.
     generator:  name of the generator in `generators`.
     reranker:   name of the reranker in `rerankers`; None without `--rerank`.
+    rewriter:   name of the rewriter in `rewriters`; None without `--rewriter`.
     """
 
     fields: dict[str, Any]
@@ -38,9 +45,11 @@ class AskedOptions:
     generators: GeneratorRegistry
     reranker: str | None
     rerankers: RerankerRegistry
+    rewriter: str | None
+    rewriters: RewriterRegistry
 
     def open(self, arguments: argparse.Namespace) -> Collection:
-        """Open the collection for reading, with the generator and the reranker."""
+        """Open the collection for reading, with the generator, the reranker and the rewriter."""
         from ....search import Collection
 
         return Collection.open(
@@ -49,14 +58,17 @@ class AskedOptions:
             encoders=loader_of(arguments),
             rerankers=self.rerankers,
             generators=self.generators,
+            rewriters=self.rewriters,
         )
 
     def load(self) -> float:
-        """Load the generator and the reranker. Returns the time in seconds."""
+        """Load the generator, the reranker and the rewriter. Returns the time in seconds."""
         began = perf_counter()
         self.generators.get(self.generator)
         if self.reranker is not None:
             self.rerankers.get(self.reranker)
+        if self.rewriter is not None:
+            self.rewriters.get(self.rewriter)
         return perf_counter() - began
 
 
@@ -108,6 +120,7 @@ def add_asking(parser: argparse.ArgumentParser) -> None:
     )
     add_rerank(parser)
     add_understanding(parser)
+    add_rewriter(parser)
     parser.add_argument(
         "--explain",
         action="store_true",
@@ -119,11 +132,11 @@ def add_asking(parser: argparse.ArgumentParser) -> None:
 def asked_options(arguments: argparse.Namespace) -> AskedOptions:
     """Return what the options mean.
 
-    Raises InvalidInputError for options that contradict each other, and for an unknown generator or
-    reranker.
+    Raises InvalidInputError for options that contradict each other, and for an unknown generator,
+    reranker or rewriter.
     """
     generator = generator_choice(arguments)
-    rerank = rerank_choice(arguments)
+    rerank, rewriter = rerank_choice(arguments), rewriter_choice(arguments)
     request = next(iter(rerank.requests.values()), None)
     citations = {name: value for name, value in given(arguments, _CITATIONS).items() if value}
     if arguments.min_support is not None:
@@ -134,6 +147,7 @@ def asked_options(arguments: argparse.Namespace) -> AskedOptions:
         "generator": generator.name,
         "abstain": not arguments.no_abstain,
         **({"citations": citations} if citations else {}),
+        **rewriter.fields,
         "search": {
             **selection_fields(arguments),
             **understanding_fields(arguments),
@@ -142,7 +156,15 @@ def asked_options(arguments: argparse.Namespace) -> AskedOptions:
         },
     }
     name = None if request is None else request.model
-    return AskedOptions(fields, generator.name, generator.registry, name, rerank.registry)
+    return AskedOptions(
+        fields,
+        generator.name,
+        generator.registry,
+        name,
+        rerank.registry,
+        rewriter.fields["rewrite"]["model"] if rewriter.fields else None,
+        rewriter.registry,
+    )
 
 
 @contextmanager

@@ -249,8 +249,8 @@ def _derived(
 ) -> Flag:
     """Return the flag for the field at `path`, from its docstrings, defaults and annotations.
 
-    configs: kind -> its configuration class, which has the field. kinds: as in Flag; the help
-    names the kinds unless this is ().
+    configs: kind -> its configuration class, which has the field.
+    kinds:   as in Flag; the help names the kinds unless this is ().
     """
     field = path[-1]
     texts: dict[tuple[str, str], list[str]] = {}

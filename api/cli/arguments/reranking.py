@@ -46,7 +46,8 @@ def add_rerank(
 ) -> None:
     """Add `--rerank` and its options.
 
-    several: `--rerank` may be repeated. without: fields of RerankRequest that get no option.
+    several: `--rerank` may be repeated.
+    without: fields of RerankRequest that get no option.
     """
     group = parser.add_argument_group("reranking")
     again = "; repeat it to compare several with --table" if several else ""

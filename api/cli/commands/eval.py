@@ -37,6 +37,7 @@ from ..arguments.common import (
 )
 from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import RerankChoice, add_rerank, rerank_choice
+from ..arguments.rewriting import add_rewriter, rewriter_choice
 from ..arguments.understanding import add_feedback, feedback_fields
 from ..reports.answers import evaluate_and_print
 from ..reports.legs import cells, leg_report
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_selection(parser)
     add_feedback(parser)
+    add_rewriter(parser, on_error="fail")  # A failure must not pass for the plain search.
     parser.add_argument(
         "--run",
         type=Path,
@@ -97,15 +99,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    fields = {**selection_fields(arguments), **feedback_fields(arguments)}
+    rewriter = rewriter_choice(arguments)
+    fields = {**selection_fields(arguments), **feedback_fields(arguments), **rewriter.fields}
     rerank = rerank_choice(arguments, several=arguments.table)
     if given_answers(arguments):
-        return evaluate_and_print(arguments, fields, rerank, MEASURES)
+        return evaluate_and_print(arguments, fields, rerank, rewriter, MEASURES)
     if arguments.table:
         given = {"--run": arguments.run_file}
         if not rerank.requests:
             given |= {"--legs": arguments.legs, "--fusion": arguments.fusion}
-            given |= {"--feedback": arguments.feedback}
+            given |= {"--feedback": arguments.feedback, "--rewriter": arguments.rewriter}
         for option, value in given.items():
             if value:
                 raise InvalidInputError("cannot be combined with --table", field=option)
@@ -126,6 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
         read_only=True,
         encoders=loader_of(arguments),
         rerankers=rerank.registry,
+        rewriters=rewriter.registry,
     ) as collection:
         with closing(progress_of(arguments)) as progress:
             common = (collection, queries, qrels, measures, fields)
@@ -276,6 +280,7 @@ def _single(
         "fusion": fusion if len(legs) > 1 else None,
         "filter": fields.get("filter"),
         "search": fields.get("search"),
+        **({"rewrite": fields["rewrite"]} if "rewrite" in fields else {}),
         "seconds": seconds,
         **costs_of_run,
     }

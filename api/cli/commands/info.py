@@ -92,8 +92,10 @@ def _cutting(cut: dict[str, Any]) -> str:
 def _storage_lines(vectors: dict[str, Any], leg: str, segments: list[dict[str, Any]]) -> list[str]:
     """Return lines that describe how a leg stores and searches its vectors.
 
-    vectors: `vectors` of the leg in `Collection.info`. segments: all segments. The search
-    parameters are those of the largest segment.
+    vectors:  `vectors` of the leg in `Collection.info`.
+    segments: all segments.
+
+    The search parameters are those of the largest segment.
     """
     words = [f"index {vectors['index']}"]
     if vectors["codec"] is not None:
@@ -122,7 +124,8 @@ def _storage_lines(vectors: dict[str, Any], leg: str, segments: list[dict[str, A
 def _search_line(configured: dict[str, Any], segment: dict[str, Any]) -> str:
     """Describe the search parameters of a leg in a segment, or why its search there is exact.
 
-    configured: `vectors` of the leg. segment: `vectors` of the segment for this leg.
+    configured: `vectors` of the leg.
+    segment:    `vectors` of the segment for this leg.
     """
     parameters, goal = segment["parameters"], configured["recall"]
     if not isinstance(parameters, str):

@@ -136,7 +136,8 @@ def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
 def _check_equal(given: Config, present: Config, but: set[str], prefix: str = "") -> None:
     """Raise ConfigError if a field that `given` sets differs in `present`.
 
-    but: fields that may differ. prefix: put before the name of the field in the error.
+    but:    fields that may differ.
+    prefix: put before the name of the field in the error.
     """
     for field in sorted(given.model_fields_set - but):
         if getattr(given, field) != getattr(present, field):

@@ -19,6 +19,7 @@ from ..arguments.common import (
     selection_fields,
 )
 from ..arguments.reranking import add_rerank, rerank_choice
+from ..arguments.rewriting import add_rewriter, rewriter_choice
 from ..arguments.understanding import add_understanding, understanding_fields
 from ..terminal import print_json, print_report, print_result
 
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add_rerank(parser)
     add_understanding(parser)
+    add_rewriter(parser)
     parser.add_argument(
         "--limit", type=int, default=10, metavar="N", help="number of hits (default: 10)"
     )
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection, SearchRequest
 
-    rerank = rerank_choice(arguments)
+    rerank, rewriter = rerank_choice(arguments), rewriter_choice(arguments)
     request = SearchRequest.parse(
         {
             "query": arguments.query,
@@ -67,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             "neighbours": arguments.neighbours,
             **selection_fields(arguments),
             **understanding_fields(arguments),
+            **rewriter.fields,
             "rerank": next(iter(rerank.requests.values()), None),
         }
     )
@@ -75,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         read_only=True,
         encoders=loader_of(arguments),
         rerankers=rerank.registry,
+        rewriters=rewriter.registry,
     ) as collection:
         result = collection.search(request)
     if arguments.json:

@@ -1,8 +1,8 @@
 """Serve collections over HTTP, with a search page.
 
 ROOT contains one folder for each collection. The search page is at /, the answer page at /ask, and
-the interactive API reference at /docs. Requests may only use the rerankers of --rerankers, and the
-generators of --generators.
+the interactive API reference at /docs. Requests may only use the rerankers of --rerankers, the
+generators of --generators and the rewriters of --rewriters.
 
 Every setting can be an option, an environment variable (TWINDEX_THREADS for --threads) or a key of
 the file --config. An option overrides a variable, and a variable overrides the file.
@@ -21,9 +21,10 @@ from ...serving.settings import Settings, option
 from ..arguments.answering import add_generators
 from ..arguments.common import add_allowed_models, add_models, allow_download, allow_models
 from ..arguments.reranking import add_rerankers
+from ..arguments.rewriting import add_rewriters
 
 EXAMPLE = "twindex serve collections --port 8080"
-_ELSEWHERE = {"api_key", "device", "generators", "models", "rerankers"}
+_ELSEWHERE = {"api_key", "device", "generators", "models", "rerankers", "rewriters"}
 """Settings whose options are added elsewhere."""
 _ON = {"access_log"}
 _MAX_KEY = 2**16
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="TOML file of settings")
     add_rerankers(parser)
     add_generators(parser)
+    add_rewriters(parser)
     add_models(parser)
     add_allowed_models(parser)
     group = parser.add_argument_group("settings")

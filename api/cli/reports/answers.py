@@ -14,6 +14,7 @@ from ..arguments.answering import answer_fields, generator_choice
 from ..arguments.common import loader_of, progress_of
 from ..arguments.inputs import read_judged
 from ..arguments.reranking import RerankChoice
+from ..arguments.rewriting import RewriterChoice
 from ..failing import models_run
 from ..terminal import note, print_json, table
 
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def evaluate_and_print(
-    arguments: argparse.Namespace, search: dict[str, Any], rerank: RerankChoice, measures: str
+    arguments: argparse.Namespace,
+    search: dict[str, Any],
+    rerank: RerankChoice,
+    rewriter: RewriterChoice,
+    measures: str,
 ) -> int:
     """Answer the queries, print the evaluation of the answers, and return the exit status.
 
@@ -56,6 +61,7 @@ def evaluate_and_print(
             encoders=loader_of(arguments),
             rerankers=rerank.registry,
             generators=chosen.registry,
+            rewriters=rewriter.registry,
         ) as collection,
         closing(progress_of(arguments)) as progress,
     ):

@@ -25,8 +25,10 @@ def leg_report(
     """Return the report on each leg alone, and on all legs under each fusion.
 
     baseline: name of the row that the others are compared with; None: each fusion is compared, for
-    each measure, with the best single leg. fields: field of SearchRequest -> value, for all
-    searches. Raises InvalidInputError if no row has the name `baseline`.
+              each measure, with the best single leg.
+    fields:   field of SearchRequest -> value, for all searches.
+
+    Raises InvalidInputError if no row has the name `baseline`.
     """
     from ....eval import leg_table, searching_legs, systems
 

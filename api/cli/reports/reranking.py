@@ -28,6 +28,7 @@ def rerank_report(
     """Return the report that compares the search without reranking with each reranker.
 
     baseline: name of the row that the others are compared with; None: the search without reranking.
+
     Raises InvalidInputError for an unknown baseline.
     """
     from ....eval import FIRST_STAGE, rerank_table

@@ -35,7 +35,8 @@ def print_answer(
     The text, the citations and the passages that `explain` shows go to standard output; counts,
     timings and warnings go to standard error. The iterator is closed, whatever happens.
 
-    reranker: name of the reranker, for its report. loading: seconds that models took to load.
+    reranker: name of the reranker, for its report.
+    loading:  seconds that models took to load.
     """
     answer = _written(events)
     print_citations(answer)

@@ -39,6 +39,7 @@ async def ask_page(request: Request) -> Response:
         "collections": collections,
         "generators": service.generators.statuses(),
         "rerankers": service.rerankers.names,
+        "rewriters": service.rewriters.names,
         "turns": form.turns,
         "earlier": asked_before(form),
         "answer": None,

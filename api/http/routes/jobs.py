@@ -19,7 +19,7 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 async def list_jobs(request: Request) -> Response:
     """List the latest jobs of all collections, newest first."""
     service: Service = request.app.state.service
-    found = await service.readers.run(service.jobs)
+    found = await service.readers.run(service.jobs.latest)
     return json_response({"jobs": [job(*pair) for pair in found]})
 
 
@@ -27,4 +27,4 @@ async def list_jobs(request: Request) -> Response:
 async def get_job(request: Request, id: str) -> Response:  # noqa: A002
     """Return one job with its state, progress and result."""
     service: Service = request.app.state.service
-    return json_response(job(*await service.readers.run(service.job, id)))
+    return json_response(job(*await service.readers.run(service.jobs.get, id)))

@@ -1,4 +1,4 @@
-"""The encoders, rerankers, generators and backgrounds of this server."""
+"""The encoders, rerankers, generators, backgrounds and rewriters of this server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....generate import BackgroundConfig, GeneratorConfig
+from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
 from ...serving.service import Service
 from ..openapi import problems
@@ -21,12 +22,16 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 @router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
 async def models(request: Request) -> Response:
-    """List the rerankers, generators and backgrounds that requests may use, and the encoders."""
+    """List the models that requests may use, and the collections' encoders.
+
+    Those that requests may use are rerankers, generators, backgrounds and rewriters.
+    """
     service: Service = request.app.state.service
     found = [
         *_rerankers(service),
         *_generators(service),
         *_backgrounds(service),
+        *_rewriters(service),
         *_encoders(service),
     ]
     return json_response({"object": "list", "data": found})
@@ -61,7 +66,17 @@ def _backgrounds(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _weights(config: RerankerConfig | GeneratorConfig | BackgroundConfig) -> str | None:
+def _rewriters(service: Service) -> list[dict[str, Any]]:
+    return [
+        _entry(service, name, "rewriter", config.kind)
+        | {"status": service.rewriters.status(name), "weights": _weights(config)}
+        for name, config in service.rewriters.configs.items()
+    ]
+
+
+def _weights(
+    config: RerankerConfig | GeneratorConfig | BackgroundConfig | RewriterConfig,
+) -> str | None:
     """Return the name of the model in a configuration; None if the configuration names none."""
     found = getattr(config, "model", None) or getattr(getattr(config, "llm", None), "model", None)
     return None if found is None else str(found)

@@ -84,13 +84,14 @@ def _health(service: Service) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.known()}
     rerankers, generators = service.rerankers.statuses(), service.generators.statuses()
     backgrounds = service.generators.backgrounds.statuses()
+    rewriters = service.rewriters.statuses()
     writable = service.writable()
     if service.loading:
         status = "loading"
     elif writable.problem is not None and not writable.intended:
         status = "unwritable"
     else:
-        parts = (statuses, rerankers, generators, backgrounds)
+        parts = (statuses, rerankers, generators, backgrounds, rewriters)
         every = [status for part in parts for status in part.values()]
         status = "ok" if all(s == "ready" for s in every) else "degraded"
     return {
@@ -101,4 +102,5 @@ def _health(service: Service) -> dict[str, object]:
         "rerankers": rerankers,
         "generators": generators,
         "backgrounds": backgrounds,
+        "rewriters": rewriters,
     }

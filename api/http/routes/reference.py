@@ -32,8 +32,9 @@ async def reference_page(request: Request) -> Response:
 def _page(document: Mapping[str, Any], collections: Sequence[str], base: str) -> Response:
     """Return the API reference page.
 
-    document: the OpenAPI document. collections: names of collections for the forms. base: address
-    of this server in the examples.
+    document:    the OpenAPI document.
+    collections: names of collections for the forms.
+    base:        address of this server in the examples.
     """
     values = {"collection": collections[0]} if collections else {}
     groups: dict[str, list[dict[str, Any]]] = {}

@@ -57,11 +57,11 @@ async def search(request: Request) -> Response:
     began, deadline = perf_counter(), Deadline.of(request)
 
     # One call in a thread does the whole search, so that the event loop only waits for bytes.
-    # A search with reranking continues in another thread pool.
+    # A search with reranking or rewriting continues in another thread pool.
     def begin(served: Served) -> Response | SearchRequest:
         parsed = validate(SearchRequest, body.parse_object(raw))
         check_work(request.app.state.settings, [parsed])
-        return answer(served, parsed) if parsed.rerank is None else parsed
+        return parsed if is_slow(parsed) else answer(served, parsed)
 
     def answer(served: Served, parsed: SearchRequest) -> Response:
         result = served.ready()[0].search(parsed, guard=deadline.guard)
@@ -94,8 +94,7 @@ async def search_batch(request: Request, collection: str) -> Response:
     def begin(served: Served) -> Response | BatchRequest:
         batch = validate(BatchRequest, body.parse_object(raw))
         check_work(request.app.state.settings, batch.requests, batch=True)
-        reranks = any(one.rerank is not None for one in batch.requests)
-        return batch if reranks else answer(served, batch)
+        return batch if any(map(is_slow, batch.requests)) else answer(served, batch)
 
     def answer(served: Served, batch: BatchRequest) -> Response:
         results = served.ready()[0].search_batch(batch.requests, guard=deadline.guard)
@@ -122,14 +121,19 @@ async def _run_search(
 ) -> Response:
     """Return the reply to a search, or to a batch of searches.
 
-    `begin` runs in a thread for searches. It returns the reply or, for a search with reranking, the
-    parsed request. `answer` then makes the reply in a thread for reranking.
+    `begin` runs in a thread for searches. It returns the reply or, for a search with reranking or
+    rewriting, the parsed request. `answer` then makes the reply in a thread for reranking.
     """
     service: Service = request.app.state.service
     begun = await service.read(collection, begin)
     if isinstance(begun, Response):
         return begun
     return await service.rerank(collection, lambda served: answer(served, begun))
+
+
+def is_slow(parsed: SearchRequest) -> bool:
+    """Return True for a search that may take seconds, because a model reranks or rewrites."""
+    return parsed.rerank is not None or parsed.rewrite is not None
 
 
 def observe(request: Request, result: SearchResult) -> None:

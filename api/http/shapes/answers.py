@@ -6,6 +6,7 @@ from typing import Literal
 
 from ....core.config import Flag
 from ....search import AnswerRequest
+from .schemas import StageReport
 from .shape import LanguageModelUsage, Shape
 
 
@@ -151,7 +152,8 @@ class AnswerReply(Shape):
                 one.
     finish:     why the text ended: "stop"; "length": it reached `max_tokens`; "timeout": it reached
                 `timeout_ms`.
-    query:      the query that was searched; "" if nothing was searched.
+    query:      the query that was searched. Differs from the question if a follow-up question was
+                rewritten; "" if nothing was searched.
     generator:  name of the generator.
     invalid_citations: numbers in markers of the generator that no source has. The text does not
                 contain them.
@@ -159,6 +161,7 @@ class AnswerReply(Shape):
     timings:    stage -> milliseconds: those of the search, `background`, `context`, `first_token`
                 (from the start of the generator to its first text) and `generate`.
     warnings:   warnings in words, such as a source that was cited and not sent.
+    stages:     steps of the search that may have changed its query, in order.
     """
 
     request_id: str
@@ -177,3 +180,4 @@ class AnswerReply(Shape):
     usage: LanguageModelUsage
     timings: dict[str, float]
     warnings: list[str]
+    stages: list[StageReport]

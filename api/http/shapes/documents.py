@@ -56,7 +56,7 @@ class Written(Shape):
     unchanged: true if an equal document was already stored. Then nothing is written or encoded.
     passages:  number of passages that were encoded.
     truncated: leg -> number of passages that its encoder did not read to the end.
-    usage:     calls, tokens and time of language models; only if a leg's encoder is one.
+    usage:     calls, tokens and time of language models; only if a leg's encoder uses one.
     """
 
     id: str
@@ -142,7 +142,7 @@ class BulkReply(Shape):
     unchanged: number of documents that were skipped, because an equal document was already stored.
     passages:  number of passages that were encoded.
     truncated: leg -> number of passages that its encoder did not read to the end.
-    usage:     calls, tokens and time of language models; only if a leg's encoder is one.
+    usage:     calls, tokens and time of language models; only if a leg's encoder uses one.
     """
 
     errors: bool

@@ -26,7 +26,7 @@ class Model(Shape):
     object: Literal["model"]
     created: int
     owned_by: str
-    type: Literal["encoder", "reranker", "generator", "background"]
+    type: Literal["encoder", "reranker", "generator", "background", "rewriter"]
     kind: str
     status: Literal["loading", "ready", "unavailable"]
     legs: list[str] | None = None
@@ -35,10 +35,10 @@ class Model(Shape):
 
 
 class ModelList(Shape):
-    """The encoders, rerankers, generators and backgrounds of the server.
+    """The encoders, rerankers, generators, backgrounds and rewriters of the server.
 
     object: always "list", as OpenAI's clients expect.
-    data:   the rerankers, generators, backgrounds and encoders.
+    data:   the rerankers, generators, backgrounds, rewriters and encoders.
     """
 
     object: Literal["list"]
@@ -65,6 +65,7 @@ class Health(Shape):
     rerankers:   name of a reranker -> its status.
     generators:  name of a generator -> its status.
     backgrounds: name of a background -> its status.
+    rewriters:   name of a rewriter -> its status.
     """
 
     status: Literal["ok", "loading", "degraded", "unwritable"]
@@ -74,6 +75,7 @@ class Health(Shape):
     rerankers: dict[str, str]
     generators: dict[str, str]
     backgrounds: dict[str, str]
+    rewriters: dict[str, str]
 
 
 class Info(Shape):

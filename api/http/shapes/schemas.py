@@ -215,10 +215,10 @@ class SearchHit(Shape):
     score:    fused score.
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
-    headings: titles of the headings above the passage, from the highest level down.
+    headings: titles of the headings above the start of the passage, from the highest level down.
     page:     number of the page on which the passage begins, from 1; null if the text has no form
-              feeds, which separate pages, or the hit has no passage. For `headings` and `page`,
-              `include` must request a part of the document.
+              feeds, which separate pages. A document that was not split begins at its first word.
+              For `headings` and `page`, `include` must request a part of the document.
     context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
@@ -277,6 +277,7 @@ class StageReport(Shape):
     reason:       why the step was skipped or failed; empty if it ran.
     notes:        what the step did in each leg, in words.
     usage:        work of language models; only if the step used one.
+    searches:     number of searches of legs that the step added to those of the query alone.
     """
 
     name: str
@@ -287,6 +288,7 @@ class StageReport(Shape):
     milliseconds: float
     reason: str
     notes: list[str]
+    searches: int
     usage: LanguageModelUsage | None = None
 
 
@@ -298,7 +300,7 @@ class ResultBody(Shape):
     total:       number of documents that match.
     warnings:    warnings in words, such as a filter on an unknown field.
     hits:        the hits, best first.
-    usage:       calls, tokens and time of language models; only if a leg's encoder is one.
+    usage:       calls, tokens and time of language models; only if a leg's encoder uses one.
     query_terms: sparse leg -> terms of the query; only with `explain: true`.
     query_languages: lexical leg that detects languages -> languages that the query was analysed
                  in; only with `explain: true`.

@@ -152,6 +152,12 @@ function cost(reply) {
   return `${reply.generator} · ${tokens} · ${time}`;
 }
 
+// What a step did that may have changed the query.
+function searched(stage) {
+  const shown = stage.reason || stage.queries.map((text) => `“${text}”`).join(", ");
+  return `${stage.name} ${stage.status}${shown ? `: ${shown}` : ""}`;
+}
+
 function noAnswer(reply, words) {
   let why = words.no_answer[reply.reason] ?? reply.reason ?? "";
   if (reply.reason === "no sources" && reply.left_out.length) why = "no passage that was found could be sent";
@@ -173,6 +179,7 @@ export function answered(reply, context) {
   }
   made.push(...reply.warnings.map((one) => element("p", "notice warning", one)));
   made.push(cited(reply, context));
+  made.push(...reply.stages.map((one) => element("p", "searched quiet", searched(one))));
   for (const one of reply.sources.filter((two) => two.kind === "generated")) {
     const summary = element("summary", "", "Background that a model wrote, not a source");
     made.push(element("details", "background", summary, element("p", "", one.text)));

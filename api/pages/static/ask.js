@@ -89,12 +89,14 @@ function body(asked) {
   const fields = new FormData(form);
   const filter = fields.get("filter").trim();
   const reranker = fields.get("rerank");
+  const rewriter = fields.get("rewrite");
   return {
     question: asked,
     stream: true,
     ...(fields.get("generator") && { generator: fields.get("generator") }),
     max_tokens: Number(fields.get("max_tokens")),
     context: { passages: Number(fields.get("passages")) },
+    ...(rewriter && { rewrite: rewriter === "none" ? false : rewriter }),
     search: {
       limit: Number(fields.get("limit")),
       ...(filter && { filter: JSON.parse(filter) }),
@@ -198,7 +200,7 @@ class Writing {
   // Returns the whole answer for the last event.
   take(name, data) {
     if (name === "sources") {
-      const count = data.sources.length;
+      const count = data.sources.filter((one) => one.kind === "document").length;
       this.state.textContent = count ? `Reading ${count} ${count === 1 ? "source" : "sources"}…` : "";
     } else if (name === "token") {
       this.state.textContent = "Writing…";

@@ -30,7 +30,8 @@ def content_check(title: bytes, text: bytes, metadata: bytes) -> int:
 def document_check(number: int, name: bytes, content: int) -> int:
     """Return the checksum of a row of the table `documents`.
 
-    number, name: number and id of the document. content: its `content_check`.
+    number, name: number and id of the document.
+    content:      its `content_check`.
     """
     return crc32(name, row_check(number, content))
 
@@ -38,8 +39,9 @@ def document_check(number: int, name: bytes, content: int) -> int:
 def delta_check(number: int, start: int, stop: int, data: bytes) -> int:
     """Return the checksum of a row of the table `delta`, which is one passage.
 
-    number: number of its document. start, stop: its character range in the document.
-    data: its encoded vectors or terms of all legs.
+    number:      number of its document.
+    start, stop: its character range in the document.
+    data:        its encoded vectors or terms of all legs.
     """
     return crc32(data, row_check(number, start, stop))
 

@@ -247,7 +247,8 @@ def insert_tombstones(connection: sqlite3.Connection, numbers: Iterable[int]) ->
 def tombstones(connection: sqlite3.Connection, condition: str, *values: int) -> NDArray[np.int64]:
     """Return the numbers of deleted documents whose tombstones meet an SQL condition, ascending.
 
-    condition: the SQL text after WHERE. values: its parameters.
+    condition: the SQL text after WHERE.
+    values:    its parameters.
 
     Raises CorruptFileError if the checksum of a tombstone does not match.
     """

@@ -298,7 +298,8 @@ def _tests(condition: _Compared) -> tuple[str, tuple[Scalar, ...]]:
 def _numbers(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) -> Numbers:
     """Return the distinct document numbers that an SQL query selects, ascending.
 
-    sql: the query. values: its parameters.
+    sql:    the query.
+    values: its parameters.
     """
     try:
         # One text with all numbers is several times faster than one row per number.

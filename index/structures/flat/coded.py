@@ -55,14 +55,14 @@ class CodedFlat:
         memory: int,
         progress: Progress,
     ) -> None:
-        """See Structure."""
+        """Write the files of the index into `directory`. See `Structure.build`."""
         codec = storage.held_codec.fit(vectors.take(random_rows(len(vectors), FITTED, SEED)))
         codec.save(directory / CODEC)
         codes.write(directory, codec, vectors, memory, progress)
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """See Structure."""
+        """Open the files of an index. See `Structure.open`."""
         codec = storage.held_codec.load(directory / CODEC)
         file = NpyFile(directory / CODES, np.uint8, dimensions=2)
         if file.array.shape[1] != codec.stride:
@@ -84,7 +84,7 @@ class CodedFlat:
         return _oversamples(self._rescored)
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """See Structure."""
+        """Estimate the time of a search for k results for one query. See `Structure.cost`."""
         return len(self) / QUICKER + k * parameters.get("oversample", 0)
 
     def search(
@@ -98,7 +98,10 @@ class CodedFlat:
         )
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See Structure."""
+        """Return vectors `start` to `stop` (exclusive), decoded, float32 [stop - start, width].
+
+        See `Structure.read`.
+        """
         return self._codec.decode(self._codes.read(start, stop))
 
 
@@ -119,17 +122,20 @@ class FaissFlat(IvfLists):
         memory: int,
         progress: Progress,
     ) -> None:
-        """See Structure."""
+        """Write the files of the index into `directory`. See `Structure.build`."""
         super().build(directory, vectors, _one_list(storage), memory, progress)
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """See Structure."""
+        """Open the files of an index. See `Structure.open`."""
         return super().open(directory, _one_list(storage))
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """See Structure."""
+        """Return the minimum memory, in bytes, to build an index of `rows` vectors.
+
+        See `Structure.building_bytes`.
+        """
         return super().building_bytes(rows, width, _one_list(storage))
 
     def ladder(self) -> Sequence[Parameters]:
@@ -137,13 +143,16 @@ class FaissFlat(IvfLists):
         return _oversamples("oversample" in self._storage.parameters)
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """See Structure."""
+        """Estimate the time of a search for k results for one query. See `Structure.cost`."""
         return super().cost({**parameters, **_ALL}, k)
 
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
-        """See Structure."""
+        """Return up to k candidates for each query among the allowed rows, best first.
+
+        See `Structure.search`.
+        """
         return super().search(queries, k, _ALL, allowed)
 
 

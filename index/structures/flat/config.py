@@ -24,7 +24,10 @@ class FlatConfig(IndexConfig):
         return True
 
     def searches_exactly(self, storage: VectorStorage, rows: int) -> bool:
-        """See IndexConfig."""
+        """Return True if a segment of `rows` vectors is searched exactly, without a structure.
+
+        See `IndexConfig.searches_exactly`.
+        """
         if rows < CODED_FROM:
             return True
         codec = storage.held_codec

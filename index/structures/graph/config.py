@@ -38,5 +38,5 @@ class HnswConfig(ApproximateConfig):
 
     @property
     def search(self) -> VectorSearch:
-        """See IndexConfig."""
+        """Default parameters of searches, from this configuration. See `IndexConfig.search`."""
         return VectorSearch.stored({"recall": self.recall, "ef": self.ef_search})

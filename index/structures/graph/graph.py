@@ -71,7 +71,7 @@ class HnswGraph:
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """See Structure."""
+        """Open the files of an index. See `Structure.open`."""
         path = directory / FILE
         index = faiss_calls.read(path)
         flat = storage.used_codec is None or storage.used_codec.kind == "float32"
@@ -86,7 +86,10 @@ class HnswGraph:
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """See Structure."""
+        """Return the minimum memory, in bytes, to build an index of `rows` vectors.
+
+        See `Structure.building_bytes`.
+        """
         codec = storage.used_codec
         code = width * FAISS_BITS["float32" if codec is None else codec.kind] // 8
         # The lowest level has twice the links; all others together have a few percent of these.
@@ -95,22 +98,31 @@ class HnswGraph:
 
     @property
     def exact_vectors(self) -> Vectors | None:
-        """See Structure."""
+        """The original vectors, mapped, if the index itself stores them; None otherwise.
+
+        See `Structure.exact_vectors`.
+        """
         return self._vectors if self._storage.lossless else None
 
     def ladder(self) -> Sequence[Parameters]:
-        """See Structure."""
+        """Return the search parameters to calibrate, cheapest first, all with the same keys.
+
+        See `Structure.ladder`.
+        """
         values = [round(2 ** (step / 2)) for step in range(7, 22)]
         return faiss_calls.ladder("ef", values, self._storage)
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """See Structure."""
+        """Estimate the time of a search for k results for one query. See `Structure.cost`."""
         return _EXACT_RATIO * max(parameters["ef"], k)
 
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
-        """See Structure."""
+        """Return up to k candidates for each query among the allowed rows, best first.
+
+        See `Structure.search`.
+        """
         if allowed is None:
             ef = min(max(parameters["ef"], k), len(self))
             settings = self._settings.get(ef)
@@ -124,7 +136,10 @@ class HnswGraph:
         return faiss_calls.search(self._index, queries, k, settings)
 
     def read(self, start: int, stop: int) -> Vectors:
-        """See Structure."""
+        """Return vectors `start` to `stop` (exclusive), decoded, float32 [stop - start, width].
+
+        See `Structure.read`.
+        """
         if self._vectors is not None:
             return self._vectors[start:stop].copy()
         if start >= stop:

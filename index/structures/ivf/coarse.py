@@ -68,8 +68,9 @@ def exact_quantizer(centroids: Vectors) -> Any:
 def fast_quantizer(exact: Any, sample: Vectors, *, keep: bool) -> Any:
     """Return a FAISS index that finds the nearest centres with product-quantised codes.
 
-    exact: result of `exact_quantizer`, returned unchanged if it has few centres. sample: vectors to
-    fit the codes on. keep: True if the result must also be able to return the exact centres.
+    exact:  result of `exact_quantizer`, returned unchanged if it has few centres.
+    sample: vectors to fit the codes on.
+    keep:   True if the result must also be able to return the exact centres.
     """
     if exact.ntotal < FAST_FROM:
         return exact

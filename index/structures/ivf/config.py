@@ -32,7 +32,7 @@ class IvfConfig(ApproximateConfig):
         return kind in FAISS_BITS or issubclass(codec, PqCodec | RabitqCodec)
 
     def check(self, codec: CodecConfig | None) -> None:
-        """See IndexConfig."""
+        """Raise ValueError for options that conflict with the codec. See `IndexConfig.check`."""
         if self.replicas == 2 and not _small(codec):
             raise ValueError("index.replicas must be 1 unless the codec is pq with 4 bits, got 2")
 

@@ -79,7 +79,7 @@ class IvfLists:
         memory: int,
         progress: Progress,
     ) -> None:
-        """See Structure."""
+        """Write the files of the index into `directory`. See `Structure.build`."""
         lists = coarse.list_count(len(vectors), settings(storage, IvfConfig).lists)
         sample = faiss_calls.sample(vectors, _sampled(lists))
         centres = coarse.centres(sample, lists)
@@ -112,7 +112,7 @@ class IvfLists:
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """See Structure."""
+        """Open the files of an index. See `Structure.open`."""
         path = directory / FILE
         index = faiss_calls.read(path)
         if not isinstance(index, faiss().IndexIVF):
@@ -132,7 +132,10 @@ class IvfLists:
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """See Structure."""
+        """Return the minimum memory, in bytes, to build an index of `rows` vectors.
+
+        See `Structure.building_bytes`.
+        """
         config = settings(storage, IvfConfig)
         lists = coarse.list_count(rows, config.lists)
         sampled = min(rows, _sampled(lists)) + 2 * lists  # Centres in training.
@@ -141,12 +144,15 @@ class IvfLists:
         return copies * rows * (8 + _code_bytes(storage, width)) + 4 * width * sampled
 
     def ladder(self) -> Sequence[Parameters]:
-        """See Structure."""
+        """Return the search parameters to calibrate, cheapest first, all with the same keys.
+
+        See `Structure.ladder`.
+        """
         numbers = faiss_calls.ladder_values(int(self._index.nlist))
         return faiss_calls.ladder("nprobe", numbers, self._storage)
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """See Structure."""
+        """Estimate the time of a search for k results for one query. See `Structure.cost`."""
         codec = self._storage.used_codec
         effort = _FAST_EFFORT if codec is None else _EFFORT.get(codec.kind, _FAST_EFFORT)
         lists = int(self._index.nlist)
@@ -157,7 +163,10 @@ class IvfLists:
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
-        """See Structure."""
+        """Return up to k candidates for each query among the allowed rows, best first.
+
+        See `Structure.search`.
+        """
         nprobe = min(parameters["nprobe"], int(self._index.nlist))
         index = self._index
         if allowed is None:

@@ -31,8 +31,9 @@ CANDIDATES = 16
 def two_lists(vectors: Vectors, centres: Vectors, exact: Any) -> NDArray[np.int64]:
     """Return the two lists of each vector, int64 [n, 2], nearest centre first.
 
-    vectors: float32 [n, d]. centres: float32 [lists, d], at least 2. exact: FAISS flat index of the
-    centres.
+    vectors: float32 [n, d].
+    centres: float32 [lists, d], at least 2.
+    exact:   FAISS flat index of the centres.
     """
     products, lists = exact.search(vectors, min(CANDIDATES, len(centres)))
     first = lists[:, 0]

@@ -101,7 +101,7 @@ class ScannTree:
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """See Structure."""
+        """Open the files of an index. See `Structure.open`."""
         library = _scann()
         shape = load(directory / SHAPE)
         if shape.shape != (3,) or shape.dtype != np.int64 or (shape < 1).any():
@@ -131,24 +131,33 @@ class ScannTree:
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """See Structure."""
+        """Return the minimum memory, in bytes, to build an index of `rows` vectors.
+
+        See `Structure.building_bytes`.
+        """
         return rows * (2 * 4 * width + width // 4 + 8)  # ScaNN copies its input.
 
     def ladder(self) -> Sequence[Parameters]:
-        """See Structure."""
+        """Return the search parameters to calibrate, cheapest first, all with the same keys.
+
+        See `Structure.ladder`.
+        """
         pairs = [(probe, 4) for probe in ladder_values(self._leaves)]
         pairs += [(self._leaves, times) for times in (8, 16)]
         return [{"nprobe": probe, "oversample": times} for probe, times in pairs]
 
     def cost(self, parameters: Parameters, k: int) -> float:
-        """See Structure."""
+        """Estimate the time of a search for k results for one query. See `Structure.cost`."""
         scanned = self._rows * min(1.0, parameters["nprobe"] / self._leaves)
         return 500 + _EFFORT * (self._leaves + scanned) + k * parameters.get("oversample", 0)
 
     def search(
         self, queries: Vectors, k: int, parameters: Parameters, allowed: Mask | None
     ) -> Ranking:
-        """See Structure."""
+        """Return up to k candidates for each query among the allowed rows, best first.
+
+        See `Structure.search`.
+        """
         found = Ranking.empty(len(queries), k)
         passing = self._rows if allowed is None else int(np.count_nonzero(allowed))
         if passing == 0:

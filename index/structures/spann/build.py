@@ -125,7 +125,9 @@ def _choose(
     """Stage 1: fit the codec and select the heads. Return `Checkpoint.chosen`.
 
     Writes codec.npz, heads.faiss, scratch/heads.npy, and scratch/rows.npy (row numbers of the
-    heads). seconds: receives the processor time of each step.
+    heads).
+
+    seconds: receives the processor time of each step.
     """
     config = settings(storage, SpannConfig)
     with _timed(seconds, "sample"):

@@ -24,9 +24,13 @@ ROWS, COLUMNS = 512, 2_048
 def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) -> Lists:
     """Return the numbers of the nearest heads of each vector, best first, int64 [n, count].
 
-    The nearest heads have the largest inner products. vectors: float32 [n, d]. heads: float32
-    [h, d]. graph: index of the heads. count: at most h. Exact for up to COMPARED heads, else
-    approximate.
+    The nearest heads have the largest inner products. The result is exact for up to COMPARED heads,
+    else approximate.
+
+    vectors: float32 [n, d].
+    heads:   float32 [h, d].
+    graph:   index of the heads.
+    count:   number of heads for each vector, at most h.
     """
     if len(heads) > COMPARED:
         return graph.nearest(vectors, count)[0]
@@ -36,8 +40,10 @@ def nearest_heads(vectors: Vectors, heads: Vectors, graph: Heads, count: int) ->
 def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
     """Return, for each vector, the rows of `others` with the largest inner products, best first.
 
-    The result is int64 [n, count]. Ties are ordered by row, ascending. vectors: float32 [n, d].
-    others: float32 [m, d], m >= count.
+    The result is int64 [n, count]. Ties are ordered by row, ascending.
+
+    vectors: float32 [n, d].
+    others:  float32 [m, d], m >= count.
     """
     best = np.full((len(vectors), count), -np.inf, dtype=np.float32)
     nearest = np.full((len(vectors), count), -1, dtype=np.int64)

@@ -46,9 +46,11 @@ BLOCK = 8_192
 def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labels, Labels]:
     """Divide unit vectors into at most k clusters.
 
-    vectors: float32 [n, d], n >= k. factor: see the module docstring. Returns the cluster of each
-    vector, int64 [n], and the row of each cluster's medoid, int64 [clusters]. No cluster is empty.
-    There are fewer than k clusters only if some vectors are equal.
+    vectors: float32 [n, d], n >= k.
+    factor:  see the module docstring.
+
+    Returns the cluster of each vector, int64 [n], and the row of each cluster's medoid, int64
+    [clusters]. No cluster is empty. There are fewer than k clusters only if some vectors are equal.
     """
     rows = np.arange(len(vectors), dtype=np.int64)
     if len(rows) > max(SAMPLE, 2 * k):
@@ -117,8 +119,11 @@ def _updated(sample: Vectors, labels: Labels, own: Vectors, sizes: NDArray[np.in
     """Return the mean of each cluster, float32 [clusters, d].
 
     An empty cluster has no mean. Its row is a vector of the largest cluster instead: the one
-    farthest from the mean of that cluster. labels: cluster of each vector. own: distance of each
-    vector to the mean of its cluster. sizes: number of vectors of each cluster.
+    farthest from the mean of that cluster.
+
+    labels: cluster of each vector.
+    own:    distance of each vector to the mean of its cluster.
+    sizes:  number of vectors of each cluster.
     """
     member = (labels == np.arange(len(sizes))[:, None]).astype(np.float32)
     means: Vectors = (member @ sample) / np.maximum(sizes, 1)[:, None].astype(np.float32)

@@ -125,9 +125,12 @@ class Heads:
     def nearest(self, queries: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:
         """Return the nearest heads of each query, int64 [n, count], and their inner products.
 
-        queries: contiguous float32 [n, d]. count: limited to the number of heads. Inner
-        products are float32 [n, count]; both results are ordered best first. Compares all heads if
-        there is no graph or `count` is a large share of the heads; otherwise uses the graph.
+        queries: contiguous float32 [n, d].
+        count:   limited to the number of heads.
+
+        Inner products are float32 [n, count]; both results are ordered best first. Compares all
+        heads if there is no graph or `count` is a large share of the heads; otherwise uses the
+        graph.
         """
         count = min(count, len(self))
         if self._graph is None or count * FLAT_RATIO >= len(self):

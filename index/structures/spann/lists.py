@@ -29,7 +29,8 @@ def entries_to_keep(
 ) -> NDArray[np.bool_]:
     """Return a mask of the entries to keep; see the module docstring.
 
-    positions: position of each entry in its list. limit: maximum length of a list.
+    positions: position of each entry in its list.
+    limit:     maximum length of a list.
     """
     stay: NDArray[np.bool_] = (positions < limit) | (entries["nearest"] != 0)
     return stay
@@ -40,9 +41,11 @@ def write_lists(
 ) -> NDArray[np.int64]:
     """Write all posting lists, in order. Return the length of each list, int64 [lists].
 
-    spill: scratch files with the entries. stride: bytes per code. limit: maximum length of a list.
+    spill:       scratch files with the entries.
+    stride:      bytes per code.
+    limit:       maximum length of a list.
     memberships: output array, uint8 [rows], initially zero; receives the number of lists of each
-    vector.
+                 vector.
     """
     lengths = []
     with PostingsWriter(directory, stride) as writer:

@@ -114,7 +114,8 @@ def codes_begin(counts: Any) -> Any:
 def pages_of(counts: Any, stride: int) -> Any:
     """Return the number of pages of a list of `counts` entries.
 
-    counts: a number, or an array for several lists. stride: bytes per code.
+    counts: a number, or an array for several lists.
+    stride: bytes per code.
     """
     return -(-(codes_begin(counts) + counts * stride) // PAGE)
 

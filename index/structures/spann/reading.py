@@ -59,7 +59,10 @@ class Postings:
     """
 
     def __init__(self, directory: Path, stride: int) -> None:
-        """stride: bytes per code. Raises OSError or ValueError if a file is missing or damaged."""
+        """Open the files in `directory`. stride: bytes per code.
+
+        Raises OSError or ValueError if a file is missing or damaged.
+        """
         self.table = Table(directory, stride)
         self._offsets = self.table.offsets.data  # Indexing a memoryview is faster than an array.
         self._path = directory / FILE
@@ -83,8 +86,9 @@ class Postings:
     def read(self, lists: Lists) -> Iterator[Block]:
         """Read lists by number. Yields a block that is valid only inside the `with` statement.
 
-        lists: distinct list numbers, int64, ascending. Raises CorruptFileError, which names the
-        list, if a checksum does not match.
+        lists: distinct list numbers, int64, ascending.
+
+        Raises CorruptFileError, which names the list, if a checksum does not match.
         """
         extents = self._extents(lists)
         buffer = self._buffer(sum(end - begin for begin, end in extents))

@@ -79,7 +79,8 @@ class Spill:
     def append(self, first: int, lists: Lists, distances: Vectors, codes: Codes) -> None:
         """Append the entries of rows `first`, `first` + 1, ... to the scratch files.
 
-        lists, distances: results of `closure.assign`. codes: uint8 [n, stride].
+        lists, distances: results of `closure.assign`.
+        codes: uint8 [n, stride].
         """
         rows, ranks = np.nonzero(lists >= 0)
         chosen = lists[rows, ranks]

@@ -67,7 +67,7 @@ class SpannIndex:
         memory: int,
         progress: Progress,
     ) -> None:
-        """See Structure."""
+        """Write the files of the index into `directory`. See `Structure.build`."""
         build.build(directory, vectors, storage, memory, progress)
         if storage.kept == "none":
             codec = storage.held_codec.load(directory / CODEC)
@@ -75,12 +75,15 @@ class SpannIndex:
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:
-        """See Structure."""
+        """Return the minimum memory, in bytes, to build an index of `rows` vectors.
+
+        See `Structure.building_bytes`.
+        """
         return build.building_bytes(rows, width, storage)
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """See Structure."""
+        """Open the files of an index. See `Structure.open`."""
         codec = storage.held_codec.load(directory / CODEC)
         heads = Heads.open(directory)
         postings = Postings(directory, codec.stride)

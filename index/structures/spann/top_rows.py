@@ -38,9 +38,12 @@ class TopRows:
     ) -> int:
         """Add the scored entries of some lists of a block to one query.
 
-        lists: positions of the lists in the block; None: all lists. scores: score of each entry, in
-        list order. allowed: mask of the rows to keep; None: all. Returns the position in `lists` of
-        a list with an invalid row number, or -1 if all are valid.
+        lists:   positions of the lists in the block; None: all lists.
+        scores:  score of each entry, in list order.
+        allowed: mask of the rows to keep; None: all.
+
+        Returns the position in `lists` of a list with an invalid row number, or -1 if all are
+        valid.
         """
         held, wrong = _offer(
             block.data.view(np.int32),
@@ -91,8 +94,13 @@ def _offer(
 ) -> tuple[int, int]:
     """Add entries to a heap of `held` rows, whose worst row is at position 0.
 
-    words: data of the block. begins: byte offset of the row numbers of each list. counts: entries
-    of each list. end: number of rows of the segment. rows, scores: the heap. seen: the hash table.
+    words:        data of the block.
+    begins:       byte offset of the row numbers of each list.
+    counts:       entries of each list.
+    end:          number of rows of the segment.
+    rows, scores: the heap.
+    seen:         the hash table.
+
     Returns the number of rows in the heap and the result of `TopRows.offer`.
     """
     entry = 0

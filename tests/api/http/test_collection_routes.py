@@ -231,6 +231,8 @@ def test_readiness_waits_for_models(tmp_path, monkeypatch, problem, fake_config,
             "collections": {"birds": "loading"},
             "rerankers": {},
             "generators": {"extractive": "loading"},
+            "backgrounds": {},
+            "rewriters": {},
         }
         assert response.json() == waiting
         assert client.get("/livez").status_code == 200

@@ -191,7 +191,7 @@ def test_readiness_waits_for_rerankers(tmp_path, monkeypatch, problem, wait_unti
     app = create_app(tmp_path, Settings(rerankers=file))
     with TestClient(app, base_url="http://localhost") as client:
         waiting = {"status": "loading", "collections": {}, "rerankers": {"fast": "loading"}}
-        waiting |= {"generators": {"extractive": "loading"}}
+        waiting |= {"generators": {"extractive": "loading"}, "backgrounds": {}, "rewriters": {}}
         waiting |= {"problem": None, "writable": True}
         assert client.get("/readyz").status_code == 503
         assert client.get("/readyz").json() == waiting

@@ -12,9 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from twindex.api.http.app import create_app
-from twindex.api.pages.ask import AskForm, pieces
+from twindex.api.pages.ask import AskForm, pieces, view
 from twindex.api.serving.settings import Settings
-from twindex.core.answers import Answer, Citation, Quote
+from twindex.core.answers import Answer, Citation, Quote, Source
 from twindex.index import CollectionConfig
 from twindex.search import Collection
 
@@ -60,7 +60,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         )
     file = tmp_path_factory.mktemp("settings") / "generators.toml"
     file.write_text(GENERATORS)
-    app = create_app(root, Settings(generators=file))
+    rewriters = file.with_name("rewriters.toml")
+    rewriters.write_text('[rewriters.other]\nkind = "fake"\ntexts = ["swimming emu"]\n')
+    app = create_app(root, Settings(generators=file, rewriters=rewriters))
     with TestClient(app, "http://localhost", raise_server_exceptions=False) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.02)
@@ -117,6 +119,14 @@ def test_a_follow_up_sends_the_turns(page: Any) -> None:
     assert "New conversation" in following
 
 
+def test_the_searched_texts_are_shown(page: Any) -> None:
+    text = unescape(page(q="Can it swim?", rewrite="other"))
+    assert "other ran: “" in text
+    assert "swimming emu" in text
+    assert "<option selected>other" in text
+    assert "other ran" not in page(q="Can it swim?", rewrite="none")
+
+
 def test_no_answer_and_doubts_are_states_of_their_own(page: Any) -> None:
     text = page(q="xylophone")
     assert "<strong>No answer</strong>" in text
@@ -156,7 +166,7 @@ def test_text_never_becomes_markup(page: Any) -> None:
         for generator in ("plain", "hostile"):
             text = page(q=question, generator=generator, turn=[ATTACK, ATTACK])
             assert len(re.findall("<script", text)) == 1  # The script of the page.
-    for name in ("collection", "generator", "limit", "filter", "rerank", "max_tokens"):
+    for name in ("collection", "generator", "limit", "filter", "rerank", "max_tokens", "rewrite"):
         text = page.client.get("/ask", params={"q": "kiwi", name: ATTACK}).text
         assert len(re.findall("<script", text)) == 1, name
 
@@ -192,6 +202,15 @@ def test_a_citation_without_a_marker_gets_a_link() -> None:
     answer = Answer("One. Two.", "answered", [Citation(0, 4, [_quote(1)], True, "match")])
     found = list(pieces(AskForm("c", "q"), answer))
     assert "".join(piece.text for piece in found) == "One. [1] Two."
+
+
+def test_background_that_a_model_wrote_is_no_source() -> None:
+    written = Source(0, "", f"A model wrote {ATTACK}.", kind="generated")
+    answer = Answer("One.", "answered", sources=[Source(1, "d1", "One."), written])
+    shown = view(AskForm("c", "q"), answer)
+    assert [one["number"] for one in shown["sent"]] == [1]
+    assert shown["generated"] == [written.text]
+    assert shown["context"].startswith("1 source sent")
 
 
 def test_long_turns_are_not_part_of_the_address() -> None:

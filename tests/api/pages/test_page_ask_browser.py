@@ -65,7 +65,9 @@ def address(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[
             )
     generators = tmp_path_factory.mktemp("settings") / "generators.toml"
     generators.write_text(GENERATORS)
-    with serving(create_app(root, Settings(generators=generators))) as address:
+    rewriters = generators.with_name("rewriters.toml")
+    rewriters.write_text('[rewriters.other]\nkind = "fake"\ntexts = ["kiwi land"]\n')
+    with serving(create_app(root, Settings(generators=generators, rewriters=rewriters))) as address:
         yield address
 
 
@@ -125,12 +127,15 @@ def test_stop_ends_an_answer_while_it_is_written(page: Any) -> None:
 @pytest.mark.slow
 def test_script_and_server_show_the_same(page: Any, address: str) -> None:
     for generator in ("plain", "wrong", "refusing"):
+        page.locator(".options").evaluate("e => e.open = true")
+        page.get_by_label("Rewriter").select_option("other")
         shown = ask(page, generator=generator)
         shown.locator("details").evaluate("e => e.open = true")
         scripted = shown.inner_text()
-        page.goto(f"/ask?collection=birds&generator={generator}&q={QUESTION}")
+        page.goto(f"/ask?collection=birds&generator={generator}&rewrite=other&q={QUESTION}")
         rendered = page.locator(".turn").first
         rendered.locator("details").evaluate("e => e.open = true")
+        assert "other ran: “" in scripted
         lines = [text.splitlines()[:-1] for text in (scripted, rendered.inner_text())]
         assert lines[0] == lines[1], "all but the last line, which has times"
         page.goto("/ask?collection=birds")

@@ -148,7 +148,10 @@ def test_the_log_of_a_start_ends_with_the_address(start, fake_config):
     server.wait_for_log("serving ")
     assert len(server.log) == 2
     assert "INFO twindex.api.http.server: collections: none yet; build one with" in server.log[0]
-    assert f" at http://127.0.0.1:{server.address[1]} (search page: /, API" in server.log[1]
+    assert (
+        f" at http://127.0.0.1:{server.address[1]} (search page: /, answer page: /ask, API"
+        in server.log[1]
+    )
     server.client.put(BIRDS, json=fake_config)
     server.stop()
     server = start()

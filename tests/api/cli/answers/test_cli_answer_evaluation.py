@@ -116,6 +116,13 @@ def test_the_printed_rule_can_be_used(call: Any, tmp_path: Path) -> None:
     assert again["at_threshold"]["accuracy"] >= 0.9
 
 
+def test_a_failing_model_is_not_a_mistake_of_the_user(call: Any, tmp_path: Path) -> None:
+    file = tmp_path / "generators.toml"
+    file.write_text('[generators.bad]\nkind = "fake"\nfails_at = 0\n')
+    done = call("eval", "--generators", str(file))
+    assert (done.status, "fails after 0 words" in done.err) == (1, True), done.err
+
+
 @pytest.mark.parametrize(
     ("command", "options", "message"),
     [

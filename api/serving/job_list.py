@@ -1,0 +1,69 @@
+"""The jobs of all collections of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...core import NotFoundError, StorageError
+from ...index.store.jobs import Job
+from .jobs import JobRunner
+from .served import Served, readable
+
+Listing = Callable[[], list[Served]]
+"""A function that returns the collections of a server."""
+
+
+class JobList:
+    """Finds the jobs of all collections. Thread-safe.
+
+    known:       returns the collections that the server knows. It reads no files.
+    collections: returns all collections, also new ones.
+    runner:      runs the jobs, and knows which of them wait for a retry.
+    """
+
+    def __init__(self, known: Listing, collections: Listing, runner: JobRunner) -> None:
+        self._known = known
+        self._collections = collections
+        self._runner = runner
+
+    def latest(self) -> list[tuple[str, Job]]:
+        """Return (collection name, job) for the latest jobs of all collections, newest job first.
+
+        Skips collections that cannot be read.
+        """
+        found = []
+        for served in self._collections():
+            with readable(served):
+                if served.jobs is not None:
+                    found += [
+                        (served.name, self._with_state(served, job)) for job in served.jobs.latest()
+                    ]
+        return sorted(found, key=lambda pair: -pair[1].created)
+
+    def get(self, job_id: str) -> tuple[str, Job]:
+        """Return (collection name, job) for the id of a job.
+
+        If the job is not found, raises StorageError if a collection could not be read, else
+        NotFoundError.
+        """
+        failure: StorageError | None = None
+        for served in self._known():
+            if served.jobs is not None:
+                try:
+                    return served.name, self._with_state(served, served.jobs.get(job_id))
+                except NotFoundError:
+                    continue
+                except StorageError as error:
+                    failure = error
+        if failure is not None:
+            raise failure
+        raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
+
+    def _with_state(self, served: Served, job: Job) -> Job:
+        """Return the job, with the state "waiting" if it waits for a retry.
+
+        The state "waiting" is not stored on disk.
+        """
+        reason = self._runner.waiting(served).get(job.id)
+        return job if reason is None else replace(job, state="waiting", error=reason)

@@ -1,0 +1,165 @@
+"""The rewriters that a request can name, and what a plan holds of the rewriting of its query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field
+
+from ...core import (
+    InvalidInputError,
+    MissingExtraError,
+    ModelError,
+    Representation,
+    TwindexError,
+    Usage,
+    parse_toml,
+)
+from ...generate.rewriting import (
+    Rewriter,
+    RewriterConfig,
+    RewriterLoader,
+    Rewriters,
+    Use,
+    load_rewriter,
+)
+from ...generate.rewriting.config import RewriterName
+from ..registry import PartRegistry
+from ..stages import RewriteRequest
+
+FIELD = "rewrite.model"
+
+
+class _RewriterObject(RewriterConfig):
+    """A stand-in for the configuration of a rewriter object that the calling program created."""
+
+    kind: str
+    name: RewriterName
+    rewriter: Any = Field(exclude=True)
+
+    @property
+    def use(self) -> Use:
+        found: Use = getattr(self.rewriter, "use", Use("fuse"))
+        return found
+
+    def make(self) -> Rewriter:
+        rewriter: Rewriter = self.rewriter
+        return rewriter
+
+
+class RewriterRegistry(PartRegistry[RewriterConfig, Rewriter]):
+    """The rewriters that a request can name. Each is loaded at its first use. Thread-safe.
+
+    configs: name -> a configuration, or a rewriter object of your own. Each text of an object is
+             searched, and the lists are fused, unless the object has an attribute `use`.
+    load:    function that loads a rewriter from its configuration.
+    """
+
+    noun = "rewriter"
+    field = FIELD
+
+    def __init__(
+        self,
+        configs: Mapping[str, RewriterConfig | Rewriter] | None = None,
+        *,
+        load: RewriterLoader = load_rewriter,
+    ) -> None:
+        configs = configs or {}
+        named, made = {}, {}
+        for name, one in configs.items():
+            if isinstance(one, RewriterConfig):
+                named[name] = one
+            else:
+                made[name] = _RewriterObject(name=name, kind=one.kind, rewriter=one)
+        super().__init__(Rewriters(rewriters=named).rewriters | made, load)
+
+    @classmethod
+    def read(cls, path: Path, *, load: RewriterLoader = load_rewriter) -> Self:
+        """Return a registry of the rewriters in a TOML file, one table `[rewriters.NAME]` for each.
+
+        Raises SourceError for an invalid file; the error names the file and the field.
+        """
+        return cls(parse_toml(path, Rewriters.parse).rewriters, load=load)
+
+    def of_conversations(self) -> str | None:
+        """Return the first rewriter of follow-up questions, such as one of the kind "standalone".
+
+        Returns None if none is configured.
+        """
+        return next(
+            (
+                name
+                for name, one in self.configs.items()
+                if one.reads_turns and one.use.how == "replace"
+            ),
+            None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """The rewriting step of a search.
+
+    request:  the field `rewrite` of the search request.
+    use:      how the search uses the texts.
+    rewriter: the loaded rewriter; None if loading failed.
+    error:    the error of loading the rewriter; None if it was loaded.
+    """
+
+    request: RewriteRequest
+    use: Use
+    rewriter: Rewriter | None
+    error: TwindexError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherQuery:
+    """A text that is searched besides the query of the plan.
+
+    queries: leg -> the encoded text. It has only legs that encode texts.
+    weight:  weight of the list of this text, where that of the query of the plan has the weight 1.
+    """
+
+    queries: Mapping[str, Representation]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """What is searched besides, or in place of, the encoded query of a plan.
+
+    queries: leg -> the query that is searched in place of the plan's.
+    others:  texts that are searched besides; their lists are fused with that of the query.
+    standalone: the text that replaced the query of the plan; None if it was not replaced.
+    usage:   usage of the model that wrote the texts, and of the encoders that read them.
+    """
+
+    queries: Mapping[str, Representation] = field(default_factory=dict)
+    others: Sequence[OtherQuery] = ()
+    standalone: str | None = None
+    usage: Usage | None = None
+    warnings: Sequence[str] = ()
+
+
+def plan_rewriting(request: RewriteRequest, rewriters: RewriterRegistry) -> Rewriting:
+    """Return the rewriting step of a search, with its loaded rewriter.
+
+    Raises InvalidInputError for an unknown rewriter, and for turns that the rewriter does not read.
+    Raises the errors of loading if the request has `on_error` "fail".
+    """
+    config = rewriters.config(request.model)
+    if request.turns and not config.reads_turns:
+        raise InvalidInputError(
+            f"rewriter {request.model!r} (kind: {config.kind}) reads no earlier turns; remove "
+            "`turns`, or choose a rewriter of the kind standalone",
+            field="rewrite.turns",
+        )
+    try:
+        return Rewriting(request, config.use, rewriters.get(request.model))
+    except (ModelError, MissingExtraError) as error:
+        if request.on_error == "fail":
+            raise
+        return Rewriting(request, config.use, None, error)
