@@ -52,7 +52,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
             f"{whole(figures['background_tokens'])} tokens about the question, and reads it alone "
             "(`background`) or in half of the tokens beside the passages (`both`). The budget is "
             "that of the other rows. Recall is the share of the questions with a gold answer in "
-            "the passages, in the generated texts, and in either. EM and F1 are those of SQuAD."
+            "the passages, in the generated texts, and in any of both. EM and F1 are of SQuAD."
         )
         yield table(
             ["", "context", "recall: passages", "generated", "any", "EM", "F1",
