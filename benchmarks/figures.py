@@ -31,8 +31,8 @@ ORDER = (
     *("effectiveness", "feedback", "rewriting", "lexical", "sparse", "encode"),
     *("promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
-    *("answers", "cascade", "passage_cutting", "section_passages", "languages"),
-    *("files", "own_vectors"),
+    *("answers", "answering", "cascade", "passage_cutting", "section_passages", "languages"),
+    *("files", "own_vectors", "cold_start"),
     *("rest", "client", "build", "sync", "checksums"),
 )
 """Benchmarks as they follow one another on the page."""

@@ -63,6 +63,13 @@ def test_hooks_run_commands_of_the_makefile():
     assert {hook["language"] for hook in hooks} == {"system"}
 
 
+def test_no_file_has_marks_of_an_unfinished_merge():
+    every = [path for room in [*ROOMS, "tests", "docs", "benchmarks"] for path in
+             (HOUSE / room).rglob("*.*") if path.suffix in (".py", ".md")]  # fmt: skip
+    mark = re.compile(r"^\s*(?:<{7}|>{7}) ", re.MULTILINE)
+    assert [path for path in every if mark.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_types_of_every_room_are_checked():
     (rooms,) = re.findall(r"^ROOMS := (.*)$", (HOUSE / "Makefile").read_text(), re.MULTILINE)
     assert rooms.split() == list(ROOMS)
