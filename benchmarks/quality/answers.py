@@ -9,7 +9,7 @@ sources for the extractive reader, tokens of the whole prompt for the language m
     closed book    the language model gets no passage
     background     the language model gets only a text that it wrote itself (generate-then-read)
     both           such a text in half of the tokens, then the passages of `fused`
-    both, retrieved first
+    both (passages first)
                    the same with the passages first
     lexical, dense, fused
                    passages that the legs find, alone and together
@@ -78,7 +78,7 @@ from twindex.search.answering.evidence import content_words
 GENERATED: Mapping[str, Mapping[str, Any]] = {
     "background": {"only": True},
     "both": {"combine": "generated_first"},
-    "both, retrieved first": {"combine": "retrieved_first"},
+    "both (passages first)": {"combine": "retrieved_first"},
 }
 """Rows with a generated text -> fields of `background`."""
 ROWS = ("closed book", *GENERATED, "lexical", "dense", "fused", "gold", "without gold", "random")
@@ -358,6 +358,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if unknown := {*options.llm_rows.split(",")} - {*ROWS}:
+        parser.error(f"--llm-rows: unknown {', '.join(sorted(unknown))}")
     figures: dict[str, Any] = {
         "llm": options.llm, "context": options.context, "max_tokens": options.max_tokens,
         "background_tokens": options.background_tokens,
