@@ -28,11 +28,11 @@ PAGE = Path("docs/figures.md")
 README = Path("README.md")
 BEGIN, END = "<!-- figures: written by benchmarks/figures.py -->", "<!-- figures: end -->"
 ORDER = (
-    *("effectiveness", "feedback", "lexical", "sparse", "encode"),
+    *("effectiveness", "feedback", "rewriting", "lexical", "sparse", "encode"),
     *("promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
-    *("answers", "cascade", "passage_cutting", "section_passages", "languages"),
-    *("files", "own_vectors"),
+    *("answers", "answering", "cascade", "passage_cutting", "section_passages", "languages"),
+    *("files", "own_vectors", "cold_start"),
     *("rest", "client", "build", "sync", "checksums"),
 )
 """Benchmarks as they follow one another on the page."""

@@ -34,10 +34,12 @@ DIGITS = 6
 """Significant digits of a stored number."""
 PACKAGES: dict[str, tuple[str, ...]] = {
     "answers": ("sentence-transformers", "transformers", "torch"),
+    "cold_start": ("numpy", "py3langid", "bm25s"),
     "languages": ("py3langid", "PyStemmer"),
     "lexical": ("bm25s", "tantivy", "numba"),
     "sparse": ("scipy", "pyseismic-lsr", "numba"),
     "encode": ("sentence-transformers", "torch"),
+    "rewriting": ("transformers", "torch"),
     "promptreps": ("transformers", "torch"),
     "promptreps_speed": ("transformers", "torch"),
     "judges_speed": ("transformers", "torch"),

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ..core import unicode
 from ..core.errors import InvalidInputError, shown
+from ..core.progress import NoProgress, Progress
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -130,6 +131,23 @@ def _as_list(value: object) -> object:
     if convert is None:
         raise TypeError(f"{type(value).__name__} is not a JSON value")
     return convert()
+
+
+def progress(value: Any) -> Progress:
+    """Return a receiver of progress; for None one that ignores everything.
+
+    Raises InvalidInputError for an object without the methods of `Progress`.
+    """
+    if value is None:
+        return NoProgress()
+    if not all(callable(getattr(value, method, None)) for method in ("start", "advance", "close")):
+        raise InvalidInputError(
+            "must be an object with the methods of twindex.core.Progress, got "
+            f"{repr(value) if isinstance(value, bool) else shown(value)}",
+            field="progress",
+        )
+    checked: Progress = value
+    return checked
 
 
 def positive_integer(value: object, field: str) -> None:

@@ -19,8 +19,8 @@ import httpx2
 
 from ..core.answers import Answer, AnswerEvent, DoneEvent
 from ..core.errors import ServiceError, TwindexError, count_written
-from ..core.progress import NoProgress, Progress
-from ..core.results import SearchResult, WriteReport
+from ..core.progress import Progress
+from ..core.results import Reconfigured, SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
 from . import arguments, calls, requests
 from .answers import AnswerReader
@@ -241,21 +241,12 @@ class AsyncRemoteCollection:
         documents: Iterable[Document | Mapping[str, Any]]
         | AsyncIterable[Document | Mapping[str, Any]],
         *,
+        vectors: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> WriteReport:
-        """Insert documents. A document replaces a stored document with the same id.
-
-        Documents are sent in batches of at most 500 documents and about 4 MiB. Batches are smaller
-        if the service needs more than about 5 seconds to write one. Only one batch at a time is in
-        memory. Each batch is durable before the next is sent, and the last before the method
-        returns.
-
-        Raises InvalidInputError, which names the first invalid document by its position from 0. The
-        batch with this document is not written, but earlier batches are. The attribute `written` of
-        any error is the number of documents in these batches, and the text of the error ends with
-        this number.
-        """
-        report, batcher, reporter = WriteReport(), Batcher(), progress or NoProgress()
+        """Insert documents, which may be asynchronous. See `RemoteCollection.add`."""
+        report, batcher = WriteReport(), Batcher(vectors)
+        reporter = arguments.progress(progress)
 
         async def write(batch: Batch) -> None:
             nonlocal report
@@ -269,7 +260,7 @@ class AsyncRemoteCollection:
             async for document in _each(arguments.documents(documents)):
                 if (batch := batcher.offer(document)) is not None:
                     await write(batch)
-            if (batch := batcher.rest()) is not None:
+            if (batch := batcher.last()) is not None:
                 await write(batch)
         return report
 
@@ -326,19 +317,21 @@ class AsyncRemoteCollection:
         """
         return await self._client.run(calls.delete_where(self.name, filter))
 
-    async def search(self, request: Any, **fields: Any) -> SearchResult:
+    async def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
-        request: a query string, a SearchRequest, or a mapping with the fields of one.
-        fields:  further fields of a SearchRequest, such as `limit`; allowed only if `request` is a
-                 string.
+        request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
+                 search has no text, such as `search(vectors={"dense": vector})`.
+        fields:  further fields of a SearchRequest, such as `limit`; not allowed with a
+                 SearchRequest or a mapping.
         """
         return await self._client.run(calls.search(self.name, request, fields))
 
     async def search_batch(self, requests: Sequence[Any]) -> list[SearchResult]:
         """Run up to 100 searches and return their results in order.
 
-        All searches see the same documents, even if other clients write meanwhile. The queries are
+        Each request is a query string, a SearchRequest, or a mapping with the fields of one. All
+        searches see the same documents, even if other clients write meanwhile. The queries are
         encoded together.
         """
         return await self._client.run(calls.search_batch(self.name, requests))
@@ -361,20 +354,15 @@ class AsyncRemoteCollection:
         """Return the configuration and contents of the collection as a JSON object."""
         return await self._client.run(calls.info(self.name))
 
-    async def merge(self) -> bool:
-        """Merge all segments (parts of the index) into one and free the space of deleted documents.
+    async def merge(self, *, progress: Progress | None = None) -> bool:
+        """Merge all segments into one. See `RemoteCollection.merge`."""
+        return await self._client.run(calls.merge(self.name, progress))
 
-        Waits until the merge ends. Returns False if there was nothing to merge, else True.
-        """
-        return await self._client.run(calls.merge(self.name))
-
-    async def reconfigure(self, legs: Mapping[str, Any]) -> Job:
-        """Change how the vectors of dense legs are stored. Waits until the job ends and returns it.
-
-        legs: name of a dense leg -> new VectorStorage of the leg, or a mapping with the fields of a
-        VectorStorage.
-        """
-        return await self._client.run(calls.reconfigure(self.name, legs))
+    async def reconfigure(
+        self, legs: Mapping[str, Any], *, progress: Progress | None = None
+    ) -> Reconfigured:
+        """Change how vectors are stored. See `RemoteCollection.reconfigure`."""
+        return await self._client.run(calls.reconfigure(self.name, legs, progress))
 
     async def close(self) -> None:
         """Do nothing. The connections belong to the client; closing the client closes them."""

@@ -9,6 +9,7 @@ from typing import Any
 from ..core.errors import InvalidInputError
 from ..core.types import Document, Passage
 from . import arguments
+from .attached import Attached
 
 FIRST = 16
 """Number of documents in the first batch, when the speed of the service is unknown."""
@@ -36,9 +37,13 @@ class Batch:
 
 
 class Batcher:
-    """Collects documents into batches, which are larger if the service writes faster."""
+    """Collects documents into batches, which are larger if the service writes faster.
 
-    def __init__(self) -> None:
+    vectors: leg -> rows of vectors, which are attached to the documents in order; see `Attached`.
+    """
+
+    def __init__(self, vectors: Mapping[str, Any] | None = None) -> None:
+        self._attached = Attached(vectors)
         self._most = FIRST
         self._first = 0
         self._lines: list[bytes] = []
@@ -48,7 +53,7 @@ class Batcher:
         """Add a document to the current batch. If this batch is already full, return it, else None.
 
         A full batch is returned without the document, which begins the next batch. Raises
-        InvalidInputError for a document that cannot be written as JSON.
+        InvalidInputError for a document that cannot be written as JSON, or that has no vector.
         """
         number = self._first + len(self._lines)
         if isinstance(document, Document):
@@ -59,6 +64,7 @@ class Batcher:
                 field=f"documents[{number}]",
             )
         given = dict(document)
+        self._attached.take(given, number)
         if "vectors" in given:
             given["vectors"] = arguments.vectors(given["vectors"])
         if isinstance(passages := given.get("passages"), list | tuple):
@@ -88,6 +94,14 @@ class Batcher:
         """
         wanted = batch.documents * SECONDS / max(seconds, 1e-3)
         self._most = round(min(max(wanted, 1), 4 * self._most, DOCUMENTS))
+
+    def last(self) -> Batch | None:
+        """Return the last batch; None if it is empty.
+
+        Raises InvalidInputError if more vectors than documents were given.
+        """
+        self._attached.end(self._first + len(self._lines))
+        return self.rest()
 
     def rest(self) -> Batch | None:
         """Return the documents of the current, incomplete batch; None if it is empty."""

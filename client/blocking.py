@@ -11,8 +11,8 @@ import httpx2
 
 from ..core.answers import Answer, AnswerEvent, DoneEvent
 from ..core.errors import ServiceError, TwindexError, count_written
-from ..core.progress import NoProgress, Progress
-from ..core.results import SearchResult, WriteReport
+from ..core.progress import Progress
+from ..core.results import Reconfigured, SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
 from . import arguments, calls, requests
 from .answers import AnswerReader
@@ -230,6 +230,7 @@ class RemoteCollection:
         self,
         documents: Iterable[Document | Mapping[str, Any]],
         *,
+        vectors: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> WriteReport:
         """Insert documents. A document replaces a stored document with the same id.
@@ -239,12 +240,17 @@ class RemoteCollection:
         memory. Each batch is durable before the next is sent, and the last before the method
         returns.
 
+        vectors: leg -> the documents' vectors, row n for document n: an array [rows, dimensions], a
+        sparse matrix of SciPy, or an iterable of vectors. A document with its own `passages` takes
+        one row for each of them.
+
         Raises InvalidInputError, which names the first invalid document by its position from 0. The
         batch with this document is not written, but earlier batches are. The attribute `written` of
         any error is the number of documents in these batches, and the text of the error ends with
         this number.
         """
-        report, batcher, reporter = WriteReport(), Batcher(), progress or NoProgress()
+        report, batcher = WriteReport(), Batcher(vectors)
+        reporter = arguments.progress(progress)
 
         def write(batch: Batch) -> None:
             nonlocal report
@@ -258,7 +264,7 @@ class RemoteCollection:
             for document in arguments.documents(documents):
                 if (batch := batcher.offer(document)) is not None:
                     write(batch)
-            if (batch := batcher.rest()) is not None:
+            if (batch := batcher.last()) is not None:
                 write(batch)
         return report
 
@@ -311,19 +317,21 @@ class RemoteCollection:
         """
         return self._client.run(calls.delete_where(self.name, filter))
 
-    def search(self, request: Any, **fields: Any) -> SearchResult:
+    def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
-        request: a query string, a SearchRequest, or a mapping with the fields of one.
-        fields:  further fields of a SearchRequest, such as `limit`; allowed only if `request` is a
-                 string.
+        request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
+                 search has no text, such as `search(vectors={"dense": vector})`.
+        fields:  further fields of a SearchRequest, such as `limit`; not allowed with a
+                 SearchRequest or a mapping.
         """
         return self._client.run(calls.search(self.name, request, fields))
 
     def search_batch(self, requests: Sequence[Any]) -> list[SearchResult]:
         """Run up to 100 searches and return their results in order.
 
-        All searches see the same documents, even if other clients write meanwhile. The queries are
+        Each request is a query string, a SearchRequest, or a mapping with the fields of one. All
+        searches see the same documents, even if other clients write meanwhile. The queries are
         encoded together.
         """
         return self._client.run(calls.search_batch(self.name, requests))
@@ -353,20 +361,22 @@ class RemoteCollection:
         """Return the configuration and contents of the collection as a JSON object."""
         return self._client.run(calls.info(self.name))
 
-    def merge(self) -> bool:
+    def merge(self, *, progress: Progress | None = None) -> bool:
         """Merge all segments (parts of the index) into one and free the space of deleted documents.
 
         Waits until the merge ends. Returns False if there was nothing to merge, else True.
         """
-        return self._client.run(calls.merge(self.name))
+        return self._client.run(calls.merge(self.name, progress))
 
-    def reconfigure(self, legs: Mapping[str, Any]) -> Job:
-        """Change how the vectors of dense legs are stored. Waits until the job ends and returns it.
+    def reconfigure(
+        self, legs: Mapping[str, Any], *, progress: Progress | None = None
+    ) -> Reconfigured:
+        """Change how the vectors of dense legs are stored. Waits until the change is complete.
 
         legs: name of a dense leg -> new VectorStorage of the leg, or a mapping with the fields of a
         VectorStorage.
         """
-        return self._client.run(calls.reconfigure(self.name, legs))
+        return self._client.run(calls.reconfigure(self.name, legs, progress))
 
     def close(self) -> None:
         """Do nothing. The connections belong to the client; closing the client closes them."""

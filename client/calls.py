@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from ..core.errors import ConflictError, InvalidInputError, NotFoundError, ServiceError, shown
-from ..core.results import SearchResult, WriteReport
+from ..core.progress import NoProgress, Progress
+from ..core.results import Reconfigured, SearchResult, WriteReport
 from ..core.sse import MEDIA_TYPE
 from ..core.types import DeletedCount, Document
 from . import arguments, replies
 from .batches import Batch
+from .followed import Followed
 from .replies import CollectionState, Job, Reranked
 
 T = TypeVar("T")
@@ -130,20 +132,25 @@ def info(name: str) -> Steps[dict[str, Any]]:
     return dict(reply.value)
 
 
-def merge(name: str) -> Steps[bool]:
-    job = yield from _job(f"{arguments.collection(name)}/merge", None)
+def merge(name: str, progress: Progress | None = None) -> Steps[bool]:
+    job = yield from _job(f"{arguments.collection(name)}/merge", None, progress)
     return bool(job.result["merged"])
 
 
-def reconfigure(name: str, legs: Mapping[str, Any]) -> Steps[Job]:
+def reconfigure(
+    name: str, legs: Mapping[str, Any], progress: Progress | None = None
+) -> Steps[Reconfigured]:
     given = arguments.mapping(legs, "legs")
     body = {"legs": {leg: as_json(storage) for leg, storage in given.items()}}
-    return (yield from _job(f"{arguments.collection(name)}/reconfigure", body))
+    job = yield from _job(f"{arguments.collection(name)}/reconfigure", body, progress)
+    return Reconfigured(bool(job.result["changed"]), tuple(job.result["warnings"]))
 
 
-def _job(path: str, body: Any) -> Steps[Job]:
+def _job(path: str, body: Any, progress: Progress | None) -> Steps[Job]:
+    """Start a job, wait until it is done and return it."""
+    reporter = arguments.progress(progress)
     reply = yield Call("POST", path, body=body, headers=_once())
-    return (yield from wait(replies.job(reply.value).id))
+    return (yield from wait(replies.job(reply.value).id, reporter))
 
 
 def _once() -> dict[str, str]:
@@ -284,6 +291,8 @@ def answer(name: str, request: Any, fields: Mapping[str, Any]) -> Call:
 
 def _given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return the fields of a request. text: name of the field that a string stands for."""
+    if request is None and fields:
+        return dict(fields)
     if isinstance(request, str):
         return {text: request, **fields}
     if fields:
@@ -314,7 +323,7 @@ def _one_request(request: Any) -> Any:
 
     A value that is not a request or a mapping is not refused here, but by the service.
     """
-    given = as_json(request)
+    given = {"query": request} if isinstance(request, str) else as_json(request)
     return _request(given) if isinstance(given, Mapping) else _plain(given)
 
 
@@ -353,10 +362,15 @@ def job(id: str) -> Steps[Job]:  # noqa: A002
     return replies.job(reply.value)
 
 
-def wait(id: str) -> Steps[Job]:  # noqa: A002
-    """Wait until a job is done and return it. Raises ServiceError if it failed."""
+def wait(id: str, progress: Progress | None = None) -> Steps[Job]:  # noqa: A002
+    """Wait until a job is done and return it. Raises ServiceError if it failed.
+
+    progress: receives the number of finished units, whenever the state of the job is read.
+    """
+    reporter = Followed(progress or NoProgress())
     while True:
         found = yield from job(id)
+        reporter.follow(found)
         if found.state == "failed":
             raise ServiceError(f"the job {id!r} ({found.kind}) failed: {found.error}")
         if found.state == "done":

@@ -19,7 +19,15 @@ from .errors import (
 from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
 from .representation import Representation
-from .results import QueryStage, Relation, RerankReport, RerankStage, SearchResult, WriteReport
+from .results import (
+    QueryStage,
+    Reconfigured,
+    Relation,
+    RerankReport,
+    RerankStage,
+    SearchResult,
+    WriteReport,
+)
 from .toml import parse_toml
 from .trace import UNGUARDED, Guard, Trace
 from .types import (
@@ -73,6 +81,7 @@ __all__ = [
     "Qrels",
     "Query",
     "QueryStage",
+    "Reconfigured",
     "Relation",
     "Representation",
     "RerankReport",

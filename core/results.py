@@ -45,6 +45,19 @@ class WriteReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """Result of `Collection.reconfigure`.
+
+    changed: False if the legs already had these storage options.
+    warnings: a message for each leg whose vectors had lost precision in the old storage, which the
+        new storage cannot restore.
+    """
+
+    changed: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RerankStage:
     """The result of one reranker in a chain of rerankers. `RerankReport` describes the fields."""
 

@@ -222,12 +222,12 @@ class Hit:
               but not `score`.
     context:  the passage with its neighbours, if the request has `neighbours`. None if the document
               was indexed whole.
-    headings: titles of the headings above the passage, from the highest level down.
+    headings: titles of the headings above the start of the passage, from the highest level down.
     page:     number of the page on which the passage begins, from 1. None if the text has no form
               feeds, the characters that separate pages.
 
-    `headings` and `page` are set only if the hit has a passage and the request's `include` names a
-    part of the document.
+    A document that was indexed whole is one passage, which begins at its first word. `headings` and
+    `page` are set only if the request's `include` names a part of the document.
     """
 
     id: str

@@ -49,7 +49,8 @@ def list_of(wanted: str, check: Check) -> Check:
 
 names = list_of("a list of names", is_.text)
 requests = list_of(
-    "a list of SearchRequest", is_.instance(SearchRequest | Mapping, "a SearchRequest")
+    "a list of requests",
+    is_.instance(str | SearchRequest | Mapping, "a text, a mapping or a SearchRequest"),
 )
 
 CREATE: dict[str, Check] = {
@@ -105,8 +106,9 @@ R = TypeVar("R", bound=Config)
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
     """Return a SearchRequest for the arguments of `Collection.search`.
 
-    value:  the argument `request`: a SearchRequest, a mapping with its fields, or the query text.
-    fields: other fields of the request; accepted only if `value` is the query text.
+    value:  the argument `request`: a SearchRequest, a mapping with its fields, the query text, or
+            None for a search without a text, whose vectors are in `fields`.
+    fields: other fields of the request; accepted only if `value` is the query text or None.
     """
     return _request(value, fields, SearchRequest, "query")
 
@@ -122,6 +124,8 @@ def answer_request(value: object, fields: Mapping[str, Any]) -> AnswerRequest:
 
 def _request(value: object, fields: Mapping[str, Any], kind: type[R], text: str) -> R:
     """Return a request of a kind. text: name of the field that a string stands for."""
+    if value is None and fields:
+        return kind.parse(fields)
     if isinstance(value, str):
         return kind.parse({**fields, text: value})
     given = value if isinstance(value, kind) else None

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from ..core import Document, InvalidInputError
 from ..core.errors import shown
 from .document import CheckedDocuments, checked_documents
-from .vectors import Checked, SparseVector, check_matrix, check_single, check_vector
+from .vectors import (
+    Checked,
+    SparseVector,
+    as_array,
+    check_matrix,
+    check_single,
+    check_vector,
+    is_array,
+)
 
 BLOCK = 4_096
 """Number of rows that are read and checked at once."""
@@ -135,13 +143,12 @@ def _rows(rows: Rows, field: str) -> Iterator[Checked]:
     """Yield the checked rows of an array, a sparse matrix or an iterable."""
     if isinstance(rows, CheckedVectors):
         return rows
+    if is_array(rows) and getattr(rows, "ndim", None) == 2:
+        return blocks(as_array(rows, field), field)
     if isinstance(rows, np.ndarray):
-        if rows.ndim != 2:
-            raise InvalidInputError(
-                f"must be an array [rows, dimensions], got the shape {list(rows.shape)}",
-                field=field,
-            )
-        return blocks(rows, field)
+        raise InvalidInputError(
+            f"must be an array [rows, dimensions], got the shape {list(rows.shape)}", field=field
+        )
     sparse = sys.modules.get("scipy.sparse")  # No sparse matrix exists before this import.
     if sparse is not None and sparse.issparse(rows):
         return _matrix(rows.tocsr(), field)

@@ -50,6 +50,7 @@ _NOT_A_PARAGRAPH = re.compile(
 _DEFINITION = re.compile(r"^( {0,8}|\t{0,2})((?:async[ ]+)?def|class)[ ]+(\w+)", re.MULTILINE)
 _ROW = re.compile(r"^[ ]{0,3}\|[^\n]*(?:\n[ ]{0,3}\|[^\n]*)*", re.MULTILINE)
 """Adjacent rows of a table."""
+_WORD = re.compile(r"[^\s\ufeff]")
 _ITEM = re.compile(r"^[ \t]*(?:[-+*]|\d{1,9}[.)])[ \t]+(?=\S)", re.MULTILINE)
 
 
@@ -185,6 +186,12 @@ def items(text: str, written: Markup = "markdown") -> Iterator[int]:
     if written == "markdown":
         for match in _ITEM.finditer(text):
             yield match.start()
+
+
+def first_word(text: str) -> int:
+    """Return the offset of the first character that is not white space; 0 if there is none."""
+    found = _WORD.search(text)
+    return found.start() if found else 0
 
 
 def first_heading(text: str) -> str:

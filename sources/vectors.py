@@ -2,7 +2,7 @@
 
 A vector has one of these forms:
 
-    [0.1, -2.5, ...]                              dense: a list or an array of numbers
+    [0.1, -2.5, ...]                              dense: a list, an array or a tensor of numbers
     {"kiwi": 1.2, "bird": 0.4}                    sparse: weight of each term
     {"indices": [17, 4], "values": [1.2, 0.4]}    sparse: weight of each dimension
 
@@ -97,8 +97,8 @@ def check_vector(value: object, field: str, largest: float = LARGEST) -> Checked
 
     Raises InvalidInputError, whose field is the path of the invalid value.
     """
-    if isinstance(value, np.ndarray):
-        return _dense(value, field, largest)
+    if is_array(value):
+        return _dense(as_array(value, field), field, largest)
     if isinstance(value, Mapping | SparseVector):
         return _sparse(value, field, largest)
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
@@ -107,13 +107,33 @@ def check_vector(value: object, field: str, largest: float = LARGEST) -> Checked
         raise InvalidInputError(f"must not be empty; it must be {FORMS}", field=field)
     if isinstance(value[0], Mapping | SparseVector):
         return tuple(_sparse(one, f"{field}[{i}]", largest) for i, one in enumerate(value))
-    if isinstance(value[0], list | tuple | np.ndarray):
+    if isinstance(value[0], list | tuple) or is_array(value[0]):
         rows = [check_vector(one, f"{field}[{i}]", largest) for i, one in enumerate(value)]
         arrays = [row for row in rows if isinstance(row, np.ndarray) and row.ndim == 1]
         if len(arrays) < len(rows) or len({len(row) for row in arrays}) > 1:
             raise InvalidInputError("all vectors must have the same dimensions", field=field)
         return np.stack(arrays)
     return _dense(_numbers(value, field, largest), field, largest)
+
+
+def is_array(value: object) -> bool:
+    """Return True for an array of NumPy or another library, such as a tensor; not for a number."""
+    return hasattr(value, "__array__") and not isinstance(value, np.generic)
+
+
+def as_array(value: Any, field: str) -> NDArray[Any]:
+    """Return an array of any library as an array of NumPy.
+
+    Raises InvalidInputError if the library cannot convert the array, such as a tensor on a GPU.
+    """
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidInputError(
+            f"cannot be converted to a NumPy array ({error}); of a PyTorch tensor, pass "
+            "tensor.detach().cpu().float().numpy()",
+            field=field,
+        ) from None
 
 
 def check_matrix(

@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def measure(command: Sequence[str]) -> dict[str, Any]:
-    """Run a command. Return its wall and CPU seconds, its peak memory, and what it printed."""
+def measure(command: Sequence[str], *, quiet: bool = False) -> dict[str, Any]:
+    """Run a command. Return its wall and CPU seconds, its peak memory, and what it printed.
+
+    quiet: do not show what the command writes to standard error.
+    """
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    errors = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     assert process.stdout is not None
     printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)

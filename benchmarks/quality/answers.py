@@ -7,6 +7,10 @@ A row is a reader with a way to get its context. All contexts have the same budg
 sources for the extractive reader, tokens of the whole prompt for the language model.
 
     closed book    the language model gets no passage
+    background     the language model gets only a text that it wrote itself (generate-then-read)
+    both           such a text in half of the tokens, then the passages of `fused`
+    both (passages first)
+                   the same with the passages first
     lexical, dense, fused
                    passages that the legs find, alone and together
     gold           only the gold passages: the upper bound
@@ -54,24 +58,36 @@ from twindex.eval.answers import (
     observe,
 )
 from twindex.eval.answers.coverage import accuracy_at, area_under_accuracy, nauc
-from twindex.eval.answers.matching import without_markers
+from twindex.eval.answers.matching import contains_answer, without_markers
 from twindex.eval.answers.measures import COVERAGES, answer_measures
 from twindex.eval.answers.records import AnswersFile
 from twindex.eval.answers.running import asked
-from twindex.generate import ExtractiveConfig, LanguageModelGeneratorConfig
+from twindex.generate import (
+    ExtractiveConfig,
+    LanguageModelBackgroundConfig,
+    LanguageModelGeneratorConfig,
+)
+from twindex.generate.background.language_model import PromptingBackground
 from twindex.generate.writers.language_model import generator
 from twindex.index import CollectionConfig
 from twindex.llm import LanguageModel, Message, Sampling
 from twindex.search import Collection, GeneratorRegistry, build
+from twindex.search.answering.backgrounds import BackgroundRegistry
 from twindex.search.answering.evidence import content_words
 
-ROWS = ("closed book", "lexical", "dense", "fused", "gold", "without gold", "random")
-LLM_ROWS = ("closed book", "fused", "gold", "without gold")
+GENERATED: Mapping[str, Mapping[str, Any]] = {
+    "background": {"only": True},
+    "both": {"combine": "generated_first"},
+    "both (passages first)": {"combine": "retrieved_first"},
+}
+"""Rows with a generated text -> fields of `background`."""
+ROWS = ("closed book", *GENERATED, "lexical", "dense", "fused", "gold", "without gold", "random")
+LLM_ROWS = ("closed book", *GENERATED, "fused", "gold", "without gold")
 BASE = "fused"
 FIRST = "top of sources"
 RANDOM = 20
 """Number of passages drawn for a question of the row `random`."""
-SHOWN = ("match", "F1", "answer_recall", "citation_precision", "citation_recall",
+SHOWN = ("match", "EM", "F1", "answer_recall", "citation_precision", "citation_recall",
          "lexical_precision", "lexical_recall")  # fmt: skip
 CLOSED = "Answer the question in one sentence.\n\nQuestion: {question}"
 TERMS = content_words("en")
@@ -132,7 +148,10 @@ def asks(
 
     def retrieved(question: Query) -> AnswerRecord:
         search = search_of(row, sorted(questions.gold(question.id)), ids, question)
-        answer = collection.answer(asked(question, {**fields, "search": search}))
+        given = {**fields, "search": search}
+        if row in GENERATED:
+            given["background"] = {"model": "model", **GENERATED[row]}
+        answer = collection.answer(asked(question, given))
         return AnswerRecord.of(question.id, answer)
 
     return closed if row == "closed book" else retrieved
@@ -162,6 +181,18 @@ def top_of_sources(record: AnswerRecord) -> AnswerRecord:
     texts = " ".join(source.text for source in record.sources)
     text = " ".join(texts.split()[:words])
     return dataclasses.replace(record, text=text, citations=(), usage=Usage(), timings={})
+
+
+def recalls(records: Mapping[str, AnswerRecord], questions: QuestionSet) -> dict[str, float]:
+    """Shares of the questions with an answer in the generated texts, and in all texts sent."""
+    counts = {"generated": 0, "union": 0}
+    for question in questions.questions:
+        record, answers = records[question.id], questions.answers[question.id]
+        generated = any(contains_answer(text, answers) for text in record.generated)
+        passages = any(contains_answer(one.text, answers) for one in record.sources)
+        counts["generated"] += generated
+        counts["union"] += generated or passages
+    return {name: count / len(questions.questions) for name, count in counts.items()}
 
 
 def told(row: str, reader: str, found: AnswerEvaluation) -> dict[str, Any]:
@@ -214,19 +245,24 @@ def table(
         )
         model = load_language_model(config.llm)
         collection.generators = GeneratorRegistry(
-            {"extractive": ExtractiveConfig(), "model": generator(config, model)}
+            {"extractive": ExtractiveConfig(), "model": generator(config, model)},
+            backgrounds=BackgroundRegistry({"model": background(model, options)}),
         )
-    plan = [("extractive", row, questions) for row in ROWS if row != "closed book"]
+    own_texts = ("closed book", *GENERATED)  # Generated texts are not quotable.
+    plan = [("extractive", row, questions) for row in ROWS if row not in own_texts]
     plan += [("model", row, few) for row in options.llm_rows.split(",") if options.llm_questions]
     for reader, row, own in plan:
         with_reader = {**fields, "generator": reader}
         made = {"row": row, "seed": options.seed, "llm": options.llm, **with_reader}
+        if row in GENERATED:
+            made["background_tokens"] = options.background_tokens
         key = hashlib.blake2b(json.dumps(made).encode(), digest_size=6).hexdigest()
         path = CACHE / "answers" / f"{name}-{reader}-{row.replace(' ', '-')}-{key}.jsonl"
         records = records_of(
             path, made, own, asks(row, with_reader, collection, questions, ids, model)
         )
         rows.append(told(row, reader, evaluate_records(records, own, TERMS)))
+        rows[-1] |= recalls(records, own)
         print(
             name, {key: value for key, value in rows[-1].items() if key != "per_query"}, flush=True
         )
@@ -235,6 +271,12 @@ def table(
             rows.append(told(FIRST, reader, evaluate_records(first, own, TERMS)))
     compared(rows)
     return rows
+
+
+def background(model: LanguageModel, options: argparse.Namespace) -> PromptingBackground:
+    """A document that the model writes about a question, greedily."""
+    config = LanguageModelBackgroundConfig(max_tokens=options.background_tokens)
+    return PromptingBackground(config, [()], model)
 
 
 def halves(questions: QuestionSet) -> tuple[QuestionSet, QuestionSet]:
@@ -312,11 +354,15 @@ def main() -> None:
     parser.add_argument("--llm-rows", default=",".join(LLM_ROWS), help=", ".join(ROWS))
     parser.add_argument("--context", type=int, default=500, help="tokens or words of a context")
     parser.add_argument("--max-tokens", type=int, default=60, help="tokens or words of an answer")
+    parser.add_argument("--background-tokens", type=int, default=150, help="of a generated text")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    if unknown := {*options.llm_rows.split(",")} - {*ROWS}:
+        parser.error(f"--llm-rows: unknown {', '.join(sorted(unknown))}")
     figures: dict[str, Any] = {
         "llm": options.llm, "context": options.context, "max_tokens": options.max_tokens,
+        "background_tokens": options.background_tokens,
         "sets": {}, "abstention": [],
     }  # fmt: skip
     sets = {}

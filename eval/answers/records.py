@@ -54,7 +54,8 @@ class AnswerRecord:
     """An answer as the evaluation reads it. `twindex.core.answers.Answer` describes the fields.
 
     id:      id of the question.
-    sources: the sources that the generator read, best first.
+    sources: the passages that the generator read, best first.
+    generated: the generated texts that the generator read (generate-then-read).
     """
 
     id: str
@@ -68,6 +69,7 @@ class AnswerRecord:
     sources: Sequence[SentSource] = ()
     usage: Usage = field(default_factory=Usage)
     timings: Mapping[str, float] = field(default_factory=dict)
+    generated: Sequence[str] = ()
 
     @classmethod
     def of(cls, question: str, answer: Answer) -> Self:
@@ -92,6 +94,7 @@ class AnswerRecord:
             sources=sorted(sources, key=lambda one: (one.rank, one.number)),
             usage=answer.usage,
             timings=dict(answer.timings),
+            generated=[one.text for one in answer.sources if one.kind == "generated"],
         )
 
     @classmethod

@@ -32,8 +32,8 @@ EXAMPLES: Sequence[tuple[Turns, str, str]] = (
     ),
     (
         (
-            ("user", "Which soil suits tomatoes?"),
-            ("assistant", "Tomatoes grow best in loam with compost."),
+            ("user", "What is a good soil for tomatoes?"),
+            ("assistant", "Loam with compost."),
         ),
         "And how often should I water them?",
         "How often should I water tomatoes?",
@@ -41,10 +41,7 @@ EXAMPLES: Sequence[tuple[Turns, str, str]] = (
 )
 """Earlier turns, last question and standalone question: the examples of the prompt."""
 
-SYSTEM = (
-    "Rewrite the last question of the conversation, so that it names what it is about and can be "
-    "understood without the conversation."
-)
+SYSTEM = "Rewrite the last question of a conversation, so that it names what it is about."
 
 _SPEAKERS = {"user": "User", "assistant": "Assistant"}
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ...core.closing import Closing
 from ..arrays.npy import NpyFile, NpyWriter
-from .near_terms import near_terms
+from .near_terms import Signatures, near_terms
 
 _REMEMBERED = 4096
 """Maximum number of cached lookups."""
@@ -56,6 +56,7 @@ class TermDictionary:
         self._offset_view = self._offsets.array.data
         self._term_view = self._terms.array.data
         self._known: dict[str, int | None] = {}
+        self._signatures: Signatures | None = None  # Computed for the first suggestion.
 
     def __len__(self) -> int:
         return len(self._hash_view)
@@ -91,9 +92,11 @@ class TermDictionary:
 
     def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
         """Return the terms whose cost is at most `most`, with their costs; see `near_terms`."""
-        numbers, costs = near_terms(
-            self._offsets.array, self._terms.array, encode(word), encode(stem), most
-        )
+        offsets, terms = self._offsets.array, self._terms.array
+        if self._signatures is None:
+            self._signatures = Signatures(offsets, terms)
+        raw = encode(word), encode(stem)
+        numbers, costs = near_terms(offsets, terms, *raw, most, self._signatures)
         names = map(self.name, numbers.tolist())
         return list(zip(names, costs.tolist(), strict=True))
 

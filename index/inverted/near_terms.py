@@ -4,7 +4,11 @@ The cost of a term is the smaller of two numbers: the edit distance of the term 
 term (its stem), and the smallest edit distance of the term and a prefix of the word. The latter
 finds the stem "relat" for "relativty", whose own stem is "relativti". An edit inserts, deletes or
 replaces a byte, or exchanges two adjacent ones (optimal string alignment). A term must begin with
-the same byte as the word, and be at least half as long. Every term of the dictionary is compared.
+the same byte as the word, and be at least half as long.
+
+Most terms are excluded without a comparison, by their length and their letters (`Signatures`). Each
+edit brings at most one letter into a term that the word does not have, and takes at most one letter
+of the word out. A prefix that costs `most` is at most `most` bytes shorter than the term.
 """
 
 from __future__ import annotations
@@ -28,8 +32,68 @@ SPARE = 3
 Bytes = NDArray[np.uint8]
 
 
+BLOCK = 1 << 16
+"""Number of terms whose signatures are computed at once."""
+
+_BITS = (1 << (np.arange(256) & 31)).astype(np.uint32)
+"""The bit of each byte. Different letters of one alphabet have different bits."""
+
+
+class Signatures:
+    """First byte, length and letters of each term of a dictionary, in 6 bytes a term.
+
+    offsets, terms: those of `near_terms`.
+    """
+
+    def __init__(self, offsets: NDArray[np.int64], terms: Bytes) -> None:
+        lengths = np.diff(offsets)
+        self._lengths = np.minimum(lengths, 255).astype(np.uint8)
+        self._heads = np.zeros(len(lengths), np.uint8)
+        self._letters = np.zeros(len(lengths), np.uint32)
+        for first in range(0, len(lengths), BLOCK):
+            numbers = first + np.flatnonzero(lengths[first : first + BLOCK])
+            if len(numbers):
+                starts = offsets[numbers]
+                block = terms[starts[0] : offsets[numbers[-1] + 1]]
+                self._heads[numbers] = terms[starts]
+                self._letters[numbers] = np.bitwise_or.reduceat(_BITS[block], starts - starts[0])
+
+    def candidates(
+        self, word: bytes, stem: bytes, most: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the numbers of the terms that may have a cost of at most `most`, ascending.
+
+        Also returns, for each of them, whether it must be compared with the word's prefixes, and
+        with the stem.
+        """
+        fits = self._heads == word[0]
+        fits &= self._lengths >= (len(word) + 1) // 2
+        fits &= self._lengths <= len(word) + SPARE
+        numbers = np.flatnonzero(fits)
+        letters, lengths = self._letters[numbers], self._lengths[numbers]
+        prefixes = np.array([_letters(word[: max(0, n - most)]) for n in range(256)], np.uint32)
+        of_word = np.bitwise_count(letters & ~_letters(word)) <= most
+        of_word &= np.bitwise_count(prefixes[lengths] & ~letters) <= most
+        of_stem = np.bitwise_count(letters & ~_letters(stem)) <= most
+        of_stem &= np.bitwise_count(_letters(stem) & ~letters) <= most
+        if word.startswith(stem):  # The stem is one of the prefixes.
+            of_stem[:] = False
+        near = of_word | of_stem
+        return numbers[near], of_word[near], of_stem[near]
+
+
+def _letters(text: bytes) -> np.uint32:
+    """Return the bits of the bytes of a text."""
+    return np.uint32(np.bitwise_or.reduce(_BITS[np.frombuffer(text, dtype=np.uint8)]))
+
+
 def near_terms(
-    offsets: NDArray[np.int64], terms: Bytes, word: bytes, stem: bytes, most: int
+    offsets: NDArray[np.int64],
+    terms: Bytes,
+    word: bytes,
+    stem: bytes,
+    most: int,
+    signatures: Signatures | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the numbers of the terms whose cost is at most `most`, ascending, and their costs.
 
@@ -37,19 +101,20 @@ def near_terms(
     terms:   all terms as UTF-8.
     word:    the word as UTF-8, folded as terms are.
     stem:    its own term.
+    signatures: those of the terms; None: they are computed.
 
     Returns nothing for an empty word, and for one of more than LONGEST bytes.
     """
     if not (0 < len(word) <= LONGEST and 0 < len(stem) <= LONGEST and len(offsets) > 1):
         return np.empty(0, np.int64), np.empty(0, np.uint8)
-    lengths = np.diff(offsets)
-    fits = (lengths >= (len(word) + 1) // 2) & (lengths <= len(word) + SPARE)
-    numbers = np.flatnonzero(fits)
-    numbers = numbers[terms[offsets[numbers]] == word[0]]
+    signatures = signatures or Signatures(offsets, terms)
+    numbers, of_word, of_stem = signatures.candidates(word, stem, most)
     costs = np.full(len(numbers), FAR, dtype=np.uint8)
-    for text, prefix in ((stem, False), (word, True)):
+    for text, chosen, prefix in ((stem, of_stem, False), (word, of_word, True)):
+        own = np.full(int(chosen.sum()), FAR, dtype=np.uint8)
         wanted = np.frombuffer(text, dtype=np.uint8)
-        _compare(offsets, terms, numbers, wanted, prefix, most, costs)
+        _compare(offsets, terms, numbers[chosen], wanted, prefix, most, own)
+        costs[chosen] = np.minimum(costs[chosen], own)
     near = costs <= most
     return numbers[near], costs[near]
 
@@ -74,9 +139,13 @@ def _compare(
         for i in range(1, length + 1):
             now, above, second = i % 3, (i - 1) % 3, (i - 2) % 3
             letter = terms[start + i - 1]
-            rows[now, 0] = i
-            smallest = i
-            for j in range(1, size + 1):
+            # Distances of at most `most` are near the diagonal.
+            first, last = max(1, i - most), min(size, i + most)
+            rows[now, first - 1] = i if first == 1 else FAR
+            if last < size:
+                rows[now, last + 1] = FAR
+            smallest = rows[now, first - 1]
+            for j in range(first, last + 1):
                 best = rows[above, j - 1]
                 if letter != wanted[j - 1]:
                     best += 1
@@ -89,11 +158,11 @@ def _compare(
             if smallest > most:
                 break
         else:
-            last = length % 3
-            cost = rows[last, size]
+            row = length % 3
+            cost = rows[row, size] if size <= length + most else FAR
             if prefix:
-                for j in range(size + 1):
-                    cost = min(cost, rows[last, j])
+                for j in range(max(0, length - most), min(size, length + most) + 1):
+                    cost = min(cost, rows[row, j])
             if cost <= most and cost < costs[index]:
                 costs[index] = cost
 

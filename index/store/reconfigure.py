@@ -9,12 +9,11 @@ collection removes them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from ...core import ConfigError, InvalidInputError, Progress
+from ...core import ConfigError, InvalidInputError, Progress, Reconfigured
 from ..arrays.files import exclusive
 from ..config import CollectionConfig
 from ..dense.config import DenseLeg
@@ -31,19 +30,6 @@ from .snapshot import Snapshot
 
 if TYPE_CHECKING:
     from ..arrays.vectors import VectorSource
-
-
-@dataclass(frozen=True, slots=True)
-class Reconfigured:
-    """Result of `reconfigure`.
-
-    changed: False if the legs already had these storage options.
-    warnings: a message for each leg whose vectors had lost precision in the old storage, which the
-        new storage cannot restore.
-    """
-
-    changed: bool
-    warnings: Sequence[str] = ()
 
 
 def reconfigure(
@@ -100,7 +86,7 @@ def _reconfigure(
     store.segments.remove(rows)
     store.database.shrink()
     changed = (name for name, leg in new.legs.items() if leg != old.legs[name])
-    return Reconfigured(changed=True, warnings=_loss_warnings(snapshot.segments, changed))
+    return Reconfigured(changed=True, warnings=tuple(_loss_warnings(snapshot.segments, changed)))
 
 
 def _layouts(config: CollectionConfig) -> list[VectorStorage]:

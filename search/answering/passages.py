@@ -18,6 +18,9 @@ def candidates(fused: FusedResults, result: SearchResult) -> list[Candidate]:
     First comes the best passage of each hit, or its `context` if the request has `neighbours`, in
     the order of the hits. Then come the best passages of the other legs that returned the hit, if
     they differ.
+
+    A document that is one passage has no headings and no page, because its statements may stand
+    below any of its headings.
     """
     found = []
     for hit in result.hits:
@@ -31,8 +34,8 @@ def candidates(fused: FusedResults, result: SearchResult) -> list[Candidate]:
                 start=0 if span is None else span.start,
                 end=len(document.text) if span is None else span.end,
                 title=document.title,
-                headings=hit.headings,
-                page=hit.page,
+                headings=() if span is None else hit.headings,
+                page=None if span is None else hit.page,
                 score=hit.score,
             )
         )

@@ -35,16 +35,17 @@ class SearchMethods:
 
     def search(
         self,
-        request: SearchRequest | Mapping[str, Any] | str,
+        request: SearchRequest | Mapping[str, Any] | str | None = None,
         *,
         guard: Guard = UNGUARDED,
         **fields: Any,
     ) -> SearchResult:
         """Search the collection and return a page of hits.
 
-        request: a SearchRequest, a mapping with its fields, or the query text.
-        fields: other fields of the request, allowed only if `request` is the query text. The search
-            request is then `SearchRequest(query=request, **fields)`.
+        request: a SearchRequest, a mapping with its fields, or the query text. None: the search has
+            no text, such as `search(vectors={"dense": vector})`.
+        fields: other fields of the request, not allowed with a SearchRequest or a mapping. The
+            search request is then `SearchRequest(query=request, **fields)`.
         guard: limits of the caller. The search ends if `guard.check` raises an exception.
         """
         parameters.guard(guard, "guard")
@@ -63,15 +64,15 @@ class SearchMethods:
     @checked(requests=parameters.requests, guard=parameters.guard)
     def search_batch(
         self,
-        requests: Sequence[SearchRequest | Mapping[str, Any]],
+        requests: Sequence[SearchRequest | Mapping[str, Any] | str],
         *,
         guard: Guard = UNGUARDED,
     ) -> list[SearchResult]:
         """Run several searches on one snapshot of the collection. Return one result for each.
 
-        Queries are encoded together. Searches with the same reranker and the same limits (time,
-        calls, tokens) are reranked together, and share one time limit. So are searches with the
-        same rewriter.
+        Each request is a SearchRequest, a mapping with its fields, or a query text. Queries are
+        encoded together. Searches with the same reranker and the same limits (time, calls, tokens)
+        are reranked together, and share one time limit. So are searches with the same rewriter.
 
         Raises InvalidInputError for an invalid request. The `field` of the error starts with the
         position of the request, for example `requests[2].legs[0].name`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...core import Document, Passage
-from ...sources.structure import Markup, Outline, markup, outline
+from ...sources.structure import Markup, Outline, first_word, markup, outline
 from ..recent import Recent, digest
 
 LIMIT = 100_000
@@ -18,11 +18,29 @@ _OUTLINES = Recent[tuple[bytes, Markup], Outline](
 
 
 def place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
-    """Return the headings above a passage, from the highest level down, and its page."""
-    if passage is None or not document.text:
+    """Return the headings above a passage, from the highest level down, and its page.
+
+    passage: None for a document that is one passage. Its place is that of the text's first word.
+    """
+    if not document.text:
         return (), None
+    if passage is None:
+        return _beginning(document)
     found = document_outline(document)
     return found.path(passage.start), found.page(passage.start)
+
+
+def _beginning(document: Document) -> tuple[tuple[str, ...], int | None]:
+    """Return the headings and the page at the first word of a document.
+
+    Only the first two lines with text are read: no heading after them is above the first word.
+    """
+    text = document.text
+    start = first_word(text)
+    line = text.find("\n", start)
+    end = len(text) if line < 0 else text.find("\n", line + 1) % (len(text) + 1)
+    page = 1 + text.count("\f", 0, start) if "\f" in text else None
+    return outline(text[:end], markup(document.metadata)).path(start), page
 
 
 def document_outline(document: Document) -> Outline:

@@ -9,7 +9,7 @@ from ...core import Document
 from ...encoders import EncoderLoader, load_encoder
 from ...index import CollectionConfig
 from ...sources import checked_documents
-from ...sources.structure import markup, outline
+from ...sources.structure import first_word, markup, outline
 from ..encoding.leg_encoders import LegEncoders
 from .cutting import cut_documents, passage_texts, token_readers
 
@@ -56,11 +56,12 @@ def preview_passages(
         found = cut.outline or outline(document.text, markup(document.metadata))
         texts = passage_texts(cut.stored, found if config.passages.headings else None)
         lengths = [None] * len(texts) if reader is None else reader.lengths(texts)
-        spans = [(one.start, one.end) for one in cut.stored.passages] or [(0, len(document.text))]
+        spans = [(one.start, one.start, one.end) for one in cut.stored.passages]
+        spans = spans or [(first_word(document.text), 0, len(document.text))]
         yield (
             document,
             [
-                CutPassage(start, end, found.path(start), found.page(start), text, tokens)
-                for (start, end), text, tokens in zip(spans, texts, lengths, strict=True)
+                CutPassage(start, end, found.path(at), found.page(at), text, tokens)
+                for (at, start, end), text, tokens in zip(spans, texts, lengths, strict=True)
             ],
         )

@@ -33,6 +33,8 @@ from ..house import HOUSE
 DOCKER = HOUSE / ".docker"
 TWINDEX = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
 KEY = "a key of this test"
+PATIENCE = 120
+"""Seconds to wait for a reply. On a machine with much other work, a first search takes a minute."""
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -81,7 +83,7 @@ def container(folder: Path, key: str | None) -> Iterator[str]:
         yield f"http://127.0.0.1:{found.group(1)}"
     finally:
         server.send_signal(signal.SIGTERM)
-        status = server.wait(60)
+        status = server.wait(PATIENCE)
     assert status in (0, -signal.SIGTERM), log.read_text()
     assert all(json.loads(line) for line in log.read_text().splitlines())
 
@@ -92,32 +94,43 @@ def health(address: str, key: str | None = None) -> subprocess.CompletedProcess[
     assert (python, script) == ("python", "/opt/twindex/health.py")
     environment = {"TWINDEX_API_KEY": key} if key else {}
     command = [sys.executable, str(DOCKER / Path(script).name), address]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
 
 
 def wait_until_healthy(address: str, key: str | None = None) -> None:
-    with httpx.Client(base_url=address, timeout=30) as client:
+    with httpx.Client(base_url=address, timeout=PATIENCE) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.02)
-    checked = health(address, key)
+    checked = patient_health(address, key)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert json.loads(checked.stdout)["status"] == "ok"
+
+
+def patient_health(address: str, key: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the health check, and again while the server does not answer within its few seconds."""
+    deadline = time.monotonic() + PATIENCE
+    while (checked := health(address, key)).returncode and time.monotonic() < deadline:
+        assert "does not answer" in checked.stdout, checked.stdout + checked.stderr
+    return checked
 
 
 def test_command_serves_with_a_key_and_is_healthy(tmp_path):
     with container(tmp_path, KEY) as address:
         wait_until_healthy(address, KEY)
-        without_key = health(address)
+        without_key = patient_health(address)
         assert (without_key.returncode, json.loads(without_key.stdout)["status"]) == (0, "ok")
         headers = {"api-key": KEY}
         config = {"legs": {"lexical": {"kind": "lexical"}}}
-        with httpx.Client(base_url=f"{address}/v1/collections", headers=headers) as client:
+        url = f"{address}/v1/collections"
+        with httpx.Client(base_url=url, headers=headers, timeout=PATIENCE) as client:
             assert client.put("/birds", json=config).status_code == 201
             kiwi = {"text": "The kiwi cannot fly."}
             assert client.put("/birds/documents/kiwi", json=kiwi).status_code == 201
             found = client.post("/birds/search", json={"query": "kiwi"}).json()
             assert found["hits"][0]["id"] == "kiwi"
-        assert httpx.get(f"{address}/v1/info").status_code == 401
+        assert httpx.get(f"{address}/v1/info", timeout=PATIENCE).status_code == 401
     assert (tmp_path / "data" / "birds").is_dir()
 
 

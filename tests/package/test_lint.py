@@ -63,6 +63,13 @@ def test_hooks_run_commands_of_the_makefile():
     assert {hook["language"] for hook in hooks} == {"system"}
 
 
+def test_no_file_has_marks_of_an_unfinished_merge():
+    every = [path for room in [*ROOMS, "tests", "docs", "benchmarks"] for path in
+             (HOUSE / room).rglob("*.*") if path.suffix in (".py", ".md")]  # fmt: skip
+    mark = re.compile(r"^\s*(?:<{7}|>{7}) ", re.MULTILINE)
+    assert [path for path in every if mark.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_types_of_every_room_are_checked():
     (rooms,) = re.findall(r"^ROOMS := (.*)$", (HOUSE / "Makefile").read_text(), re.MULTILINE)
     assert rooms.split() == list(ROOMS)
@@ -112,6 +119,12 @@ def test_ci_covers_the_supported_platforms_and_versions():
     versions = re.findall(r"Python :: (3\.\d+)\"", classifiers)
     assert job["strategy"]["matrix"]["python"] == versions
     assert job["steps"][-1]["run"] == "make test"
+
+
+def test_ci_builds_the_site_on_each_push():
+    job = read(GITHUB / "workflows" / "ci.yml")["jobs"]["site"]
+    assert job["steps"][-1]["run"] == "make docs"
+    assert "mkdocs build --strict" in (HOUSE / "Makefile").read_text()
 
 
 def test_only_the_publishing_job_gets_an_index_token():

@@ -185,3 +185,12 @@ def test_blank_lines_of_vectors_are_skipped(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text("[1, 2]\n\n  \n[3, 4]\n\n")
     assert [row.tolist() for row in read_vectors(path)] == [[1, 2], [3, 4]]
+
+
+def test_rows_of_another_library_reach_their_documents():
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_numpy(ROWS.copy())
+    for rows in (tensor, list(tensor)):
+        assert np.array_equal(np.stack(attached(rows)), ROWS)
+    with pytest.raises(InvalidInputError, match=r"^vectors.dense: .*pass tensor.detach\(\)"):
+        attached(tensor.requires_grad_())

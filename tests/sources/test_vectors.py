@@ -253,3 +253,19 @@ def test_an_empty_cell_is_no_vector(tmp_path):
     one, *rest = read_table_documents(path, FieldNames(vectors=(("dense", "own"),)))
     assert one.vectors["dense"].tolist() == [1, 2]
     assert [(row.vectors, row.metadata) for row in rest] == [({}, {}), ({}, {})]
+
+
+def test_array_of_another_library_is_accepted():
+    torch = pytest.importorskip("torch")
+    wanted = np.array([0.5, -2, 3], np.float32)
+    tensor = torch.tensor([0.5, -2.0, 3.0])
+    for form in (tensor, tensor.double(), tensor.half()):
+        assert np.array_equal(check_vector(form, "v"), wanted)
+    assert np.array_equal(check_vector([tensor, tensor], "v"), [wanted, wanted])
+    assert np.array_equal(check_vector(torch.stack([tensor, tensor]), "v"), [wanted, wanted])
+    for form in (tensor.requires_grad_(), tensor.bfloat16(), tensor.to_sparse()):
+        with pytest.raises(InvalidInputError, match=r"^v: .*tensor.detach\(\).cpu\(\)") as wrong:
+            check_vector(form, "v")
+        assert wrong.value.field == "v"
+    with pytest.raises(InvalidInputError, match="must be an array"):
+        check_vector(torch.tensor(3.0), "v")

@@ -42,7 +42,11 @@ SHOWN = 10
 _WIDEST = 4_000
 
 
-def add_inputs(parser: argparse.ArgumentParser) -> None:
+def add_inputs(parser: argparse.ArgumentParser, *, positional: bool = False) -> None:
+    """Add the options that name documents and say how they are read.
+
+    positional: also accept the paths without `--documents`; see `named_inputs`.
+    """
     group = parser.add_argument_group(
         "documents",
         "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
@@ -53,10 +57,15 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         "folder in BEIR's layout means its corpus. `-` reads JSON lines from\n"
         "standard input. irds:NAME is a data set of ir_datasets.",
     )
+    if positional:
+        group.add_argument(
+            "paths", nargs="*", type=Path, metavar="PATH", help="the same as --documents PATH"
+        )
     group.add_argument(
         "--documents",
         nargs="+",
-        required=True,
+        required=not positional,
+        default=[],
         type=Path,
         metavar="PATH",
         help="files and folders to read, in this order",
@@ -113,6 +122,17 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help="metadata fields whose text is read as a number",
     )
+
+
+def named_inputs(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return the arguments with the paths that were given without `--documents` added to it.
+
+    Raises InvalidInputError if no path is given.
+    """
+    arguments.documents = [*arguments.paths, *arguments.documents]
+    if not arguments.documents:
+        raise InvalidInputError("is missing; name at least one file or folder", field="PATH")
+    return arguments
 
 
 def add_judged(parser: argparse.ArgumentParser) -> None:

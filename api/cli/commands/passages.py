@@ -12,17 +12,17 @@ from ....core.display import one_line
 from ...figures import counted
 from ..arguments.common import add_models, add_output, loader_of
 from ..arguments.configuration import add_configuration, configuration
-from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.inputs import Inputs, add_inputs, named_inputs
 from ..terminal import print_json
 
-EXAMPLE = "twindex passages --documents notes/ --passage-structure"
+EXAMPLE = "twindex passages notes/ --passage-structure"
 
 SHOWN = 100
 """Maximum number of characters of a passage that are printed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_inputs(parser)
+    add_inputs(parser, positional=True)
     add_configuration(parser)
     add_models(parser)
     add_output(parser)
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     config = configuration(arguments)
-    inputs = Inputs(arguments)
+    inputs = Inputs(named_inputs(arguments))
 
     from ....search import preview_passages
 

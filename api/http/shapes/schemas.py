@@ -215,10 +215,10 @@ class SearchHit(Shape):
     score:    fused score.
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
-    headings: titles of the headings above the passage, from the highest level down.
+    headings: titles of the headings above the start of the passage, from the highest level down.
     page:     number of the page on which the passage begins, from 1; null if the text has no form
-              feeds, which separate pages, or the hit has no passage. For `headings` and `page`,
-              `include` must request a part of the document.
+              feeds, which separate pages. A document that was not split begins at its first word.
+              For `headings` and `page`, `include` must request a part of the document.
     context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.

@@ -40,6 +40,36 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
             for row in rows
         ),
     )
+    generated = [
+        (name, row)
+        for name, rows in figures["sets"].items()
+        for row in rows
+        if row["reader"] != "extractive" and "union" in row
+    ]
+    if generated:
+        yield (
+            "Generate-then-read: the language model first writes a text of at most "
+            f"{whole(figures['background_tokens'])} tokens about the question, and reads it alone "
+            "(`background`) or in half of the tokens beside the passages (`both`). The budget is "
+            "that of the other rows. Recall is the share of the questions with a gold answer in "
+            "the passages, in the generated texts, and in any of both. EM and F1 are of SQuAD."
+        )
+        yield table(
+            ["", "context", "recall: passages", "generated", "any", "EM", "F1",
+             "citation precision", "citation recall"],
+            (
+                [
+                    set_name(name),
+                    row["row"],
+                    *(
+                        part(row[key])
+                        for key in ("answer_recall", "generated", "union", "EM", "F1",
+                                    "citation_precision", "citation_recall")
+                    ),
+                ]
+                for name, row in generated
+            ),
+        )  # fmt: skip
     yield (
         "Accuracy if only the most confident questions are answered. The rule of abstention is "
         "fitted to half of the questions of a set, and measured on the other half, and on the "

@@ -128,3 +128,18 @@ def test_names_with_control_characters_stay_on_their_line(tmp_path: Path, run: A
     assert "\x1b" not in done.err
     assert "x ?[31mtwindex: all is well.txt: the file is empty" in done.err
     assert "y z.png" in done.err
+
+
+def test_passages_of_named_files_are_shown(tmp_path: Path, run: Any) -> None:
+    one, two = tmp_path / "one.md", tmp_path / "two.txt"
+    one.write_text("# Kiwi\n\nThe kiwi cannot fly.")
+    two.write_text("Swifts sleep while they fly.")
+    named = run("passages", str(one), str(two), *FAKES)
+    assert "one.md  Kiwi: 1 passage" in named.out
+    assert "two.txt" in named.out
+    assert run("passages", "--documents", str(one), str(two), *FAKES).out == named.out
+    assert run("passages", str(one), *FAKES, "--documents", str(two)).out == named.out
+    for arguments in ([], ["--passages", "words"]):
+        missing = run("passages", *FAKES, *arguments)
+        assert missing.status == 2
+        assert "PATH: is missing; name at least one file or folder" in missing.err

@@ -58,6 +58,21 @@ def test_json_has_the_stages(birds, capsys):
     assert reply["query"] == "feathers"
 
 
+def test_a_rewriter_of_a_file_or_a_kind_is_used_and_shown(birds, tmp_path, capsys):
+    file = tmp_path / "rewriters.toml"
+    file.write_text('[rewriters.more]\nkind = "fake"\ntexts = ["desert sand"]\n')
+    options = ["--rewriter", "more", "--rewriters", str(file), "--rewrite-calls", "1"]
+    assert main(["search", str(birds), "kiwi", *options]) == 0
+    printed = capsys.readouterr()
+    assert "sand" in printed.out
+    assert "more ran in" in printed.err
+    assert "searched: desert sand" in printed.err
+    assert main(["search", str(birds), "kiwi", "--rewriter", "hyde:fake", "--json"]) == 0
+    (stage,) = json.loads(capsys.readouterr().out)["stages"]
+    assert (stage["name"], stage["searches"]) == ("hyde", 0)
+    assert stage["usage"]["calls"] == 8
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -66,6 +81,9 @@ def test_json_has_the_stages(birds, capsys):
         (["--feedback", "rm3", "--feedback-gate", "gap"], "PREDICTOR<NUMBER"),
         (["--feedback", "dense=average", "--feedback-terms", "3"], "--feedback-terms"),
         (["--feedback-terms", "3"], "requires --feedback"),
+        (["--rewrite-calls", "3"], "requires --rewriter"),
+        (["--rewriter", "hide"], "unknown kind of rewriter 'hide'"),
+        (["--rewriter", "hyde:"], "write one of hyde[:MODEL]"),
     ],
 )
 def test_wrong_options_are_named(birds, capsys, options, message):
@@ -85,3 +103,8 @@ def test_feedback_can_be_evaluated(birds, tmp_path, capsys):
         assert main([*common, "--measures", "R@100", "--json", *options]) == 0
         values.append(json.loads(capsys.readouterr().out)["measures"]["R@100"])
     assert values == [0, 1]
+    options = ["--rewriter", "queries:fake", "--rewrite-gate", "terms<5"]
+    assert main([*common, "--measures", "R@100", "--json", *options]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["rewrite"]["model"] == "queries"
+    assert report["rewrite"]["on_error"] == "fail"

@@ -105,8 +105,29 @@ assert [placed.index for placed in found.order] == [1, 0]
 )
 
 
+REWRITER = New(
+    "generate/rewriting/backwards.py",
+    "generate/rewriting/kinds.py",
+    "from . import backwards",
+    {
+        "class ReversedConfig": "@REWRITERS.register\nclass ReversedConfig",
+        '".rewriter:': '".backwards:',
+        "from twindex.generate.rewriting import Question, RewriterConfig,": (
+            "from twindex.generate.rewriting.config import REWRITERS, RewriterConfig\n"
+            "from twindex.generate.rewriting.protocol import Question,"
+        ),
+    },
+    """
+from twindex.generate.rewriting import REWRITERS, Question
+(found,) = REWRITERS.parse({"kind": "reversed"}).load().rewrite([Question("iwik")])
+assert found.texts[0].text == "kiwi"
+""",
+)
+
+
 @pytest.mark.parametrize(
-    ("name", "new"), [("encoder", ENCODER), ("index", INDEX), ("reranker", RERANKER)]
+    ("name", "new"),
+    [("encoder", ENCODER), ("index", INDEX), ("reranker", RERANKER), ("rewriter", REWRITER)],
 )
 def test_a_kind_needs_one_file_and_one_line(name: str, new: New, tmp_path: Path) -> None:
     house = tmp_path / "twindex"

@@ -14,6 +14,7 @@ import pytest
 
 import twindex
 from twindex.encoders import ENCODERS
+from twindex.generate.rewriting import REWRITERS
 from twindex.index import STRUCTURES
 from twindex.rerank import RERANKERS
 
@@ -27,6 +28,9 @@ buckets = {NAME}.index:BucketConfig
 
 [twindex.rerankers]
 shared_trigrams = {NAME}.reranker:SharedTrigramsConfig
+
+[twindex.rewriters]
+reversed = {NAME}.rewriter:ReversedConfig
 """
 
 
@@ -69,6 +73,7 @@ def test_kinds_of_a_plugin_build_search_serve_and_evaluate(fresh: Path, tmp_path
     assert search["hits"][0]["id"].startswith("kiwi")
     assert search["hits"][0]["rerank"]["judged"]
     assert search["rerank"]["model"] == "shared-trigrams-20"
+    assert search["stages"][0]["queries"] == ["kiwis"]
     vectors = info["legs"]["dense"]["vectors"]
     assert vectors["index"] == "buckets"
     assert info["legs"]["dense"]["encoder"] == {"kind": "trigram", "width": 64}
@@ -77,6 +82,7 @@ def test_kinds_of_a_plugin_build_search_serve_and_evaluate(fresh: Path, tmp_path
     assert served["status"] == [201, 201, 200, 422]
     assert served["reranked"] == ["kiwi7", 1.0]
     assert served["hits"] == ["a"]
+    assert served["rewritten"] == ["siwik"]
     assert all(name.startswith("kiwi") for name in served["built"])
     (error,) = served["refused"]
     assert error["field"] == "legs.dense.encoder"
@@ -88,3 +94,4 @@ def test_kinds_of_a_missing_plugin_are_unknown() -> None:
     assert ENCODERS.find("trigram") is None
     assert STRUCTURES.find("buckets") is None
     assert RERANKERS.find("shared_trigrams") is None
+    assert REWRITERS.find("reversed") is None

@@ -32,7 +32,8 @@ flags = ["--encoder", "trigram", "--trigram-width", "64", "--index", "buckets", 
 assert main(["build", birds, "--documents", str(root / "corpus.jsonl"), *flags, "--quiet"]) == 0
 print("---")
 rerank = ["--rerank", "shared-trigrams@20"]
-assert main(["search", birds, "kiwis", "--legs", "dense", *rerank, "--json"]) == 0
+rewriter = ["--rewriter", "reversed"]
+assert main(["search", birds, "siwik", "--legs", "dense", *rerank, *rewriter, "--json"]) == 0
 print("---")
 assert main(["info", birds, "--json"]) == 0
 print("---")
@@ -44,7 +45,8 @@ print("---")
 (root / "rerankers.toml").write_text(
     '[rerankers.mine]\nkind = "shared_trigrams"\nshortest = true\n'
 )
-settings = Settings(rerankers=root / "rerankers.toml")
+(root / "rewriters.toml").write_text('[rewriters.back]\nkind = "reversed"\n')
+settings = Settings(rerankers=root / "rerankers.toml", rewriters=root / "rewriters.toml")
 with TestClient(create_app(root / "served", settings), "http://localhost") as client:
     while client.get("/readyz").status_code != 200:
         pass
@@ -55,6 +57,8 @@ with TestClient(create_app(root / "served", settings), "http://localhost") as cl
     built = client.post("/v1/collections/birds/search", json={"query": "kiwis", "limit": 3})
     asked = {"query": "kiwi number 7", "rerank": {"model": "mine"}}
     best = client.post("/v1/collections/birds/search", json=asked).json()["hits"][0]
+    asked = {"query": "kiwis", "rewrite": "back"}
+    stages = client.post("/v1/collections/birds/search", json=asked).json()["stages"]
     leg["encoder"] = {"kind": "twindex_trigrams.encoder:TrigramConfig"}
     path = client.put("/v1/collections/path", json={"legs": {"dense": leg}})
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
@@ -70,6 +74,7 @@ with TestClient(create_app(root / "served", settings), "http://localhost") as cl
                 ],
                 "hits": [hit["id"] for hit in found.json()["hits"]],
                 "built": [hit["id"] for hit in built.json()["hits"]],
+                "rewritten": stages[0]["queries"],
                 "refused": path.json()["errors"],
                 "fields": sorted(schemas["TrigramConfig"]["properties"]),
             }

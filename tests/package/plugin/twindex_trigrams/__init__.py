@@ -1,1 +1,1 @@
-"""A package that adds an encoder, a vector index and a reranker to Twindex."""
+"""A package that adds an encoder, a vector index, a reranker and a rewriter to Twindex."""

@@ -1,0 +1,27 @@
+"""Reports the progress of a job of the service."""
+
+from __future__ import annotations
+
+from ..core.progress import Progress
+from .replies import Job
+
+
+class Followed:
+    """Tells a receiver of progress how far a job is, from its states one after another."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stage: tuple[int | None, str] | None = None
+        self._done = 0
+
+    def follow(self, job: Job) -> None:
+        """Report the units that the job finished since its last state."""
+        if job.state == "queued":
+            return
+        stage = job.total, job.unit
+        if stage != self._stage or job.done < self._done:
+            self._progress.start(job.kind, job.total, job.unit, done=job.done)
+            self._stage = stage
+        elif job.done > self._done:
+            self._progress.advance(job.done - self._done)
+        self._done = job.done
