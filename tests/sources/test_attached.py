@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 
 from twindex.core import Document, InvalidInputError, Passage, SourceError
 from twindex.sources import (
+    FieldNames,
     SparseVector,
     read_vectors,
     with_vectors,
@@ -194,3 +195,12 @@ def test_rows_of_another_library_reach_their_documents():
         assert np.array_equal(np.stack(attached(rows)), ROWS)
     with pytest.raises(InvalidInputError, match=r"^vectors.dense: .*pass tensor.detach\(\)"):
         attached(tensor.requires_grad_())
+
+
+def test_an_omitted_field_is_not_stored():
+    fields = FieldNames(omitted=("vectors", "note"))
+    record = {"id": "1", "text": "kiwi", "vectors": [1.0], "note": "x", "year": 7}
+    document = fields.document(record)
+    assert (document.metadata, document.vectors) == ({"year": 7}, {})
+    with pytest.raises(InvalidInputError, match="omitted: note is also in `metadata`"):
+        FieldNames(metadata=("note",), omitted=("note",))
