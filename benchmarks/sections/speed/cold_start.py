@@ -41,6 +41,9 @@ def section(values: dict[str, Any]) -> Iterator[str]:
         rows["search, Python, auto"]["cpu_seconds"] - rows["search, Python, en"]["cpu_seconds"]
     )
     yield (
-        "With `auto`, the language of the query is detected. The model of the detector is "
-        f"compressed, and reading it takes {figures(detection)} CPU seconds, once in a process."
+        "With `auto`, the collection also has documents of "
+        f"{set_name(values['other'])}, so the language of the query is detected. The model of the "
+        f"detector is compressed: reading it takes {figures(max(detection, 0.01))} CPU seconds, "
+        "once in a process. Nothing is detected if all documents have one language, or if the "
+        "request names the `language`."
     )
