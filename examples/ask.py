@@ -11,7 +11,7 @@ import tempfile
 from argparse import ArgumentParser, RawTextHelpFormatter
 
 import twindex
-from twindex.generate import load_generator
+from twindex.generate import GENERATORS, load_generator
 from twindex.generate.spec import parse_spec
 from twindex.sources import read_documents
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--model", help="a language model that writes the answer")
     options = parser.parse_args()
     spec = f"language-model:{options.model}" if options.model else "extractive"
-    generators = twindex.GeneratorRegistry({"own": load_generator(parse_spec(spec))})
+    generators = twindex.GeneratorRegistry({"own": load_generator(parse_spec(spec, GENERATORS))})
     config = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
     with (
         tempfile.TemporaryDirectory() as folder,

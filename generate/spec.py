@@ -1,45 +1,57 @@
-"""Parser of generator specs on the command line: `extractive`, or `language-model:MODEL`.
+"""Parser of the specs of generators, rewriters and backgrounds: `hyde`, `language-model:MODEL`.
 
     SPEC = KIND[:MODEL]
 
-KIND is a kind of generator. MODEL is the name or folder of a language model, for kinds that use a
-language model. All other options have their defaults. To set other options, use a TOML file
-(`GeneratorRegistry.read`).
+KIND is a kind of the family. MODEL is the name or folder of a language model, for kinds that use
+one. All other options have their defaults. To set other options, use a TOML file, such as that of
+`GeneratorRegistry.read`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from ..core import ConfigError
-from .config import GENERATORS, GeneratorConfig, Generators
+from ..core import Config, ConfigError
+from ..core.kinds import Kinds
+
+C = TypeVar("C", bound=Config)
 
 
-def usages() -> tuple[str, ...]:
-    """Return the forms of a spec, such as `language-model[:MODEL]`, for help and errors."""
+def usages(kinds: Kinds[Any]) -> tuple[str, ...]:
+    """Return the forms of a spec, such as `language-model[:MODEL]`, for help and errors.
+
+    A kind with a required field has none, because a spec cannot set the field.
+    """
     return tuple(
         f"{kind.replace('_', '-')}{'[:MODEL]' if 'llm' in config.model_fields else ''}"
-        for kind, config in GENERATORS.classes().items()
+        for kind, config in kinds.classes().items()
+        if not any(field.is_required() for field in config.model_fields.values())
     )
 
 
-def parse_spec(text: str) -> GeneratorConfig:
-    """Return the generator configuration that a spec, `KIND[:MODEL]`, describes.
+def parse_spec(text: str, kinds: Kinds[C]) -> C:
+    """Return the configuration that a spec, `KIND[:MODEL]`, describes.
 
-    >>> parse_spec("language-model:SmolLM2-135M-Instruct").kind
+    kinds: the family, such as GENERATORS.
+
+    >>> from twindex.generate import GENERATORS
+    >>> parse_spec("language-model:SmolLM2-135M-Instruct", GENERATORS).kind
     'language_model'
 
     Raises ConfigError, whose message lists the valid forms, for an invalid spec.
     """
     word, colon, model = text.partition(":")
-    kinds = {kind.replace("_", "-"): kind for kind in GENERATORS.classes()}
-    if word not in kinds:
-        message = f"{text!r}: unknown kind of generator {word!r}; known: {', '.join(usages())}"
-        raise ConfigError(message)
-    fields: Mapping[str, Any] = {"kind": kinds[word]}
+    known = {kind.replace("_", "-"): kind for kind in kinds.classes()}
+    if word not in known:
+        raise ConfigError(
+            f"{text!r}: unknown kind of {kinds.noun} {word!r}; known: {', '.join(usages(kinds))}"
+        )
+    fields: dict[str, Any] = {"kind": known[word]}
     if colon:
-        if not model or "llm" not in GENERATORS.classes()[kinds[word]].model_fields:
-            raise ConfigError(f"{text!r} is invalid; write one of {', '.join(usages())}")
-        fields = {**fields, "llm": {"model": model}}
-    return Generators.parse({"generators": {"it": fields}}).generators["it"]
+        if not model or "llm" not in kinds[known[word]].model_fields:
+            raise ConfigError(f"{text!r} is invalid; write one of {', '.join(usages(kinds))}")
+        fields["llm"] = {"model": model}
+    try:
+        return kinds.parse(fields)
+    except ConfigError as error:
+        raise ConfigError(f"{text!r}: {error}; set it in a TOML file") from None

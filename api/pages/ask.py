@@ -44,6 +44,7 @@ _FIELDS = {
     "filter": "filter",
     "rerank": "rerank",
     "rewrite": "rewrite",
+    "background": "background",
 }
 """Field of AskForm -> its name in the query string."""
 
@@ -56,6 +57,7 @@ class AskForm:
     """The fields of the form as the user entered them, valid or not. The page shows them again.
 
     rewrite: name of a rewriter. Empty: as the server does by default. "none": no rewriter.
+    background: name of a background. Empty: none.
     turns: texts of the earlier turns: question, answer, question, ...
     """
 
@@ -68,6 +70,7 @@ class AskForm:
     filter: str = ""
     rerank: str = ""
     rewrite: str = ""
+    background: str = ""
     turns: list[str] = field(default_factory=list)
 
     @classmethod
@@ -84,6 +87,7 @@ class AskForm:
         words += [] if self.max_tokens == "256" else [f"{self.max_tokens} tokens"]
         words += [f"reranked by {self.rerank}"] if self.rerank else []
         words += [f"rewriter {self.rewrite}"] if self.rewrite else []
+        words += [f"background {self.background}"] if self.background else []
         return words + (["filtered"] if self.filter.strip() else [])
 
     def request(self) -> AnswerRequest:
@@ -93,6 +97,7 @@ class AskForm:
             "generator": self.generator or None,
             "max_tokens": self.max_tokens,
             "rewrite": False if self.rewrite == "none" else self.rewrite or None,
+            "background": self.background or None,
             "context": {"passages": self.passages},
             "turns": [
                 {"role": "assistant" if number % 2 else "user", "content": text}

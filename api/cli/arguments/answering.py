@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from ....core import ConfigError, InvalidInputError
-from ....generate import ContextOptions, GeneratorConfig, load_generator
+from ....core import InvalidInputError
+from ....generate import (
+    GENERATORS,
+    BackgroundConfig,
+    ContextOptions,
+    GeneratorConfig,
+    load_generator,
+)
 from ....generate.protocol import Order
-from ....generate.spec import parse_spec, usages
+from ....generate.spec import usages
 from ....search import GeneratorRegistry
 from ...serving.settings import option
+from .background import FIELDS, add_background, background_choice
+from .parts import add_file, selected
 
 CONTEXT = {"tokens": "context_tokens", "order": "order", "passages": "passages",
            "per_document": "per_document"}  # fmt: skip
@@ -22,23 +31,26 @@ CONTEXT = {"tokens": "context_tokens", "order": "order", "passages": "passages",
 
 @dataclass(frozen=True, slots=True)
 class GeneratorChoice:
-    """The generator that `--generator` names.
+    """The generator that `--generator` names, and the background that `--background` selects.
 
-    name:     its name in the registry.
-    registry: loads the generators.
+    name:     name of the generator in the registry.
+    registry: loads the generators and the backgrounds.
+    fields:   field -> value of AnswerRequest.
     """
 
     name: str
     registry: GeneratorRegistry
+    fields: Mapping[str, Any]
+
+    def load(self) -> None:
+        """Load the generator and the background."""
+        self.registry.get(self.name)
+        if "background" in self.fields:
+            self.registry.backgrounds.get(self.fields["background"]["model"])
 
 
 def add_generators(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--generators",
-        type=Path,
-        metavar="FILE.toml",
-        help="TOML file that configures generators, each in a table [generators.NAME]",
-    )
+    add_file(parser, "generator", "; and backgrounds, in tables [backgrounds.NAME]")
 
 
 def add_generator(parser: argparse._ActionsContainer) -> None:
@@ -46,8 +58,8 @@ def add_generator(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--generator",
         metavar="NAME",
-        help=f"generator of the answers: a name in --generators, or one of {', '.join(usages())} "
-        "(default: the first in --generators, else extractive)",
+        help="generator of the answers: a name in --generators, or one of "
+        f"{', '.join(usages(GENERATORS))} (default: the first in --generators, else extractive)",
     )
     add_generators(parser)
 
@@ -95,6 +107,7 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
         "to the queries of this file. An empty list marks a query that has no answer",
     )
     add_generator(group)
+    add_background(group)
     add_context(group)
     group.add_argument(
         "--no-abstain",
@@ -146,7 +159,16 @@ def add_abstention(parser: argparse.ArgumentParser) -> None:
 
 
 OPTIONS = (
-    *("generator", "generators", *CONTEXT.values(), "max_tokens", "no_abstain", "answers_file"),
+    *(
+        "generator",
+        "generators",
+        "background",
+        *FIELDS.values(),
+        *CONTEXT.values(),
+        "max_tokens",
+        "no_abstain",
+        "answers_file",
+    ),
     *("accuracy", "coverage", "unanswerable"),
 )
 """Arguments that require `--answers`."""
@@ -163,25 +185,24 @@ def given_answers(arguments: argparse.Namespace) -> bool:
 
 
 def generator_choice(arguments: argparse.Namespace) -> GeneratorChoice:
-    """Return the generator that `--generator` names, or the default one.
+    """Return the generator that `--generator` names, or the default one, and the background.
 
     Raises InvalidInputError for a value that is neither a name in `--generators` nor a spec such as
-    `extractive`.
+    `extractive`, and the errors of `background_choice`.
     """
-    configs: dict[str, GeneratorConfig] = {}
+    configs: Mapping[str, GeneratorConfig] = {}
+    others: Mapping[str, BackgroundConfig] = {}
     if arguments.generators:
-        configs.update(GeneratorRegistry.read(arguments.generators).configs)
-    load = partial(load_generator, device=arguments.device)
+        read = GeneratorRegistry.read(arguments.generators)
+        configs, others = read.configs, read.backgrounds.configs
     wanted: str | None = arguments.generator
-    if wanted is None or wanted in configs:
-        registry = GeneratorRegistry(configs, load=load)
-        return GeneratorChoice(wanted or registry.default, registry)
-    try:
-        config = parse_spec(wanted)
-    except ConfigError as error:
-        known = f"; {arguments.generators} has {', '.join(configs)}" if configs else ""
-        raise InvalidInputError(f"{error}{known}", field="--generator") from None
-    return GeneratorChoice(config.kind, GeneratorRegistry({config.kind: config}, load=load))
+    if wanted is not None:
+        wanted, configs = selected(wanted, GENERATORS, arguments.generators, configs)
+    backgrounds, fields = background_choice(arguments, others)
+    load = partial(load_generator, device=arguments.device)
+    registry = GeneratorRegistry(configs, load=load, backgrounds=backgrounds)
+    name = wanted or registry.default
+    return GeneratorChoice(name, registry, {"generator": name, **fields})
 
 
 def answer_fields(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any, get_args
 from ....core import InvalidInputError, SourceError
 from ....generate.protocol import CitationOptions
 from ...serving.settings import option
-from .answering import CONTEXT, add_context, add_generator, answer_fields, generator_choice
+from .answering import (
+    CONTEXT,
+    GeneratorChoice,
+    add_context,
+    add_generator,
+    answer_fields,
+    generator_choice,
+)
+from .background import add_background, search_fields
 from .common import add_collection, add_models, add_selection, given, loader_of, selection_fields
-from .reranking import add_rerank, rerank_choice
-from .rewriting import add_rewriter, rewriter_choice
+from .reranking import RerankChoice, add_rerank, rerank_choice
+from .rewriting import RewriterChoice, add_rewriter, rewriter_choice
 from .understanding import add_understanding, understanding_fields
 
 if TYPE_CHECKING:
-    from ....search import (
-        Collection,
-        GeneratorRegistry,
-        RerankerRegistry,
-        RewriterRegistry,
-    )
+    from ....search import Collection
 
 _WRITING = ("temperature", "seed", "timeout_ms")
 _CITATIONS = ("unsupported", "min_support", "match")
@@ -34,41 +37,37 @@ _CITATIONS = ("unsupported", "min_support", "match")
 class AskedOptions:
     """What the options of `add_asking` mean.
 
-    fields:     field -> value of AnswerRequest, without the question.
-    generator:  name of the generator in `generators`.
-    reranker:   name of the reranker in `rerankers`; None without `--rerank`.
-    rewriter:   name of the rewriter in `rewriters`; None without `--rewriter`.
+    fields:   field -> value of AnswerRequest, without the question.
+    reranker: name of the reranker; None without `--rerank`.
     """
 
     fields: dict[str, Any]
-    generator: str
-    generators: GeneratorRegistry
+    generator: GeneratorChoice
     reranker: str | None
-    rerankers: RerankerRegistry
-    rewriter: str | None
-    rewriters: RewriterRegistry
+    rerank: RerankChoice
+    rewriter: RewriterChoice
 
     def open(self, arguments: argparse.Namespace) -> Collection:
-        """Open the collection for reading, with the generator, the reranker and the rewriter."""
+        """Open the collection for reading, with the models that the options select."""
         from ....search import Collection
 
         return Collection.open(
             arguments.collection,
             read_only=True,
             encoders=loader_of(arguments),
-            rerankers=self.rerankers,
-            generators=self.generators,
-            rewriters=self.rewriters,
+            rerankers=self.rerank.registry,
+            generators=self.generator.registry,
+            rewriters=self.rewriter.registry,
         )
 
     def load(self) -> float:
-        """Load the generator, the reranker and the rewriter. Returns the time in seconds."""
+        """Load generator, background, reranker and rewriter. Returns the time in seconds."""
         began = perf_counter()
-        self.generators.get(self.generator)
+        self.generator.load()
         if self.reranker is not None:
-            self.rerankers.get(self.reranker)
-        if self.rewriter is not None:
-            self.rewriters.get(self.rewriter)
+            self.rerank.registry.get(self.reranker)
+        if self.rewriter.fields:
+            self.rewriter.registry.get(self.rewriter.fields["rewrite"]["model"])
         return perf_counter() - began
 
 
@@ -77,6 +76,7 @@ def add_asking(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     group = parser.add_argument_group("answers")
     add_generator(group)
+    add_background(group)
     add_context(group)
     group.add_argument(
         "--temperature",
@@ -133,7 +133,7 @@ def asked_options(arguments: argparse.Namespace) -> AskedOptions:
     """Return what the options mean.
 
     Raises InvalidInputError for options that contradict each other, and for an unknown generator,
-    reranker or rewriter.
+    background, reranker or rewriter.
     """
     generator = generator_choice(arguments)
     rerank, rewriter = rerank_choice(arguments), rewriter_choice(arguments)
@@ -144,27 +144,20 @@ def asked_options(arguments: argparse.Namespace) -> AskedOptions:
     fields = {
         **answer_fields(arguments),
         **given(arguments, _WRITING),
-        "generator": generator.name,
+        **generator.fields,
         "abstain": not arguments.no_abstain,
         **({"citations": citations} if citations else {}),
         **rewriter.fields,
-        "search": {
-            **selection_fields(arguments),
-            **understanding_fields(arguments),
-            "limit": arguments.limit,
-            "rerank": request,
-        },
     }
+    search = {
+        **selection_fields(arguments),
+        **understanding_fields(arguments),
+        "limit": arguments.limit,
+        "rerank": request,
+    }
+    fields |= search_fields(fields, search, limit=10, suggest=True)
     name = None if request is None else request.model
-    return AskedOptions(
-        fields,
-        generator.name,
-        generator.registry,
-        name,
-        rerank.registry,
-        rewriter.fields["rewrite"]["model"] if rewriter.fields else None,
-        rewriter.registry,
-    )
+    return AskedOptions(fields, generator, name, rerank, rewriter)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ....core import ConfigError, InvalidInputError
@@ -15,6 +14,7 @@ from ....rerank import RerankerConfig, load_reranker, parse_spec
 from ....rerank.spec import usages
 from ....search import RerankerRegistry, RerankRequest
 from ...serving.settings import option
+from .parts import add_file, parsed
 
 FIELDS = tuple(name for name in RerankRequest.model_fields if name != "model")
 """Fields of RerankRequest. Each has an option `--rerank-FIELD`."""
@@ -30,15 +30,6 @@ class RerankChoice:
 
     registry: RerankerRegistry
     requests: Mapping[str, RerankRequest]
-
-
-def add_rerankers(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--rerankers",
-        type=Path,
-        metavar="FILE.toml",
-        help="TOML file that configures rerankers, each in a table [rerankers.NAME]",
-    )
 
 
 def add_rerank(
@@ -60,7 +51,7 @@ def add_rerank(
         f"{', '.join(usages()).replace('%', '%%')}; join rerankers with + for a chain, e.g. "
         f"late@50+mmr@10{again}",
     )
-    add_rerankers(group)
+    add_file(group, "reranker")
     group.add_argument(
         "--rerank-top-n",
         type=int,
@@ -127,16 +118,12 @@ def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> Re
     for given in arguments.rerank:
         if given in names:
             raise InvalidInputError(f"{given!r} is given twice; give it once", field="--rerank")
-        if given in known:
-            names[given] = given
-            continue
-        try:
-            config = parse_spec(given)
-        except ConfigError as error:
-            there = f"; {arguments.rerankers} has the rerankers {', '.join(known)}" if known else ""
-            raise InvalidInputError(f"{error}{there}", field="--rerank") from None
-        names[given] = _name(given, configs)
-        configs[names[given]] = config
+        names[given] = given
+        if given not in known:
+            file = arguments.rerankers
+            config = parsed(given, parse_spec, "reranker", "--rerank", file, known)
+            names[given] = _name(given, configs)
+            configs[names[given]] = config
     load = partial(load_reranker, device=arguments.device)
     try:
         requests = {

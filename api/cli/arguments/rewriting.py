@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from ....core import ConfigError, InvalidInputError
-from ....generate.rewriting import RewriterConfig, load_rewriter
-from ....generate.rewriting.spec import parse_spec, usages
+from ....core import InvalidInputError
+from ....generate.rewriting import REWRITERS, RewriterConfig, load_rewriter
+from ....generate.spec import usages
 from ....search import RewriterRegistry
+from .parts import add_file, selected
 from .understanding import parse_gate
 
 FIELDS = {
@@ -37,15 +37,6 @@ class RewriterChoice:
     fields: Mapping[str, Any]
 
 
-def add_rewriters(parser: argparse._ActionsContainer) -> None:
-    parser.add_argument(
-        "--rewriters",
-        type=Path,
-        metavar="FILE.toml",
-        help="TOML file that configures rewriters, each in a table [rewriters.NAME]",
-    )
-
-
 def add_rewriter(parser: argparse.ArgumentParser, *, on_error: str = "keep") -> None:
     """Add `--rewriter` and its options. on_error: default of `--rewrite-on-error`."""
     parser.set_defaults(rewrite_on_error_default=on_error)
@@ -54,9 +45,9 @@ def add_rewriter(parser: argparse.ArgumentParser, *, on_error: str = "keep") -> 
         "--rewriter",
         metavar="NAME",
         help="rewriter of the query, which runs a language model: a name in --rewriters, or one of "
-        f"{', '.join(usages())}",
+        f"{', '.join(usages(REWRITERS))}",
     )
-    add_rewriters(group)
+    add_file(group, "rewriter")
     group.add_argument(
         FIELDS["timeout_ms"],
         type=float,
@@ -100,18 +91,10 @@ def rewriter_choice(arguments: argparse.Namespace) -> RewriterChoice:
         if options:
             raise InvalidInputError("requires --rewriter", field=options[0])
         return RewriterChoice(RewriterRegistry(), {})
-    configs: dict[str, RewriterConfig] = {}
+    configs: Mapping[str, RewriterConfig] = {}
     if arguments.rewriters:
-        configs.update(RewriterRegistry.read(arguments.rewriters).configs)
-    name = wanted
-    if wanted not in configs:
-        try:
-            config = parse_spec(wanted)
-        except ConfigError as error:
-            known = f"; {arguments.rewriters} has {', '.join(configs)}" if configs else ""
-            raise InvalidInputError(f"{error}{known}", field="--rewriter") from None
-        name = config.kind
-        configs = {name: config}
+        configs = RewriterRegistry.read(arguments.rewriters).configs
+    name, configs = selected(wanted, REWRITERS, arguments.rewriters, configs)
     registry = RewriterRegistry(configs, load=partial(load_rewriter, device=arguments.device))
     given.setdefault("on_error", arguments.rewrite_on_error_default)
     return RewriterChoice(registry, {"rewrite": {"model": name, **given}})

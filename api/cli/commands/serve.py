@@ -20,8 +20,7 @@ from ...http.descriptions import fields
 from ...serving.settings import Settings, option
 from ..arguments.answering import add_generators
 from ..arguments.common import add_allowed_models, add_models, allow_download, allow_models
-from ..arguments.reranking import add_rerankers
-from ..arguments.rewriting import add_rewriters
+from ..arguments.parts import add_file
 
 EXAMPLE = "twindex serve collections --port 8080"
 _ELSEWHERE = {"api_key", "device", "generators", "models", "rerankers", "rewriters"}
@@ -40,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: 8080)")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="TOML file of settings")
-    add_rerankers(parser)
+    add_file(parser, "reranker")
     add_generators(parser)
-    add_rewriters(parser)
+    add_file(parser, "rewriter")
     add_models(parser)
     add_allowed_models(parser)
     group = parser.add_argument_group("settings")

@@ -16,7 +16,7 @@ from ..arguments.common import errors_name_options, loader_of, progress_of
 from ..arguments.reranking import RerankChoice
 from ..failing import models_run
 from ..terminal import note, print_json, table
-from .answers import read_questions, search_fields
+from .answers import read_questions, with_reranker
 
 if TYPE_CHECKING:
     from ....eval.answers import AbstentionReport
@@ -42,8 +42,8 @@ def fit_and_print(
     questions = read_questions(arguments)
     fields = {
         **answer_fields(arguments),
-        "generator": chosen.name,
-        "search": search_fields(search, rerank),
+        **chosen.fields,
+        "search": with_reranker(search, rerank),
     }
     with (
         Collection.open(
@@ -55,7 +55,7 @@ def fit_and_print(
         ) as collection,
         closing(progress_of(arguments)) as progress,
     ):
-        chosen.registry.get(chosen.name)
+        chosen.load()
         for request in rerank.requests.values():
             rerank.registry.get(request.model)
         with models_run():

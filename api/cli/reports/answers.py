@@ -11,6 +11,7 @@ from ....core import InvalidInputError
 from ....sources import read_answers
 from ...figures import counted
 from ..arguments.answering import answer_fields, generator_choice
+from ..arguments.background import search_fields
 from ..arguments.common import loader_of, progress_of
 from ..arguments.inputs import read_judged
 from ..arguments.reranking import RerankChoice
@@ -50,10 +51,10 @@ def evaluate_and_print(
     questions = read_questions(arguments)
     fields = {
         **answer_fields(arguments),
-        "generator": chosen.name,
+        **chosen.fields,
         "abstain": not arguments.no_abstain,
-        "search": search_fields(search, rerank),
     }
+    fields |= search_fields(fields, with_reranker(search, rerank))
     with (
         Collection.open(
             arguments.collection,
@@ -65,7 +66,7 @@ def evaluate_and_print(
         ) as collection,
         closing(progress_of(arguments)) as progress,
     ):
-        chosen.registry.get(chosen.name)
+        chosen.load()
         for request in rerank.requests.values():
             rerank.registry.get(request.model)
         with models_run():
@@ -104,7 +105,7 @@ def read_questions(arguments: argparse.Namespace) -> QuestionSet:
         raise InvalidInputError(error.message, field="--answers") from None
 
 
-def search_fields(search: dict[str, Any], rerank: RerankChoice) -> dict[str, Any]:
+def with_reranker(search: dict[str, Any], rerank: RerankChoice) -> dict[str, Any]:
     """Return the fields of a search request with the reranker of `--rerank`."""
     request = next(iter(rerank.requests.values()), None)
     return search if request is None else {**search, "rerank": request}

@@ -40,6 +40,7 @@ async def ask_page(request: Request) -> Response:
         "generators": service.generators.statuses(),
         "rerankers": service.rerankers.names,
         "rewriters": service.rewriters.names,
+        "backgrounds": service.generators.backgrounds.names,
         "turns": form.turns,
         "earlier": asked_before(form),
         "answer": None,

@@ -90,12 +90,14 @@ function body(asked) {
   const filter = fields.get("filter").trim();
   const reranker = fields.get("rerank");
   const rewriter = fields.get("rewrite");
+  const background = fields.get("background");
   return {
     question: asked,
     stream: true,
     ...(fields.get("generator") && { generator: fields.get("generator") }),
     max_tokens: Number(fields.get("max_tokens")),
     context: { passages: Number(fields.get("passages")) },
+    ...(background && { background }),
     ...(rewriter && { rewrite: rewriter === "none" ? false : rewriter }),
     search: {
       limit: Number(fields.get("limit")),

@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,10 @@ fails_at = 2
 [generators.hostile]
 kind = "fake"
 text = "Kiwi {ATTACK} text. [1]"
+
+[backgrounds.facts]
+kind = "fake"
+texts = ["Kiwis have 7 hats."]
 """
 
 
@@ -127,6 +132,16 @@ def test_the_searched_texts_are_shown(page: Any) -> None:
     assert "other ran" not in page(q="Can it swim?", rewrite="none")
 
 
+def test_a_background_can_be_chosen_if_the_server_has_one(page: Any, tmp_path: Path) -> None:
+    text = page(q=QUESTION, generator="wrong", background="facts")
+    assert "Kiwis have 7 hats." in text
+    assert "<option selected>facts" in text
+    assert "background facts" in text
+    assert "Kiwis have 7 hats." not in page(q=QUESTION, generator="wrong")
+    with TestClient(create_app(tmp_path), "http://localhost") as client:
+        assert 'name="background"' not in client.get("/ask").text
+
+
 def test_no_answer_and_doubts_are_states_of_their_own(page: Any) -> None:
     text = page(q="xylophone")
     assert "<strong>No answer</strong>" in text
@@ -146,6 +161,8 @@ def test_no_answer_and_doubts_are_states_of_their_own(page: Any) -> None:
         (422, {"passages": "many"}, "<code>context.passages</code>: "),
         (422, {"filter": "{"}, "is not JSON"),
         (422, {"generator": "nope"}, "there is no generator"),
+        (422, {"generator": "wrong", "background": "fact"}, "<code>background.model</code>: "),
+        (422, {"generator": "plain", "background": "facts"}, "<code>background</code>: "),
         (422, {"turn": ["a", "b"] * 60}, "<code>turns</code>: "),
         (503, {"generator": "failing"}, "fails after 2 words"),
     ],
@@ -166,7 +183,16 @@ def test_text_never_becomes_markup(page: Any) -> None:
         for generator in ("plain", "hostile"):
             text = page(q=question, generator=generator, turn=[ATTACK, ATTACK])
             assert len(re.findall("<script", text)) == 1  # The script of the page.
-    for name in ("collection", "generator", "limit", "filter", "rerank", "max_tokens", "rewrite"):
+    for name in (
+        "collection",
+        "generator",
+        "limit",
+        "filter",
+        "rerank",
+        "max_tokens",
+        "rewrite",
+        "background",
+    ):
         text = page.client.get("/ask", params={"q": "kiwi", name: ATTACK}).text
         assert len(re.findall("<script", text)) == 1, name
 

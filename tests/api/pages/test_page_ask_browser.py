@@ -40,6 +40,10 @@ fails_at = 2
 [generators.hostile]
 kind = "fake"
 text = '''Kiwi {ATTACK} text. [1]'''
+
+[backgrounds.facts]
+kind = "fake"
+texts = ["Kiwis have 7 hats."]
 """
 
 pytestmark = pytest.mark.timeout(180)
@@ -147,7 +151,12 @@ def test_follow_up_questions_send_the_turns(page: Any) -> None:
     sent: list[Any] = []
     page.on("request", lambda r: r.method == "POST" and sent.append(r.post_data_json))
     ask(page)
-    ask(page, "Can the emu run?")
+    page.locator(".options").evaluate("e => e.open = true")
+    page.get_by_label("Background").select_option("facts")
+    turn = ask(page, "Can the emu run?", generator="wrong")
+    assert ("background" in sent[0], sent[1]["background"]) == (False, "facts")
+    turn.locator("details").evaluate("e => e.open = true")
+    assert "Kiwis have 7 hats." in turn.inner_text()
     assert sent[0]["turns"] == []
     assert [turn["role"] for turn in sent[1]["turns"]] == ["user", "assistant"]
     assert sent[1]["turns"][0]["content"] == QUESTION

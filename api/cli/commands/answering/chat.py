@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
                 reconfigure(errors="surrogateescape")
             if sys.stdin.isatty():
                 documents = counted(collection.count(), "document")
-                note(f"{documents}, generator {asked.generator}; /help lists the commands")
+                note(f"{documents}, generator {asked.generator.name}; /help lists the commands")
                 chat.hold()
             else:
                 with models_run():

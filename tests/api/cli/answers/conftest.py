@@ -46,6 +46,14 @@ text = "No answer."
 kind = "fake"
 text = "Red \\u001b[31m text [1]"
 
+[backgrounds.facts]
+kind = "fake"
+texts = ["Kiwis have 7 hats."]
+
+[backgrounds.down]
+kind = "fake"
+fails = true
+
 [generators.gone]
 kind = "language_model"
 llm = {{model = "not-on-this-machine"}}

@@ -123,9 +123,22 @@ def test_a_failing_model_is_not_a_mistake_of_the_user(call: Any, tmp_path: Path)
     assert (done.status, "fails after 0 words" in done.err) == (1, True), done.err
 
 
+def test_answers_with_a_background(call: Any) -> None:
+    options = ["--json", "--generator", "fake", "--background", "fake"]
+    both = call("eval", *options).json
+    assert both["request"]["background"] == {"model": "fake"}
+    assert both["cost"]["calls"] == 2
+    alone = call("eval", *options, "--background-only").json
+    assert alone["cost"]["prompt_tokens"] < both["cost"]["prompt_tokens"]
+    done = call("eval", *options, "--background-only", "--legs", "lexical")
+    assert (done.status, "--background-only: searches nothing" in done.err) == (2, True), done.err
+
+
 @pytest.mark.parametrize(
     ("command", "options", "message"),
     [
+        ("eval", ["--background-only"], "--background-only: requires --background"),
+        ("eval", ["--background", "fake", "--background-share", "0"], "--background-share: must"),
         ("eval", ["--table"], "--table: cannot be combined with --answers"),
         ("eval", ["--measures", "AP"], "--measures: cannot be combined with --answers"),
         ("eval", ["--generator", "x"], "--generator: 'x': unknown kind of generator 'x'"),
@@ -145,6 +158,8 @@ def test_wrong_options(call: Any, command: str, options: list[str], message: str
     [
         ("eval", ["--generator", "extractive"]),
         ("eval", ["--no-abstain"]),
+        ("eval", ["--background", "fake"]),
+        ("eval", ["--background-share", "0.5"]),
         ("eval", ["--answers-file", "x.jsonl"]),
         ("calibrate", ["--accuracy", "0.5"]),
     ],

@@ -98,6 +98,51 @@ def test_the_search_has_the_options_of_search(ask: Any) -> None:
     assert "fake: " in reranked.err
 
 
+def test_a_background_is_a_name_of_the_file_or_a_spec(ask: Any) -> None:
+    shown = ask(QUESTION, "--background", "facts", "--explain", generator="wrong")
+    assert "not a source: Kiwis have 7 hats." in shown.out
+    options = ["--background-share", "0.9", "--background-combine", "retrieved_first"]
+    found = ask(QUESTION, "--background", "fake", *options, "--json", generator="wrong").json
+    kinds = [source["kind"] for source in found["sources"]]
+    assert (kinds[0], kinds[-1]) == ("document", "generated")
+    assert found["sources"][-1]["text"] == f"This is a text about the question: {QUESTION}"
+    alone = ask(QUESTION, "--background", "facts", "--background-only", generator="wrong")
+    assert "0 sources sent" in alone.err
+
+
+def test_a_background_that_fails_ends_the_answer_or_is_left_out(ask: Any) -> None:
+    done = ask(QUESTION, "--background", "down", generator="wrong")
+    assert (done.status, "the fake background fails" in done.err) == (1, True)
+    options = ["--background", "down", "--background-on-error", "leave_out"]
+    done = ask(QUESTION, *options, generator="wrong")
+    assert (done.status, "the answer has no background" in done.err) == (0, True)
+
+
+_FACTS = ["--generator", "wrong", "--background", "facts"]
+_ALONE = [*_FACTS, "--background-only"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--background-only"], "--background-only: requires --background"),
+        (["--background-share", "0.5"], "--background-share: requires --background"),
+        (["--background", "x"], "known: language-model[:MODEL], fake; "),
+        (["--background", "x"], "generators.toml has the backgrounds facts, down"),
+        (["--background", "clustered"], "demonstrations: is required; set it in a TOML file"),
+        (["--background", "facts"], "--background: the generator 'plain' (extractive) does not"),
+        ([*_FACTS, "--background-share", "4"], "--background-share: must be a number above 0"),
+        ([*_ALONE, "--background-share", "1"], "--background-share: cannot be combined with"),
+        ([*_ALONE, "--limit", "3"], "--background-only: searches nothing; leave the options"),
+        ([*_ALONE, "--no-suggest"], "--background-only: searches nothing; leave the options"),
+        ([*_ALONE, "--rewriter", "fake"], "--background-only: searches nothing; leave the"),
+    ],
+)
+def test_wrong_options_of_a_background(ask: Any, options: list[str], message: str) -> None:
+    done = ask(QUESTION, *options)
+    assert (done.status, message in done.err) == (2, True), done.err
+
+
 def test_control_characters_do_not_reach_the_terminal(ask: Any) -> None:
     done = ask(generator="hostile")
     assert "\x1b" not in done.out

@@ -113,6 +113,11 @@ def test_lines_of_a_file_are_questions(chat: Any) -> None:
     assert "never read" not in done.out
 
 
+def test_a_conversation_can_have_a_background(chat: Any) -> None:
+    done = chat(f"{QUESTION}\n/sources\n", "--background", "facts", generator="wrong")
+    assert (done.status, "not a source: Kiwis have 7 hats." in done.out) == (0, True), done.err
+
+
 def test_failures_have_the_status_of_ask(chat: Any) -> None:
     failed = chat(f"{QUESTION}\nnever read\n", generator="failing")
     assert (failed.status, "never read" in failed.out) == (1, False)
