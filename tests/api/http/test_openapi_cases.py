@@ -128,8 +128,8 @@ def run(document: Any, cases: int) -> None:
     assert not failures, "\n\n".join(f"{key}: {text}" for key, text in failures.items())
 
 
-def test_some_hundred_cases_agree_with_the_document(schema):
-    run(schema, 200)
+def test_a_hundred_cases_agree_with_the_document(schema):
+    run(schema, 120)
 
 
 @pytest.mark.slow

@@ -69,6 +69,7 @@ def test_a_hit_leads_to_its_marked_passage(browser, address):
     page.close()
 
 
+@pytest.mark.slow
 def test_a_narrow_screen_needs_no_sideways_scrolling(browser, address):
     page = browser.new_page(base_url=address, viewport={"width": 360, "height": 700})
     for name in ("a/b ü", ATTACK, "huge"):

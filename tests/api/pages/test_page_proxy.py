@@ -74,6 +74,7 @@ def proxied(tmp_path_factory: Any, serving: Any) -> Iterator[tuple[str, list[str
         server.server_close()
 
 
+@pytest.mark.slow
 def test_every_link_form_and_script_stays_under_the_path(browser, proxied):
     address, strayed = proxied
     page = browser.new_page()

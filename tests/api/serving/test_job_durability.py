@@ -239,6 +239,7 @@ def test_a_key_and_its_job_are_durable_together(serve, monkeypatch, problem, tmp
     assert reply.status_code == 202
 
 
+@pytest.mark.slow
 def test_a_second_server_keeps_uploads_in_progress(start):
     first = start()
     first.client.put(BIRDS, json=LEXICAL)

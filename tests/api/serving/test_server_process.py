@@ -195,6 +195,7 @@ def test_a_merge_does_not_delay_the_stop(start, fake_config):
     assert wait_for_job(again.client, job)["state"] == "done"
 
 
+@pytest.mark.slow
 def test_reads_continue_during_writes(start, fake_config):
     server = start()
     server.client.put(BIRDS, json={**fake_config, "storage": {"seal_passages": 200}})
@@ -287,6 +288,7 @@ def test_a_slow_reranker_keeps_its_time_limit(reranking):
     assert [hit["id"] for hit in reply["hits"][judged:]] == before[judged:]
 
 
+@pytest.mark.slow
 def test_searches_do_not_wait_for_slow_rerankers(reranking):
     """Searches stay fast while 20 rerankings of a second each run or wait."""
     url = reranking.client.base_url
