@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from ..core.answers import Answer, AnswerEvent, DoneEvent
-from ..core.errors import ServiceError, TwindexError
+from ..core.errors import ServiceError, TwindexError, count_written
 from ..core.progress import Progress
 from ..core.results import Reconfigured, SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
@@ -256,11 +256,12 @@ class AsyncRemoteCollection:
             reporter.advance(batch.documents)
 
         reporter.start("add", None, "documents")
-        async for document in _each(arguments.documents(documents)):
-            if (batch := batcher.offer(document)) is not None:
+        with count_written(lambda: report.documents):
+            async for document in _each(arguments.documents(documents)):
+                if (batch := batcher.offer(document)) is not None:
+                    await write(batch)
+            if (batch := batcher.last()) is not None:
                 await write(batch)
-        if (batch := batcher.last()) is not None:
-            await write(batch)
         return report
 
     async def get(self, id: str) -> Document:  # noqa: A002
@@ -319,15 +320,10 @@ class AsyncRemoteCollection:
     async def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
-        <<<<<<< HEAD
-                request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
-                search has no text, such as `search(vectors={"dense": vector})`. fields: further fields of a
-                SearchRequest, such as `limit`; not allowed with a SearchRequest or a mapping.
-        =======
-                request: a query string, a SearchRequest, or a mapping with the fields of one.
-                fields:  further fields of a SearchRequest, such as `limit`; allowed only if `request` is a
-                         string.
-        >>>>>>> main
+        request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
+                 search has no text, such as `search(vectors={"dense": vector})`.
+        fields:  further fields of a SearchRequest, such as `limit`; not allowed with a
+                 SearchRequest or a mapping.
         """
         return await self._client.run(calls.search(self.name, request, fields))
 

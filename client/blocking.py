@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 import httpx2
 
 from ..core.answers import Answer, AnswerEvent, DoneEvent
-from ..core.errors import ServiceError, TwindexError
+from ..core.errors import ServiceError, TwindexError, count_written
 from ..core.progress import Progress
 from ..core.results import Reconfigured, SearchResult, WriteReport
 from ..core.types import DeletedCount, Document
@@ -245,7 +245,9 @@ class RemoteCollection:
         one row for each of them.
 
         Raises InvalidInputError, which names the first invalid document by its position from 0. The
-        batch with this document is not written, but earlier batches are.
+        batch with this document is not written, but earlier batches are. The attribute `written` of
+        any error is the number of documents in these batches, and the text of the error ends with
+        this number.
         """
         report, batcher = WriteReport(), Batcher(vectors)
         reporter = arguments.progress(progress)
@@ -258,11 +260,12 @@ class RemoteCollection:
             reporter.advance(batch.documents)
 
         reporter.start("add", None, "documents")
-        for document in arguments.documents(documents):
-            if (batch := batcher.offer(document)) is not None:
+        with count_written(lambda: report.documents):
+            for document in arguments.documents(documents):
+                if (batch := batcher.offer(document)) is not None:
+                    write(batch)
+            if (batch := batcher.last()) is not None:
                 write(batch)
-        if (batch := batcher.last()) is not None:
-            write(batch)
         return report
 
     def get(self, id: str) -> Document:  # noqa: A002
@@ -317,15 +320,10 @@ class RemoteCollection:
     def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
-        <<<<<<< HEAD
-                request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
-                search has no text, such as `search(vectors={"dense": vector})`. fields: further fields of a
-                SearchRequest, such as `limit`; not allowed with a SearchRequest or a mapping.
-        =======
-                request: a query string, a SearchRequest, or a mapping with the fields of one.
-                fields:  further fields of a SearchRequest, such as `limit`; allowed only if `request` is a
-                         string.
-        >>>>>>> main
+        request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
+                 search has no text, such as `search(vectors={"dense": vector})`.
+        fields:  further fields of a SearchRequest, such as `limit`; not allowed with a
+                 SearchRequest or a mapping.
         """
         return self._client.run(calls.search(self.name, request, fields))
 

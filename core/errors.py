@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import copyreg
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,20 @@ class TwindexError(Exception):
 
     code: stable machine-readable name of the error.
     request_id: id of the failed request, as in the service's log. None if no service was involved.
+    written: number of documents that a call such as `add` had written durably before it failed.
+    None if the call writes no documents, or had not begun. The text of the error ends with it.
     """
 
     code = "error"
     request_id: str | None = None
+    written: int | None = None
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if not self.written:
+            return text
+        many = "1 document was" if self.written == 1 else f"{self.written:,} documents were"
+        return f"{text}; {many} written before the error"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Make errors picklable, whatever arguments the constructor of a subclass requires."""
@@ -187,6 +198,19 @@ class CorruptFileError(StorageError):
         super().__init__(f"{path}: {problem}; {remedy}")
         self.path = path
         self.problem = problem
+
+
+@contextmanager
+def count_written(count: Callable[[], int]) -> Iterator[None]:
+    """Return a context manager. An error in its block gets the number of written documents.
+
+    count: function that returns the number. It is called when a TwindexError leaves the block.
+    """
+    try:
+        yield
+    except TwindexError as error:
+        error.written = count()
+        raise
 
 
 def shown(value: object) -> str:

@@ -78,10 +78,15 @@ class DeletedCount(int):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query of an evaluation set."""
+    """A query of an evaluation set.
+
+    vectors: name of a leg -> vector that the caller supplies, so that the leg's encoder does not
+             compute it.
+    """
 
     id: str
     text: str
+    vectors: Mapping[str, Vector] = field(default_factory=dict, compare=False, repr=False)
 
 
 TermCounts = Mapping[str, int]

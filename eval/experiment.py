@@ -22,8 +22,8 @@ FUSIONS = ("minmax", "zscore", "dbsf", "rrf")
 BATCH = 32
 """Number of queries that are encoded and searched in one batch."""
 
-Search = Callable[[Sequence[str]], Iterable[Mapping[str, float]]]
-"""A search function: a list of query texts -> for each query, document id -> score."""
+Search = Callable[[Sequence[Query]], Iterable[Mapping[str, float]]]
+"""A search function: a list of queries -> for each query, document id -> score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def run_queries(
     run: dict[str, Mapping[str, float]] = {}
     for begin in range(0, len(queries), BATCH):
         batch = queries[begin : begin + BATCH]
-        found = search([query.text for query in batch])
+        found = search(batch)
         run.update((query.id, scores) for query, scores in zip(batch, found, strict=True))
         if advance is not None:
             advance(len(batch))
@@ -71,17 +71,18 @@ def run_queries(
 
 
 def engine_search(collection: Collection, **fields: Any) -> Search:
-    """Return a function that searches a collection for a batch of query texts.
+    """Return a function that searches a collection for a batch of queries.
 
-    The function returns document id -> score for each query, as `run_scores` does.
+    The function returns document id -> score for each query, as `run_scores` does. A query with
+    vectors is searched with them; vectors of legs that do not run are ignored.
 
     fields: fields of SearchRequest for all queries. Without `limit`, a search returns as many
             documents as possible.
     """
     request = widest_request({"include": (), **fields})
 
-    def search(texts: Sequence[str]) -> Iterable[Mapping[str, float]]:
-        requests = [request.model_copy(update={"query": text}) for text in texts]
+    def search(queries: Sequence[Query]) -> Iterable[Mapping[str, float]]:
+        requests = [request_for(request, query) for query in queries]
         return [run_scores(result) for result in collection.search_batch(requests)]
 
     return search
@@ -95,6 +96,18 @@ def widest_request(fields: Mapping[str, Any]) -> SearchRequest:
     """
     limit = min(WINDOW, fields.get("depth", WINDOW))
     return SearchRequest.parse({"query": "", "limit": limit, **fields})
+
+
+def request_for(request: SearchRequest, query: Query) -> SearchRequest:
+    """Return the search request of one query.
+
+    request: template for all queries. Vectors of legs that it does not search are left out.
+    """
+    vectors = query.vectors
+    if request.legs:
+        vectors = {leg.name: vectors[leg.name] for leg in request.legs if leg.name in vectors}
+    checked = SearchRequest.parse({"query": query.text, "vectors": vectors})
+    return request.model_copy(update={"query": checked.query, "vectors": checked.vectors})
 
 
 def run_scores(result: SearchResult) -> Mapping[str, float]:

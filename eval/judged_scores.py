@@ -12,7 +12,7 @@ from ..core import InvalidInputError, NoProgress, Progress, Qrels, Query
 from ..search.request import RerankRequest, SearchRequest
 from .beir import judged_queries
 from .calibration import JudgedScores
-from .experiment import BATCH
+from .experiment import BATCH, request_for
 
 if TYPE_CHECKING:
     from ..search import Collection
@@ -70,7 +70,7 @@ def judged_scores(
     progress.start("rerank", len(queries), "queries")
     for begin in range(0, len(queries), BATCH):
         batch = queries[begin : begin + BATCH]
-        requests = [request.model_copy(update={"query": query.text}) for query in batch]
+        requests = [request_for(request, query) for query in batch]
         for query, result in zip(batch, collection.search_batch(requests), strict=True):
             grades = qrels[query.id]
             for hit in result.hits:

@@ -22,7 +22,7 @@ from ..core import (
 from ..search.finding.planning import plan
 from ..search.request import RerankRequest
 from .beir import judged_queries
-from .experiment import run_scores, widest_request
+from .experiment import request_for, run_scores, widest_request
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate
 from .significance import Comparison, compare
 
@@ -137,7 +137,7 @@ def run_reranked(
     reports: list[list[RerankReport]] = [[] for _ in reranks]
     progress.start("search", len(queries), "queries")
     for query in queries:
-        request = base.model_copy(update={"query": query.text})
+        request = request_for(base, query)
         requests = [request.model_copy(update={"rerank": rerank}) for rerank in reranks]
         for i, result in enumerate(collection.search_batch(requests)):
             runs[i][query.id] = run_scores(result)

@@ -22,7 +22,7 @@ from .store.bulk import Consumed, append_shard, consumed, finish, resume
 from .store.database.folders import check_free, is_collection
 from .store.local import LocalStore, Verify
 from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
-from .store.reconfigure import Reconfigured, check_reconfigure, reconfigure
+from .store.reconfigure import check_reconfigure, reconfigure
 from .store.repoint import repoint
 from .store.trial import TrialSegment
 from .store_protocol import (
@@ -83,7 +83,6 @@ __all__ = [
     "ProjectionConfig",
     "RabitqCodec",
     "Ranking",
-    "Reconfigured",
     "Record",
     "ScalarCodec",
     "ScannConfig",

@@ -249,6 +249,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
             by then. Not called for a batch in which every document is skipped.
         refused: function called with each document that cannot be written, and the error. The
             document is then skipped. None: the error is raised. See `check_document`.
+
+        An error in the middle of the input leaves the earlier batches written. Its attribute
+        `written` is the number of their documents, and its text ends with this number.
         """
         self._require_writable()
         if record is not None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core import ConflictError, Progress
+from ..core import ConflictError, Progress, Reconfigured
 from ..core.arguments import checked
 from ..index import (
     DEFAULT_MEMORY,
     LocalStore,
-    Reconfigured,
     Store,
     VectorStorage,
     check_reconfigure,

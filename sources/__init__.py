@@ -4,7 +4,7 @@ Files are read as streams, and their records always come in the same order. Erro
 line and field of an invalid record.
 """
 
-from .attached import read_vectors, with_vectors
+from .attached import with_vectors
 from .document import CheckedDocuments, check_document, checked_documents, parse_document
 from .fields import FieldNames
 from .files import FileReader
@@ -20,6 +20,7 @@ from .records.jsonl import read_jsonl_documents
 from .records.table import read_table_documents
 from .stdlib import read_stdlib_docstrings
 from .survey import Survey, survey
+from .vector_files import read_vectors
 from .vectors import SparseVector, check_vector, vectors_digest
 
 __all__ = [

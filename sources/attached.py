@@ -1,36 +1,30 @@
-"""Vectors in files and arrays that are separate from the documents. Row n belongs to document n.
-
-.npy       dense vectors, [rows, dimensions]
-.jsonl     one vector on each line, dense or sparse (also .jsonl.gz)
-.parquet   a column of lists of numbers, FILE.parquet or FILE.parquet:COLUMN
-"""
+"""Vectors that are separate from the documents. Row n belongs to document n."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from ..core import Document, InvalidInputError, MissingExtraError, SourceError
+from ..core import Document, InvalidInputError
 from ..core.errors import shown
-from ..core.files import check_regular, unreadable
 from .document import CheckedDocuments, checked_documents
-from .lines import plain_suffix, read_lines
-from .vectors import Checked, SparseVector, as_array, check_matrix, check_vector, is_array
+from .vectors import (
+    Checked,
+    SparseVector,
+    as_array,
+    check_matrix,
+    check_single,
+    check_vector,
+    is_array,
+)
 
 BLOCK = 4_096
 """Number of rows that are read and checked at once."""
-BUFFER = 1 << 20
-"""Size in bytes of the buffer for each column of a Parquet file. Otherwise a whole row group is
-read at once."""
-SUFFIXES = (".npy", ".jsonl", ".parquet")
 
 Rows = Any
 """One vector for each document or passage: an array [rows, dimensions], a sparse matrix of SciPy,
@@ -56,40 +50,52 @@ def with_vectors(
              one row. A document with passages takes one row for each of them.
 
     Raises InvalidInputError if the numbers of documents and rows differ, if a row is invalid, or if
-    a document already has a vector for the leg.
+    a document already has a vector for the leg. If the documents are a list, and the number of rows
+    is known, the numbers are compared at once, before the first document is returned.
     """
     if not isinstance(vectors, Mapping):
         raise InvalidInputError(
             f'must be a mapping {{"leg": array}}, got {shown(vectors)}', field="vectors"
         )
+    counts = {leg: count for leg, one in vectors.items() if (count := _length(one)) is not None}
+    if isinstance(documents, list | tuple):
+        check_counts(counts, len(documents), sum(map(rows_of, documents)))
     rows = {leg: _rows(one, f"vectors.{leg}") for leg, one in vectors.items()}
     return CheckedDocuments(_attached(checked_documents(documents), rows))
 
 
-def read_vectors(path: Path | str) -> CheckedVectors:
-    """Return an iterator over the vectors of a file.
+def check_counts(rows: Mapping[str, int], documents: int, taken: int) -> None:
+    """Raise InvalidInputError if a leg has another number of rows than the documents take.
 
-    path: a `.npy` array [rows, dimensions]; `.jsonl` or `.jsonl.gz` with one vector on each line;
-          or a column of lists in a Parquet file, FILE.parquet:COLUMN. `:COLUMN` may be left out if
-          the file has only one column of lists of numbers.
-
-    Raises SourceError, which names the file and the row, for an invalid file or vector. Raises
-    MissingExtraError for a Parquet file if PyArrow is not installed.
+    rows:      leg -> number of rows.
+    documents: number of documents.
+    taken:     number of rows that they take: one for each, or for each of its own passages.
     """
-    name, _, column = str(path).partition(".parquet:")
-    if column:
-        return CheckedVectors(_parquet(Path(f"{name}.parquet"), column))
-    path = Path(path)
-    suffix = plain_suffix(path)
-    if suffix not in SUFFIXES:
-        raise SourceError(
-            f"must be a file of the type {', '.join(SUFFIXES)}, got {path.suffix or 'no suffix'}",
-            path=path,
-        )
-    check_regular(path, "copy its contents to a regular file")
-    if suffix == ".npy":
-        return CheckedVectors(_npy(path))
-    return CheckedVectors(_jsonl(path) if suffix == ".jsonl" else _parquet(path, None))
+    for leg, count in rows.items():
+        if count != taken:
+            many = "is 1 document" if documents == 1 else f"are {documents:,} documents"
+            its = "" if taken == documents else f", which take {taken:,} rows"
+            raise InvalidInputError(
+                f"has {count:,} rows, but there {many}{its}; each document, or "
+                "each of its own passages, takes one row",
+                field=f"vectors.{leg}",
+            )
+
+
+def rows_of(document: Document | Mapping[str, object]) -> int:
+    """Return the number of rows that a document takes: at least 1, or one for each own passage."""
+    own: object = getattr(document, "passages", ())
+    if isinstance(document, Mapping):
+        own = document.get("passages")
+    return max(1, len(own)) if isinstance(own, list | tuple) else 1
+
+
+def _length(rows: Rows) -> int | None:
+    """Return the number of rows of an array, a sparse matrix or a list; None if it is unknown."""
+    shape = getattr(rows, "shape", None)
+    if isinstance(shape, tuple) and len(shape) == 2:
+        return int(shape[0])
+    return len(rows) if isinstance(rows, list | tuple) else None
 
 
 def _attached(
@@ -138,7 +144,7 @@ def _rows(rows: Rows, field: str) -> Iterator[Checked]:
     if isinstance(rows, CheckedVectors):
         return rows
     if is_array(rows) and getattr(rows, "ndim", None) == 2:
-        return _blocks(as_array(rows, field), field)
+        return blocks(as_array(rows, field), field)
     if isinstance(rows, np.ndarray):
         raise InvalidInputError(
             f"must be an array [rows, dimensions], got the shape {list(rows.shape)}", field=field
@@ -151,17 +157,11 @@ def _rows(rows: Rows, field: str) -> Iterator[Checked]:
             f"must be an array [rows, dimensions] or an iterable of vectors, got {shown(rows)}",
             field=field,
         )
-    return (_single(row, f"{field}[{i}]") for i, row in enumerate(rows))
+    return (check_single(row, f"{field}[{i}]") for i, row in enumerate(rows))
 
 
-def _single(row: object, field: str) -> Checked:
-    found = check_vector(row, field)
-    if isinstance(found, tuple) or (isinstance(found, np.ndarray) and found.ndim != 1):
-        raise InvalidInputError("must be one vector, got several", field=field)
-    return found
-
-
-def _blocks(array: NDArray[Any], field: str) -> Iterator[Checked]:
+def blocks(array: NDArray[Any], field: str) -> Iterator[Checked]:
+    """Yield the checked rows of an array [rows, dimensions]."""
     for first in range(0, len(array), BLOCK):
         yield from check_matrix(array[first : first + BLOCK], field, first)
 
@@ -172,117 +172,3 @@ def _matrix(matrix: Any, field: str) -> Iterator[Checked]:
         yield check_vector(
             SparseVector(matrix.indices[start:stop], matrix.data[start:stop]), f"{field}[{row}]"
         )
-
-
-def _npy(path: Path) -> Iterator[Checked]:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, SyntaxError, TokenError) as error:
-        message = f"is not a NumPy array of numbers ({error}); write it with numpy.save"
-        raise SourceError(message, path=path) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    if not isinstance(array, np.memmap) or array.ndim != 2:
-        shape = list(array.shape) if isinstance(array, np.ndarray) else "several arrays"
-        raise SourceError(f"must be an array [rows, dimensions], got {shape}", path=path)
-    return _located(_read_blocks(array, path), path)
-
-
-def _read_blocks(array: np.memmap[Any, Any], path: Path) -> Iterator[Checked]:
-    """Yield the checked rows of a mapped file.
-
-    Reads blocks of the file, because pages read through the map count as memory of the process.
-    """
-    rows, width = array.shape
-    if not array.flags.c_contiguous:
-        yield from _blocks(array, "row")
-        return
-    for first in range(0, rows, BLOCK):
-        count = min(BLOCK, rows - first)
-        offset = array.offset + first * width * array.itemsize
-        block = np.fromfile(path, array.dtype, count * width, offset=offset)
-        yield from check_matrix(block.reshape(count, width), "row", first)
-
-
-def _located(rows: Iterator[Checked], path: Path) -> Iterator[Checked]:
-    """Yield the rows. An error about a row becomes a SourceError with the path of the file."""
-    try:
-        yield from rows
-    except InvalidInputError as error:
-        raise SourceError(error.message, path=path, field=error.field) from None
-
-
-def _jsonl(path: Path) -> Iterator[Checked]:
-    for number, line in read_lines(path):
-        if not line.strip():
-            continue
-        try:
-            yield _single(orjson.loads(line), "vector")
-        except orjson.JSONDecodeError as error:
-            raise SourceError(
-                f"the line is not valid JSON ({error.msg})", path=path, line=number
-            ) from None
-        except InvalidInputError as error:
-            raise SourceError(error.message, path=path, line=number, field=error.field) from None
-
-
-def _parquet(path: Path, column: str | None) -> Iterator[Checked]:
-    """Yield the vectors in a column of lists.
-
-    column: name of the column. None: the only column of lists of numbers.
-    """
-    check_regular(path, "copy its contents to a regular file")
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise MissingExtraError("pyarrow", "documents") from None
-    try:
-        file = parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
-    except (arrow.ArrowInvalid, OSError) as error:
-        raise SourceError(f"is not a Parquet file ({error}); create it again", path=path) from None
-    lists = [one.name for one in file.schema_arrow if _is_list(arrow, one.type)]
-    if column is None and len(lists) == 1:
-        column = lists[0]
-    if column is None or column not in lists:
-        if not lists:
-            found = ", ".join(file.schema_arrow.names)
-            message = f"has no column of lists of numbers, only {found or 'no column at all'}; "
-            message += "write each vector as a list of numbers"
-        elif column is None:
-            message = f"has {len(lists)} columns of lists of numbers ({', '.join(lists)}); "
-            message += "name one, as in FILE.parquet:COLUMN"
-        else:
-            message = f"is not a column of lists of numbers; name one of {', '.join(lists)}"
-        raise SourceError(message, path=path, field=column)
-    return _located(_lists(file, column), path)
-
-
-def _is_list(arrow: Any, kind: Any) -> bool:
-    types = arrow.types
-    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        return False
-    return bool(types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
-
-
-def _lists(file: Any, column: str) -> Iterator[Checked]:
-    first = 0
-    for batch in file.iter_batches(batch_size=BLOCK, columns=[column]):
-        lists = batch.column(0)
-        count = len(lists)
-        lengths = np.diff(_offsets(lists))
-        if lists.null_count or len(set(lengths.tolist())) > 1 or not lengths[:1].all():
-            yield from (
-                _single(row, f"{column}[{first + i}]") for i, row in enumerate(lists.to_pylist())
-            )
-        else:
-            values = lists.flatten().to_numpy(zero_copy_only=False)
-            yield from check_matrix(values.reshape(count, -1), column, first)
-        first += count
-
-
-def _offsets(lists: Any) -> NDArray[np.integer[Any]]:
-    """Return where each list begins and ends in the values of a column, [rows + 1]."""
-    if hasattr(lists, "offsets"):
-        return np.asarray(lists.offsets)
-    return np.arange(len(lists) + 1) * int(lists.type.list_size)

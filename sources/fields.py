@@ -28,6 +28,7 @@ class FieldNames:
               stored as numbers. An empty cell is not stored.
     vectors:  (leg, field) pairs: the field contains the document's vector for the leg, as a list or
               object, or as such JSON text. Null or an empty text means no vector.
+    omitted:  fields that are not stored, such as a column whose vectors are read separately.
 
     The fields `vectors` and `passages` of a record are also parts of the document, unless an option
     above names them:
@@ -37,7 +38,8 @@ class FieldNames:
     - `passages` contains the passages if it is a list of pairs of integers.
     - Null means that the part is absent. A field with any other value is metadata.
 
-    Raises InvalidInputError if a field of `numeric` is not in `metadata`.
+    Raises InvalidInputError if a field of `numeric` is not in `metadata`, or a field of `omitted`
+    is in `metadata`.
     """
 
     id: str | None = None
@@ -46,12 +48,19 @@ class FieldNames:
     metadata: tuple[str, ...] | Literal["rest"] = "rest"
     numeric: tuple[str, ...] = ()
     vectors: tuple[tuple[str, str], ...] = ()
+    omitted: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        lost = [] if self.metadata == "rest" else set(self.numeric).difference(self.metadata)
+        if self.metadata == "rest":
+            return
+        lost = set(self.numeric).difference(self.metadata)
         if lost:
             message = f"{', '.join(sorted(lost))} must be a metadata field; add it to `metadata`"
             raise InvalidInputError(message, field="numeric")
+        both = set(self.omitted).intersection(self.metadata)
+        if both:
+            message = f"{', '.join(sorted(both))} is also in `metadata`; remove it from one of them"
+            raise InvalidInputError(message, field="omitted")
 
     def document(self, record: Mapping[str, Any], *, nested: str | None = None) -> Document:
         """Return the document that a record of a file describes.
@@ -64,7 +73,8 @@ class FieldNames:
         parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}
         value |= (brought := self._brought(record))
-        taken = {*parts.values(), *brought, *(name for _, name in self.vectors), nested}
+        taken = {*parts.values(), *brought, *self.omitted, nested}
+        taken |= {name for _, name in self.vectors}
         metadata = self._metadata(record, taken)
         own = record.get(nested) if nested else None
         if isinstance(own, Mapping):
@@ -106,7 +116,8 @@ class FieldNames:
         """Return the vectors and passages of a record, as the fields of a document's JSON form."""
         found: dict[str, Any] = {}
         chosen = () if self.metadata == "rest" else self.metadata
-        other = {*self._parts().values(), *chosen, *(name for _, name in self.vectors)}
+        other = {*self._parts().values(), *chosen, *self.omitted}
+        other |= {name for _, name in self.vectors}
         own, passages = record.get("vectors"), record.get("passages")
         if "vectors" in record and "vectors" not in other and _are_vectors(own):
             if own is not None and not isinstance(own, Mapping):

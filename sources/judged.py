@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from ..core import InvalidInputError, Qrels, Query, SourceError
@@ -10,14 +11,16 @@ from ..core.errors import shown
 from .document import parse_id
 from .lines import decode, plain_suffix, read_lines
 from .records.jsonl import parse_json_line
+from .vectors import LARGEST_OF_QUERY, check_vectors
 
 
 def read_queries(path: Path) -> list[Query]:
     """Return the queries of a file, in the order of the file.
 
     path: BEIR's `queries.jsonl` with the fields `_id` or `id`, and `text`; or a `.tsv` or `.txt`
-          file with lines `id<TAB>text` and no header. Other fields are ignored. The file may be
-          compressed (`.gz`).
+          file with lines `id<TAB>text` and no header. The file may be compressed (`.gz`). The field
+          `vectors` of a JSON line, `{"leg": vector}`, contains vectors of the query; null counts
+          as absent. Other fields are ignored.
 
     Raises SourceError, with the line, for an invalid or repeated query, and for a file without
     queries.
@@ -138,7 +141,11 @@ def _judgement_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _json_query(line: bytes) -> Query:
     value = parse_json_line(line)
-    return _query(parse_id(value), value.get("text"))
+    query = _query(parse_id(value), value.get("text"))
+    own = value.get("vectors")
+    if own is None:
+        return query
+    return replace(query, vectors=check_vectors(own, largest=LARGEST_OF_QUERY))
 
 
 def _tab_query(line: str) -> Query:

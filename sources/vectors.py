@@ -54,11 +54,14 @@ Checked = NDArray[np.float32] | Sparse | tuple[Sparse, ...]
 """
 
 
-def check_vectors(value: object, field: str = "vectors") -> dict[str, Checked]:
+def check_vectors(
+    value: object, field: str = "vectors", largest: float = LARGEST
+) -> dict[str, Checked]:
     """Return leg -> checked vector.
 
-    value: mapping of leg -> vector or vectors, in any of the forms of this module.
-    field: path of `value` for errors.
+    value:   mapping of leg -> vector or vectors, in any of the forms of this module.
+    field:   path of `value` for errors.
+    largest: maximum absolute value of a component.
 
     Checks only the form and the numbers. Whether a leg accepts a vector depends on the collection.
 
@@ -73,7 +76,15 @@ def check_vectors(value: object, field: str = "vectors") -> dict[str, Checked]:
     for leg, vector in value.items():
         if not isinstance(leg, str):
             raise InvalidInputError(f"names of legs must be strings, got {shown(leg)}", field=field)
-        found[leg] = check_vector(vector, f"{field}.{leg}")
+        found[leg] = check_vector(vector, f"{field}.{leg}", largest)
+    return found
+
+
+def check_single(value: object, field: str) -> Checked:
+    """Return one checked vector, as `check_vector` does. Raises InvalidInputError for several."""
+    found = check_vector(value, field)
+    if isinstance(found, tuple) or (isinstance(found, np.ndarray) and found.ndim != 1):
+        raise InvalidInputError("must be one vector, got several", field=field)
     return found
 
 

@@ -9,8 +9,7 @@ sources for the extractive reader, tokens of the whole prompt for the language m
     closed book    the language model gets no passage
     background     the language model gets only a text that it wrote itself (generate-then-read)
     both           such a text in half of the tokens, then the passages of `fused`
-    both, retrieved first
-                   the same with the passages first
+    both reversed  the same with the passages first
     lexical, dense, fused
                    passages that the legs find, alone and together
     gold           only the gold passages: the upper bound
@@ -78,7 +77,7 @@ from twindex.search.answering.evidence import content_words
 GENERATED: Mapping[str, Mapping[str, Any]] = {
     "background": {"only": True},
     "both": {"combine": "generated_first"},
-    "both, retrieved first": {"combine": "retrieved_first"},
+    "both reversed": {"combine": "retrieved_first"},
 }
 """Rows with a generated text -> fields of `background`."""
 ROWS = ("closed book", *GENERATED, "lexical", "dense", "fused", "gold", "without gold", "random")
@@ -244,14 +243,16 @@ def table(
             llm=LanguageModelConfig(model=options.llm, base_url=options.base_url)
         )
         model = load_language_model(config.llm)
-        collection.generators = GeneratorRegistry(
-            {"extractive": ExtractiveConfig(), "model": generator(config, model)},
-            backgrounds=BackgroundRegistry({"model": background(model, options)}),
-        )
+        written = generator(config, model)
     own_texts = ("closed book", *GENERATED)  # Generated texts are not quotable.
     plan = [("extractive", row, questions) for row in ROWS if row not in own_texts]
     plan += [("model", row, few) for row in options.llm_rows.split(",") if options.llm_questions]
     for reader, row, own in plan:
+        if model is not None:  # A background of its own for each row, which remembers no text.
+            texts = BackgroundRegistry({"model": background(model, options)})
+            collection.generators = GeneratorRegistry(
+                {"extractive": ExtractiveConfig(), "model": written}, backgrounds=texts
+            )
         with_reader = {**fields, "generator": reader}
         made = {"row": row, "seed": options.seed, "llm": options.llm, **with_reader}
         if row in GENERATED:

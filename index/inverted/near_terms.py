@@ -97,13 +97,18 @@ def near_terms(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Return the numbers of the terms whose cost is at most `most`, ascending, and their costs.
 
-    offsets: byte offset of each term, int64 [terms + 1].
-    terms:   all terms as UTF-8.
-    word:    the word as UTF-8, folded as terms are.
-    stem:    its own term.
-    signatures: those of the terms; None: they are computed.
+    <<<<<<< HEAD
+        offsets: byte offset of each term, int64 [terms + 1].
+        terms:   all terms as UTF-8.
+        word:    the word as UTF-8, folded as terms are.
+        stem:    its own term.
+    =======
+        offsets: byte offset of each term, int64 [terms + 1]. terms: all terms as UTF-8.
+        word:    the word as UTF-8, folded as terms are. stem: its own term.
+        signatures: those of the terms; None: they are computed.
+    >>>>>>> gr
 
-    Returns nothing for an empty word, and for one of more than LONGEST bytes.
+        Returns nothing for an empty word, and for one of more than LONGEST bytes.
     """
     if not (0 < len(word) <= LONGEST and 0 < len(stem) <= LONGEST and len(offsets) > 1):
         return np.empty(0, np.int64), np.empty(0, np.uint8)

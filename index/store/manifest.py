@@ -12,12 +12,15 @@ from .database.synced import (
     SyncedDocument,
     SyncedFile,
     check_structure,
+    count_by_source,
     create_sync_tables,
     documents_of,
     find_document,
     has_sync_tables,
+    put_complete,
     put_documents,
     put_file,
+    read_complete,
     read_files,
     read_with_current,
     remove_documents,
@@ -46,6 +49,7 @@ class Synced:
     by_number: Mapping[int, SyncedFile] = field(default_factory=dict)
     documents: Mapping[int, int] = field(default_factory=Counter)
     altered: frozenset[int] = frozenset()
+    complete: Mapping[str, int] = field(default_factory=dict)
 
 
 class Manifest:
@@ -75,6 +79,7 @@ class Manifest:
                 return Synced()
             check_structure(connection)
             files = list(read_files(connection))
+            complete = read_complete(connection)
             documents: Counter[int] = Counter()
             altered = set()
             for one, number in read_with_current(connection):
@@ -86,6 +91,7 @@ class Manifest:
             {one.number: one for one in files},
             documents,
             frozenset(altered),
+            complete,
         )
 
     def find(self, id_: str) -> SyncedDocument | None:
@@ -148,6 +154,28 @@ class Manifest:
             with self._database.write() as connection:
                 remove_files(connection, files)
         return deleted
+
+    def complete(self, sources: Collection[str]) -> None:
+        """Record how many documents these sources have now, at the end of a complete sync."""
+        with self._database.read() as connection:
+            before = read_complete(connection)
+            found = count_by_source(connection)
+        self._put_complete(before, {source: found[source] for source in sources})
+
+    def keep_complete(self, documents: Mapping[str, int]) -> None:
+        """Record numbers of documents for the sources that have no complete sync on record.
+
+        documents: source -> number of documents when the sync began.
+        """
+        with self._database.read() as connection:
+            before = read_complete(connection)
+        self._put_complete(before, {**documents, **before})
+
+    def _put_complete(self, before: Mapping[str, int], changes: Mapping[str, int]) -> None:
+        wanted = {source: count for source, count in {**before, **changes}.items() if count}
+        if wanted != before:
+            with self._database.write() as connection:
+                put_complete(connection, wanted)
 
 
 def record_documents(

@@ -25,6 +25,7 @@ from ...sources.survey import survey_listings
 from ..writing.ingest import BATCH_DOCUMENTS, batches
 from ..writing.writer import Writer
 from .claims import Claims
+from .protection import NOT_DELETED, NOTHING, WRITTEN, check_share, documents_by_source
 from .reading import SyncReading
 from .record import SyncRecord
 from .report import SyncOptions, SyncReport
@@ -56,7 +57,7 @@ def run_sync(
     listings = _listings(paths, options.exclude, synced)
     gone = _gone(listings, synced)
     lost = Counter({number: synced.documents.get(number, 0) for number in gone})
-    _guard(lost, synced, listings, options)
+    check_share(lost, synced, listings, options.max_removed, outcome=NOTHING)
     claims = Claims(manifest, synced, {one.source for one in listings}, gone)
     record = SyncRecord(None if writer is None else manifest, synced, claims)
     reading = _reading(record, synced, claims, manifest, options, check)
@@ -70,10 +71,19 @@ def run_sync(
     else:
         written = _compare(reading, files, store, manifest)
     doomed = _doomed(manifest, claims, synced, listings)
-    _guard(Counter(one.file for one in doomed), synced, listings, options, written=True)
     deleted = len(doomed)
-    if manifest is not None and writer is not None:
+    lost = Counter(one.file for one in doomed)
+    if manifest is None or writer is None:
+        check_share(lost, synced, listings, options.max_removed, outcome=NOTHING)
+    else:
+        outcome = WRITTEN if written.documents else NOT_DELETED
+        try:
+            check_share(lost, synced, listings, options.max_removed, outcome=outcome)
+        except ConflictError:
+            manifest.keep_complete(documents_by_source(synced))
+            raise
         deleted = manifest.delete(doomed, gone)
+        manifest.complete({one.source for one in listings})
         after_write()
     return SyncReport(
         new=reading.new,
@@ -175,41 +185,6 @@ def _ordered(listings: Sequence[Listing], synced: Synced) -> list[SourceFile]:
     """Return all files. Files of earlier syncs come first, because they keep their document ids."""
     files = [file for listing in listings for file in listing.files]
     return sorted(files, key=lambda file: file.key not in synced.files)
-
-
-def _guard(
-    lost: Counter[int],
-    synced: Synced,
-    listings: Sequence[Listing],
-    options: SyncOptions,
-    *,
-    written: bool = False,
-) -> None:
-    """Raise ConflictError if a sync would delete too large a share of the documents of a source.
-
-    lost:    number that identifies a file -> count of the file's documents that would be deleted.
-    written: True if new and changed documents have been written, for the error text.
-    """
-    before, after = Counter[str](), Counter[str]()
-    for number, count in synced.documents.items():
-        if number in synced.by_number:
-            before[synced.by_number[number].source] += count
-            after[synced.by_number[number].source] += lost[number]
-    for listing in listings:
-        all_, some = before[listing.source], after[listing.source]
-        if some > options.max_removed * all_:
-            done = (
-                "new and changed documents were written, and no document was deleted"
-                if written
-                else "nothing was changed"
-            )
-            missing = "" if listing.found else " (does not exist)"
-            raise ConflictError(
-                f"{listing.path}{missing}: {some:,} of {all_:,} documents would be deleted, and "
-                f"the largest allowed share is {options.max_removed:g}; {done}. Check that the "
-                "source is mounted and complete, or allow the deletion with --max-removed 1 (in "
-                "Python: max_removed=1)"
-            )
 
 
 def _write(

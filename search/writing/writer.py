@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...core import Document, Progress, Usage, WriteReport
+from ...core.errors import count_written
 from ...index import OutdatedError, Store, Transaction, Written
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import BATCH_DOCUMENTS, batches, encode
@@ -47,7 +48,16 @@ class Writer:
         """Report on all batches so far."""
 
     def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
-        """Write the documents. Yield after each batch, when the batch is durable."""
+        """Write the documents. Yield after each batch, when the batch is durable.
+
+        An error has the number of documents that were written before it, as `written`.
+        """
+        with count_written(lambda: self.report.documents):
+            yield from self._write_batches(documents)
+
+    def _write_batches(
+        self, documents: Iterable[Document | Mapping[str, object]]
+    ) -> Iterator[None]:
         self._progress.start("add", None, "documents")
         for batch in batches(documents, max_documents=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())

@@ -58,10 +58,15 @@ SHEETS = Format(
     f"{_OFFICE}spreadsheetml.sheet", (".xlsx",), f"{_HERE}.sheets:read_sheets", "openpyxl"
 )
 EPUB = Format("application/epub+zip", (".epub",), f"{_HERE}.epub:read_epub")
+NOTEBOOK = Format("application/x-ipynb+json", (".ipynb",), f"{_HERE}.notebook:read_notebook")
 ZIP = _archive("application/zip", "unpack_zip", ".zip")
 TAR = _archive("application/x-tar", "unpack_tar", ".tar", ".tgz", ".tbz2", ".txz")
 GZIP = _archive("application/gzip", "unpack_gzip", ".gz")
 
+_RUBY = _code("ruby", ".rb")
+_MAKE = _code("makefile", ".mk")
+_DOCKER = _code("dockerfile", ".dockerfile")
+_GROOVY = _code("groovy", ".groovy", ".gradle")
 CODE = (
     _code("python", ".py", ".pyi"),
     _code("javascript", ".js", ".mjs", ".cjs", ".jsx"),
@@ -76,7 +81,7 @@ CODE = (
     _code("csharp", ".cs"),
     _code("objective-c", ".m", ".mm"),
     _code("swift", ".swift"),
-    _code("ruby", ".rb"),
+    _RUBY,
     _code("php", ".php"),
     _code("perl", ".pl", ".pm"),
     _code("lua", ".lua"),
@@ -92,19 +97,41 @@ CODE = (
     _code("powershell", ".ps1"),
     _code("sql", ".sql"),
     _code("proto", ".proto"),
+    _code("dart", ".dart"),
+    _code("zig", ".zig"),
+    _code("fortran", ".f90", ".f95"),
+    _code("css", ".css", ".scss", ".sass", ".less"),
+    _code("vue", ".vue"),
+    _code("svelte", ".svelte"),
+    _code("graphql", ".graphql"),
+    _code("terraform", ".tf", ".hcl"),
+    _code("bat", ".bat", ".cmd"),
+    _code("diff", ".diff", ".patch"),
+    _code("xml", ".xml", ".xsd", ".xsl", ".xslt", ".wsdl"),
     _code("cmake", ".cmake"),
+    _MAKE,
+    _DOCKER,
+    _GROOVY,
     _code("yaml", ".yaml", ".yml"),
     _code("toml", ".toml"),
-    _code("ini", ".ini", ".cfg"),
+    _code("ini", ".ini", ".cfg", ".conf", ".properties"),
     _code("rst", ".rst"),
+    _code("asciidoc", ".adoc", ".asciidoc"),
+    _code("org", ".org"),
     _code("tex", ".tex"),
 )
 """Source code and other plain text with its own syntax, in which `#` does not start a heading."""
 
-_PLAIN_NAMES = frozenset(
-    {"readme", "license", "licence", "copying", "changelog", "authors", "news"}
-)
-"""Names of text files that often have no suffix, in lower case."""
+_NAMES = {
+    **dict.fromkeys(
+        ("readme", "license", "licence", "copying", "changelog", "authors", "news", "notice"), PLAIN
+    ),
+    **dict.fromkeys(("makefile", "gnumakefile"), _MAKE),
+    **dict.fromkeys(("dockerfile", "containerfile"), _DOCKER),
+    **dict.fromkeys(("gemfile", "rakefile", "vagrantfile"), _RUBY),
+    "jenkinsfile": _GROOVY,
+}
+"""Format of files that usually have no suffix, by their names in lower case."""
 _SUFFIX = re.compile(r"(?<=[^./])\.[^./]+$")
 _COMPRESSED = (".gz", ".bz2", ".xz")
 
@@ -131,7 +158,7 @@ def register_format(kind: Format) -> Format:
     return kind
 
 
-BUILT_IN = (MARKDOWN, PLAIN, HTML, PDF, WORD, SLIDES, SHEETS, EPUB, ZIP, TAR, GZIP, *CODE)
+BUILT_IN = (MARKDOWN, PLAIN, HTML, PDF, WORD, SLIDES, SHEETS, EPUB, NOTEBOOK, ZIP, TAR, GZIP, *CODE)
 for _known in BUILT_IN:
     register_format(_known)
 
@@ -155,7 +182,7 @@ def format_of(name: str) -> Format | None:
         if inner.endswith(".tar"):
             return TAR
         return GZIP if found is GZIP and format_of(inner) is not None else None
-    return found or (PLAIN if name in _PLAIN_NAMES else None)
+    return found or _NAMES.get(name)
 
 
 def _suffix(name: str) -> str:

@@ -114,12 +114,17 @@ def _rows(path: Path, process: Converter, columns: list[str]) -> Iterator[list[d
 def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:
     """Return the columns to read. Raises SourceError if a required column is missing."""
     check_header(names, fields, path)
+    names = [name for name in names if name not in fields.omitted or name in _needed(fields)]
     if fields.metadata == "rest":
         return names
-    ids = {"_id", "id"} if fields.id is None else {fields.id}
-    vectors = [name for _, name in fields.vectors]
-    wanted = {*ids, fields.title, fields.text, *fields.metadata, *vectors, *_ALWAYS}
+    wanted = {*_needed(fields), *fields.metadata, *_ALWAYS}
     return [name for name in names if name in wanted]
+
+
+def _needed(fields: FieldNames) -> set[str]:
+    """Return the columns with the parts of a document that `fields` names, without metadata."""
+    ids = {"_id", "id"} if fields.id is None else {fields.id}
+    return {*ids, fields.title, fields.text, *(name for _, name in fields.vectors)}
 
 
 def _json(value: Any) -> Any:

@@ -183,8 +183,9 @@ def test_first_invalid_documents_of_a_batch_are_named():
         collection.add({"id": str(i)} for i in range(600))
     assert str(caught.value) == (
         "documents[19].text: missing; documents[20].text: missing; "
-        "documents[21].text: missing; and 3 more"
+        "documents[21].text: missing; and 3 more; 500 documents were written before the error"
     )
+    assert caught.value.written == 500
 
 
 def test_large_documents_are_sent_in_small_batches():

@@ -321,6 +321,23 @@ def test_invalid_document_is_named(birds):
     assert birds.count({"id": {"in": ["a", "b", "c"]}}) == 0
 
 
+def test_an_error_says_how_many_were_written(birds):
+    def documents():
+        yield from ({"id": f"d{number}", "text": f"bird {number}"} for number in range(300))
+        yield {"id": "wrong", "text": 7}
+
+    with pytest.raises(twindex.InvalidInputError, match=r"documents\[300\].text: ") as caught:
+        birds.add(documents())
+    written = birds.count() - 3
+    assert 0 < written < 300
+    assert caught.value.written == written
+    assert str(caught.value).endswith(f"; {written} documents were written before the error")
+    with pytest.raises(twindex.InvalidInputError) as caught:
+        birds.add([{"id": "wrong", "text": 7}])
+    assert caught.value.written == 0
+    assert "written" not in str(caught.value)
+
+
 def test_metadata_that_json_would_change_is_refused(birds):
     for value in ({7: "x"}, [{"inner": {7: "x"}}], 1 << 63, [-(1 << 63) - 1]):
         with pytest.raises(twindex.InvalidInputError) as wrong:

@@ -42,8 +42,8 @@ def collection(tmp_path: Path) -> Iterable[Collection]:
 def test_queries_run_in_batches() -> None:
     sizes: list[int] = []
 
-    def search(texts: Sequence[str]) -> Iterable[Mapping[str, float]]:
-        return ({text: 1.0} for text in texts)
+    def search(queries: Sequence[Query]) -> Iterable[Mapping[str, float]]:
+        return ({query.text: 1.0} for query in queries)
 
     queries = [Query(str(number), f"text {number}") for number in range(2 * BATCH + 1)]
     run = run_queries(search, queries, sizes.append)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 
 import numpy as np
@@ -14,6 +15,7 @@ from twindex.sources import (
     read_vectors,
     with_vectors,
 )
+from twindex.sources.vector_files import column_of, count_vectors
 
 from .lines import write
 
@@ -108,11 +110,11 @@ def test_passages_take_a_row_each():
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (ROWS[:3], "has no row for document '3'"),
-        (np.concatenate([ROWS, ROWS]), "more rows than there are documents"),
+        (iter(ROWS[:3]), "has no row for document '3'"),
+        (iter(np.concatenate([ROWS, ROWS])), "more rows than there are documents"),
         (ROWS[0], "must be an array [rows, dimensions], got the shape [3]"),
         ("dense.npy", "must be an array [rows, dimensions] or an iterable"),
-        ([ROWS], "must be one vector, got several"),
+        ([ROWS] * 4, "must be one vector, got several"),
         (np.where(ROWS[2, 1] == ROWS, np.nan, ROWS), "got nan"),
     ],
 )
@@ -121,6 +123,29 @@ def test_wrong_rows_are_refused(rows, words):
         attached(rows)
     assert words in caught.value.message
     assert (caught.value.field or "").startswith("vectors.dense")
+
+
+@pytest.mark.parametrize("count", [0, 3, 5, 8])
+def test_rows_of_a_list_are_counted_before_the_first_document(count):
+    rows = np.ones((count, 3), dtype=np.float32)
+    for wrong in (rows, list(rows)):
+        with pytest.raises(InvalidInputError, match=f"has {count} rows, but there are 4 documents"):
+            with_vectors(DOCUMENTS, {"dense": wrong})
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.jsonl", "a.jsonl.gz", "a.parquet:v", "a.parquet"])
+def test_vectors_are_counted_without_reading_them(tmp_path, name):
+    path = tmp_path / name.partition(":")[0]
+    lines = "".join(f"{row}\n\n" for row in ROWS.tolist()).encode()
+    if path.suffix == ".npy":
+        np.save(path, ROWS)
+    elif path.suffix == ".parquet":
+        arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(arrow.table({"v": ROWS.tolist(), "n": [0] * len(ROWS)}), path)
+    else:
+        path.write_bytes(gzip.compress(lines) if path.suffix == ".gz" else lines)
+    assert count_vectors(tmp_path / name) == len(ROWS)
+    assert column_of(tmp_path / name) == ("v" if path.suffix == ".parquet" else None)
 
 
 def test_a_row_with_nan_is_named():
@@ -132,7 +157,7 @@ def test_a_row_with_nan_is_named():
 def test_a_second_vector_for_a_leg_is_refused():
     documents = [Document("1", "bird", vectors={"dense": [1.0]})]
     with pytest.raises(InvalidInputError, match="already has a vector"):
-        attached(ROWS, documents)
+        attached(ROWS[:1], documents)
 
 
 @pytest.mark.parametrize("content", [b"", b"kiwi", b"\x93NUMPY\x01\x00"])

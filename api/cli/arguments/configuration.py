@@ -7,10 +7,13 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import Any
 
-from ....core import ConfigError, parse_toml
+from ....core import ConfigError
+from ....core.near import did_you_mean
+from ....core.toml import parse_settings
 from ....encoders import ENCODERS, LateEncoderConfig, TildeEncoderConfig
 from ....index import CollectionConfig, DenseLeg, LegConfig, SparseLeg
 from ....sources import read_vectors
+from ...serving.settings import option
 from .flags import ENCODER, Flag, add_flags, field_of, flags, given_flags
 
 LEGS = ("dense", "sparse", "lexical", "late", "tilde")
@@ -42,8 +45,9 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--config",
         type=Path,
-        metavar="FILE.toml",
-        help="TOML file of the collection's configuration; flags override it",
+        metavar="FILE",
+        help="TOML file of the collection's configuration, or the collection.json of an export; "
+        "flags override it",
     )
     add_legs(group)
     group.add_argument(
@@ -90,7 +94,7 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     """
     config = CollectionConfig()
     if arguments.config is not None:
-        config = parse_toml(arguments.config, CollectionConfig.parse)
+        config = parse_settings(arguments.config, lambda one: CollectionConfig.parse(unwrap(one)))
     value = config.model_dump(mode="json")
     legs: dict[str, Any] = value["legs"]
     _choose_encoder(legs, arguments)
@@ -106,15 +110,59 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
             flag.set(target, given)
         if arguments.passages == "none" and flag.name.startswith("--passage-"):
             raise ConfigError("cannot be combined with --passages none", field=flag.name)
+    _check_vector_legs(legs, arguments)
     _infer_dimensions(legs, arguments)
     _choose_query_encoder(legs, arguments)
-    return CollectionConfig.parse(value)
+    try:
+        return CollectionConfig.parse(value)
+    except ConfigError as error:
+        option_name = _flag_of(error.field or "", value)
+        if option_name is None:
+            raise
+        raise ConfigError(
+            f"{error.message}; set it with {option_name}", field=error.field
+        ) from None
+
+
+def unwrap(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration in the content of a file: the field `config` of an export."""
+    inner = value.get("config") if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else value
 
 
 def is_configured(arguments: argparse.Namespace) -> bool:
     """Return True if the command line sets any field of the collection's configuration."""
     values = [getattr(arguments, name) for name in ("config", "encoder", "query_encoder", *LEGS)]
     return any(value is not None for value in values) or bool(given_flags(flags(), arguments))
+
+
+def _flag_of(field: str, value: dict[str, Any]) -> str | None:
+    """Return the flag that sets a field of the configuration `value`; None if there is none.
+
+    field: path of the field, such as `legs.dense.encoder.dimensions`.
+    """
+    for flag in flags():
+        own = ".".join(flag.field)
+        if flag.legs is None and own == field:
+            return flag.name
+        for name, leg in value["legs"].items():
+            encoder = leg.get(ENCODER) or {}
+            if encoder.get("kind") == "pair":
+                leg = {**leg, ENCODER: encoder["documents"]}
+            place = field.replace(f"{ENCODER}.documents.", f"{ENCODER}.")
+            if place == f"legs.{name}.{own}" and flag.fits(name, leg):
+                return flag.name
+    return None
+
+
+def _check_vector_legs(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Raise ConfigError if `--vectors` or `--vector-fields` names a leg that is not in `legs`."""
+    for attribute in ("vectors", "vector_fields"):
+        for name, _ in getattr(arguments, attribute, None) or ():
+            if name not in legs:
+                message = f"there is no leg {name!r}; the legs are {', '.join(legs)}"
+                message += did_you_mean(name, legs)
+                raise ConfigError(message, field=option(attribute))
 
 
 def _infer_dimensions(legs: dict[str, Any], arguments: argparse.Namespace) -> None:

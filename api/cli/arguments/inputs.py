@@ -8,12 +8,14 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ....core import Document, InvalidInputError, Qrels, Query, SourceError
 from ....core.display import one_line
 from ....sources import (
+    STDIN,
     CheckedDocuments,
     FieldNames,
     Limits,
@@ -23,11 +25,9 @@ from ....sources import (
     read_documents,
     read_qrels,
     read_queries,
-    read_vectors,
     survey,
-    with_vectors,
 )
-from ....sources.errors import NoDocumentError
+from ....sources.errors import NoDocumentError, OnError
 from ....sources.formats.reasons import LIMIT
 from ....sources.named_datasets import is_named
 from ...figures import counted
@@ -35,6 +35,7 @@ from ...serving.settings import option
 from ..terminal import note
 from .common import given
 from .skipped_list import SkippedList
+from .vectors import VectorFiles
 
 SHOWN = 10
 """Maximum number of skipped records that are reported one by one."""
@@ -51,8 +52,8 @@ def add_inputs(parser: argparse.ArgumentParser, *, positional: bool = False) -> 
         "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
         "fields become metadata), CSV or TSV with a header, .json with one array,\n"
         "each also as .gz; Parquet and Arrow. Each other file is one document:\n"
-        "text, Markdown, HTML, PDF, .docx, .pptx, .xlsx, EPUB and source code.\n"
-        "An archive (.zip, .tar, .gz) or a folder means the files in it, and a\n"
+        "text, Markdown, HTML, PDF, .docx, .pptx, .xlsx, EPUB, .ipynb and source\n"
+        "code. An archive (.zip, .tar, .gz) or a folder means the files in it, and a\n"
         "folder in BEIR's layout means its corpus. `-` reads JSON lines from\n"
         "standard input. irds:NAME is a data set of ir_datasets.",
     )
@@ -134,49 +135,6 @@ def named_inputs(arguments: argparse.Namespace) -> argparse.Namespace:
     return arguments
 
 
-def add_vectors(parser: argparse.ArgumentParser) -> None:
-    """Add the options that name vectors of the documents."""
-    group = parser.add_argument_group("vectors that you bring")
-    group.add_argument(
-        "--vectors",
-        action="append",
-        default=[],
-        type=parse_vectors,
-        metavar="LEG=FILE",
-        help="vectors of the documents for a leg, row n for document n: .npy, .jsonl, or .parquet "
-        "with a column of lists (FILE.parquet:COLUMN); may be repeated. Implies --strict",
-    )
-    group.add_argument(
-        "--vector-fields",
-        type=parse_vector_fields,
-        metavar="LEG=NAME,...",
-        help="for each leg, the field or column of the documents that contains their vectors",
-    )
-
-
-def parse_vectors(text: str) -> tuple[str, str]:
-    """Parse `dense=embeddings.npy` into ("dense", "embeddings.npy")."""
-    leg, _, file = text.partition("=")
-    if not leg or not file:
-        raise argparse.ArgumentTypeError(
-            f"must have the form LEG=FILE, for example dense=embeddings.npy; got {text!r}"
-        )
-    return leg, file
-
-
-def parse_vector_fields(text: str) -> tuple[tuple[str, str], ...]:
-    """Parse `dense=embedding,sparse=weights` into (("dense", "embedding"), ...)."""
-    found = []
-    for item in text.split(","):
-        leg, _, field = item.strip().partition("=")
-        if not leg or not field:
-            raise argparse.ArgumentTypeError(
-                f"must have the form LEG=NAME, for example dense=embedding; got {item.strip()!r}"
-            )
-        found.append((leg, field))
-    return tuple(found)
-
-
 def add_judged(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--queries",
@@ -216,10 +174,7 @@ class Inputs:
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.paths: list[Path] = arguments.documents
         self.fields = field_names(arguments)
-        given_vectors = getattr(arguments, "vectors", [])
-        self._vectors: dict[str, str] = dict(given_vectors)
-        if len(self._vectors) < len(given_vectors):
-            raise InvalidInputError("has two files for one leg; give one", field="--vectors")
+        self._vectors = VectorFiles(getattr(arguments, "vectors", []))
         # A skipped record would shift the rows of all later documents.
         self.strict: bool = arguments.strict or bool(self._vectors)
         self._exclude: tuple[str, ...] = arguments.exclude
@@ -230,15 +185,14 @@ class Inputs:
         if arguments.skipped:
             self._list = SkippedList(arguments.skipped, self.paths, self._exclude)
         self.survey = survey(self.paths, exclude=self._exclude)
+        self._reading = {
+            "fields": self.fields,
+            "limits": arguments.file_limits,
+            "allow_download": arguments.allow_download,
+            "exclude": self._exclude,
+        }
         # This opens the files, and raises an error if a file cannot be read.
-        self._documents = read_documents(
-            self.paths,
-            fields=self.fields,
-            on_error=None if self.strict else self._skip,
-            limits=arguments.file_limits,
-            allow_download=arguments.allow_download,
-            exclude=self._exclude,
-        )
+        self._documents = self._read(on_error=None if self.strict else self._skip)
 
         if self.strict and self.survey.lost:
             message = f"{left_out(self.survey)}; remove these files, or omit --strict"
@@ -259,14 +213,19 @@ class Inputs:
         if self.survey.left_out:
             note(f"twindex: {left_out(self.survey)}")
 
+    @cached_property
     def total(self) -> int | None:
-        """Return the estimated number of documents, for a progress bar; None if unknown."""
+        """Estimated number of documents, for a progress bar; None if unknown."""
         return count_documents(self.paths, self._exclude)
+
+    def _read(self, on_error: OnError | None = None) -> CheckedDocuments:
+        return read_documents(self.paths, on_error=on_error, **self._reading)
 
     def documents(self) -> CheckedDocuments:
         """Return an iterator over the documents. This method may be called only once.
 
-        Raises InvalidInputError immediately, not at the first item, if there is no document.
+        Raises InvalidInputError immediately, not at the first item, if there is no document, or if
+        the number of vectors is known to be wrong.
         """
         first = next(self._documents, None)
         if first is None:
@@ -278,8 +237,9 @@ class Inputs:
         documents = CheckedDocuments(itertools.chain([first], self._documents))
         if not self._vectors:
             return documents
-        rows = {leg: read_vectors(file) for leg, file in self._vectors.items()}
-        return with_vectors(documents, rows)
+        if STDIN not in self.paths:
+            self._vectors.check_counts(self.total, self._read)
+        return self._vectors.attach(documents)
 
     def no_document(self) -> NoDocumentError:
         """Return the error that all files and records were skipped."""
@@ -366,6 +326,8 @@ def field_names(arguments: argparse.Namespace) -> FieldNames:
     """
     names = ("id_field", "title_field", "text_field", "metadata_fields", "numeric_fields")
     vectors = getattr(arguments, "vector_fields", None)
+    chosen = _names(arguments.metadata_fields)
+    columns = VectorFiles(getattr(arguments, "vectors", [])).columns_in(arguments.documents)
     named = [option(name) for name in given(arguments, names)]
     named += [] if vectors is None else ["--vector-fields"]
     if named and not any(holds_records(path) for path in arguments.documents):
@@ -375,9 +337,10 @@ def field_names(arguments: argparse.Namespace) -> FieldNames:
         id=arguments.id_field,
         title=arguments.title_field or defaults.title,
         text=arguments.text_field or defaults.text,
-        metadata=_names(arguments.metadata_fields) or defaults.metadata,
+        metadata=chosen or defaults.metadata,
         numeric=_names(arguments.numeric_fields),
         vectors=vectors or (),
+        omitted=tuple(name for name in columns if name not in chosen),
     )
 
 

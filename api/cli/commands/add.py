@@ -19,7 +19,8 @@ from ..arguments.common import (
     progress_of,
     share_cores,
 )
-from ..arguments.inputs import Inputs, add_inputs, add_vectors
+from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.vectors import add_vectors
 from ..terminal import model_usage, print_json, print_skipped
 
 EXAMPLE = "twindex add my-index --documents new.jsonl"

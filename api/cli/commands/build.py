@@ -21,7 +21,8 @@ from ..arguments.common import (
     share_cores,
 )
 from ..arguments.configuration import add_configuration, configuration
-from ..arguments.inputs import Inputs, add_inputs, add_vectors
+from ..arguments.inputs import Inputs, add_inputs
+from ..arguments.vectors import add_vectors
 from ..syncing import add_sync, check_sync, run_sync
 from ..terminal import model_usage, note, print_json, print_skipped
 
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             documents,
             config,
             memory_budget=arguments.memory_budget,
-            total=inputs.total(),
+            total=inputs.total,
             progress=progress_of(arguments),
             encoders=loader_of(arguments),
             refused=inputs.refused,

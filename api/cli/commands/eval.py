@@ -1,7 +1,8 @@
 """Evaluate searches with judged queries.
 
 Queries are BEIR's queries.jsonl or `id<TAB>text`; judgements are BEIR's or TREC's qrels. Only
-queries with judgements run. A query without results counts as 0.
+queries with judgements run. A query without results counts as 0. A query may bring its vectors, in
+its field `vectors`, {"leg": vector}, or as a row of --vectors.
 
 `twindex compare` compares the runs and reports of this command.
 
@@ -39,6 +40,7 @@ from ..arguments.inputs import add_judged, read_judged
 from ..arguments.reranking import RerankChoice, add_rerank, rerank_choice
 from ..arguments.rewriting import add_rewriter, rewriter_choice
 from ..arguments.understanding import add_feedback, feedback_fields
+from ..arguments.vectors import add_query_vectors, check_query_legs, with_query_vectors
 from ..reports.answers import evaluate_and_print
 from ..reports.legs import cells, leg_report
 from ..reports.reranking import cost_of, cost_summary, costs, rerank_report
@@ -70,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="judgements of a training set, whose queries must be in --queries too. Test queries "
         "that share a relevant document with a training query, or nearly copy one, are skipped",
     )
+    add_query_vectors(parser, "row n for query n of --queries,")
     add_selection(parser)
     add_feedback(parser)
     add_rewriter(parser, on_error="fail")  # A failure must not pass for the plain search.
@@ -103,6 +106,8 @@ def run(arguments: argparse.Namespace) -> int:
     fields = {**selection_fields(arguments), **feedback_fields(arguments), **rewriter.fields}
     rerank = rerank_choice(arguments, several=arguments.table)
     if given_answers(arguments):
+        if arguments.vectors:
+            raise InvalidInputError("cannot be combined with --answers", field="--vectors")
         return evaluate_and_print(arguments, fields, rerank, rewriter, MEASURES)
     if arguments.table:
         given = {"--run": arguments.run_file}
@@ -131,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
         rerankers=rerank.registry,
         rewriters=rewriter.registry,
     ) as collection:
+        check_query_legs(queries, collection.config.legs)
         with closing(progress_of(arguments)) as progress:
             common = (collection, queries, qrels, measures, fields)
             if not arguments.table:
@@ -206,6 +212,7 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query], Qrels]:
     from ....eval import judged_queries
 
     given, qrels = read_judged(arguments)
+    given = with_query_vectors(given, arguments.vectors)
     queries = judged_queries(given, qrels)
     if len(queries) < len(qrels):
         lost = counted(len(qrels) - len(queries), "judged query is", "judged queries are")

@@ -2,7 +2,8 @@
 
 The new folder has documents.jsonl, LEG.npy for each dense leg, LEG.jsonl for each sparse leg, and
 collection.json with the configuration. Row n of a leg belongs to document n, or to passage n if
-documents were split into passages. `twindex build --vectors` reads these files.
+documents were split into passages. `twindex build` reads these files, with the options --vectors
+LEG=FILE and --config collection.json.
 """
 
 from __future__ import annotations

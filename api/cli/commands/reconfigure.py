@@ -12,12 +12,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ....core import Config, ConfigError, InvalidInputError, parse_toml
+from ....core import Config, ConfigError, InvalidInputError
+from ....core.toml import parse_settings
 from ....index import CollectionConfig, DenseLeg, VectorStorage
 from ....index.models import absolute
 from ....search import ReconfigureRequest
 from ...figures import size
 from ..arguments.common import add_collection, add_output, parse_bytes, progress_of
+from ..arguments.configuration import unwrap
 from ..arguments.flags import add_flags, given_flags, storage_flags
 from ..terminal import note, print_json
 
@@ -38,10 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--config",
         type=Path,
-        metavar="FILE.toml",
-        help="TOML file of a collection's configuration, as written by `twindex tune`; flags "
-        "override it. The file replaces all settings of vector storage of each leg that it "
-        "contains. All other settings in the file must equal those of the collection",
+        metavar="FILE",
+        help="TOML file of a collection's configuration, as written by `twindex tune`, or the "
+        "collection.json of an export; flags override it. The file replaces all settings of vector "
+        "storage of each leg that it contains. All other settings in the file must equal those of "
+        "the collection",
     )
     add_flags(group, storage_flags(), defaults=False)
     parser.add_argument(
@@ -114,7 +117,7 @@ def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
     """
 
     def parse(value: dict[str, Any]) -> dict[str, Any]:
-        given = absolute(CollectionConfig.parse(value))
+        given = absolute(CollectionConfig.parse(unwrap(value)))
         _check_equal(given, present, {"legs"})
         found = {}
         for name, leg in given.legs.items() if "legs" in given.model_fields_set else ():
@@ -130,7 +133,7 @@ def _storage_from_file(path: Path, present: CollectionConfig) -> dict[str, Any]:
                 found[name] = leg.model_dump(mode="json", include=STORED)
         return found
 
-    return parse_toml(path, parse)
+    return parse_settings(path, parse)
 
 
 def _check_equal(given: Config, present: Config, but: set[str], prefix: str = "") -> None:

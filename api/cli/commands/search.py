@@ -3,13 +3,15 @@
 Each hit is printed with its fused score, and its rank and raw score in every leg that found it.
 With --rerank, the reranker's score, the rank before reranking and the change of rank are printed;
 --explain adds the reasons of the reranker. --json prints the result as the REST interface returns
-it.
+it. With --vectors, a leg searches with your vector of the query. Without QUERY, only the legs of
+--vectors run.
 """
 
 from __future__ import annotations
 
 import argparse
 
+from ....core import InvalidInputError
 from ..arguments.common import (
     add_collection,
     add_json,
@@ -21,6 +23,7 @@ from ..arguments.common import (
 from ..arguments.reranking import add_rerank, rerank_choice
 from ..arguments.rewriting import add_rewriter, rewriter_choice
 from ..arguments.understanding import add_understanding, understanding_fields
+from ..arguments.vectors import add_query_vectors, query_vectors
 from ..terminal import print_json, print_report, print_result
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
@@ -28,8 +31,11 @@ EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 -
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
-    parser.add_argument("query", metavar="QUERY", help="text to search for")
+    parser.add_argument(
+        "query", metavar="QUERY", nargs="?", help="text to search for; not needed with --vectors"
+    )
     add_selection(parser)
+    add_query_vectors(parser, "one row", inline=True)
     add_rerank(parser)
     add_understanding(parser)
     add_rewriter(parser)
@@ -60,9 +66,13 @@ def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection, SearchRequest
 
     rerank, rewriter = rerank_choice(arguments), rewriter_choice(arguments)
+    vectors = query_vectors(arguments.vectors)
+    if arguments.query is None and not vectors:
+        raise InvalidInputError("is required, or a vector with --vectors LEG=FILE", field="QUERY")
     request = SearchRequest.parse(
         {
             "query": arguments.query,
+            "vectors": vectors,
             "limit": arguments.limit,
             "offset": arguments.offset,
             "explain": arguments.explain,

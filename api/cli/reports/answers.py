@@ -95,6 +95,8 @@ def read_questions(arguments: argparse.Namespace) -> QuestionSet:
     from ....eval.answers import QuestionSet
 
     queries, qrels = read_judged(arguments)
+    if any(query.vectors for query in queries):
+        note("twindex: warning: the vectors of queries are not used with --answers")
     answers = read_answers(arguments.answers)
     try:
         return QuestionSet.create(queries, answers, qrels)

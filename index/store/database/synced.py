@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from .schema import SYNC_SCHEMA, create_tables
 
 _KEY = "synced"
 """Key in `meta` of a collection with these tables."""
+_COMPLETE = "synced.complete"
+"""Key in `meta` of the numbers of documents after the last complete syncs."""
 _TABLES = ("synced_files", "synced_documents")
 _DOCUMENT = "SELECT id, file, number, live, crc FROM synced_documents"
 
@@ -168,6 +171,29 @@ def remove_documents(connection: sqlite3.Connection, ids: Sequence[str]) -> None
 def remove_files(connection: sqlite3.Connection, numbers: Iterable[int]) -> None:
     """Remove the rows of synced files. The rows of their documents stay."""
     connection.executemany("DELETE FROM synced_files WHERE number = ?", ((n,) for n in numbers))
+
+
+def read_complete(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return source -> number of its documents at the end of its last complete sync.
+
+    Raises CorruptFileError if the numbers are damaged.
+    """
+    where = f"the value of {_COMPLETE!r} in table meta"
+    return dict(parse_json(connection, where, get_meta(connection, _COMPLETE) or "{}"))
+
+
+def put_complete(connection: sqlite3.Connection, documents: Mapping[str, int]) -> None:
+    """Store the numbers that `read_complete` returns. They replace all earlier ones."""
+    set_meta(connection, _COMPLETE, json.dumps(dict(documents), sort_keys=True))
+
+
+def count_by_source(connection: sqlite3.Connection) -> Counter[str]:
+    """Return source -> number of its recorded documents."""
+    rows = connection.execute(
+        "SELECT f.source, count(*) FROM synced_documents d JOIN synced_files f "
+        "ON f.number = d.file GROUP BY f.source"
+    )
+    return Counter({os.fsdecode(source): count for source, count in rows})
 
 
 def sync_problems(connection: sqlite3.Connection) -> Iterator[str]:

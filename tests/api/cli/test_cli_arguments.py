@@ -257,7 +257,7 @@ def test_selection_options_become_request_fields() -> None:
         [],
         ["nonsense"],
         ["build", "DIR"],
-        ["search", "DIR"],
+        ["search"],
         ["search", "DIR", "q", "--lim", "3"],
         ["search", "DIR", "q", "--fusion", "sum"],
         ["search", "DIR", "q", "--exact", "--recall", "0.9"],

@@ -75,7 +75,7 @@ def test_a_file_without_a_suffix_is_reported(tmp_path: Path, run: Any) -> None:
     notes = tmp_path / "notes"
     notes.mkdir()
     (notes / "a.md").write_text("# A\n\ntext")
-    (notes / "Makefile").write_text("free")
+    (notes / "unknown").write_text("free")
     done = run("build", str(tmp_path / "a"), "--documents", str(notes), *FAKES)
     assert "twindex: not read: 1 of another kind (no suffix 1)" in done.err
 

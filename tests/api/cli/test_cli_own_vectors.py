@@ -47,6 +47,143 @@ def test_vectors_in_fields(run, files):
     assert "mine" not in run("get", "index", "d1").json["metadata"]
 
 
+@pytest.mark.parametrize("column", ["", ":embedding"])
+def test_a_column_of_vectors_is_no_metadata(run, files, column):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = {"id": [f"d{i}" for i in range(20)], "text": ["bird"] * 20, "year": list(range(20))}
+    parquet.write_table(arrow.table({**rows, "embedding": files.tolist()}), "d.parquet")
+    argv = ["--documents", "d.parquet", "--vectors", f"dense=d.parquet{column}", *OWN]
+    assert run("build", "index", *argv).status == 0
+    assert best("index", files[7] * 9) == "d7"
+    assert run("get", "index", "d7").json["metadata"] == {"year": 7}
+    chosen = ["--metadata-fields", "year,embedding"]
+    assert run("build", "chosen", *argv, *chosen).status == 0
+    assert set(run("get", "chosen", "d7").json["metadata"]) == {"year", "embedding"}
+
+
+@pytest.mark.parametrize("count", [19, 21, 1])
+@pytest.mark.parametrize("suffix", [".npy", ".jsonl"])
+def test_a_wrong_number_of_vectors_writes_nothing(run, files, tmp_path, count, suffix):
+    argv = ["--documents", "documents.jsonl", "--vectors", "dense=vectors.npy"]
+    assert run("build", "index", *argv, *OWN).status == 0
+    vectors = np.ones((count, 64), dtype=np.float32)
+    np.save("wrong.npy", vectors)
+    (tmp_path / "wrong.jsonl").write_text("".join(f"{row}\n" for row in vectors.tolist()))
+    wrong = [*argv[:3], f"dense=wrong{suffix}"]
+    words = f"vectors.dense: has {count} rows, but there are 20 documents; each document"
+    for command in (["add", "index", *wrong, "--quiet"], ["build", "new", *wrong, *OWN]):
+        done = run(*command)
+        assert done.status == 2
+        assert words in done.err
+    assert not (tmp_path / "new").exists()
+    assert best("index", files[7] * 9) == "d7"
+
+
+def test_rows_of_own_passages_are_counted(run, files, tmp_path):
+    lines = [
+        {"id": "a", "text": "kiwi bird", "passages": [[0, 4], [5, 9]]},
+        {"id": "b", "text": "owl"},
+    ]
+    (tmp_path / "cut.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    argv = ["--documents", "cut.jsonl", "--vectors", "dense=rows.npy", *OWN]
+    np.save("rows.npy", files[:4])
+    done = run("build", "index", *argv)
+    assert done.status == 2
+    assert "has 4 rows, but there are 2 documents, which take 3 rows" in done.err
+    np.save("rows.npy", files[:3])
+    assert run("build", "index", *argv).status == 0
+    assert best("index", files[1] * 9) == "a"
+
+
+def test_vectors_of_a_table_are_counted(run, files, tmp_path):
+    (tmp_path / "d.csv").write_text("id,text\n" + "".join(f"{i},bird\n" for i in range(19)))
+    done = run("build", "index", "--documents", "d.csv", "--vectors", "dense=vectors.npy", *OWN)
+    assert done.status == 2
+    assert "has 20 rows, but there are 19 documents" in done.err
+
+
+@pytest.fixture
+def index(run, files):
+    """The collection `index` with the vectors of `files`."""
+    argv = ["--documents", "documents.jsonl", "--vectors", "dense=vectors.npy"]
+    assert run("build", "index", *argv, *OWN).status == 0
+    return files
+
+
+def test_a_search_takes_the_vector_of_its_query(run, index):
+    np.save("q.npy", index[7:8] * 9)
+    inline = json.dumps((index[7] * 9).tolist())
+    for value in ("q.npy", inline):
+        done = run("search", "index", "--vectors", f"dense={value}", "--json")
+        assert done.json["hits"][0]["id"] == "d7"
+        both = run("search", "index", "bird 3", "--vectors", f"dense={value}", "--json")
+        assert {"dense", "lexical"} == set().union(*(hit["legs"] for hit in both.json["hits"]))
+    assert run("search", "index", "--vectors", "dense=q.npy").out.split()[2] == "d7"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "QUERY: is required, or a vector with --vectors"),
+        (["--vectors", "dense=vectors.npy"], "vectors.npy: must have one row"),
+        (["--vectors", "dense=[1, 2"], "is not valid JSON"),
+        (["--vectors", "dense=[1, 2]"], "64 dimensions"),
+        (["--vectors", "nope=[1, 2]"], "nope"),
+        (["--vectors", "dense=[1]", "--vectors", "dense=[1]"], "two files for one leg"),
+    ],
+)
+def test_wrong_vectors_of_a_search_are_named(run, index, argv, words):
+    done = run("search", "index", *argv)
+    assert done.status == 2
+    assert words in done.err
+
+
+def judged(tmp_path, vectors):
+    """Write a query for each vector; its relevant document is the one with this number."""
+    lines = [
+        {"_id": f"q{i}", "text": "nothing", **({} if one is None else {"vectors": one})}
+        for i, one in enumerate(vectors)
+    ]
+    (tmp_path / "queries.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (tmp_path / "qrels").write_text("".join(f"q{i} 0 d{i} 1\n" for i in range(1, len(lines))))
+    return ["eval", "index", "--queries", "queries.jsonl", "--qrels", "qrels", "--json", "--quiet"]
+
+
+def test_queries_are_evaluated_with_their_vectors(run, index, tmp_path):
+    argv = judged(tmp_path, [{"dense": (9 * row).tolist()} for row in index[:5]])
+    for more in ([], ["--legs", "dense"]):
+        assert run(*argv, *more).json["measures"]["RR@10"] == 1
+    table = {row["name"]: row["measures"]["RR@10"] for row in run(*argv, "--table").json["table"]}
+    assert table["dense"] == 1
+    assert table["lexical"] == 0
+    rerank = run(*argv, "--rerank", "fake").json
+    assert rerank["measures"]["R@100"] == 1
+
+
+def test_queries_are_evaluated_with_rows_of_a_file(run, index, tmp_path):
+    argv = [*judged(tmp_path, [None] * 5), "--vectors", "dense=q.npy"]
+    np.save("q.npy", index[:5] * 9)
+    assert run(*argv).json["measures"]["RR@10"] == 1
+    np.save("q.npy", index[:4])
+    assert "q.npy: has 4 rows, but --queries has 5 queries" in run(*argv).err
+    assert "cannot be combined with --answers" in run(*argv, "--answers", "a.jsonl").err
+
+
+@pytest.mark.parametrize(
+    ("vectors", "words"),
+    [
+        ([1, 2], "queries.jsonl:1: vectors: must be an object"),
+        ({"dense": "kiwi"}, "queries.jsonl:1: vectors.dense: must be a list of numbers"),
+        ({"dens": [1, 2]}, "'dens', and there is no such leg; the legs are dense, lexical; did"),
+        ({"dense": [1, 2]}, "64 dimensions"),
+    ],
+)
+def test_wrong_vectors_of_queries_are_named(run, index, tmp_path, vectors, words):
+    done = run(*judged(tmp_path, [vectors] * 2))
+    assert done.status == 2
+    assert words in done.err
+
+
 def test_a_query_encoder_makes_a_pair(run, files):
     argv = ["--documents", "documents.jsonl", "--vectors", "dense=vectors.npy"]
     queries = ["--query-encoder", "dense:fake"]
@@ -58,12 +195,16 @@ def test_a_query_encoder_makes_a_pair(run, files):
 
 def test_an_export_can_be_imported(run, files):
     argv = ["--documents", "documents.jsonl", "--vectors", "dense=vectors.npy"]
-    assert run("build", "index", *argv, *OWN).status == 0
+    options = ["--index", "hnsw", "--k1", "1.7"]
+    assert run("build", "index", *argv, *OWN, *options).status == 0
     assert run("export", "index", "out", "--quiet").status == 0
     assert np.array_equal(np.load("out/dense.npy"), files)
     again = ["--documents", "out/documents.jsonl", "--vectors", "dense=out/dense.npy"]
-    assert run("build", "again", *again, *OWN).status == 0
+    assert run("build", "again", *again, "--config", "out/collection.json", "--quiet").status == 0
     assert best("again", files[7] * 9) == "d7"
+    with Collection.open("index") as first, Collection.open("again") as second:
+        assert first.config == second.config
+        assert list(first.scan()) == list(second.scan())
     done = run("export", "index", "out")
     assert done.status == 2
     assert "already exists" in done.err
@@ -82,12 +223,25 @@ def test_an_export_can_be_imported(run, files):
         (["--vectors", "sparse=vectors.npy", "--dimensions", "64"], "there is no leg 'sparse'"),
         (["--vector-fields", "dense=mime", "--dimensions", "2"], "did you mean mine"),
         (["--dimensions", "2"], "encodes no text; give each document a vector"),
-        ([], "dimensions"),
+        (["--vectors", "nope=vectors.npy"], "no leg 'nope'; the legs are dense, lexical"),
+        (["--vectors", "dens=vectors.npy"], "did you mean 'dense'?"),
+        (["--vector-fields", "nope=mine"], "--vector-fields: there is no leg 'nope'"),
+        ([], "legs.dense.encoder.dimensions: is required; set it with --dimensions"),
+        (["--query-encoder", "dense:fake"], "is required; set it with --dimensions"),
+        (["--dimensions", "0"], "set it with --dimensions"),
+        (["--dimensions", "2", "--k1", "-1"], "set it with --k1"),
+        (["--config", "list.json"], "list.json"),
+        (["--config", "broken.json"], "broken.json: is not valid JSON"),
+        (["--config", "wrong.json"], "wrong.json: legs.dense.index: must be"),
         (["--query-encoder", "late", "--dimensions", "2"], "legs.dense.encoder.queries"),
         (["--query-encoder", "kiwi", "--dimensions", "2"], "kinds: "),
     ],
 )
-def test_wrong_arguments_are_named(run, files, argv, words):
+def test_wrong_arguments_are_named(run, files, tmp_path, argv, words):
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "broken.json").write_text("legs = 1")
+    wrong = {"config": {"legs": {"dense": {"kind": "dense", "index": {"kind": "kiwi"}}}}}
+    (tmp_path / "wrong.json").write_text(json.dumps(wrong))
     done = run("build", "index", "--documents", "documents.jsonl", *argv, *OWN)
     assert done.status == 2
     assert words in done.err

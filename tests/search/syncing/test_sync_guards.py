@@ -198,6 +198,64 @@ def test_a_file_that_lost_most_records_deletes_nothing(collection, tmp_path):
     assert syncer(collection, path, max_removed=1).run().deleted == 9
 
 
+def _lose_six_of_ten(folder):
+    """Four documents stay, six are lost (one file is empty now), and two are new."""
+    for number in range(5):
+        (folder / f"f{number}.md").unlink()
+    (folder / "f5.md").write_text("")
+    write(folder, {"n.md": "new", "m.md": "new too"})
+
+
+def test_a_refused_sync_is_refused_again(collection, tmp_path):
+    folder = write(tmp_path / "sz", {f"f{number}.md": f"text {number}" for number in range(10)})
+    syncer(collection, folder).run()
+    _lose_six_of_ten(folder)
+    for count in (10, 12, 12):
+        with pytest.raises(ConflictError, match=f"6 of {count} documents.*would be deleted"):
+            syncer(collection, folder, max_removed=0.5).run()
+    assert collection.count() == 12
+    write(folder, {f"more{number}.md": "more" for number in range(10)})
+    with pytest.raises(ConflictError, match="after the last complete sync, there were 10"):
+        syncer(collection, folder, max_removed=0.5).run()
+    assert syncer(collection, folder, max_removed=1).run().deleted == 6
+    (folder / "n.md").unlink()
+    assert syncer(collection, folder, max_removed=0.5).run().deleted == 1
+    assert collection.verify() == []
+
+
+def test_a_refused_sync_of_an_older_collection_is_refused_again(collection, tmp_path):
+    folder = write(tmp_path / "sz", {f"f{number}.md": f"text {number}" for number in range(10)})
+    syncer(collection, folder).run()
+    with collection.store.database.write() as connection:
+        connection.execute("DELETE FROM meta WHERE key = 'synced.complete'")
+    _lose_six_of_ten(folder)
+    for _ in range(2):
+        with pytest.raises(ConflictError, match=r"6 of 1\d documents"):
+            syncer(collection, folder, max_removed=0.5).run()
+
+
+def test_a_killed_sync_does_not_weaken_the_protection(collection, tmp_path, monkeypatch):
+    folder = write(tmp_path / "sz", {f"f{number}.md": f"text {number}" for number in range(10)})
+    syncer(collection, folder).run()
+    _lose_six_of_ten(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr("twindex.search.syncing.run._doomed", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            syncer(collection, folder, max_removed=0.5).run()
+    assert collection.count() == 12
+    with pytest.raises(ConflictError, match="6 of 12"):
+        syncer(collection, folder, max_removed=0.5).run()
+
+
+def test_a_refused_dry_run_says_that_nothing_was_changed(collection, tmp_path):
+    folder = write(tmp_path / "sz", {f"f{number}.md": f"text {number}" for number in range(10)})
+    syncer(collection, folder).run()
+    _lose_six_of_ten(folder)
+    with pytest.raises(ConflictError, match=r"6 of 10 documents.*; nothing was changed"):
+        syncer(collection, folder, max_removed=0.5).dry_run()
+    assert collection.count() == 10
+
+
 # -- arguments -----------------------------------------------------------------------------
 
 

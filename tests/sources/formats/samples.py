@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,16 @@ def epub() -> bytes:
     return zipped(EPUB_PARTS)
 
 
+def notebook(cells: Iterable[tuple[str, str]]) -> bytes:
+    """Return a notebook. cells: (type, source) of each cell. Code cells have an output."""
+    made = [
+        {"cell_type": kind, "source": source.splitlines(keepends=True), "metadata": {}}
+        | ({"outputs": [{"text": "an output"}]} if kind == "code" else {})
+        for kind, source in cells
+    ]
+    return json.dumps({"cells": made, "metadata": {}, "nbformat": 4}).encode()
+
+
 def every() -> dict[str, bytes]:
     """Return name -> content of a small file of every format that is not plain text."""
     page = f"<!doctype html><title>Birds</title><h1>Falcons</h1><p>{WORDS}.".encode()
@@ -171,6 +182,7 @@ def every() -> dict[str, bytes]:
         "a.pptx": slides(),
         "a.xlsx": sheets(),
         "a.epub": epub(),
+        "a.ipynb": notebook([("markdown", "# Falcons"), ("code", f"print('{WORDS}')")]),
         "a.zip": zipped({"x/a.html": page, "x/b.md": "# B\n"}),
         "a.tar.gz": tarred({"x/a.html": page}),
         "a.html.gz": gzip.compress(page),

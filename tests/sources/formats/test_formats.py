@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import zipfile
 from collections.abc import Callable
@@ -187,13 +188,89 @@ def test_dates_of_pdf_files(text: str, date: str) -> None:
         ("a.png.gz", None, ".png.gz"),
         ("a.jsonl.gz", None, ".jsonl.gz"),
         ("a.md.xz", None, ".md.xz"),
-        ("Makefile", None, "none"),
+        ("Makefile", "text/x-makefile", "none"),
+        ("Dockerfile", "text/x-dockerfile", "none"),
+        ("rules.mk", "text/x-makefile", ".mk"),
+        ("pom.xml", "text/x-xml", ".xml"),
+        ("app.conf", "text/x-ini", ".conf"),
+        ("a.toml", "text/x-toml", ".toml"),
+        ("a.ipynb", "application/x-ipynb+json", ".ipynb"),
+        ("unknown", None, "none"),
     ],
 )
 def test_format_by_name(name: str, media_type: str | None, kind: str) -> None:
     found = format_of(name)
     assert (found.media_type if found else None) == media_type
     assert kind_of(Path(name)) == kind
+
+
+def test_a_notebook_gives_its_texts_and_code_without_outputs(
+    tmp_path: Path, read: Callable
+) -> None:
+    cells = [
+        ("markdown", "# Birds of prey\n\n- kestrel\n"),
+        ("raw", "raw"),
+        ("code", 'x = "```"\nprint(x)\n'),
+        ("code", "  \n"),
+        ("markdown", "The end."),
+    ]
+    samples.write(tmp_path, {"a.ipynb": samples.notebook(cells)})
+    document = read()[0]["a.ipynb"]
+    assert document.title == "Birds of prey"
+    assert document.text == (
+        '# Birds of prey\n\n- kestrel\n\n````\nx = "```"\nprint(x)\n````\n\nThe end.\n'
+    )
+    assert document.metadata["type"] == "application/x-ipynb+json"
+
+
+def test_an_old_notebook_is_read(tmp_path: Path, read: Callable) -> None:
+    cells = [
+        {"cell_type": "heading", "level": 2, "source": "Falcons"},
+        {"cell_type": "code", "input": ["x = 1\n", "y = 2"], "outputs": [{"text": "no"}]},
+    ]
+    content = {"worksheets": [{"cells": cells}], "metadata": {"title": "Old"}, "nbformat": 3}
+    samples.write(tmp_path, {"a.ipynb": json.dumps(content)})
+    document = read()[0]["a.ipynb"]
+    assert document.title == "Old"
+    assert document.text == "## Falcons\n\n```\nx = 1\ny = 2\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("[1]", "damaged"),
+        ('{"cells": 1}', "damaged"),
+        ('{"cells": [1, {"cell_type": 7, "source": {}}]}', "empty"),
+        ("no JSON", "damaged"),
+        (b"\xff\xfe{", "damaged"),
+        ("[" * 100_000, "over a limit"),
+        (b"PK\x03\x04", "damaged"),
+    ],
+)
+def test_a_file_that_is_no_notebook_is_reported(
+    tmp_path: Path, read: Callable, content: str | bytes, reason: str
+) -> None:
+    samples.write(tmp_path, {"a.ipynb": content, "b.ipynb": samples.every()["a.ipynb"]})
+    found, errors = read()
+    assert set(found) == {"b.ipynb"}
+    assert {name: one.reason for name, one in errors.items()} == {"a.ipynb": reason}
+
+
+def test_source_code_without_a_known_suffix_is_read_by_its_name(
+    tmp_path: Path, read: Callable
+) -> None:
+    files = {
+        "Makefile": "# build\nall:\n\ttrue\n",
+        "sub/Dockerfile": "FROM scratch\n",
+        "pom.xml": "<?xml version='1.0'?>\n<project><name>kiwi</name></project>\n",
+    }
+    samples.write(tmp_path, files)
+    found, errors = read()
+    assert not errors
+    assert {name: one.text for name, one in found.items()} == files
+    assert {name: one.title for name, one in found.items()} == {
+        "Makefile": "Makefile", "sub/Dockerfile": "Dockerfile", "pom.xml": "pom.xml"
+    }  # fmt: skip
 
 
 def test_suffix_of_another_format_cannot_be_registered() -> None:
