@@ -311,9 +311,9 @@ class RemoteCollection:
     def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter, and return the number of deleted documents.
 
-        The attribute `warnings` of the number has a message for each field of the filter that
-        occurs in no document. If a reply is lost and the call is retried, the number may omit
-        documents that the first attempt deleted.
+        The result is an integer with the attribute `warnings`: a message for each field of the
+        filter that occurs in no document. If a reply is lost and the call is retried, the number
+        may omit documents that the first attempt deleted.
         """
         return self._client.run(calls.delete_where(self.name, filter))
 
@@ -339,10 +339,10 @@ class RemoteCollection:
     def answer(self, request: Any, **fields: Any) -> Answer:
         """Answer a question from the documents of the collection, with citations.
 
-        request: a question, an AnswerRequest, or a mapping with its fields.
-        fields:  further fields of an AnswerRequest, only allowed with a question.
+        request: a question, an AnswerRequest, or a mapping with the fields of one.
+        fields:  further fields of an AnswerRequest; only allowed if `request` is a question.
 
-        `search` of the result is None.
+        The field `search` of the returned Answer is None, because the service does not send it.
         """
         *_, last = self.answer_stream(request, **fields)
         assert isinstance(last, DoneEvent), "a complete stream ends with DoneEvent"
