@@ -240,9 +240,10 @@ class RemoteCollection:
         memory. Each batch is durable before the next is sent, and the last before the method
         returns.
 
-        vectors: leg -> the documents' vectors, row n for document n: an array [rows, dimensions], a
-        sparse matrix of SciPy, or an iterable of vectors. A document with its own `passages` takes
-        one row for each of them.
+        vectors:  name of a leg -> the documents' vectors, row n for document n: an array [rows,
+                  dimensions], a sparse matrix of SciPy, or an iterable of vectors. A document with
+                  its own `passages` takes one row for each of them.
+        progress: receives the number of written documents. None: progress is not reported.
 
         Raises InvalidInputError, which names the first invalid document by its position from 0. The
         batch with this document is not written, but earlier batches are. The attribute `written` of
@@ -365,6 +366,8 @@ class RemoteCollection:
         """Merge all segments (parts of the index) into one and free the space of deleted documents.
 
         Waits until the merge ends. Returns False if there was nothing to merge, else True.
+
+        progress: receives the progress of the merge. None: progress is not reported.
         """
         return self._client.run(calls.merge(self.name, progress))
 
@@ -373,8 +376,9 @@ class RemoteCollection:
     ) -> Reconfigured:
         """Change how the vectors of dense legs are stored. Waits until the change is complete.
 
-        legs: name of a dense leg -> new VectorStorage of the leg, or a mapping with the fields of a
-        VectorStorage.
+        legs:     name of a dense leg -> new VectorStorage of the leg, or a mapping with the fields
+                  of a VectorStorage.
+        progress: receives the progress of the change. None: progress is not reported.
         """
         return self._client.run(calls.reconfigure(self.name, legs, progress))
 
