@@ -30,6 +30,7 @@ class AnsweringModel:
     """A language model that answers prompts in one of two modes. Thread-safe.
 
     mode: "scoring" compares the likelihoods of two given answers; "generation" generates an answer.
+
     The constructor raises UnsupportedError if the model does not support the mode.
     """
 

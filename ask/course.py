@@ -25,8 +25,8 @@ A_co = TypeVar("A_co", covariant=True)
 class Outcome(Generic[R]):
     """The result of a course (an algorithm that asks a model questions), with warnings.
 
-    complete: False if unusable answers of the model kept the course from doing all that the limits
-              allow. `warnings` then gives the reasons.
+    complete: False if the course left out work because the model gave unusable answers. `warnings`
+              then gives the reasons. Work that a limit prevented does not count.
     """
 
     result: R

@@ -30,11 +30,12 @@ def plan(
 ) -> Iterator[int]:
     """Yield the number of items for each run of an algorithm that asks a model questions.
 
-    `sizes` describes the runs.
+    The runs are those of `sizes`.
 
     count:  number of items.
     needed: function that returns how many questions the algorithm asks about a number of items;
             more items must not need fewer questions.
+    limits: limits of all runs together.
     most:   function that returns the maximum cost of a question.
     speed:  tokens that the model processes per second; None: unknown.
     """

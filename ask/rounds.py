@@ -86,7 +86,8 @@ class Rounds(Generic[Q, A]):
         """Run several courses (algorithms that ask questions) and return their results, in order.
 
         The limits apply to each course separately. The time of all courses starts when this method
-        is called. If the model fails, no exception is raised, but a result has the status "failed".
+        is called. If the model fails, no exception is raised: the results of the courses whose
+        questions it did not answer have the status "failed".
 
         guard: `guard.check` is called before each round and each call of the model, and while costs
                are computed. With a guard, calls of the model are small, so that the guard is called
@@ -248,8 +249,8 @@ class Rounds(Generic[Q, A]):
 class _Failures:
     """Counts consecutive failures of courses, and decides when to stop calling the model.
 
-    Two consecutive failures that the input did not cause mean that the model is broken. The other
-    runs then fail with the same error, and the model is not called again.
+    Two consecutive failures that the input did not cause mean that the model is broken. All
+    remaining courses of the batch then fail with the last error, without a call of the model.
     """
 
     def __init__(self) -> None:
@@ -270,10 +271,10 @@ class _Failures:
 
 
 def _guarded(items: Sequence[_Pending[Q, A]], guard: Guard) -> list[Cost]:
-    """Return the costs of the first questions in `items`, as many as the next call may contain.
+    """Return the costs of the questions that the next call of the model may contain.
 
-    Without a guard, the call may contain all questions. With a guard, it may contain only a few,
-    and the guard is checked first.
+    Without a guard, the call may contain all questions in `items`. With a guard, `guard.check` is
+    called, and the call may contain only the first few questions.
     """
     costs = [item.cost for item in items]
     if guard is UNGUARDED:

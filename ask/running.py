@@ -20,6 +20,7 @@ def as_twindex_error(error: Exception, model: str) -> TwindexError:
     """Convert an exception that a model raised to a TwindexError, and return it.
 
     A TwindexError is returned unchanged. Any other exception is logged and becomes a ModelError.
+
     model: name of the model in the message, such as "the model".
     """
     if isinstance(error, TwindexError):

@@ -45,7 +45,10 @@ def let_end(thread: Thread) -> None:
 
 
 def still_running(seconds: float) -> bool:
-    """Return True if a call of a model is still running after at most `seconds`."""
+    """Wait until no call of a model is running, for at most `seconds`.
+
+    Returns True if a call is still running then.
+    """
     deadline = perf_counter() + seconds
     for thread in list(_THREADS):
         thread.join(_left(deadline))
@@ -93,9 +96,12 @@ class Waiting:
     def chunk(self, costs: Sequence[Cost], deadline: float | None) -> int:
         """Return how many of the remaining questions the next call should contain.
 
-        costs: cost of each remaining question. Returns the number of all questions if there is no
-        deadline. Returns 0 if the deadline has passed, or if the first question alone would
-        probably take more than twice the time left.
+        Without a deadline, it should contain all. Returns 0 if the deadline has passed, or if the
+        first question alone would probably take more than twice the time left.
+
+        costs:    maximum cost of each remaining question, in order.
+        deadline: time at which the answers must be there, as a value of `perf_counter()`; None: no
+                  deadline.
         """
         if deadline is None:
             return len(costs)
@@ -173,7 +179,7 @@ class Waiting:
 def within(costs: Sequence[Cost], tokens: float) -> int:
     """Return the largest n such that the first n questions have at most `tokens` tokens in total.
 
-    costs: cost of each question.
+    costs: maximum cost of each question, in order.
     """
     return bisect_right(list(accumulate(max(1, cost.tokens) for cost in costs)), tokens)
 

@@ -40,7 +40,9 @@ class AnswerReader:
     def feed(self, piece: bytes) -> Iterator[AnswerEvent]:
         """Yield the events that are complete after this piece.
 
-        Events of unknown types are skipped. Raises the error of an event `error`, and ServiceError
+        Events of unknown types are skipped.
+
+        If the service reports an error (event `error`), that error is raised. Raises ServiceError
         for an event with unexpected content.
         """
         for event in self._parser.feed(piece):

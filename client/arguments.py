@@ -134,7 +134,7 @@ def _as_list(value: object) -> object:
 
 
 def progress(value: Any) -> Progress:
-    """Return a receiver of progress; for None one that ignores everything.
+    """Return the value if it is a receiver of progress, and a NoProgress for None.
 
     Raises InvalidInputError for an object without the methods of `Progress`.
     """
@@ -159,7 +159,8 @@ def positive_integer(value: object, field: str) -> None:
 def check_json(value: Any) -> None:
     """Raise an error for a value that would change if it were written as JSON and read again.
 
-    TypeError: a key of a mapping is not a string. ValueError: an integer has more than 64 bits.
+    Raises TypeError if a key of a mapping is not a string, and ValueError if an integer has more
+    than 64 bits.
     """
     if isinstance(value, str):  # Most values are: they need no slow check of abstract classes.
         return

@@ -311,9 +311,9 @@ class AsyncRemoteCollection:
     async def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter, and return the number of deleted documents.
 
-        The attribute `warnings` of the number has a message for each field of the filter that
-        occurs in no document. If a reply is lost and the call is retried, the number may omit
-        documents that the first attempt deleted.
+        The result is an integer with the attribute `warnings`: a message for each field of the
+        filter that occurs in no document. If a reply is lost and the call is retried, the number
+        may omit documents that the first attempt deleted.
         """
         return await self._client.run(calls.delete_where(self.name, filter))
 

@@ -10,10 +10,10 @@ from ..core.errors import InvalidInputError, shown
 
 
 class Attached:
-    """Rows of vectors, of which each document takes its own.
+    """Distributes rows of vectors to documents, in order.
 
-    vectors: leg -> rows, in the order of the documents: an array [rows, dimensions], a sparse
-    matrix of SciPy, or an iterable of vectors. None: no vectors are attached.
+    vectors: name of a leg -> rows in the order of the documents: an array [rows, dimensions], a
+             sparse matrix of SciPy, or an iterable of vectors. None: no vectors are attached.
     """
 
     def __init__(self, vectors: Mapping[str, Any] | None) -> None:
@@ -26,10 +26,13 @@ class Attached:
     def take(self, document: dict[str, Any], position: int) -> None:
         """Add the next row of each leg to the vectors of a document.
 
-        document: fields of the document; changed in place. A document with `passages` takes one row
-        for each of them. position: number of the document in the input, from 0.
+        A document with `passages` takes one row for each passage.
 
-        Raises InvalidInputError if a leg has no row left, or if the document has its own vector.
+        document: fields of the document; changed in place.
+        position: number of the document in the input, from 0.
+
+        Raises InvalidInputError if a leg has no row left, or if the document already has a vector
+        for the leg.
         """
         if not self._rows:
             return
@@ -60,9 +63,9 @@ class Attached:
         document["vectors"] = found
 
     def end(self, count: int) -> None:
-        """Raise InvalidInputError if a leg has more rows than the documents took.
+        """Raise InvalidInputError if rows of a leg are left after the last document.
 
-        count: number of documents.
+        count: number of documents, for the error.
         """
         for leg, rows in self._rows.items():
             if next(rows, _END) is not _END:
@@ -87,7 +90,7 @@ def _rows(rows: Any, field: str) -> Iterator[Any]:
             rows = rows.__array__()
         except (TypeError, ValueError, RuntimeError) as error:
             raise InvalidInputError(
-                f"cannot be converted to a NumPy array ({error}); of a PyTorch tensor, "
+                f"cannot be converted to a NumPy array ({error}); for a PyTorch tensor, "
                 "pass tensor.detach().cpu().float().numpy()",
                 field=field,
             ) from None
@@ -111,7 +114,7 @@ def _matrix(matrix: Any) -> Iterator[dict[str, Any]]:
 
 
 def _single(row: Any, field: str) -> Any:
-    """Return the row. Raises InvalidInputError if it holds several vectors."""
+    """Return the row unchanged. Raises InvalidInputError if it contains several vectors."""
     first = row[0] if isinstance(row, list | tuple) and row else None
     several = isinstance(first, list | tuple | Mapping) or hasattr(first, "indices")
     if several or getattr(row, "ndim", 1) > 1 or getattr(first, "ndim", 0) > 0:

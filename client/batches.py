@@ -28,7 +28,7 @@ class Batch:
 
     first:     position of the batch's first document in the input, from 0.
     documents: number of documents in the batch.
-    lines:     the NDJSON.
+    lines:     the documents as NDJSON, in UTF-8.
     """
 
     first: int
@@ -37,9 +37,9 @@ class Batch:
 
 
 class Batcher:
-    """Collects documents into batches, which are larger if the service writes faster.
+    """Collects documents into batches. The faster the service writes, the larger the batches.
 
-    vectors: leg -> rows of vectors, which are attached to the documents in order; see `Attached`.
+    vectors: name of a leg -> rows of vectors for the documents, in order; see `Attached`.
     """
 
     def __init__(self, vectors: Mapping[str, Any] | None = None) -> None:
@@ -50,10 +50,13 @@ class Batcher:
         self._bytes = 0
 
     def offer(self, document: Document | Mapping[str, Any]) -> Batch | None:
-        """Add a document to the current batch. If this batch is already full, return it, else None.
+        """Add a document to the current batch, or to a new one if the current batch is full.
 
-        A full batch is returned without the document, which begins the next batch. Raises
-        InvalidInputError for a document that cannot be written as JSON, or that has no vector.
+        Returns the full batch, which does not contain the document; None if the current batch was
+        not full.
+
+        Raises InvalidInputError for a document that cannot be written as JSON, or for which a leg
+        of `vectors` has no row left.
         """
         number = self._first + len(self._lines)
         if isinstance(document, Document):
@@ -96,15 +99,15 @@ class Batcher:
         self._most = round(min(max(wanted, 1), 4 * self._most, DOCUMENTS))
 
     def last(self) -> Batch | None:
-        """Return the last batch; None if it is empty.
+        """Return the last batch, after all documents were offered; None if it is empty.
 
-        Raises InvalidInputError if more vectors than documents were given.
+        Raises InvalidInputError if rows of `vectors` are left.
         """
         self._attached.end(self._first + len(self._lines))
         return self.rest()
 
     def rest(self) -> Batch | None:
-        """Return the documents of the current, incomplete batch; None if it is empty."""
+        """Return the current batch and begin a new one. Returns None if the batch is empty."""
         if not self._lines:
             return None
         batch = Batch(self._first, len(self._lines), b"\n".join(self._lines) + b"\n")

@@ -240,9 +240,10 @@ class RemoteCollection:
         memory. Each batch is durable before the next is sent, and the last before the method
         returns.
 
-        vectors: leg -> the documents' vectors, row n for document n: an array [rows, dimensions], a
-        sparse matrix of SciPy, or an iterable of vectors. A document with its own `passages` takes
-        one row for each of them.
+        vectors:  name of a leg -> the documents' vectors, row n for document n: an array [rows,
+                  dimensions], a sparse matrix of SciPy, or an iterable of vectors. A document with
+                  its own `passages` takes one row for each of them.
+        progress: receives the number of written documents. None: progress is not reported.
 
         Raises InvalidInputError, which names the first invalid document by its position from 0. The
         batch with this document is not written, but earlier batches are. The attribute `written` of
@@ -311,9 +312,9 @@ class RemoteCollection:
     def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
         """Delete every document that meets a filter, and return the number of deleted documents.
 
-        The attribute `warnings` of the number has a message for each field of the filter that
-        occurs in no document. If a reply is lost and the call is retried, the number may omit
-        documents that the first attempt deleted.
+        The result is an integer with the attribute `warnings`: a message for each field of the
+        filter that occurs in no document. If a reply is lost and the call is retried, the number
+        may omit documents that the first attempt deleted.
         """
         return self._client.run(calls.delete_where(self.name, filter))
 
@@ -339,10 +340,10 @@ class RemoteCollection:
     def answer(self, request: Any, **fields: Any) -> Answer:
         """Answer a question from the documents of the collection, with citations.
 
-        request: a question, an AnswerRequest, or a mapping with its fields.
-        fields:  further fields of an AnswerRequest, only allowed with a question.
+        request: a question, an AnswerRequest, or a mapping with the fields of one.
+        fields:  further fields of an AnswerRequest; only allowed if `request` is a question.
 
-        `search` of the result is None.
+        The field `search` of the returned Answer is None, because the service does not send it.
         """
         *_, last = self.answer_stream(request, **fields)
         assert isinstance(last, DoneEvent), "a complete stream ends with DoneEvent"
@@ -365,6 +366,8 @@ class RemoteCollection:
         """Merge all segments (parts of the index) into one and free the space of deleted documents.
 
         Waits until the merge ends. Returns False if there was nothing to merge, else True.
+
+        progress: receives the progress of the merge. None: progress is not reported.
         """
         return self._client.run(calls.merge(self.name, progress))
 
@@ -373,8 +376,9 @@ class RemoteCollection:
     ) -> Reconfigured:
         """Change how the vectors of dense legs are stored. Waits until the change is complete.
 
-        legs: name of a dense leg -> new VectorStorage of the leg, or a mapping with the fields of a
-        VectorStorage.
+        legs:     name of a dense leg -> new VectorStorage of the leg, or a mapping with the fields
+                  of a VectorStorage.
+        progress: receives the progress of the change. None: progress is not reported.
         """
         return self._client.run(calls.reconfigure(self.name, legs, progress))
 

@@ -165,11 +165,14 @@ def _once() -> dict[str, str]:
 
 
 def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> Steps[WriteReport]:
-    """Write a batch of documents. Nothing is written if one of the documents is invalid.
+    """Write a batch of documents. If a document is invalid, none is written.
 
-    params: query parameters of the request. None: they depend on the size of the batch.
+    name:   name of the collection.
+    params: query parameters of the HTTP request. None: {"on_error": "fail"}; for a batch of a
+            single document, no parameters.
 
-    Raises InvalidInputError, which names the invalid document by its position in the whole input.
+    Raises InvalidInputError for an invalid document. The error contains the document's position in
+    the whole input, from 0.
     """
 
     def numbered(text: str) -> str:
@@ -280,7 +283,7 @@ def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchRe
 
 
 def answer(name: str, request: Any, fields: Mapping[str, Any]) -> Call:
-    """Return the call for an answer whose reply is a stream of events."""
+    """Return the call that asks a question. Its reply is a stream of events."""
     body = {key: _plain(value) for key, value in _given(request, fields, "question").items()}
     if isinstance(body.get("search"), Mapping):
         body["search"] = _request(body["search"])
@@ -290,7 +293,12 @@ def answer(name: str, request: Any, fields: Mapping[str, Any]) -> Call:
 
 
 def _given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """Return the fields of a request. text: name of the field that a string stands for."""
+    """Return the fields of a request as a dictionary.
+
+    request: a string, a request object, a mapping, or None.
+    fields:  further fields of the request.
+    text:    name of the field that contains the string if `request` is one, such as "query".
+    """
     if request is None and fields:
         return dict(fields)
     if isinstance(request, str):

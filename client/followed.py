@@ -7,7 +7,10 @@ from .replies import Job
 
 
 class Followed:
-    """Tells a receiver of progress how far a job is, from its states one after another."""
+    """Reports the progress of one job, each time its state is read from the service.
+
+    progress: receiver of the reports.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -15,7 +18,10 @@ class Followed:
         self._done = 0
 
     def follow(self, job: Job) -> None:
-        """Report the units that the job finished since its last state."""
+        """Report the units that the job finished since the last call of this method.
+
+        job: current state of the job.
+        """
         if job.state == "queued":
             return
         stage = job.total, job.unit

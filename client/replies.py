@@ -99,7 +99,7 @@ def reranked(value: Mapping[str, Any]) -> Reranked:
 
 
 def write_report(value: Mapping[str, Any]) -> WriteReport:
-    """Return the report of a bulk write, from the reply of the service."""
+    """Return the report that the reply to a bulk write contains."""
     return WriteReport(
         documents=value["written"],
         replaced=value["replaced"],
@@ -134,7 +134,7 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
 
 
 def stage(value: Mapping[str, Any]) -> QueryStage:
-    """Return a step that may have changed a query."""
+    """Return the QueryStage that a part of a reply describes."""
     lists = {name: tuple(value[name]) for name in ("queries", "documents", "notes")}
     used = _usage(value.get("usage"))
     return QueryStage(**{**value, **lists, "terms": _top_terms(value["terms"]), "usage": used})

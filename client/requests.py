@@ -91,7 +91,10 @@ def sent(call: Call) -> dict[str, Any]:
 
 
 def check(response: httpx2.Response) -> None:
-    """Raise Failure for an HTTP response that is not successful. Its body has been read."""
+    """Raise Failure for an HTTP response that is not successful.
+
+    response: a response whose body has been read.
+    """
     if response.status_code >= 300:
         raise failure_of(response.status_code, response.headers, response.content)
 
@@ -121,9 +124,10 @@ def unreachable(base: object, error: Exception, *, reached: bool) -> Failure:
 
     The failure is temporary, unless the request is invalid and can never be sent.
 
-    reached: True if an earlier request of the client got a reply. If it is False, a refused
-             connection probably means a wrong URL, and the failure is retried for a short time
-             only.
+    If the first connection of a client is refused, the URL is probably wrong. The failure is then
+    retried for `FIRST_CONTACT` seconds only.
+
+    reached: True if an earlier request of the client got a reply.
     """
     if isinstance(error, httpx2.LocalProtocolError | httpx2.UnsupportedProtocol):
         return Failure(ServiceError(f"the request cannot be sent: {type(error).__name__}"), False)

@@ -36,8 +36,11 @@ class Source:
     ranks:  ranks of the passages that this source consists of, from 1, best first. Neighbouring
             passages of a document become one source. Empty for a generated text.
     cut:    True if sentences at the end of the passage were left out.
+    kind:   "document": a part of a stored document. "generated": a generated text, which a language
+            model wrote as background for the answer.
     supported_share: for a generated text, share of its sentences that a source of kind "document"
-            supports, by words; else None.
+            supports: the source has enough of the sentence's content words, and all of its numbers
+            and names. None for a document.
     """
 
     number: int
@@ -58,12 +61,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A passage that was found, or a generated text, that was not sent to the generator.
+    """A text that was available but was not sent to the generator.
 
-    rank:   rank of the passage, from 1; for a generated text, its place among these texts.
+    The text is a passage that the search found (kind "document"), or background that a language
+    model wrote (kind "generated").
+
+    rank:   rank of the passage in the search, from 1. For a generated text: its position among the
+            generated texts, from 1.
     id:     id of the document; "" for a generated text.
-    tokens: number of tokens that the passage would have needed; 0 if they were not counted.
-    copy_of: for the reason "copy", the rank of the passage that was preferred.
+    start, end: the text is the characters `start` to `end` (exclusive) of the document's text. For
+            a generated text: of this text itself.
+    tokens: number of tokens that the text would have needed; 0 if they were not counted.
+    copy_of: for the reason "copy", the `rank` of the similar text that was preferred.
     """
 
     rank: int
@@ -111,7 +120,8 @@ the source has the words of the statement."""
 class Citation:
     """A statement of an answer and the sources that are cited for it.
 
-    start, end: characters of the answer's text (`end` exclusive), without markers.
+    start, end: the statement is the characters `start` to `end` (exclusive) of the answer's text.
+                The markers after the statement are not included.
     quotes:     one for each cited source, in the order of the markers.
     supported:  True if a quote supports the statement: enough of its content words, and all of its
                 numbers and names.
@@ -137,21 +147,22 @@ class Answer:
 
     text:       the answer. Characters are Unicode code points, as in a Python string. For the
                 outcome "no_answer", a sentence that says so.
-    reason:     for the outcome "no_answer", why: "no sources", "insufficient sources" (by the
-                calibrated rule) or "model" (the model wrote that it has no answer). None otherwise.
-    confidence: probability that the sources contain the answer, by the calibrated rule; None
-                without one.
-    sources:    the texts that the generator read, in their order.
-    left_out:   the passages that were found and not sent, by rank; then generated texts that were
-                not sent.
-    invalid_citations: numbers in markers of the generator that no source has, each once. The text
-                has no such marker.
+    reason:     why the outcome is "no_answer": "no sources", "insufficient sources" (`confidence`
+                is below the threshold of the abstention rule) or "model" (the model wrote that it
+                has no answer). None for other outcomes.
+    confidence: probability that the sources contain the answer, as the generator's abstention rule
+                estimates it; None if the generator has no such rule.
+    sources:    the texts that the generator read, in the order in which it read them.
+    left_out:   the passages that were found but not sent, by rank; then the generated texts that
+                were not sent.
+    invalid_citations: source numbers that the generator cited although no source has them, each
+                once. Their markers were removed from the text.
     query:      the query that was searched. Differs from the question for a follow-up question that
                 was rewritten. "" if nothing was searched.
     generator:  name of the generator.
-    timings:    milliseconds by stage: those of the search, `rewrite`, `background` (until the
-                generated texts were written), `context`, `first_token`
-                (from the start of the generator to its first text) and `generate`.
+    timings:    milliseconds by stage: the stages of the search, `rewrite`, `background` (writing
+                the generated texts), `context`, `first_token` (from the start of the generator to
+                its first text) and `generate`, which includes `first_token`.
     warnings:   messages for the caller.
     stages:     steps of the search that may have changed the query, in the order in which they ran.
     search:     the result of the search; None without a search. Not part of the reply of the REST

@@ -95,7 +95,10 @@ class Bounds:
 
 
 def _kept(value: Number, kind: type[Number]) -> Number:
-    """Convert a number from disk that is out of bounds to `kind` (int or float), and return it.
+    """Return a number from disk that is out of bounds, converted to the type of its field.
+
+    value: the number.
+    kind:  type of the field, int or float.
 
     Integers beyond 64 bits become the nearest 64-bit integer.
     """

@@ -159,10 +159,13 @@ def _refusal(error: ValidationError, value: Any) -> ConfigError:
 
 
 def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
-    """Return the path of a field, such as `legs[0].name` for ("legs", 0, "name").
+    """Return the path of the field that an error of pydantic concerns, such as `legs[0].name`.
 
-    place: location of an error in `value`, as pydantic gives it. The tags of tagged unions, which
-    pydantic inserts into a location, are left out. Returns None if the whole value is wrong.
+    Returns None if the error concerns the whole value.
+
+    place: location of the error, as pydantic gives it, such as ("legs", 0, "name"). Tags of tagged
+           unions, which pydantic inserts into a location, do not become parts of the path.
+    value: the value that pydantic refused.
     """
     path = ""
     for position, part in enumerate(place):

@@ -37,10 +37,12 @@ RESTORE = (
 class TwindexError(Exception):
     """Base class of all errors that Twindex raises on purpose.
 
-    code: stable machine-readable name of the error.
+    code:       stable machine-readable name of the error.
     request_id: id of the failed request, as in the service's log. None if no service was involved.
-    written: number of documents that a call such as `add` had written durably before it failed.
-    None if the call writes no documents, or had not begun. The text of the error ends with it.
+    written:    number of documents that a call such as `add` wrote durably before it failed. None
+                if the call writes no documents, or failed before it began to write.
+
+    If `written` is greater than 0, the text of the error ends with this number.
     """
 
     code = "error"
@@ -202,9 +204,9 @@ class CorruptFileError(StorageError):
 
 @contextmanager
 def count_written(count: Callable[[], int]) -> Iterator[None]:
-    """Return a context manager. An error in its block gets the number of written documents.
+    """Set `written` of every TwindexError that leaves the `with` block.
 
-    count: function that returns the number. It is called when a TwindexError leaves the block.
+    count: function that returns the number of documents written so far.
     """
     try:
         yield

@@ -27,8 +27,10 @@ def special(mode: int) -> str:
 def check_regular(path: Path, remedy: str) -> None:
     """Raise SourceError unless the path is a regular file or a link to one.
 
-    remedy: what the caller can do instead, for the end of the error message. Pipes and devices are
-    refused because they may never end, and because opening a pipe waits for a writer.
+    Pipes and devices are refused because they may never end, and because opening a pipe waits for a
+    writer.
+
+    remedy: what the caller can do instead. The error message ends with this text.
     """
     try:
         mode = path.stat().st_mode

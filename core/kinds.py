@@ -59,7 +59,8 @@ class Kinds(Generic[C]):
 
         base:  base class of all configurations of the family.
         noun:  name of the family in messages.
-        group: group of the entry points by which packages add kinds. None: packages cannot add any.
+        group: entry-point group in which other packages declare kinds of this family, such as
+               "twindex.backgrounds". None: other packages cannot add kinds.
         """
         self.base = base
         self.noun = noun
@@ -348,11 +349,17 @@ class OneOf(Generic[C]):
         )
 
     def _near(self, kind: Any) -> str:
-        """Return the end of the error for an unknown kind: a known kind with a similar name."""
+        """Return `; did you mean "NAME"?`, with the known kind that is most similar to `kind`.
+
+        Returns "" if none is similar.
+        """
         return did_you_mean(kind, self.classes(), '"') if isinstance(kind, str) else ""
 
     def _written(self, text: Any) -> str:
-        """Return the end of the error for a string: the object that the caller probably meant."""
+        """Return `; write OBJECT`, with the object that a caller who passed a string meant.
+
+        Returns "" if `text` is not a string, or if no object is a probable meaning.
+        """
         if not isinstance(text, str) or len(text) > _LONGEST_NAME:
             return ""
         classes = self.classes()

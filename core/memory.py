@@ -8,7 +8,11 @@ from contextlib import suppress
 
 
 def peak_bytes() -> int:
-    """Return the peak memory of this process, in bytes. On Linux, ru_maxrss may be the parent's."""
+    """Return the peak memory of this process, in bytes.
+
+    On Linux, `ru_maxrss` may include the memory of the parent process, so it is read only if
+    `/proc/self/status` does not contain the peak.
+    """
     with suppress(OSError), open("/proc/self/status") as lines:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

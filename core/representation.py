@@ -21,9 +21,9 @@ class Representation:
 
     dense:   float32 [n, d].
     sparse:  CSR float32 [n, vocabulary], weights >= 0, column indices sorted in each row.
-    terms:   n maps from a term to its frequency in the text, from an analyzer, for BM25. Terms are
-             strings, not positions in a fixed vocabulary. In an expanded query, the weights of the
-             terms need not be whole numbers.
+    terms:   for each text, a map from each term to its frequency in the text. An analyzer produces
+             the terms, and BM25 uses the frequencies. Terms are strings, not positions in a fixed
+             vocabulary. In an expanded query, the numbers are weights and need not be integers.
     truncated: bool [n], True if the encoder did not read the text to its end.
     offsets: int64 [n + 1] if a text can have several vectors, else None. The vectors of text i are
              the rows offsets[i] to offsets[i + 1] (exclusive, at least one) of `dense` and

@@ -48,9 +48,9 @@ class WriteReport:
 class Reconfigured:
     """Result of `Collection.reconfigure`.
 
-    changed: False if the legs already had these storage options.
-    warnings: a message for each leg whose vectors had lost precision in the old storage, which the
-        new storage cannot restore.
+    changed:  False if the legs already had these storage options.
+    warnings: a message for each leg whose vectors lost precision in the old storage. The new
+              storage cannot restore this precision.
     """
 
     changed: bool
@@ -100,16 +100,20 @@ class QueryStage:
     """A step of a search that may change its query, such as feedback.
 
     name:    the step: "feedback", or the name of a rewriter.
-    status:  "ran"; "skipped", because its gate was closed or nothing could be added; or "failed".
-             After "skipped" and "failed", the search continues with its previous query.
-    queries: texts that the step searched. Empty for a step that changes weights only.
-    terms:   leg -> heaviest terms of the query that the step searched in a sparse or lexical leg.
+    status:  "ran"; "skipped", because the condition of the request (its `gate`) was not met or the
+             step had nothing to add to the query; or "failed". After "skipped" and "failed", the
+             search continues with its previous query.
+    queries: query texts that the step produced and searched. Empty for a step that changes only
+             the weights of terms.
+    terms:   name of a sparse or lexical leg -> heaviest terms of the query that the step produced
+             for this leg.
     documents: ids of the documents that the step read, best first.
     usage:   usage of language models. None if the step used none.
     milliseconds: duration of the step, without the searches that follow it.
     reason:  why the step was skipped or failed. Empty if it ran.
     notes:   what the step did in each leg.
-    searches: number of searches of legs that the step added to those of the query alone.
+    searches: number of leg searches that a rewriter and its gate added. The second search of
+              feedback is not counted.
     """
 
     name: str

@@ -60,12 +60,19 @@ class EventParser:
 
 
 def events(pieces: Iterable[bytes]) -> Iterator[ServerEvent]:
-    """Yield the events of a stream. pieces: the bytes of the stream, in order."""
+    """Yield the events of a stream.
+
+    pieces: the bytes of the stream, in order, divided anywhere.
+    """
     parser = EventParser()
     for piece in pieces:
         yield from parser.feed(piece)
 
 
 def encoded(name: str, data: bytes) -> bytes:
-    """Return an event as bytes. data: JSON without line breaks."""
+    """Return a server-sent event as bytes.
+
+    name: type of the event.
+    data: JSON without line breaks.
+    """
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)

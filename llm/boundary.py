@@ -50,8 +50,9 @@ def check(continuations: Sequence[str]) -> None:
 def check_tokens(tails: Sequence[Sequence[Tokens]]) -> None:
     """Raise InvalidInputError for a continuation without tokens.
 
-    tails: for each prompt, the tokens of each continuation. Some tokenizers drop characters, so a
-    text that is not empty can have no tokens.
+    Some tokenizers drop characters, so a text that is not empty can have no tokens.
+
+    tails: for each prompt, the tokens of each continuation.
     """
     for of_one in tails:
         for number, tail in enumerate(of_one):

@@ -36,6 +36,10 @@ def load_model(
     The model's config.json decides whether the model is causal or masked. If a model with the same
     name, weights, precision and device is in use, that model is returned and nothing is loaded.
 
+    revision:  commit, branch or tag on the Hugging Face hub. None: the latest.
+    precision: number type of the weights, such as "bfloat16".
+    device:    "cpu", "cuda" or "auto", which selects CUDA if there is a GPU.
+
     Raises ModelError if the model cannot be found or read, or is neither causal nor masked. Raises
     ConfigError if this machine or this model does not support an option.
     """

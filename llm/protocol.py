@@ -269,7 +269,13 @@ class GenerativeModel(LanguageModel, Protocol):
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling | None = None
     ) -> list[Completion]:
-        """Return one generated text for each prompt."""
+        """Return one generated text for each prompt.
+
+        sampling: options of the generation. None: the defaults of `Sampling`.
+        """
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
-        """Yield the text that `generate` would return, in pieces, while it is generated."""
+        """Yield the text that `generate` would return, in pieces, while it is generated.
+
+        sampling: options of the generation. None: the defaults of `Sampling`.
+        """

@@ -13,12 +13,12 @@ _CONTEXT = 8
 
 
 def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
-    """Return the start of the first stop string in a text; None if the text contains none.
+    """Return the position of the first stop string in a text; None if the text contains none.
 
     The first stop string is the one that ends first. If several end at the same character, it is
     the longest of them.
 
-    begin: no stop string ends before this position, as the caller knows.
+    begin: position in the text. Stop strings that end before it are not looked for.
     """
     ends = []
     for string in stop:

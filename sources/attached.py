@@ -46,8 +46,8 @@ def with_vectors(
 ) -> CheckedDocuments:
     """Return an iterator over the documents, each with its vectors.
 
-    vectors: leg -> rows, in the order of the documents. A document without its own `passages` takes
-             one row. A document with passages takes one row for each of them.
+    vectors: name of a leg -> rows, in the order of the documents. A document without its own
+             `passages` takes one row. A document with passages takes one row for each of them.
 
     Raises InvalidInputError if the numbers of documents and rows differ, if a row is invalid, or if
     a document already has a vector for the leg. If the documents are a list, and the number of rows
@@ -65,11 +65,12 @@ def with_vectors(
 
 
 def check_counts(rows: Mapping[str, int], documents: int, taken: int) -> None:
-    """Raise InvalidInputError if a leg has another number of rows than the documents take.
+    """Raise InvalidInputError if the number of rows of a leg differs from `taken`.
 
-    rows:      leg -> number of rows.
+    rows:      name of a leg -> number of its rows.
     documents: number of documents.
-    taken:     number of rows that they take: one for each, or for each of its own passages.
+    taken:     number of rows that the documents take. A document takes one row, or one for each of
+               its own passages.
     """
     for leg, count in rows.items():
         if count != taken:
@@ -83,7 +84,7 @@ def check_counts(rows: Mapping[str, int], documents: int, taken: int) -> None:
 
 
 def rows_of(document: Document | Mapping[str, object]) -> int:
-    """Return the number of rows that a document takes: at least 1, or one for each own passage."""
+    """Return the number of rows that a document takes: one for each of its own passages, or 1."""
     own: object = getattr(document, "passages", ())
     if isinstance(document, Mapping):
         own = document.get("passages")

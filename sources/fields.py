@@ -68,7 +68,8 @@ class FieldNames:
         record: name of each field -> value.
         nested: name of the field whose value is an object with metadata; None: there is none.
 
-        Raises InvalidInputError for an invalid field. Its `field` is the name in the file.
+        Raises InvalidInputError for an invalid field. `field` of the error is the name of this
+        field in the file.
         """
         parts = {part: name for part, name in self._parts().items() if name in record}
         value: dict[str, Any] = {part: record[name] for part, name in parts.items()}

@@ -53,9 +53,10 @@ class FileReader:
 
         name: path of the file relative to the folder that the caller named, with slashes. None: the
               name of the file.
-        on_error: function that receives the SourceError of a file, or of a file in an archive, that
-              cannot be read. None: the error is raised. Its `reason` is a constant of
-              `formats.reasons`, "unreadable" or None.
+        on_error: function that receives the SourceError of each file, or file in an archive, that
+              cannot be read. None: the error is raised.
+
+        `reason` of a SourceError is a constant of `formats.reasons`, "unreadable" or None.
 
         The fields of a document are:
 
@@ -224,7 +225,10 @@ class _File:
 class _Budget:
     """The files and bytes that an archive, with the archives in it, may still unpack.
 
-    Both numbers stay at least 1, the minimum of the values in Limits.
+    members:  number of files.
+    expanded: number of bytes.
+
+    Both numbers stay at least 1, because `Limits` allows no smaller ones.
     """
 
     def __init__(self, members: int, expanded: int) -> None:

@@ -130,7 +130,7 @@ def as_array(value: Any, field: str) -> NDArray[Any]:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InvalidInputError(
-            f"cannot be converted to a NumPy array ({error}); of a PyTorch tensor, pass "
+            f"cannot be converted to a NumPy array ({error}); for a PyTorch tensor, pass "
             "tensor.detach().cpu().float().numpy()",
             field=field,
         ) from None

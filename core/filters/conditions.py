@@ -33,7 +33,7 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Equal:
-    """True if the field `key` has the value `value`, or is a list that contains it.
+    """True if the field `key` has the value `value`, or has a list that contains this value.
 
     kind: type of the value, NUMBER, STRING or BOOLEAN. A boolean value is stored as 0 or 1.
     """
@@ -45,7 +45,7 @@ class Equal:
 
 @dataclass(frozen=True, slots=True)
 class In:
-    """True if the field `key` has one of `values`, or is a list that contains one of them.
+    """True if the field `key` has one of `values`, or has a list that contains one of them.
 
     values: (kind, value) pairs; the kind is NUMBER, STRING or BOOLEAN.
     """
@@ -61,7 +61,7 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """True if the field `key`, or one element of its list, meets all `bounds`.
+    """True if the value of the field `key` meets all `bounds`; for a list: if one element does.
 
     kind:   NUMBER or STRING.
     bounds: (operator, value) pairs, such as ("gte", 1990).
@@ -76,7 +76,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """True if the field `key`, or one element of its list, is a string that begins with `text`."""
+    """True if the value of the field `key` is a string that begins with `text`.
+
+    If the value is a list, one element must be such a string.
+    """
 
     key: str
     text: str
@@ -86,7 +89,9 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """True if the field `key`, or one element of its list, is a date that meets all `bounds`.
+    """True if the value of the field `key` is a date that meets all `bounds`.
+
+    If the value is a list, one element must be such a date.
 
     bounds: (operator, instant) pairs. An instant is in microseconds since 1970 in UTC.
     """

@@ -50,10 +50,13 @@ _STRINGS = frozenset({STRING})
 
 
 def read_filters(query: str, fields: Kinds) -> tuple[str, dict[str, Any] | None]:
-    """Return a query text without the conditions in it, and these as a JSON filter.
+    """Return the query text without its conditions, and the conditions as a JSON filter.
 
-    fields: the fields that are read, besides `id` and `title`. The filter is None, and the query
-    unchanged, if the query has no conditions.
+    If the query has no conditions, return it unchanged, and None instead of a filter.
+
+    query:  query text, such as `flightless birds year:>=1990`.
+    fields: the metadata fields that a condition may test, each with the kinds of its values.
+            Conditions on `id` and `title` are always read.
     """
     found: list[Condition] = []
     kept, end = [], 0
@@ -87,7 +90,10 @@ def write_filters(condition: Condition) -> str:
 
 
 def _without_punctuation(test: str) -> tuple[str, str]:
-    """Return a test, and the punctuation after it, which belongs to the sentence."""
+    """Divide the text after `FIELD:` into the test and the punctuation of the sentence around it.
+
+    `1990?` becomes (`1990`, `?`).
+    """
     if test.endswith('"'):
         return test, ""
     end = len(test.rstrip("?!;,)]"))
@@ -97,7 +103,12 @@ def _without_punctuation(test: str) -> tuple[str, str]:
 
 
 def _condition(field: str, test: str, kinds: Set[int]) -> Condition | None:
-    """Return the condition of a test; None if it is not one, or does not fit the field's kinds."""
+    """Return the condition that a text such as `year:>=1990` describes; None if it is no condition.
+
+    field: name of the field, here `year`.
+    test:  text after the colon, here `>=1990`.
+    kinds: kinds of the values of the field. A test that fits none of them is no condition.
+    """
     if test == "*":
         return Exists(field)
     if match := _COMPARISON.fullmatch(test):
@@ -120,7 +131,11 @@ def _condition(field: str, test: str, kinds: Set[int]) -> Condition | None:
 
 
 def _bounded(field: str, texts: Mapping[str, str], kinds: Set[int]) -> Condition | None:
-    """Return a range of numbers, dates or strings. texts: operator -> bound."""
+    """Return a range condition on numbers, dates or strings; None if the bounds do not fit `kinds`.
+
+    texts: operator, such as "gte" -> bound as text.
+    kinds: kinds of the values of the field.
+    """
     found = {operator: _values(text, kinds) for operator, text in texts.items()}
     for wanted in (int | float, str):
         bounds = {
@@ -138,7 +153,10 @@ def _is(value: Scalar, kind: Any) -> bool:
 
 
 def _values(text: str, kinds: Set[int]) -> list[Scalar]:
-    """Return the values of the given kinds that a text stands for; [] if there are none."""
+    """Return the values that a text may mean, at most one for each of `kinds`.
+
+    The text `1990` may mean a number and a string.
+    """
     if match := _QUOTED.fullmatch(text):
         return [re.sub(r"\\(.)", r"\1", match[1], flags=re.DOTALL)] if STRING in kinds else []
     if not text or '"' in text:
@@ -175,8 +193,8 @@ def _written(condition: Condition) -> str:
         case Range(key, kind, bounds):
             if all(isinstance(v, str) and instant(v) is not None for _, v in bounds):
                 raise ValueError(
-                    f"the comparison of {key!r} with dates as strings has no text form; use the "
-                    "operator `date`, or write it as JSON"
+                    f"the range of {key!r} compares dates as strings, which has no text form; use "
+                    "the operator `date`, or write the filter as JSON"
                 )
             return f"{_name(key)}:{_range([(op, _value(kind, value)) for op, value in bounds])}"
         case Dated(key, bounds):
@@ -185,7 +203,8 @@ def _written(condition: Condition) -> str:
             return f"{_name(key)}:{text}*"
         case Exists(key):
             return f"{_name(key)}:*"
-    raise ValueError(f"the condition {show_filter(condition)} has no text form; write it as JSON")
+    message = f"the condition {show_filter(condition)} has no text form; write the filter as JSON"
+    raise ValueError(message)
 
 
 def _name(key: str) -> str:
@@ -202,7 +221,11 @@ def _range(bounds: Sequence[tuple[str, str]]) -> str:
             return signs[operator] + value
     if [operator for operator, _ in bounds] == ["gte", "lte"]:
         return "..".join(value for _, value in bounds)
-    raise ValueError("only a bound, and a range from gte to lte, have a text form; write JSON")
+    operators = ", ".join(operator for operator, _ in bounds)
+    raise ValueError(
+        f"a range with the operators {operators} has no text form; use a single operator, or gte "
+        "with lte, or write the filter as JSON"
+    )
 
 
 def _value(kind: int, value: Scalar) -> str:

@@ -152,10 +152,14 @@ class CausalModel(PretrainedModel):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the model on tokens and return the hidden states of a layer and the logits.
 
-        ids:   int64 [n, t], tokens. Their keys and values are added to `cache`.
+        The keys and values of the tokens are added to `cache`.
+
+        ids:   int64 [n, t], tokens.
         last:  int64 [n], one position in each row. The results are for these positions only: states
                [n, d] and logits [n, vocabulary]. None: the results are for all positions,
                [n, t, d] and [n, t, vocabulary].
+        positions, mask: `position_ids` and `attention_mask` of the transformers model. None: the
+               model's defaults.
         layer: number of the layer, as in `StateModel.read`. -1: the input of the language-model
                head, which computes the logits.
         """
@@ -213,9 +217,11 @@ class CausalModel(PretrainedModel):
             )
 
     def _prefix(self, prefix: tuple[int, ...], count: int) -> tuple[DynamicCache, bool]:
-        """Return the keys and values of a prefix, repeated for `count` rows.
+        """Return the keys and values of a prefix, and True if nothing had to be computed.
 
-        Also returns True if they were cached, or if the prefix is empty.
+        Nothing has to be computed if the keys and values were cached, or if the prefix is empty.
+
+        count: number of rows for which the keys and values are repeated.
         """
         if not prefix:
             return DynamicCache(), True

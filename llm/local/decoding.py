@@ -50,7 +50,10 @@ class Reader(Protocol):
 
         The keys and values of these tokens are added to `cache`.
 
+        positions, mask: `position_ids` and `attention_mask` of the transformers model. None: the
+              model's defaults.
         last: int64 [n], the only position of each row to return; None: all positions are returned.
+        layer: number of the layer whose states are returned, as in `StateModel.read`.
         """
 
 
@@ -117,7 +120,10 @@ class Decoding:
         return logits
 
     def read(self, tokens: Tokens) -> None:
-        """Append `tokens`, at least one, to the only row. Only the last one passes the head."""
+        """Append `tokens`, at least one, to a Decoding of a single row.
+
+        Logits are computed only for the last token.
+        """
         begun = perf_counter()
         self.hidden, self.logits = self._feed([tokens], last=True)
         self.usage += Usage(prompt_tokens=len(tokens), seconds=perf_counter() - begun)

@@ -91,9 +91,10 @@ def stream(
 ) -> Iterator[Chunk]:
     """Yield a generated text in pieces, then an empty chunk with `finish` and `usage`.
 
-    Text at the end is held back while it is an incomplete character or may be the beginning of a
-    stop string. A long prompt is read in pieces, with an empty chunk after each. So closing the
-    iterator ends the work before the prompt is read to its end.
+    The end of the text is held back while it may be a part of a character or of a stop string.
+
+    A long prompt is read in pieces, and an empty chunk follows each piece. A caller that closes the
+    iterator after such a chunk saves the work of reading the other pieces.
     """
     begun = perf_counter()
     (row,) = _rows(model, tokenizer, [prompt], sampling)

@@ -92,10 +92,12 @@ def quantise(model: Any) -> None:
 
 
 def _quantised(rows: torch.Tensor, zero: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return rows quantised to integers, and the scale of each row.
+    """Return rows quantised to integers [n, d], and the scale of each row, float32 [n, 1].
 
-    zero: zero point, which is added to the integers. The integers are [n, d], int8 if `zero` is 0,
-    else uint8. The scales are float32 [n, 1].
+    The integers are int8 if `zero` is 0, else uint8.
+
+    rows: [n, d], floating-point numbers. The largest absolute value of each row becomes `LIMIT`.
+    zero: zero point, which is added to the integers.
     """
     # amax and amin are several times as fast as aminmax or the norm.
     largest = torch.maximum(rows.amax(1, keepdim=True), -rows.amin(1, keepdim=True))

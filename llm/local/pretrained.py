@@ -139,7 +139,9 @@ def load_pretrained(
     If a model with the same weights, number type and device is in use, its weights are shared
     instead of loaded again.
 
-    kind: AutoModelForCausalLM or AutoModelForMaskedLM.
+    kind: class that loads the weights, AutoModelForCausalLM or AutoModelForMaskedLM.
+
+    The other parameters are those of `load_model`.
 
     Raises ModelError if the model cannot be found or read. Raises ConfigError if this machine does
     not support the device or the precision.

@@ -194,7 +194,7 @@ class OpenAIModel:
         begun = perf_counter()
         head = self._tokenize(_joined(prompt))
         if not head and not isinstance(prompt, str):
-            raise self._no_likelihood("its /tokenize does not support conversations")
+            raise self._no_likelihood("its path /tokenize does not support conversations")
         if not head:
             raise InvalidInputError("has no tokens; it must not be empty", field=f"prompts[{row}]")
         tails = [self._tail(prompt, head, continuation) for continuation in continuations]
@@ -298,8 +298,11 @@ def _concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
 def _text(url: str, choice: Mapping[str, Any], prompt: Prompt, *, message: str) -> str:
     """Return the generated text of a choice in a reply.
 
-    message: for a conversation, name of the object that contains the text. Returns "" if the object
-    has no text, because some models return only their reasoning.
+    Returns "" if the reply to a conversation has no text, because some models return only their
+    reasoning.
+
+    url:     address of the server, for errors.
+    message: name of the object in `choice` that contains the text, if the prompt is a conversation.
     """
     if isinstance(prompt, str):
         return replies.text(url, choice, "text")
