@@ -118,9 +118,7 @@ def rank(
     """
     ranking = Ranking.empty(count, k)
     if allowed is not None and len(allowed) != rows:
-        raise ValueError(
-            f"the mask allowed must have {rows} elements, one per row, got {len(allowed)}"
-        )
+        raise ValueError(f"`allowed` must have {rows} elements, one per row, got {len(allowed)}")
     if rows == 0:
         return ranking
     for index, (terms, factors) in enumerate(queries):

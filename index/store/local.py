@@ -122,7 +122,7 @@ class LocalStore:
         state: the state that the collection must have; "building": an unfinished offline build.
         read_only: True never writes to the folder and removes no file.
 
-        Raises NotFoundError if there is no collection, ConflictError if it has the other state,
+        Raises NotFoundError if there is no collection, ConflictError if its state is not `state`,
         CorruptFileError for the first damaged file, and StorageError if the database cannot be
         read.
         """
@@ -367,7 +367,8 @@ class LocalStore:
     def problems(self) -> list[str]:
         """Return a message for each damaged segment file or database row.
 
-        If there is none, return a message if index and database have different documents.
+        If no file or row is damaged, compares the documents in the index with those in the
+        database, and returns a message for each kind of difference.
         """
         found = [*self.database.problems(), *self.segments.problems()]
         return found or self._index_problems()
