@@ -158,7 +158,7 @@ class Counted(LegPart, Protocol):
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """Return the statistics of the rows where `live` is true (None: all rows).
 
-        queries: the result has the document frequency of each term in these encoded queries.
+        queries: encoded queries. The result has the document frequency of each of their terms.
         """
 
     def occurrences(self, terms: Sequence[str], live: Mask | None) -> Mapping[str, int]:

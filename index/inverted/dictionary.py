@@ -64,7 +64,8 @@ class TermDictionary:
     def find(self, term: str) -> int | None:
         """Return the number of `term`, or None if the segment does not contain it.
 
-        Caches results: a query looks up its terms for the statistics and again for the search.
+        Caches the result, because a query looks up each term twice: for the statistics and for the
+        search.
         """
         try:
             return self._known[term]

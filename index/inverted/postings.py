@@ -50,8 +50,8 @@ class Postings:
     """The posting lists of one segment, in mapped files.
 
     indptr: term t has the postings indptr[t] to indptr[t + 1] (exclusive), int64 [terms + 1].
-    rows:   row of each posting, uint32 [postings]. Stored as int32; with unsigned numbers, kernels
-            need no test for negative indices.
+    rows:   row of each posting, uint32 [postings]. The file has int32. With unsigned numbers,
+            kernels need no test for negative indices.
     values: weight of each posting, or code of its term frequency and passage length, [postings].
     """
 

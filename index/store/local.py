@@ -120,7 +120,7 @@ class LocalStore:
 
         verify: "full" reads every byte and compares checksums; "size" compares only sizes.
         state: the state that the collection must have; "building": an unfinished offline build.
-        read_only: True never writes to the folder and removes no file.
+        read_only: True: write nothing to the folder and remove no file.
 
         Raises NotFoundError if there is no collection, ConflictError if its state is not `state`,
         CorruptFileError for the first damaged file, and StorageError if the database cannot be
@@ -161,7 +161,7 @@ class LocalStore:
     def verify(cls, directory: Path, *, accept: bool = False) -> list[str]:
         """Return a message for each problem of the collection in `directory`; see `problems`.
 
-        accept: True accepts that acknowledged writes are missing, so that the collection can be
+        accept: True: accept that acknowledged writes are missing, so that the collection can be
             opened without them. This call and later calls then do not report the missing writes.
 
         Checksums are compared before an index file is opened, because a library that reads a

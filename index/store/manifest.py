@@ -186,7 +186,7 @@ def record_documents(
 
     owners: document id -> file number.
     numbers: document id -> number of the stored version, for documents that an earlier transaction
-        has stored. For other documents the function looks it up.
+        has stored. The function looks up all other numbers.
     """
     found = numbers_of(connection, [id_ for id_ in owners if id_ not in numbers])
     put_documents(
