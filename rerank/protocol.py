@@ -51,11 +51,11 @@ class Candidate:
     vector: NDArray[np.float32] | None = None
 
     def read(self, part: Literal["passage", "document"] = "passage") -> str:
-        """Return the title, a space, and a text. `part` selects the best passage or the document."""
+        """Return the title, a space, and the best passage or the document, as `part` says."""
         return f"{self.title} {self.body(part)}".strip()
 
     def body(self, part: Literal["passage", "document"]) -> str:
-        """Return a text without the title. `part` selects the best passage or the document."""
+        """Return the best passage or the document, as `part` says, without the title."""
         return self.document if part == "document" and self.document is not None else self.text
 
 

@@ -101,8 +101,9 @@ class TokenReader:
 class LateInteractionReranker(ScoringReranker[Question, Scored]):
     """Reranks by MaxSim over the token vectors of query and passage. Thread-safe.
 
-    The module docstring defines MaxSim. The reasons of a hit have `matches`: the query tokens that add most to the score, each with the
-    nearest token of the passage. Raises ModelError if the model cannot be found, read or used.
+    The module docstring defines MaxSim. The reasons of a hit have `matches`: the query tokens that
+    add most to the score, each with the nearest token of the passage. Raises ModelError if the
+    model cannot be found, read or used.
     """
 
     kind = "late"

@@ -17,7 +17,7 @@ from ..scoring import Scored, ranked_by_score
 @RERANKERS.register
 class LegScoreConfig(RerankerConfig):
     """Reranks by the scores of a leg. The leg stores representations of all passages, so only the
-    query is encoded. Examples: a late-interaction leg (MaxSim over token vectors), a TILDEv2 leg."""
+    query is encoded. Examples: a late-interaction leg (MaxSim over token vectors) or TILDEv2."""
 
     made_by = ".stored:StoredLegReranker"
     shorthand = Shorthand(argument="leg", shown="NAME")

@@ -78,8 +78,8 @@ class KernelModel(nn.Module):
     def tables(self) -> Tensor:
         """Return the products of W (in the module's formula) and all embeddings.
 
-        The result has the shape [3, vocabulary + 1, dimensions]. Row [i, t] is what token t, in position i of the
-        convolution, adds to the convolved vector before ReLU.
+        The result has the shape [3, vocabulary + 1, dimensions]. Row [i, t] is what token t, in
+        position i of the convolution, adds to the convolved vector before ReLU.
         """
         parts = self.convolution.weight.chunk(REACH, dim=1)
         return torch.stack([self.embeddings.float() @ part.T for part in parts])
