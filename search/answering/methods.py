@@ -93,7 +93,7 @@ class AnswerMethods(SearchMethods):
         guard: Guard = UNGUARDED,
         **fields: Any,
     ) -> Evidence:
-        """Return the sources that `answer` would send to the generator, without generating text.
+        """Return the sources that `answer` would send to the generator, without writing an answer.
 
         request, fields, guard: arguments of `answer`.
 
@@ -105,7 +105,7 @@ class AnswerMethods(SearchMethods):
         name = request.generator or self.generators.default
         if request.background is not None:
             raise InvalidInputError(
-                "evidence calls no model that writes texts; leave `background` out",
+                "evidence calls no model that writes a background; leave `background` out",
                 field="background",
             )
         generator, config = self.generators.get(name), self.generators.config(name)

@@ -16,8 +16,8 @@ def candidates(fused: FusedResults, result: SearchResult) -> list[Candidate]:
     """Return the passages of the hits, best first.
 
     First comes the best passage of each hit, or its `context` if the request has `neighbours`, in
-    the order of the hits. Then, if another leg returned the hit with another best passage, comes the
-    best passage of that leg.
+    the order of the hits. Then come the passages that another leg prefers: if a leg returned a hit
+    with another best passage, this passage is included too.
 
     A document that is one passage has no headings and no page, because its statements may stand
     below any of its headings.
