@@ -338,7 +338,7 @@ def test_cascade_is_loaded_from_a_configuration():
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"weights": [1, 1]}, "must have 3 values, the number in `best`, got 2"),
+        ({"weights": [1, 1]}, "must have as many values as `best` says .3., got 2"),
         ({"weights": [0, 1, 1]}, "must be above 0"),
         ({"weights": [1, -1, 1]}, "between 0 and 1,000,000, got -1"),
         ({"slow": {"kind": "pairwise"}}, "slow"),
