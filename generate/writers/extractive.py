@@ -52,6 +52,7 @@ REPEATED = 0.7
 """Relative loss in score of a sentence whose content words are all in the answer already."""
 
 _WORDS = re.compile(r"\w+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}[^\S\n][^\n]*(?:\n|\Z)", re.MULTILINE)
 """A heading of Markdown, which is not part of an answer."""
 _MARK = re.compile(r"\A[-+*]\s+")
@@ -201,12 +202,17 @@ class ExtractiveWriter:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Yield (start, end) of each sentence of a text, without code, directives and header rows."""
+    """Yield (start, end) of each sentence of a text.
+
+    Leaves out code, directives, header rows of tables, and rows with fewer than three words.
+    """
     code = outline(text).code
     for start, end in sentences(text):
         if text.startswith(_DIRECTIVE, start) or any(a <= start < b for a, b in code):
             continue
-        if text.startswith("|", start) and _BELOW_HEADER.match(text, end):
+        if text.startswith("|", start) and (
+            _BELOW_HEADER.match(text, end) or len(_LETTERS.findall(text, start, end)) < 3
+        ):
             continue
         yield start, end
 
