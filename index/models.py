@@ -27,8 +27,8 @@ def absolute(config: CollectionConfig, encoders: EncoderLoader = load_encoder) -
 
     encoders: function that loads the encoders.
 
-    If `encoders` is not `load_encoder`, returns `config` unchanged, because model names are then not
-    paths.
+    Returns `config` unchanged if `encoders` is not `load_encoder`, because only `load_encoder`
+    accepts paths as model names.
     """
     function = encoders.func if isinstance(encoders, partial) else encoders
     if function is not load_encoder:

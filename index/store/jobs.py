@@ -128,7 +128,8 @@ class JobStore:
     def upload(self, job_id: str) -> Upload:
         """Create the file for the lines of a bulk job, and return it open for writing.
 
-        Raises StorageError if the file cannot be created, and ConflictError if the store is read-only.
+        Raises StorageError if the file cannot be created, and ConflictError if the store is
+        read-only.
         """
         self._expect_writable()
         return Upload(self.lines(job_id))
