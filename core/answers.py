@@ -144,8 +144,8 @@ class Answer:
     sources:    the texts that the generator read, in their order.
     left_out:   the passages that were found and not sent, by rank; then generated texts that were
                 not sent.
-    invalid_citations: numbers in markers of the generator that no source has, each once. The text
-                has no such marker.
+    invalid_citations: numbers in markers of the generator that no source has, each once, at most
+                999999999. The text has no such marker.
     query:      the query that was searched. Differs from the question for a follow-up question that
                 was rewritten. "" if nothing was searched.
     generator:  name of the generator.
