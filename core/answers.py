@@ -156,7 +156,7 @@ class Answer:
     left_out:   the passages that were found but not sent, by rank; then the generated texts that
                 were not sent.
     invalid_citations: source numbers that the generator cited although no source has them, each
-                once. Their markers were removed from the text.
+                once, at most 999999999. Their markers were removed from the text.
     query:      the query that was searched. Differs from the question for a follow-up question that
                 was rewritten. "" if nothing was searched.
     generator:  name of the generator.

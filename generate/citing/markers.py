@@ -5,6 +5,8 @@ Accepted forms: `[1]`, `[1, 2]`, `[1; 2]`, `[1-3]`, `[1, 2 and 3]`, `[Source 1]`
 become a marker is held back until the following characters decide, so that a part of a marker is
 never returned. The result does not depend on how the text is divided into pieces.
 
+A number above `LARGEST` counts as `LARGEST`, so that every client can read it.
+
 Two uses of brackets need a decision:
 
 - Code: brackets in a code span (`a[1]` between backticks) or in a fenced block are text. Elsewhere,
@@ -22,6 +24,9 @@ from dataclasses import dataclass
 
 LONGEST = 500
 """Maximum number of characters of a marker."""
+
+LARGEST = 999_999_999
+"""Largest number that a marker reports."""
 
 LONGEST_CODE = 200
 """Maximum number of characters between the backticks of a code span."""
@@ -213,8 +218,8 @@ class MarkerParser:
         numbers: dict[int, None] = {}
         invalid: dict[int, None] = {}
         for match in _RANGE.finditer(inner):
-            first = int(match[1])
-            last = int(match[2] or match[1])
+            first = min(int(match[1]), LARGEST)
+            last = min(int(match[2] or match[1]), LARGEST)
             for number in (first, last):
                 if not 1 <= number <= self._count:
                     invalid[number] = None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.generate.citing.markers import LONGEST, Marker, MarkerParser
+from twindex.generate.citing.markers import LARGEST, LONGEST, Marker, MarkerParser
 
 PIECES = (
     *("[", "]", "[1]", "[2][3]", "[0]", "[9]", "[1, 2, and 3]", "[1-3]", "【2】", "［1］", "[^1]"),
@@ -124,3 +124,9 @@ def test_time_is_linear(text: str) -> None:
     parts(whole)
     parts(whole[:20_000], list(range(20_000)))
     assert perf_counter() - began < 10
+
+
+def test_a_long_number_is_reported_as_the_largest_one() -> None:
+    for number in ("9" * 9, "1" + "0" * 9, "9" * 21, "9" * 450):
+        assert parts(f"Kiwi [{number}].") == ["Kiwi ", Marker((), (LARGEST,)), "."]
+    assert parts("[1-" + "9" * 21 + "]") == [Marker((1, 2, 3), (LARGEST,))]

@@ -155,8 +155,8 @@ class AnswerReply(Shape):
     query:      the query that was searched. Differs from the question if a follow-up question was
                 rewritten; "" if nothing was searched.
     generator:  name of the generator.
-    invalid_citations: numbers in markers of the generator that no source has. The text does not
-                contain them.
+    invalid_citations: numbers in markers of the generator that no source has, at most 999999999.
+                The text does not contain them.
     usage:      calls, tokens and time of language models.
     timings:    stage -> milliseconds: those of the search, `background`, `context`, `first_token`
                 (from the start of the generator to its first text) and `generate`.

@@ -105,6 +105,10 @@ sentences = 7
 kind = "language_model"
 llm = {model = "fake"}
 
+[generators.numbers]
+kind = "fake"
+text = "Kiwi [999999999999999999999] and flies."
+
 [generators.gone]
 kind = "language_model"
 llm = {model = "not-on-this-machine"}

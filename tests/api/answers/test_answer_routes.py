@@ -105,6 +105,17 @@ def test_no_answer_has_empty_lists(answering, parsed):
     assert json.loads(last[1])["citations"] == []
 
 
+def test_long_numbers_in_brackets_are_part_of_the_reply(answering, parsed):
+    client = answering()
+    plain = ask(client, generator="numbers")
+    assert plain.status_code == 200
+    assert plain.json()["text"] == "Kiwi and flies."
+    assert plain.json()["invalid_citations"] == [999_999_999]
+    (*_, (name, data)) = parsed(ask(client, generator="numbers", stream=True).content)
+    assert name == "done"
+    assert without_times(json.loads(data)) == without_times(plain.json())
+
+
 def test_the_first_configured_generator_is_the_default(answering):
     client = answering()
     reply = client.post(ANSWER, json={"question": "one"}).json()
