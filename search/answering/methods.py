@@ -27,7 +27,7 @@ from .generators import GeneratorRegistry
 from .passages import candidates
 from .predictors import predictors
 from .request import AnswerRequest
-from .rewriting import with_rewriting
+from .rewriting import asked, with_rewriting
 from .writing import Prepared, write_background
 
 
@@ -111,15 +111,15 @@ class AnswerMethods(SearchMethods):
         generator, config = self.generators.get(name), self.generators.config(name)
         fused, result = self._found(with_rewriting(request, self.rewriters), guard)
         passages = candidates(fused, result)
-        events = generator.stream(_task(request, passages, (), guard), request.limits)
+        question = asked(request, fused)
+        events = generator.stream(_task(request, question, passages, (), guard), request.limits)
         first = next(events)
         close = getattr(events, "close", None)
         if close is not None:
             close()
         assert isinstance(first, SourcesEvent), "the first event is SourcesEvent"
-        values = predictors(
-            request.question, fused, result, first.sources, content_words(config.language)
-        )
+        terms = content_words(config.language)
+        values = predictors(question, fused, result, first.sources, terms)
         return Evidence(first.sources, first.left_out, values, result)
 
     def _answer_events(
@@ -132,20 +132,20 @@ class AnswerMethods(SearchMethods):
         if background is None or not background.only:
             fused, result = self._found(with_rewriting(request, self.rewriters), guard)
             passages = candidates(fused, result)
+        question = asked(request, fused)
         before = Prepared(request.limits)
         if background is not None and (passages or background.only):
             registry = self.generators.backgrounds
-            before = write_background(background, request.question, registry, request.limits, guard)
-        task = _task(request, passages, before.texts, guard)
+            before = write_background(background, question, registry, request.limits, guard)
+        task = _task(request, question, passages, before.texts, guard)
         events = generator.stream(task, before.limits)
         if config.abstention is not None:
 
             def predict(sources: Sequence[Source]) -> Mapping[str, float]:
                 if fused is None or result is None:
                     return {}
-                return predictors(
-                    request.question, fused, result, sources, content_words(config.language)
-                )
+                terms = content_words(config.language)
+                return predictors(question, fused, result, sources, terms)
 
             events = with_abstention(events, config.abstention, predict, abstain=request.abstain)
         try:
@@ -176,10 +176,10 @@ class AnswerMethods(SearchMethods):
         """
         searched = {} if result is None else result.timings
         found = () if result is None else result.warnings
-        query = "" if fused is None else fused.encoded.rewritten.standalone
+        query = None if fused is None else fused.encoded.plan.request.query
         return replace(
             answer,
-            query=query or ("" if result is None else request.search.query or ""),
+            query=query or "",
             stages=() if result is None else result.stages,
             generator=request.generator or self.generators.default,
             usage=before.usage + answer.usage,
@@ -190,11 +190,15 @@ class AnswerMethods(SearchMethods):
 
 
 def _task(
-    request: AnswerRequest, passages: Sequence[Candidate], texts: Sequence[str], guard: Guard
+    request: AnswerRequest,
+    question: str,
+    passages: Sequence[Candidate],
+    texts: Sequence[str],
+    guard: Guard,
 ) -> Task:
-    """Return the task of the generator. texts: generated texts."""
+    """Return the task of the generator. question: see `asked`. texts: generated texts."""
     return Task(
-        question=request.question,
+        question=question,
         candidates=passages,
         options=AnswerOptions(
             **{name: getattr(request, name) for name in AnswerOptions.model_fields}

@@ -1,7 +1,8 @@
-"""The search of an answer, with the rewriting of its query."""
+"""The search of an answer with the rewriting of its query, and the question that is answered."""
 
 from __future__ import annotations
 
+from ..finding.results import FusedResults
 from ..finding.rewriters import RewriterRegistry
 from ..request import SearchRequest
 from ..stages import RewriteRequest
@@ -26,3 +27,16 @@ def with_rewriting(request: AnswerRequest, rewriters: RewriterRegistry) -> Searc
     if rewriters.config(rewrite.model).reads_turns:
         rewrite = rewrite.model_copy(update={"turns": request.turns})
     return search.model_copy(update={"rewrite": rewrite})
+
+
+def asked(request: AnswerRequest, fused: FusedResults | None) -> str:
+    """Return the question that generator, background and rule of abstention receive.
+
+    fused: the search; None: nothing was searched.
+
+    If the question is the query of the search, it is the text that was searched: the standalone
+    question in place of a follow-up question, without the conditions that `parse_filters` read.
+    """
+    if fused is None or request.search.query != request.question:
+        return request.question
+    return fused.encoded.plan.request.query or request.question

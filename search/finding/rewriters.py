@@ -133,13 +133,11 @@ class Rewritten:
 
     queries: leg -> the query that is searched in place of the plan's.
     others:  texts that are searched besides; their lists are fused with that of the query.
-    standalone: the text that replaced the query of the plan; None if it was not replaced.
     usage:   usage of the model that wrote the texts, and of the encoders that read them.
     """
 
     queries: Mapping[str, Representation] = field(default_factory=dict)
     others: Sequence[OtherQuery] = ()
-    standalone: str | None = None
     usage: Usage | None = None
     warnings: Sequence[str] = ()
 

@@ -205,7 +205,7 @@ def _replaced(encoded: EncodedPlan, text: str, weight: float, done: _Done) -> _D
     done.encoded = replace(encoded, plan=plan, query=query)
     done.usage = query.usage
     others = [OtherQuery(original, weight)] if weight > 0 and original else []
-    return _with_others(done, Rewritten(others=others, standalone=text))
+    return _with_others(done, Rewritten(others=others))
 
 
 def _with_others(done: _Done, rewritten: Rewritten) -> _Done:

@@ -6,11 +6,20 @@ import pytest
 
 from twindex.core import ConfigError, Document, InvalidInputError
 from twindex.encoders import AnalyzerConfig
+from twindex.generate import (
+    AbstentionConfig,
+    ExtractiveConfig,
+    FakeBackgroundConfig,
+    load_generator,
+)
+from twindex.generate.abstention import FeatureWeight
+from twindex.generate.fake import FakeGeneratorConfig
 from twindex.generate.rewriting import FakeRewriterConfig, StandaloneConfig
 from twindex.generate.rewriting.standalone import StandaloneRewriter
 from twindex.index import CollectionConfig, LexicalLeg
 from twindex.llm.fake import FakeModel
-from twindex.search import Collection, RewriterRegistry
+from twindex.search import Collection, GeneratorRegistry, RewriterRegistry
+from twindex.search.answering.backgrounds import BackgroundRegistry
 
 TURNS = [
     {"role": "user", "content": "Where does the kiwi live?"},
@@ -94,3 +103,85 @@ def test_evidence_has_the_sources_of_the_rewritten_search(collection):
 def test_a_wrong_rewriting_is_refused(collection, fields, message):
     with pytest.raises((ConfigError, InvalidInputError), match=message):
         collection.answer("What?", **fields)
+
+
+PAINTERS = [
+    Document("bosch", "Hieronymus Bosch was born about 1450 in Den Bosch.", metadata={"year": 1450}),
+    Document("moa", "The moa had no wings.", metadata={"year": 1300}),
+]
+BORN = "When was Hieronymus Bosch born?"
+ABOUT_HIM = [
+    {"role": "user", "content": "Who painted The Garden of Earthly Delights?"},
+    {"role": "assistant", "content": "Hieronymus Bosch painted it."},
+]
+RULE = AbstentionConfig(bias=-5, features=(FeatureWeight(name="source_coverage", weight=10),))
+
+
+class Heard:
+    """A generator that records its tasks."""
+
+    kind = "heard"
+    reads_background = True
+
+    def __init__(self):
+        self._generator = load_generator(FakeGeneratorConfig())
+        self.tasks = []
+
+    def stream(self, task, limits=None):
+        self.tasks.append(task)
+        return self._generator.stream(task, limits)
+
+
+HEARD = Heard()
+
+
+@pytest.fixture(scope="module")
+def painters(tmp_path_factory):
+    rewriters = RewriterRegistry(
+        {"alone": FakeRewriterConfig(how="replace", texts=(BORN,), weight=0)}
+    )
+    generators = GeneratorRegistry(
+        {"extractive": ExtractiveConfig(abstention=RULE), "heard": HEARD},
+        backgrounds=BackgroundRegistry({"fake": FakeBackgroundConfig()}),
+    )
+    config = CollectionConfig(legs={"lexical": LexicalLeg(encoder=AnalyzerConfig(language="en"))})
+    path = tmp_path_factory.mktemp("painters") / "c"
+    with Collection.create(path, config, rewriters=rewriters, generators=generators) as opened:
+        opened.add(PAINTERS)
+        yield opened
+
+
+def test_generator_and_rule_of_abstention_receive_the_standalone_question(painters):
+    direct = painters.answer(BORN)
+    found = painters.answer("When did that happen for him?", turns=ABOUT_HIM)
+    assert (found.outcome, found.query) == ("answered", BORN)
+    assert (found.text, found.confidence) == (direct.text, direct.confidence)
+    assert found.confidence > 0.9
+    evidence = painters.evidence("When did that happen for him?", turns=ABOUT_HIM)
+    assert evidence.predictors["source_coverage"] == 1
+
+
+def test_background_and_prompt_have_the_standalone_question(painters):
+    found = painters.answer(
+        "When did that happen for him?", turns=ABOUT_HIM, generator="heard", background="fake"
+    )
+    assert found.sources[0].text.endswith(BORN)
+    task = HEARD.tasks[-1]
+    assert task.question == BORN
+    assert [turn.content for turn in task.turns] == [one["content"] for one in ABOUT_HIM]
+
+
+def test_a_query_of_the_caller_does_not_replace_the_question(painters):
+    painters.answer("Who is this?", search={"query": "bosch"}, generator="heard")
+    assert HEARD.tasks[-1].question == "Who is this?"
+
+
+def test_conditions_in_the_question_are_no_words_of_it(painters):
+    found = painters.answer("moa wings year:<1400", search={"parse_filters": True})
+    assert (found.outcome, found.query) == ("answered", "moa wings")
+    assert found.text == painters.answer("moa wings").text
+    painters.answer("moa year:<1400", search={"parse_filters": True}, generator="heard")
+    assert HEARD.tasks[-1].question == "moa"
+    only = painters.answer("year:<1400", search={"parse_filters": True}, generator="heard")
+    assert HEARD.tasks[-1].question == "year:<1400"
+    assert only.query == ""
