@@ -20,18 +20,19 @@ class EncoderConfig(Config):
     made_by:   "module:name" of the callable that creates the encoder from its configuration.
                ".module:name" is relative to the configuration's package. The module is imported
                when an encoder is loaded.
-    faked_by:  "module:name" of the callable that creates the encoder if `model` is "fake": an
-               encoder without a model, for tests. None: `made_by` creates this encoder too, or
-               the kind has no such encoder.
+    faked_by:  "module:name" of the callable that creates the fake encoder: an encoder without a
+               model, for tests, which the configuration `model="fake"` selects. None: `made_by`
+               creates the fake encoder too, or this kind of encoder has no fake one.
     gives:     parts of a `Representation` that the encoder fills: "dense", "sparse" or "terms".
-    models:    configuration field that contains a model's name -> fingerprint key for the digest
-               of the model's weights. A request may name only models that the operator allows.
+    models:    configuration field with the name of a model -> key in the fingerprint under which
+               the digest of this model's weights is stored. In a request to the server, these
+               fields may name only models that the operator allows.
     per_token: True if a text has one vector for each of its tokens.
-    flags:     configuration field -> command-line flag that sets this field, for flags with a
-               name that differs from the field's.
+    flags:     configuration field -> command-line flag that sets it. Contains only the fields
+               whose flag has another name than the field.
     encodes_text: False if the encoder encodes no text, because its vectors come with the documents
                and queries.
-    pairs:     False if the encoder may not be part of a pair (`PairEncoderConfig`).
+    pairs:     False if the encoder may not be one of the two encoders of a `PairEncoderConfig`.
     """
 
     made_by: ClassVar[str]
@@ -90,7 +91,7 @@ class EncoderConfig(Config):
 
     @property
     def inner(self) -> Mapping[str, EncoderConfig]:
-        """The encoders that this encoder consists of: field -> configuration. Often none."""
+        """The encoders that this encoder consists of: field -> configuration. Most have none."""
         return {}
 
     @property

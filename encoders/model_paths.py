@@ -33,7 +33,7 @@ def named(encoder: EncoderConfig) -> Iterator[tuple[str, str]]:
 
 
 def digest_keys(encoder: EncoderConfig) -> dict[str, str]:
-    """Return a mapping: field (as in `named`) -> fingerprint key with the digest of its model."""
+    """Return field (as in `named`) -> fingerprint key of the digest of the field's model."""
     keys = dict(encoder.models)
     for name, part in encoder.inner.items():
         keys |= {f"{name}.{field}": f"{name}.{key}" for field, key in digest_keys(part).items()}
@@ -41,7 +41,7 @@ def digest_keys(encoder: EncoderConfig) -> dict[str, str]:
 
 
 def replace_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
-    """Return a copy of the configuration with new model names. Revisions do not change.
+    """Return a copy of the configuration with new model names and unchanged revisions.
 
     models: field (as in `named`) -> new model name.
     """
@@ -85,8 +85,9 @@ def absolute_encoder(encoder: EncoderConfig) -> EncoderConfig:
 def with_models(encoder: EncoderConfig, models: Mapping[str, str]) -> EncoderConfig:
     """Return a copy of the configuration with new model names.
 
-    models: field (as in `named`) -> new model name. An encoder whose field "model" is replaced
-            also gets the revision None.
+    An encoder whose field `model` is replaced gets the revision None.
+
+    models: field (as in `named`) -> new model name.
     """
     changed = replace_models(encoder, models)
     update: dict[str, Any] = {
@@ -111,7 +112,7 @@ def relocated(
     the fingerprint. `find_by_digest` then searches for weights with the right digest.
 
     fingerprint: the stored fingerprint of the encoder.
-    models:      names and folders of further models to search.
+    models:      names and folders of models that `find_by_digest` searches first.
     error:       the error that loading `encoder` raised.
 
     Raises `error` if no model has moved. Raises ModelError, with the text of `error` and a remedy,

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
     """Return a sparse matrix with only the `top` largest weights of each row.
 
-    If weights are equal, those with the lower indices are kept.
+    Of equal weights, the ones with the lowest indices are kept.
 
     rows: CSR float32 [n, vocabulary] with sorted indices. The result has the same form.
     top:  maximum number of weights kept in a row. None: all.
@@ -31,7 +31,8 @@ def keep_heaviest(rows: csr_array, top: int | None) -> csr_array:
 def weights_of(rows: Sequence[Mapping[int, float]], vocabulary: int) -> csr_array:
     """Return weights as a sparse matrix: CSR float32 [n, vocabulary] with sorted indices.
 
-    rows: for each of the n rows, index of a term -> its weight.
+    rows:       for each of the n rows, a mapping: index of a term -> its weight.
+    vocabulary: number of terms in the vocabulary.
     """
     ordered = [sorted(row.items()) for row in rows]
     indptr = np.cumsum([0, *(len(row) for row in ordered)]).astype(np.int32)

@@ -75,11 +75,16 @@ class TextModel:
         max_length: int | None,
         field: str = "max_length",
     ) -> None:
-        """model: the model that runs: a view of `shared`, or a model built from such a view.
+        """Create a text model. Usually `load` is called instead.
 
+        model:      the model that runs: a view of `shared`, or a model built from such a view.
         name:       the model's name in the configuration.
+        shared:     the loaded model whose weights and tokenizer `model` uses.
         max_length: maximum number of tokens read of a text. None: the model's own limit.
         field:      configuration field of `max_length`, for errors.
+
+        Raises ModelError for a model without a fast tokenizer, and ConfigError if the model cannot
+        read `max_length` tokens.
         """
         self.model = model
         self.name = name
@@ -113,6 +118,7 @@ class TextModel:
         """Find and load a model. If its weights are already in memory, they are shared.
 
         kind:   the class SentenceTransformer, SparseEncoder or MultiVectorEncoder.
+        config: configuration of the encoder. It names the model, its revision and its device.
         change: function that converts the loaded model to the one that runs. None: no conversion.
 
         Raises ModelError if the model cannot be found or read, and ConfigError for options that the
@@ -243,7 +249,7 @@ class TextModel:
         except (IndexError, RuntimeError) as error:
             raise ConfigError(
                 f"model {self.name!r} cannot read {length} tokens ({error}): choose a smaller "
-                "maximum",
+                f"{field}",
                 field=field,
             ) from None
 

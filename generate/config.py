@@ -68,7 +68,10 @@ class GeneratorConfig(Config):
         return self.model_copy(update={"entailment": moved})
 
     def entails(self) -> Entails | None:
-        """Load the entailment model; None without one. Errors name the field `entailment`."""
+        """Load the entailment model; return None if the configuration names none.
+
+        The field of a ConfigError starts with "entailment.".
+        """
         try:
             return load_entailment(self.entailment)
         except ConfigError as error:

@@ -27,8 +27,9 @@ class FakeGeneratorConfig(GeneratorConfig):
     """A generator without a model, for tests and experiments.
 
     The answer is `text`. Without `text`, the answer is the first sentence of each of the first two
-    sources, with a marker of the source. If there are only generated texts, it is their first
-    sentences without markers. The answer is written word by word. A word counts as a token.
+    sources, with a marker of the source. If there are only generated texts, the answer is the first
+    sentence of each of the first two, without markers. The answer is written word by word. A word
+    counts as a token.
     """
 
     made_by = ".fake:load"

@@ -92,13 +92,13 @@ class CitationOptions(Config):
 
 
 class BackgroundOptions(Config):
-    """How texts that a model generated share the context with the passages found.
+    """How generated texts and passages found by the search share the prompt.
 
     combine: order in the prompt: "generated_first", "retrieved_first", or "alternate" (a generated
-             text, a source, and so on).
-    share:   maximum share of the tokens for sources that generated texts get, if there are
-             passages. Each text gets an equal part, and is cut at the end of a sentence. Passages
-             get what is left.
+             text, a passage, and so on).
+    share:   maximum share of the prompt's tokens for generated texts, if passages are found. The
+             tokens are those for generated texts and passages together. Each text gets an equal
+             part, and is cut at the end of a sentence. Passages get what is left.
     """
 
     combine: Combine = "generated_first"

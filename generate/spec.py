@@ -20,7 +20,7 @@ C = TypeVar("C", bound=Config)
 def usages(kinds: Kinds[Any]) -> tuple[str, ...]:
     """Return the forms of a spec, such as `language-model[:MODEL]`, for help and errors.
 
-    A kind with a required field has none, because a spec cannot set the field.
+    A kind with a required field has no form, because a spec cannot set the field.
     """
     return tuple(
         f"{kind.replace('_', '-')}{'[:MODEL]' if 'llm' in config.model_fields else ''}"

@@ -318,7 +318,7 @@ def _start(text: str) -> str:
 
 
 def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterator[AnswerEvent]:
-    """Yield the last two events of an answer, which also has the context and the timings."""
+    """Add the context and the timings to an answer, and yield its last two events."""
     whole = replace(
         answer, sources=context.sources, left_out=context.left_out, timings=dict(timings)
     )

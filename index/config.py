@@ -18,7 +18,8 @@ from .legs import LEG_NAME, LEGS, LegConfig
 class StorageConfig(Config):
     """Limits at which the delta becomes a segment and segments are merged.
 
-    The delta is the index in memory of recent passages. Segments are index files.
+    The delta is the index of the most recently added passages. It is kept in memory. A segment is
+    an index in files.
     """
 
     seal_passages: Count = 5_000

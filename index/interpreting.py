@@ -49,7 +49,8 @@ def compile_always() -> None:
 class InterpretedFirst(Generic[P, R]):
     """A function that is interpreted at first, and later compiled by `compiling.kernel`.
 
-    It is compiled once the process has used up its `STEPS` of interpretation.
+    A process interprets at most `STEPS` steps of all such functions together. After that, each
+    function is compiled at its next call.
     """
 
     def __init__(self, function: Callable[P, R], steps: Callable[P, int]) -> None:
@@ -80,7 +81,8 @@ def interpreted_first(
 ) -> Callable[[Callable[P, R]], InterpretedFirst[P, R]]:
     """Return a decorator that makes a function an `InterpretedFirst`.
 
-    steps: function that takes the same arguments and estimates the number of steps of a call.
+    steps: function that receives the arguments of a call and estimates its number of steps. A step
+        is about 0.5 us of interpretation.
     """
     return lambda function: InterpretedFirst(function, steps)
 

@@ -47,7 +47,7 @@ class LegConfig(Config):
         return self.encoder.many
 
     def segment_part(self) -> type[SegmentPart]:
-        """Return the class of this leg's part in a segment, which is imported only now."""
+        """Return the class of this leg's part in a segment. The first call imports its module."""
         part: type[SegmentPart] = named(self.segments[self.multi], type(self))
         return part
 

@@ -25,8 +25,10 @@ def model_names(config: CollectionConfig) -> list[str]:
 def absolute(config: CollectionConfig, encoders: EncoderLoader = load_encoder) -> CollectionConfig:
     """Return the configuration with the paths of model folders made absolute.
 
-    encoders: function that loads the encoders. Only `load_encoder` accepts paths as model names;
-        with another function, `config` is returned unchanged.
+    encoders: function that loads the encoders.
+
+    If `encoders` is not `load_encoder`, returns `config` unchanged, because model names are then not
+    paths.
     """
     function = encoders.func if isinstance(encoders, partial) else encoders
     if function is not load_encoder:

@@ -38,7 +38,7 @@ def check_rows(rows: int) -> None:
 def check_single(representation: Representation) -> None:
     """Raise InvalidInputError if `representation` has several vectors for each text.
 
-    For legs that store only one vector for each text.
+    A leg that stores only one vector for each text calls this function.
     """
     if representation.offsets is not None:
         raise InvalidInputError(
@@ -158,7 +158,7 @@ class Counted(LegPart, Protocol):
     def statistics(self, queries: Representation, live: Mask | None) -> TermStatistics:
         """Return the statistics of the rows where `live` is true (None: all rows).
 
-        queries: the result has the document frequency of each term in these encoded queries.
+        queries: encoded queries. The result has the document frequency of each of their terms.
         """
 
     def occurrences(self, terms: Sequence[str], live: Mask | None) -> Mapping[str, int]:
@@ -167,9 +167,9 @@ class Counted(LegPart, Protocol):
     def near(self, word: str, stem: str, most: int) -> Sequence[tuple[str, int]]:
         """Return the terms that a misspelled word may stand for, with their costs.
 
-        word: the folded word.
-        stem: its own term.
-        most: maximum cost; see `inverted.near_terms`.
+        word: the word, folded as the leg's terms are.
+        stem: the term of the word.
+        most: maximum cost. The module `inverted.near_terms` defines costs.
         """
 
     def search(
@@ -228,7 +228,10 @@ class Dense(Protocol):
     """A part that stores one dense vector for each row."""
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the vectors of m rows, float32 [m, d], in the best precision that is stored."""
+        """Return the vectors of m rows, float32 [m, d], in the best precision that is stored.
+
+        rows: row numbers, int64 [m].
+        """
 
 
 class SegmentPart(LegPart, Protocol):

@@ -149,7 +149,7 @@ class Store(Protocol):
         """
 
     def bind(self, fingerprints: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-        """Store the fingerprints of encoders (leg -> fingerprint), for legs without a stored one.
+        """Store encoder fingerprints (leg -> fingerprint) of the legs that have none yet.
 
         Returns leg -> fingerprint as stored, for all legs that have one.
         """

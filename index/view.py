@@ -204,12 +204,12 @@ class VocabularyView(View, Protocol):
     def near_terms(self, leg: str, word: str, stem: str, most: int) -> list[tuple[str, int]]:
         """Return the terms of a lexical leg that a misspelled word may stand for, with their costs.
 
-        word: the word, folded as the leg's terms are.
-        stem: the term of the word.
+        word: the misspelled word, in lower case.
+        stem: the term that the leg's analyzer makes of the word.
         most: maximum cost. The module `index.inverted.near_terms` defines costs.
 
-        Terms that occur only in deleted documents may be among them. The order is by cost, then by
-        term.
+        The terms are sorted by cost, then by term. They may include terms that occur only in
+        deleted documents.
         """
 
 

@@ -24,8 +24,8 @@ class StageConfig(Config):
     """One stage of a chain of rerankers.
 
     reranker:   configuration of the stage's reranker.
-    candidates: number of hits that the reranker judges: the best ones of the previous stage, or of
-                the search for the first stage.
+    candidates: number of hits that the reranker judges. These are the best hits of the previous
+                stage. The first stage judges the best hits of the search.
     """
 
     reranker: Annotated[RerankerConfig, OneOf(RERANKERS)]
@@ -157,12 +157,12 @@ class _TaskState:
 
 
 def _candidate_scores(given: Sequence[float | None]) -> list[float]:
-    """Return the scores with which the next stage receives n candidates, in the given order.
+    """Return the scores of n candidates for the next stage, which requires a score for each.
 
-    given: scores of the previous stage; None for a candidate without a score.
+    given: scores from the previous stage; None for a candidate without a score.
 
-    A candidate without a score gets the lowest score of the others. If no candidate has a score,
-    the scores are n, n - 1, ..., 1.
+    A candidate without a score gets the lowest score in `given`. If no candidate has a score, the
+    scores are n, n - 1, ..., 1.
     """
     known = [score for score in given if score is not None]
     if not known:

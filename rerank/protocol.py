@@ -38,8 +38,8 @@ class Candidate:
     legs:     name of a leg (one of the collection's ways to rank, such as "dense") -> score of the
               document in this leg, for the legs in `Needs.legs`. A leg that does not return the
               document has no entry.
-    vector:   vector of the passage that the leg `Needs.vectors` stores: float32 [dimensions]; None
-              if no vector is needed or stored.
+    vector:   vector of `text`, float32 [dimensions], which is stored in the leg that
+              `Needs.vectors` names; None if no vector is needed or stored.
     """
 
     id: str
@@ -51,11 +51,11 @@ class Candidate:
     vector: NDArray[np.float32] | None = None
 
     def read(self, part: Literal["passage", "document"] = "passage") -> str:
-        """Return the title, a space, and the text of the best passage or of the document."""
+        """Return the title, a space, and the best passage or the document, as `part` says."""
         return f"{self.title} {self.body(part)}".strip()
 
     def body(self, part: Literal["passage", "document"]) -> str:
-        """Return the text of the best passage or of the document, without the title."""
+        """Return the best passage or the document, as `part` says, without the title."""
         return self.document if part == "document" and self.document is not None else self.text
 
 
@@ -96,14 +96,14 @@ class Reranked:
     """The result of reranking one query.
 
     order:     every candidate of the task exactly once, best first.
-    status:    "complete", "partial" or "failed"; see `ask.Status`. With "failed", the order is that
-               of the task or, in a chain, that of the last stage that did not fail.
+    status:    "complete", "partial" or "failed"; see `ask.Status`. If "failed", the candidates keep
+               the order of the task or, in a chain, the order of the last stage that did not fail.
     usage:     usage of models, in calls that ended within the time limit. `usage.calls` counts
                prompts, or pairs of query and passage. `usage.cache_hits` counts judgements taken
                from the cache without a call.
     seconds:   wall-clock time until the task was finished.
-    truncated: number of candidates whose text was too long and was cut; for a chain, the largest
-               such number of its stages.
+    truncated: number of candidates whose text was too long and was cut. For a chain, this is the
+               maximum over the stages.
     warnings:  warnings for the caller.
     error:     reason of the status "failed"; None for another status.
     stages:    for a chain, (name, result) of each stage that ran. `Placed.index` in such a result

@@ -32,13 +32,14 @@ def name_in(path: Path, folder: Path) -> str:
 def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str | None]]:
     """Yield (path, reason) for the files in a folder and its subfolders, without opening them.
 
-    reason:  why the file is skipped; None if it is read. For a skipped folder, the folder itself is
-             yielded, without its files. Links to folders are not followed.
+    `reason` says why the file is skipped; it is None for a file to read. For a skipped folder, the
+    folder itself is yielded, without its files. Links to folders are not followed.
+
     exclude: shell patterns, such as `node_modules` or `drafts/*.md`. A file or folder is skipped if
              its name, or its path relative to `folder`, matches one of them. A pattern that
              ends with a slash matches folders only.
 
-    Raises InvalidInputError if `exclude` is one string.
+    Raises InvalidInputError if `exclude` is a single string instead of a list.
     """
     check_exclude(exclude)
     open_folders = [(folder, 1)]
@@ -66,7 +67,7 @@ def walk(folder: Path, exclude: Sequence[str] = ()) -> Iterator[tuple[Path, str 
 
 
 def check_exclude(exclude: Sequence[str]) -> None:
-    """Raise InvalidInputError if `exclude` is a string, whose letters would each be a pattern."""
+    """Raise InvalidInputError if `exclude` is a single string instead of a list of patterns."""
     if isinstance(exclude, str):
         message = f"must be a list of patterns, such as [{shown(exclude)}], not a string"
         raise InvalidInputError(message, field="exclude")

@@ -25,7 +25,7 @@ _BEIR = frozenset({"queries.jsonl", "queries.jsonl.gz", "qrels"})
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file of a source.
+    """A file to read. A source is the folder or file that the caller named.
 
     source: absolute path of the source.
     name:   path of the file relative to the source; "" if the source is the file.
@@ -56,7 +56,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a source, without opening them.
+    """The result of listing a source, which is the folder or file that the caller named.
 
     source:  absolute path of the source.
     path:    path that the caller named.
@@ -76,9 +76,11 @@ class Listing:
     unread: Sequence[tuple[str, SourceError]] = ()
 
     def covers(self, name: str) -> bool:
-        """Return True if the file `name` of the source may exist, although it is not in `files`.
+        """Return True if a file may exist although it is not in `files`.
 
-        This is so if the file, or a folder that contains it, cannot be read.
+        This is the case if the file, or a folder that contains it, cannot be read.
+
+        name: path of the file relative to the source.
         """
         return any(
             not parent or name == parent or name.startswith(f"{parent}/")

@@ -30,15 +30,15 @@ def read_named_documents(
 ) -> Iterator[Document]:
     """Yield the documents of a data set.
 
-    path:     `irds:NAME`, with the name of the data set in ir_datasets.
+    path:     `irds:NAME`, where NAME is the data set's name in ir_datasets.
     allow_download: True: download files that are not in the cache of ir_datasets. False: do not use
-              the network. The environment variable IR_DATASETS_HOME names the folder of the cache.
+              the network.
     on_error: function that receives the SourceError of an invalid document; reading then continues.
               None: the error is raised.
 
     The title is the field `title` or `headline`. The text is the field `text`, `body`, `abstract`
     or `contents`, or else the `default_text()` of ir_datasets. Other fields with text or numbers
-    become metadata.
+    become metadata. The environment variable IR_DATASETS_HOME names the folder of the cache.
 
     Raises SourceError if the data set is unknown, has no documents or is not in the cache, and
     MissingExtraError if ir_datasets is not installed.
@@ -84,7 +84,9 @@ def _dataset(path: Path) -> Any:
         message = f"ir_datasets has no data set {name!r}; see https://ir-datasets.com"
         raise SourceError(message, path=path) from None
     if not dataset.has_docs():
-        raise SourceError("the data set has no documents; name its corpus", path=path)
+        raise SourceError(
+            "the data set has no documents; name the data set that has its corpus", path=path
+        )
     return dataset
 
 

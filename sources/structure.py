@@ -181,7 +181,7 @@ def whole_lines(text: str, found: Outline) -> Iterator[tuple[int, int]]:
 def items(text: str, written: Markup = "markdown") -> Iterator[int]:
     """Yield the offset of each line that begins like an item of a list, ascending.
 
-    Such lines of fenced code are included. Yields nothing for a text that is not Markdown.
+    Lines inside fenced code are included. Yields nothing for a text that is not Markdown.
     """
     if written == "markdown":
         for match in _ITEM.finditer(text):

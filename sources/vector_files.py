@@ -205,7 +205,7 @@ def _lists(file: Any, column: str) -> Iterator[Checked]:
 
 
 def _offsets(lists: Any) -> NDArray[np.integer[Any]]:
-    """Return where each list begins and ends in the values of a column, [rows + 1]."""
+    """Return the offsets of a column's lists: list i has values offsets[i] to offsets[i + 1]."""
     if hasattr(lists, "offsets"):
         return np.asarray(lists.offsets)
     return np.arange(len(lists) + 1) * int(lists.type.list_size)

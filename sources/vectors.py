@@ -57,10 +57,11 @@ Checked = NDArray[np.float32] | Sparse | tuple[Sparse, ...]
 def check_vectors(
     value: object, field: str = "vectors", largest: float = LARGEST
 ) -> dict[str, Checked]:
-    """Return leg -> checked vector.
+    """Return a mapping: name of a leg -> its checked vector or vectors.
 
-    value:   mapping of leg -> vector or vectors, in any of the forms of this module.
-    field:   path of `value` for errors.
+    value:   mapping of leg name -> vector, or list of vectors. The module's docstring shows the
+             forms of a vector.
+    field:   where `value` is in the request, for error messages.
     largest: maximum absolute value of a component.
 
     Checks only the form and the numbers. Whether a leg accepts a vector depends on the collection.
@@ -89,10 +90,10 @@ def check_single(value: object, field: str) -> Checked:
 
 
 def check_vector(value: object, field: str, largest: float = LARGEST) -> Checked:
-    """Return a checked vector, or the checked vectors of several passages.
+    """Return a checked vector, or the checked vectors of a list with one vector per passage.
 
-    value:   a vector, or a list of vectors, in any of the forms of this module.
-    field:   path of `value` for errors, such as `vectors.dense`.
+    value:   a vector, or a list of vectors. The module's docstring shows the forms of a vector.
+    field:   where `value` is in the request, for error messages: for example `vectors.dense`.
     largest: maximum absolute value of a component.
 
     Raises InvalidInputError, whose field is the path of the invalid value.
@@ -111,7 +112,8 @@ def check_vector(value: object, field: str, largest: float = LARGEST) -> Checked
         rows = [check_vector(one, f"{field}[{i}]", largest) for i, one in enumerate(value)]
         arrays = [row for row in rows if isinstance(row, np.ndarray) and row.ndim == 1]
         if len(arrays) < len(rows) or len({len(row) for row in arrays}) > 1:
-            raise InvalidInputError("all vectors must have the same dimensions", field=field)
+            message = "all vectors must be dense, with the same number of dimensions"
+            raise InvalidInputError(message, field=field)
         return np.stack(arrays)
     return _dense(_numbers(value, field, largest), field, largest)
 
@@ -122,7 +124,7 @@ def is_array(value: object) -> bool:
 
 
 def as_array(value: Any, field: str) -> NDArray[Any]:
-    """Return an array of any library as an array of NumPy.
+    """Return an array of NumPy or another library as a NumPy array.
 
     Raises InvalidInputError if the library cannot convert the array, such as a tensor on a GPU.
     """
@@ -142,8 +144,9 @@ def check_matrix(
     """Return dense vectors [n, d] as float32.
 
     block:   array of numbers [n, d].
-    field:   path of the vectors for errors, such as `vectors.dense`.
-    first:   number of the first row of `block`, for paths in errors: `vectors.dense[17][0]`.
+    field:   where the vectors are in the request or file, for error messages: for example
+             `vectors.dense`.
+    first:   number of the first row of `block`, for error messages: 17 in `vectors.dense[17][0]`.
     largest: maximum absolute value of a component.
 
     Raises InvalidInputError for an array of another shape or type, and for a number that is NaN or
@@ -214,12 +217,15 @@ def _listing(value: object) -> str:
 
 
 def are_passages(value: object) -> bool:
-    """Return True if a JSON value is a list of pairs of integers that is not empty."""
+    """Return True if a JSON value is a non-empty list of pairs of integers."""
     return isinstance(value, list) and bool(value) and all(map(_is_pair, value))
 
 
 def vectors_digest(vectors: Mapping[str, Checked]) -> str:
-    """Return the SHA-256 of checked vectors, in hexadecimal. vectors: leg -> vector or vectors."""
+    """Return the SHA-256 of checked vectors, in hexadecimal.
+
+    vectors: leg name -> checked vector or vectors.
+    """
     digest = sha256()
     for leg, vector in sorted(vectors.items()):
         several = vector if isinstance(vector, tuple) else (vector,)

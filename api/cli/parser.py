@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
         ):
             return ""
         values = [str(getattr(parsed, name)) for name in names[:-1]]
-        text = " ".join([getattr(parsed, names[-1]), *unknown])
+        text = " ".join([*filter(None, [getattr(parsed, names[-1])]), *unknown])
         command = f"{self.prog} {shlex.join([*values, text])}"
         return f"; put quotes around a {names[-1]} of several words: {command}"
 

@@ -33,10 +33,10 @@ class AnalyzerConfig(EncoderConfig):
 
     @property
     def detects(self) -> bool:
-        """True if several languages are possible, so each document is analysed in its own."""
+        """True if several languages are configured, so that each text's language is detected."""
         return self.language == "auto" or "," in self.language
 
 
 def detects_languages(config: EncoderConfig) -> bool:
-    """Return True for an analyzer of several languages, which analyses each text in its own."""
+    """Return True for an analyzer that detects each text's language and analyses it in this one."""
     return isinstance(config, AnalyzerConfig) and config.detects

@@ -66,8 +66,8 @@ class LexicalEncoder:
         language = config.language
         if config.detects:
             raise ConfigError(
-                f"must be one language, got {language!r}: languages are detected only in a lexical "
-                "leg",
+                f'must be one language, such as "en", got {language!r}: languages are detected '
+                "only in a lexical leg of a collection",
                 field="language",
             )
         check_language(language)

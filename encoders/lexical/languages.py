@@ -99,10 +99,12 @@ def check_language(language: str) -> None:
 
 
 def detected_among(language: str) -> tuple[str, ...]:
-    """Return the languages among which a document's language is detected.
+    """Return the codes of the languages from which detection chooses a document's language.
 
-    language: the configured value: "auto" (all supported languages), several codes separated by
-              commas, or one code. For one code, nothing is detected, and the result is empty.
+    Returns all supported languages for "auto", and an empty tuple for a single code, because then
+    no language is detected.
+
+    language: the configured value: "auto", one code, or several codes separated by commas.
 
     Raises ConfigError for a code that is not supported or occurs twice.
     """
@@ -127,11 +129,10 @@ def same(code: str) -> str:
 
 
 def code_of(name: object) -> str | None:
-    """Return the supported code that `name` stands for, such as "de" for "de-AT".
+    """Return the supported language code that `name` stands for, such as "de" for "de-AT".
 
-    Returns None if `name` is not a supported language.
-
-    name: for example a value of a document's metadata.
+    Returns None if `name` is not a supported language. It may be any value, for example one from a
+    document's metadata.
     """
     if not isinstance(name, str):
         return None

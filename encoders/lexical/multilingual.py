@@ -49,7 +49,10 @@ def load_analyzer(config: AnalyzerConfig) -> LexicalEncoder | MultilingualEncode
 
 
 def markers(config: AnalyzerConfig) -> dict[str, str]:
-    """Return language -> the term that marks its passages, for all languages that are detected."""
+    """Return language -> marker term, for all languages that may be detected.
+
+    Every passage in a language contains the language's marker term.
+    """
     return {code: f"{_MARKER}{code}" for code in (*detected_among(config.language), NONE)}
 
 
@@ -91,11 +94,12 @@ class MultilingualEncoder:
     # -- languages ---------------------------------------------------------------------------
 
     def document_languages(self, document: Document) -> Languages:
-        """Return the languages in which the text and the title of a document are analysed.
+        """Return the language of a document's text, then the title's language if it differs.
 
-        They are the values of the metadata fields `language` and `title_language`, if those are
-        codes of `languages`. A region may follow, as in "pt-BR". Otherwise the language of the text
-        is detected, and the title has the language of the text.
+        The metadata fields `language` (of the text) and `title_language` name them, perhaps with a
+        region, as in "pt-BR". A value that is not one of `self.languages` is ignored. Without
+        `language`, the language of the text is detected. Without `title_language`, the title has
+        the language of the text.
         """
         title = self._named(document, "title_language") if document.title.strip() else None
         if title is None:
@@ -107,7 +111,7 @@ class MultilingualEncoder:
         return (own,) if own == title else (own, title)
 
     def _named(self, document: Document, field: str) -> str | None:
-        """Return the language that a metadata field names; None if it names none of `languages`."""
+        """Return the language in a metadata field; None if it is not one of `self.languages`."""
         code = code_of(document.metadata.get(field))
         return code if code in self.languages else None
 
@@ -129,13 +133,15 @@ class MultilingualEncoder:
     ) -> Languages:
         """Return the languages in which a query is analysed.
 
-        language: language of the query, perhaps with a region, as in "pt-BR"; None: detect it
-            among the languages of the collection. The fewer passages a language has, the higher
-            its probability must be.
+        language: language of the query, perhaps with a region, as in "pt-BR". None: detect it.
         passages: language -> number of the collection's passages in this language.
 
-        If the collection has passages with the language "none", the last language of the result is
-        "none". Raises InvalidInputError for a language that is not one of `languages`.
+        Detection considers only languages that have passages. It weights the probability of each
+        by the square root of its number of passages. If no language is certain, the result is all
+        of these languages. If the collection has passages with the language "none", the last
+        language of the result is "none".
+
+        Raises InvalidInputError for a language that is not one of `self.languages`.
         """
         plain = (NONE,) if passages.get(NONE) else ()
         if language is not None:
@@ -173,8 +179,8 @@ class MultilingualEncoder:
         """Count the terms of each text. See Encoder.
 
         languages: for each text, the languages in which it is analysed; None: detect them.
-        titles:    the title at the beginning of each text, for texts of documents with a language
-                   of the title; None: no text has a title.
+        titles:    for each text, the title with which the text begins. It matters only for a text
+                   with two languages: the second is the language of the title. None: no titles.
         """
         rows: list[TermCounts] = []
         for start in range(0, len(texts), BATCH):

@@ -67,7 +67,7 @@ class PairEncoder:
         return encoder.encode(texts, role=role, advance=advance)
 
     def term(self, index: int) -> str:
-        """Return the name of a dimension in the vocabulary of the encoder of queries."""
+        """Return the name that the query encoder gives to the dimension `index`."""
         return self.queries.term(index)
 
 
@@ -79,12 +79,13 @@ def width(
 ) -> int:
     """Return the number of dimensions of an encoder's dense or sparse vectors.
 
-    Reads the encoder's attribute `dimensions` if it has one: a number, or part -> number for an
-    encoder that fills several parts. Without this attribute, encodes a short text.
+    Reads the encoder's attribute `dimensions` if it has one: a number, or a mapping part -> number
+    for an encoder that fills several parts. Without this attribute, encodes a short text.
 
     part:  "dense" or "sparse".
     role:  role with which the short text is encoded.
-    count: function that is called with the usage of encoding the short text.
+    count: function that receives the usage (such as tokens) of encoding the short text, if it is
+           encoded. None: the usage is not counted.
     """
     known = getattr(encoder, "dimensions", None)
     if isinstance(known, Mapping):
@@ -107,17 +108,17 @@ def _check_widths(documents: Encoder, queries: Encoder, part: Gives) -> None:
     wide, own = width(documents, part, "document"), width(queries, part, "query")
     if wide != own:
         raise ConfigError(
-            f"the {part} vectors of this encoder have {own} dimensions, but those of the encoder "
-            f"of the documents have {wide}; choose two encoders whose vectors are comparable",
+            f"the {part} vectors of the query encoder have {own} dimensions, but the vectors of "
+            f"the document encoder have {wide}; choose two encoders whose vectors are comparable",
             field="queries",
         )
     if part == "sparse" and not _unnamed(documents):
         for index in range(own):
             if documents.term(index) != queries.term(index):
                 raise ConfigError(
-                    f"dimension {index} is {queries.term(index)!r} in this encoder, but "
-                    f"{documents.term(index)!r} in the encoder of the documents; choose two "
-                    "encoders with the same vocabulary",
+                    f"dimension {index} is {queries.term(index)!r} in the query encoder, but "
+                    f"{documents.term(index)!r} in the document encoder; choose two encoders with "
+                    "the same vocabulary",
                     field="queries",
                 )
 

@@ -39,7 +39,7 @@ class PassageConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_stored(cls, value: Any, info: ValidationInfo) -> Any:
-        """Keep how passages were read in collections that were created without `headings`."""
+        """Set `headings` to False for a stored collection that was created before this option."""
         if info.context == STORED and isinstance(value, Mapping):
             return {"headings": False, **value}
         return value

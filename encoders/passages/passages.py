@@ -28,7 +28,8 @@ def split_passages(
 ) -> list[Passage]:
     """Split `text` into overlapping passages, in order. Return [] if it stays whole.
 
-    structure: outline of the text, if `config.structure` uses it. None: the text is Markdown.
+    structure: outline of the text. It is ignored if `config.structure` is False. None: the outline
+               is computed, as for Markdown.
 
     A text stays whole if `unit` is "none", or if the text has at most `threshold` words, or at most
     `size` words. Otherwise every word is in a passage, and no passage has more than `size` words.
@@ -87,8 +88,9 @@ def packed(
 ) -> Iterator[tuple[int, int]]:
     """Yield the range [first, stop) of words or tokens of each passage.
 
-    sections: (position of the first word or token, level of the heading) of each section. A
-              passage does not cross sections, except those that `grouped` joins.
+    A passage does not cross the border of two sections, unless `grouped` joins these sections.
+
+    sections: (position of the first word or token, level of the heading) of each section.
 
     See `pack` for the other arguments.
     """
@@ -121,13 +123,14 @@ def pack(bounds: Sequence[int], size: int, overlap: int) -> Iterator[tuple[int, 
 
 
 def _bounds(units: Units, words: int, size: int, *, sentences: bool) -> list[int]:
-    """Return the index of the first word of each unit that passages keep whole, then `words`.
+    """Return the argument `bounds` of `pack`: the index of each unit's first word, then `words`.
 
-    Without `sentences`, each word is a unit. With `sentences`, units are those of the text; a unit
-    of more than `size` words is divided into words. The line below the header of a table (such as
-    `|---|---|`) is in the unit of the word before the line, if `size` allows.
+    The line below the header of a table (such as `|---|---|`) is in the unit of the word before the
+    line, if `size` allows.
 
-    words: number of words of the text.
+    words:     number of words of the text.
+    sentences: False: each word is a unit. True: `units` are used, but a unit of more than `size`
+               words is divided into words.
     """
     bounds = [0]
     for word in [*(units.starts if sentences else ()), words]:

@@ -12,8 +12,8 @@ from ...sources.structure import Outline
 class Preface:
     """What encoders read before the passages of a document: its title, and perhaps headings.
 
-    before:  function that returns the text before a passage, from the offset of the passage.
-    longest: the longest of these texts in the document.
+    before:  function (offset at which a passage starts) -> text that encoders read before it.
+    longest: the longest text that `before` returns for this document.
     """
 
     before: Callable[[int], str]
@@ -27,9 +27,10 @@ class Preface:
 def preface(title: str, headings: Outline | None = None) -> Preface:
     """Return what encoders read before the passages of a document.
 
-    It is the title. The headings above the passage follow it, without one that equals the title.
+    Encoders read the title, then the headings above the passage. A heading that equals the title is
+    left out.
 
-    headings: the outline of the document's text; None: no headings are read.
+    headings: the outline of the document's text. None: encoders read only the title.
     """
     if headings is None:
         return Preface(lambda _: title, title)

@@ -38,12 +38,13 @@ def split_by_tokens(
     readers: token counters of the encoders. If there are none, a word counts as a token, and a
              document of up to 512 words stays whole unless a size is configured.
     title:   the document's title, which encoders read before each passage.
-    structure: outline of the text, if `config.structure` or `config.headings` uses it. None: the
-             text is Markdown.
+    structure: outline of the text. It is ignored if `config.structure` and `config.headings` are
+             both False. None: the outline is computed, as for Markdown.
 
     Passages cover all text but white space. An encoder truncates a passage only if prompt and title
-    take more than half of the encoder's limit, or leave no room for one character. Raises
-    InvalidInputError for more than `MOST_PASSAGES` passages.
+    take more than half of the encoder's limit, or leave no room for one character.
+
+    Raises InvalidInputError for more than `MOST_PASSAGES` passages.
     """
     if not readers:
         return split_passages(text, counted_by_words(config), structure)
@@ -79,8 +80,8 @@ def split_by_tokens(
 def counted_by_words(config: PassageConfig) -> PassageConfig:
     """Return a copy of the configuration with the unit "words" instead of "tokens".
 
-    It is used if no encoder has a limit of tokens. An overlap that is not smaller than the default
-    size becomes half of it.
+    `split_by_tokens` uses the copy if no encoder has a limit of tokens. If no size is configured,
+    and the overlap is not smaller than the default size, the overlap becomes half of this size.
     """
     words = PassageConfig(unit="words", structure=config.structure, headings=config.headings)
     if config.size is None:
@@ -96,7 +97,7 @@ the encoder reads before it, number of tokens of this text alone)."""
 
 
 def _limits(config: PassageConfig, readers: Sequence[TokenReader], before: str) -> list[Limit]:
-    """Return for each reader how long passages may be.
+    """Return for each reader how many tokens a passage may have.
 
     A passage may always fill half of the encoder's limit, even after a long title.
 
@@ -119,7 +120,7 @@ def _packed(
     `overlap` tokens with the previous passage of its section. The last passage of a section may
     share more.
 
-    written: markup of the text. None: its structure is not used.
+    structure: outline of the text. None: units are sentences only.
     """
     spans = word_spans(text)
     around = reader.lengths([""])[0]

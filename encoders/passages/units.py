@@ -64,7 +64,7 @@ def find_units(text: str, words: Sequence[int], found: Outline | None) -> Units:
 
 
 def unit_offsets(text: str, found: Outline) -> set[int]:
-    """Return the offsets at which a unit of a text ends or begins.
+    """Return the offsets in `text` at which a unit begins or ends.
 
     found: the outline of the text.
     """

@@ -66,8 +66,9 @@ class TildeEncoder:
         digests: Mapping[str, str],
         projection: Any,
     ) -> None:
-        """names: the string of each token of the vocabulary.
+        """Create the encoder. Usually `load` is called instead.
 
+        names:      strings of the vocabulary's tokens: names[i] is the token with the id i.
         limit:      maximum number of tokens that the model can read, including special tokens.
         digests:    fingerprint key -> digest of a model's weights.
         projection: result of `trained_projection`.

@@ -24,9 +24,10 @@ from .language_model import PromptingBackground, WritingBackgroundConfig
 
 @BACKGROUNDS.register
 class ClusteredBackgroundConfig(WritingBackgroundConfig):
-    """One document for each cluster of demonstrations, for diverse documents.
+    """Diverse documents: a language model writes one document for each cluster of demonstrations.
 
-    The language model is called once for each cluster.
+    A demonstration is a pair of a question and a document. The prompt for a document contains
+    demonstrations of one cluster.
     """
 
     made_by = ".clustered:load"

@@ -17,8 +17,11 @@ T = TypeVar("T")
 def kmeans(vectors: NDArray[np.float32], k: int, seed: int) -> NDArray[np.int64]:
     """Return the cluster of each vector, int64 [n], from 0 to at most k - 1. No cluster is empty.
 
-    vectors: float32 [n, d], n >= 1. Lloyd's algorithm with k-means++ (Arthur and Vassilvitskii,
-    2007). Equal seeds give equal clusters. Fewer than k different vectors give fewer clusters.
+    vectors: float32 [n, d], n >= 1.
+    k:       maximum number of clusters. Fewer than k different vectors give fewer clusters.
+    seed:    seed of the initial centres. Equal seeds give equal clusters.
+
+    Uses Lloyd's algorithm with k-means++ (Arthur and Vassilvitskii, 2007).
     """
     points = vectors.astype(np.float64)
     random = np.random.default_rng(seed)
@@ -46,7 +49,8 @@ def groups(
 ) -> list[list[T]]:
     """Return `size` random items of each cluster, or all items of a smaller cluster.
 
-    vectors: float32 [n, d], one for each item. Clusters and choices depend only on the arguments.
+    vectors: float32 [n, d], one for each item.
+    k, seed: arguments of `kmeans`. The seed also determines the random choice of items.
     """
     clusters = kmeans(vectors, k, seed)
     found = []

@@ -22,11 +22,14 @@ Pair = tuple[str, str]
 
 
 def read_demonstrations(path: Path) -> list[Pair]:
-    """Return the pairs of a file of JSON lines, of its first `MOST` lines.
+    """Return the pairs of question and document in the first `MOST` lines of a JSON lines file.
 
-    Each line has the fields `question` and `document`, and optionally `answers`, a list of texts
-    (other fields are ignored). A pair with answers is left out if its document contains none of
-    them as adjacent words. Raises SourceError, with the line and the field, for an invalid line.
+    Each line has the fields `question` and `document`, and optionally `answers`, a list of texts.
+    Other fields are ignored. If a line has answers, its document must contain the words of at least
+    one answer, in order and adjacent; otherwise, the pair is left out.
+
+    Raises SourceError for an invalid line, with the line and the field, and for a file without any
+    pair.
     """
     found: list[Pair] = []
     read = 0
@@ -46,7 +49,9 @@ def read_demonstrations(path: Path) -> list[Pair]:
             found.append((question, document))
     if not found:
         raise SourceError(
-            "contains no demonstration whose document contains an answer; check its path", path=path
+            f"has no usable line in its first {MOST} lines; each line needs `question` and "
+            "`document`, and a document must contain one of the line's `answers`, if it has any",
+            path=path,
         )
     return found
 

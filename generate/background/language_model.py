@@ -82,8 +82,8 @@ class PromptingBackground:
             document with the number n is sampled with the seed `config.seed` + n.
     model:  a language model of your own; None: load the one that the configuration describes.
 
-    A document is remembered by the model's fingerprint, the version of the prompts, the options,
-    the question, its demonstrations and its seed.
+    Documents are cached. The key is the model's fingerprint, the version of the prompts, the
+    options, the question, and the demonstrations and the seed of the document.
 
     Raises ConfigError for an invalid option, ModelError if the model cannot be loaded, and
     UnsupportedError if it cannot generate text.
@@ -141,9 +141,9 @@ class PromptingBackground:
         size = self._reader.whole(written)
         if self._limit is not None and size + most > self._limit:
             raise InvalidInputError(
-                f"the prompt of the background has {size} tokens and its document up to {most}, "
-                f"but the model accepts {self._limit}; ask a shorter question, or configure fewer "
-                "`max_tokens` or shorter demonstrations",
+                f"makes a prompt of {size} tokens for the background, with up to {most} more for "
+                f"the document, but the model accepts {self._limit} tokens; ask a shorter "
+                "question, or configure fewer `max_tokens` or shorter demonstrations",
                 field="question",
             )
         cost = Cost(1, size + most)
@@ -166,7 +166,11 @@ class PromptingBackground:
     def _streamed(
         self, written: Prompt, sampling: Sampling, meter: Meter[Limits], guard: Guard
     ) -> tuple[str, Usage | None, bool]:
-        """Return the text, its usage and whether it is whole. Usage None: the time has ended."""
+        """Return the generated text, its usage, and whether it is whole.
+
+        The usage is None if the time limit ended the text. The text is not whole if `max_tokens`
+        cut it.
+        """
         raw, usage, whole = "", Usage(), True
         with Ahead(self._model.stream(written, sampling)) as ahead:
             while (chunk := ahead.next(meter.deadline, guard)) is not None:
@@ -177,7 +181,7 @@ class PromptingBackground:
 
 
 def _whole_sentences(text: str) -> str:
-    """Return a text that `max_tokens` cut without its last sentence, unless it is the only one."""
+    """Return a text, cut by `max_tokens`, without its last sentence if it has several."""
     ends = [end for end in sentence_ends(text) if end < len(text)]
     return text[: ends[-1]] if ends and text[: ends[-1]].strip() else text
 

@@ -33,8 +33,11 @@ def prompt(
 ) -> Prompt:
     """Return the prompt for a background document.
 
-    pairs: demonstrations: questions, each with the document that the model should write for it.
-    chats: True: the prompt is a conversation, in which each pair is two turns. False: a text.
+    purpose:  name of the prompt's wording in `PROMPTS`.
+    question: the question that the document is about.
+    pairs:    demonstrations, each a question and the document that answers it.
+    chats:    True: the prompt is a conversation, in which each pair is two turns. False: the prompt
+              is one text.
     """
     template = PROMPTS[purpose]
     asked = [template.format(text=text) for text, _ in pairs]

@@ -34,7 +34,10 @@ class Background(Protocol):
     def write(
         self, question: str, limits: Limits | None = None, guard: Guard = UNGUARDED
     ) -> WrittenBackground:
-        """Return texts about a question. At a limit, the texts written so far and the reason.
+        """Return texts about a question.
+
+        At a limit, writing ends: the result has the texts written so far, and its `reason` says
+        which limit. The method `check` of `guard` is called while the model writes.
 
         Raises ModelError if the model fails or writes an empty text, InvalidInputError if the
         question is too long for the model, and the exceptions of the guard.

@@ -6,10 +6,14 @@ from .support import Support, sentences
 
 
 def supported_share(text: str, support: Support, least: float) -> float:
-    """Return the share of the sentences of a generated text that a source supports.
+    """Return the share, from 0 to 1, of a generated text's sentences that a source supports.
 
-    A sentence is supported if a source of `support` has a quote with at least the support `least`
-    that lacks no number and no name of the sentence. Only words are compared. 0 without sources.
+    support: finds quotes in the sources.
+    least:   minimum `Quote.support`.
+
+    A source supports a sentence if one of its quotes has at least the support `least`, and contains
+    every number and name of the sentence. Only words are compared; no entailment model is used.
+    Returns 0 if there are no sources or no sentences.
     """
     spans = sentences(text)
     if not spans:

@@ -46,7 +46,7 @@ class EntailmentConfig(Config):
 
 
 def load_entailment(config: EntailmentConfig | None) -> Entails | None:
-    """Load an entailment model; None for None.
+    """Load the entailment model that `config` describes; return None if `config` is None.
 
     Raises ModelError if the model cannot be found or read, and ConfigError if it is not a
     classifier with a label for entailment.

@@ -115,7 +115,7 @@ class Statements:
             yield from self._match()
 
     def cites(self, text: str) -> bool:
-        """Return True if a whole text has a marker of a source that was sent."""
+        """Return True if a text contains a marker with the number of a source."""
         parser = MarkerParser(self._count)
         parts = [*parser.feed(text), *parser.close()]
         return any(isinstance(part, Marker) and part.numbers for part in parts)

@@ -20,12 +20,14 @@ from .sizes import Size
 def fit_background(
     texts: Sequence[str], budget: int, size: Size
 ) -> tuple[list[Source], list[LeftOut]]:
-    """Return the generated texts as sources, and those that are left out.
+    """Return (the generated texts as sources, the texts that are left out).
 
-    budget: maximum number of tokens of all texts together. size: returns the number of tokens of a
-    source in the prompt. Each text gets an equal part of it, and what
-    earlier texts leave of theirs. A text is left out if its first sentence does not fit, if it is
-    empty, or if it is a near-copy of an earlier one.
+    budget: maximum number of tokens of all texts together.
+    size:   returns the number of tokens of a source in the prompt.
+
+    Each text gets an equal part of the tokens that earlier texts have left. A text that is too long
+    is cut after a sentence. A text is left out if its first sentence does not fit, if it is empty,
+    or if it is a near-copy of an earlier text.
     """
     found: list[Source] = []
     left_out: list[LeftOut] = []

@@ -55,7 +55,10 @@ class Context:
 
 @dataclass(slots=True)
 class _Chosen:
-    """Passages of one document that become one source. group: number in `Copies`."""
+    """Passages of one document that become one source.
+
+    group: number of the source's group in `Copies`.
+    """
 
     first: Candidate
     ranks: list[int]
@@ -216,9 +219,9 @@ class _Builder:
         self._by_document.setdefault(candidate.id, []).append(chosen)
 
     def _first_sentences(self, candidate: Candidate) -> tuple[int, int]:
-        """Return the end of the sentences from the start of a passage that fit, and their tokens.
+        """Return how much of a passage fits: the end of its last fitting sentence, and the tokens.
 
-        If not even the first sentence fits, returns that.
+        If not even the first sentence fits, returns the end and the tokens of the first sentence.
         """
         ends = [candidate.start + end for end in sentence_ends(candidate.text)]
         ends = [*(end for end in ends if end < candidate.end), candidate.end]

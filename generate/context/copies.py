@@ -46,9 +46,10 @@ def repeats(one: Shingles, other: Shingles) -> bool:
 
 
 def _some(count: int) -> int:
-    """Return how many of `count` shingles prove the rest irrelevant if no other text has them.
+    """Return how many of a text's `count` shingles to look up first.
 
-    The share of the others is below `ALIKE`.
+    A text that contains none of these contains less than the share `ALIKE` of all shingles, so the
+    other shingles need not be looked up.
     """
     return count - int(ALIKE * count) + 1
 

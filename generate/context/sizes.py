@@ -23,11 +23,12 @@ Size = Callable[[Source], int]
 class Sizes:
     """Counts the tokens of sources. Thread-safe.
 
-    A tokenizer needs about a third of a millisecond for a passage, and hundreds of passages may be
-    counted for a question. So the sizes are remembered.
+    count:  returns the number of tokens of a text.
+    render: returns the text of a source. The text must depend only on the source's number, kind,
+            title, headings and text.
 
-    count: returns the number of tokens of a text. render: returns the text of a source. It must
-    depend only on the source's number, kind, title, headings and text.
+    A tokenizer needs about a third of a millisecond for a passage, and hundreds of passages may be
+    counted for a question. So the results are cached.
     """
 
     def __init__(self, count: Count, render: Render) -> None:

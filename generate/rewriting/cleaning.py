@@ -75,7 +75,7 @@ class Cleaner:
     """Keeps the texts of a model that say something new.
 
     terms:   returns the content words of a text.
-    example: texts of the prompt's example.
+    example: texts of the prompt's examples. A text that copies one of them is left out.
     """
 
     def __init__(self, terms: Terms, example: Sequence[str] = ()) -> None:
@@ -87,15 +87,19 @@ class Cleaner:
     ) -> Cleaned:
         """Return up to `most` queries from answers with one query in each line.
 
-        A query with the same content words as the question or an earlier query is left out.
+        turns: earlier turns of the conversation. Words that occur in them do not count as copied
+            from the prompt's examples.
 
-        turns: earlier turns of the conversation. Their words do not count as copied.
+        A query with the same content words as the question or an earlier query is left out.
         """
         lines = (line for answer in answers for line in lines_of(answer))
         return self._kept((question, *turns), lines, most, LONGEST_QUERY, subset=False)
 
     def passages(self, question: str, answers: Sequence[str]) -> Cleaned:
-        """Return the passages. One whose content words all occur in the question is left out."""
+        """Return the passages; each answer is one passage.
+
+        A passage whose content words all occur in the question is left out.
+        """
         whole = (_line(" ".join(answer.split())) for answer in answers)
         return self._kept((question,), whole, len(answers), LONGEST_PASSAGE, subset=True)
 
@@ -108,9 +112,12 @@ class Cleaner:
         *,
         subset: bool,
     ) -> Cleaned:
-        """Return the texts to search. asked_texts: the question, then earlier turns.
+        """Return the texts to search.
 
-        subset: leave out a text whose words all occur in the question.
+        asked_texts: the question, then earlier turns.
+        most:        maximum number of texts.
+        longest:     maximum characters of a text.
+        subset:      leave out a text whose words all occur in the question.
         """
         found = Cleaned()
         asked = self._words(asked_texts[0])
@@ -136,9 +143,13 @@ class Cleaner:
         return frozenset(self._terms(text))
 
     def _copies(self, words: AbstractSet[str], said: AbstractSet[str]) -> bool:
-        """Return True if words are those of an example, and not because the user said them.
+        """Return True if a text copies an example of the prompt.
 
-        That is: nearly all words are in the example, or the words contain nearly all of it.
+        words: content words of the text.
+        said:  words of the question and the turns, which do not count as copied.
+
+        A text copies an example if nearly all of its words are in the example, or if it contains
+        nearly all words of the example.
         """
         new = words - said
         if 2 * len(new) < len(words):
@@ -152,7 +163,7 @@ class Cleaner:
 
 
 def _covers(all_words: AbstractSet[str], words: AbstractSet[str]) -> bool:
-    """Return True if nearly all of some words are among `all_words`. False without words."""
+    """Return True if nearly all of `words` are in `all_words`; False if `words` is empty."""
     return bool(words) and len(words & all_words) >= COPIED * len(words)
 
 
@@ -168,7 +179,7 @@ def lines_of(answer: str) -> Iterator[str]:
 
 
 def capped(text: str, longest: int) -> str:
-    """Return a text of at most `longest` characters, cut after a word where it has spaces."""
+    """Return at most the first `longest` characters of a text, cut after a word if possible."""
     if len(text) <= longest:
         return text
     head = text[: longest + 1]

@@ -41,8 +41,8 @@ SYSTEM = (
 
 @REWRITERS.register
 class DecomposeConfig(LanguageModelRewriterConfig):
-    """A language model divides the query into sub-questions; all are searched and fused
-    (decomposition, Press et al., 2023)."""
+    """A language model divides the query into sub-questions. All are searched, and the
+    results are fused (decomposition, Press et al., 2023)."""
 
     made_by = ".decompose:DecomposeRewriter"
 
@@ -50,7 +50,7 @@ class DecomposeConfig(LanguageModelRewriterConfig):
     texts: Annotated[int, Bounds(1, 100)] = 4
     """Maximum number of sub-questions."""
     weight: Weight = 1.0
-    """Weight of the list of each sub-question in the fusion; that of the query has 1."""
+    """Weight of each sub-question's ranked list in the fusion. The query's list has weight 1."""
 
     @property
     def use(self) -> Use:

@@ -36,7 +36,7 @@ Ask = Callable[[str, Sequence[tuple[str, str]]], str]
 
 
 def the_question(question: str, turns: Sequence[tuple[str, str]]) -> str:
-    """Return the question. The last message of a prompt is only the question."""
+    """Return the question, for prompts whose last message is the question alone."""
     return question
 
 
@@ -63,17 +63,17 @@ class LanguageModelRewriterConfig(RewriterConfig):
 class Method:
     """How a kind of rewriter prompts a model, and reads its answers.
 
-    The prompt is a conversation: instructions, examples and the question. Small models follow
-    examples that are turns of their own more often than those inside a message.
+    The prompt is a conversation: instructions, examples and the question. Each example is two
+    turns, because small models follow such examples more often than examples inside a message.
 
     system:  instructions.
     shots:   examples: pairs of a message and the answer to it.
     version: version of the prompt. A changed prompt has another version.
-    kind:    kind of the texts.
-    ask:     returns the last message.
-    samples: number of answers of the model to the prompt, each with a seed of its own.
-    most:    maximum number of texts that are kept. None: an answer is one passage. A number: an
-             answer has a query in each line.
+    kind:    kind of the texts; see `RewrittenText`.
+    ask:     returns the last message of the prompt.
+    samples: number of answers of the model to the prompt, each with another seed.
+    most:    maximum number of queries that are kept; an answer has one query in each line. None:
+             an answer is one passage.
     turns:   maximum number of earlier turns in the prompt. If not 0, the rewriter needs earlier
              turns, and a text must share a word with the question or the turns.
     """
@@ -107,8 +107,8 @@ class PromptingRewriter:
 
     model: a language model of your own; None: load the one that the configuration describes.
 
-    The answers of the model are remembered by its fingerprint, the version of the prompt, the
-    question and the seed.
+    The answers of the model are cached. The key is the model's fingerprint, the version of the
+    prompt, the question and the seed.
 
     Raises ConfigError for an invalid option, ModelError if the model cannot be loaded, and
     UnsupportedError if it cannot generate text.
@@ -241,7 +241,7 @@ class _Judge:
         return turns[:-1]
 
     def _whole(self, found: Completion) -> str:
-        """Return the answer; without its last line if that is one of several and incomplete."""
+        """Return the answer, without its last line if it has several lines and the last was cut."""
         cut = found.finish == "length" and self._method.most is not None and "\n" in found.text
         return found.text.rpartition("\n")[0] if cut else found.text
 

@@ -76,7 +76,7 @@ class HydeConfig(LanguageModelRewriterConfig):
 
     @property
     def use(self) -> Use:
-        """The mean of the vectors, and the terms of all texts."""
+        """Dense legs search the mean of the vectors; other legs the terms of all texts."""
         return Use("mean", repeat=self.repeat)
 
 

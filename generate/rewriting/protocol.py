@@ -56,9 +56,9 @@ class Use:
             each text counts once. None: max(1, (words of the texts // words of the query) // 6),
             the rule of MuGI (Zhang et al., "Exploring the best practices of query expansion with
             large language models", 2024).
-    weight: for "fuse": weight of the list of each text, where that of the query has the weight 1.
-            For "replace": weight of the list of the original query, where that of the text has the
-            weight 1. 0: the original query is not searched.
+    weight: for "fuse": weight of each text's ranked list in the fusion. The list of the query has
+            weight 1. For "replace": weight of the original query's ranked list in the fusion. The
+            list of the text has weight 1. 0: the original query is not searched.
     """
 
     how: How
@@ -106,7 +106,8 @@ class Rewriter(Protocol):
         """Return the texts for each question, in the same order.
 
         limits: limits for each question. The time limit starts with this call for all questions.
-        guard: its method `check` is called between calls of the model. Its exceptions are raised.
+        guard: object whose method `check` is called between calls of the model.
 
-        A failure of the model raises nothing: the status is then "failed".
+        If the model fails, no exception is raised: the status of the result is "failed". Raises the
+        exceptions of the guard.
         """

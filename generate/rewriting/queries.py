@@ -46,8 +46,8 @@ Weight = Annotated[float, Bounds(0, 1_000, above=True)]
 
 @REWRITERS.register
 class QueriesConfig(LanguageModelRewriterConfig):
-    """A language model writes the query in other words; all are searched and fused (RAG-Fusion,
-    Raudaschl, 2023)."""
+    """A language model writes the query in other words. All queries are searched, and the results
+    are fused (RAG-Fusion, Raudaschl, 2023)."""
 
     made_by = ".queries:QueriesRewriter"
 
@@ -55,7 +55,7 @@ class QueriesConfig(LanguageModelRewriterConfig):
     texts: Annotated[int, Bounds(1, 100)] = 4
     """Maximum number of queries besides the original."""
     weight: Weight = 1.0
-    """Weight of the list of each query in the fusion; that of the original query has 1."""
+    """Weight of each query's ranked list in the fusion. The original query's has weight 1."""
 
     @property
     def use(self) -> Use:

@@ -58,7 +58,7 @@ class Query2DocConfig(LanguageModelRewriterConfig):
 
     @property
     def use(self) -> Use:
-        """The query and the passage as one text."""
+        """Query and passage are searched as one text."""
         return Use("append", repeat=self.repeat)
 
 

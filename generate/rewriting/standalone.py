@@ -58,8 +58,8 @@ class StandaloneConfig(LanguageModelRewriterConfig):
     turns: Annotated[int, Bounds(1, 100)] = 6
     """Maximum number of earlier turns that the model reads; the last ones."""
     original: Annotated[float, Bounds(0, 1_000)] = 0.5
-    """Weight of the list of the original question in the fusion; that of the standalone question
-    has 1. 0 = the original question is not searched."""
+    """Weight of the original question's ranked list in the fusion. The list of the standalone
+    question has weight 1. 0 = the original question is not searched."""
 
     @property
     def use(self) -> Use:

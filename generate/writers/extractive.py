@@ -11,9 +11,11 @@ beside it and in its title and headings:
 The sentence with the highest score is taken first. Each further sentence must add words that the
 answer does not have yet (maximal marginal relevance, Carbonell and Goldstein, 1998). If a question
 asks for a number, a date, a person or a place, sentences that contain a number or a name have a
-higher score. The answer consists of sentences of the sources, word for word, each with its marker.
-A row of a table and an item of a list count as sentences. Headings of Markdown, fences of code and
-the marks around rows and items are left out.
+higher score. The answer consists of sentences of the sources, each with its marker. Rows of tables
+and items of lists count as sentences. Headings, code and the header rows of tables are left out.
+
+The words of a sentence are those of the source. Its Markdown is not: links become their text, the
+marks around rows and items are left out, and [2] becomes (2), because it would be a marker.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from ...core.bounds import Bounds
 from ...encoders.lexical.config import AnalyzerConfig
 from ...encoders.lexical.encoder import LexicalEncoder
 from ...llm import Chunk
+from ...sources.structure import outline
 from ..citing.support import Support, Terms, sentences
 from ..config import GENERATORS, GeneratorConfig
 from ..protocol import Task
@@ -51,8 +54,14 @@ REPEATED = 0.7
 _WORDS = re.compile(r"\w+")
 _HEADING = re.compile(r"^\s{0,3}#{1,6}[^\S\n][^\n]*(?:\n|\Z)", re.MULTILINE)
 """A heading of Markdown, which is not part of an answer."""
-_MARK = re.compile(r"\A(?:[-+*]\s+|(?:`{3}|~{3})[^\n]*)")
-"""The mark of an item of a list, or a fence of code, at the start of a text."""
+_MARK = re.compile(r"\A[-+*]\s+")
+"""The mark of an item of a list, at the start of a text."""
+_LINK = re.compile(r"!?\[([^\[\]\n]{1,200})\]\([^()\s]{1,500}\)")
+_BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
+_BELOW_HEADER = re.compile(r"\s*\n[ ]{0,3}\|?[ ]{0,3}:?-[-:| \t]*(?:\n|\Z)")
+"""The line below the header row of a table."""
+_DIRECTIVE = ":::"
+"""The start of a line that a generator of pages replaces."""
 _ASKS_NUMBER = re.compile(
     r"\b(?:when|how\s+(?:many|much|long|old|far|tall|high|large|big|often)|what\s+(?:year|date|day"
     r"|number|percentage|age)|which\s+year|wann|wie\s*viele?)\b",
@@ -178,7 +187,7 @@ class ExtractiveWriter:
         for source in sources:
             above = frozenset(self._terms(" ".join((source.title, *source.headings))))
             place = 1 / (1 + DECAY * (min(source.ranks, default=1) - 1))
-            spans = sentences(source.text)
+            spans = list(_statements(source.text))
             terms = [frozenset(self._terms(source.text[start:end])) for start, end in spans]
             for i, (start, end) in enumerate(spans):
                 plain = _plain(source.text[start:end])
@@ -191,9 +200,20 @@ class ExtractiveWriter:
                     yield _Sentence(source.number, text, self.count(text), terms[i], score)
 
 
+def _statements(text: str) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of each sentence of a text, without code, directives and header rows."""
+    code = outline(text).code
+    for start, end in sentences(text):
+        if text.startswith(_DIRECTIVE, start) or any(a <= start < b for a, b in code):
+            continue
+        if text.startswith("|", start) and _BELOW_HEADER.match(text, end):
+            continue
+        yield start, end
+
+
 def _plain(sentence: str) -> str:
-    """Return a sentence without Markdown's headings and the marks around a row or an item."""
-    text = _HEADING.sub("", sentence).strip()
+    """Return a sentence without headings, links, line breaks and the marks of a row or an item."""
+    text = _LINK.sub(r"\1", _BREAK.sub(" ", _HEADING.sub("", sentence))).strip()
     return text.strip("| \t\n") if text.startswith("|") else _MARK.sub("", text)
 
 

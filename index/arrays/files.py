@@ -105,10 +105,12 @@ def remove_tree(path: Path) -> None:
 
 @contextmanager
 def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold an exclusive lock on the file `path`. Yields True if the lock was acquired.
+    """Hold an exclusive lock on the file `path` in the `with` block. Yields True if it is acquired.
 
-    wait: what happens if another process holds the lock. True: wait for the lock. False: yield
-    False at once. The operating system releases the lock when the process that holds it ends.
+    The operating system releases the lock if the process that holds it ends.
+
+    wait: what happens if another process holds the lock. True: wait for it. False: yield False at
+          once.
 
     Raises StorageError if the file cannot be opened for writing.
     """

@@ -116,7 +116,10 @@ class NpyFile(Generic[T]):
                 )
 
     def check_ascending(self, *, strictly: bool = False) -> None:
-        """Raise ValueError unless the elements ascend. strictly: reject equal neighbours too."""
+        """Raise ValueError unless the elements ascend.
+
+        strictly: True: reject equal neighbours too.
+        """
         for start in range(0, len(self) - 1, _CHECKED):
             block: NDArray[Any] = self.read(start, min(start + _CHECKED + 1, len(self)))
             wrong = block[1:] <= block[:-1] if strictly else block[1:] < block[:-1]

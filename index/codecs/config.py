@@ -160,7 +160,7 @@ class PqCodec(CodecConfig):
 
 @CODECS.register
 class RabitqCodec(CodecConfig):
-    """RaBitQ (Gao and Long 2024, 2025): rotates vectors at random, stores `bits` per dimension."""
+    """RaBitQ (Gao and Long 2024, 2025): random rotation, then `bits` bits for each dimension."""
 
     own = False
     decodable = False
@@ -183,7 +183,7 @@ class BaseProjection(Config):
     def _one(self) -> Self:
         if (self.dimensions is None) == (self.share is None):
             given = "neither" if self.share is None else "both"
-            raise ValueError(f"give exactly one of dimensions and share, got {given}")
+            raise ValueError(f"give exactly one of `dimensions` and `share`, got {given}")
         return self
 
     def kept(self, dimensions: int) -> int:
@@ -195,7 +195,7 @@ class BaseProjection(Config):
         if wanted > dimensions:
             raise ConfigError(
                 f"the projection keeps {wanted} dimensions, but the vectors have {dimensions}: "
-                "keep fewer, or remove the projection",
+                "keep fewer dimensions, or remove the projection",
                 field="projection.dimensions",
             )
         return wanted

@@ -15,9 +15,9 @@ from .half import widened
 def dot_rows(
     queries: Vectors, matrix: NDArray[np.float16] | Vectors, rows: NDArray[np.int64]
 ) -> Vectors:
-    """Return the inner products queries[i] . matrix[rows[i, j]], float32 [n, c].
+    """Return scores, float32 [n, c]: scores[i, j] = queries[i] . matrix[rows[i, j]].
 
-    Computes in float32.
+    c is the number of candidates of each query. The inner products are computed in float32.
 
     queries: float32 [n, d].
     matrix:  float16 or float32 [N, d], may be memory-mapped.

@@ -98,9 +98,10 @@ class Int4(_Affine):
 
     @classmethod
     def fit(cls, sample: Vectors) -> Self:
-        """Return a codec with the bounds of `TRIED` that have the smallest squared error.
+        """Return a codec whose bounds have the smallest squared error on the sample.
 
-        The bounds are chosen for each dimension.
+        For each dimension, the bounds are chosen among shares of the range of the sample: those in
+        `TRIED`.
 
         sample: float32 [n, width] with n >= 1.
         """

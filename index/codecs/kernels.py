@@ -140,7 +140,9 @@ def score_lists(
 ) -> None:
     """Write the inner products of n queries and lists of codes into `scores`.
 
-    cell:    type of cell, e.g. BYTE.
+    The module's docstring explains codes, cells, and the symbols `low`, `step` and z.
+
+    cell:    type of cell, such as BYTE.
     cells:   cells per code.
     stride:  bytes per code.
     weights: query * step for each query, as the bytes of float32 [n, dimensions], padded with zeros
@@ -192,8 +194,10 @@ def decode(
 ) -> None:
     """Decode n consecutive codes and write the vectors into `vectors`, float32 [n, width].
 
-    low, step: fitted arrays of the codec, float32 [width]. For the other arguments see
-    `score_lists`.
+    low, step: fitted arrays of the codec, float32 [width].
+    codes:     n codes, one after another.
+
+    See `score_lists` for `cell`, `cells` and `stride`.
     """
     if cell == FLOAT32:
         _fill(_float32, 1, cells, stride, codes, vectors)

@@ -54,7 +54,8 @@ class Loss:
 def round_trip(codec: Codec | None, projection: Projection | None) -> RoundTrip:
     """Return a function that projects, encodes and decodes vectors, then undoes the projection.
 
-    codec, projection: None: skip this step.
+    codec:      encodes and decodes the vectors. None: they are not encoded.
+    projection: projects the vectors. None: they are not projected.
     """
 
     def restored(vectors: Vectors) -> Vectors:
@@ -73,9 +74,10 @@ def measure(
 ) -> Loss:
     """Measure the loss of a round trip on a random sample of `source`.
 
-    trip:   the round trip.
-    fitted: numbers of the rows that the codec was fitted on; None: unknown. The sample excludes
-            these rows if at least VECTORS other rows exist.
+    The sample excludes the rows in `fitted` if at least VECTORS other rows exist.
+
+    trip:   function that maps vectors to vectors after the round trip, from `round_trip`.
+    fitted: numbers of the rows that the codec was fitted on; None: unknown.
     seed:   seed of the sample.
     """
     vectors = source.take(_sample(len(source), fitted, seed))

@@ -46,11 +46,13 @@ def write(
 ) -> None:
     """Write the files of a dense leg with `rows` vectors into `directory`.
 
-    The directory may contain files of an interrupted call.
+    Files that an interrupted call left in the directory are removed or overwritten.
 
-    blocks: returns blocks of the vectors, float32 [n, width]. It may be called several times.
+    blocks: function that returns the vectors in blocks, float32 [n, width]. It may be called
+            several times.
     storage: how the vectors are stored and indexed.
     memory: working memory in bytes; see Structure.build.
+    progress: is told how many vectors are done.
     """
     (directory / built.FILE).unlink(missing_ok=True)
     if storage.index.searches_exactly(storage, rows):
@@ -81,9 +83,9 @@ def write(
 
 
 def stored_projection(directory: Path, storage: VectorStorage) -> Projection | None:
-    """Load the projection of a dense leg from `directory`, which has the leg's files of a segment.
+    """Load the projection of a dense leg in one segment; None if its vectors are not projected.
 
-    None: the vectors are not projected.
+    directory: folder with the files of this leg in the segment.
 
     Raises OSError if the file cannot be read, and ValueError if it is damaged.
     """

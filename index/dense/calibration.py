@@ -35,7 +35,10 @@ _EQUAL = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Search parameters of an index, and the mean recall of the sampled queries with them."""
+    """Search parameters of an index, and the recall that they reach.
+
+    recall: mean recall of the sampled queries, 0 to 1.
+    """
 
     parameters: Parameters
     recall: float
@@ -45,8 +48,11 @@ class Level:
 class Calibration:
     """Measured recall of search parameters in one segment.
 
-    queries: number of sampled queries, of which RESULTS may use only some. A query is a vector of
-             the segment and does not count as its own neighbour. Queries of users may be harder.
+    Each query is a vector of the segment, and does not count as its own neighbour. Queries of users
+    may be harder.
+
+    queries: number of sampled queries. For a large number of results, only some of them were used
+             (see RESULTS).
     levels:  number of results k -> the measured parameters with their recall, cheapest first.
     """
 
@@ -110,8 +116,10 @@ def calibrate(
 ) -> Calibration:
     """Measure the recall of search parameters against exact search.
 
-    search: function (queries, k, parameters) that searches the index as the segment does.
-    ladder: the parameters to measure, cheapest first. Measuring stops at recall `ENOUGH`.
+    Measuring stops at the first parameters that reach the recall `ENOUGH`.
+
+    search: function (queries, k, parameters) -> ranking that the segment returns for them.
+    ladder: the parameters to measure, cheapest first.
     vectors: the vectors of the segment as encoded. A random sample of them serves as queries.
     """
     sample = random_rows(len(vectors), QUERIES, seed=len(vectors))

@@ -111,7 +111,11 @@ class VectorSegment(Termless):
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
-        """See SegmentPart. The storage options come from the directory; `config` may be newer."""
+        """See SegmentPart.
+
+        The storage options come from the files. Those in `config` may have changed since the files
+        were written.
+        """
         size = sum(file.stat().st_size for file in directory.iterdir())
         if (directory / built.FILE).exists():
             known = Built.load(directory)
@@ -255,9 +259,11 @@ class Indexed:
     def parameters(self, wanted: VectorSearch, k: int, share: float) -> Parameters | None:
         """Return the index parameters of a search for k results; None: search exactly.
 
+        Parameters that the request or the configuration names are meant for a search without a
+        filter. They are therefore divided by `share`, except "oversample".
+
         wanted: recall target or parameters from the request.
-        share: fraction of the rows that the filter allows. Explicit parameters are meant for a
-            search without a filter, so they are divided by `share` ("oversample" is not).
+        share: fraction of the rows that the filter allows, above 0.
         """
         configured = self.configured
         explicit = wanted.parameters

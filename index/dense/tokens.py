@@ -43,11 +43,11 @@ class TokenSegment(Termless):
     """The vectors of all passages in a segment. A row is one vector, not one passage."""
 
     def __init__(self, vectors: Originals | None, coded: CodedVectors | None, size: int) -> None:
-        """Create the part from either `vectors` (uncompressed) or `coded` (codes).
+        """Create the part from uncompressed vectors or from codes.
 
-        Exactly one of them is not None.
-
-        size: bytes of all files.
+        vectors: the uncompressed vectors; None: the part has codes.
+        coded: the codes; None: the part has uncompressed vectors.
+        size: bytes of all files of the part.
         """
         self._vectors = vectors
         self.coded = coded
@@ -85,7 +85,10 @@ class TokenSegment(Termless):
 
     @classmethod
     def open(cls, directory: Path, config: DenseLeg) -> Self:
-        """See SegmentPart. The storage options come from the directory; `config` may be newer."""
+        """See SegmentPart. The storage options come from the directory, not from `config`.
+
+        The options in `config` may have changed after the files were written.
+        """
         size = sum(file.stat().st_size for file in directory.iterdir())
         if not (directory / built.FILE).exists():
             return cls(Originals.open(directory), None, size)
@@ -98,10 +101,9 @@ class TokenSegment(Termless):
                 f"{codes.array.shape[0]} of {codes.array.shape[1]} bytes"
             )
         projection = building.stored_projection(directory, known.storage)
-        if codec.width != (known.width if projection is None else projection.width):
-            raise ValueError(
-                f"{CODEC}: its {codec.width} dimensions differ from those in {built.FILE}"
-            )
+        width = known.width if projection is None else projection.width
+        if codec.width != width:
+            raise ValueError(f"{CODEC}: expected {width} dimensions, found {codec.width}")
         return cls(None, CodedVectors(codes, codec, projection, known), size)
 
     def read(self, start: int, stop: int) -> Vectors:

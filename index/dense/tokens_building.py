@@ -60,8 +60,9 @@ Sources = Sequence[tuple[Source, Mask | None]]
 class FittedCodec:
     """A codec, and the projection that is applied to vectors before the codec.
 
-    projection: None: no projection.
-    fitted: number of vectors on which codec and projection were fitted.
+    codec: encodes projected vectors.
+    projection: the projection; None: vectors are encoded without a projection.
+    fitted: number of vectors on which the codec and the projection were fitted.
     """
 
     codec: Codec
@@ -138,7 +139,7 @@ def _reusable(sources: Sequence[Source], storage: VectorStorage, rows: int) -> C
 
     rows: number of vectors in the result of the merge.
 
-    None: there is no such part, so the merge must fit a new codec.
+    Returns None if the merge can adopt no codec and must fit a new one.
     """
     able = [
         source.coded

@@ -33,11 +33,14 @@ class CodedVectors:
 
     @property
     def width(self) -> int:
-        """See `maxsim.Rows`. Number of dimensions after the projection."""
+        """Number of dimensions of a vector after the projection. See `maxsim.Rows`."""
         return self.codec.width
 
     def expect(self, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> None:
-        """Start reading from disk the rows that `vectors` will return next. See `Rows.expect`."""
+        """Start reading the rows starts[i] to stops[i] (exclusive) from disk, for each i.
+
+        See `Rows.expect`.
+        """
         row, page = self.codes.array.shape[1], mmap.PAGESIZE
         firsts = (self.codes.offset + starts * row) // page * page
         ends = np.minimum(self.codes.offset + stops * row, len(self.codes.mapping))

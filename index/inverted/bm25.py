@@ -25,12 +25,16 @@ from .selection import QueryTerms
 
 
 def idf(passages: int, frequency: int) -> float:
-    """Return the inverse document frequency of a term in `frequency` of `passages` passages."""
+    """Return the inverse document frequency (idf) of a term.
+
+    passages:  number of passages in the leg.
+    frequency: number of passages that contain the term.
+    """
     return log(1 + (passages - frequency + 0.5) / (frequency + 0.5))
 
 
 def query_weights(terms: TermWeights, statistics: TermStatistics) -> dict[str, float]:
-    """Return the weight of each query term: frequency (or weight) in the query * idf."""
+    """Return the weight of each query term: its frequency (or weight) in the query, times idf."""
     return {
         term: weight * idf(statistics.passages, statistics.document_frequency[term])
         for term, weight in terms.items()
@@ -47,8 +51,8 @@ def length_norms(
 ) -> NDArray[np.float64]:
     """Return k1 * (1 - b + b * |d| / avg) for each passage.
 
-    lengths: number of terms |d| of each passage.
-    average: mean number of terms avg.
+    lengths: |d|, the number of terms of each passage.
+    average: avg, the mean number of terms in a passage.
     """
     relative = lengths.astype(np.float64) / average
     return config.k1 * (1 - config.b + config.b * relative)
@@ -73,14 +77,17 @@ def weighted(
 
 
 def term_counts(passages: Representation) -> Sequence[TermCounts]:
-    """Return the term frequencies of each passage. Raises InvalidInputError if there are none."""
+    """Return the term frequencies of each passage.
+
+    Raises InvalidInputError if `passages.terms` is None.
+    """
     return cast(Sequence[TermCounts], query_terms(passages))
 
 
 def query_terms(representation: Representation) -> Sequence[TermWeights]:
     """Return the terms of each text with their frequencies or weights.
 
-    Raises InvalidInputError if there are none.
+    Raises InvalidInputError if `representation.terms` is None.
     """
     if representation.terms is None:
         raise InvalidInputError(

@@ -64,7 +64,8 @@ class TermDictionary:
     def find(self, term: str) -> int | None:
         """Return the number of `term`, or None if the segment does not contain it.
 
-        Caches results: a query looks up its terms for the statistics and again for the search.
+        Caches the result, because a query looks up each term twice: for the statistics and for the
+        search.
         """
         try:
             return self._known[term]
@@ -91,7 +92,12 @@ class TermDictionary:
         return decode(bytes(raw))
 
     def near(self, word: str, stem: str, most: int) -> list[tuple[str, int]]:
-        """Return the terms whose cost is at most `most`, with their costs; see `near_terms`."""
+        """Return the terms that a misspelled word may stand for, with their costs.
+
+        word: the word, folded as the terms are.
+        stem: the term of the word.
+        most: maximum cost. The module `near_terms` defines costs.
+        """
         offsets, terms = self._offsets.array, self._terms.array
         if self._signatures is None:
             self._signatures = Signatures(offsets, terms)

@@ -158,7 +158,7 @@ class LexicalDelta:
         return found
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """Return the terms of one row with weights, heaviest first; empty for dense legs.
+        """Return the terms of one row with their frequencies, most frequent first.
 
         See `LegPart.terms`.
         """

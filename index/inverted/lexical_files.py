@@ -42,7 +42,10 @@ class LexicalFiles:
 
 
 def write(directory: Path, passages: Sequence[TermCounts]) -> None:
-    """Write the files of a segment into `directory`. passages: term frequencies of each passage."""
+    """Write the files of a segment into `directory`.
+
+    passages: term frequencies of each passage.
+    """
     numbers: dict[str, int] = {}
     terms = np.fromiter(
         (numbers.setdefault(term, len(numbers)) for counts in passages for term in counts),

@@ -127,8 +127,9 @@ def add_linked_weights(
 ) -> None:
     """For each posting of terms[i], add factors[i] * weight to the score of the posting's row.
 
-    accumulator: score of each row; postings of later rows are skipped.
     heads, previous, rows: see LogState.
+    weights:     weight of each posting.
+    accumulator: scores of the first rows. Postings of rows without an element are skipped.
     """
     for index in range(terms.size):
         factor = factors[index]
@@ -171,7 +172,11 @@ def add_linked_frequencies(
 
 @interpreted_first(lambda heads, previous, *rest: previous.size)
 def count_linked(heads: Any, previous: Any, rows: Any, terms: Any, live: Any, counts: Any) -> None:
-    """Set counts[i] to the number of live (not deleted) rows that contain terms[i]."""
+    """Set counts[i] to the number of live (not deleted) rows that contain terms[i].
+
+    heads, previous, rows: see LogState.
+    live: mask of the first rows. Rows without an element do not count.
+    """
     for index in range(terms.size):
         count = 0
         posting = heads[terms[index]]
@@ -187,7 +192,12 @@ def count_linked(heads: Any, previous: Any, rows: Any, terms: Any, live: Any, co
 def sum_linked(
     heads: Any, previous: Any, rows: Any, frequencies: Any, terms: Any, live: Any, sums: Any
 ) -> None:
-    """Set sums[i] to the sum of the frequencies of terms[i] in live (not deleted) rows."""
+    """Set sums[i] to the sum of the frequencies of terms[i] in live (not deleted) rows.
+
+    heads, previous, rows: see LogState.
+    frequencies: term frequency of each posting.
+    live: mask of the first rows. Rows without an element do not count.
+    """
     for index in range(terms.size):
         total = 0
         posting = heads[terms[index]]

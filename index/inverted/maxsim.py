@@ -37,7 +37,7 @@ def rank(
     ranking = Ranking.empty(len(bounds) - 1, k)
     if allowed is not None and len(allowed) != passages:
         raise ValueError(
-            f"the mask allowed must have {passages} elements, one per passage, got {len(allowed)}"
+            f"`allowed` must have {passages} elements, one per passage, got {len(allowed)}"
         )
     if passages == 0:
         return ranking

@@ -42,7 +42,7 @@ _BITS = (1 << (np.arange(256) & 31)).astype(np.uint32)
 class Signatures:
     """First byte, length and letters of each term of a dictionary, in 6 bytes a term.
 
-    offsets, terms: those of `near_terms`.
+    offsets, terms: see the function `near_terms`.
     """
 
     def __init__(self, offsets: NDArray[np.int64], terms: Bytes) -> None:
@@ -61,10 +61,12 @@ class Signatures:
     def candidates(
         self, word: bytes, stem: bytes, most: int
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return the numbers of the terms that may have a cost of at most `most`, ascending.
+        """Return the terms that may have a cost of at most `most`.
 
-        Also returns, for each of them, whether it must be compared with the word's prefixes, and
-        with the stem.
+        word, stem: see the function `near_terms`.
+
+        Returns three arrays: the numbers of these terms, ascending; for each term, True if it must
+        be compared with the prefixes of `word`; and True if it must be compared with `stem`.
         """
         fits = self._heads == word[0]
         fits &= self._lengths >= (len(word) + 1) // 2
@@ -83,7 +85,7 @@ class Signatures:
 
 
 def _letters(text: bytes) -> np.uint32:
-    """Return the bits of the bytes of a text."""
+    """Return a number in which the bits (`_BITS`) of all bytes of a text are set."""
     return np.uint32(np.bitwise_or.reduce(_BITS[np.frombuffer(text, dtype=np.uint8)]))
 
 
@@ -99,11 +101,12 @@ def near_terms(
 
     offsets: byte offset of each term, int64 [terms + 1].
     terms:   all terms as UTF-8.
-    word:    the word as UTF-8, folded as terms are.
-    stem:    its own term.
-    signatures: those of the terms; None: they are computed.
+    word:    the word as UTF-8, folded as the terms are.
+    stem:    the term of the word, as UTF-8.
+    most:    maximum cost; the module docstring defines costs.
+    signatures: the signatures of all terms; None: the function computes them.
 
-    Returns nothing for an empty word, and for one of more than LONGEST bytes.
+    Returns empty arrays if `word` or `stem` is empty or has more than LONGEST bytes.
     """
     if not (0 < len(word) <= LONGEST and 0 < len(stem) <= LONGEST and len(offsets) > 1):
         return np.empty(0, np.int64), np.empty(0, np.uint8)
@@ -168,7 +171,10 @@ def _compare(
 
 
 def distance(one: str, other: str) -> int:
-    """Return the edit distance of two texts in characters, as the module defines it."""
+    """Return the edit distance of two texts: the smallest number of edits between them.
+
+    The module docstring defines edits. Here, they change characters instead of bytes.
+    """
     before: list[int] = []
     above = list(range(len(other) + 1))
     for i, letter in enumerate(one, 1):

@@ -49,9 +49,9 @@ def join(blocks: Sequence[Block]) -> Block:
 class Postings:
     """The posting lists of one segment, in mapped files.
 
-    indptr: list of term t is indptr[t] to indptr[t + 1], int64 [terms + 1].
-    rows:   row of each posting, uint32 [postings]. Stored as int32; with unsigned numbers, kernels
-            need no test for negative indices.
+    indptr: term t has the postings indptr[t] to indptr[t + 1] (exclusive), int64 [terms + 1].
+    rows:   row of each posting, uint32 [postings]. The file has int32. With unsigned numbers,
+            kernels need no test for negative indices.
     values: weight of each posting, or code of its term frequency and passage length, [postings].
     """
 
@@ -119,7 +119,10 @@ class Postings:
             first = last
 
     def read(self, first: int, last: int) -> Block:
-        """Return the posting lists of terms `first` to `last` (exclusive), as terms 0, 1, ..."""
+        """Return the posting lists of terms `first` to `last` (exclusive).
+
+        In the result, term `first` has the number 0.
+        """
         start, stop = int(self.indptr[first]), int(self.indptr[last])
         lengths = np.diff(self.indptr[first : last + 1])
         return Block(

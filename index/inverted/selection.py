@@ -114,13 +114,12 @@ def rank(
     allowed:  mask of the rows to search; None: all.
     add:      adds the scores of a query to an accumulator.
     postings: the posting lists that `add` reads. If given, a query with rare terms looks for
-              results only in the rows of its lists. All other queries scan the scores of all rows.
+              results only in the rows of its terms' lists. All other queries scan the scores of
+              all rows.
     """
     ranking = Ranking.empty(count, k)
     if allowed is not None and len(allowed) != rows:
-        raise ValueError(
-            f"the mask allowed must have {rows} elements, one per row, got {len(allowed)}"
-        )
+        raise ValueError(f"`allowed` must have {rows} elements, one per row, got {len(allowed)}")
     if rows == 0:
         return ranking
     for index, (terms, factors) in enumerate(queries):
@@ -148,7 +147,8 @@ def select(
 ) -> None:
     """Write the best k rows with a positive score into `into`. Resets the accumulator to zero.
 
-    keys:    working memory with room for one key more than there are rows.
+    accumulator: score of each row.
+    keys:    working memory for at least one key more than there are rows.
     visited: (indptr, rows, terms) of the posting lists to visit; None: scan all rows.
     into:    rows and scores of one query in an empty Ranking.
     """

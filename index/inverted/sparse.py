@@ -151,7 +151,7 @@ class SparseSegment:
         )
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """Return the contribution of each query term to the score of a row; empty for dense legs.
+        """Return the contribution of each query term to the score of a row.
 
         See `LegPart.explain`.
         """

@@ -88,7 +88,7 @@ class SparseDelta:
         return maxsim.rank(terms, bounds, k, offsets, allowed, _add(state))
 
     def explain(self, query: Representation, row: int) -> Sequence[Contribution]:
-        """Return the contribution of each query term to the score of a row; empty for dense legs.
+        """Return the contribution of each query term to the score of a row.
 
         See `LegPart.explain`.
         """
@@ -103,7 +103,7 @@ class SparseDelta:
         ]
 
     def terms(self, row: int) -> Sequence[TermWeight]:
-        """Return the terms of one row with weights, heaviest first; empty for dense legs.
+        """Return the terms of one row with their weights, heaviest first.
 
         See `LegPart.terms`.
         """

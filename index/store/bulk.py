@@ -46,7 +46,9 @@ MOST_SHARDS = 24
 
 
 def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
-    """Open the interrupted build in the folder `path`. None: the folder contains no collection.
+    """Open and return the interrupted build in the folder `path`.
+
+    Returns None if the folder contains no collection.
 
     Raises ConflictError if the folder contains a finished collection, or an unfinished one with a
     configuration other than `config`.

@@ -35,7 +35,7 @@ class SegmentFolder:
     def check(self, row: SegmentRow, *, contents: bool = True) -> None:
         """Raise CorruptFileError for the first damaged file of a segment.
 
-        contents: True compares checksums of the whole files; False compares only sizes.
+        contents: True: compare checksums of the whole files. False: compare only sizes.
         """
         for problem in check_directory(self.path(row.id), row.files, contents=contents):
             # A merge by another process may just have replaced this segment.

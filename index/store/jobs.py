@@ -93,7 +93,7 @@ class Reply:
 class JobStore:
     """The jobs and stored replies of the collection in `directory`. Thread-safe.
 
-    read_only: True never writes to `directory`. New jobs raise ConflictError, and replies are
+    read_only: True: never write to `directory`. New jobs then raise ConflictError, and replies are
         stored in memory only.
     """
 
@@ -126,9 +126,9 @@ class JobStore:
         return secrets.token_hex(8)
 
     def upload(self, job_id: str) -> Upload:
-        """Create the file for the lines of a bulk job. Return the file, open for writing.
+        """Create the file for the lines of a bulk job, and return it open for writing.
 
-        Raises StorageError if it cannot be created, and ConflictError if the store is read-only.
+        Raises StorageError if the file cannot be created, and ConflictError if the store is read-only.
         """
         self._expect_writable()
         return Upload(self.lines(job_id))

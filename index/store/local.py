@@ -120,9 +120,9 @@ class LocalStore:
 
         verify: "full" reads every byte and compares checksums; "size" compares only sizes.
         state: the state that the collection must have; "building": an unfinished offline build.
-        read_only: True never writes to the folder and removes no file.
+        read_only: True: write nothing to the folder and remove no file.
 
-        Raises NotFoundError if there is no collection, ConflictError if it has the other state,
+        Raises NotFoundError if there is no collection, ConflictError if its state is not `state`,
         CorruptFileError for the first damaged file, and StorageError if the database cannot be
         read.
         """
@@ -161,7 +161,7 @@ class LocalStore:
     def verify(cls, directory: Path, *, accept: bool = False) -> list[str]:
         """Return a message for each problem of the collection in `directory`; see `problems`.
 
-        accept: True accepts that acknowledged writes are missing, so that the collection can be
+        accept: True: accept that acknowledged writes are missing, so that the collection can be
             opened without them. This call and later calls then do not report the missing writes.
 
         Checksums are compared before an index file is opened, because a library that reads a
@@ -367,7 +367,8 @@ class LocalStore:
     def problems(self) -> list[str]:
         """Return a message for each damaged segment file or database row.
 
-        If there is none, return a message if index and database have different documents.
+        If no file or row is damaged, compares the documents in the index with those in the
+        database, and returns a message for each kind of difference.
         """
         found = [*self.database.problems(), *self.segments.problems()]
         return found or self._index_problems()

@@ -41,8 +41,9 @@ class Synced:
     files:     (source, name) -> file.
     by_number: file number -> file.
     documents: file number -> how many documents come from the file.
-    altered:   file numbers; a write other than a sync has replaced or deleted a document of each of
-               these files.
+    altered:   numbers of the files with at least one document that a write other than a sync has
+               replaced or deleted.
+    complete:  source -> number of its documents at the end of its last complete sync.
     """
 
     files: Mapping[tuple[str, str], SyncedFile] = field(default_factory=dict)
@@ -185,7 +186,7 @@ def record_documents(
 
     owners: document id -> file number.
     numbers: document id -> number of the stored version, for documents that an earlier transaction
-        has stored. For other documents the function looks it up.
+        has stored. The function looks up all other numbers.
     """
     found = numbers_of(connection, [id_ for id_ in owners if id_ not in numbers])
     put_documents(

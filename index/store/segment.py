@@ -165,7 +165,7 @@ def merge(
 
     sources: segments, each with a mask of the rows to keep; None: all rows.
     memory: working memory in bytes; see `SegmentPart.merge`.
-    resume: True continues an interrupted attempt at the same merge. `directory` may then exist, and
+    resume: True: continue an interrupted attempt at the same merge. `directory` may then exist, and
         is kept if this attempt fails too. False: `directory` must not exist, and is removed if the
         merge fails.
 

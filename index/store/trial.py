@@ -26,7 +26,7 @@ class TrialSegment:
         """Create a segment with one leg.
 
         leg:    configuration of the leg.
-        part:   its index.
+        part:   index of the leg.
         owners: int64 [rows], number of the document to which each row belongs, ascending.
         """
         documents = 1 + int(np.count_nonzero(np.diff(owners)))
@@ -44,6 +44,6 @@ class TrialSegment:
     def reach(self, depth: int) -> int:
         """Return how many passages a search for `depth` documents requests from the index at first.
 
-        If they belong to fewer documents, the search requests more.
+        If these passages belong to fewer documents, the search requests more passages.
         """
         return rows_for(depth, self._spread, len(self._snapshot.parts[0]))

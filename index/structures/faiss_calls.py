@@ -144,8 +144,12 @@ def ladder_values(most: int) -> list[int]:
 def ladder(name: str, values: list[int], storage: VectorStorage) -> list[Parameters]:
     """Return combinations of search parameters to calibrate.
 
-    First every value of `name` with every factor of `oversamples`, then the largest value with
-    additional, larger factors. Without rescoring, only the values of `name`.
+    name:    name of the parameter that is combined with oversampling.
+    values:  values of this parameter to calibrate, ascending.
+    storage: storage options, from which `oversamples` derives the oversampling factors.
+
+    The result begins with every value in combination with every factor. Then it has the largest
+    value with additional, larger factors. Without rescoring, it has only the values.
     """
     wanted = oversamples(storage)
     if not wanted:

@@ -35,8 +35,12 @@ class Originals:
         *,
         cold: bool = False,
     ) -> None:
-        """array: float16 or float32 [rows, d]. file: the .npy file that `array` maps; None for an
-        array in memory. cold: True if rows are usually on disk only; `expect` prefetches them."""
+        """Create a source of the rows of a matrix.
+
+        array: float16 or float32 [rows, d].
+        file: the .npy file that `array` maps; None: the array is in memory.
+        cold: True if rows are usually on disk only; `expect` then prefetches them.
+        """
         self.array = array
         self.width = int(array.shape[1])
         """Number of dimensions of a vector."""

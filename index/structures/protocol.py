@@ -135,7 +135,7 @@ class VectorStorage(VectorFields):
 
     @property
     def used_codec(self) -> CodecConfig | None:
-        """The configured codec or the default of the index; None for ScaNN, which has its own."""
+        """The configured codec or the default of the index; None for ScaNN, which has no codec."""
         return self.index.usual_codec if self.codec is None else self.codec
 
     @property
@@ -239,8 +239,9 @@ class Structure(Protocol):
         """Write the files of the index into `directory`. Other files there stay unchanged.
 
         memory: bytes that the build may use, approximately, in addition to `building_bytes`.
-        progress: `advance` is called with the number of vectors processed since the last call. The
-        result is deterministic as far as the underlying library allows.
+        progress: `advance` is called with the number of vectors processed since the last call.
+
+        The result is deterministic as far as the underlying library allows.
         """
 
     @classmethod

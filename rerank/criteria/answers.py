@@ -37,7 +37,9 @@ def read_scores(text: str, count: int, criteria: Criteria) -> list[Scores]:
         found[document] = _scores(entry, document, criteria)
     missing = [str(document) for document in range(1, count + 1) if document not in found]
     if missing:
-        raise BadAnswer(f"the scores of document {', '.join(missing)} are missing")
+        raise BadAnswer(
+            f"the scores of document{'s' * (len(missing) > 1)} {', '.join(missing)} are missing"
+        )
     return [found[document] for document in range(1, count + 1)]
 
 

@@ -35,7 +35,8 @@ class _Answer:
 class _Question(Question):
     """A query and the text of a hit, with their tokens.
 
-    pair: the tokens, which `costs` stores here so that `ask` need not tokenise again; None before.
+    pair: the tokens of query and text; None until `costs` stores them here, so that `ask` need not
+          tokenise again.
     """
 
     pair: Pair | None = None

@@ -46,10 +46,10 @@ class Reader(Protocol[V]):
         """Encode texts as queries or documents. Raises ModelError if the encoder's model fails."""
 
     def tokens(self, texts: Sequence[str], role: Role) -> Sequence[int]:
-        """Return for each text the number of tokens that a model reads; 0 if none is needed."""
+        """Return for each text the number of tokens that a model reads; 0 if no model reads it."""
 
     def size(self, value: V) -> int:
-        """Return the size in bytes of a representation in the cache."""
+        """Return the number of bytes that a representation takes in the cache."""
 
     def score(self, query: V, text: V) -> Scored:
         """Return the score of a text for a query, from their representations."""

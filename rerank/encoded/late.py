@@ -28,7 +28,8 @@ SHOWN = 5
 @RERANKERS.register
 class LateInteractionConfig(LateFields, RerankerConfig):
     """Late interaction (MaxSim, ColBERT) over token vectors that are computed at query time. For
-    texts in a collection, the kind "leg" with a stored late-interaction leg is faster.
+    texts in a collection, the reranker kind "leg" is faster: it reads the token vectors that a
+    late-interaction leg stores.
 
     The fields are those of `LateEncoderConfig`.
     """
@@ -52,7 +53,7 @@ class TokenVectors:
 
 
 class TokenReader:
-    """A `Reader` whose representations are token vectors: float16 for passages, else float32."""
+    """A `Reader` that returns token vectors: float16 for passages, float32 for queries."""
 
     def __init__(self, encoder: TokenEncoder) -> None:
         self._encoder = encoder
@@ -77,7 +78,7 @@ class TokenReader:
         return self._encoder.count_tokens(texts, role=role)
 
     def size(self, value: TokenVectors) -> int:
-        """Return the estimated size in bytes: the vectors, and 64 for each token's text."""
+        """Return the estimated size in bytes: the vectors, and 64 bytes for each token's text."""
         return value.vectors.nbytes + 64 * len(value.tokens)
 
     def score(self, query: TokenVectors, text: TokenVectors) -> Scored:
@@ -98,10 +99,11 @@ class TokenReader:
 
 
 class LateInteractionReranker(ScoringReranker[Question, Scored]):
-    """Reranks by MaxSim (see the module) over token vectors of query and passage. Thread-safe.
+    """Reranks by MaxSim over the token vectors of query and passage. Thread-safe.
 
-    The reasons of a hit have `matches`: the query tokens that add most to the score, each with the
-    nearest token of the passage. Raises ModelError if the model cannot be found, read or used.
+    The module docstring defines MaxSim. The reasons of a hit have `matches`: the query tokens that
+    add most to the score, each with the nearest token of the passage. Raises ModelError if the
+    model cannot be found, read or used.
     """
 
     kind = "late"

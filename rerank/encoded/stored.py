@@ -16,8 +16,8 @@ from ..scoring import Scored, ranked_by_score
 
 @RERANKERS.register
 class LegScoreConfig(RerankerConfig):
-    """Reranks by the scores of a leg, which stores representations of all passages. Only the query
-    is encoded. Examples: legs of late interaction (MaxSim over token vectors) and TILDEv2."""
+    """Reranks by the scores of a leg. The leg stores representations of all passages, so only the
+    query is encoded. Examples: a late-interaction leg (MaxSim over token vectors) or TILDEv2."""
 
     made_by = ".stored:StoredLegReranker"
     shorthand = Shorthand(argument="leg", shown="NAME")

@@ -22,8 +22,8 @@ SHOWN = 10
 @RERANKERS.register
 class TildeConfig(TildeFields, RerankerConfig):
     """TILDEv2 (Zhuang and Zuccon, 2021): weights of the query's terms in passages that are encoded
-    at query time. For texts in a collection, the kind "leg" is faster, with a leg whose encoder is
-    "tilde".
+    at query time. For texts in a collection, the reranker kind "leg" is faster: it reads the
+    weights that a leg with the encoder "tilde" stores.
 
     The fields are those of `TildeEncoderConfig`.
     """
@@ -59,11 +59,11 @@ class WeightReader:
         ]
 
     def tokens(self, texts: Sequence[str], role: Role) -> list[int]:
-        """Return the number of tokens of each passage, or 0 for each query."""
+        """Return the number of tokens of each passage, or zeros if the texts are queries."""
         return [0] * len(texts) if role == "query" else self._encoder.count_tokens(texts, role=role)
 
     def size(self, value: Weights) -> int:
-        """Return the estimated size in bytes of a text's term weights: 100 for each term."""
+        """Return the estimated size of a text's term weights: 100 bytes for each term."""
         return 100 * len(value)
 
     def score(self, query: Weights, text: Weights) -> Scored:

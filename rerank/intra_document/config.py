@@ -61,8 +61,8 @@ class IntraDocumentConfig(RerankerConfig):
             return self
         if len(self.weights) != self.best:
             raise ValueError(
-                f"`weights` must have {self.best} values, the number in `best`, got "
-                f"{len(self.weights)}"
+                f"`weights` must have as many values as `best` says ({self.best}), got "
+                f"{len(self.weights)}; change one of them"
             )
         if self.weights[0] == 0:
             raise ValueError("the first value of `weights` must be above 0, got 0")

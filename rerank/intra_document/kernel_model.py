@@ -76,10 +76,10 @@ class KernelModel(nn.Module):
         return nn.functional.normalize(torch.relu(linear), dim=1)
 
     def tables(self) -> Tensor:
-        """Return the products of W (see the module) and all embeddings.
+        """Return the products of W (in the module's formula) and all embeddings.
 
-        Returns [3, vocabulary + 1, dimensions]. Row [i, t] is what token t, in position i of the
-        convolution, adds to the convolved vector before ReLU.
+        The result has the shape [3, vocabulary + 1, dimensions]. Row [i, t] is what token t, in
+        position i of the convolution, adds to the convolved vector before ReLU.
         """
         parts = self.convolution.weight.chunk(REACH, dim=1)
         return torch.stack([self.embeddings.float() @ part.T for part in parts])

@@ -18,17 +18,21 @@ Method = Generator[Sequence[Pair], Sequence[int], None]
 
 
 def all_pairs(n: int, since: int = 0) -> list[Pair]:
-    """Return all n(n - 1)/2 pairs of n candidates.
+    """Return the pairs of n candidates: n(n - 1)/2 pairs if `since` is 0.
 
-    For every m, the pairs among the first m candidates come before all others.
+    since: the pairs among the first `since` candidates are left out.
 
-    since: leave out the pairs among the first `since` candidates.
+    For every m, the pairs among the first m candidates come before all other pairs.
     """
     return [(i, j) for j in range(since, n) for i in range(j)]
 
 
 def sliding(n: int, k: int, settled: list[int]) -> Method:
     """Run k bubble-sort passes from the bottom: the lower of two neighbours moves up if it wins.
+
+    n:       number of candidates.
+    k:       number of positions to fill.
+    settled: output: the candidates whose final positions are known, best first.
 
     Needs kn - k(k + 1)/2 comparisons in n + k - 2 rounds. The passes run in parallel: each follows
     two positions behind the previous pass, where the previous pass no longer changes the order. So
@@ -49,7 +53,7 @@ def sliding(n: int, k: int, settled: list[int]) -> Method:
 
 
 def heapsort(n: int, k: int, settled: list[int]) -> Method:
-    """Build a binary heap from the bottom, then pop k candidates.
+    """Build a binary heap of n candidates from the bottom, then pop k candidates into `settled`.
 
     While the heap is built, the nodes of one level sink in parallel. All other comparisons run one
     after another.
@@ -67,9 +71,9 @@ def heapsort(n: int, k: int, settled: list[int]) -> Method:
 
 
 def tournament(n: int, k: int, settled: list[int]) -> Method:
-    """Run a knockout tournament for each of the first k positions.
+    """Run a knockout tournament for each of the first k positions; add the winners to `settled`.
 
-    The first tournament has all candidates. Each further tournament has the candidates that lost
+    The first tournament has all n candidates. Each further tournament has the candidates that lost
     directly to the previous winner. Comparisons of one round run in parallel.
 
     Needs n - 1 comparisons for the first position and about log2(n) for each further position. For

@@ -29,11 +29,14 @@ Predict = Callable[[Sequence[Source]], Mapping[str, float]]
 def with_abstention(
     events: Iterator[AnswerEvent], rule: AbstentionConfig, predict: Predict, *, abstain: bool
 ) -> Iterator[AnswerEvent]:
-    """Yield the events of an answer, with the rule's confidence in the last one.
+    """Yield the events of an answer, with the rule's confidence in the last event.
 
-    events:  the events of a generator. It calls no model before its first event, the sources.
-    abstain: if True and the confidence is below the rule's threshold, the events are closed after
-             the first one, and the answer is "no_answer".
+    events:  the events of a generator. The generator calls no model before the first event, which
+             has the sources.
+    rule:    the rule that computes the confidence.
+    predict: returns the values of the rule's predictors.
+    abstain: True: if the confidence is below the rule's threshold, close `events` after the first
+             event, and answer "no_answer".
 
     If the search lacks a predictor of the rule, the rule has no effect, and a warning says so.
     """

@@ -42,7 +42,8 @@ class BackgroundRequest(BackgroundOptions):
         ]
         if self.only and given:
             raise ValueError(
-                f"`only` answers without passages; leave `{given[0]}` out, which is about passages"
+                f"`{given[0]}` is about passages, but `only` answers without passages; leave "
+                f"`{given[0]}` out"
             )
         return self
 

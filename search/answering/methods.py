@@ -93,19 +93,20 @@ class AnswerMethods(SearchMethods):
         guard: Guard = UNGUARDED,
         **fields: Any,
     ) -> Evidence:
-        """Return the sources that `answer` would send to the generator, without calling a model.
+        """Return the sources that `answer` would send to the generator, without writing an answer.
 
-        request, fields, guard: those of `answer`. A request with `background` is refused, because a
-            model would write it.
+        request, fields, guard: arguments of `answer`.
 
-        Raises the errors of `answer`. Models that encode queries are called, and rerankers.
+        Encoders, rerankers and rewriters are called as for `answer`. Raises the errors of `answer`,
+        and InvalidInputError for a request with `background`, because a model would write it.
         """
         parameters.guard(guard, "guard")
         request = parameters.answer_request(request, fields)
         name = request.generator or self.generators.default
         if request.background is not None:
             raise InvalidInputError(
-                "evidence calls no model that writes texts; leave it out", field="background"
+                "evidence calls no model that writes a background; leave `background` out",
+                field="background",
             )
         generator, config = self.generators.get(name), self.generators.config(name)
         fused, result = self._found(with_rewriting(request, self.rewriters), guard)
@@ -168,7 +169,11 @@ class AnswerMethods(SearchMethods):
         fused: FusedResults | None,
         result: SearchResult | None,
     ) -> Answer:
-        """Return the answer with what background and search add. result: None without a search."""
+        """Return the answer with the query, usage, timings and warnings of background and search.
+
+        before: what was done before the generator started.
+        result: result of the search; None if nothing was searched.
+        """
         searched = {} if result is None else result.timings
         found = () if result is None else result.warnings
         query = "" if fused is None else fused.encoded.rewritten.standalone

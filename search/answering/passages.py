@@ -16,8 +16,8 @@ def candidates(fused: FusedResults, result: SearchResult) -> list[Candidate]:
     """Return the passages of the hits, best first.
 
     First comes the best passage of each hit, or its `context` if the request has `neighbours`, in
-    the order of the hits. Then come the best passages of the other legs that returned the hit, if
-    they differ.
+    the order of the hits. Then come the passages that another leg prefers: if a leg returned a hit
+    with another best passage, this passage is included too.
 
     A document that is one passage has no headings and no page, because its statements may stand
     below any of its headings.
@@ -43,7 +43,7 @@ def candidates(fused: FusedResults, result: SearchResult) -> list[Candidate]:
 
 
 def _of_other_legs(fused: FusedResults, result: SearchResult) -> Iterator[Candidate]:
-    """Yield the best passages of legs that prefer another passage of a hit than the best leg."""
+    """Yield, for each hit, the best passages of its legs that differ from the hit's passage."""
     handles = {document.id: number for number, document in fused.documents.items()}
     cut = [hit for hit in result.hits if hit.passage is not None and hit.document is not None]
     numbers = np.array([handles[hit.id] for hit in cut], dtype=np.int64)

@@ -82,9 +82,14 @@ class AnswerRequest(AnswerOptions):
     @model_validator(mode="after")
     def _rewrites_once(self) -> Self:
         if self.rewrite and self.search.rewrite is not None:
-            raise ValueError("`rewrite` and `search.rewrite` are the same; set only one of them")
+            raise ValueError(
+                "`rewrite` and `search.rewrite` set the same option; set only one of them"
+            )
         if self.rewrite and self.rewrite.turns:
-            raise ValueError("`rewrite.turns` are the `turns` of the answer; set those only")
+            raise ValueError(
+                "`rewrite.turns` are the `turns` of the answer; set `turns`, and leave "
+                "`rewrite.turns` out"
+            )
         if self.rewrite and self.search.query is None:
             raise ValueError("`rewrite` requires a query text; set `search.query`")
         return self
@@ -93,9 +98,13 @@ class AnswerRequest(AnswerOptions):
     def _searches_for_passages(self) -> Self:
         only = self.background is not None and self.background.only
         if only and self.search != SearchRequest(query=self.question):
-            raise ValueError("`background.only` searches nothing; leave `search` out, or `only`")
+            raise ValueError(
+                "`background.only` searches nothing; leave out `search` or `background.only`"
+            )
         if only and self.rewrite:
-            raise ValueError("`background.only` searches nothing; leave `rewrite` out, or `only`")
+            raise ValueError(
+                "`background.only` searches nothing; leave out `rewrite` or `background.only`"
+            )
         return self
 
     @property

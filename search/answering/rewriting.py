@@ -9,10 +9,11 @@ from .request import AnswerRequest
 
 
 def with_rewriting(request: AnswerRequest, rewriters: RewriterRegistry) -> SearchRequest:
-    """Return the search of a request for an answer, with `rewrite` and the earlier turns.
+    """Return the search request of an answer request, with the rewriting of the query.
 
-    Without `rewrite`, a follow-up question is rewritten by the first rewriter of the kind
-    "standalone", unless the search has a query or a rewriting of its own.
+    If the answer request has no `rewrite`, a follow-up question is rewritten by the first rewriter
+    of the kind "standalone", unless `search` has another query or a `rewrite`. A rewriter that
+    reads turns receives the `turns` of the answer request.
 
     Raises InvalidInputError for an unknown rewriter.
     """

@@ -15,7 +15,7 @@ class Prepared:
     """What an answer has before its generator starts.
 
     texts:    the generated texts.
-    limits:   what is left of the limits.
+    limits:   limits for the generator: the answer's limits less what the background used.
     usage:    usage of the model that wrote the texts.
     timings:  stage -> milliseconds.
     warnings: messages for the caller.
@@ -37,9 +37,11 @@ def write_background(
 ) -> Prepared:
     """Write the generated texts for a question.
 
-    limits: limits of the whole answer. Raises InvalidInputError for an unknown name, ModelError if
-    the model fails or no text was written (unless `on_error` is "leave_out" and passages are read
-    too), and the exceptions of the guard.
+    limits: limits of the whole answer.
+
+    Raises InvalidInputError for an unknown name, ModelError if the model fails or no text was
+    written, and the exceptions of the guard. Instead of a ModelError, the result has a warning if
+    `on_error` is "leave_out" and `only` is False.
     """
     meter = Meter(limits)
     background = registry.get(request.model)

@@ -38,14 +38,17 @@ class BroughtVectors:
         self._required = [name for name, leg in config.legs.items() if _is_external(leg.encoder)]
 
     def check(self, document: Document) -> None:
-        """Raise InvalidInputError if a required vector is missing, or a leg does not accept one."""
+        """Raise InvalidInputError for a missing vector, or one that its leg does not accept.
+
+        Every leg that encodes no text requires a vector.
+        """
         self.check_legs(document)
         for leg, vector in document.vectors.items():
             for one in _several(vector):
                 self._converted(leg, one, f"vectors.{leg}")
 
     def check_legs(self, document: Document) -> None:
-        """Raise InvalidInputError if a required vector is missing, or its leg accepts no vectors.
+        """Raise InvalidInputError for a missing vector, or one for a leg that accepts no vectors.
 
         Does not check the vectors themselves; see `check`.
         """

@@ -161,10 +161,11 @@ class QueryEncoder:
         ]
 
     def query_tokens(self, leg: str, request: SearchRequest) -> list[Sequence[Token]]:
-        """Return the terms of a query in a lexical leg with their places, for each analysis.
+        """Return the terms of a query in a lexical leg, with their places in the query.
 
-        A query whose language is uncertain has one analysis for each language of the collection.
-        Empty for an encoder that does not tell where terms come from.
+        The result has one list for each language in which the query is analysed: several if the
+        query's language is uncertain. The result is empty for an encoder that does not tell the
+        places of terms.
         """
         assert request.query is not None, "checked by the caller"
         encoder = self._encoders[leg]

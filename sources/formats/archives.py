@@ -70,8 +70,8 @@ def unpack_zip(path: Path, into: Path, limits: Limits) -> Unpacked:
 def unpack_tar(path: Path, into: Path, limits: Limits) -> Unpacked:
     """Unpack a tar archive, which may be compressed, into the folder `into`.
 
-    Raises UnreadableError for an archive that is damaged or exceeds `limits`. If this becomes clear
-    only after the first unpacked member, the rest of the archive is skipped instead.
+    Raises UnreadableError if the archive is damaged or exceeds `limits` before its first member is
+    unpacked. If the damage or excess comes later, the rest of the archive is skipped instead.
     """
     filling = _Filling(path, into, limits)
     members = 0
@@ -105,7 +105,7 @@ def unpack_tar(path: Path, into: Path, limits: Limits) -> Unpacked:
 
 
 def unpack_gzip(path: Path, into: Path, limits: Limits) -> Unpacked:
-    """Unpack a file that is compressed by gzip, as a member with an empty name.
+    """Unpack a gzip file into the folder `into`. The result has one member, whose name is "".
 
     Raises UnreadableError for a damaged file, and for one that exceeds `limits`.
     """
@@ -183,7 +183,7 @@ class _Filling:
         self.skipped.append(Skipped(name, reason, message))
 
     def check(self, more: int) -> None:
-        """Raise UnreadableError if `more` bytes exceed the limits."""
+        """Raise UnreadableError if unpacking `more` further bytes would exceed the limits."""
         if self.expanded + more > self._most:
             kind = "expanded" if self._most == self._limits.expanded else "ratio"
             self.exceed(kind, self._most, "bytes when unpacked")
@@ -233,7 +233,7 @@ def _opened(path: Path) -> Iterator[_Readable]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Turn the errors of a damaged archive in the `with` block into UnreadableError."""
+    """Convert errors in the `with` block that damage in the archive causes to UnreadableError."""
     try:
         yield
     except _BROKEN as error:

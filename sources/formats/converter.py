@@ -52,13 +52,18 @@ class Converter:
     def convert(self, path: Path, kind: Format) -> Converted:
         """Return the text of a file.
 
+        kind: format of the file, as `format_of` returns it.
+
         Raises UnreadableError, with the reason, for a file that cannot be read, exceeds a limit,
         has no text, or requires a package that is not installed.
         """
         return Converted(**self._ask(path, kind, self.limits))
 
     def unpack(self, path: Path, into: Path, kind: Format, limits: Limits) -> Unpacked:
-        """Write the files of an archive that have a known format into the empty folder `into`.
+        """Unpack an archive into the empty folder `into`. Files of unknown formats are skipped.
+
+        kind:   format of the archive, such as ZIP.
+        limits: limits of the archive, used instead of `self.limits`.
 
         Raises UnreadableError, with the reason, if the archive cannot be read or exceeds a limit.
         """
@@ -70,16 +75,18 @@ class Converter:
         )
 
     def stream(self, path: Path, reader: str, options: Mapping[str, Any]) -> Iterator[bytes]:
-        """Yield the pieces of bytes that a reader returns for a file.
+        """Yield the pieces of bytes that the function `reader` yields for a file.
 
-        reader: "module:function". The function receives the path, Limits and `options`, and yields
-                bytes. It computes at most one piece before that piece is needed.
+        reader:  "module:function". The function receives the path, Limits and `options`, and yields
+                 bytes. It runs at most one piece ahead of the caller.
+        options: JSON values for the function.
 
         Each piece may take `Limits.seconds`. The size of the file, which the reader may map into
         memory, is added to `Limits.memory`.
 
         Raises UnreadableError, with the reason, if the rest of the file cannot be read. Raises
-        StorageError if another file is read with this converter before the end of this one.
+        StorageError if the caller reads another file with this converter before all pieces of this
+        file are read.
         """
         limits = self.limits
         request = {"path": str(path.absolute()), "reader": reader, "options": options}
@@ -92,7 +99,10 @@ class Converter:
                 self._check_size(reply["size"])
                 yield self._read(process, process.stdout, reply["size"], until, limits.seconds)
                 if self._process is not process:
-                    raise StorageError(f"{path}: another file was read before the end of this one")
+                    raise StorageError(
+                        f"{path}: another file was read with the same converter before the end of "
+                        "this file; read one file after the other, or use two converters"
+                    )
             self._is_streaming = False
         finally:
             if self._is_streaming and self._process is process:

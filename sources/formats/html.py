@@ -112,7 +112,7 @@ def decoded(content: bytes) -> str:
 
 
 def html_text(source: str) -> Converted:
-    """Return the title, text and metadata of HTML source, the text as Markdown."""
+    """Return the text of an HTML page as Markdown, with the page's title and metadata."""
     parser = _parsed(source, hide=True)
     if parser.hidden is not None:  # The rest of the page would be lost.
         parser = _parsed(source, hide=False)
@@ -129,10 +129,10 @@ def _parsed(source: str, *, hide: bool) -> _Parser:
 
 
 def _without_open_ends(source: str) -> str:
-    """Return HTML in which the start of a tag or comment that never ends is text, as in browsers.
+    """Return HTML in which `<` is escaped wherever it starts a tag or comment that never ends.
 
-    For each such start, the parser of the standard library would search the whole rest of the page.
-    A page that consists of them would take hours.
+    They are then read as text. Without the escapes, the parser of the standard library would search
+    the rest of the page for the end of each. A page that consists of them would take hours.
     """
     for start, end in _ENDS:
         stop = max((found.end() for found in end.finditer(source)), default=0)
@@ -170,8 +170,8 @@ class _Parser(HTMLParser):
     def check_for_whole_start_tag(self, i: int) -> int:
         """Return the end of the start tag at `i`; -1 if the tag does not end.
 
-        Raises UnreadableError if the searches for ends read too much text. A page with a quote that
-        never ends may contain many such tags.
+        Raises UnreadableError if all searches together read too much text for tags that do not
+        end. A page may contain many of them, for example if a closing quote is missing.
         """
         end = super().check_for_whole_start_tag(i)  # type: ignore[misc, unused-ignore]
         if end < 0:
@@ -318,7 +318,7 @@ class _Parser(HTMLParser):
             self._blocks.append(block)
 
     def _end_items(self) -> None:
-        """Join the items of a list to one block."""
+        """Join the collected list items into one block."""
         if self._items:
             self._blocks.append("\n".join(self._items))
             self._items.clear()

@@ -144,9 +144,9 @@ _formats: dict[str, Format] = {}
 
 
 def register_format(kind: Format) -> Format:
-    """Add a format to those that all readers know, and return the format.
+    """Register a format, so that Twindex reads files with its suffixes. Return the format.
 
-    The module of the format's reader must be importable in a new process with the same `sys.path`.
+    The module in `Format.reader` must be importable in a new process with the same `sys.path`.
 
     Raises InvalidInputError if a suffix belongs to another format.
     """

@@ -21,7 +21,7 @@ MAX_LEVEL = 6
 
 
 def clean(text: str) -> str:
-    """Return text without control characters and soft hyphens. Tabs and line ends stay."""
+    """Return text without control characters and soft hyphens. Tabs and line ends are kept."""
     return _UNPRINTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -31,18 +31,21 @@ def one_line(text: str) -> str:
 
 
 def paragraph(text: str) -> str:
-    """Return a paragraph. Its line ends stay."""
+    """Return text as a Markdown paragraph. Line ends inside the text are kept."""
     return _UNDERLINE.sub(r"\1\\", _SPECIAL.sub(r"\1\\", clean(text).strip()))
 
 
 def heading(level: int, text: str) -> str:
-    """Return a heading; "" for an empty text. level: 1 (highest) to 6; more counts as 6."""
+    """Return text as a Markdown heading; "" for an empty text.
+
+    level: 1 (highest) to 6. A greater level counts as 6.
+    """
     text = one_line(text)
     return f"{'#' * max(1, min(level, MAX_LEVEL))} {text}" if text else ""
 
 
 def code(text: str) -> str:
-    """Return a fenced block of code; "" for a blank text."""
+    """Return text as a fenced block of code; "" for a blank text."""
     text = clean(text).strip("\n").rstrip()
     if not text:
         return ""
@@ -52,17 +55,17 @@ def code(text: str) -> str:
 
 
 def item(text: str, depth: int = 0, mark: str = "-") -> str:
-    """Return an item of a list; "" for an empty text.
+    """Return text as an item of a Markdown list; "" for an empty text.
 
-    depth: number of lists that contain the item's list.
-    mark:  "-" or a number, such as "1.".
+    depth: number of lists around the item's own list; 0 for a list that is not in another list.
+    mark:  start of the item: "-" or a number, such as "1.".
     """
     text = one_line(text)
     return f"{'  ' * min(depth, 8)}{mark} {text}" if text else ""
 
 
 def table(rows: Iterable[Sequence[str]]) -> str:
-    """Return a table. The first row is its header.
+    """Return rows of cells as a Markdown table. The first row is its header.
 
     Blank rows, and blank cells at the ends of rows, are left out. The cells of a table with only
     one column become paragraphs.
@@ -80,7 +83,7 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def join(blocks: Iterable[str]) -> str:
-    """Return blocks with an empty line between them. Empty blocks are left out."""
+    """Return blocks as one text, with an empty line between them. Empty blocks are left out."""
     return "\n\n".join(block for block in blocks if block)
 
 

@@ -36,7 +36,7 @@ def read_notebook(path: Path, limits: Limits) -> Converted:
 
 
 def _cells(notebook: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the cells of a notebook. In format 3, they are in worksheets."""
+    """Yield the cells of a notebook. A notebook of format 3 has its cells in worksheets."""
     holders = [notebook]
     if isinstance(notebook, Mapping) and isinstance(notebook.get("worksheets"), list):
         holders = notebook["worksheets"]
@@ -60,6 +60,6 @@ def _cell(cell: Mapping[str, Any]) -> str:
 
 
 def _text(source: object) -> str:
-    """Return a text, which may be a list of lines with their line ends."""
+    """Return the text of a cell as one string. source: a string, or a list of its lines."""
     lines = source if isinstance(source, list) else [source]
     return "".join(line for line in lines if isinstance(line, str))

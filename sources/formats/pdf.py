@@ -81,7 +81,7 @@ def read_pdf(path: Path, limits: Limits) -> Converted:
 
 
 def _page(document: Any, number: int) -> tuple[str, bool]:
-    """Return (text, True if there is no text but an image) of a page; ("", False) if damaged."""
+    """Return (text, whether the page is a scan: an image without text); ("", False) if damaged."""
     import pypdfium2
 
     try:
@@ -102,10 +102,12 @@ def _page(document: Any, number: int) -> tuple[str, bool]:
 
 
 def _paragraphs(content: Any, lines: list[str]) -> list[str]:
-    """Return the lines of a page, with an empty line where the distance of two lines is large.
+    """Return the lines of a page, with an empty line added wherever the gap between two is large.
 
     content: text page of PDFium, which has the positions of the characters.
-    lines:   text of each line. They are returned unchanged if their positions are unknown.
+    lines:   text of each line.
+
+    Returns `lines` unchanged if the positions of the lines are unknown.
     """
     from pypdfium2.raw import FPDFText_GetCharIndexFromTextIndex
 
@@ -132,7 +134,7 @@ def _paragraphs(content: Any, lines: list[str]) -> list[str]:
 
 
 def _bookmarks(document: Any) -> dict[int, list[tuple[int, str]]]:
-    """Return number of a page, from 0 -> (level from 1, title) of each bookmark on the page."""
+    """Return page number (from 0) -> list of (level from 1, title) of the page's bookmarks."""
     import pypdfium2
 
     found: dict[int, list[tuple[int, str]]] = {}

@@ -26,8 +26,8 @@ _NOTES = ("footnotes", "endnotes")
 def read_word(path: Path, limits: Limits) -> Converted:
     """Return the text of a Word file: body, tables, text boxes, footnotes and endnotes.
 
-    Deleted text of tracked changes is left out. The text has pages if the program that saved the
-    file last stored page breaks in it.
+    Text that a tracked change deletes is left out. The text is divided into pages only if the file
+    contains the page breaks that a word processor stored when it last saved the file.
 
     Raises UnreadableError for a damaged or encrypted file.
     """
@@ -46,7 +46,10 @@ def read_word(path: Path, limits: Limits) -> Converted:
 
 
 class _Reader:
-    """Reads the elements of a document. title: the first paragraph with the style Title."""
+    """Reads the elements of a document.
+
+    title: text of the first paragraph with the style "Title"; "" before one is read.
+    """
 
     def __init__(self, document: Any) -> None:
         self.title = ""
@@ -106,7 +109,10 @@ class _Reader:
 
 
 def _style(style: Any) -> str:
-    """Return the name of the heading style on which a style is based; otherwise, its own name."""
+    """Return the name of the heading style that `style` is, or is based on.
+
+    Returns the name of `style` itself if it is not based on a heading style.
+    """
     names: list[str] = []
     while style is not None and len(names) < _MAX_BASES:
         names.append(style.name or "")

@@ -122,13 +122,16 @@ def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:
 
 
 def _needed(fields: FieldNames) -> set[str]:
-    """Return the columns with the parts of a document that `fields` names, without metadata."""
+    """Return the columns of the id, title, text and vectors of a document; none of metadata."""
     ids = {"_id", "id"} if fields.id is None else {fields.id}
     return {*ids, fields.title, fields.text, *(name for _, name in fields.vectors)}
 
 
 def _json(value: Any) -> Any:
-    """Return a value as JSON. Other values stay; `parse_document` refuses them later."""
+    """Return a value of a column as a JSON value; None for NaN.
+
+    A value of a type without a JSON form is returned unchanged; `parse_document` refuses it later.
+    """
     if isinstance(value, float):
         return None if math.isnan(value) else value
     if isinstance(value, (datetime, date, time)):

@@ -22,7 +22,10 @@ _PIECE = 1 << 20
 
 
 def describe(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield one piece of JSON: `names` of the columns, and `rows`, their number or None."""
+    """Yield one JSON object as bytes, which describes a file.
+
+    Its keys are `names`, the names of the columns, and `rows`, the number of rows; null if unknown.
+    """
     with _opened(path) as (names, count, _):
         yield orjson.dumps({"names": names, "rows": count})
 
@@ -32,9 +35,9 @@ def batches(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[
 
     options: `columns`, the names of the columns to read.
 
-    The receiving process does not check the batches, and must be able to hold them. The content of
-    a batch is therefore validated here, and each row has its own values. Otherwise, a value that is
-    stored once for many rows could fill the memory when the rows are read.
+    The process that receives a batch does not check it, and holds it in memory. Each batch is
+    therefore validated here, and each row gets its own copy of its values. Otherwise, a value that
+    the file stores once for many rows could fill the memory of the receiving process.
 
     Raises UnreadableError for a damaged file, and for a row of more than `ROW_BYTES` bytes.
     """

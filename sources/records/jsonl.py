@@ -26,10 +26,10 @@ def read_jsonl_documents(
 ) -> Iterator[Document]:
     """Yield a document for each line of a `.jsonl` or `.jsonl.gz` file. Empty lines are skipped.
 
-    path:     a line is an object with `_id` or `id`, `title`, `text` and `metadata` (an object).
-              Other fields are added to the metadata. A `.json` file may also contain one array of
-              such objects.
-    fields:   other names of these fields.
+    path:     file whose lines are objects with `_id` or `id`, `title`, `text` and `metadata` (an
+              object). Other fields are added to the metadata. A `.json` file may also contain one
+              array of such objects.
+    fields:   names of these fields, if the file uses other names.
     on_error: function that receives the SourceError of an invalid line; reading then continues.
               None: the error is raised.
 

@@ -49,7 +49,7 @@ def read_table_documents(
 
 
 def _rows(path: Path, on_error: OnError | None) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number of the row's first line, cells) for each row of a table that is not empty.
+    """Yield (number of the row's first line, cells) for each non-empty row of a table.
 
     Bytes that are not UTF-8 become lone surrogates in the cells, so that reading continues after an
     invalid row.
@@ -101,7 +101,7 @@ class _Lines:
         self._number, line = next(self._lines)
         self._size += len(line)
         if self._size > MAX_ROW:
-            raise csv.Error(f"more than {MAX_ROW:,} bytes; check that every quote is closed")
+            raise csv.Error(f"it has more than {MAX_ROW:,} bytes; check that every quote is closed")
         return line.decode(errors="surrogateescape")
 
 

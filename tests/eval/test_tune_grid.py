@@ -109,7 +109,7 @@ def test_grid_is_read_from_a_file(tmp_path: Path) -> None:
     for text, message in (
         ("recall = [2]\n[[block]]\nindex = ['flat']\n", r"recall\[0\]: must be a number above 0"),
         ("[[block]]\nindex = ['flag']\n", r"block\[0\]\.index\[0\]: "),
-        ("[[block]]\nindex = ['flat']\nprojection = ['pca']\n", "exactly one of dimensions"),
+        ("[[block]]\nindex = ['flat']\nprojection = ['pca']\n", "exactly one of `dimensions`"),
         ("block = []\n", "block: "),
         (
             "[[block]]\nindex = ['flat']\ncodecs = ['pq']\n",

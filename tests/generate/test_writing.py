@@ -359,3 +359,16 @@ def test_rows_and_items_are_sentences(question: str, expected: str, quoted: str)
     (answer,) = generator.answer([Task(question, found)])
     assert answer.text == expected
     assert [quote.text for one in answer.citations for quote in one.quotes] == [quoted]
+
+
+def test_extractive_answers_have_no_code_headers_or_directives() -> None:
+    text = (
+        "| tombstone | meaning |\n|---|---|\n| delta | passages |\n\n::: twindex.tombstone\n\n"
+        "```python\ntombstone = {\n```\n\nA [tombstone](words.md#t) marks<br>a document.\n"
+    )
+    found = [Candidate("d", text, 0, len(text))]
+    generator = load_generator(ExtractiveConfig(sentences=1))
+    (answer,) = generator.answer([Task("What is a tombstone?", found)])
+    assert answer.text == "A tombstone marks a document. [1]"
+    (quote,) = answer.citations[0].quotes
+    assert quote.text == "A [tombstone](words.md#t) marks<br>a document."

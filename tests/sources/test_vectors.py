@@ -60,7 +60,7 @@ def test_forms_of_sparse_vectors_by_index_are_equal(weights):
         ("0.1,0.2", "v", "must be a list of numbers"),
         (None, "v", "must be a list of numbers"),
         (7, "v", "must be a list of numbers"),
-        ([[1.0], [1.0, 2.0]], "v", "same dimensions"),
+        ([[1.0], [1.0, 2.0]], "v", "same number of dimensions"),
         ([[1.0], [math.inf]], "v[1][0]", "must be a number between"),
         (np.array(["a"]), "v", "array of numbers"),
         (np.array([1, np.inf], np.float16), "v[1]", "got inf"),

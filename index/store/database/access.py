@@ -58,8 +58,10 @@ def to_write(path: Path) -> Access:
 def to_read(path: Path) -> Access:
     """Return the options for reading. Neither the folder nor the file needs to be writable.
 
-    If SQLite cannot read the write-ahead log in this folder, the options refer to a temporary copy
-    of the database.
+    path: the database file.
+
+    If SQLite cannot read the write-ahead log beside this file, the options refer to a temporary
+    copy of the database.
     """
     if os.access(path.parent, os.W_OK) and os.access(path, os.W_OK):
         # A read-only connection would leave its lock files behind.
@@ -104,7 +106,7 @@ def check_header(path: Path, *, new: bool) -> None:
 
     Without this declaration SQLite ignores the log and the acknowledged writes in it.
 
-    new: True also accepts a database that is being created and does not declare a log yet.
+    new: True: also accept a database that is being created and does not declare a log yet.
 
     Raises StorageError if the file cannot be read.
     """

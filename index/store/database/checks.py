@@ -39,9 +39,9 @@ def document_check(number: int, name: bytes, content: int) -> int:
 def delta_check(number: int, start: int, stop: int, data: bytes) -> int:
     """Return the checksum of a row of the table `delta`, which is one passage.
 
-    number:      number of its document.
-    start, stop: its character range in the document.
-    data:        its encoded vectors or terms of all legs.
+    number:      number of the passage's document.
+    start, stop: character range of the passage in the document.
+    data:        encoded vectors or terms of the passage in all legs.
     """
     return crc32(data, row_check(number, start, stop))
 

@@ -84,11 +84,11 @@ class Database:
     def open(cls, directory: Path, *, read_only: bool = False, complete: bool = True) -> Database:
         """Open the database of the collection in `directory`.
 
-        complete: True raises StorageError if acknowledged writes are missing, and changes no file.
-            False opens the database even then.
+        complete: False: open the database even if acknowledged writes are missing.
 
         Raises NotFoundError if there is no collection, and StorageError if the file cannot be read
-        or has another format.
+        or has another format. Unless `complete` is false, also raises StorageError if acknowledged
+        writes are missing. No file is changed before this check.
         """
         database = cls(directory, read_only=True)
         try:
@@ -108,7 +108,7 @@ class Database:
     def _check(self, *, complete: bool) -> None:
         """Raise the errors of `open` for invalid or damaged files. Changes no file.
 
-        complete: True raises StorageError if acknowledged writes are missing.
+        complete: False: ignore missing acknowledged writes.
         """
         mark = self.mark.read_or_zero()  # Before the database, whose generation may grow.
         unfinished = NotFoundError(
@@ -326,9 +326,9 @@ class Database:
     def problems(self, *, deep: bool = True) -> list[str]:
         """Return a message for each problem of structure or checksums, and for missing writes.
 
-        deep: True checks every row. False checks only the small tables, and the indexes for lookups
-            by id and by filter, because reading a row does not notice damage to an index. False
-            also ignores missing writes.
+        deep: True: check every row, and whether writes are missing. False: check only the small
+            tables and the indexes for lookups by id and by filter. Reading a row detects damage to
+            the row, but not damage to these indexes.
         """
         from .integrity import problems
 

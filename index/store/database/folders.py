@@ -64,7 +64,7 @@ def check_free(directory: Path) -> None:
 
 
 def _names(directory: Path) -> Iterator[str]:
-    """Yield at most `_LOOKED_AT` names in a folder. Yields no name if it cannot be read."""
+    """Yield at most `_LOOKED_AT` names in a folder. Yields none for an unreadable folder."""
     try:
         with os.scandir(directory) as entries:
             yield from [entry.name for entry in islice(entries, _LOOKED_AT)]

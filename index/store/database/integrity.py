@@ -30,7 +30,7 @@ _NAMED = 5
 def problems(connection: sqlite3.Connection, *, deep: bool) -> Iterator[str]:
     """Yield a message for each problem of the database.
 
-    deep: True checks every row, and False only part of them; see `Database.problems`.
+    deep: True: check every row. False: check only some tables and indexes; see `Database.problems`.
     """
     if wrong := unexpected(connection):
         yield f"is damaged: the definition of {', '.join(wrong)} in the schema was changed"

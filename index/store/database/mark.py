@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 class Mark:
     """The file `collection.mark`, which records the generation of the latest acknowledged write.
 
-    Several processes may write it at once.
+    Several processes may write the file at once.
     """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
 
     def read(self) -> int | None:
-        """Return the generation in the mark file, or None if it is missing.
+        """Return the generation in the mark file, or None if the file is missing.
 
         Raises CorruptFileError for a damaged file.
         """
@@ -81,7 +81,9 @@ class Mark:
             logger.warning("%s: cannot be written: %s", self.path, error)
 
     def reset(self, generation: int) -> None:
-        """Write `generation` into the mark file, even if it is lower than before. Synced on return.
+        """Write `generation` into the mark file, even if the file has a higher generation.
+
+        The file is synced to disk on return.
 
         Raises StorageError if the file cannot be written.
         """
@@ -107,7 +109,7 @@ class Mark:
 
 
 def _parse(data: bytes) -> int | None:
-    """Return the generation in `data`, the content of a mark file; None if it is not valid."""
+    """Return the generation in `data`, the content of a mark file; None for invalid data."""
     if len(data) != _LENGTH or data[-9:] != b"%08x\n" % crc32(data[:-9]):
         return None
     return int(data[-30:-10])

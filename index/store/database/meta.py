@@ -11,7 +11,7 @@ from .checks import damaged, differs, path_of, row_check
 def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
     """Return the value stored under `key` in `meta`, or None if there is none.
 
-    Raises CorruptFileError if its checksum does not match.
+    Raises CorruptFileError if the checksum of the value does not match.
     """
     row = connection.execute("SELECT value, crc FROM meta WHERE key = ?", (key,)).fetchone()
     if row is None:
@@ -24,7 +24,8 @@ def get_meta(connection: sqlite3.Connection, key: str) -> str | None:
 def get_number(connection: sqlite3.Connection, key: str) -> int:
     """Return the integer stored under `key` in `meta`, or 0 if there is none.
 
-    Raises CorruptFileError if its checksum does not match or the value is not an integer.
+    Raises CorruptFileError if the checksum of the value does not match or the value is not an
+    integer.
     """
     value = get_meta(connection, key)
     try:

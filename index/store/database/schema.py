@@ -65,7 +65,10 @@ CREATE INDEX synced_documents_file ON synced_documents (file);
 
 
 def create_tables(connection: sqlite3.Connection, schema: str = SCHEMA) -> None:
-    """Create all tables of a schema, in a transaction of the caller."""
+    """Create all tables and indexes of a schema, in a transaction of the caller.
+
+    schema: CREATE statements, separated by semicolons.
+    """
     for statement in _statements(schema):
         connection.execute(statement)
 
@@ -75,7 +78,7 @@ def _statements(schema: str) -> list[str]:
 
 
 def unexpected(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of tables and indexes whose stored definition differs from format 2.
+    """Return the names of tables and indexes whose stored definition differs from `SCHEMA`.
 
     The tables of `SYNC_SCHEMA` are checked only if at least one of them exists.
     """

@@ -11,7 +11,10 @@ from .rows import SegmentRow
 
 
 def read_segments(connection: sqlite3.Connection) -> list[SegmentRow]:
-    """Return the rows of all segments, ascending by document number. Raises CorruptFileError."""
+    """Return the rows of all segments, ascending by document number.
+
+    Raises CorruptFileError for a damaged row.
+    """
     segments = []
     for *row, crc in connection.execute(
         "SELECT id, first, last, passages, documents, manifest, crc FROM segments ORDER BY first"

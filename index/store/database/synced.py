@@ -117,8 +117,8 @@ def read_with_current(
 ) -> Iterator[tuple[SyncedDocument, int | None]]:
     """Yield (document, current number) for all synced documents.
 
-    The current number is that of the version that the collection stores now; None if the document
-    is not in the collection.
+    The current number identifies the version of the document that the collection stores now. It is
+    None if the document is not in the collection.
 
     Raises CorruptFileError for a damaged row.
     """

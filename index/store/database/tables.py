@@ -34,7 +34,10 @@ _REWRITE = "write the document again, or delete it"
 
 
 def _chunks(values: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield (SQL placeholders, values) for at most `_CHUNK` values: SQLite limits their number."""
+    """Divide `values` into chunks of at most `_CHUNK`, because SQLite limits query parameters.
+
+    Yields (SQL placeholders, values) for each chunk.
+    """
     for start in range(0, len(values), _CHUNK):
         piece = values[start : start + _CHUNK]
         yield ",".join("?" * len(piece)), piece
@@ -286,7 +289,10 @@ def field_rows(metadata: Mapping[str, Any], number: int) -> list[tuple[str, int,
 
 
 def fields_total(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
-    """Return how many `rows` of the table `fields` there are, and the sum of their checksums."""
+    """Return the number of `rows` and the sum of their checksums.
+
+    rows: rows of the table `fields`.
+    """
     count = total = 0
     for row in rows:
         count += 1

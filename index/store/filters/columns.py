@@ -45,7 +45,7 @@ class Column:
 
         kind: kind of the values, a constant of `core.filters`.
         all_numbers: document numbers of the whole collection, ascending.
-        dates: True parses the strings as dates.
+        dates: True: parse the strings as dates.
         """
         values: list[Any] = []
         numbers: list[int] = []

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 def earliest_text(microseconds: int) -> str | None:
     """Return a text that is not greater than the text of any date at this instant or later.
 
-    microseconds: the instant, since 1970 in UTC.
+    microseconds: the instant, in microseconds since 1970 in UTC.
 
-    None: the text would be outside the years 1 to 9999.
+    Returns None if the text would be outside the years 1 to 9999.
     """
     return _day(microseconds, -1)
 
@@ -22,9 +22,9 @@ def earliest_text(microseconds: int) -> str | None:
 def latest_text(microseconds: int) -> str | None:
     """Return a text that is greater than the text of any date at this instant or earlier.
 
-    microseconds: the instant, since 1970 in UTC.
+    microseconds: the instant, in microseconds since 1970 in UTC.
 
-    None: the text would be outside the years 1 to 9999.
+    Returns None if the text would be outside the years 1 to 9999.
     """
     return _day(microseconds, 2)
 

@@ -20,7 +20,8 @@ def unknown_fields(connection: sqlite3.Connection, condition: Condition) -> list
     """Return a warning for each field in `condition` that no document has.
 
     Also returns a warning for each field whose values all have another kind (number, string or
-    boolean) than the value in the condition. Names at most `_NAMED` fields of each of these sorts.
+    boolean) than the value in the condition. Each of the two sorts of warnings names at most
+    `_NAMED` fields.
     """
     unknown = [key for key in sorted(tested(condition) - OWN) if not _exists(connection, key)]
     known = [*_keys(connection), *sorted(OWN)] if unknown else []

@@ -70,7 +70,7 @@ def fast_quantizer(exact: Any, sample: Vectors, *, keep: bool) -> Any:
 
     exact:  result of `exact_quantizer`, returned unchanged if it has few centres.
     sample: vectors to fit the codes on.
-    keep:   True if the result must also be able to return the exact centres.
+    keep:   True if the result must also keep the centres at full precision, to return them.
     """
     if exact.ntotal < FAST_FROM:
         return exact

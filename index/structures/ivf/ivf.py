@@ -59,7 +59,12 @@ class IvfLists:
     def __init__(
         self, index: Any, lengths: NpyFile[np.float32] | None, storage: VectorStorage, size: int
     ) -> None:
-        """lengths: mapped lengths.npy; None if originals are stored. size: bytes of ivf.faiss."""
+        """Create the structure from its open files.
+
+        index:   IVF index of FAISS.
+        lengths: lengths of the original vectors, float32 [rows]; None if originals are stored.
+        size:    bytes of ivf.faiss.
+        """
         self._index = index
         self._replicas = _replicas(storage, index.nlist)
         self._lengths = lengths

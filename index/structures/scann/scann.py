@@ -52,7 +52,13 @@ class ScannTree:
     """See Structure. The tree stores only codes."""
 
     def __init__(self, searcher: Any, rows: int, leaves: int, size: int) -> None:
-        """rows: number of vectors. leaves: number of tree leaves. size: bytes of all files."""
+        """Create the structure from its open files.
+
+        searcher: ScaNN searcher.
+        rows:     number of vectors.
+        leaves:   number of tree leaves.
+        size:     bytes of all files.
+        """
         self._searcher = searcher
         self._rows = rows
         self._leaves = leaves

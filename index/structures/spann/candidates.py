@@ -59,8 +59,9 @@ def compare_all(vectors: Vectors, others: Vectors, count: int) -> Lists:
 def _keep(products: Vectors, first: int, best: Vectors, nearest: Lists) -> None:
     """Update the best rows of each vector after m more rows have been compared.
 
-    products: inner products of the vectors and rows `first`, `first` + 1, ..., [n, m]. best,
-    nearest: the largest products so far, descending, and their rows, [n, count]; updated in place.
+    products: inner products of the vectors and the rows `first`, `first` + 1, ..., [n, m].
+    best:     the largest products so far, descending, [n, count]; updated in place.
+    nearest:  the rows of these products, [n, count]; updated in place.
     """
     last = best.shape[1] - 1
     for row in range(products.shape[0]):

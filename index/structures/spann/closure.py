@@ -29,15 +29,17 @@ Lists = NDArray[np.int64]
 def assign(
     vectors: Vectors, heads: Vectors, candidates: Lists, replicas: int, epsilon: float | None
 ) -> tuple[Lists, Vectors]:
-    """Return the lists that store each vector, nearest first, and squared distances to their heads.
+    """Return the lists that store each vector, and the squared distances to the heads of the lists.
 
     vectors:    float32 [n, d].
     heads:      float32 [h, d].
     candidates: distinct head numbers in any order, int64 [n, c]; -1 is ignored.
     replicas:   maximum number of lists per vector.
-    epsilon:    see the module docstring; None: skip the first test.
-    Returns int64 [n, replicas], padded with -1, and float32 [n, replicas], padded with infinity. A
-    vector with at least one candidate is in at least one list.
+    epsilon:    bound of the first test in the module docstring; None: skip this test.
+
+    Returns the lists, int64 [n, replicas], nearest first and padded with -1, and the distances,
+    float32 [n, replicas], padded with infinity. A vector with at least one candidate is in at least
+    one list.
     """
     shape = (len(vectors), replicas)
     lists = np.full(shape, -1, dtype=np.int64)

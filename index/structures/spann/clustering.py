@@ -47,7 +47,8 @@ def split(vectors: Vectors, k: int, factor: float, rng: Generator) -> tuple[Labe
     """Divide unit vectors into at most k clusters.
 
     vectors: float32 [n, d], n >= k.
-    factor:  see the module docstring.
+    factor:  with a smaller factor, large clusters may have a greater penalty (lambda in the module
+             docstring).
 
     Returns the cluster of each vector, int64 [n], and the row of each cluster's medoid, int64
     [clusters]. No cluster is empty. There are fewer than k clusters only if some vectors are equal.

@@ -27,8 +27,9 @@ def length_limit(entries: int, lists: int) -> int:
 def entries_to_keep(
     entries: Entries, positions: NDArray[np.int64], limit: int
 ) -> NDArray[np.bool_]:
-    """Return a mask of the entries to keep; see the module docstring.
+    """Return True for each entry to keep; see the module docstring for the rule.
 
+    entries:   entries of some lists, as `Spill.read` returns them.
     positions: position of each entry in its list.
     limit:     maximum length of a list.
     """
@@ -39,8 +40,9 @@ def entries_to_keep(
 def write_lists(
     directory: Path, spill: Spill, stride: int, limit: int, memberships: NDArray[np.uint8]
 ) -> NDArray[np.int64]:
-    """Write all posting lists, in order. Return the length of each list, int64 [lists].
+    """Write all posting lists, in order, and return the length of each list, int64 [lists].
 
+    directory:   folder of the index, for the files of `PostingsWriter`.
     spill:       scratch files with the entries.
     stride:      bytes per code.
     limit:       maximum length of a list.

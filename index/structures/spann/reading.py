@@ -160,10 +160,12 @@ def _locate(
     checksums: NDArray[np.uint64],
     positions: NDArray[np.int64],
 ) -> int:
-    """Compare the checksum of each list, and write fields of its Block into `positions`.
+    """Compare the checksum of each list, and write the positions of its data into `positions`.
 
-    positions: output, int64 [3, lists]: fields `counts`, `rows` and `codes`. Returns the position
-    in `lists` of the first list whose checksum does not match; -1 if all checksums match.
+    positions: output, int64 [3, lists]: the fields `counts`, `rows` and `codes` of `Block`.
+
+    Returns the position in `lists` of the first list whose checksum does not match; -1 if all
+    checksums match.
     """
     begin = 0
     for index in range(len(lists)):

@@ -73,6 +73,8 @@ def measure_caps(
     graph:        index of the heads.
     recall:       target: share of the K nearest neighbours to find.
     vector_bytes: mean bytes of a list if each vector is in one list.
+    seed:         seed of the random choice of queries from `sample`.
+
     Returns an empty list for fewer than FEWEST vectors or heads.
     """
     if min(len(sample), len(heads)) < FEWEST:

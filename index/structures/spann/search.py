@@ -34,9 +34,12 @@ class Searcher:
     rows: int
 
     def search(self, queries: Vectors, k: int, nprobe: int, allowed: Mask | None) -> Ranking:
-        """Return the best k allowed rows in the `nprobe` nearest lists of each query.
+        """Return the best k rows in the `nprobe` nearest lists of each query.
 
-        queries: contiguous float32 [n, d]. Scores are those of the codec.
+        queries: contiguous float32 [n, d].
+        allowed: mask of the rows that may be returned; None: all rows.
+
+        The scores are those that the codec computes from the codes.
         """
         nprobe = min(nprobe, len(self.heads))
         table = self.postings.table

@@ -71,15 +71,22 @@ def head_count(rows: int, stride: int, config: SpannConfig) -> int:
 def sample_size(rows: int, width: int, memory: int) -> int:
     """Return how many of `rows` vectors to sample: as many as fit into half of `memory` bytes.
 
-    At least 10,000, or all if there are fewer.
+    width: dimensions of a vector (float32).
+
+    The sample has at least 10,000 vectors, or all vectors if there are fewer.
     """
     return min(rows, max(10_000, memory // 2 // (4 * width)))
 
 
 def sizes(rows: int, width: int, stride: int, heads: int, replicas: int, memory: int) -> Sizes:
-    """Return sizes for a build in about `memory` bytes.
+    """Return sizes for a build of `rows` vectors in about `memory` bytes.
 
-    Sizes have minimum values, with which a build may need more memory.
+    width:    dimensions of a vector (float32).
+    stride:   bytes per code.
+    heads:    number of heads.
+    replicas: maximum number of lists per vector.
+
+    Each size has a minimum. With these minimum sizes, a build may need more than `memory` bytes.
     """
     # 16 and 32 candidates give the same 4 lists, except for 1 vector in 100 (clustered vectors).
     candidates = min(heads, max(32, 6 * replicas))

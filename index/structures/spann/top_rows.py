@@ -96,7 +96,9 @@ def _offer(
 
     words:        data of the block.
     begins:       byte offset of the row numbers of each list.
-    counts:       entries of each list.
+    counts:       number of entries of each list.
+    entry_scores: score of each entry, in list order.
+    allowed:      mask of the rows to keep; an empty array: all rows.
     end:          number of rows of the segment.
     rows, scores: the heap.
     seen:         the hash table.

@@ -190,6 +190,6 @@ def test_the_current_folder_is_refused(tmp_path, monkeypatch, name):
 def test_an_import_with_too_few_rows_is_refused(tmp_path):
     rows = np.ones((3, 64))
     config = CollectionConfig(legs={"dense": external().legs["dense"]})
-    for count, words in ((2, "more rows"), (4, "has no row for document 'd3'")):
+    for count, words in ((2, "has 3 rows, but there are 2"), (4, "has 3 rows, but there are 4")):
         with pytest.raises(InvalidInputError, match=words):
             build(tmp_path / str(count), corpus(count), config, vectors={"dense": rows})
