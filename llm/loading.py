@@ -36,8 +36,8 @@ def load_model(
     The model's config.json decides whether the model is causal or masked. If a model with the same
     name, weights, precision and device is in use, that model is returned and nothing is loaded.
 
-    revision:  commit, branch or tag on the Hugging Face hub. None: the latest.
-    precision: number type of the weights, such as "bfloat16".
+    revision:  commit, branch or tag on the Hugging Face hub. None: the default branch.
+    precision: number type, "float32", "bfloat16" or "int8" (int8 runs only on the CPU).
     device:    "cpu", "cuda" or "auto", which selects CUDA if there is a GPU.
 
     Raises ModelError if the model cannot be found or read, or is neither causal nor masked. Raises
