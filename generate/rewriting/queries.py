@@ -55,7 +55,8 @@ class QueriesConfig(LanguageModelRewriterConfig):
     texts: Annotated[int, Bounds(1, 100)] = 4
     """Maximum number of queries besides the original."""
     weight: Weight = 1.0
-    """Weight of each query's ranked list in the fusion. The original query's has weight 1."""
+    """Weight of each query's ranked list in the fusion. The list of the original query has weight
+    1."""
 
     @property
     def use(self) -> Use:

@@ -32,14 +32,15 @@ SYSTEM = "Write a more general question that helps to answer the question."
 
 @REWRITERS.register
 class StepBackConfig(LanguageModelRewriterConfig):
-    """A language model writes a more general question. Query and question are searched, and the
-    results are fused (step-back prompting, Zheng et al., 2024)."""
+    """A language model writes a more general question. The query and this question are
+    searched, and the results are fused (step-back prompting, Zheng et al., 2024)."""
 
     made_by = ".step_back:StepBackRewriter"
 
     kind: Literal["step_back"] = "step_back"
     weight: Weight = 1.0
-    """Weight of the general question's ranked list in the fusion. The query's has weight 1."""
+    """Weight of the general question's ranked list in the fusion. The list of the query has weight
+    1."""
 
     @property
     def use(self) -> Use:
