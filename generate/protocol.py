@@ -96,9 +96,9 @@ class BackgroundOptions(Config):
 
     combine: order in the prompt: "generated_first", "retrieved_first", or "alternate" (a generated
              text, a passage, and so on).
-    share:   if passages are found, the generated texts get at most this share of the tokens that the
-             prompt has for texts and passages together. Each text gets an equal part, and is cut at
-             the end of a sentence. Passages get the tokens that are left.
+    share:   if passages are found, the generated texts get at most this share of the tokens that
+             the prompt has for texts and passages together. Each text gets an equal part, and is
+             cut at the end of a sentence. Passages get the tokens that are left.
     """
 
     combine: Combine = "generated_first"
