@@ -73,9 +73,8 @@ def sync(
 
     Creates the collection if there is none. Writes the documents of new and changed files. Deletes
     documents that earlier syncs of these paths wrote and that no file has now. Other documents of
-    the collection stay.
-    Files with unchanged content are not read again, and documents with unchanged
-    content are not encoded again. The next sync completes an interrupted sync.
+    the collection stay. Files with unchanged content are not read again, and documents with
+    unchanged content are not encoded again. The next sync completes an interrupted sync.
 
     paths:       files and folders. A file of records, such as JSON lines, must be given by its own
                  path, because it is skipped in a folder.
