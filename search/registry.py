@@ -16,8 +16,8 @@ P = TypeVar("P")
 class PartRegistry(Generic[C, P]):
     """Parts by name. Each is loaded from its configuration at its first use. Thread-safe.
 
-    noun:  name of such a part in errors.
-    field: field of a request that names one.
+    noun:  word for a part in error messages, such as "reranker".
+    field: field of a request that names a part, such as `rewrite.model`.
     """
 
     noun: ClassVar[str]

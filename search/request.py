@@ -207,11 +207,11 @@ class SearchRequest(Config):
     feedback: expand the query with terms or vectors of the best documents, and search again. The
              name of a method, such as "rm3", is short for this method in all legs that have it.
     rewrite: how a language model rewrites the query before the search; None = not at all. The name
-             of a rewriter is short for {"model": name}. Requires `query`. `min_score` then applies
-             to the list of each text, and a hit needs to reach it in one of them.
+             of a rewriter is short for {"model": name}. Requires `query`. If several texts are
+             searched, a hit must reach `min_score` in the list of at least one text.
     parse_filters: read conditions such as `year:>2019` in the query text as filters; see the page
-             Filters of the documentation. The rest of the text is searched. Only fields that a
-             document of the collection has are read.
+             Filters of the documentation. The rest of the text is searched. A condition on a field
+             that no document of the collection has stays in the text.
     predictors: also return predictors of query performance, computed from the final lists of the
              legs.
     suggest: also return a suggestion: the query with misspelled words replaced by words of the

@@ -91,7 +91,7 @@ class LexicalFeedback(Config):
     method:    "rm3" (relevance model), "rocchio", "bo1" (Bose-Einstein) or "kl"
                (Kullback-Leibler).
     documents: number of best documents that are read; None = 10, or 3 for "bo1" and "kl".
-    terms:     number of terms that are taken from them.
+    terms:     number of terms that are taken from these documents.
     weight:    share of these terms in the expanded query; None = 0.5, or 0.43 for "rocchio".
     """
 
@@ -106,7 +106,7 @@ class SparseFeedback(Config):
 
     method:    "rocchio" or "rm3" (relevance model).
     documents: number of best documents that are read.
-    terms:     number of terms that are taken from them.
+    terms:     number of terms that are taken from these documents.
     weight:    share of these terms in the expanded query; None = 0.43, or 0.5 for "rm3".
     """
 
@@ -159,8 +159,8 @@ class FeedbackRequest(Config):
     """Pseudo-relevance feedback: the query is expanded from the best documents, and searched again.
 
     The name of a method is short for this method in every kind of leg that has it: "rm3" expands
-    the queries of lexical and sparse legs, "rocchio" also those of dense legs, "average" only
-    those. Legs that store several vectors for a text keep their query.
+    the queries of lexical and sparse legs, "rocchio" those of lexical, sparse and dense legs, and
+    "average" those of dense legs. Legs that store several vectors for a text keep their query.
 
     lexical: how the queries of lexical legs are expanded; None = they are not. The name of a method
              is short for {"method": name}.
@@ -231,8 +231,8 @@ class RewriteRequest(Config):
     tokens:     maximum number of tokens that the model reads and writes, added up.
     on_error:   what to do if the model fails. "keep" = search the query as it is; "fail" = raise
                 the error.
-    gate:       rewrite only queries for which this condition holds; None = all. A predictor of legs
-                or passages needs a search of its own.
+    gate:       rewrite only queries for which this condition holds; None = all. For a predictor
+                of legs or passages, the original query is searched first.
     """
 
     model: str = Field(json_schema_extra={"pattern": REWRITER_NAME})

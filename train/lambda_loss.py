@@ -16,7 +16,8 @@ def ndcg_loss2(scores: Tensor, gains: Tensor, *, sigma: float = 1.0) -> Tensor:
     sum over i, j with gain_i > gain_j of
         delta_ij * |G_i - G_j| * log2(1 + exp(-sigma * (s_i - s_j)))
 
-    with G_i = (2^gain_i - 1) / maxDCG, the rank r_i by score, D(r) = log2(1 + r), and
+    where r_i is the rank of item i by score, G_i = (2^gain_i - 1) / maxDCG, maxDCG is the DCG of
+    the items in descending order of gain, D(r) = log2(1 + r), and
     delta_ij = |1 / D(|r_i - r_j|) - 1 / D(|r_i - r_j| + 1)|.
     """
     with torch.no_grad():

@@ -43,7 +43,8 @@ class Examples:
     questions:  id of the question of each of n examples.
     values:     name of a predictor -> value, for each example.
     sufficient: True if the sources contain the answer: bool [n].
-    removed:    True if the question has no gold passage, or if they were filtered out: bool [n].
+    removed:    True if the question has no gold passage, or if its gold passages were filtered out:
+                bool [n].
     empty:      number of searches without any source, which are not among the examples.
     """
 
@@ -58,8 +59,9 @@ class Examples:
 class Feature:
     """A predictor of the fitted rule.
 
-    weight: weight for the predictor divided by its standard deviation.
-    sufficient, insufficient: mean value of the examples of each kind.
+    weight: weight per standard deviation of the predictor, so that weights of different predictors
+            are comparable.
+    sufficient, insufficient: mean value of the predictor over the examples of each kind.
     nauc:   `nauc` of the predictor alone as the confidence; None if it is not defined.
     """
 
@@ -74,18 +76,21 @@ class Feature:
 class AbstentionReport:
     """A fitted rule, and its quality measured by cross-validation over the questions.
 
-    Accuracy is the share of sufficient examples among those that are answered. Examples without
-    gold passages are weighted so that they are `unanswerable` of all.
+    Accuracy is the share of sufficient examples among the answered examples. Examples are weighted
+    so that those without gold passages have the share `unanswerable` of the total weight.
 
     rule:      the rule, fitted to all examples.
     questions, examples, sufficient: number of questions, of examples and of sufficient examples.
-    log_loss, brier: mean of -ln(p), where p is the predicted probability of what is true, and mean
-               squared difference between the confidence and 1 (sufficient) or 0.
-    constant_log_loss, constant_brier: the same of a rule that always predicts the mean.
+    log_loss:  mean of -ln(p), where p is the confidence for a sufficient example, and 1 minus the
+               confidence for any other.
+    brier:     mean squared difference between the confidence and 1 (sufficient) or 0.
+    constant_log_loss, constant_brier: log_loss and brier of a baseline whose confidence is always
+               the share of sufficient examples.
     nauc:      normalised area of the rule (`twindex.eval.answers.coverage.nauc`, without weights).
     accuracy:  share of the examples that are answered -> accuracy.
     at_threshold: coverage and accuracy at the rule's threshold.
-    held_out:  the same, if the threshold of each part is chosen with the other parts.
+    held_out:  coverage and accuracy if the threshold for each part of the questions is chosen from
+               the other parts.
     features:  the predictors, largest weight first.
     """
 
@@ -177,6 +182,7 @@ def fit_abstention(
     unanswerable: expected share of questions whose answer the collection lacks, below 1.
     folds:    number of parts into which the questions are divided at random.
     seed:     seed of this division.
+    penalty:  strength of the L2 regularisation of the weights; see `fit_logistic`.
 
     Raises InvalidInputError if all or none of the examples are sufficient, for fewer than two
     questions or folds, and for an accuracy that no threshold reaches.
@@ -201,8 +207,8 @@ def fit_abstention(
     if threshold is None:
         best = max(points(targets, held, weights), key=lambda one: one.accuracy)
         raise InvalidInputError(
-            f"no threshold reaches {accuracy}; the most is {best.accuracy:.3f}, for "
-            f"{best.coverage:.1%} of the questions; choose a lower accuracy",
+            f"no threshold reaches the accuracy {accuracy}; the highest is {best.accuracy:.3f}, if "
+            f"{best.coverage:.1%} of the questions are answered; choose a lower accuracy",
             field="accuracy",
         )
     chosen = np.empty(len(targets))
@@ -260,15 +266,18 @@ def _check(
     if examples.sufficient.all() or not examples.sufficient.any():
         kind = "insufficient" if examples.sufficient.all() else "sufficient"
         raise InvalidInputError(
-            f"the sources of none of the {len(examples.questions)} searches are {kind}: a rule "
-            "requires both kinds; check that questions, answers and judgements belong to the "
-            "collection",
+            f"none of the {len(examples.questions)} searches found {kind} sources, and a rule "
+            "requires searches with sufficient and with insufficient sources; check that "
+            "questions, answers and judgements belong to the collection",
             field="questions",
         )
 
 
 def _weights(removed: NDArray[np.bool_], unanswerable: float) -> Floats:
-    """Return weights with mean 1; the examples without gold passages have a given share of them."""
+    """Return the weights of the examples, with mean 1.
+
+    Examples without gold passages (`removed`) have the share `unanswerable` of the total weight.
+    """
     lost, whole = int(removed.sum()), int((~removed).sum())
     if not lost or not whole:
         return np.ones(len(removed))
@@ -285,7 +294,7 @@ def _parts(questions: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]
 
 
 def _fit(table: Floats, targets: Floats, weights: Floats, penalty: float) -> tuple[Floats, float]:
-    """Return the weights and the bias for predictors as they are, not scaled."""
+    """Return the weights and the bias of the rule, for unscaled predictors."""
     center, scale = table.mean(axis=0), table.std(axis=0)
     scale = np.where(scale > 1e-12, scale, 1.0)
     found = fit_logistic((table - center) / scale, targets, weights, penalty)

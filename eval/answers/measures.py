@@ -81,10 +81,12 @@ class Coverage:
 class Cost:
     """Cost of an answer.
 
-    calls, prompt_tokens, completion_tokens: mean numbers for a question, of the generator's model.
+    calls, prompt_tokens, completion_tokens: mean numbers of calls and tokens of the generator's
+                model per question.
     words:      mean number of words of the answers that were given.
-    p50, p95:   milliseconds of a question, search included: median and 95th percentile.
-    first_p50, first_p95: milliseconds from the start of the generator to its first text.
+    p50, p95:   median and 95th percentile of the milliseconds per question, search included.
+    first_p50, first_p95: median and 95th percentile of the milliseconds from the start of the
+                generator to its first text.
     """
 
     calls: float
@@ -109,9 +111,9 @@ class AnswerEvaluation:
     abstention_rate: share of all questions with the outcome "no_answer".
     wrong_answered:  share of all questions that were answered wrongly (`match` is 0).
     accuracy_answered: mean `match` of the questions that were answered; None if none was.
-    refused:      number of the questions with "no_answer", by reason.
-    coverage:     None if answers have no confidence, or if the rule refused some: use `abstain`
-                  false to measure it.
+    refused:      reason -> number of questions with the outcome "no_answer" for this reason.
+    coverage:     accuracy by coverage; None if answers have no confidence, or if the rule of
+                  abstention refused some questions. To measure it, set `abstain` to false.
     cost:         None if no question has a result.
     """
 

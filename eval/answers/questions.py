@@ -29,10 +29,10 @@ class QuestionSet:
     def create(
         cls, queries: Sequence[Query], answers: Mapping[str, Sequence[str]], qrels: Qrels
     ) -> Self:
-        """Return the queries that have answers, or that are marked as having none.
+        """Return the set of the queries that have an entry in `answers`.
 
-        A query with answers must have a gold passage in `qrels`; the others are left out. Raises
-        InvalidInputError if no query remains.
+        An empty entry marks a query that has no answer. Queries with answers, but without
+        judgements in `qrels`, are left out. Raises InvalidInputError if no query remains.
         """
         questions = [
             query
@@ -56,6 +56,6 @@ class QuestionSet:
         return cls.create([*dataset.queries, *dataset.unanswerable], dataset.answers, dataset.qrels)
 
     def gold(self, question: str) -> frozenset[str]:
-        """Return the ids of the gold passages of the question with an id."""
+        """Return the ids of a question's gold passages. question: id of the question."""
         grades = self.qrels.get(question, {})
         return frozenset(document for document, grade in grades.items() if grade > 0)

@@ -99,7 +99,10 @@ class AnswerRecord:
 
     @classmethod
     def parse(cls, value: Mapping[str, Any]) -> Self:
-        """Return the record that a JSON object describes. Raises InvalidInputError for another."""
+        """Return the record that a JSON object describes.
+
+        Raises InvalidInputError if the object does not describe a record.
+        """
         try:
             return cls(
                 **{
@@ -146,7 +149,7 @@ class AnswersFile:
             self._write(made)
 
     def add(self, record: AnswerRecord, values: Values) -> None:
-        """Write an answer with the values of its measures. A later kill does not lose it."""
+        """Write an answer with its measures. The line stays if the process is killed later."""
         self._write({"_id": record.id, "values": values, **asdict(record)})
         self.records[record.id] = record
 

@@ -96,14 +96,14 @@ def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
 def choose(points: Sequence[Point], limits: Limits) -> Choice:
     """Recommend one of the measured configurations (points) that meet all limits.
 
-    If `min_recall` is set, the cheapest of these points is recommended. Otherwise only points count
-    whose quality is at most TOLERANCE below the best, and the cheapest of them is recommended. The
-    cheapest point has the lowest product of the costs that have no limit, or of all costs if all
-    have one. With a product, halving one cost counts as much as halving another.
+    If `min_recall` is set, the cheapest of these points is recommended. Otherwise the cheapest of
+    those whose quality is at most TOLERANCE below the best quality is recommended. The cheapest
+    point has the lowest product of the costs that have no limit, or of all costs if every cost has
+    a limit. With a product, halving one cost counts as much as halving another.
 
-    A point that does not store the original vectors is recommended only if no other point meets the
-    limits, because the originals cannot be restored. No other point under these conditions is
-    better in quality or a cost without being worse in another.
+    A point that does not store the original vectors is recommended only if no point that stores
+    them meets the limits, because the originals cannot be restored. No point that meets these
+    conditions is better than the recommended one in quality or a cost, and worse in none of them.
     """
     within = [i for i, point in enumerate(points) if not limits.failed(point)]
     if not within:

@@ -61,7 +61,8 @@ class Block(Config):
     index:      the vector indexes.
     codec:      the codecs, which compress vectors. Empty: the default codec of each index.
     projection: the projections to fewer dimensions. None: no projection.
-    originals:  the forms in which the original vectors are stored as well.
+    originals:  formats in which the original vectors are stored, in addition to any codes. "none":
+                they are not stored.
     """
 
     index: tuple[Index, ...] = Field(min_length=1)

@@ -14,8 +14,8 @@ def usage_share(usage: Usage | None, part: int, parts: int) -> Usage | None:
     part:  position of the text in the batch, from 0.
     parts: number of texts in the batch.
 
-    All texts have equal shares, except that the remainder of an integer field is divided among the
-    first texts. The shares of all texts add up to `usage`.
+    The shares are equal, except for integer fields that `parts` does not divide: there, each of the
+    first texts gets 1 more. The shares of all texts add up to `usage`.
     """
     if usage is None:
         return None

@@ -31,8 +31,13 @@ def rm3(
         P(t|R) ~ sum over passages d of score(d) * w(t, d) / sum of w(t', d) over the terms t' of d
         expanded(t) = (1 - weight) * q(t) / sum of q + weight * P(t|R)
 
-    Of each passage, and of P(t|R), only the `terms` heaviest terms are kept; P(t|R) has the sum 1.
-    scores: weights of the passages, not negative. If all are 0, the passages count equally.
+    Only the `terms` heaviest terms of each passage enter the first formula. Only the `terms`
+    heaviest terms of P(t|R) are kept, and then scaled to the sum 1.
+
+    scores: score(d), the weight of each passage, not negative. If all are 0, the passages count
+            equally.
+    terms:  maximum number of terms.
+    weight: share of the passages' terms in the expanded query, from 0 to 1.
 
     Source: Lavrenko and Croft 2001; Abdul-Jaleel et al., "UMass at TREC 2004". The pruning of
     single passages follows the implementation in Anserini (Yang, Fang and Lin 2017).
@@ -77,9 +82,13 @@ def bo1(
 
     tf_x is the frequency of t in all passages together, cf the number of occurrences of t in the
     collection, and N the number of passages of the collection. w_max is w for the largest tf_x,
-    with f = tf_x / N. Terms of a single passage are left out, unless there is only one passage.
+    with f = tf_x / N. A term that occurs in only one of several passages is left out.
 
-    statistics: statistics of all terms of the passages. Source: Amati 2003, chapter 6.
+    statistics: statistics of all terms of the passages.
+    terms:      maximum number of terms that are taken from the passages: those with the largest w.
+    weight:     share of these terms in the expanded query, from 0 to 1.
+
+    Source: Amati 2003, chapter 6.
     """
     number = max(1, statistics.passages)
     counts = _counts(passages)
@@ -106,8 +115,8 @@ def kl(
         w(t) = (tf_x / l_x) * log2((tf_x / l_x) / (cf / C)), 0 if negative
         expanded(t) = (1 - weight) * q(t) / max q + weight * w(t) / max w
 
-    l_x is the number of terms of all passages together, C that of the collection; the other symbols
-    and `statistics` are those of `bo1`. Source: Carpineto et al. 2001.
+    l_x is the number of terms of all passages together, C that of the collection. `bo1` explains
+    the other symbols and the arguments. Source: Carpineto et al. 2001.
     """
     length = sum(sum(passage.values()) for passage in passages) or 1.0
     total = max(1, statistics.total_length)
@@ -121,13 +130,19 @@ def kl(
 
 
 def heaviest(weights: TermWeights, terms: int) -> Weights:
-    """Return the `terms` terms with the largest weights above 0. Equal weights: by term."""
+    """Return the `terms` terms with the largest weights above 0.
+
+    Of terms with equal weights, the alphabetically first ones are returned.
+    """
     ordered = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
     return {term: value for term, value in ordered[:terms] if value > 0}
 
 
 def _counts(passages: Sequence[TermWeights]) -> Weights:
-    """Return the frequency in all passages together of each term of at least two of them."""
+    """Return term -> its frequency in all passages together.
+
+    Leaves out terms that occur in only one of several passages.
+    """
     counts: Weights = {}
     containing: dict[str, int] = {}
     for passage in passages:
@@ -139,14 +154,20 @@ def _counts(passages: Sequence[TermWeights]) -> Weights:
 
 
 def _added(query: TermWeights, found: TermWeights, terms: int, weight: float) -> Weights:
-    """Return the weighted sum of a query, divided by its largest weight, and of found terms."""
+    """Return (1 - weight) * query / max(query) + weight * the `terms` heaviest of `found`.
+
+    The result is scaled to the sum of the query's weights.
+    """
     most = max(query.values(), default=1.0)
     own = {term: value / most for term, value in query.items()}
     return _scaled(_sum(own, heaviest(found, terms), weight), sum(query.values()))
 
 
 def _mixed(query: TermWeights, added: Mapping[str, float], weight: float, norm: int) -> Weights:
-    """Return the weighted sum of a query, scaled to the norm 1, and of added terms."""
+    """Return (1 - weight) * query / |query| + weight * added, scaled to the query's sum.
+
+    norm: the norm |query|; see `_unit`.
+    """
     return _scaled(_sum(_unit(query, norm), added, weight), sum(query.values()))
 
 

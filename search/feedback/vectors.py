@@ -18,8 +18,8 @@ def moved(query: Vector, passages: NDArray[np.float32], weight: float | None) ->
     weight:   share of the passages (Rocchio); None: k / (k + 1), so that the result is the mean of
               the query and the passages ("average").
 
-    The result has the Euclidean length of the query, so that scores keep their range. Its direction
-    is that of the papers. A sum of length 0 is not scaled. Sources: Li et al. 2021, "Improving
+    `moved` is scaled to the Euclidean length of the query, so that scores keep their range. The
+    papers do not scale it. A zero vector is returned as it is. Sources: Li et al. 2021, "Improving
     Query Representations for Dense Retrieval with Pseudo Relevance Feedback: A Reproducibility
     Study", and "Pseudo Relevance Feedback with Deep Language Models and Dense Retrievers".
     """

@@ -32,10 +32,10 @@ LONG = 6
 
 
 class Combination:
-    """The queries of legs with passages added, and what happened in each leg.
+    """The legs' queries, to which passages were added, and what happened in each leg.
 
-    queries: leg -> query. A leg without an entry keeps its query.
-    notes:   one for each leg.
+    queries: leg -> query with the passages. A leg without an entry keeps its query.
+    notes:   for each leg, a sentence about what was done, and the warnings of its encoder.
     usage:   usage of the encoders that read the passages.
     """
 
@@ -55,11 +55,13 @@ def combine(
 ) -> Combination:
     """Add passages to the queries of legs.
 
-    queries: leg -> encoded query of the request. texts: the passages, at least one.
+    queries: leg -> encoded query of the request.
+    texts:   the passages, at least one.
+    use:     how the passages are added: the formula, and how often the query counts.
 
-    A leg keeps its query if it encodes no text, if it has several vectors for a text, or if the
-    request has a vector for it and the formula needs the query's text: a vector of a dense leg
-    takes the place of q for "mean" only.
+    A leg keeps its query if it encodes no text, or if it has several vectors for a text. It also
+    keeps its query if the request has a vector for it, except that "mean" adds the passages to the
+    vector of a dense leg.
     """
     found = Combination()
     assert request.query is not None, "the request has `rewrite`"
@@ -101,9 +103,11 @@ def combine(
 
 
 def repeats(query: str, texts: Sequence[str]) -> int:
-    """Return how often a query counts where each passage counts once, by the rule of MuGI.
+    """Return the weight of a query if each passage has the weight 1, by the rule of MuGI.
 
-    max(1, (words of the passages // words of the query) // 6), Zhang et al. 2024.
+        max(1, (words of all passages // words of the query) // 6)
+
+    Source: Zhang et al. 2024.
     """
     words = sum(len(text.split()) for text in texts)
     return max(1, words // max(1, len(query.split())) // LONG)
@@ -114,8 +118,8 @@ def summed(
 ) -> dict[str, float]:
     """Return repeat * query + the sum of the passages, scaled to the sum of the query's weights.
 
-    Of the terms that only passages have, the `TERMS` heaviest are kept. A query without terms is
-    not scaled.
+    All terms of the query are kept, and the `TERMS` heaviest of the other terms. The sum is not
+    scaled if the query has no terms.
     """
     added: dict[str, float] = {}
     for passage in passages:
@@ -130,7 +134,10 @@ def summed(
 
 
 def _reason(config: CollectionConfig, name: str, use: Use, *, brought: bool) -> str:
-    """Return why a leg keeps its query; "" if it does not."""
+    """Return why a leg keeps its query; "" if passages can be added to it.
+
+    brought: True if the request has a vector for the leg.
+    """
     leg = config.legs[name]
     if not leg.encoder.encodes_text:
         return "the leg encodes no text"
@@ -160,7 +167,10 @@ def _passages(
     texts: Sequence[str],
     found: Combination,
 ) -> list[Representation]:
-    """Encode texts as documents of a leg; as queries if its encoder of documents reads no text."""
+    """Encode texts as documents of a leg.
+
+    If the leg's encoder of documents reads no text, encodes them as queries.
+    """
     documents: EncoderConfig = getattr(config, "documents", config)
     if not documents.encodes_text:
         return [_encoded(encoder, name, request, text, found) for text in texts]
@@ -170,7 +180,7 @@ def _passages(
 
 
 def _weights(value: Representation) -> list[dict[str, float]]:
-    """Return index of the vocabulary, as a string -> weight, for each row of a sparse matrix."""
+    """Return for each row of a sparse matrix: column, as a string -> weight."""
     matrix = value.sparse
     assert matrix is not None, "the leg is sparse"
     rows = [matrix[[i]] for i in range(matrix.shape[0])]

@@ -77,13 +77,13 @@ def expand(
     numbers: Handles,
     scores: NDArray[np.float64],
 ) -> Mapping[str, Representation]:
-    """Return leg -> expanded query, for the legs whose query feedback changes.
+    """Expand queries by feedback. Return leg -> expanded query; other legs keep their query.
 
     Appends the stage to `encoded.stages`. If the stage is skipped or fails, returns no queries.
 
-    legs:    results of the first search.
-    numbers: handles of the n documents of its fused list, best first.
-    scores:  float64 [n], their fused scores.
+    legs:    results of the legs in the first search.
+    numbers: handles of the n documents of the first search's fused list, best first.
+    scores:  float64 [n], fused scores of these documents.
     """
     began = perf_counter()
     with encoded.trace.stage(NAME):
@@ -257,7 +257,10 @@ class _Feedback:
     def _weights(
         self, name: str, passages: Sequence[FoundPassage], done: _Done
     ) -> tuple[list[dict[str, float]], str]:
-        """Return the weights of passages in a sparse leg, and where they come from in words."""
+        """Return the term weights of passages in a sparse leg, and a name of their source.
+
+        The source is "stored weights", or "new weights" if the passages had to be encoded.
+        """
         if "explain" in self._encoded.plan.capabilities:
             handles = np.array([one.handle for one in passages], dtype=np.int64)
             stored = cast(ExplainingView, self._view).terms(name, handles)
@@ -287,7 +290,7 @@ class _Feedback:
         done.notes.append(f"{name}: {how.method}, {source} of {_counted(passages)}")
 
     def _encode(self, name: str, passages: Sequence[FoundPassage], done: _Done) -> Representation:
-        """Encode passages, because the store does not return what it stores of them."""
+        """Encode passages, for a store that does not return their stored representations."""
         if not self._view.config.legs[name].encoder.encodes_text:
             raise ModelError(
                 f"leg {name!r} encodes no text, and this store does not return stored vectors"

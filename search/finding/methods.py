@@ -72,7 +72,8 @@ class SearchMethods:
 
         Each request is a SearchRequest, a mapping with its fields, or a query text. Queries are
         encoded together. Searches with the same reranker and the same limits (time, calls, tokens)
-        are reranked together, and share one time limit. So are searches with the same rewriter.
+        are reranked together, and share one time limit. In the same way, searches with the same
+        rewriter and the same limits are rewritten together.
 
         Raises InvalidInputError for an invalid request. The `field` of the error starts with the
         position of the request, for example `requests[2].legs[0].name`.

@@ -104,9 +104,10 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
 
 
 def first_search(view: View, encoded: EncodedPlan) -> tuple[list[Leg], Handles]:
-    """Search the legs of a plan once, without a page of hits, for the predictors of a gate.
+    """Search the legs of a plan for the predictors that decide whether a stage runs (a `Gate`).
 
-    Returns the results of the legs, and the handles of the fused list, best first.
+    Returns the results of the legs, and the handles of the fused list, best first. Documents are
+    not read.
     """
     with encoded.trace.stage("filter"):
         within = view.select(encoded.plan.where)
@@ -125,7 +126,10 @@ def _search_legs(view: View, encoded: EncodedPlan, within: Selection) -> list[Le
 
 
 def _search_others(view: View, encoded: EncodedPlan, within: Selection) -> list[list[Leg]]:
-    """Search the legs of a plan for each text that is searched besides its query."""
+    """Search the legs of a plan for each text of `encoded.rewritten.others`.
+
+    Returns for each text the results of the legs that can encode it.
+    """
     return [
         [
             _search_leg(view, encoded, leg, other.queries[leg.name], within)
@@ -141,7 +145,10 @@ def _fuse_others(
 ) -> tuple[Handles, NDArray[np.float64]]:
     """Fuse the list of the query with those of other texts, by reciprocal rank fusion.
 
-    own: the fused list of the query. The legs of each text are first fused as the request says.
+    The lists of each text's legs are first fused by the request's `fusion`.
+
+    own:    handles and scores of the query's fused list.
+    others: for each other text, the results of its legs.
     """
     request = encoded.plan.request
     lists = [Ranked(*own, 1.0)]

@@ -44,7 +44,7 @@ def _beginning(document: Document) -> tuple[tuple[str, ...], int | None]:
 
 
 def document_outline(document: Document) -> Outline:
-    """Return the headings and pages of a document's text. Those of a long text are remembered."""
+    """Return the headings and pages of a document's text. The result for a long text is cached."""
     text, written = document.text, markup(document.metadata)
     if len(text) < _LONG:
         return outline(text, written)

@@ -145,6 +145,8 @@ def plan(
 def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> EncodedPlan:
     """Encode the query of a plan for each leg.
 
+    guard: limits of the caller; see `Guard`.
+
     Call this function before you open a view of the collection, because a model may take seconds.
     The timings have a separate entry `load` if encoders had to be loaded.
     """

@@ -37,7 +37,10 @@ class SearchPredictors:
         self._numbers = numbers
 
     def value(self, predictor: str) -> float:
-        """Return the value of one predictor, which the collection and the search must have."""
+        """Return the value of a predictor by its name, such as "idf_max" or "dense.gap".
+
+        This search must be able to compute it; see `check_gate`.
+        """
         leg, name = split(predictor)
         if leg is not None:
             return self._cohesion(leg) if name == "cohesion" else self._of_leg[leg][name]

@@ -79,7 +79,7 @@ class FusedResults:
 
     view:       the snapshot of the collection that was searched; it may be closed already.
     legs:       results of each leg for the query.
-    others:     results of each leg for other texts, whose lists are fused with that of the query.
+    others:     results of each leg for each other text that was searched (`Rewritten.others`).
     numbers:    handles (internal numbers) of the documents, best first.
     scores:     float64 [n], fused scores.
     complete:   True if no leg reached its depth limit, so that the number of hits is exact.
@@ -105,7 +105,10 @@ class FusedResults:
 
     @property
     def lists(self) -> list[Leg]:
-        """Return all results of legs. Each document of the fused list is in one of them."""
+        """Return the results of all legs, for the query and for the other texts.
+
+        Each document of the fused list is in at least one of these results.
+        """
         return [*self.legs, *self.others]
 
 

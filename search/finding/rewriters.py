@@ -53,8 +53,9 @@ class _RewriterObject(RewriterConfig):
 class RewriterRegistry(PartRegistry[RewriterConfig, Rewriter]):
     """The rewriters that a request can name. Each is loaded at its first use. Thread-safe.
 
-    configs: name -> a configuration, or a rewriter object of your own. Each text of an object is
-             searched, and the lists are fused, unless the object has an attribute `use`.
+    configs: name -> a configuration, or a rewriter object of your own. The attribute `use` of such
+             an object says how its texts are used. Without `use`, each text is searched, and the
+             lists are fused.
     load:    function that loads a rewriter from its configuration.
     """
 
@@ -117,10 +118,11 @@ class Rewriting:
 
 @dataclass(frozen=True, slots=True)
 class OtherQuery:
-    """A text that is searched besides the query of the plan.
+    """A text that is searched in addition to the query of the plan.
 
-    queries: leg -> the encoded text. It has only legs that encode texts.
-    weight:  weight of the list of this text, where that of the query of the plan has the weight 1.
+    queries: leg -> the encoded text, for the legs that can encode it.
+    weight:  weight of this text's ranked list in the fusion. The list of the plan's query has
+             weight 1.
     """
 
     queries: Mapping[str, Representation]
@@ -129,10 +131,10 @@ class OtherQuery:
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """What is searched besides, or in place of, the encoded query of a plan.
+    """What is searched in addition to, or instead of, the encoded query of a plan.
 
-    queries: leg -> the query that is searched in place of the plan's.
-    others:  texts that are searched besides; their lists are fused with that of the query.
+    queries: leg -> the query that is searched instead of the plan's query.
+    others:  texts that are searched in addition. Their ranked lists are fused with the query's.
     usage:   usage of the model that wrote the texts, and of the encoders that read them.
     """
 

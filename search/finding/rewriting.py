@@ -55,10 +55,13 @@ class _Done:
 
 
 def rewrite(store: Store, encoded: Sequence[EncodedPlan], count: Count) -> list[EncodedPlan]:
-    """Return the plans with what is searched besides, or in place of, their queries.
+    """Rewrite the queries of plans. Return the plans with the rewritten queries.
 
-    A plan without `rewriting` is returned unchanged. The others get a stage, and an entry in the
-    timings. Queries with the same rewriter and the same limits are rewritten together.
+    A plan without `rewriting` is returned unchanged. For every other plan, a stage is added to
+    `stages`. Queries with the same rewriter and the same limits are rewritten together.
+
+    store: the collection, which is searched if a gate needs it.
+    count: function called with the usage of the rewriter for each rewritten query.
 
     Raises the error of the rewriter if the request has `on_error` "fail".
     """
@@ -82,7 +85,11 @@ def rewrite(store: Store, encoded: Sequence[EncodedPlan], count: Count) -> list[
 
 @dataclass(frozen=True, slots=True)
 class _Gate:
-    """The state of a gate. refusal: why it is closed; "" if it is open. searches: legs searched."""
+    """The state of a gate.
+
+    refusal:  why the gate is closed; "" if it is open.
+    searches: number of legs that were searched to compute the predictor.
+    """
 
     refusal: str = ""
     searches: int = 0
@@ -104,7 +111,7 @@ def _gate(store: Store, encoded: EncodedPlan) -> _Gate:
 
 
 def _written(encoded: Sequence[EncodedPlan]) -> list[Rewrites]:
-    """Rewrite queries that have the same rewriter and the same limits. Return what it wrote."""
+    """Rewrite queries that have the same rewriter and limits. Return one result for each."""
     if not encoded:
         return []
     step, guard = _step(encoded[0]), encoded[0].trace.guard
@@ -127,7 +134,11 @@ def _question(encoded: EncodedPlan) -> Question:
 
 
 def _applied(encoded: EncodedPlan, rewrites: Rewrites, searches: int) -> EncodedPlan:
-    """Return the plan with the texts, and add its stage. searches: legs that the gate searched."""
+    """Return the plan with the written texts, and add the stage to it.
+
+    rewrites: what the rewriter wrote for the plan's query.
+    searches: number of legs that were searched for the gate.
+    """
     began = perf_counter()
     error, done = rewrites.error, _Done(encoded)
     if rewrites.status == "failed":
@@ -193,7 +204,10 @@ def _used(encoded: EncodedPlan, texts: Sequence[str]) -> _Done:
 
 
 def _replaced(encoded: EncodedPlan, text: str, weight: float, done: _Done) -> _Done:
-    """Replace the query of a plan by a text. weight: weight of the original query's list."""
+    """Replace the query of a plan by a text.
+
+    weight: weight of the original query's list in the fusion; 0: the original is not searched.
+    """
     request = encoded.plan.request.model_copy(update={"query": text})
     plan = replace(encoded.plan, request=request)
     query = encoded.encoder.encode(plan.encoded_legs, request)

@@ -44,7 +44,9 @@ def check_stages(
 def lexical_leg(config: CollectionConfig, running: Sequence[str]) -> str | None:
     """Return the leg whose terms are counted: a lexical leg, if possible one that runs.
 
-    running: names of the legs that run. None: the collection has no lexical leg.
+    Returns None if the collection has no lexical leg.
+
+    running: names of the legs that run.
     """
     names = [*running, *config.legs]
     return next((one for one in names if isinstance(config.legs[one], LexicalLeg)), None)

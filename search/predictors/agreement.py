@@ -30,7 +30,8 @@ List = Sequence[int]
 def overlap(one: List, other: List) -> float:
     """Return the share of the first 10 documents that two lists have in common.
 
-    If both lists are shorter, it is a share of the longer one. Two empty lists have the overlap 1.
+    The share is of 10 documents, or of the longer list's length if both lists are shorter. Two
+    empty lists have the overlap 1.
     """
     a, b = set(one[:FIRST]), set(other[:FIRST])
     return len(a & b) / max(len(a), len(b)) if a or b else 1.0
@@ -44,7 +45,10 @@ def mean_overlap(lists: Sequence[List]) -> float:
 def rbo(one: List, other: List, p: float = PERSISTENCE, depth: int = DEPTH) -> float:
     """Return the rank-biased overlap of two lists, from 0 to 1; see the module.
 
-    Lists that are shorter than `depth` are compared up to the length of the longer one.
+    Two lists that are both shorter than `depth` are compared up to the length of the longer one.
+
+    p:     persistence, between 0 and 1: a higher p gives more weight to the lower ranks.
+    depth: number of documents of each list that are compared.
     """
     depth = min(depth, max(len(one), len(other)))
     if depth == 0:

@@ -56,7 +56,7 @@ PREDICTOR = r"^([a-z][a-z0-9_]{0,31}\.)?[a-z_]+$"
 def split(predictor: str) -> tuple[str | None, str]:
     """Return the leg and the name of a predictor: ("dense", "gap") for "dense.gap".
 
-    The leg is None for a predictor that is not one of a leg.
+    The leg is None for a predictor that does not belong to one leg, such as "idf_max".
     """
     leg, dot, name = predictor.rpartition(".")
     return (leg, name) if dot else (None, predictor)

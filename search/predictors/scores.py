@@ -45,7 +45,10 @@ def nqc(scores: Scores) -> float:
 
 
 def smv(scores: Scores) -> float:
-    """Return score magnitude and variance; see the module. Scores must be above 0, else 0."""
+    """Return score magnitude and variance; see the module.
+
+    The value is 0 if one of the first 100 scores is 0 or below.
+    """
     top = scores[:LISTED]
     if len(top) == 0 or top.min() <= 0:
         return 0.0
@@ -60,7 +63,7 @@ def wig(scores: Scores, words: int) -> float:
 
 
 def sigma_max(scores: Scores) -> float:
-    """Return the largest standard deviation of the first n scores, over all n."""
+    """Return the largest of the standard deviations of the first n scores, for n >= 2."""
     if len(scores) < 2:
         return 0.0
     counts = np.arange(1, len(scores) + 1)
@@ -70,7 +73,10 @@ def sigma_max(scores: Scores) -> float:
 
 
 def sigma_half(scores: Scores, words: int) -> float:
-    """Return the deviation of the scores of at least half the first; see the module."""
+    """Return sigma_half, which reads the scores >= half of the first score; see the module.
+
+    words: length |q| of the query.
+    """
     if len(scores) == 0:
         return 0.0
     high = scores[scores >= scores[0] / 2] if scores[0] > 0 else scores

@@ -30,7 +30,8 @@ def check_share(
 
     lost:        number of a file -> count of its documents that would be deleted.
     synced:      the record of synced files at the start of the sync.
-    max_removed: largest share, from 0 to 1. With 1, the function returns.
+    listings:    the files of each source that is synced now.
+    max_removed: largest allowed share, from 0 to 1. 1 allows every deletion.
     outcome:     what this sync has done so far, for the error text.
     """
     if max_removed >= 1:

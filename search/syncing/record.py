@@ -46,8 +46,8 @@ class FileContent:
     problems: at most 100 problems of the file.
     reasons: reason -> number of problems, including those that are not in `problems`.
     kept:   number of documents of an earlier sync that stay because they may be in a failed part.
-    begun:  True if the file's row was marked as incomplete, because only a part of its documents is
-            stored yet.
+    begun:  True if the file's row is marked as incomplete, because only some of its documents have
+            been stored so far.
     """
 
     file: SourceFile
@@ -108,7 +108,7 @@ class SyncRecord:
         self._finished.append(content)
 
     def touch(self, file: SyncedFile) -> None:
-        """Collect the new state of a file that has other times but the same content."""
+        """Collect the new state of a file whose times have changed, but not its content."""
         self._touched.append(file)
 
     def skip(self, numbers: Mapping[str, int]) -> None:

@@ -37,14 +37,14 @@ class SyncReport:
                their documents were changed by another write, because an id became free, or because
                the options of the sync or the release changed.
     documents: number of documents that were written.
-    replaced:  how many of them replaced a stored document.
+    replaced:  number of written documents that replaced a stored document.
     deleted:   number of documents that were deleted.
     kept:      number of documents that are kept although their file cannot be read now.
     passages:  number of passages that were encoded. 0 for a dry run.
     truncated: leg -> number of passages that its encoder cut.
     problems:  files and records that are not indexed; at most 100 of each file.
     reasons:   reason -> number of problems.
-    files:     the files in the sources that are read and skipped; a build has the same.
+    files:     numbers of the files in the sources that are read and that are skipped, by kind.
     dry_run:   True if nothing was changed.
     seconds:   duration.
     usage:     usage of language models; None if no leg uses one.

@@ -44,8 +44,9 @@ def run_sync(
 
     store:       the collection; None for a dry run of a collection that does not exist yet.
     paths:       the files and folders.
+    options:     options of the sync; `sync` explains them.
     check:       function that raises InvalidInputError for a document that cannot be indexed.
-    writer:      function that returns a Writer with `record` and `skip` of the SyncRecord as hooks.
+    writer:      function that returns a Writer, which calls `record` and `skip` of the SyncRecord.
                  None: a dry run.
     after_write: function that is called when a batch has become durable.
     """
@@ -109,9 +110,9 @@ def run_sync(
 def check_any(
     paths: Iterable[Path], options: SyncOptions, check: Callable[[Document], None]
 ) -> None:
-    """Raise SourceError unless the sources have a document. Reads until the first one.
+    """Raise SourceError if the sources have no document. Reads only until the first document.
 
-    A sync calls it before it creates a collection, because an empty one is a mistake.
+    `sync` calls this function before it creates a collection, so as never to create an empty one.
 
     check: function that raises InvalidInputError for a document that cannot be indexed.
     """

@@ -72,9 +72,9 @@ def sync(
     """Update the collection in the folder `path` to the state of files and folders.
 
     Creates the collection if there is none. Writes the documents of new and changed files. Deletes
-    documents of earlier syncs of these paths that are no longer in any file. Other documents of the
-    collection stay. Files with unchanged content are not read again, and documents with unchanged
-    content are not encoded again. The next sync completes an interrupted sync.
+    documents that earlier syncs of these paths wrote and that no file has now. Other documents of
+    the collection stay. Files with unchanged content are not read again, and documents with
+    unchanged content are not encoded again. The next sync completes an interrupted sync.
 
     paths:       files and folders. A file of records, such as JSON lines, must be given by its own
                  path, because it is skipped in a folder.

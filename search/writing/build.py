@@ -193,7 +193,7 @@ class _Counted:
             self._refused(document, error)
 
     def error(self) -> InvalidInputError:
-        """Return the error that all documents were refused."""
+        """Return an error that says that all documents were refused, and why the first one was."""
         assert self.first is not None
         document, error = self.first
         reason = str(error) if repr(document.id) in str(error) else f"{document.id!r}: {error}"

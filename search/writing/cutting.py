@@ -82,9 +82,9 @@ def token_readers(encoders: LegEncoders) -> list[TokenReader]:
 def check_document(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
     """Raise InvalidInputError if a document cannot be written.
 
-    It may have vectors that its legs do not accept, or be cut into too many passages. A text with
-    fewer characters than the maximum number of passages need not be cut for this. The passages of
-    a longer one are remembered, so that the write does not cut it again.
+    Such a document has vectors that its legs do not accept, or too many passages. Only a text with
+    more characters than the maximum number of passages is cut to find out. Its passages are cached,
+    so that writing the document does not cut it again.
     """
     brought = BroughtVectors(config, encoders)
     brought.check(document)
@@ -110,7 +110,9 @@ def _key(document: Document, config: CollectionConfig, encoders: LegEncoders) ->
 def passage_texts(item: EncodedDocument, headings: Outline | None = None) -> list[str]:
     """Return the text that encoders read for each passage: the title, a space and the passage.
 
-    headings: outline of the text, whose headings above the passage follow the title; see `preface`.
+    item:     the document with its passages.
+    headings: outline of the text. If given, the headings above a passage stand between the title
+              and the passage; see `preface`.
     """
     text = item.document.text
     above = preface(item.document.title, headings)

@@ -22,8 +22,8 @@ class CutPassage:
     headings:   titles of the headings above the passage, from the highest level down.
     page:       page on which the passage begins, from 1; None if the text has no pages.
     text:       text that encoders read: the title, the headings if configured, and the passage.
-    tokens:     number of tokens of `text`, the prompt and special tokens, counted by the encoder
-                with the lowest token limit; None if no encoder has a limit.
+    tokens:     number of tokens that the encoder with the lowest token limit reads: those of
+                `text` and of the prompt, and special tokens. None if no encoder has a limit.
     """
 
     start: int

@@ -50,7 +50,7 @@ class Writer:
     def write(self, documents: Iterable[Document | Mapping[str, object]]) -> Iterator[None]:
         """Write the documents. Yield after each batch, when the batch is durable.
 
-        An error has the number of documents that were written before it, as `written`.
+        The attribute `written` of a raised TwindexError is the number of documents written so far.
         """
         with count_written(lambda: self.report.documents):
             yield from self._write_batches(documents)
