@@ -106,7 +106,9 @@ def test_a_wrong_rewriting_is_refused(collection, fields, message):
 
 
 PAINTERS = [
-    Document("bosch", "Hieronymus Bosch was born about 1450 in Den Bosch.", metadata={"year": 1450}),
+    Document(
+        "bosch", "Hieronymus Bosch was born about 1450 in Den Bosch.", metadata={"year": 1450}
+    ),
     Document("moa", "The moa had no wings.", metadata={"year": 1300}),
 ]
 BORN = "When was Hieronymus Bosch born?"
