@@ -30,7 +30,10 @@ NO_ANSWER: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class CitedSource:
-    """A source that an answer cites. quotes: its cited parts, each once, in the answer's order."""
+    """A source that an answer cites.
+
+    quotes: the cited parts of the source, each once, in the order of the answer.
+    """
 
     source: Source
     quotes: list[Quote]
@@ -80,7 +83,7 @@ def no_answer_reason(answer: Answer) -> str:
 
 
 def unsupported(answer: Answer) -> Iterator[tuple[str, str]]:
-    """Yield each statement that its sources do not support, with what is wrong, in words."""
+    """Yield each statement that its sources do not support, with its `support_line`."""
     for citation in answer.citations:
         if not citation.supported:
             yield answer.text[citation.start : citation.end], support_line(citation)
@@ -99,7 +102,10 @@ def support_line(citation: Citation) -> str:
 
 
 def searched_lines(answer: Answer) -> list[str]:
-    """Return a line for each step that may have changed the query, with the texts it searched.
+    """Return a line for each step that may have changed the query.
+
+    The line has the name and status of the step, and the texts that the step searched or the reason
+    why it was skipped or failed.
 
     Example: `standalone ran: “Where does the kiwi live?”`.
     """

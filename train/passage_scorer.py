@@ -73,7 +73,7 @@ def label_windows(
     options: PassageScorerTraining,
     progress: Progress | None = None,
 ) -> list[Example]:
-    """Make training examples: the costly reranker scores every window of each pair's document.
+    """Return a training example for each pair: the costly reranker's score of every window.
 
     slow:  the costly reranker.
     pairs: queries and documents.

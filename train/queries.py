@@ -35,8 +35,8 @@ class TrainingQuery:
         """Return the text of a document as the model reads it together with this query.
 
         If the query is a title or sentence of a document, the model must not find it in this
-        document. A sentence is removed from its document. A title is left out of all documents,
-        because a single document without a title would be easy to recognise.
+        document. A sentence is removed from its document. For a title, every document is read
+        without its title, because a single document without a title would be easy to recognise.
         """
         if self.origin == "title":
             return document.text.strip()

@@ -118,7 +118,7 @@ def cached_queries(
 
 
 def prompt(document: Document, examples: Sequence[tuple[Document, str]]) -> str:
-    """Return the prompt of SPTAR: the examples, then the document to write a query for."""
+    """Return the prompt as in SPTAR: the examples, then the document to write a query for."""
     shown = "".join(f"Document: {_short(d)}\nRelevant Query: {text}\n\n" for d, text in examples)
     return f"{shown}Document: {_short(document)}\nRelevant Query:"
 

@@ -75,8 +75,9 @@ def ranknet(differences: NDArray[np.float32]) -> tuple[float, ...]:
     and stays at least 0, and the first weight stays above 0. The number of steps is fixed. A
     constant factor in all differences does not change the result.
 
-    differences: float32 [pairs, k]. Each row belongs to a document and another one with a lower
-                 grade: the scores of the k best windows of the first minus those of the second.
+    differences: float32 [pairs, k]. A row compares two documents with different grades: the
+                 scores of the k best windows in the document with the higher grade, minus the
+                 scores of the k best windows in the other document.
     """
     data = torch.from_numpy(differences / max(float(differences.std()), 1e-9))
     theta = torch.ones(data.shape[1], requires_grad=True)

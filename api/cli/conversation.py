@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Conversation:
     """Questions to a collection. Each is sent with the earlier questions and answers.
 
-    fields: field -> value of AnswerRequest, for every question.
+    fields: field of AnswerRequest -> value, for every question.
     turns:  the earlier turns, in order: user, assistant, user, ...
     answer: the last answer; None before the first.
     """
@@ -30,13 +30,13 @@ class Conversation:
 
     @staticmethod
     def check(fields: Mapping[str, Any]) -> None:
-        """Raise InvalidInputError if the fields are not valid for any question."""
+        """Raise InvalidInputError if a field has an invalid value."""
         _request(fields, "?", [])
 
     def ask(self, question: str) -> Iterator[AnswerEvent]:
         """Return the events of the answer to a question. `add` makes them part of the conversation.
 
-        The oldest turns are removed from `turns` as long as they leave no tokens for sources.
+        While the turns leave no tokens for sources, the oldest turns are removed from `turns`.
 
         Raises the errors of `Collection.answer_stream`. No language model is called before the
         iterator is used.

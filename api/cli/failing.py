@@ -16,8 +16,8 @@ class CommandFailed(TwindexError):  # noqa: N818 - a failure, not a mistake
 def models_run() -> Iterator[None]:
     """Return a context manager. A model that fails in its block raises CommandFailed.
 
-    Load the models before the block: a model that cannot be loaded is a wrong argument. So is one
-    that lacks a capability, which raises UnsupportedError also in the block.
+    Load the models before the block, because a model that cannot be loaded is a wrong argument. A
+    model that lacks a capability is a wrong argument too: the block raises its UnsupportedError.
     """
     try:
         yield

@@ -92,7 +92,7 @@ def _main(argv: Sequence[str] | None) -> int:
 
 
 def _leave_model(status: int) -> None:
-    """End the process if a model still works, which cannot be interrupted and may take long."""
+    """End the process if a model still runs, because a model cannot be interrupted."""
     waiting = sys.modules.get("twindex.ask.waiting")
     if waiting is not None and waiting.still_running(PATIENCE):
         for stream in (sys.stdout, sys.stderr):

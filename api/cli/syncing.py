@@ -207,7 +207,7 @@ def _tell(arguments: argparse.Namespace, report: SyncReport) -> None:
 
 
 def _note_left_out(arguments: argparse.Namespace) -> None:
-    """Print a note on files in folders that are not read.
+    """Print a note on the files that were found in folders and are not read.
 
     With `--strict`, raises InvalidInputError instead.
     """

@@ -109,7 +109,7 @@ class Deadline:
 
     seconds:    maximum time from the start of the request to its end.
     page_bytes: maximum size of the page of results, in bytes.
-    setting:    setting of the server that is the time limit.
+    setting:    name of the server's setting that sets the limit.
     remedy:     what the client can do if the request takes too long.
     at:         latest end of the request, on the monotonic clock.
     gone:       True once the client has closed the connection.
@@ -143,7 +143,7 @@ class Deadline:
 
     @property
     def guard(self) -> Guard:
-        """A guard that stops a search in a thread by an exception (see `check`)."""
+        """A guard for a search in a thread. It calls `check`, whose exception stops the search."""
         return Guard(self.check, self.page_bytes)
 
     def check(self) -> None:
@@ -164,8 +164,9 @@ class Deadline:
     async def wait(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` and return its result.
 
-        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. Then
-        `work` is cancelled if it still waits for a thread, or ends at its next call of `check`.
+        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. In
+        both cases, `work` is cancelled if it still waits for a thread. If it already runs in a
+        thread, it ends at its next call of `check`.
         """
         task = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(client_left(request.receive))

@@ -93,10 +93,11 @@ class Connections:
     _warned: dict[str, float] = field(default_factory=dict)
 
     def add(self, protocol: Any, transport: Transport) -> bool:
-        """Register a connection. Return False if it may only request `OPEN_PATHS`.
+        """Register a connection. Return True if it may send any request.
 
         If the maximum number of connections is open, closes the connection that has waited longest
-        for a request.
+        for a request. If none waits, returns False: the connection may only request `OPEN_PATHS`,
+        or is closed if RESERVE connections already do.
         """
         now = monotonic()
         full = len(self.protocols) >= self.most and not self._make_room()

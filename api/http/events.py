@@ -35,7 +35,7 @@ and a client that has left is noticed."""
 class Channel:
     """Passes events from a thread to the event loop. At most `QUEUE` events wait.
 
-    deadline: time limit of the request. It also ends the thread after `close`.
+    deadline: time limit of the request. After `close`, its `check` ends the work in the thread.
     """
 
     def __init__(self, deadline: Deadline) -> None:
@@ -48,7 +48,7 @@ class Channel:
         self._work: asyncio.Task[None] | None = None
 
     def put(self, event: bytes) -> None:
-        """Pass an event on, in the thread. Waits while `QUEUE` events wait.
+        """Pass an event to the event loop. The thread calls this. Waits while `QUEUE` events wait.
 
         Raises ClientGone after `close`, and Problem 504 after the deadline.
         """
@@ -59,7 +59,7 @@ class Channel:
         self._loop.call_soon_threadsafe(self._items.put_nowait, event)
 
     def start(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Start work that waits for the thread. The channel ends when the work ends."""
+        """Start `work`, which waits until the thread ends. The last event is the end of `work`."""
         self._work = asyncio.ensure_future(self._until_done(work))
 
     async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:
@@ -166,9 +166,10 @@ async def event_stream(
     deadline: Deadline,
     work: Callable[[Channel], Awaitable[object]],
 ) -> EventStream:
-    """Start work that puts events into a channel, and return a reply that streams the events.
+    """Start `work`, which puts events into a channel. Return a reply that streams the events.
 
-    Returns when the first event is there. Raises the exception of work that fails before.
+    Returns when the first event is there. If `work` fails before its first event, raises the
+    exception of `work`.
     """
     channel = Channel(deadline)
     channel.start(lambda: work(channel))

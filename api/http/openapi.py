@@ -108,7 +108,7 @@ def ndjson_body(example: str) -> dict[str, Any]:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return `responses` of a route for the error `statuses`: all are problem details."""
+    """Return the `responses` of a route for error statuses. Every body is problem details."""
     schema = {"$ref": _TEMPLATE.format(model=ProblemDetails.__name__)}
     return {
         status: {"description": _MEANING[status], "content": {MEDIA_TYPE: {"schema": schema}}}

@@ -74,8 +74,11 @@ def shown(
     `blocks` are the blocks of the text; a text without Markdown is one block. Each block has up to
     three parts: its fragments before, in and after the passage (`where`). `cut_before` and
     `cut_after` are the numbers of characters that are not shown at the start and end of a very long
-    text. span: start and end of the passage, in characters; None: no passage. words and
-    title_words: words to mark in the text and in the title.
+    text.
+
+    span:        start and end of the passage, in characters; None: no passage.
+    words:       words to mark in the text.
+    title_words: words to mark in the title.
     """
     text = document.text
     start, end = span if span is not None else (0, 0)

@@ -138,6 +138,7 @@ class Form:
         """Return the languages that the user may select; empty if no leg detects languages.
 
         The list has "" for detection, the languages of the collection, and the selected language.
+
         passages: for each leg that detects languages, language -> number of passages.
         """
         found = [*passages]
@@ -185,7 +186,7 @@ class Form:
     def changed(self, legs: Mapping[str, Any]) -> list[str]:
         """Return short descriptions of the options that differ from their defaults.
 
-        legs: name -> values of the collection's legs in the form.
+        legs: name of a leg of the collection -> its values in the form.
         """
         searched = {name for name, leg in legs.items() if leg["role"] == "search"}
         on = [name for name, leg in legs.items() if leg["on"]]

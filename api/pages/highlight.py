@@ -82,7 +82,7 @@ def excerpt(
     a word. If several stretches are equally good, the first is returned.
 
     terms:    terms to mark.
-    passage:  None: the whole text.
+    passage:  passage to take the excerpt from; None: the whole text.
     title:    title of the document; if the first line of the text is the title, the line is not
               shown.
     markdown: True: the markup of Markdown is not shown.

@@ -29,8 +29,10 @@ def shown(
 ) -> dict[str, Any]:
     """Return what the page shows of a hit's reranking: movement, score, reasons and text read.
 
-    `spans` are the stretches of the text that the reranker read, in order; empty if unknown. `of`
-    is the number of windows of the text. `windows` are the first WINDOWS spans, with their text.
+    In the result, `spans` are the stretches of the text that the reranker read, in order; empty if
+    unknown. `of` is the number of all windows of the text, read or not; None if unknown. `windows`
+    are the first WINDOWS spans, with their text.
+
     terms: terms to mark in the text.
     """
     spans, of = windows_read(moved.reasons, len(document.text))

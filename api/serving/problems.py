@@ -148,11 +148,11 @@ def problem_of(error: Exception, root: Path) -> Problem:
 
 
 def validate(model: type[ConfigT], value: Any, *, texts: bool = False) -> ConfigT:
-    """Convert `value`, which a request contains, to a `model`.
+    """Convert `value`, which a request contains, to an object of the class `model`.
 
     Raises Problem 422, with all invalid fields.
 
-    texts: True: also accept numbers as strings, as the fields of a form are.
+    texts: True: also accept numbers that are written as strings, as in the fields of a form.
     """
     try:
         return model.model_validate(value, context=TEXTS if texts else None)

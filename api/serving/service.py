@@ -313,7 +313,8 @@ class Service:
             )
         self.models.check(wanted)
         if not os.access(path.parent, os.W_OK):
-            raise ConflictError(f"cannot create {name!r}: the folder of the server is read-only")
+            message = f"cannot create {name!r}: the folder of the server is read-only"
+            raise ConflictError(f"{message}; make it writable")
         with self._opening:
             with self._lock:
                 if name in self._served:

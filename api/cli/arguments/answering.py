@@ -35,7 +35,7 @@ class GeneratorChoice:
 
     name:     name of the generator in the registry.
     registry: loads the generators and the backgrounds.
-    fields:   field -> value of AnswerRequest.
+    fields:   field of AnswerRequest -> value.
     """
 
     name: str
@@ -125,7 +125,7 @@ def add_answers(parser: argparse.ArgumentParser) -> None:
 
 
 def add_abstention(parser: argparse.ArgumentParser) -> None:
-    """Add the options that fit a rule of abstention."""
+    """Add the options that fit a rule of abstention, which decides when no answer is given."""
     group = parser.add_argument_group("abstention")
     group.add_argument(
         "--answers",
@@ -175,7 +175,10 @@ OPTIONS = (
 
 
 def given_answers(arguments: argparse.Namespace) -> bool:
-    """Return True if `--answers` is given. Raises InvalidInputError for its options without it."""
+    """Return True if `--answers` is given.
+
+    Raises InvalidInputError if an option that requires `--answers` is given without it.
+    """
     if arguments.answers is not None:
         return True
     for name in OPTIONS:
@@ -206,7 +209,7 @@ def generator_choice(arguments: argparse.Namespace) -> GeneratorChoice:
 
 
 def answer_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return field -> value of AnswerRequest, for the options of `add_context` that are given."""
+    """Return field of AnswerRequest -> value, for the options of `add_context` that are given."""
     context = {
         field: value
         for field, name in CONTEXT.items()

@@ -37,7 +37,7 @@ _CITATIONS = ("unsupported", "min_support", "match")
 class AskedOptions:
     """What the options of `add_asking` mean.
 
-    fields:   field -> value of AnswerRequest, without the question.
+    fields:   field of AnswerRequest -> value, without the question.
     reranker: name of the reranker; None without `--rerank`.
     """
 

@@ -90,19 +90,19 @@ def background_choice(
 def search_fields(
     answer: Mapping[str, Any], search: Mapping[str, Any], **defaults: Any
 ) -> dict[str, Any]:
-    """Return the field `search` of AnswerRequest; nothing with `--background-only`.
+    """Return {"search": `search`} for AnswerRequest; {} with `--background-only`.
 
     answer:   the other fields of AnswerRequest.
-    search:   field -> value of SearchRequest.
-    defaults: field -> value of SearchRequest without an option.
+    search:   field of SearchRequest -> value.
+    defaults: field of SearchRequest -> value that the field has if no option sets it.
 
-    Raises InvalidInputError for `--background-only` with an option of the search.
+    Raises InvalidInputError if `--background-only` is combined with an option of the search.
     """
     if not answer.get("background", {}).get("only"):
         return {"search": search}
     changed = (value != defaults[n] if n in defaults else value for n, value in search.items())
     if answer.get("rewrite") or any(changed):
         raise InvalidInputError(
-            "searches nothing; leave the options of the search out", field="--background-only"
+            "searches nothing; remove the options of the search", field="--background-only"
         )
     return {}

@@ -157,7 +157,7 @@ def add_filter(parser: argparse._ActionsContainer) -> None:
 
 
 def selection_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return field -> value of SearchRequest, for the options of `add_selection` that are given."""
+    """Return field of SearchRequest -> value, for the options of `add_selection` that are given."""
     fields = given(arguments, ("filter", "depth"))
     if arguments.query_language is not None:
         fields["language"] = arguments.query_language

@@ -90,7 +90,7 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
 def configuration(arguments: argparse.Namespace) -> CollectionConfig:
     """Return the collection's configuration from the flags and the file of `--config`.
 
-    Raises ConfigError for a wrong value, and for a flag of a leg that is left out.
+    Raises ConfigError for a wrong value, and for a flag of a leg that the collection does not have.
     """
     config = CollectionConfig()
     if arguments.config is not None:
@@ -125,7 +125,10 @@ def configuration(arguments: argparse.Namespace) -> CollectionConfig:
 
 
 def unwrap(value: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration in the content of a file: the field `config` of an export."""
+    """Return the configuration that a file contains.
+
+    It is the field `config` of the file's content, as in an export, or else the whole content.
+    """
     inner = value.get("config") if isinstance(value, dict) else None
     return inner if isinstance(inner, dict) else value
 
@@ -218,7 +221,10 @@ def choose_leg(legs: dict[str, Any], name: str, model: str | None) -> None:
 
 
 def _choose_encoder(legs: dict[str, Any], arguments: argparse.Namespace) -> None:
-    """Apply `--encoder` to `legs`. Legs with equal encoder configurations share one pass."""
+    """Apply `--encoder` to `legs`.
+
+    Legs with equal encoder configurations are encoded together, in one pass of the model.
+    """
     if arguments.encoder is None:
         return
     kind, model = _kind_of("--encoder", arguments.encoder)

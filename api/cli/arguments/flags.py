@@ -41,8 +41,8 @@ class Flag:
     field: path of the field in a leg, or in the whole configuration if `legs` is None.
     help:  (text, default) pairs; several if kinds that share the flag describe it differently.
     legs:  names of the legs that have the field; (): every leg that `kinds` allows.
-    kinds: kinds of the object at field[0], such as the index, that have the field; (): any kind.
-    null:  value on the command line that sets the object at field[0] to None.
+    kinds: field[0] names an object, such as the index. These of its kinds have the field; (): all.
+    null:  value on the command line that sets the object that field[0] names to None.
     """
 
     name: str
@@ -182,7 +182,7 @@ def _projection(name: str, legs: tuple[str, ...], text: str) -> Flag:
 def flags() -> list[Flag]:
     """Return the flags for all fields of CollectionConfig, with unique names.
 
-    If two flags have the same name, the later one in `known` wins.
+    If two fields have flags with the same name, the function returns the flag that it makes last.
     """
     lexical = {"": LexicalLeg}
     passages = {"": PassageConfig}

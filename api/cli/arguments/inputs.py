@@ -125,7 +125,7 @@ def add_inputs(parser: argparse.ArgumentParser, *, positional: bool = False) -> 
 
 
 def named_inputs(arguments: argparse.Namespace) -> argparse.Namespace:
-    """Return the arguments with the paths that were given without `--documents` added to it.
+    """Return the arguments, with the paths given without `--documents` added to `documents`.
 
     Raises InvalidInputError if no path is given.
     """
@@ -298,7 +298,7 @@ def print_problems(problems: Sequence[SourceError], reasons: Mapping[str, int]) 
 
 
 def left_out(found: Survey) -> str:
-    """Return one line with the numbers of the files in folders that are not read."""
+    """Return one line that counts the files that were found in folders and are not read."""
     reasons = [
         f"{sum(kinds.values())} {reason} ({_kinds(kinds)})"
         for reason, kinds in found.left_out.items()

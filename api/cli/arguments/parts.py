@@ -53,9 +53,11 @@ def parsed(
 def selected(
     wanted: str, kinds: Kinds[C], file: Path | None, configs: Mapping[str, C]
 ) -> tuple[str, Mapping[str, C]]:
-    """Return the name of the part that an option names, and name -> configuration.
+    """Return the name of the part that an option selects, and name -> configuration.
 
-    wanted:  value of the option, whose name is the noun of the family.
+    wanted:  value of the option: a name in `configs` or a spec.
+    kinds:   kinds of the part. The option is `--NOUN`, with the noun of these kinds.
+    file:    TOML file of parts, for the error.
     configs: the parts in `file`.
 
     Raises InvalidInputError for a value that is neither a name in `configs` nor a spec.

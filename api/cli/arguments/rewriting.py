@@ -30,7 +30,7 @@ class RewriterChoice:
     """The rewriter that `--rewriter` selects.
 
     registry: loads the rewriters.
-    fields:   field -> value of SearchRequest; empty without `--rewriter`.
+    fields:   field of SearchRequest -> value; empty without `--rewriter`.
     """
 
     registry: RewriterRegistry

@@ -58,7 +58,10 @@ def add_training(
 
 
 def documents_of(arguments: argparse.Namespace) -> list[Document]:
-    """Return all documents. Then permit downloads of models if `--allow-download` is given."""
+    """Return all documents. Reports what was skipped.
+
+    If `--allow-download` is given, models that are loaded later may be downloaded.
+    """
     inputs = Inputs(arguments)
     documents = list(inputs.documents())
     inputs.report()

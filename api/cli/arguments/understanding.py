@@ -81,7 +81,7 @@ def add_feedback(parser: argparse.ArgumentParser) -> None:
 
 
 def understanding_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return field -> value of SearchRequest, for the options of `add_understanding`."""
+    """Return field of SearchRequest -> value, for the options of `add_understanding`."""
     return {
         **feedback_fields(arguments),
         **given(arguments, ("predictors", "parse_filters")),
@@ -90,7 +90,7 @@ def understanding_fields(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def feedback_fields(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Return field -> value of SearchRequest, for the options of `add_feedback`.
+    """Return field of SearchRequest -> value, for the options of `add_feedback`.
 
     Raises InvalidInputError for an option that no method of the request accepts.
     """

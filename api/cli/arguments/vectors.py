@@ -84,7 +84,7 @@ def add_query_vectors(parser: argparse.ArgumentParser, rows: str, *, inline: boo
 def query_vectors(given: Sequence[tuple[str, str]]) -> dict[str, Checked]:
     """Return leg -> vector of one query, from files with one row or from JSON.
 
-    Raises InvalidInputError for a wrong value, and for a file with another number of rows.
+    Raises InvalidInputError for a wrong value, and for a file that has no row or several rows.
     """
     found: dict[str, Checked] = {}
     for leg, text in VectorFiles(given).files.items():
@@ -143,26 +143,31 @@ class VectorFiles:
     def __init__(self, given: Sequence[tuple[str, str]]) -> None:
         self.files = dict(given)
         if len(self.files) < len(given):
-            raise InvalidInputError("has two files for one leg; give one", field="--vectors")
+            names = [leg for leg, _ in given]
+            twice = next(leg for leg in names if names.count(leg) > 1)
+            message = f"has two files for one leg, {twice!r}; give one"
+            raise InvalidInputError(message, field="--vectors")
 
     def __bool__(self) -> bool:
         return bool(self.files)
 
     def columns_in(self, documents: Iterable[Path]) -> list[str]:
-        """Return the Parquet columns with vectors in files that also contain the documents.
+        """Return the columns of `--vectors` in Parquet files that also contain the documents.
 
-        These columns are vectors, and no metadata of the documents.
+        These columns must not be read as metadata of the documents.
         """
         same = {path.resolve() for path in documents}
         files = [file for file in self.files.values() if split_column(file)[0].resolve() in same]
         return [column for file in files if (column := column_of(file)) is not None]
 
     def check_counts(self, expected: int | None, read: Callable[[], CheckedDocuments]) -> None:
-        """Raise InvalidInputError if a file has another number of rows than the documents take.
+        """Raise InvalidInputError if a file has too few or too many rows for the documents.
 
-        expected: number of the documents, from counting without parsing; None if it is unknown.
-        read:     function that reads the documents. It is called only if the number is unknown or
-                  differs: documents with their own passages take several rows.
+        A document takes one row, or one for each passage if it has its own passages.
+
+        expected: number of documents, counted without parsing; None if it is unknown.
+        read:     function that reads the documents. It is called only if a file does not have
+                  `expected` rows.
         """
         rows = {leg: count_vectors(file) for leg, file in self.files.items()}
         if set(rows.values()) == {expected}:

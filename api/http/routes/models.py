@@ -22,9 +22,9 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 @router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
 async def models(request: Request) -> Response:
-    """List the models that requests may use, and the collections' encoders.
+    """List the rerankers, generators, backgrounds, rewriters and encoders of the server.
 
-    Those that requests may use are rerankers, generators, backgrounds and rewriters.
+    Requests may name them, except the encoders: these belong to the legs of collections.
     """
     service: Service = request.app.state.service
     found = [

@@ -30,7 +30,7 @@ async def live() -> Response:
 async def ready(request: Request) -> Response:
     """Reply 200 if collections and models are loaded and writes work, else 503 with the reason.
 
-    A reranker or generator whose model does not answer for long delays readiness by 10 seconds.
+    If the model of a reranker or generator does not answer, readiness waits 10 seconds for it.
     Then the reply is 200, and the status of this part stays "loading" until its model answers.
 
     If the folder of the server is read-only, the reply is 200 with `"writable": false`.

@@ -8,17 +8,17 @@ from .shape import Shape
 
 
 class Model(Shape):
-    """An encoder, a reranker, a generator or a background of the server.
+    """An encoder, a reranker, a generator, a background or a rewriter of the server.
 
-    id:         its name. Requests name it by its id, except for an encoder.
+    id:         name of the model. Requests contain it to select the model, except for an encoder.
     object:     always "model", as OpenAI's clients expect.
     owned_by:   always "twindex".
-    type:       "encoder", "reranker", "generator" or "background".
-    kind:       kind of encoder, reranker, generator or background, such as "cross_encoder".
+    type:       "encoder", "reranker", "generator", "background" or "rewriter".
+    kind:       kind within the type, such as "cross_encoder" for a reranker.
     status:     "ready"; "loading"; "unavailable" if its model could not be loaded.
     created:    time when the server started, in Unix seconds.
     legs:       only for an encoder: the legs that use it, as `collection/leg`.
-    weights:    not for an encoder: the model that it runs; null if it runs none of its own.
+    weights:    not for an encoder: name or folder of its weights; null if it has none of its own.
     candidates: only for a reranker: default number of hits to rerank.
     """
 

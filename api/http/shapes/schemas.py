@@ -216,9 +216,9 @@ class SearchHit(Shape):
     legs:     leg -> rank and score, for the legs that found the document.
     passage:  best passage; null if the document was not split into passages.
     headings: titles of the headings above the start of the passage, from the highest level down.
-    page:     number of the page on which the passage begins, from 1; null if the text has no form
-              feeds, which separate pages. A document that was not split begins at its first word.
-              For `headings` and `page`, `include` must request a part of the document.
+    page:     number of the page on which the passage begins, from 1; for a document that was not
+              split, the page of its first word; null if the text has no form feeds, which separate
+              pages. `headings` and `page` require that `include` requests a part of the document.
     context:  the passage with its neighbours; only if the request has `neighbours`.
     title, text, metadata: parts of the document; only those that `include` requests.
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
@@ -277,7 +277,7 @@ class StageReport(Shape):
     reason:       why the step was skipped or failed; empty if it ran.
     notes:        what the step did in each leg, in words.
     usage:        work of language models; only if the step used one.
-    searches:     number of searches of legs that the step added to those of the query alone.
+    searches:     number of searches, each of one leg, that were run only because of this step.
     """
 
     name: str

@@ -133,9 +133,9 @@ _ALONE = [*_FACTS, "--background-only"]
         (["--background", "facts"], "--background: the generator 'plain' (extractive) does not"),
         ([*_FACTS, "--background-share", "4"], "--background-share: must be a number above 0"),
         ([*_ALONE, "--background-share", "1"], "--background-share: cannot be combined with"),
-        ([*_ALONE, "--limit", "3"], "--background-only: searches nothing; leave the options"),
-        ([*_ALONE, "--no-suggest"], "--background-only: searches nothing; leave the options"),
-        ([*_ALONE, "--rewriter", "fake"], "--background-only: searches nothing; leave the"),
+        ([*_ALONE, "--limit", "3"], "--background-only: searches nothing; remove the options"),
+        ([*_ALONE, "--no-suggest"], "--background-only: searches nothing; remove the options"),
+        ([*_ALONE, "--rewriter", "fake"], "--background-only: searches nothing; remove the"),
     ],
 )
 def test_wrong_options_of_a_background(ask: Any, options: list[str], message: str) -> None:
