@@ -147,8 +147,11 @@ class Answer:
     invalid_citations: numbers in markers of the generator that no source has, each once. The text
                 has no such marker.
     query:      the query that was searched. Differs from the question for a follow-up question that
-                was rewritten. "" if nothing was searched.
+                was rewritten, and without the conditions that `parse_filters` read. "" if nothing
+                was searched.
     generator:  name of the generator.
+    usage:      usage of language models: rewriter, encoder of the query, background and generator.
+                The report of the reranker is `search.rerank`.
     timings:    milliseconds by stage: those of the search, `rewrite`, `background` (until the
                 generated texts were written), `context`, `first_token`
                 (from the start of the generator to its first text) and `generate`.
