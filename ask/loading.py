@@ -10,6 +10,17 @@ from ..llm.loading import load_model
 from .config import LanguageModelConfig
 
 
+def load_llm(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:
+    """Load the language model of a field `llm`, as `load_language_model` does.
+
+    The field of a ConfigError starts with "llm.".
+    """
+    try:
+        return load_language_model(config)
+    except ConfigError as error:
+        raise ConfigError(error.message, field=f"llm.{error.field or 'model'}") from error
+
+
 def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:
     """Return the language model that a configuration describes. A server is not contacted yet.
 

@@ -20,8 +20,8 @@ from .running import Finished, Run, as_twindex_error
 from .waiting import Overdue, Waiting, within
 
 GUARDED_TOKENS = 1 << 14
-"""Maximum number of tokens in one call of the model if there is a guard. The guard is checked
-between calls, so calls must be short. A small model on a CPU needs about 2 s for these tokens."""
+"""Maximum number of tokens in one call of the model if there is a guard. A call goes on after its
+caller has left, so calls must be short. A small model on a CPU needs about 2 s for these tokens."""
 
 GUARDED_QUESTIONS = 16
 """With a guard, a call may have this many questions even if they exceed `GUARDED_TOKENS`, because a
@@ -89,9 +89,10 @@ class Rounds(Generic[Q, A]):
         is called. If the model fails, no exception is raised: the results of the courses whose
         questions it did not answer have the status "failed".
 
-        guard: `guard.check` is called before each round and each call of the model, and while costs
-               are computed. With a guard, calls of the model are small, so that the guard is called
-               often. An exception of the guard ends all courses and is raised.
+        guard: `guard.check` is called before each round, during each call of the model (every 50
+               ms), and while costs are computed. With a guard, calls of the model are small. An
+               exception of the guard ends all courses and is raised at once, while the last call
+               ends in a thread of its own.
         """
         limits = limits or Limits()
         began = perf_counter()
@@ -126,7 +127,7 @@ class Rounds(Generic[Q, A]):
                 try:
                     if not now:
                         raise Overdue
-                    self._ask(now, known, _Failures())
+                    self._ask(now, known, _Failures(), guard)
                 except Overdue as error:
                     for item in pending:
                         if item.run.open:
@@ -191,20 +192,23 @@ class Rounds(Generic[Q, A]):
         items: Sequence[_Pending[Q, A]],
         known: dict[Hashable, Judgement[A]],
         failures: _Failures,
+        guard: Guard,
     ) -> None:
         """Send a batch of questions to the judge and store the answers in the runs.
 
         If the batch fails, the questions of each run (running course) are sent separately. A text
-        that the model refuses then causes only its own run to fail. Raises Overdue at the deadline.
+        that the model refuses then causes only its own run to fail. Raises Overdue at the deadline,
+        and the exceptions of the guard.
         """
         try:
             failures.check()
-            self._answer(items, known)
+            self._answer(items, known, guard)
             failures.clear()
             return
         except Overdue:
             raise
         except Exception as error:  # noqa: BLE001 - a model may raise anything
+            guard.check()  # If the guard raised the error, it ends all runs.
             failure = as_twindex_error(error, self._model)
         parts: dict[int, list[_Pending[Q, A]]] = {}
         for item in items:
@@ -213,9 +217,14 @@ class Rounds(Generic[Q, A]):
             items[0].run.fail(failures.add(failure))
             return
         for part in parts.values():
-            self._ask(part, known, failures)
+            self._ask(part, known, failures, guard)
 
-    def _answer(self, items: Sequence[_Pending[Q, A]], known: dict[Hashable, Judgement[A]]) -> None:
+    def _answer(
+        self,
+        items: Sequence[_Pending[Q, A]],
+        known: dict[Hashable, Judgement[A]],
+        guard: Guard,
+    ) -> None:
         """Send the questions to the judge, but only one of several questions with equal keys.
 
         Questions with equal keys share the answer.
@@ -236,7 +245,7 @@ class Rounds(Generic[Q, A]):
                     self._memory.put(key, judgement)
                 return found
 
-            known.update(self._waiting.call(ask, size, deadline))
+            known.update(self._waiting.call(ask, size, deadline, guard))
         each = (perf_counter() - began) / max(1, len(unique))
         for item in items:
             judgement = known[item.key]

@@ -2,7 +2,8 @@
 
 A model cannot be stopped during a call. The number of questions in a call therefore depends on the
 time left and the speed of earlier calls. If a call still misses its deadline, the call continues in
-its thread, and the caller continues without the result.
+its thread, and the caller continues without the result. So does a caller whose guard raises an
+exception: the guard is checked every `POLL` seconds during a call.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from itertools import accumulate
-from math import sqrt
+from math import inf, sqrt
 from threading import BoundedSemaphore, Lock, Thread
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import TypeVar
 from weakref import WeakSet
 
+from ..core import UNGUARDED, Guard
 from .meter import Cost
 
 T = TypeVar("T")
@@ -59,9 +61,12 @@ SHARE = 0.4
 """Fraction of the time left that a call should take. A call that takes longer than estimated then
 usually still meets its deadline."""
 
+POLL = 0.05
+"""Seconds between two checks of the guard during a call."""
+
 UNDER_WAY = 4
-"""Maximum number of concurrent calls with a deadline. Calls that missed their deadline and still
-run are included."""
+"""Maximum number of concurrent calls with a deadline. Calls whose callers have left, and that still
+run, are included. While there are so many of these, a guarded call without a deadline waits."""
 
 QUICKEST = 1e-9
 """Minimum plausible seconds per token."""
@@ -117,12 +122,20 @@ class Waiting:
             return 0
         return max(1, within(costs, left * SHARE / rate))
 
-    def call(self, function: Callable[[], T], tokens: int, deadline: float | None) -> T:
+    def call(
+        self,
+        function: Callable[[], T],
+        tokens: int,
+        deadline: float | None,
+        guard: Guard = UNGUARDED,
+    ) -> T:
         """Call `function` and return its result. Raises Overdue at the deadline.
 
         tokens:   number of tokens of the call, to measure the speed.
         deadline: time at which the caller stops waiting, as a value of `perf_counter()`; None: no
                   deadline.
+        guard:    checked during the call; its exceptions are raised. Without a guard and a
+                  deadline, `function` runs in the thread of the caller.
         """
 
         def timed() -> T:
@@ -131,12 +144,9 @@ class Waiting:
             self._learn((perf_counter() - began) / tokens)
             return value
 
-        if deadline is None:
+        if deadline is None and guard is UNGUARDED:
             return timed()
-        with self._lock:
-            all_behind = self._behind >= UNDER_WAY
-        if all_behind or not self._slots.acquire(timeout=_left(deadline)):
-            raise Overdue("the model is still busy with earlier calls that ran out of time")
+        slot = self._slot(deadline, guard)
         result: Future[T] = Future()
 
         def work() -> None:
@@ -144,22 +154,50 @@ class Waiting:
                 result.set_result(timed())
             except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
                 result.set_exception(error)
-            self._slots.release()
+            if slot:
+                self._slots.release()
 
         try:
             thread = Thread(target=work, name="twindex-ask", daemon=True)
             thread.start()
             let_end(thread)
         except RuntimeError:
-            self._slots.release()
+            if slot:
+                self._slots.release()
             raise
-        wait([result], _left(deadline))
-        if result.done():
-            return result.result()
+        try:
+            while not wait([result], _pause(deadline, guard)).done:
+                if _left(deadline) == 0:
+                    raise Overdue
+                guard.check()
+        except BaseException:
+            with self._lock:
+                self._behind += 1
+            result.add_done_callback(self._ended)  # Runs at once if the call has ended by now.
+            raise
+        return result.result()
+
+    def _slot(self, deadline: float | None, guard: Guard) -> bool:
+        """Wait until a call may start. Return True if it has a slot, which it must release.
+
+        Raises Overdue if there is no slot until the deadline, and the exceptions of the guard.
+        """
+        if deadline is None:
+            while self._all_behind():
+                guard.check()
+                sleep(POLL)
+            return False
+        while not self._all_behind():
+            if self._slots.acquire(timeout=_pause(deadline, guard)):
+                return True
+            if _left(deadline) == 0:
+                break
+            guard.check()
+        raise Overdue("the model is still busy with earlier calls that ran out of time")
+
+    def _all_behind(self) -> bool:
         with self._lock:
-            self._behind += 1
-        result.add_done_callback(self._ended)  # Runs at once if the call has ended by now.
-        raise Overdue
+            return self._behind >= UNDER_WAY
 
     def _ended(self, _: Future[T]) -> None:
         with self._lock:
@@ -184,5 +222,11 @@ def within(costs: Sequence[Cost], tokens: float) -> int:
     return bisect_right(list(accumulate(max(1, cost.tokens) for cost in costs)), tokens)
 
 
-def _left(deadline: float) -> float:
-    return max(0.0, deadline - perf_counter())
+def _pause(deadline: float | None, guard: Guard) -> float:
+    """Return how many seconds to wait before the next check of deadline and guard."""
+    left = _left(deadline)
+    return left if guard is UNGUARDED else min(POLL, left)
+
+
+def _left(deadline: float | None) -> float:
+    return inf if deadline is None else max(0.0, deadline - perf_counter())

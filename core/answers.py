@@ -158,8 +158,11 @@ class Answer:
     invalid_citations: source numbers that the generator cited although no source has them, each
                 once, at most 999999999. Their markers were removed from the text.
     query:      the query that was searched. Differs from the question for a follow-up question that
-                was rewritten. "" if nothing was searched.
+                was rewritten, and without the conditions that `parse_filters` read. "" if nothing
+                was searched.
     generator:  name of the generator.
+    usage:      usage of language models: rewriter, encoder of the query, background and generator.
+                The report of the reranker is `search.rerank`.
     timings:    milliseconds by stage: the stages of the search, `rewrite`, `background` (writing
                 the generated texts), `context`, `first_token` (from the start of the generator to
                 its first text) and `generate`, which includes `first_token`.

@@ -157,8 +157,9 @@ class SearchResult:
     stages:   steps that may have changed the query, in the order in which they ran.
     predictors: predictor -> value, as `twindex.search.predictors` defines them. None without
               `predictors` in the request.
-    suggestion: the query with misspelled words replaced. None without `suggest` in the request, or
-              if every word of the query is common enough.
+    suggestion: the query with misspelled words replaced, and with the conditions that
+              `parse_filters` read. None without `suggest` in the request, or if every word of the
+              query is common enough.
     query:    the query text without the filters that it contained. None without `parse_filters`.
     filter:   the filter that was read from the query text, as JSON. None if it contained none.
     """

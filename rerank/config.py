@@ -13,8 +13,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from ..ask import LanguageModelConfig
-from ..ask.loading import load_language_model
-from ..core import Config, ConfigError
+from ..ask.loading import load_llm
+from ..core import Config
 from ..core.bounds import Few
 from ..core.config import Device
 from ..core.kinds import Kinds, OneOf, named
@@ -99,12 +99,7 @@ class PromptingConfig(RerankerConfig):
 
         Raises the errors of `load_language_model`. The field of a ConfigError starts with "llm.".
         """
-        try:
-            return load_language_model(self.llm)
-        except ConfigError as error:
-            if error.field is None:
-                raise
-            raise ConfigError(error.message, field=f"llm.{error.field}") from error
+        return load_llm(self.llm)
 
     def on(self, device: Device) -> Self:
         return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})

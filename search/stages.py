@@ -256,13 +256,13 @@ class RewriteRequest(Config):
         return Limits(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
 
 
-def parse_rewrite(value: object) -> object:
+def by_model(value: object) -> object:
     """Return {"model": value} for a string, and any other value unchanged."""
     return {"model": value} if isinstance(value, str) else value
 
 
 RewriteField = Annotated[
     RewriteRequest,
-    BeforeValidator(parse_rewrite, json_schema_input_type=RewriteRequest | str),
+    BeforeValidator(by_model, json_schema_input_type=RewriteRequest | str),
 ]
 """A field with a `RewriteRequest`. The name of a rewriter is short for {"model": name}."""

@@ -107,6 +107,7 @@ class AskForm:
                 "limit": self.limit,
                 "filter": conditions.parse(self.filter),
                 "rerank": {"model": self.rerank} if self.rerank else None,
+                "parse_filters": True,
             },
         }
         return validate(AnswerRequest, fields, texts=True)

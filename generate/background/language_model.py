@@ -9,9 +9,9 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import model_validator
 
 from ...ask import Cost, LanguageModelConfig, Limits, Memory, Meter, digest
-from ...ask.loading import load_language_model
+from ...ask.loading import load_llm
 from ...ask.reading import Reader
-from ...core import UNGUARDED, ConfigError, Guard, InvalidInputError, ModelError, Usage
+from ...core import UNGUARDED, Guard, InvalidInputError, ModelError, Usage
 from ...core.bounds import Bounds, Seed
 from ...core.config import Device
 from ...encoders.passages.sentences import sentence_ends
@@ -95,7 +95,7 @@ class PromptingBackground:
         groups: Sequence[Pairs],
         model: LanguageModel | None = None,
     ) -> None:
-        model = loaded(config.llm) if model is None else model
+        model = load_llm(config.llm) if model is None else model
         if "generate" not in model.capabilities:
             raise unsupported(model, "generate")
         self.kind = config.kind
@@ -184,11 +184,3 @@ def _whole_sentences(text: str) -> str:
     """Return a text, cut by `max_tokens`, without its last sentence if it has several."""
     ends = [end for end in sentence_ends(text) if end < len(text)]
     return text[: ends[-1]] if ends and text[: ends[-1]].strip() else text
-
-
-def loaded(config: LanguageModelConfig) -> LanguageModel:
-    """Return the language model of a configuration. Errors name the field `llm`."""
-    try:
-        return load_language_model(config)
-    except ConfigError as error:
-        raise ConfigError(error.message, field=f"llm.{error.field or 'model'}") from error

@@ -8,9 +8,9 @@ from json import dumps
 from typing import Annotated, Self, cast
 
 from ...ask import Cost, Course, Judgement, LanguageModelConfig, Limits, Outcome, Rounds, digest
-from ...ask.loading import load_language_model
+from ...ask.loading import load_llm
 from ...ask.reading import Reader
-from ...core import UNGUARDED, ConfigError, Guard, ModelError
+from ...core import UNGUARDED, Guard, ModelError
 from ...core.bounds import Bounds, Seed
 from ...core.config import Device
 from ...encoders.lexical.config import AnalyzerConfig
@@ -126,7 +126,9 @@ class PromptingRewriter:
         terms = LexicalEncoder(AnalyzerConfig(language=config.language)).count
         self._terms = terms
         self._cleaner = Cleaner(terms, method.example)
-        self._judge = judge = _Judge(config, method, _loaded(config) if model is None else model)
+        self._judge = judge = _Judge(
+            config, method, load_llm(config.llm) if model is None else model
+        )
         self._reader = judge.reader
         self._rounds: Rounds[_Draft, str] = Rounds(
             judge, model="the model of the rewriter", remembered=REMEMBERED
@@ -244,10 +246,3 @@ class _Judge:
         """Return the answer, without its last line if it has several lines and the last was cut."""
         cut = found.finish == "length" and self._method.most is not None and "\n" in found.text
         return found.text.rpartition("\n")[0] if cut else found.text
-
-
-def _loaded(config: LanguageModelRewriterConfig) -> LanguageModel:
-    try:
-        return load_language_model(config.llm)
-    except ConfigError as error:
-        raise ConfigError(error.message, field=f"llm.{error.field or 'model'}") from error

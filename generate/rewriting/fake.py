@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from ...ask import Limits, Meter
+from ...ask.waiting import POLL
 from ...core import UNGUARDED, Guard, ModelError, Status, Usage
 from ...core.bounds import Bounds
 from ...core.config import Flag
@@ -76,8 +77,11 @@ class FakeRewriter:
         usage, partial = Usage(), False
         error = ModelError("the fake rewriter fails, as set in `fails`") if config.fails else None
         for form in () if error else config.texts:
+            until = time.perf_counter() + config.milliseconds / 1e3
             guard.check()
-            time.sleep(config.milliseconds / 1e3)
+            while (left := until - time.perf_counter()) > 0:
+                time.sleep(min(left, POLL))
+                guard.check()
             over = meter.deadline is not None and time.perf_counter() > meter.deadline
             calls, tokens = meter.budget.calls, meter.budget.tokens
             text = form.replace("{question}", question.text)

@@ -23,7 +23,7 @@ from .config import REWRITERS
 from .engine import LanguageModelRewriterConfig, Method, PromptingRewriter
 from .protocol import Use
 
-VERSION = 1
+VERSION = 2
 
 TASKS = {
     "question": ("Write a passage that answers the question.", "Question"),
@@ -89,7 +89,7 @@ class HydeRewriter(PromptingRewriter):
             system = f"{system} Write in {config.write_in}."
 
         def ask(question: str, turns: Sequence[tuple[str, str]]) -> str:
-            return f"{system}\n{word}: {question}\nPassage:"
+            return f"{word}: {question}\nPassage:"
 
         method = Method(system, (), VERSION, "passage", ask, samples=config.texts)
         super().__init__(config, method, model)

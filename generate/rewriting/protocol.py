@@ -106,7 +106,8 @@ class Rewriter(Protocol):
         """Return the texts for each question, in the same order.
 
         limits: limits for each question. The time limit starts with this call for all questions.
-        guard: object whose method `check` is called between calls of the model.
+        guard: its method `check` is called at least every 0.1 s, also during a call of the model.
+            Its exceptions are raised at once.
 
         If the model fails, no exception is raised: the status of the result is "failed". Raises the
         exceptions of the guard.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Self, cast
 
 from ...ask import LanguageModelConfig
-from ...ask.loading import load_language_model
+from ...ask.loading import load_llm
 from ...ask.reading import Reader
 from ...core import ConfigError
 from ...core.answers import Source
@@ -50,11 +50,7 @@ def load(config: LanguageModelGeneratorConfig) -> WritingGenerator:
     Raises ConfigError for an invalid option and for a model without a chat template, ModelError if
     the model cannot be loaded, and UnsupportedError if the model cannot generate text.
     """
-    try:
-        model = load_language_model(config.llm)
-    except ConfigError as error:
-        raise ConfigError(error.message, field=f"llm.{error.field or 'model'}") from error
-    return generator(config, model)
+    return generator(config, load_llm(config.llm))
 
 
 def generator(

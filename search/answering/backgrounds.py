@@ -18,6 +18,7 @@ from ...generate import (
 from ...generate.background.config import BACKGROUND_NAME, BackgroundName
 from ...generate.config import Generators
 from ..registry import PartRegistry
+from ..stages import by_model
 
 
 class BackgroundRequest(BackgroundOptions):
@@ -48,14 +49,9 @@ class BackgroundRequest(BackgroundOptions):
         return self
 
 
-def _named(value: object) -> object:
-    """Return {"model": value} for a string, and any other value unchanged."""
-    return {"model": value} if isinstance(value, str) else value
-
-
 BackgroundField = Annotated[
     BackgroundRequest,
-    BeforeValidator(_named, json_schema_input_type=BackgroundRequest | str),
+    BeforeValidator(by_model, json_schema_input_type=BackgroundRequest | str),
 ]
 """A field with a `BackgroundRequest`. The name of a background is short for {"model": name}."""
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...core import UNGUARDED, Guard, InvalidInputError, SearchResult
+from ...ask import Meter
+from ...core import UNGUARDED, Guard, InvalidInputError, SearchResult, Usage
 from ...core.answers import Answer, AnswerEvent, DoneEvent, Source, SourcesEvent, UsageEvent
 from ...core.closing import close_iterator
 from ...generate import (
@@ -27,7 +28,7 @@ from .generators import GeneratorRegistry
 from .passages import candidates
 from .predictors import predictors
 from .request import AnswerRequest
-from .rewriting import asked, with_rewriting
+from .rewriting import asked, naming_search, with_rewriting
 from .writing import Prepared, write_background
 
 
@@ -109,7 +110,7 @@ class AnswerMethods(SearchMethods):
                 field="background",
             )
         generator, config = self.generators.get(name), self.generators.config(name)
-        fused, result = self._found(with_rewriting(request, self.rewriters), guard)
+        fused, result = self._searched(request, guard)
         passages = candidates(fused, result)
         question = asked(request, fused)
         events = generator.stream(_task(request, question, passages, (), guard), request.limits)
@@ -130,13 +131,16 @@ class AnswerMethods(SearchMethods):
         result: SearchResult | None = None
         passages: list[Candidate] = []
         if background is None or not background.only:
-            fused, result = self._found(with_rewriting(request, self.rewriters), guard)
+            fused, result = self._searched(request, guard)
             passages = candidates(fused, result)
         question = asked(request, fused)
-        before = Prepared(request.limits)
+        spent = Usage() if result is None else result.usage or Usage()
+        before = Prepared(Meter(request.limits, usage=spent).left())
         if background is not None and (passages or background.only):
             registry = self.generators.backgrounds
-            before = write_background(background, question, registry, request.limits, guard)
+            before = write_background(background, question, registry, before.limits, guard)
+            self._count(before.usage)
+        before = replace(before, usage=spent + before.usage)
         task = _task(request, question, passages, before.texts, guard)
         events = generator.stream(task, before.limits)
         if config.abstention is not None:
@@ -151,15 +155,20 @@ class AnswerMethods(SearchMethods):
         try:
             for event in events:
                 if isinstance(event, UsageEvent):
+                    self._count(event.usage)  # That of the search is counted already.
                     yield UsageEvent(before.usage + event.usage)
                 elif isinstance(event, DoneEvent):
-                    answer = self._whole(request, event.answer, before, fused, result)
-                    self._count(answer.usage)
-                    yield DoneEvent(answer)
+                    yield DoneEvent(self._whole(request, event.answer, before, fused, result))
                 else:
                     yield event
         finally:
             close_iterator(events)
+
+    def _searched(self, request: AnswerRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
+        """Run the search of an answer. An error names the field of the request for the answer."""
+        search = with_rewriting(request, self.rewriters)
+        with naming_search(request):
+            return self._found(search, guard)
 
     def _whole(
         self,

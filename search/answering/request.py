@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ...ask import Limits
 from ...core.bounds import Calls, Milliseconds
 from ...core.config import Flag
+from ...core.errors import shown
 from ...generate import AnswerOptions
 from ...generate.config import GENERATOR_NAME
 from ..request import SearchRequest
-from ..stages import MOST_TURNS, RewriteField, Text, Turn
+from ..stages import MOST_TURNS, RewriteField, RewriteRequest, Text, Turn
 from .backgrounds import BackgroundField
 
 PARTS = ("title", "text", "metadata")
@@ -29,8 +37,9 @@ class AnswerRequest(AnswerOptions):
                question is searched.
     rewrite:   how a language model rewrites the query before the search. None = only a follow-up
                question (with `turns`), if a rewriter of the kind "standalone" is configured; false
-               = never. The name of a rewriter is short for {"model": name}. The rewriter receives
-               the `turns` of the conversation if it reads them.
+               = never; `search.rewrite` is then refused. The name of a rewriter is short for
+               {"model": name}. The rewriter receives the `turns` of the conversation if it reads
+               them.
     background: texts that a model generates for the generator to read beside the passages; None =
                none. The name of a background is short for {"model": name}.
     generator: name of a configured generator; None = the first configured one. "extractive" needs
@@ -39,13 +48,20 @@ class AnswerRequest(AnswerOptions):
                contain the answer. Without calibration, this has no effect.
     timeout_ms: wall-clock time limit of background and generator in milliseconds. The answer then
                ends, and its `finish` is "timeout".
-    tokens:    maximum number of tokens that the models read and write, added up.
+    tokens:    maximum number of tokens that the models of rewriter, background and generator read
+               and write, added up.
     """
 
     question: Text
     turns: tuple[Turn, ...] = Field(default=(), max_length=MOST_TURNS)
     search: SearchRequest = Field(default=None, validate_default=True)
-    rewrite: Literal[False] | RewriteField | None = None
+    rewrite: (
+        Annotated[
+            Annotated[Literal[False], Tag("false")] | Annotated[RewriteField, Tag("request")],
+            Discriminator(lambda value: "false" if value is False else "request"),
+        ]
+        | None
+    ) = None
     background: BackgroundField | None = None
     generator: str | None = Field(default=None, json_schema_extra={"pattern": GENERATOR_NAME})
     abstain: Flag = True
@@ -58,6 +74,19 @@ class AnswerRequest(AnswerOptions):
         if not question.strip():
             raise ValueError("must not be empty; write a question")
         return question
+
+    @field_validator("rewrite", mode="before")
+    @classmethod
+    def _names_rewriter(cls, rewrite: object) -> object:
+        named = isinstance(rewrite, str) and rewrite
+        if named or rewrite is None or rewrite is False:
+            return rewrite
+        if isinstance(rewrite, Mapping | RewriteRequest):
+            return rewrite
+        raise ValueError(
+            "must be false, the name of a rewriter, or an object with the field `model`, got "
+            f"{shown(rewrite)}"
+        )
 
     @field_validator("search", mode="before")
     @classmethod
@@ -81,6 +110,10 @@ class AnswerRequest(AnswerOptions):
 
     @model_validator(mode="after")
     def _rewrites_once(self) -> Self:
+        if self.rewrite is False and self.search.rewrite is not None:
+            raise ValueError(
+                "`rewrite` is false, but `search.rewrite` is set; set only one of them"
+            )
         if self.rewrite and self.search.rewrite is not None:
             raise ValueError(
                 "`rewrite` and `search.rewrite` set the same option; set only one of them"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...core import InvalidInputError, UnsupportedByStoreError
 from ..finding.results import FusedResults
 from ..finding.rewriters import RewriterRegistry
 from ..request import SearchRequest
@@ -16,17 +20,43 @@ def with_rewriting(request: AnswerRequest, rewriters: RewriterRegistry) -> Searc
     of the kind "standalone", unless `search` has another query or a `rewrite`. A rewriter that
     reads turns receives the `turns` of the answer request.
 
+    The limit `tokens` of the request is also a limit of the rewriter.
+
     Raises InvalidInputError for an unknown rewriter.
     """
     search, rewrite = request.search, request.rewrite
     if rewrite is None and search.rewrite is None and search.query == request.question:
         name = rewriters.of_conversations() if request.turns else None
         rewrite = None if name is None else RewriteRequest(model=name)
-    if not rewrite:
-        return search
-    if rewriters.config(rewrite.model).reads_turns:
+    if rewrite and rewriters.config(rewrite.model).reads_turns:
         rewrite = rewrite.model_copy(update={"turns": request.turns})
+    rewrite = rewrite or search.rewrite
+    if rewrite is None:
+        return search
+    limits = [one for one in (rewrite.tokens, request.tokens) if one is not None]
+    if limits:
+        rewrite = rewrite.model_copy(update={"tokens": min(limits)})
     return search.model_copy(update={"rewrite": rewrite})
+
+
+@contextmanager
+def naming_search(request: AnswerRequest) -> Iterator[None]:
+    """Put `search` before the field of an InvalidInputError raised in the `with` block.
+
+    The query is `question` if the request has no query of its own, and a field of `rewrite` stays
+    unchanged if the answer has it.
+    """
+    try:
+        yield
+    except InvalidInputError as error:
+        field = f"search.{error.field}" if error.field else "search"
+        if error.field == "query" and request.search.query == request.question:
+            field = "question"
+        elif (error.field or "").startswith("rewrite") and request.search.rewrite is None:
+            field = error.field or ""
+        unsupported = isinstance(error, UnsupportedByStoreError)
+        kind = UnsupportedByStoreError if unsupported else InvalidInputError
+        raise kind(error.message, field=field) from None
 
 
 def asked(request: AnswerRequest, fused: FusedResults | None) -> str:

@@ -20,6 +20,7 @@ from itertools import islice
 from typing import cast
 
 from ...core import Representation
+from ...core.filters import parse_filter, write_filters
 from ...encoders.lexical.encoder import Token
 from ...encoders.scripts import SPACELESS
 from ...index import View, VocabularyView
@@ -67,7 +68,8 @@ class _Word:
 def suggest(view: View, encoded: EncodedPlan) -> str | None:
     """Return the query with misspelled words replaced; None if there is nothing to replace.
 
-    Also None for a search without a query text, and for a collection without a lexical leg.
+    The suggestion has the conditions that were read from the query text. Also None for a search
+    without a query text, and for a collection without a lexical leg.
     """
     plan = encoded.plan
     query = plan.request.query
@@ -85,7 +87,11 @@ def suggest(view: View, encoded: EncodedPlan) -> str | None:
                 better = _better(cast(VocabularyView, view), encoded, leg, word, known)
                 if better is not None:
                     found = found[: word.start] + better + found[word.end :]
-    return None if found == query else found
+    if found == query:
+        return None
+    if plan.read is None or plan.read.filter is None:
+        return found
+    return f"{found} {write_filters(parse_filter(plan.read.filter))}".strip()
 
 
 def _words(query: str, analyses: Sequence[Sequence[Token]]) -> list[_Word]:

@@ -153,11 +153,13 @@ class AnswerReply(Shape):
     finish:     why the text ended: "stop"; "length": it reached `max_tokens`; "timeout": it reached
                 `timeout_ms`.
     query:      the query that was searched. Differs from the question if a follow-up question was
-                rewritten; "" if nothing was searched.
+                rewritten, or if `search.parse_filters` read conditions in it; "" if nothing was
+                searched.
     generator:  name of the generator.
     invalid_citations: numbers in markers of the generator that no source has, at most 999999999.
                 The text does not contain them.
-    usage:      calls, tokens and time of language models.
+    usage:      calls, tokens and time of language models: rewriter, encoder of the query,
+                background and generator.
     timings:    stage -> milliseconds: those of the search, `background`, `context`, `first_token`
                 (from the start of the generator to its first text) and `generate`.
     warnings:   warnings in words, such as a source that was cited and not sent.

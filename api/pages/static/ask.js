@@ -101,6 +101,7 @@ function body(asked) {
     ...(rewriter && { rewrite: rewriter === "none" ? false : rewriter }),
     search: {
       limit: Number(fields.get("limit")),
+      parse_filters: true,
       ...(filter && { filter: JSON.parse(filter) }),
       ...(reranker && { rerank: { model: reranker } }),
     },

@@ -95,7 +95,7 @@ def test_evidence_has_the_sources_of_the_rewritten_search(collection):
     [
         ({"rewrite": "more", "search": {"rewrite": "more"}}, "set only one of them"),
         ({"rewrite": {"model": "more", "turns": TURNS}}, "are the `turns` of the answer"),
-        ({"rewrite": True}, "rewrite"),
+        ({"rewrite": False, "search": {"rewrite": "more"}}, "`search.rewrite` is set"),
         ({"rewrite": "nobody"}, "there is no rewriter 'nobody'"),
         ({"rewrite": "more", "search": {"vectors": {"dense": [1]}}}, "requires a query text"),
     ],
@@ -127,10 +127,11 @@ class Heard:
 
     def __init__(self):
         self._generator = load_generator(FakeGeneratorConfig())
-        self.tasks = []
+        self.tasks, self.limits = [], []
 
     def stream(self, task, limits=None):
         self.tasks.append(task)
+        self.limits.append(limits)
         return self._generator.stream(task, limits)
 
 
@@ -187,3 +188,62 @@ def test_conditions_in_the_question_are_no_words_of_it(painters):
     only = painters.answer("year:<1400", search={"parse_filters": True}, generator="heard")
     assert HEARD.tasks[-1].question == "year:<1400"
     assert only.query == ""
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "field", "message"),
+    [
+        (True, "rewrite", "must be false, the name of a rewriter, or an object"),
+        (0, "rewrite", "must be false, the name of a rewriter, or an object"),
+        ("", "rewrite", "must be false, the name of a rewriter, or an object"),
+        ({}, "rewrite.model", "is required"),
+        ({"modle": "more"}, "rewrite.modle", "did you mean `model`"),
+        ({"model": "more", "tokens": -1}, "rewrite.tokens", "must be"),
+    ],
+)
+def test_an_error_names_the_field_of_the_rewriting(collection, rewrite, field, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        collection.answer("What?", rewrite=rewrite)
+    assert error.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"search": {"vectors": {"dense": [1.0]}}}, "search.vectors.dense"),
+        ({"search": {"rewrite": "nobody"}}, "search.rewrite.model"),
+        ({"rewrite": "nobody"}, "rewrite.model"),
+    ],
+)
+def test_an_error_of_the_search_names_the_field_of_the_answer(collection, fields, field):
+    with pytest.raises(InvalidInputError) as error:
+        collection.answer("What?", **fields)
+    assert error.value.field == field
+
+
+def test_the_cost_of_rewriting_is_part_of_the_usage(painters):
+    rewriting = painters.search("him?", rewrite="alone").usage
+    assert rewriting.calls == 1
+    *_, usage, done = painters.answer_stream("him?", rewrite="alone", generator="extractive")
+    assert usage.usage == done.answer.usage == rewriting
+    whole = painters.answer("him?", rewrite="alone", generator="heard", background="fake")
+    assert whole.usage.calls == 3
+
+
+def test_the_limit_of_tokens_includes_the_rewriter(painters):
+    found = painters.answer("him?", rewrite="alone", tokens=3)
+    assert found.stages[0].status == "failed"
+    assert "limit" in found.warnings[0]
+    painters.answer("him?", rewrite="alone", generator="heard", tokens=100, max_tokens=20)
+    spent = painters.search("him?", rewrite="alone").usage
+    assert HEARD.limits[-1].tokens == 100 - spent.prompt_tokens - spent.completion_tokens
+
+
+def test_a_closed_answer_counts_what_was_spent(painters):
+    before = painters.usage.calls
+    events = painters.answer_stream("him?", rewrite="alone", generator="heard", background="fake")
+    next(events)
+    events.close()
+    assert painters.usage.calls == before + 2
+    painters.answer("him?", rewrite="alone", generator="heard", background="fake")
+    assert painters.usage.calls == before + 5

@@ -146,3 +146,14 @@ def test_a_dictionary_finds_near_terms(collection):
     with collection.store.view() as view:
         found = view.near_terms("lexical", "relativty", "relativti", 2)
     assert ("relat", 0) in found
+
+
+def test_a_suggestion_keeps_the_conditions_of_the_query(tmp_path):
+    config = CollectionConfig(legs={"lexical": LexicalLeg()})
+    with Collection.create(tmp_path / "c", config) as found:
+        found.add([Document("moa", "The moa had no wings.", metadata={"year": 1300})])
+        result = found.search("moa year:<1600 wigns", suggest=True, parse_filters=True)
+        assert result.query == "moa wigns"
+        assert result.suggestion == "moa wings year:<1600"
+        again = found.search(result.suggestion, suggest=True, parse_filters=True)
+        assert (again.suggestion, again.filter) == (None, result.filter)
