@@ -125,7 +125,7 @@ class Citation:
 
 
 Outcome = Literal["answered", "no_answer"]
-"""Result of answering a question. no_answer: the sources do not contain an answer."""
+"""Result of answering a question. no_answer: there is none, for the `reason` of the answer."""
 
 Finish = Literal["stop", "length", "timeout"]
 """Why an answer ended. length: it reached `max_tokens`. timeout: it reached the time limit."""
@@ -137,8 +137,11 @@ class Answer:
 
     text:       the answer. Characters are Unicode code points, as in a Python string. For the
                 outcome "no_answer", a sentence that says so.
-    reason:     for the outcome "no_answer", why: "no sources", "insufficient sources" (by the
-                calibrated rule) or "model" (the model wrote that it has no answer). None otherwise.
+    reason:     for the outcome "no_answer", why: "no sources"; "insufficient sources" (by the
+                calibrated rule); "model" (the model wrote that it has no answer); "no match" (no
+                sentence has a word of the question; only without a model); "timeout" (no text was
+                written within the time limit); or "empty" (the model wrote no text). None
+                otherwise.
     confidence: probability that the sources contain the answer, by the calibrated rule; None
                 without one.
     sources:    the texts that the generator read, in their order.
@@ -151,7 +154,8 @@ class Answer:
     generator:  name of the generator.
     timings:    milliseconds by stage: those of the search, `rewrite`, `background` (until the
                 generated texts were written), `context`, `first_token`
-                (from the start of the generator to its first text) and `generate`.
+                (from the start of the generator to its first text, if it wrote one) and
+                `generate`.
     warnings:   messages for the caller.
     stages:     steps of the search that may have changed the query, in the order in which they ran.
     search:     the result of the search; None without a search. Not part of the reply of the REST
