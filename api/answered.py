@@ -24,6 +24,9 @@ NO_ANSWER: Mapping[str, str] = {
     "no sources": "no passage was found",
     "insufficient sources": "the sources probably do not contain the answer",
     "model": "the model found no answer in the sources",
+    "no match": "no sentence of the sources has a word of the question",
+    "timeout": "no text was written within the time limit",
+    "empty": "the model wrote no text",
 }
 """Reason for which there is no answer -> the reason in words."""
 

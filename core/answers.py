@@ -135,7 +135,7 @@ class Citation:
 
 
 Outcome = Literal["answered", "no_answer"]
-"""Result of answering a question. no_answer: the sources do not contain an answer."""
+"""Result of answering a question. no_answer: there is none, for the `reason` of the answer."""
 
 Finish = Literal["stop", "length", "timeout"]
 """Why an answer ended. length: it reached `max_tokens`. timeout: it reached the time limit."""
@@ -147,9 +147,11 @@ class Answer:
 
     text:       the answer. Characters are Unicode code points, as in a Python string. For the
                 outcome "no_answer", a sentence that says so.
-    reason:     why the outcome is "no_answer": "no sources", "insufficient sources" (`confidence`
-                is below the threshold of the abstention rule) or "model" (the model wrote that it
-                has no answer). None for other outcomes.
+    reason:     why the outcome is "no_answer": "no sources"; "insufficient sources" (`confidence`
+                is below the threshold of the abstention rule); "model" (the model wrote that it
+                has no answer); "no match" (no sentence has a word of the question; only without a
+                model); "timeout" (no text was written within the time limit); or "empty" (the model
+                wrote no text). None for other outcomes.
     confidence: probability that the sources contain the answer, as the generator's abstention rule
                 estimates it; None if the generator has no such rule.
     sources:    the texts that the generator read, in the order in which it read them.
@@ -165,7 +167,7 @@ class Answer:
                 The report of the reranker is `search.rerank`.
     timings:    milliseconds by stage: the stages of the search, `rewrite`, `background` (writing
                 the generated texts), `context`, `first_token` (from the start of the generator to
-                its first text) and `generate`, which includes `first_token`.
+                its first text, if it wrote one) and `generate`, which includes `first_token`.
     warnings:   messages for the caller.
     stages:     steps of the search that may have changed the query, in the order in which they ran.
     search:     the result of the search; None without a search. Not part of the reply of the REST

@@ -35,6 +35,7 @@ from .context.background import combined, fit_background
 from .context.building import FIELD
 from .context.sizes import Sizes
 from .protocol import Task
+from .refusals import may_refuse, refuses
 
 REFUSAL = "No answer."
 """The text that a writer must write if the sources do not contain the answer."""
@@ -42,39 +43,14 @@ REFUSAL = "No answer."
 NO_ANSWER = "The sources do not answer this question."
 """The text of an answer with the outcome "no_answer"."""
 
-_SAYS = (
-    r"(?:do(?:es)?\s*n[o'’]t|cannot|can['’]t) (?:\w+ )?"
-    r"(?:contain|provide|answer|mention|include|say|state|give|specify)"
-)
-_OF_SOURCES = (
-    r"(?:the|these|provided|given)\b[^.]{0,20} (?:sources?|documents?|passages?|context|texts?)"
-)
-_REFUSED = re.compile(
-    r"(?:no answer\b"
-    r"|(?:i|we) (?:do\s?n[o'’]t|can\s?n[o'’]t|can['’]t|am unable|are unable|am not able)\b"
-    r"[^.]{0,40}?\b(?:know|answer|find|determine|provide|say)"
-    rf"|{_OF_SOURCES} {_SAYS}"
-    r"|there is no (?:answer|information|mention)"
-    r"|(?:not enough|insufficient) information)",
-    re.IGNORECASE,
-)
-"""The start of a text that refuses to answer. Spaces are single."""
+TIMED_OUT = "The time limit was reached before an answer was written."
+"""The text of an answer for which no text was written within the time limit."""
 
-_UNDECIDED = re.compile(
-    rf"(?:the|these|provided|given)\b[^.]{{0,31}}|{_OF_SOURCES} .{{0,40}}|(?:i|we) .{{0,66}}",
-    re.IGNORECASE,
-)
-"""The start of a text that may become a refusal."""
-
-_FIXED = ("no answer", "there is no information", "there is no answer", "there is no mention",
-    "not enough information", "insufficient information", "i ", "we ", "the ", "these ",
-    "provided ", "given ")  # fmt: skip
+EMPTY = "The model wrote no answer."
+"""The text of an answer for which the model wrote no text."""
 
 _ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s<>()\[\]{}\"']*[^\s<>()\[\]{}\"'.,;:!?]")
 """An address in a text. Text after an instruction in a source may make a reader send data there."""
-
-_START = 120
-"""Number of characters of a text that decide whether it refuses to answer."""
 
 
 class Writer(Protocol):
@@ -171,15 +147,19 @@ class WritingGenerator:
             if ahead.overdue and not run.ended:
                 run.stop(self._spent(task, context, run, began))
         yield from run.end()
-        timings["first_token"] = run.first_token or _since(began)
+        if run.first_token is not None:
+            timings["first_token"] = run.first_token
         timings["generate"] = _since(began)
-        refused = run.refused or not statements.text
+        reason = run.reason
+        if reason == "model" and not self._writer.frame(task):  # A writer without a model.
+            reason = "no match"
+        refused = reason is not None
         answer = Answer(
-            text=NO_ANSWER if refused else statements.text,
+            text=run.no_answer if refused else statements.text,
             outcome="no_answer" if refused else "answered",
             citations=() if refused else tuple(statements.citations),
             invalid_citations=() if refused else tuple(statements.invalid),
-            reason="model" if refused else None,
+            reason=reason,
             finish=run.finish,
             usage=run.usage,
             generator=self.kind,
@@ -263,6 +243,20 @@ class _Run:
         self._began = began
         self._held: str | None = ""
 
+    @property
+    def reason(self) -> str | None:
+        """Return why there is no answer, as `Answer.reason`; None if there is one."""
+        if self.refused:
+            return "model"
+        if self._statements.text:
+            return None
+        return "timeout" if self.finish == "timeout" else "empty"
+
+    @property
+    def no_answer(self) -> str:
+        """Return the text of an answer for `reason`."""
+        return {"timeout": TIMED_OUT, "empty": EMPTY}.get(self.reason or "", NO_ANSWER)
+
     def read(self, chunk: Chunk) -> Iterator[AnswerEvent]:
         if chunk.text and self.first_token is None:
             self.first_token = _since(self._began)
@@ -293,28 +287,7 @@ class _Run:
             yield from self._statements.feed(held)
         yield from self._statements.close()
         if not self._statements.text:
-            yield TextEvent(NO_ANSWER)
-
-
-def refuses(text: str) -> bool:
-    """Return True if a text begins like a refusal to answer."""
-    return _REFUSED.match(_start(text)) is not None
-
-
-def may_refuse(text: str) -> bool:
-    """Return True while the start of a text is a refusal or may become one."""
-    start = _start(text)
-    return (
-        _REFUSED.match(start) is not None
-        or any(one.startswith(start.lower()) for one in _FIXED)
-        or _UNDECIDED.fullmatch(start) is not None
-    )
-
-
-def _start(text: str) -> str:
-    """Return the start of a text, without marks such as ** before it, with single spaces."""
-    head = re.sub(r"\A[\W_]+", "", text[: 4 * _START])
-    return re.sub(r"\s+", " ", head)[:_START]
+            yield TextEvent(self.no_answer)
 
 
 def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterator[AnswerEvent]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from ..refusals import refuses
 from ..safety import harmless
-from ..writing import refuses
 
 LONGEST_QUERY = 300
 """Maximum number of characters of a query. A longer one is cut after a word."""

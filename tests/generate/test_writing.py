@@ -27,8 +27,9 @@ from twindex.generate import (
     Task,
     load_generator,
 )
+from twindex.generate.refusals import may_refuse, refuses
 from twindex.generate.writers.language_model import LanguageModelGeneratorConfig, generator
-from twindex.generate.writing import NO_ANSWER, may_refuse, refuses
+from twindex.generate.writing import EMPTY, NO_ANSWER, TIMED_OUT
 from twindex.llm import Chunk, GenerativeModel, Message
 from twindex.llm.fake import FakeModel
 
@@ -94,7 +95,7 @@ def test_refusals_are_no_answer(text: str) -> None:
 )
 def test_an_answer_without_text_is_no_answer(text: str) -> None:
     (answer,) = writes(text).answer([task()])
-    assert (answer.outcome, answer.text) == ("no_answer", NO_ANSWER)
+    assert (answer.outcome, answer.text, answer.reason) == ("no_answer", EMPTY, "empty")
 
 
 @given(
@@ -108,9 +109,9 @@ def test_the_start_of_a_refusal_is_never_written(refusal: str, more: str, cut: i
             assert all(may_refuse(text[:end]) for end in range(len(text)))
 
 
-def test_the_start_of_an_answer_is_not_held_back_for_long() -> None:
-    assert not may_refuse("Kiwis")
-    assert not may_refuse("The kiwi is a bird that cannot fly.")
+def test_a_generator_without_a_model_does_not_blame_a_model() -> None:
+    (answer,) = load_generator(ExtractiveConfig()).answer([task("Tuatara?")])
+    assert (answer.outcome, answer.text, answer.reason) == ("no_answer", NO_ANSWER, "no match")
 
 
 def test_max_tokens_ends_the_answer() -> None:
@@ -155,6 +156,8 @@ def test_a_slow_model_stops_at_the_deadline(first: float, each: float) -> None:
     assert answer.finish == "timeout"
     assert answer.usage.prompt_tokens > 0  # An estimate, because the model did not end.
     assert answer.outcome == ("no_answer" if first else "answered")
+    assert answer.reason == ("timeout" if first else None)
+    assert (answer.text == TIMED_OUT) == ("first_token" not in answer.timings) == bool(first)
     assert any("time limit" in warning for warning in answer.warnings)
     assert model.closed.wait(3)
 

@@ -140,14 +140,16 @@ class AnswerReply(Shape):
 
     request_id: id of the request, which logs contain too.
     took_ms:    time on the server in milliseconds.
-    outcome:    "answered", or "no_answer": the sources do not contain an answer.
+    outcome:    "answered", or "no_answer", for the `reason`.
     text:       the answer; for "no_answer", a sentence that says so.
     citations:  statements of the text with their sources; empty if the answer cites nothing.
     sources:    the texts that the generator read, in their order.
     left_out:   the passages that were found and not sent, by rank; then generated texts that were
                 not sent.
-    reason:     for "no_answer", why: "no sources", "insufficient sources" or "model" (the model
-                wrote that it has no answer); else null.
+    reason:     for "no_answer", why: "no sources"; "insufficient sources" (by a calibrated rule);
+                "model" (the model wrote that it has no answer); "no match" (without a model: no
+                sentence has a word of the question); "timeout" (no text was written within the
+                time limit); or "empty" (the model wrote no text). Else null.
     confidence: probability that the sources contain the answer, by a calibrated rule; null without
                 one.
     finish:     why the text ended: "stop"; "length": it reached `max_tokens`; "timeout": it reached
@@ -161,7 +163,8 @@ class AnswerReply(Shape):
     usage:      calls, tokens and time of language models: rewriter, encoder of the query,
                 background and generator.
     timings:    stage -> milliseconds: those of the search, `background`, `context`, `first_token`
-                (from the start of the generator to its first text) and `generate`.
+                (from the start of the generator to its first text, if it wrote one) and
+                `generate`.
     warnings:   warnings in words, such as a source that was cited and not sent.
     stages:     steps of the search that may have changed its query, in order.
     """
