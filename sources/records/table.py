@@ -101,7 +101,7 @@ class _Lines:
         self._number, line = next(self._lines)
         self._size += len(line)
         if self._size > MAX_ROW:
-            raise csv.Error(f"it has more than {MAX_ROW:,} bytes; check that every quote is closed")
+            raise csv.Error(f"more than {MAX_ROW:,} bytes; check that every quote is closed")
         return line.decode(errors="surrogateescape")
 
 
