@@ -96,7 +96,9 @@ def test_invalid_options(changes, field):
 def test_both_kinds_of_examples_are_required():
     given = examples()
     every = np.ones(len(given.values), np.bool_)
-    with pytest.raises(InvalidInputError, match="none of the 200 searches found insufficient sources"):
+    with pytest.raises(
+        InvalidInputError, match="none of the 200 searches found insufficient sources"
+    ):
         fit_abstention(Examples(given.questions, given.values, every, given.removed))
 
 
