@@ -38,8 +38,10 @@ class Conversation:
 
         The oldest turns are removed from `turns` as long as they leave no tokens for sources.
 
-        Raises the errors of `Collection.answer_stream`. No language model is called before the
-        iterator is used.
+        The search, a rewriter and a background run in this call. The generator calls its model when
+        the iterator is used.
+
+        Raises the errors of `Collection.answer_stream`.
         """
         from ...search.stages import MOST_TURNS
 
