@@ -1,11 +1,12 @@
-"""Abstention: a calibrated rule that returns "no_answer" before a model is called.
+"""Abstention: a calibrated rule that returns "no_answer" before the generator's model is called.
 
     confidence = 1 / (1 + exp(-(bias + sum of weight * value over the features)))
 
 The features are numbers that are computed from a search and its sources, such as `source_coverage`.
 They are called predictors. The confidence is the estimated probability that the sources contain the
-answer. If it is below the threshold, no model is called. `twindex calibrate --answers` fits bias
-and weights, and chooses the threshold.
+answer. If it is below the threshold, the generator's model is not called. A rewriter and a
+background run before the rule. `twindex calibrate --answers` fits bias and weights, and chooses the
+threshold.
 
 Joren et al., "Sufficient context: a new lens on retrieval augmented generation systems" (ICLR
 2025), show that large models answer wrongly rather than abstain if the sources are not sufficient.

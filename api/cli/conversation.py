@@ -38,8 +38,10 @@ class Conversation:
 
         While the turns leave no tokens for sources, the oldest turns are removed from `turns`.
 
-        Raises the errors of `Collection.answer_stream`. No language model is called before the
-        iterator is used.
+        The search, a rewriter and a background run in this call. The generator calls its model when
+        the iterator is used.
+
+        Raises the errors of `Collection.answer_stream`.
         """
         from ...search.stages import MOST_TURNS
 

@@ -31,6 +31,9 @@ _TEXT = "A kiwi is a bird that cannot fly."
 WARM_UP = 1_000
 """Milliseconds of the warm-up of a background, whose documents may take long."""
 
+FIRST_ANSWER = 30_000
+"""Milliseconds of the warm-up of a generator, whose model may write without end."""
+
 _TASK = Task("What is a kiwi?", [Candidate("1", _TEXT, 0, len(_TEXT))], AnswerOptions(max_tokens=8))
 
 
@@ -87,9 +90,9 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
         self.backgrounds.load(stopping)
 
     def warm_up(self, part: Generator) -> Exception | None:
-        """Answer a question. See `PreloadedParts.warm_up`."""
+        """Answer a question within `FIRST_ANSWER`. See `PreloadedParts.warm_up`."""
         try:
-            part.answer([_TASK])
+            part.answer([_TASK], Limits(milliseconds=FIRST_ANSWER))
         except ModelError as error:
             return error
         return None

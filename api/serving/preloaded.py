@@ -39,12 +39,14 @@ class PreloadedParts(PartRegistry[C, P]):
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every part and run it once. If one fails, stores its error and loads the others.
 
+        Parts without a model come first, because nothing makes them wait.
+
         Waits at most PATIENCE seconds for the run of a part, because the server of its model may
         not answer. The status of the part stays "loading" until the run ends.
 
         stopping: returns True if the server stops. No further part is then loaded.
         """
-        for name in self.names:
+        for name in sorted(self.names, key=lambda one: _has_model(self.configs[one])):
             if stopping():
                 return
             with self._problem_stored(name):
@@ -120,3 +122,11 @@ class PreloadedParts(PartRegistry[C, P]):
     def statuses(self) -> dict[str, Status]:
         """Return name -> status, for all parts."""
         return {name: self.status(name) for name in self.names}
+
+
+def _has_model(config: object) -> bool:
+    """Return True if a part with this configuration has a model, by the fields that name one."""
+    fields = getattr(type(config), "model_fields", {})
+    return any(name in fields for name in ("llm", "model")) or bool(
+        getattr(config, "entailment", None)
+    )
