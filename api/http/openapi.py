@@ -194,7 +194,9 @@ def _require_kinds(schemas: dict[str, Any]) -> None:
     In a union without a `discriminator`, an object without the property has the first schema.
     """
     for schema in list(objects(schemas)):
-        members = [one["$ref"].rpartition("/")[2] for one in schema.get("oneOf", ())]
+        members = [
+            one["$ref"].rpartition("/")[2] for one in schema.get("oneOf", ()) if "$ref" in one
+        ]
         name = schema.get("discriminator", {}).get("propertyName")
         for member in members[name is None :]:
             found = schemas[member]
