@@ -30,6 +30,12 @@ class Gone(Exception):  # noqa: N818 - an event
     """Raised when the caller has left."""
 
 
+@pytest.fixture(autouse=True)
+def quick_calls(monkeypatch) -> None:
+    """Let no call last until the guard is checked during it, because tests count the checks."""
+    monkeypatch.setattr("twindex.ask.waiting.POLL", 60.0)
+
+
 class Leaving:
     """A guard whose caller leaves after some checks."""
 
