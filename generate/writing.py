@@ -34,7 +34,7 @@ from .context import Context, build_context
 from .context.background import combined, fit_background
 from .context.building import FIELD
 from .context.sizes import Sizes
-from .protocol import Task
+from .protocol import AnswerOptions, Task
 from .refusals import may_refuse, refuses
 
 REFUSAL = "No answer."
@@ -191,11 +191,7 @@ class WritingGenerator:
         if most:
             budget = min(budget, min(most) - options.max_tokens)
         if (task.candidates or task.background) and budget <= frame:
-            raise InvalidInputError(
-                f"the prompt may have {max(0, budget)} tokens, but question and instructions need "
-                f"{frame}; use a larger value, or fewer `max_tokens`",
-                field=FIELD,
-            )
+            raise _too_few(budget, frame, options, meter.budget.tokens, self._writer.limit)
         left = budget - frame
         share = int(left * task.combined.share) if task.candidates else left
         generated, left_out = fit_background(task.background, share, self._size)
@@ -288,6 +284,25 @@ class _Run:
         yield from self._statements.close()
         if not self._statements.text:
             yield TextEvent(self.no_answer)
+
+
+def _too_few(
+    budget: int, frame: int, options: AnswerOptions, tokens: int | None, limit: int | None
+) -> InvalidInputError:
+    """Return the error of a prompt without space for sources. It names the field that limits.
+
+    tokens: the request's limit of all tokens. limit: that of the model.
+    """
+    said = (
+        f"the prompt may have {max(0, budget)} tokens, but question and instructions need {frame}"
+    )
+    if budget == options.context.tokens:
+        return InvalidInputError(f"{said}; use a larger value", field=FIELD)
+    if tokens is not None and tokens - options.max_tokens == budget:
+        rest = f"; use more than {frame + options.max_tokens}, or fewer `max_tokens`"
+        return InvalidInputError(said + rest, field="tokens")
+    rest = f", and the model reads and writes at most {limit}; use fewer `max_tokens`"
+    return InvalidInputError(said + rest, field="max_tokens")
 
 
 def _last(answer: Answer, context: Context, timings: dict[str, float]) -> Iterator[AnswerEvent]:

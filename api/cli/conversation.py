@@ -13,6 +13,9 @@ from ...core.closing import close_iterator
 if TYPE_CHECKING:
     from ...search import AnswerRequest, Collection
 
+_TOO_LONG = ("context.tokens", "tokens", "max_tokens")
+"""Fields of the errors of a prompt that leaves no space for sources."""
+
 
 class Conversation:
     """Questions to a collection. Each is sent with the earlier questions and answers.
@@ -51,7 +54,7 @@ class Conversation:
             try:
                 first = next(events)
             except InvalidInputError as error:
-                if error.field != "context.tokens" or not self.turns:
+                if error.field not in _TOO_LONG or not self.turns:
                     raise
             else:
                 if not self.turns or not _crowded(first):

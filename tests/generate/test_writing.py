@@ -260,15 +260,17 @@ def test_prompt_and_answer_fit_the_limit_of_the_model() -> None:
     (found,) = made(Small(answer=answer)).answer([wide])
     assert found.sources[0].cut
     assert used[0] + 50 <= 260
-    with pytest.raises(InvalidInputError, match="fewer `max_tokens`"):
+    with pytest.raises(InvalidInputError, match="fewer `max_tokens`") as caught:
         made(Small()).answer([replace(wide, options=AnswerOptions(max_tokens=256))])
+    assert caught.value.field == "max_tokens"
 
 
 def test_token_limits_apply_to_models_only() -> None:
     (answer,) = load_generator(ExtractiveConfig()).answer([task()], Limits(tokens=100))
     assert answer.outcome == "answered"
-    with pytest.raises(InvalidInputError, match="fewer `max_tokens`"):
-        writes("x").answer([task()], Limits(tokens=100))
+    with pytest.raises(InvalidInputError, match="fewer `max_tokens`") as caught:
+        writes("x").answer([task()], Limits(tokens=1))
+    assert caught.value.field == "tokens"
 
 
 def test_a_model_without_a_chat_template_is_refused() -> None:
