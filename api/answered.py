@@ -132,6 +132,16 @@ def answer_stages(answer: Answer) -> str:
     return f"{sum(stages.values()):.1f} ms ({shown}{after})"
 
 
+def has_tokens(answer: Answer) -> bool:
+    """Return True if `Source.tokens` counts tokens, because a language model read the sources.
+
+    The usage of rewriting and encoding the query does not count.
+    """
+    searched = None if answer.search is None else answer.search.usage
+    before = 0 if searched is None else searched.calls + searched.cache_hits
+    return answer.usage.calls + answer.usage.cache_hits > before
+
+
 def context_line(answer: Answer) -> str:
     """Return how many sources were sent and left out, such as `3 sources, 2 passages left out`."""
     real = [one for one in answer.sources if one.kind == "document"]

@@ -17,6 +17,7 @@ from ..answered import (
     NO_ANSWER,
     cited,
     context_line,
+    has_tokens,
     left_out_reason,
     no_answer_reason,
     place_of,
@@ -173,7 +174,7 @@ def view(form: AskForm, answer: Answer) -> dict[str, Any]:
             for one in answer.left_out
         ],
         "cost": cost(answer),
-        "unit": "tokens" if answer.usage.calls or answer.usage.cache_hits else "words",
+        "unit": "tokens" if has_tokens(answer) else "words",
         "warnings": answer.warnings,
     }
 

@@ -13,6 +13,7 @@ from ...answered import (
     answer_stages,
     cited,
     context_line,
+    has_tokens,
     left_out_reason,
     no_answer_reason,
     unsupported,
@@ -84,7 +85,7 @@ def print_citations(answer: Answer) -> None:
 def print_context(answer: Answer) -> None:
     """Print the sources that the generator read, and the passages that were left out."""
     numbers = {one.source.number for one in cited(answer)}
-    unit = "token" if answer.usage.calls or answer.usage.cache_hits else "word"
+    unit = "token" if has_tokens(answer) else "word"
     print(f"\n{context_line(answer)}")
     for source in answer.sources:
         if source.kind == "generated":
