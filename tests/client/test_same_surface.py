@@ -74,7 +74,7 @@ def test_stages_predictors_and_readings_of_a_query(birds):
     )
     assert [hit.id for hit in found] == ["kiwi"]
     assert (found.query, found.filter) == ("kiwwi fly", {"year": {"gt": 1800}})
-    assert found.suggestion == "kiwi fly"
+    assert found.suggestion == "kiwi fly year:>1800"
     assert found.predictors["unknown_terms"] == 0.5
     (stage,) = found.stages
     assert (stage.name, stage.status, stage.usage) == ("feedback", "ran", None)

@@ -132,9 +132,9 @@ def test_the_first_configured_generator_is_the_default(answering):
         ({"generator": "quick"}, "generator"),
         ({"generator": "twindex.generate:x"}, "generator"),
         ({"search": {"limit": 0}}, "search.limit"),
-        ({"search": {"legs": [{"name": "late"}]}}, "legs[0].name"),
+        ({"search": {"legs": [{"name": "late"}]}}, "search.legs[0].name"),
         ({"search": {"query": "x" * 201}}, "search.query"),
-        ({"search": {"rerank": {"model": "none"}}}, "rerank.model"),
+        ({"search": {"rerank": {"model": "none"}}}, "search.rerank.model"),
         ({"context": {"tokens": 15}}, "context.tokens"),
         ({"context": {"order": "random"}}, "context.order"),
         ({"citations": {"markers": "hide"}}, "citations.markers"),
@@ -217,6 +217,7 @@ def test_models_health_and_metrics(answering):
     models = ModelList.model_validate(client.get("/v1/models").json()).data
     generators = {one.id: one for one in models if one.type == "generator"}
     assert {name: (one.kind, one.status, one.weights) for name, one in generators.items()} == {
+        "numbers": ("fake", "ready", None),
         "scripted": ("extractive", "ready", None),
         "echo": ("language_model", "ready", "fake"),
         "gone": ("language_model", "unavailable", "not-on-this-machine"),

@@ -207,7 +207,7 @@ def test_invalid_demonstrations_name_line_and_field(tmp_path, line, field):
         read_demonstrations(path)
     assert (caught.value.line, caught.value.field) == (2, field)
     empty = written(tmp_path / "none.jsonl", {"question": "a", "document": "b", "answers": ["c"]})
-    with pytest.raises(SourceError, match="no demonstration"):
+    with pytest.raises(SourceError, match="no usable line"):
         read_demonstrations(empty)
 
 
