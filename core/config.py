@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     ModelWrapValidatorHandler,
     Strict,
     ValidationError,
@@ -28,6 +29,11 @@ of the model's identity."""
 
 Flag = Annotated[bool, Strict()]
 """True or False. Neither 1 nor the string "true" is accepted."""
+
+PART_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+
+PartName = Annotated[str, Field(pattern=PART_NAME)]
+"""Name of a part that requests may select, such as a reranker or a generator."""
 
 Precision = Literal["float32", "bfloat16"]
 """Arithmetic of a model. bfloat16 is faster on processors that support it (AVX512-BF16, AMX, GPU)

@@ -8,16 +8,12 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from ..core import Config, ConfigError
-from ..core.config import Device
+from ..core.config import Device, PartName
 from ..core.kinds import Kinds, OneOf, named
 from .abstention import AbstentionConfig
-from .background.config import BACKGROUNDS, BackgroundConfig, BackgroundName
+from .background.config import BACKGROUNDS, BackgroundConfig
 from .citing.entailing import EntailmentConfig, Entails, load_entailment
 from .protocol import Generator
-
-GENERATOR_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-GeneratorName = Annotated[str, Field(pattern=GENERATOR_NAME)]
 
 
 class GeneratorConfig(Config):
@@ -94,10 +90,10 @@ class Generators(Config):
     backgrounds: NAME -> configuration of the background.
     """
 
-    generators: dict[GeneratorName, Annotated[GeneratorConfig, OneOf(GENERATORS)]] = Field(
+    generators: dict[PartName, Annotated[GeneratorConfig, OneOf(GENERATORS)]] = Field(
         default_factory=dict
     )
-    backgrounds: dict[BackgroundName, Annotated[BackgroundConfig, OneOf(BACKGROUNDS)]] = Field(
+    backgrounds: dict[PartName, Annotated[BackgroundConfig, OneOf(BACKGROUNDS)]] = Field(
         default_factory=dict
     )
 

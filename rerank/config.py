@@ -16,15 +16,11 @@ from ..ask import LanguageModelConfig
 from ..ask.loading import load_llm
 from ..core import Config
 from ..core.bounds import Few
-from ..core.config import Device
+from ..core.config import Device, PartName
 from ..core.kinds import Kinds, OneOf, named
 from ..llm import GenerativeModel, LikelihoodModel
 from .calibrated import Calibrated, CalibrationConfig
 from .protocol import Reranker
-
-RERANKER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-RerankerName = Annotated[str, Field(pattern=RERANKER_NAME)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ class Rerankers(Config):
     rerankers: NAME -> configuration of the reranker with this name.
     """
 
-    rerankers: dict[RerankerName, Annotated[RerankerConfig, OneOf(RERANKERS)]] = Field(
+    rerankers: dict[PartName, Annotated[RerankerConfig, OneOf(RERANKERS)]] = Field(
         default_factory=dict
     )
 

@@ -4,31 +4,82 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Generic, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from ..core import InvalidInputError
+from pydantic import Field
+
+from ..core import Config, InvalidInputError, parse_toml
+from ..core.config import PartName
 from ..core.near import did_you_mean
 
-C = TypeVar("C")
+C = TypeVar("C", bound=Config)
 P = TypeVar("P")
+
+
+class MadePart(Config):
+    """Base of the stand-in for the configuration of an object that the calling program created.
+
+    kind: kind of the object.
+    name: its name in the registry.
+    made: the object.
+    """
+
+    kind: str
+    name: PartName
+    made: Any = Field(exclude=True)
+
+    def make(self) -> Any:
+        return self.made
 
 
 class PartRegistry(Generic[C, P]):
     """Parts by name. Each is loaded from its configuration at its first use. Thread-safe.
 
-    noun:  word for a part in error messages, such as "reranker".
-    field: field of a request that names a part, such as `rewrite.model`.
+    noun:     word for a part in error messages, such as "reranker". Its plural is the table of the
+              parts in a TOML file, such as `[rerankers.NAME]`.
+    field:    field of a request that names a part, such as `rewrite.model`.
+    file:     class of the content of the TOML file.
+    stand_in: class of the configurations of objects.
+    always:   name -> configuration of the parts that every registry has, after the given ones.
     """
 
     noun: ClassVar[str]
     field: ClassVar[str]
+    file: ClassVar[type[Config]]
+    stand_in: ClassVar[type[MadePart]]
+    always: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, configs: Mapping[str, C], load: Callable[[C], P]) -> None:
-        """Create a registry. load: function that loads a part from its configuration."""
-        self._configs = configs
-        self._load = load
+    def __init__(
+        self, configs: Mapping[str, C | P] | None = None, *, load: Callable[[C], P] | None = None
+    ) -> None:
+        """Create a registry.
+
+        configs: name -> a configuration, or an object.
+        load:    function that loads a part from its configuration. None: as the configuration does.
+        """
+        named, made = {}, {}
+        given: Mapping[str, Any] = configs or {}
+        for name, one in given.items():
+            if isinstance(one, Config):
+                named[name] = one
+            else:
+                made[name] = self.stand_in(name=name, kind=one.kind, made=one)
+        nouns = f"{self.noun}s"
+        found = getattr(self.file(**{nouns: named}), nouns) | made
+        missing = {name: one for name, one in self.always.items() if name not in found}
+        self._configs: Mapping[str, C] = found | missing
+        self._load = load or _load
         self._loaded: dict[str, P] = {}
-        self._locks = {name: threading.Lock() for name in configs}
+        self._locks = {name: threading.Lock() for name in self._configs}
+
+    @classmethod
+    def read(cls, path: Path, *, load: Callable[[C], P] | None = None) -> Self:
+        """Return a registry of the parts in a TOML file, one table `[NOUNs.NAME]` for each.
+
+        Raises SourceError for an invalid file; the error names the file and the field.
+        """
+        return cls(getattr(parse_toml(path, cls.file.parse), f"{cls.noun}s"), load=load)
 
     @property
     def configs(self) -> Mapping[str, C]:
@@ -72,3 +123,7 @@ class PartRegistry(Generic[C, P]):
                 if found is None:
                     found = self._loaded[name] = self._load(config)
         return found
+
+
+def _load(config: Any) -> Any:
+    return config.load()

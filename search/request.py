@@ -20,14 +20,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..core import Config, InvalidInputError
 from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
-from ..core.config import Flag
+from ..core.config import PART_NAME, Flag
 from ..core.errors import shown
 from ..core.filters import Condition
 from ..core.filters.help import FILTER_HELP
 from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
 from ..rerank import Budget
-from ..rerank.config import RERANKER_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
 from .stages import FeedbackMethod, FeedbackRequest, RewriteField, parse_feedback
@@ -130,7 +129,7 @@ QueryVector = Annotated[
 ]
 """A query vector in JSON: a list of numbers, {term: weight}, or {"indices": ..., "values": ...}."""
 
-_RERANKER = re.compile(RERANKER_NAME)
+_RERANKER = re.compile(PART_NAME)
 
 
 class RerankRequest(Config):
@@ -151,7 +150,7 @@ class RerankRequest(Config):
                 judged because a limit was reached stay in the result.
     """
 
-    model: str = Field(json_schema_extra={"pattern": RERANKER_NAME})
+    model: str = Field(json_schema_extra={"pattern": PART_NAME})
     top_n: Few | None = None
     timeout_ms: Milliseconds | None = None
     on_error: Literal["keep", "fail"] = "keep"

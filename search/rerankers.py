@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Self
-
-from pydantic import Field
-
-from ..core import parse_toml
-from ..rerank import Reranker, RerankerConfig, RerankerLoader, Rerankers, load_reranker
-from ..rerank.config import RerankerName
-from .registry import PartRegistry
+from ..rerank import Reranker, RerankerConfig, Rerankers
+from .registry import MadePart, PartRegistry
 
 FIELD = "rerank.model"
 
 
-class _RerankerObject(RerankerConfig):
+class _RerankerObject(MadePart, RerankerConfig):
     """The configuration entry for a reranker object that the calling program created."""
-
-    kind: str
-    name: RerankerName
-    reranker: Any = Field(exclude=True)
-
-    def make(self) -> Reranker:
-        reranker: Reranker = self.reranker
-        return reranker
 
 
 class RerankerRegistry(PartRegistry[RerankerConfig, Reranker]):
@@ -40,26 +24,5 @@ class RerankerRegistry(PartRegistry[RerankerConfig, Reranker]):
 
     noun = "reranker"
     field = FIELD
-
-    def __init__(
-        self,
-        configs: Mapping[str, RerankerConfig | Reranker] | None = None,
-        *,
-        load: RerankerLoader = load_reranker,
-    ) -> None:
-        configs = configs or {}
-        named, made = {}, {}
-        for name, one in configs.items():
-            if isinstance(one, RerankerConfig):
-                named[name] = one
-            else:
-                made[name] = _RerankerObject(name=name, kind=one.kind, reranker=one)
-        super().__init__(Rerankers(rerankers=named).rerankers | made, load)
-
-    @classmethod
-    def read(cls, path: Path, *, load: RerankerLoader = load_reranker) -> Self:
-        """Return a registry of the rerankers in a TOML file, one table `[rerankers.NAME]` for each.
-
-        Raises SourceError for an invalid file; the error names the file and the field.
-        """
-        return cls(parse_toml(path, Rerankers.parse).rerankers, load=load)
+    file = Rerankers
+    stand_in = _RerankerObject

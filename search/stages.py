@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from ..ask import Limits
 from ..core import Config
 from ..core.bounds import Bounds, Calls, Milliseconds, Score, Share
+from ..core.config import PART_NAME
 from ..core.errors import shown
-from ..generate.rewriting.config import REWRITER_NAME
 from .predictors import PREDICTOR, check_predictor
 
 LONGEST = 100_000
@@ -21,7 +21,7 @@ LONGEST = 100_000
 MOST_TURNS = 100
 """Maximum number of earlier turns of a conversation."""
 
-_REWRITER = re.compile(REWRITER_NAME)
+_REWRITER = re.compile(PART_NAME)
 
 
 def _unicode(text: str) -> str:
@@ -235,7 +235,7 @@ class RewriteRequest(Config):
                 of legs or passages, the original query is searched first.
     """
 
-    model: str = Field(json_schema_extra={"pattern": REWRITER_NAME})
+    model: str = Field(json_schema_extra={"pattern": PART_NAME})
     turns: tuple[Turn, ...] = Field(default=(), max_length=MOST_TURNS)
     timeout_ms: Milliseconds | None = None
     calls: Calls | None = None

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Literal, TypeVar
 
 from ...ask.waiting import let_end
-from ...core import InvalidInputError, ModelError, TwindexError
+from ...core import Config, InvalidInputError, ModelError, TwindexError
 from ...search.registry import PartRegistry
 from .problems import Problem
 
@@ -24,7 +24,7 @@ _POLL = 0.05
 Status = Literal["loading", "ready", "unavailable"]
 """State of a part. unavailable: its model could not be loaded."""
 
-C = TypeVar("C")
+C = TypeVar("C", bound=Config)
 P = TypeVar("P")
 
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Self
-
-from pydantic import Field
+from typing import ClassVar, Self
 
 from ...core import Config
 from ...core.config import Device
 from ...core.kinds import Kinds, named
 from .protocol import Background
-
-BACKGROUND_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-BackgroundName = Annotated[str, Field(pattern=BACKGROUND_NAME)]
 
 
 class BackgroundConfig(Config):

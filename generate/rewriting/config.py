@@ -8,13 +8,9 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from ...core import Config
-from ...core.config import Device
+from ...core.config import Device, PartName
 from ...core.kinds import Kinds, OneOf, named
 from .protocol import Rewriter, Use
-
-REWRITER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-
-RewriterName = Annotated[str, Field(pattern=REWRITER_NAME)]
 
 
 class RewriterConfig(Config):
@@ -62,7 +58,7 @@ class Rewriters(Config):
     rewriters: NAME -> configuration of the rewriter with this name.
     """
 
-    rewriters: dict[RewriterName, Annotated[RewriterConfig, OneOf(REWRITERS)]] = Field(
+    rewriters: dict[PartName, Annotated[RewriterConfig, OneOf(REWRITERS)]] = Field(
         default_factory=dict
     )
 

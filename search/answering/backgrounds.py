@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ...core.config import Flag
-from ...generate import (
-    Background,
-    BackgroundConfig,
-    BackgroundLoader,
-    BackgroundOptions,
-    load_background,
-)
-from ...generate.background.config import BACKGROUND_NAME, BackgroundName
-from ...generate.config import Generators
-from ..registry import PartRegistry
+from ...core.config import PART_NAME, Flag
+from ...generate import Background, BackgroundConfig, BackgroundOptions, Generators
+from ..registry import MadePart, PartRegistry
 from ..stages import by_model
 
 
@@ -30,7 +21,7 @@ class BackgroundRequest(BackgroundOptions):
               "fail" = raise the error; "leave_out" = answer from the passages, with a warning.
     """
 
-    model: str = Field(json_schema_extra={"pattern": BACKGROUND_NAME})
+    model: str = Field(json_schema_extra={"pattern": PART_NAME})
     only: Flag = False
     on_error: Literal["fail", "leave_out"] = "fail"
 
@@ -56,16 +47,8 @@ BackgroundField = Annotated[
 """A field with a `BackgroundRequest`. The name of a background is short for {"model": name}."""
 
 
-class _BackgroundObject(BackgroundConfig):
+class _BackgroundObject(MadePart, BackgroundConfig):
     """A stand-in for the configuration of a background object that the calling program created."""
-
-    kind: str
-    name: BackgroundName
-    background: Any = Field(exclude=True)
-
-    def make(self) -> Background:
-        background: Background = self.background
-        return background
 
 
 class BackgroundRegistry(PartRegistry[BackgroundConfig, Background]):
@@ -77,17 +60,5 @@ class BackgroundRegistry(PartRegistry[BackgroundConfig, Background]):
 
     noun = "background"
     field = "background.model"
-
-    def __init__(
-        self,
-        configs: Mapping[str, BackgroundConfig | Background] | None = None,
-        *,
-        load: BackgroundLoader = load_background,
-    ) -> None:
-        named, made = {}, {}
-        for name, one in (configs or {}).items():
-            if isinstance(one, BackgroundConfig):
-                named[name] = one
-            else:
-                made[name] = _BackgroundObject(name=name, kind=one.kind, background=one)
-        super().__init__(Generators(backgrounds=named).backgrounds | made, load)
+    file = Generators
+    stand_in = _BackgroundObject

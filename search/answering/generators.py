@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
-
-from pydantic import Field
+from typing import ClassVar, Self
 
 from ...core import parse_toml
-from ...generate import (
-    ExtractiveConfig,
-    Generator,
-    GeneratorConfig,
-    GeneratorLoader,
-    Generators,
-    load_generator,
-)
-from ...generate.config import GeneratorName
-from ..registry import PartRegistry
+from ...generate import ExtractiveConfig, Generator, GeneratorConfig, GeneratorLoader, Generators
+from ..registry import MadePart, PartRegistry
 from .backgrounds import BackgroundRegistry
 
 EXTRACTIVE = "extractive"
 """Name of the generator that every registry has. It needs no model."""
 
 
-class _GeneratorObject(GeneratorConfig):
+class _GeneratorObject(MadePart, GeneratorConfig):
     """A stand-in for the configuration of a generator object that the calling program created."""
-
-    kind: str
-    name: GeneratorName
-    generator: Any = Field(exclude=True)
-
-    def make(self) -> Generator:
-        generator: Generator = self.generator
-        return generator
 
 
 class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
@@ -50,27 +32,22 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
 
     noun = "generator"
     field = "generator"
+    file = Generators
+    stand_in = _GeneratorObject
+    always: ClassVar[Mapping[str, GeneratorConfig]] = {EXTRACTIVE: ExtractiveConfig()}
 
     def __init__(
         self,
         configs: Mapping[str, GeneratorConfig | Generator] | None = None,
         *,
-        load: GeneratorLoader = load_generator,
+        load: GeneratorLoader | None = None,
         backgrounds: BackgroundRegistry | None = None,
     ) -> None:
         self.backgrounds = backgrounds or BackgroundRegistry()
-        configs = configs or {}
-        named, made = {}, {}
-        for name, one in configs.items():
-            if isinstance(one, GeneratorConfig):
-                named[name] = one
-            else:
-                made[name] = _GeneratorObject(name=name, kind=one.kind, generator=one)
-        found = Generators(generators=named).generators | made
-        super().__init__({**found, **({} if EXTRACTIVE in found else _default())}, load)
+        super().__init__(configs, load=load)
 
     @classmethod
-    def read(cls, path: Path, *, load: GeneratorLoader = load_generator) -> Self:
+    def read(cls, path: Path, *, load: GeneratorLoader | None = None) -> Self:
         """Return the registry of the generators in a TOML file with tables `[generators.NAME]`.
 
         The file may also have backgrounds, in tables `[backgrounds.NAME]`. Raises SourceError for
@@ -83,7 +60,3 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
     def default(self) -> str:
         """The generator of a request that names none: the first configured one."""
         return self.names[0]
-
-
-def _default() -> dict[str, GeneratorConfig]:
-    return {EXTRACTIVE: ExtractiveConfig()}

@@ -16,10 +16,9 @@ from pydantic import (
 
 from ...ask import Limits
 from ...core.bounds import Calls, Milliseconds
-from ...core.config import Flag
+from ...core.config import PART_NAME, Flag
 from ...core.errors import shown
 from ...generate import AnswerOptions
-from ...generate.config import GENERATOR_NAME
 from ..request import SearchRequest
 from ..stages import MOST_TURNS, RewriteField, RewriteRequest, Text, Turn
 from .backgrounds import BackgroundField
@@ -63,7 +62,7 @@ class AnswerRequest(AnswerOptions):
         | None
     ) = None
     background: BackgroundField | None = None
-    generator: str | None = Field(default=None, json_schema_extra={"pattern": GENERATOR_NAME})
+    generator: str | None = Field(default=None, json_schema_extra={"pattern": PART_NAME})
     abstain: Flag = True
     timeout_ms: Milliseconds | None = None
     tokens: Calls | None = None

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Self
-
-from pydantic import Field
 
 from ...core import (
     InvalidInputError,
@@ -16,38 +12,21 @@ from ...core import (
     Representation,
     TwindexError,
     Usage,
-    parse_toml,
 )
-from ...generate.rewriting import (
-    Rewriter,
-    RewriterConfig,
-    RewriterLoader,
-    Rewriters,
-    Use,
-    load_rewriter,
-)
-from ...generate.rewriting.config import RewriterName
-from ..registry import PartRegistry
+from ...generate.rewriting import Rewriter, RewriterConfig, Rewriters, Use
+from ..registry import MadePart, PartRegistry
 from ..stages import RewriteRequest
 
 FIELD = "rewrite.model"
 
 
-class _RewriterObject(RewriterConfig):
+class _RewriterObject(MadePart, RewriterConfig):
     """A stand-in for the configuration of a rewriter object that the calling program created."""
-
-    kind: str
-    name: RewriterName
-    rewriter: Any = Field(exclude=True)
 
     @property
     def use(self) -> Use:
-        found: Use = getattr(self.rewriter, "use", Use("fuse"))
+        found: Use = getattr(self.made, "use", Use("fuse"))
         return found
-
-    def make(self) -> Rewriter:
-        rewriter: Rewriter = self.rewriter
-        return rewriter
 
 
 class RewriterRegistry(PartRegistry[RewriterConfig, Rewriter]):
@@ -61,29 +40,8 @@ class RewriterRegistry(PartRegistry[RewriterConfig, Rewriter]):
 
     noun = "rewriter"
     field = FIELD
-
-    def __init__(
-        self,
-        configs: Mapping[str, RewriterConfig | Rewriter] | None = None,
-        *,
-        load: RewriterLoader = load_rewriter,
-    ) -> None:
-        configs = configs or {}
-        named, made = {}, {}
-        for name, one in configs.items():
-            if isinstance(one, RewriterConfig):
-                named[name] = one
-            else:
-                made[name] = _RewriterObject(name=name, kind=one.kind, rewriter=one)
-        super().__init__(Rewriters(rewriters=named).rewriters | made, load)
-
-    @classmethod
-    def read(cls, path: Path, *, load: RewriterLoader = load_rewriter) -> Self:
-        """Return a registry of the rewriters in a TOML file, one table `[rewriters.NAME]` for each.
-
-        Raises SourceError for an invalid file; the error names the file and the field.
-        """
-        return cls(parse_toml(path, Rewriters.parse).rewriters, load=load)
+    file = Rewriters
+    stand_in = _RewriterObject
 
     def of_conversations(self) -> str | None:
         """Return the first rewriter of follow-up questions, such as one of the kind "standalone".
