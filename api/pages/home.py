@@ -21,6 +21,11 @@ LONGEST = 70
 """Maximum number of characters of a sample query."""
 
 
+def first_ready(collections: Sequence[Served]) -> str:
+    """Return the name of the first collection that is ready; "" if there is none."""
+    return next((served.name for served in collections if served.status == "ready"), "")
+
+
 def cards(collections: Sequence[Served]) -> list[dict[str, Any]]:
     """Return the values that the home page shows of each collection.
 

@@ -12,6 +12,7 @@ from ....core import TwindexError
 from ....core.answers import Answer, DoneEvent
 from ....search import AnswerRequest
 from ...pages.ask import WORDS, AskForm, asked_before, view
+from ...pages.home import first_ready
 from ...pages.templates import render
 from ...serving.problems import Problem, problem_of
 from ...serving.served import Served
@@ -30,9 +31,7 @@ async def ask_page(request: Request) -> Response:
     deadline = Deadline.of_answer(request)
     collections = await service.readers.run(service.collections)
     form = AskForm.read(request.query_params)
-    if not form.collection:
-        ready = [served.name for served in collections if served.status == "ready"]
-        form.collection = ready[0] if ready else ""
+    form.collection = form.collection or first_ready(collections)
     page: dict[str, Any] = {
         "form": form,
         "words": WORDS,

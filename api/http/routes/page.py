@@ -38,9 +38,7 @@ async def search_page(request: Request) -> Response:
     deadline = Deadline.of(request)
     collections = await service.readers.run(service.collections)
     form = Form.read(request.query_params)
-    if not form.collection:
-        ready = [served.name for served in collections if served.status == "ready"]
-        form.collection = ready[0] if ready else ""
+    form.collection = form.collection or home.first_ready(collections)
     page: dict[str, Any] = {
         "form": form,
         "methods": METHODS,
