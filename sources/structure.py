@@ -92,6 +92,11 @@ class Outline:
         """Return the number of the page at an offset, from 1; None if the text has no pages."""
         return 1 + bisect_right(self.pages, offset) if self.pages else None
 
+    def is_code(self, offset: int) -> bool:
+        """Return True if an offset is in one of the blocks in `code`."""
+        before = bisect_right(self.code, offset, key=lambda block: block[0])
+        return before > 0 and offset < self.code[before - 1][1]
+
     def path(self, offset: int) -> tuple[str, ...]:
         """Return the titles of the headings above an offset, from the highest level down.
 

@@ -28,7 +28,7 @@ from math import log
 
 from ...core.answers import Quote, Source
 from ...encoders.passages.units import unit_offsets
-from ...sources.structure import outline
+from ...sources.structure import Outline, outline
 from ..context.building import Place
 from .entailing import Entails
 
@@ -204,12 +204,14 @@ class Support:
         return tuple(dict.fromkeys(missing))
 
 
-def sentences(text: str) -> list[tuple[int, int]]:
+def sentences(text: str, structure: Outline | None = None) -> list[tuple[int, int]]:
     """Return (start, end) of each sentence of a text, without white space around the sentence.
 
     In Markdown, a row of a table, a line of code and an item of a list count as sentences too.
+
+    structure: the outline of the text; None: it is made.
     """
-    ends = [*sorted(unit_offsets(text, outline(text))), len(text)]
+    ends = [*sorted(unit_offsets(text, structure or outline(text))), len(text)]
     found, start = [], 0
     for end in ends:
         part = text[start:end]

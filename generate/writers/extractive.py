@@ -206,9 +206,9 @@ def _statements(text: str) -> Iterator[tuple[int, int]]:
 
     Leaves out code, directives, header rows of tables, and rows with fewer than three words.
     """
-    code = outline(text).code
-    for start, end in sentences(text):
-        if text.startswith(_DIRECTIVE, start) or any(a <= start < b for a, b in code):
+    found = outline(text)
+    for start, end in sentences(text, found):
+        if text.startswith(_DIRECTIVE, start) or found.is_code(start):
             continue
         if text.startswith("|", start) and (
             _BELOW_HEADER.match(text, end) or len(_LETTERS.findall(text, start, end)) < 3

@@ -182,3 +182,11 @@ def test_hostile_texts_take_linear_time(text):
     list(whole_lines(text, outline(text)))
     list(items(text))
     assert time.process_time() - began < 5  # A quadratic search takes minutes.
+
+
+def test_is_code_equals_a_search_of_every_block():
+    text = "a\n\n```\none\n```\n\nb\n\n~~~\ntwo\n~~~\nc\n"
+    found = outline(text)
+    assert len(found.code) == 2
+    for offset in range(len(text) + 1):
+        assert found.is_code(offset) == any(a <= offset < b for a, b in found.code)
