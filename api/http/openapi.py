@@ -15,9 +15,9 @@ from ...core import Config
 from ...index import CollectionConfig
 from ...search import ReconfigureRequest, SearchRequest
 from ..serving.allowed import objects
+from ..serving.descriptions import describe_fields
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
-from .descriptions import describe_fields
 from .shapes.answers import AnswerBody
 from .shapes.documents import DeleteRequest, DocumentBody
 from .shapes.reranking import RerankBody

@@ -1,0 +1,1 @@
+"""The commands that serve collections to assistants."""
