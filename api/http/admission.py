@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.types import Receive
 
-from ..serving.deadline import Deadline
+from ..serving.limits.deadline import Deadline
 from ..serving.problems import Problem
 from ..serving.settings import Settings
 

@@ -15,8 +15,8 @@ from starlette.staticfiles import StaticFiles
 
 from ... import __version__
 from ..serving.calls import Calls
-from ..serving.counts import document_counts, job_counts, usage
-from ..serving.metrics import Metrics
+from ..serving.measuring.counts import document_counts, job_counts, usage
+from ..serving.measuring.metrics import Metrics
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...core.sse import COMMENT, MEDIA_TYPE, encoded
-from ..serving.deadline import Deadline
+from ..serving.limits.deadline import Deadline
 from ..serving.problems import Problem, problem_of
 from .admission import Budget, client_left
 from .reply import PIECE

@@ -17,7 +17,7 @@ from hmac import compare_digest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..serving.metrics import UNMATCHED, Metrics
+from ..serving.measuring.metrics import UNMATCHED, Metrics
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold

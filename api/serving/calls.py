@@ -17,13 +17,13 @@ from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
 from ...rerank import Budget, Candidate, Reranked, Reranker, failed, rerank_one
 from ...search import AnswerRequest, SearchRequest, SearchResult
-from .deadline import Deadline
-from .metrics import Metrics
+from .limits.deadline import Deadline
+from .limits.work import check_answer, check_query, check_work
+from .measuring.metrics import Metrics
 from .problems import Problem, problem_of
 from .served import Served
 from .service import Service
 from .settings import Settings
-from .work import check_answer, check_query, check_work
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -18,11 +18,11 @@ from ...pages.ask import AskForm
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
 from ...pages.templates import render
+from ...serving.limits.work import check_query
 from ...serving.problems import Problem, answer, problem_of
 from ...serving.served import Served
 from ...serving.service import Service
 from ...serving.settings import Settings
-from ...serving.work import check_query
 from ..admission import search_deadline
 
 router = APIRouter(include_in_schema=False)

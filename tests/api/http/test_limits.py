@@ -12,9 +12,9 @@ import httpx2 as httpx
 import pytest
 
 from twindex.api.http.admission import Budget, client_left
-from twindex.api.serving.deadline import Deadline
-from twindex.api.serving.metrics import OTHER
-from twindex.api.serving.pool import Pool
+from twindex.api.serving.limits.deadline import Deadline
+from twindex.api.serving.limits.pool import Pool
+from twindex.api.serving.measuring.metrics import OTHER
 from twindex.api.serving.problems import ClientGone, Problem
 from twindex.core import Guard, Trace
 

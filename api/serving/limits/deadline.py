@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
 
-from ...core import Guard
-from .problems import ClientGone, Problem
-from .settings import Settings
+from ....core import Guard
+from ..problems import ClientGone, Problem
+from ..settings import Settings
 
 T = TypeVar("T")
 
