@@ -14,8 +14,8 @@ from pydantic.json_schema import models_json_schema
 from ...core import Config
 from ...index import CollectionConfig
 from ...search import ReconfigureRequest, SearchRequest
+from ..descriptions import describe_fields
 from ..serving.allowed import objects
-from ..serving.descriptions import describe_fields
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
 from .shapes.answers import AnswerBody

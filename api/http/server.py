@@ -69,6 +69,7 @@ def serve(
     configure(settings.log_level, settings.log_format)
     # This logger logs each request to a language model's server: hundreds for one reranking.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("mcp").setLevel(logging.WARNING)
     # The name of this logger makes the log lines of a normal start look like errors.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     if not 0 <= port <= 65_535:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from ...core import Config
-from ..serving.descriptions import fields, without_fields
+from ..descriptions import fields, without_fields
 
 
 def of_arguments(arguments: type[Config]) -> dict[str, Any]:

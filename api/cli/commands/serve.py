@@ -14,7 +14,7 @@ import argparse
 import os
 from pathlib import Path
 
-from ...serving.descriptions import fields
+from ...descriptions import fields
 from ...serving.settings import Settings, option
 from ..arguments.answering import add_generators
 from ..arguments.common import add_allowed_models, add_models, allow_download, allow_models

@@ -105,4 +105,20 @@ def _run_remote(arguments: argparse.Namespace) -> int:
 
 
 def _run_local(arguments: argparse.Namespace) -> int:
-    raise NotImplementedError
+    if arguments.allow_download:
+        os.environ["TWINDEX_ALLOW_DOWNLOAD"] = "1"
+
+    from ....mcp.local import open_local
+    from ....mcp.places import Place
+    from ....mcp.server import require_mcp
+    from ....mcp.stdio import serve
+    from ....serving.settings import Settings
+
+    require_mcp()
+    names = ("rerankers", "generators", "rewriters", "device")
+    given = {
+        name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None
+    }
+    settings = Settings.from_environment(os.environ, file=arguments.config, given=given)
+    serve(lambda: open_local(arguments.root, settings), Place(arguments.collection))
+    return 0
