@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..serving.calls import Calls
+from .cancelling import RunningCalls
 from .local import LocalBackend
 from .places import Place
 from .server import build_server, require_mcp
@@ -30,13 +31,17 @@ class Assistants:
         """most: maximum size of the body of a request, in bytes."""
         self._backend = LocalBackend(calls)
         self._most = most
+        self._calls = RunningCalls()
         self._lock = asyncio.Lock()
         self._manager: StreamableHTTPSessionManager | None = None
         self._running: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Reply to a request. Its body may have been read and put back by the caller.
+    async def reply(self, scope: Scope, raw: bytes, receive: Receive, send: Send) -> None:
+        """Reply to a request.
+
+        raw:     body of the request.
+        receive: ASGI function that returns the next message after the body.
 
         Raises MissingExtraError if the package `mcp` is not installed.
         """
@@ -44,8 +49,17 @@ class Assistants:
             async with self._lock:
                 if self._manager is None:
                     await self._start()
-        assert self._manager is not None, "it was started"
-        await self._manager.handle_request(scope, receive, send)
+        manager = self._manager
+        assert manager is not None, "it was started"
+        body: list[Message] = [{"type": "http.request", "body": raw, "more_body": False}]
+
+        async def received() -> Message:
+            return body.pop() if body else await receive()
+
+        async def serve(send: Send) -> None:
+            await manager.handle_request(scope, received, send)
+
+        await self._calls.serve(scope, raw, send, serve)
 
     async def _start(self) -> None:
         await asyncio.to_thread(require_mcp)

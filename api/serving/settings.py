@@ -25,16 +25,7 @@ OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no API key, for programs that monitor the process."""
 
 _OWN_PATHS = {
-    "v1",
-    "v2",
-    "rerank",
-    "metrics",
-    "docs",
-    "static",
-    "openapi.json",
-    "healthz",
-    "ask",
-    "mcp",
+    *("v1", "v2", "rerank", "mcp", "metrics", "docs", "static", "openapi.json", "healthz", "ask")
 }
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
 

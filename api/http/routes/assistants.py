@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.routing import Route
-from starlette.types import Message, Receive, Scope, Send
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from ...mcp.http import Assistants
 from ...serving.problems import Problem
@@ -21,20 +21,21 @@ class _Endpoint:
                 422, "this path has no query parameters; use /mcp/NAME for one collection"
             )
         raw = await body.read(request)
-        sent = False
-
-        async def again() -> Message:
-            nonlocal sent
-            if sent:
-                return await receive()
-            sent = True
-            return {"type": "http.request", "body": raw, "more_body": False}
-
         assistants: Assistants = request.app.state.assistants
-        await assistants(scope, again, send)
+        await assistants.reply(scope, raw, receive, send)
+
+
+class _ExactRoute(Route):
+    """A route that matches the whole path, and that metrics name."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        if match is Match.NONE or scope["path"].endswith("\n"):
+            return Match.NONE, {}
+        return match, {**child, "route": self}
 
 
 ROUTES = [
-    Route(path, _Endpoint(), methods=["POST"], name=path, include_in_schema=False)
+    _ExactRoute(path, _Endpoint(), methods=["POST"], name=path, include_in_schema=False)
     for path in ("/mcp", "/mcp/{collection}")
 ]
