@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ...client import Answer, CollectionState
@@ -92,9 +91,8 @@ def _is_loading(problem: Problem) -> bool:
 
 
 @asynccontextmanager
-async def open_local(root: Path, settings: Settings) -> AsyncIterator[LocalBackend]:
-    """Open the collections in a folder. They load in the background, and calls wait for them."""
-    service = Service(root, settings)
+async def running(service: Service, settings: Settings) -> AsyncIterator[LocalBackend]:
+    """Start a service. Its collections load in the background, and calls wait for them."""
     service.start()
     try:
         yield LocalBackend(Calls(service, settings, Metrics()), waits=True)

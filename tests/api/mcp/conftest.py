@@ -63,20 +63,20 @@ def fill(root: Path) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two collections."""
     return fill(tmp_path_factory.mktemp("collections"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(root: Path, serving: Any) -> Iterator[str]:
     """The address of a service with two collections."""
     with serving(create_app(root)) as found:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def single(root: Path, serving: Any) -> Iterator[str]:
     """The address of a service with one collection."""
     with serving(create_app(root / "birds")) as found:

@@ -259,12 +259,11 @@ def _leave(address: str, body: Any, headers: dict[str, str], scripted: Scripted)
     asyncio.run(work())
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_failing_model_is_an_error_of_the_tool(answers: tuple[str, Any], mode: str) -> None:
+def test_a_failing_model_is_an_error_of_the_tool(answers: tuple[str, Any]) -> None:
     address, _ = answers
 
     async def work() -> str:
-        async with connected(f"{address}/mcp", mode) as client:
+        async with connected(f"{address}/mcp") as client:
             return error_of(await client.call_tool("answer", {"question": "fail"}))
 
     assert run(work()) == "the model is out of order"

@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     url = arguments.url
     if (url is None) == (arguments.root is None):
-        raise InvalidInputError("name either ROOT or --url", field="twindex mcp")
+        raise InvalidInputError("name either ROOT or --url")
     for name in _REMOTE if url is None else _LOCAL:
         if getattr(arguments, name) is not None:
             option = "--" + name.replace("_", "-")
@@ -108,10 +108,11 @@ def _run_local(arguments: argparse.Namespace) -> int:
     if arguments.allow_download:
         os.environ["TWINDEX_ALLOW_DOWNLOAD"] = "1"
 
-    from ....mcp.local import open_local
+    from ....mcp.local import running
     from ....mcp.places import Place
     from ....mcp.server import require_mcp
     from ....mcp.stdio import serve
+    from ....serving.service import Service
     from ....serving.settings import Settings
 
     require_mcp()
@@ -120,5 +121,6 @@ def _run_local(arguments: argparse.Namespace) -> int:
         name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None
     }
     settings = Settings.from_environment(os.environ, file=arguments.config, given=given)
-    serve(lambda: open_local(arguments.root, settings), Place(arguments.collection))
+    service = Service(arguments.root, settings)
+    serve(lambda: running(service, settings), Place(arguments.collection))
     return 0
