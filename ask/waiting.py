@@ -2,8 +2,8 @@
 
 A model cannot be stopped during a call. The number of questions in a call therefore depends on the
 time left and the speed of earlier calls. If a call still misses its deadline, the call continues in
-its thread, and the caller continues without the result. So does a caller whose guard raises an
-exception: the guard is checked every `POLL` seconds during a call.
+its thread, and the caller continues without the result. The guard of the caller is checked every
+`POLL` seconds during a call. If the guard raises an exception, the caller does not wait either.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class Waiting:
         return result.result()
 
     def _slot(self, deadline: float | None, guard: Guard) -> bool:
-        """Wait until a call may start. Return True if it has a slot, which it must release.
+        """Wait until a call may start. Return True if the call holds a slot and must release it.
 
         Raises Overdue if there is no slot until the deadline, and the exceptions of the guard.
         """

@@ -30,8 +30,8 @@ def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
     prompt: tokens of the prompt alone.
     joint:  tokens of prompt and continuation, tokenised together.
 
-    Returns None if `joint` does not begin with `prompt`, which happens if one token contains
-    characters of both.
+    Returns None if `joint` does not begin with `prompt`, because one token contains characters of
+    prompt and continuation.
     """
     if len(joint) > len(prompt) and list(joint[: len(prompt)]) == list(prompt):
         return list(joint[len(prompt) :])

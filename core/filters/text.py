@@ -7,7 +7,7 @@
     field:1990..2000    from 1990 to 2000; one side may be missing
     field:doc*          a string that begins with doc
     field:*             has a value
-    -field:...          the opposite; without the field, too
+    -field:...          the opposite; also true for documents without the field
 
 Comparisons and ranges of ISO 8601 dates compare instants (the operator `date`). All conditions must
 hold. Only known fields are read; other text stays in the query, and so does text in quotes. The
@@ -193,8 +193,8 @@ def _written(condition: Condition) -> str:
         case Range(key, kind, bounds):
             if all(isinstance(v, str) and instant(v) is not None for _, v in bounds):
                 raise ValueError(
-                    f"the range of {key!r} compares dates as strings, which has no text form; use "
-                    "the operator `date`, or write the filter as JSON"
+                    f"the range of {key!r} has no text form, because it compares dates as strings; "
+                    "use the operator `date`, or write the filter as JSON"
                 )
             return f"{_name(key)}:{_range([(op, _value(kind, value)) for op, value in bounds])}"
         case Dated(key, bounds):

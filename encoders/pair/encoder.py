@@ -79,13 +79,14 @@ def width(
 ) -> int:
     """Return the number of dimensions of an encoder's dense or sparse vectors.
 
-    Reads the encoder's attribute `dimensions` if it has one: a number, or a mapping part -> number
-    for an encoder that fills several parts. Without this attribute, encodes a short text.
+    If the encoder has an attribute `dimensions`, its value is used. The value is a number, or a
+    mapping {part: number} for an encoder that fills several parts. Without this attribute, a short
+    text is encoded.
 
     part:  "dense" or "sparse".
     role:  role with which the short text is encoded.
-    count: function that receives the usage (such as tokens) of encoding the short text, if it is
-           encoded. None: the usage is not counted.
+    count: function that receives the usage (such as tokens) if the short text is encoded. None: the
+           usage is not counted.
     """
     known = getattr(encoder, "dimensions", None)
     if isinstance(known, Mapping):

@@ -327,8 +327,8 @@ class Database:
         """Return a message for each problem of structure or checksums, and for missing writes.
 
         deep: True: check every row, and whether writes are missing. False: check only the small
-            tables and the indexes for lookups by id and by filter. Reading a row detects damage to
-            the row, but not damage to these indexes.
+            tables and the indexes for lookups by id and by filter. Only a check finds damage to
+            these indexes; damage to a row is also found when the row is read.
         """
         from .integrity import problems
 
