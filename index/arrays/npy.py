@@ -147,7 +147,9 @@ class NpyFile(Generic[T]):
 
 
 def load(path: Path, *, mapped: bool = False) -> Any:
-    """Return the array of a .npy file, loaded or (`mapped`) as a read-only memory map.
+    """Return the array of a .npy file.
+
+    mapped: True: return a read-only memory map. False: load the array into memory.
 
     Raises OSError if the file cannot be read, and ValueError if it is damaged.
     """

@@ -1,4 +1,4 @@
-"""Conversion of float16 bits to float32 in compiled functions: Numba has no float16 type."""
+"""Converts float16 bits to float32 in compiled functions, because Numba has no float16 type."""
 
 from __future__ import annotations
 

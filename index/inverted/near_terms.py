@@ -7,8 +7,8 @@ replaces a byte, or exchanges two adjacent ones (optimal string alignment). A te
 the same byte as the word, and be at least half as long.
 
 Most terms are excluded without a comparison, by their length and their letters (`Signatures`). Each
-edit brings at most one letter into a term that the word does not have, and takes at most one letter
-of the word out. A prefix that costs `most` is at most `most` bytes shorter than the term.
+edit adds at most one letter that the word lacks, and removes at most one letter of the word. A
+prefix that costs `most` is at most `most` bytes shorter than the term.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Searches an index that belongs to no collection, as if it were the only segment of one.
+"""Searches an index outside a collection as if it were the only segment of a collection.
 
 This serves to measure index and codec settings.
 """

@@ -87,7 +87,7 @@ class Database:
         complete: False: open the database even if acknowledged writes are missing.
 
         Raises NotFoundError if there is no collection, and StorageError if the file cannot be read
-        or has another format. Unless `complete` is false, also raises StorageError if acknowledged
+        or has another format. If `complete` is true, also raises StorageError if acknowledged
         writes are missing. No file is changed before this check.
         """
         database = cls(directory, read_only=True)
