@@ -165,8 +165,8 @@ class Answer:
     usage:      usage of language models: rewriter, encoder of the query, background and generator.
                 The report of the reranker is `search.rerank`.
     timings:    milliseconds by stage: the stages of the search, `rewrite`, `background` (writing
-                the generated texts), `context`, `first_token` (from the start of the generator to
-                its first text, if it wrote one) and `generate`, which includes `first_token`.
+                the generated texts), `context`, `generate` and `first_token` (the part of
+                `generate` before the first text, if there is a text).
     warnings:   messages for the caller.
     stages:     steps of the search that may have changed the query, in the order in which they ran.
     search:     the result of the search; None without a search. Not part of the reply of the REST

@@ -119,7 +119,7 @@ class TextModel:
 
         kind:   the class SentenceTransformer, SparseEncoder or MultiVectorEncoder.
         config: configuration of the encoder. It names the model, its revision and its device.
-        change: function that converts the loaded model to the one that runs. None: no conversion.
+        change: function that converts the loaded model to the model that runs. None: no conversion.
 
         Raises ModelError if the model cannot be found or read, and ConfigError for options that the
         model does not support.

@@ -122,7 +122,7 @@ def _checked(number: int, item: Document | Mapping[str, object]) -> Document:
 
 
 def parse_id(value: Mapping[str, Any]) -> str:
-    """Return the id of a document or query, which is in its field `_id` or `id`.
+    """Return the id of a document or query from its field `_id` or `id`.
 
     Raises InvalidInputError if both fields are missing, if one is invalid, or if they differ.
     """

@@ -56,7 +56,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The result of listing a source, which is the folder or file that the caller named.
+    """The result of listing a source: the folder or file that the caller named.
 
     source:  absolute path of the source.
     path:    path that the caller named.

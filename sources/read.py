@@ -51,9 +51,11 @@ def read_documents(
     documents of a folder are its files except files of records. Of a folder in BEIR's layout, only
     the corpus is read.
 
-    Even with `on_error`, raises SourceError for a path that does not exist or has an unknown suffix
-    (before any file is read), for a folder without files to read, and for a file of JSON lines, CSV
-    or TSV that cannot be opened.
+    Even with `on_error`, raises SourceError in these cases:
+
+    - a path does not exist or has an unknown suffix (checked before any file is read);
+    - a folder has no files to read;
+    - a file of JSON lines, CSV or TSV cannot be opened.
 
         for document in read_documents("corpus.jsonl.gz"):
             print(document.id, document.title)

@@ -11,7 +11,8 @@
 
 Comparisons and ranges of ISO 8601 dates compare instants (the operator `date`). All conditions must
 hold. Only known fields are read; other text stays in the query, and so does text in quotes. The
-conditions are those of JSON filters (docs/filters.md), and `write_filters` is the way back.
+conditions mean the same as in JSON filters (docs/filters.md). `write_filters` converts conditions
+to this text form.
 """
 
 from __future__ import annotations

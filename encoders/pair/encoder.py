@@ -23,7 +23,10 @@ PROBE = "A text to compare the dimensions."
 
 
 class PairEncoder:
-    """Encodes documents with one encoder and queries with another. Thread-safe if both are."""
+    """Encodes documents with one encoder and queries with another.
+
+    Thread-safe if both encoders are thread-safe.
+    """
 
     def __init__(self, documents: Encoder, queries: Encoder, fills: frozenset[Gives]) -> None:
         """fills: parts of a `Representation` that both encoders fill.

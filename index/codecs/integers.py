@@ -17,7 +17,7 @@ from .scalar import Scalar
 
 
 class _Affine(Scalar):
-    """Stores a value as an integer z from 0 to `steps`, which represents low + step * z.
+    """Stores a value as an integer z from 0 to `steps`. The integer represents low + step * z.
 
     Each dimension has its own `low` and `step`. A value outside the range is stored as 0 or
     `steps`.
@@ -32,8 +32,8 @@ class _Affine(Scalar):
         if len(found["low"]) != len(found["step"]) or (found["step"] < 0).any():
             raise ValueError(
                 f"{path.name} must contain one lower bound and one step >= 0 per dimension, "
-                f"got {len(found['low'])} bounds and {len(found['step'])} steps, "
-                f"the smallest of which is {found['step'].min(initial=np.inf)}"
+                f"got {len(found['low'])} bounds and {len(found['step'])} steps; "
+                f"the smallest step is {found['step'].min(initial=np.inf)}"
             )
         return cls(found["low"], found["step"])
 

@@ -33,7 +33,7 @@ class SharedModel:
         """Create a shared model.
 
         model:     a torch module.
-        tokenizer: a fast tokenizer of transformers, which may be a part of the module; None: no
+        tokenizer: a fast tokenizer of transformers. It may be a part of the module. None: no
                    tokenizer is shared.
         digest:    digest of the weights.
         """

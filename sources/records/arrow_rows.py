@@ -22,7 +22,7 @@ _PIECE = 1 << 20
 
 
 def describe(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield one JSON object as bytes, which describes a file.
+    """Yield the description of a file: one JSON object, as bytes.
 
     The key `names` holds the names of the columns. The key `rows` holds the number of rows, or null
     if it is unknown.
