@@ -101,8 +101,8 @@ class Waiting:
     def chunk(self, costs: Sequence[Cost], deadline: float | None) -> int:
         """Return how many of the remaining questions the next call should contain.
 
-        Without a deadline, it should contain all. Returns 0 if the deadline has passed, or if the
-        first question alone would probably take more than twice the time left.
+        Without a deadline, the call should contain all of them. Returns 0 if the deadline has
+        passed, or if the first question alone would probably take more than twice the time left.
 
         costs:    maximum cost of each remaining question, in order.
         deadline: time at which the answers must be there, as a value of `perf_counter()`; None: no

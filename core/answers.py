@@ -69,8 +69,8 @@ class LeftOut:
     rank:   rank of the passage in the search, from 1. For a generated text: its position among the
             generated texts, from 1.
     id:     id of the document; "" for a generated text.
-    start, end: for a passage: the text is the characters `start` to `end` (exclusive) of the
-            document's text. For a generated text: its first and last character (exclusive).
+    start, end: a passage is the characters `start` to `end` (exclusive) of the document's text. For
+            a generated text: 0 and its length.
     tokens: number of tokens that the text would have needed; 0 if they were not counted.
     copy_of: for the reason "copy", the `rank` of the similar text that was preferred.
     """

@@ -34,7 +34,8 @@ def parse_document(value: object) -> Document:
               integers of at most 64 bits, at most 16 levels of nesting, and keys of 1 to 256
               characters.
     vectors:  object {leg: vector} or null, optional. A vector is a list of numbers, {term: weight},
-              or {"indices": [...], "values": [...]}. A list of vectors has one for each passage.
+              or {"indices": [...], "values": [...]}. A list of vectors has a vector for each
+          passage.
     passages: list of [start, end] or null, optional: ranges of characters of `text`, ordered by
               `start`, at most 20,000. Passages may overlap.
 

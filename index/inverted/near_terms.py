@@ -2,9 +2,9 @@
 
 The cost of a term is the smaller of two edit distances: the distance to the word's own term (its
 stem), and the smallest distance to a prefix of the word. The second distance finds the stem "relat"
-for "relativty". The word's own stem is "relativti". An edit inserts, deletes or
-replaces a byte, or exchanges two adjacent ones (optimal string alignment). A term must begin with
-the same byte as the word, and be at least half as long.
+for "relativty". The word's own stem is "relativti". An edit inserts, deletes or replaces a byte, or
+exchanges two adjacent bytes (optimal string alignment). A term must begin with the same byte as the
+word, and be at least half as long.
 
 Most terms are excluded without a comparison, by their length and their letters (`Signatures`). Each
 edit adds at most one letter that the word lacks, and removes at most one letter of the word. A

@@ -50,7 +50,7 @@ def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
 
     Returns None if the folder contains no collection.
 
-    Raises ConflictError if the folder contains a finished collection, or an unfinished one with a
+    Raises ConflictError if the folder contains a finished collection, or an unfinished build with a
     configuration other than `config`.
     """
     try:

@@ -243,7 +243,7 @@ class OpenAIModel:
         wanted = values[begin:end]
         if not all(isinstance(value, int | float) and value <= 0 for value in wanted):
             raise ModelError(
-                f"{url}: token_logprobs of the reply must be numbers of at most 0, got "
+                f"{url}: `token_logprobs` of the reply must be numbers of at most 0, got "
                 f"{shown(wanted)}; use a server that returns log probabilities, such as vLLM"
             )
         return float(sum(wanted))
