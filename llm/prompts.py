@@ -116,6 +116,6 @@ def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | Non
             raise InvalidInputError(
                 f"has {length} tokens and needs {added} more for the continuation, but the model "
                 f"accepts at most {limit}; shorten the prompt or the continuation, or reduce "
-                "max_tokens",
+                "`max_tokens`",
                 field=f"prompts[{number}]",
             )
