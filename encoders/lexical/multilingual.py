@@ -136,10 +136,10 @@ class MultilingualEncoder:
         language: language of the query, perhaps with a region, as in "pt-BR". None: detect it.
         passages: language -> number of the collection's passages in this language.
 
-        Detection considers only languages that have passages. It weights the probability of each
-        by the square root of its number of passages. If no language is certain, the result is all
-        of these languages. If the collection has passages with the language "none", the last
-        language of the result is "none".
+        Detection considers only languages that have passages. The probability of a language is
+        multiplied by the square root of its number of passages. If no language is certain, the
+        result is all of these languages. If the collection has passages with the language "none",
+        the last language of the result is "none".
 
         Raises InvalidInputError for a language that is not one of `self.languages`.
         """
