@@ -122,7 +122,7 @@ class Citation:
 
     start, end: the statement is the characters `start` to `end` (exclusive) of the answer's text.
                 The markers after the statement are not included.
-    quotes:     one for each cited source, in the order of the markers.
+    quotes:     a quote for each cited source, in the order of the markers.
     supported:  True if a quote contains all numbers and names of the statement, and enough of its
                 content words.
     """
