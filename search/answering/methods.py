@@ -205,7 +205,11 @@ def _task(
     texts: Sequence[str],
     guard: Guard,
 ) -> Task:
-    """Return the task of the generator. question: see `asked`. texts: generated texts."""
+    """Return the task of the generator.
+
+    question: the question that the generator receives; see `asked`.
+    texts:    generated texts.
+    """
     return Task(
         question=question,
         candidates=passages,
