@@ -116,7 +116,7 @@ class WritingGenerator:
         for event in self._events(task, meter):
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise AssertionError("the last event is DoneEvent")
+        raise AssertionError("the last event must be a DoneEvent")
 
     def _events(self, task: Task, meter: Meter[Limits]) -> Iterator[AnswerEvent]:
         began = perf_counter()

@@ -56,7 +56,7 @@ class AnswerMethods(SearchMethods):
         for event in self.answer_stream(request, guard=guard, **fields):
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise AssertionError("the last event is DoneEvent")
+        raise AssertionError("the last event must be a DoneEvent")
 
     def answer_stream(
         self,
