@@ -113,8 +113,8 @@ def parse_projection(text: str) -> dict[str, Any] | str:
         return text
     if kind not in kinds or not re.fullmatch(r"\d+|\d*\.\d+|1\.", amount):
         raise argparse.ArgumentTypeError(
-            "must be none or have the form KIND:SHARE (such as pca:0.5) or KIND:DIMENSIONS (such as "
-            f"pca:192), got {text!r}; the kinds are {', '.join(kinds)}"
+            "must be none or have the form KIND:SHARE (such as pca:0.5) or KIND:DIMENSIONS (such "
+            f"as pca:192), got {text!r}; the kinds are {', '.join(kinds)}"
         )
     return {
         "kind": kind,
