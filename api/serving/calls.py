@@ -185,7 +185,7 @@ class Calls:
             for event in self._events(request, deadline, served):
                 if isinstance(event, DoneEvent):
                     return reply(event.answer)
-            raise AssertionError("the last event is DoneEvent")
+            raise AssertionError("the last event must be a DoneEvent")
 
         return await deadline.wait(self.service.answer(collection, work))
 
