@@ -9,7 +9,7 @@ from ....core import ConfigError, SourceError
 from ....core.files import read_bounded
 
 OPTION = "--api-key-file"
-_MAX_KEY = 2**16
+MAX_KEY = 2**16
 """Maximum size of the file with the API key, in bytes."""
 
 
@@ -26,7 +26,7 @@ def add_key_file(parser: argparse._ActionsContainer) -> None:
 def read_key(path: Path) -> str:
     """Return the content of the file. Raises ConfigError if it cannot be read."""
     try:
-        return read_bounded(path, _MAX_KEY).decode()
+        return read_bounded(path, MAX_KEY).decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"is not UTF-8 ({error}); write the key in ASCII", field=OPTION) from None
     except SourceError as error:

@@ -38,7 +38,7 @@ COMMANDS = {
 }
 """Name of a command -> summary, in the order of `--help`."""
 
-FOLDERS = {"ask": "answering", "chat": "answering", "mcp": "serving"}
+FOLDERS = {"ask": "answering", "chat": "answering", "serve": "serving", "mcp": "serving"}
 """Name of a command -> sub-folder of its module."""
 
 

@@ -14,12 +14,12 @@ import argparse
 import os
 from pathlib import Path
 
-from ...descriptions import fields
-from ...serving.settings import Settings, option
-from ..arguments.answering import add_generators
-from ..arguments.common import add_allowed_models, add_models, allow_download, allow_models
-from ..arguments.key_file import add_key_file, read_key
-from ..arguments.parts import add_file
+from ....descriptions import fields
+from ....serving.settings import Settings, option
+from ...arguments.answering import add_generators
+from ...arguments.common import add_allowed_models, add_models, allow_download, allow_models
+from ...arguments.key_file import add_key_file, read_key
+from ...arguments.parts import add_file
 
 EXAMPLE = "twindex serve collections --port 8080"
 _ELSEWHERE = {"api_key", "device", "generators", "models", "rerankers", "rewriters"}
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     allow_download(arguments)
     allow_models(arguments)
 
-    from ...http.server import serve
+    from ....http.server import serve
 
     values = {name: getattr(arguments, name, None) for name in Settings.model_fields}
     if arguments.api_key_file is not None:
