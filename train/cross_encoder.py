@@ -63,7 +63,8 @@ class Trained:
 
     folder:      folder of the trained model.
     queries:     origin of queries (see `TrainingQuery`) -> number of training queries.
-    held_out:    number of held-out queries, which choose the best weights.
+    held_out:    number of held-out queries. The results for these queries decide which weights are
+                 best.
     first_stage: nDCG@10 of BM25 for the held-out queries.
     best:        nDCG@10 after the cross-encoder reranks the BM25 results of the held-out queries.
     steps:       number of optimiser steps.

@@ -143,7 +143,7 @@ class Deadline:
 
     @property
     def guard(self) -> Guard:
-        """A guard for a search in a thread. It calls `check`, whose exception stops the search."""
+        """A guard that calls `check` during a search. An exception of `check` stops the search."""
         return Guard(self.check, self.page_bytes)
 
     def check(self) -> None:

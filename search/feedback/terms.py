@@ -116,8 +116,8 @@ def kl(
         w(t) = (tf_x / l_x) * log2((tf_x / l_x) / (cf / C)), 0 if negative
         expanded(t) = (1 - weight) * q(t) / max q + weight * w(t) / max w
 
-    l_x is the number of terms of all passages together, C that of the collection. `bo1` explains
-    the other symbols and the arguments. Source: Carpineto et al. 2001.
+    l_x is the number of terms of all passages together, and C is the number of terms of the
+    collection. `bo1` explains the other symbols and the arguments. Source: Carpineto et al. 2001.
     """
     length = sum(sum(passage.values()) for passage in passages) or 1.0
     total = max(1, statistics.total_length)
