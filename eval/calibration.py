@@ -132,8 +132,8 @@ def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
     slope, intercept = _platt(scores, relevant)
     if not 0 < slope < math.inf or not math.isfinite(intercept):
         raise InvalidInputError(
-            "cannot be calibrated, because hits with higher scores are not relevant more often; "
-            "use another reranker",
+            "cannot be calibrated, because hits with higher scores are not relevant more often "
+            "than other hits; use another reranker",
             field="scores",
         )
     return CalibrationConfig(slope=slope, intercept=intercept)

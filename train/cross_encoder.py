@@ -123,8 +123,8 @@ def train_cross_encoder(
     training, validation = split(judged, options.held_out, options.seed)
     if not validation:
         raise InvalidInputError(
-            "must have at least 5 queries with relevant documents, because one is held out for "
-            f"validation, got {len(judged)}; add judged queries",
+            "must have at least 5 queries with relevant documents (one is held out for "
+            f"validation), got {len(judged)}; add judged queries",
             field="queries",
         )
     data = _digests(documents, queries, qrels, options)
@@ -248,7 +248,7 @@ def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
         return
     if own is None:
         raise ConfigError(
-            f"is not supported by model {options.init!r}, whose configuration has no "
+            f"is not supported by model {options.init!r}, because its configuration has no "
             "`num_hidden_layers`; leave out `layers`",
             field="layers",
         )
