@@ -165,8 +165,8 @@ class Deadline:
         """Await `work` and return its result.
 
         Raises ClientGone if the client closes the connection, and Problem 504 after the limit. In
-        both cases, `work` is cancelled if it still waits for a thread. If it already runs in a
-        thread, it ends at its next call of `check`.
+        both cases, work that still waits for a thread is cancelled. Work that already runs in a
+        thread ends at its next call of `check`.
         """
         task = asyncio.ensure_future(work)
         leaving = asyncio.ensure_future(client_left(request.receive))
