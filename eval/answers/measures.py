@@ -115,7 +115,7 @@ class AnswerEvaluation:
     refused:      reason -> number of questions with the outcome "no_answer" for this reason.
     coverage:     accuracy by coverage; None if answers have no confidence, or if the rule of
                   abstention refused some questions. To measure it, set `abstain` to false.
-    cost:         None if no question has a result.
+    cost:         cost of an answer; None if no question has a result.
     """
 
     measures: Mapping[str, float]

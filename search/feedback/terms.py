@@ -1,9 +1,9 @@
 """Feedback on weighted terms: RM3, Rocchio, Bo1 and KL.
 
 A query or passage is a mapping: term -> weight. In a lexical leg, the weight is the frequency of
-the term. In a learned sparse leg, it is the stored weight. The result has the query's terms and the
-best terms of the passages. The weights of the result are scaled to the sum of the query's weights,
-so that scores stay comparable.
+the term. In a learned sparse leg, it is the weight from the encoder. The result has the query's
+terms and the best terms of the passages. The weights of the result are scaled to the sum of the
+query's weights, so that scores stay comparable.
 """
 
 from __future__ import annotations
