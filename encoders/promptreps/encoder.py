@@ -12,7 +12,7 @@ pass, without training. This is the variant `single`:
   around an empty text. States of language models have a large component that all texts share and
   that hides their differences. (`center` is not in the paper.)
 - Sparse: the weight of a token is 100 log(1 + relu(logit)), rounded. Only tokens of the text's own
-  words have weights (modules `lexical.words` and `terms`). Stopwords have none. Words after
+  words have weights (modules `lexical.words` and `terms`). Stopwords have no weights. Words after
   `max_length` have weights too. The `top_terms` largest weights are kept; zeros are dropped. The
   score is the dot product. If a text has no words, or only stopwords, the 10 tokens of the
   vocabulary with the largest logits have weights.

@@ -101,7 +101,7 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
     memory: working memory in bytes.
 
     A merge takes the newest segments, from new to old. It stops before the first segment with more
-    passages than all newer ones together. In a collection of n passages, a passage is therefore
+    passages than all newer segments together. In a collection of n passages, a passage is therefore
     rewritten O(log n) times.
     """
     with exclusive(store.directory / LOCK, wait=True):

@@ -32,7 +32,7 @@ class VectorSearch(Config):
     def _one(self) -> Self:
         if self.recall is not None and self.parameters:
             given = " and ".join(f"`{name}`" for name in self.parameters)
-            raise ValueError(f"`recall` conflicts with {given}; leave out `recall` or {given}")
+            raise ValueError(f"`recall` conflicts with {given}: give one or the other")
         return self
 
     @property

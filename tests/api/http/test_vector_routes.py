@@ -141,7 +141,7 @@ def test_an_invalid_reconfiguration_is_rejected_without_a_job(client, problem, b
     [
         ({"search": {"recall": 2}}, "search.recall", "above 0 and at most 1, got 2"),
         ({"search": {"recal": 0.9}}, "search.recal", "did you mean `recall`"),
-        ({"search": {"recall": 0.9, "nprobe": 3}}, "search", "leave out `recall`"),
+        ({"search": {"recall": 0.9, "nprobe": 3}}, "search", "give one"),
         ({"search": {"nprobe": 3}}, "search.nprobe", "index: flat) does not support `nprobe`"),
         (
             {"legs": [{"name": "lexical"}, {"name": "dense", "search": {"ef": 3}}]},
