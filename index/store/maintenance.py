@@ -1,8 +1,8 @@
 """Seals the delta (writes the passages in memory as a segment on disk) and merges segments.
 
-Both write new files without blocking readers or writers. Then one transaction replaces the old
-segments. Documents that are deleted in the meantime stay deleted: their tombstones (marks of
-deletion) are kept. A lock file ensures that only one process seals or merges at a time.
+A seal or merge writes new files without blocking readers or writers. Then one transaction replaces
+the old segments. Documents that are deleted in the meantime stay deleted: their tombstones (marks
+of deletion) are kept. A lock file ensures that only one process seals or merges at a time.
 """
 
 from __future__ import annotations
