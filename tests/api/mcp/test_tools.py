@@ -257,7 +257,6 @@ def test_wrong_arguments_are_refused_by_name(
             "birds/search",
             {"query": "x", "filter": {"year": {"over": 1}}},
         ),
-        ("search", {"query": "", "collection": "birds"}, "birds/search", {"query": ""}),
         ("fetch", {"id": "birds/dodo"}, "birds/documents/dodo", None),
         ("answer", {"question": " ", "collection": "birds"}, "birds/answer", {"question": " "}),
         (
@@ -267,7 +266,7 @@ def test_wrong_arguments_are_refused_by_name(
             {"query": "x" * 100_001},
         ),
     ],
-    ids=["collection", "filter", "empty", "document", "question", "long"],
+    ids=["collection", "filter", "document", "question", "long"],
 )
 def test_errors_are_those_of_the_rest_interface(
     address: str, tool: str, arguments: dict[str, Any], path: str, body: Any
