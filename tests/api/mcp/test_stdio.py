@@ -240,10 +240,20 @@ def test_a_missing_package_is_named(run: Any, monkeypatch: pytest.MonkeyPatch) -
 # -- the service fails -------------------------------------------------------------------
 
 
+SLOW = """
+[generators.slow]
+kind = "fake"
+milliseconds = 100
+text = "{words}"
+"""
+"""A file of generators. Each word takes 100 ms."""
+
+
 class Serving:
     """A `twindex serve` process on one port, which can be killed and restarted."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *arguments: str) -> None:
+        self.arguments = arguments
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -253,7 +263,10 @@ class Serving:
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "twindex", "serve", str(self.root), "--port", str(self.port)],
+            [
+                *(sys.executable, "-m", "twindex.api.cli.main", "serve", str(self.root)),
+                *("--port", str(self.port), *self.arguments),
+            ],
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
@@ -308,7 +321,7 @@ def test_a_killed_server_is_an_error_and_a_restarted_one_answers(
 
     asyncio.run(asyncio.wait_for(work(), 250))
     # Without a server, the official client ends by itself.
-    with pytest.RaisesGroup(httpx.TransportError, flatten_subgroups=True):
+    with pytest.raises(ExceptionGroup):
         wait_for(fails())
 
 
@@ -338,3 +351,52 @@ def test_a_cancelled_call_frees_the_thread_of_the_service(
     with serving(app) as address:
         wait_for(work(address))
     assert scripted.written < 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_cancelled_call_frees_the_only_thread_of_the_process(root: Path, mode: str) -> None:
+    file = root.parent / "long.toml"
+    file.write_text(SLOW.format(words="word " * 600))
+    limits = {"TWINDEX_ANSWER_THREADS": "1", "TWINDEX_ANSWER_QUEUE": "0"}
+    question = {"question": "Which bird cannot fly?"}
+    nothing = {**question, "filter": {"id": "none"}}
+
+    async def work() -> None:
+        parameters = command(str(root / "birds"), "--generators", str(file), **limits)
+        async with Client(parameters, mode=mode) as client:
+            assert value_of(await client.call_tool("answer", nothing))["reason"] == "no sources"
+            call = asyncio.ensure_future(client.call_tool("answer", question))
+            await asyncio.sleep(1)
+            busy = error_of(await client.call_tool("answer", nothing))
+            assert busy == "1 requests are running or waiting; try again in a second"
+            call.cancel()
+            await asyncio.sleep(1)
+            free = value_of(await client.call_tool("answer", nothing))
+            assert free["reason"] == "no sources"
+
+    wait_for(work())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_a_server_that_stops_finishes_its_calls(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / "short.toml"
+    file.write_text(SLOW.format(words=" ".join(f"word{n}" for n in range(40))))
+    (tmp_path / "data").mkdir()
+    server = Serving(fill(tmp_path / "data"), "--generators", str(file))
+    question = {"question": "Which bird cannot fly?", "collection": "birds"}
+
+    async def work() -> Any:
+        async with Client(f"{server.address}/mcp", mode=mode) as client:
+            await client.list_tools()  # The client compares results with the schemas of tools.
+            call = asyncio.ensure_future(client.call_tool("answer", question))
+            await asyncio.sleep(1.5)
+            server.process.terminate()
+            return value_of(await call)
+
+    try:
+        assert "word39" in wait_for(work())["text"]
+        assert server.process.wait(60) == -signal.SIGTERM
+    finally:
+        server.kill()
