@@ -19,6 +19,7 @@ ROOMS = [
     "rerank",
     "generate",
     "search",
+    "integrations",
     "eval",
     "train",
     "api",
