@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from langchain_core.structured_query import (
     Comparator,
@@ -54,14 +54,14 @@ def to_filter(value: Any) -> dict[str, Any] | None:
 class TwindexTranslator(Visitor):
     """Translates a structured query, for retrievers that write filters with a language model."""
 
-    allowed_comparators: ClassVar[list[Comparator]] = [
+    allowed_comparators: Sequence[Comparator] | None = (
         *_RANGE,
         Comparator.NE,
         Comparator.IN,
         Comparator.NIN,
         Comparator.CONTAIN,
-    ]
-    allowed_operators: ClassVar[list[Operator]] = [*Operator]
+    )
+    allowed_operators: Sequence[Operator] | None = tuple(Operator)
 
     def visit_operation(self, operation: Operation) -> dict[str, Any]:
         """Return the filter of an `and`, `or` or `not`. A `not` has exactly one argument."""
