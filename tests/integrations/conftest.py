@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -36,6 +37,16 @@ BIRDS = [
     {"id": "swift", "text": "Swifts fly while they sleep.", "metadata": {"tags": ["air", "fast"]}},
 ]
 RERANKERS = '[rerankers.fast]\nkind = "fake"\n\n[rerankers.broken]\nkind = "fake"\nfails_at = 0\n'
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pycollect_makeitem(name: str, obj: object) -> Generator[None, Any, Any]:
+    """Mark the asynchronous tests, because the standard tests of LangChain have no mark."""
+    found = yield
+    for item in found if isinstance(found, list) else [found]:
+        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+            item.add_marker("asyncio")
+    return found
 
 
 @pytest.fixture(scope="session")
