@@ -16,6 +16,8 @@ import pytest
 import twindex
 from twindex.rerank import parse_spec
 
+from .filtered import METADATA
+
 TEXTS: dict[str, Any] = {
     "legs": {
         "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
@@ -118,3 +120,17 @@ def reranker(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     else:
         with twindex.Client(request.getfixturevalue("service")) as client:
             yield {"reranker": client, "model": "fast"}
+
+
+Counted = Callable[[Any], set[str]]
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
+    """A function from a filter to the ids of the documents of `METADATA` that meet it."""
+    config = twindex.CollectionConfig.parse({"legs": {"lexical": {"kind": "lexical"}}})
+    with twindex.create(tmp_path_factory.mktemp("filtered") / "c", config) as collection:
+        collection.add(
+            {"id": id_, "text": "", "metadata": metadata} for id_, metadata in METADATA.items()
+        )
+        yield lambda filter_: {one.id for one in collection.documents(filter=filter_, limit=100)}
