@@ -1,4 +1,4 @@
-"""The code of the tutorials and of the how-to pages runs."""
+"""The code of the tutorials, the how-to pages and the interface pages runs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ RUN = sorted(
     [
         *DOCS.glob("tutorials/*.md"),
         *DOCS.glob("how-to/*.md"),
+        *DOCS.glob("interfaces/*.md"),
         DOCS / "answers.md",
         DOCS / "index.md",
         DOCS / "languages.md",
@@ -30,8 +31,9 @@ RUN = sorted(
 SLOW = {
     *("backup.md", "contribute.md", "evaluate.md", "index.md", "memory.md", "migrate.md"),
     *("languages.md", "own-vectors.md", "search.md", "sync.md"),
+    *("haystack.md", "langchain.md", "llama-index.md"),
 }
-"""Pages that load models or run many commands."""
+"""Pages that load models or frameworks, or run many commands."""
 MODELS = {"search.md", "index.md"}
 """Pages that need the default models."""
 PACKAGES = {"migrate.md": ("chromadb", "qdrant_client")}

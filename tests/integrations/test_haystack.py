@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from haystack import AsyncPipeline, Document, Pipeline
+from haystack import Document, Pipeline
 from haystack.components.builders import PromptBuilder
 from haystack.components.writers import DocumentWriter
 from haystack.dataclasses import ByteStream, SparseEmbedding
@@ -225,7 +225,7 @@ def test_async_client_in_an_asynchronous_pipeline(service):
             await store.write_documents_async([Document(id="a", content="The kiwi cannot fly.")])
             with pytest.raises(twindex.InvalidInputError, match="has only asynchronous methods"):
                 store.count_documents()
-            pipeline = AsyncPipeline()
+            pipeline = Pipeline()
             pipeline.add_component("retriever", TwindexRetriever(store))
             pipeline.add_component("ranker", TwindexRanker(client, model="fast"))
             pipeline.connect("retriever", "ranker")
