@@ -47,7 +47,7 @@ def main() -> None:
         pipeline.add_component("ranker", TwindexRanker("fake", top_k=2))
         pipeline.add_component("answerer", ExtractiveAnswerer(store))
         pipeline.connect("retriever", "ranker").connect("ranker", "answerer.documents")
-        given = dict.fromkeys(("retriever", "ranker", "answerer"), {"query": options.question})
+        given = {key: {"query": options.question} for key in ("retriever", "ranker", "answerer")}
         found = pipeline.run(given, include_outputs_from={"ranker"})
         store.close()
     for document in found["ranker"]["documents"]:
