@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from llama_index.core.schema import (
@@ -96,8 +96,7 @@ def to_fields(nodes: Sequence[BaseNode], leg: str | None) -> list[dict[str, Any]
                 "embeddings",
                 field=f"{place}.embedding",
             )
-        bare = node.model_copy(update={"metadata": _without_details(node.metadata)})
-        stored = node_to_metadata_dict(bare, remove_text=True)
+        stored = node_to_metadata_dict(_without_details(node), remove_text=True)
         vectors = None if node.embedding is None or leg is None else {leg: node.embedding}
         fields = contents.fields(
             node.node_id, node.get_content(metadata_mode=MetadataMode.NONE), stored, vectors
@@ -106,8 +105,14 @@ def to_fields(nodes: Sequence[BaseNode], leg: str | None) -> list[dict[str, Any]
     return found
 
 
-def _without_details(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in metadata.items() if key != DETAILS}
+def _without_details(node: TextNode) -> TextNode:
+    """Return the node without what a retriever added to it."""
+    hidden = ("excluded_embed_metadata_keys", "excluded_llm_metadata_keys")
+    update: dict[str, Any] = {
+        name: [key for key in getattr(node, name) if key != DETAILS] for name in hidden
+    }
+    update["metadata"] = {key: value for key, value in node.metadata.items() if key != DETAILS}
+    return node.model_copy(update=update)
 
 
 def title(node: BaseNode) -> str:

@@ -169,8 +169,9 @@ class TwindexVectorStore(BasePydanticVectorStore):
         limit, limited_by = query.similarity_top_k, "similarity_top_k"
         if query.hybrid_top_k is not None and query.mode in _HYBRID:
             limit, limited_by = query.hybrid_top_k, "hybrid_top_k"
-        ids = None if query.node_ids is None else {"id": {"in": query.node_ids}}
-        of = None if query.doc_ids is None else {"ref_doc_id": {"in": query.doc_ids}}
+        # VectorStoreIndex passes an empty list for a vector store that stores texts.
+        ids = {"id": {"in": query.node_ids}} if query.node_ids else None
+        of = {"ref_doc_id": {"in": query.doc_ids}} if query.doc_ids else None
         own = {"filter": joined(to_filter(query.filters), ids, of), **self._legs(query)}
         fields = {**self.options, **{k: v for k, v in own.items() if v is not None}, **given}
         vectors = None

@@ -92,7 +92,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         for made in opened:
             made.close()
         return
-    with twindex.Client(request.getfixturevalue("service"), patience=20) as client:
+    with twindex.Client(request.getfixturevalue("service"), patience=120) as client:
         names: list[str] = []
 
         def remote(config: Any = TEXTS) -> Any:

@@ -90,7 +90,12 @@ def test_embeddings_are_stored_and_searched_in_their_legs(make):
     one, two = [1.0, 0, 0, 0, 0, 0], [0, 1.0, 0, 0, 0, 0]
     store.write_documents(
         [
-            Document(id="a", content="first", embedding=one),
+            Document(
+                id="a",
+                content="first",
+                embedding=one,
+                sparse_embedding=SparseEmbedding([1], [1.0]),
+            ),
             Document(
                 id="b",
                 content="second",
@@ -105,6 +110,8 @@ def test_embeddings_are_stored_and_searched_in_their_legs(make):
     assert ids(TwindexRetriever(store).run("first", query_embedding=two)) == ["a", "b"]
     found = store.collection.search(vectors={"terms": {"indices": [3], "values": [1.0]}})
     assert [hit.id for hit in found] == ["b"]
+    with pytest.raises(twindex.InvalidInputError, match="document 'c': is required, because leg"):
+        store.write_documents([Document(id="c", content="third")])
 
 
 def test_documents_that_cannot_be_stored_are_refused_by_name(birds):
@@ -192,7 +199,8 @@ def test_saved_pipelines_run_again(where, service, tmp_path, monkeypatch):
     saved = [pipeline.dumps() for pipeline in pipelines(store, ranker)]
     assert "a key" not in "".join(saved)
     assert "TWINDEX_API_KEY" in "".join(saved)
-    writing, asking = map(Pipeline.loads, saved)
+    trusted = ["twindex.integrations.haystack"]
+    writing, asking = (Pipeline.loads(text, allowed_modules=trusted) for text in saved)
     documents = [Document(id=one["id"], content=one["text"]) for one in BIRDS]
     assert writing.run({"writer": {"documents": documents}})["writer"]["documents_written"] == 3
     query = {"query": "Which kiwi cannot"}
