@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from langchain_core.structured_query import (
@@ -113,7 +114,9 @@ class TwindexTranslator(Visitor):
 
 
 def _range(name: str, operator: str, value: Any) -> dict[str, Any]:
-    """Return the test of one value. A date of LangChain is compared as an instant."""
+    """Return the test of one value. Dates are compared as instants."""
+    if isinstance(value, date):
+        return compare(name, "date", {operator: value.isoformat()})
     if isinstance(value, Mapping) and value.get("type") in _DATES:
         return compare(name, "date", {operator: value.get(_DATES[value["type"]])})
     return compare(name, operator, value)

@@ -38,16 +38,22 @@ BIRDS = [
     {"id": "emu", "text": "The emu runs and cannot fly.", "metadata": {"year": 1790}},
     {"id": "swift", "text": "Swifts fly while they sleep.", "metadata": {"tags": ["air", "fast"]}},
 ]
+PLACES = ["local", pytest.param("service", marks=pytest.mark.slow)]
 RERANKERS = '[rerankers.fast]\nkind = "fake"\n\n[rerankers.broken]\nkind = "fake"\nfails_at = 0\n'
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_pycollect_makeitem(name: str, obj: object) -> Generator[None, Any, Any]:
-    """Mark the asynchronous tests, because the standard tests of LangChain have no mark."""
+    """Mark the asynchronous tests, because the standard tests of LangChain have no mark.
+
+    Tests with a service are slow, because a server starts.
+    """
     found = yield
     for item in found if isinstance(found, list) else [found]:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
             item.add_marker("asyncio")
+        if isinstance(item, pytest.Function) and "service" in item.fixturenames:
+            item.add_marker("slow")
     return found
 
 
@@ -77,7 +83,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 Make = Callable[..., Any]
 
 
-@pytest.fixture(params=["local", "service"])
+@pytest.fixture(params=PLACES)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """A function that creates an empty collection, in this process or in the service."""
     if request.param == "local":
@@ -112,7 +118,7 @@ def birds(make: Make) -> Any:
     return collection
 
 
-@pytest.fixture(params=["local", "service"])
+@pytest.fixture(params=PLACES)
 def reranker(request: pytest.FixtureRequest) -> Iterator[dict[str, Any]]:
     """The arguments of an adapter for the reranker `fast`, in this process or in the service."""
     if request.param == "local":

@@ -141,7 +141,9 @@ def test_from_texts_and_deletions(make):
     assert more.delete(["a", "unknown"]) is True
     assert store.delete(filter={"n": {"gte": 3}}) is True
     assert [one.id for one in collection.scan()] == ["b", "d"]
-    documents = TwindexVectorStore.from_documents([Document("five", id="e")], collection=collection)
+    documents = TwindexVectorStore.from_documents(
+        [Document("five", id="e")], None, collection=collection
+    )
     assert [one.id for one in documents.get_by_ids(["e"])] == ["e"]
     for wrong in ({}, {"ids": ["b"], "filter": {"n": 2}}, {"ids": "b"}, {"ids": ["b"], "soft": 1}):
         with pytest.raises(twindex.InvalidInputError):
