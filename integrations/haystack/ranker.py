@@ -77,11 +77,23 @@ class TwindexRanker:
 
     def warm_up(self) -> None:
         """Load the reranker, or create the client."""
+        self._load()
+
+    def _load(self) -> tuple[Any, str | None]:
+        """Return the reranker or client, and the name of a reranker of the service."""
         with self._lock:
             if self._loaded is None and self._url is None:
                 self._loaded = (opening.reranker(self._given), None)
             elif self._loaded is None:
                 self._loaded = (opening.client(str(self._url), self._api_key), self._given)
+            return self._loaded
+
+    def close(self) -> None:
+        """Close a client that this component created. A later use creates another one."""
+        with self._lock:
+            if isinstance(self._given, str) and self._url is not None and self._loaded is not None:
+                self._loaded[0].close()
+                self._loaded = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the component as a dictionary, which a saved pipeline contains.
@@ -121,8 +133,7 @@ class TwindexRanker:
         return {"documents": _ordered(documents, scored)}
 
     def _reranking(self, top_k: int | None) -> Reranking:
-        self.warm_up()
-        reranker, model = self._loaded or (None, None)
+        reranker, model = self._load()
         limit = self.top_k if top_k is None else top_k
         return Reranking(reranker, model, limit, **self._limits)
 

@@ -70,6 +70,10 @@ class _Retriever:
         self.min_score = min_score
         self.options = dict(options or {})
 
+    def close(self) -> None:
+        """Close the document store. A later use opens it again."""
+        self.document_store.close()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the component as a dictionary, which a saved pipeline contains."""
         return default_to_dict(

@@ -215,6 +215,7 @@ def test_saved_pipelines_run_again(where, service, tmp_path, monkeypatch):
         one.close()
     assert again.count_documents() == 0
     again.close()
+    asking.get_component("ranker").close()
 
 
 def test_keys_that_are_no_variables_are_not_saved(tmp_path):
