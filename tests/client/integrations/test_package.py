@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..house import HOUSE
+from ...house import HOUSE
 
 ADAPTERS = {
     "langchain": ("langchain_core", "langchain-core"),
