@@ -121,7 +121,14 @@ class WritingGenerator:
     def _events(self, task: Task, meter: Meter[Limits]) -> Iterator[AnswerEvent]:
         began = perf_counter()
         context, max_tokens = self._context(task, meter)
-        context = self._verified(context, task)
+        support = Support(
+            context.sources,
+            self._terms,
+            self._entails,
+            names=self._names,
+            places=context.places,
+        )
+        context = _verified(context, task, support)
         timings = {"context": _since(began)}
         yield SourcesEvent(context.sources, context.left_out)
         documents = [one for one in context.sources if one.kind == "document"]
@@ -130,13 +137,6 @@ class WritingGenerator:
             yield TextEvent(NO_ANSWER)
             yield from _last(answer, context, timings)
             return
-        support = Support(
-            context.sources,
-            self._terms,
-            self._entails,
-            names=self._names,
-            places=context.places,
-        )
         statements = Statements(len(documents), support, task.options.citations)
         began = perf_counter()
         run = _Run(statements, began)
@@ -206,22 +206,6 @@ class WritingGenerator:
             )
         return context, options.max_tokens
 
-    def _verified(self, context: Context, task: Task) -> Context:
-        """Return the context with the supported share of its generated texts."""
-        if not task.background:
-            return context
-        support = Support(context.sources, self._terms, names=self._names)
-        least = task.options.citations.min_support
-        return replace(
-            context,
-            sources=[
-                replace(one, supported_share=supported_share(one.text, support, least))
-                if one.kind == "generated"
-                else one
-                for one in context.sources
-            ],
-        )
-
 
 class _Run:
     """Reads the chunks of one answer. Text is held back while it may still be a refusal."""
@@ -284,6 +268,20 @@ class _Run:
         yield from self._statements.close()
         if not self._statements.text:
             yield TextEvent(self.no_answer)
+
+
+def _verified(context: Context, task: Task, support: Support) -> Context:
+    """Return the context with the supported share of its generated texts."""
+    least = task.options.citations.min_support
+    return replace(
+        context,
+        sources=[
+            replace(one, supported_share=supported_share(one.text, support, least))
+            if one.kind == "generated"
+            else one
+            for one in context.sources
+        ],
+    )
 
 
 def _too_few(

@@ -13,7 +13,6 @@ from ...ask.loading import load_llm
 from ...ask.reading import Reader
 from ...core import UNGUARDED, Guard, InvalidInputError, ModelError, Usage
 from ...core.bounds import Bounds, Seed
-from ...core.config import Device
 from ...encoders.passages.sentences import sentence_ends
 from ...llm import GenerativeModel, LanguageModel, Sampling
 from ...llm.protocol import Prompt, unsupported
@@ -44,9 +43,6 @@ class WritingBackgroundConfig(BackgroundConfig):
     """Randomness of the documents; 0 = always the most likely token."""
     seed: Seed = 0
     """Seed of all random choices."""
-
-    def on(self, device: Device) -> Self:
-        return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})
 
 
 @BACKGROUNDS.register

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....core import InvalidInputError, MissingExtraError, ModelError
-from ....rerank import Candidate, Placed, Reranked, Reranker, failed, rerank_one
+from ....rerank import Candidate, Placed, Reranked, Reranker, Task, failed
+from ....rerank.checking import reranked
 from ....search.finding.reranking import rerank_warnings
 from ...serving.problems import validate
 from ...serving.service import Service
@@ -76,7 +77,9 @@ async def rerank(request: Request) -> Response:
         except (ModelError, MissingExtraError) as error:
             result = failed(len(candidates), error)
         else:
-            result = rerank_one(reranker, parsed.query, candidates, parsed.budget, deadline.guard)
+            task = Task(parsed.query, candidates, deadline.guard)
+            part = f"reranker {parsed.model!r}"
+            (result,) = reranked(reranker, [task], parsed.budget, part)
         request.app.state.metrics.rerank(parsed.model, result.status, result.seconds, result.usage)
         if result.status == "failed" and parsed.on_error == "fail":
             raise result.error or ModelError("the reranker failed")

@@ -187,7 +187,8 @@ def test_a_model_that_fails(answering, problem, parsed):
 def test_an_unexpected_exception_is_logged_and_shows_nothing(answering, parsed, caplog):
     response = ask(answering(), "slip", generator="scripted", stream=True)
     name, data = parsed(response.content)[-1]
-    assert (name, json.loads(data)["code"]) == ("error", "internal")
+    assert (name, json.loads(data)["code"]) == ("error", "model")
+    assert "generator 'scripted' failed with RuntimeError" in json.loads(data)["detail"]
     assert b"secret" not in response.content
     assert "a slip in /secret/path" in caplog.text
 
