@@ -51,9 +51,10 @@ class PartRegistry(Generic[C, P]):
               parts in a TOML file, such as `[rerankers.NAME]`.
     field:    field of a request that names a part, such as `rewrite.model`.
     method:   method of the parts that does their work.
-    file:     class of the content of the TOML file.
-    stand_in: class of the configurations of objects.
-    always:   name -> configuration of the parts that every registry has, after the given ones.
+    file:     class that describes the content of the TOML file.
+    stand_in: class of the stand-ins for the configurations of objects (see `MadePart`).
+    always:   name -> configuration, for parts that every registry has. They come after the given
+              parts.
     """
 
     noun: ClassVar[str]
@@ -73,7 +74,8 @@ class PartRegistry(Generic[C, P]):
         """Create a registry.
 
         configs: name -> a configuration, or an object.
-        load:    function that loads a part from its configuration. None: as the configuration does.
+        load:    function that loads a part from its configuration. None: the method `load` of the
+                 configuration.
         files:   name -> TOML file that configures the part, for the errors of loading.
         """
         self.files: Mapping[str, Path] = files or {}

@@ -68,4 +68,4 @@ def _answer(request: Request, wanted: AnswerRequest, deadline: Deadline, served:
     for event in answer_events(request, wanted, deadline, served):
         if isinstance(event, DoneEvent):
             return event.answer
-    raise AssertionError("the last event is DoneEvent")
+    raise AssertionError("the last event must be a DoneEvent")
