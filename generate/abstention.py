@@ -54,6 +54,9 @@ class FeatureWeight(Config):
         _, dot, own = name.rpartition(".")
         if own in (OF_LEG if dot else OF_ANSWER):
             return name
+        if own in (*OF_LEG, *OF_ANSWER):
+            wanted = own if dot else f"LEG.{own}, such as dense.{own}"
+            raise ValueError(f"must have the form {wanted}, got {shown(name)}")
         known = (*OF_ANSWER, *(f"LEG.{one}" for one in OF_LEG))
         near = did_you_mean(own, (*OF_ANSWER, *OF_LEG))
         raise ValueError(

@@ -102,14 +102,14 @@ def test_rerankers_run_on_the_device_of_the_server(serve, tmp_path, monkeypatch)
     devices = []
 
     def load(config, *, device):
-        devices.append(device)
+        devices.append((config.kind, device))
         return load_reranker(config, device=device)
 
     monkeypatch.setattr(preloaded, "load_part", load)
     file = tmp_path / "rerankers.toml"
     file.write_text('[rerankers.fast]\nkind = "fake"\n')
     serve(rerankers=file, device="cpu")
-    assert devices == ["cpu"]
+    assert devices == [("fake", "cpu"), ("extractive", "cpu")]
 
 
 class Gated:
