@@ -47,7 +47,8 @@ class GeneratorConfig(PartConfig):
     def entails(self) -> Entails | None:
         """Load the entailment model; return None if the configuration names none.
 
-        The field of a ConfigError starts with "entailment.".
+        Raises the errors of `load_entailment`. The field of a ConfigError starts with
+        "entailment.".
         """
         with within("entailment", missing="model"):
             return load_entailment(self.entailment)

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...core.sse import COMMENT, MEDIA_TYPE, encoded
+from ..serving.limits.deadline import Deadline
 from ..serving.problems import Problem, problem_of
-from .admission import Budget, Deadline, client_left
+from .admission import Budget, client_left
 from .reply import PIECE
 
 logger = logging.getLogger(__name__)
@@ -178,7 +179,7 @@ async def event_stream(
     channel.start(lambda: work(channel))
     first = None
     try:
-        first = await deadline.wait(request, channel.get())
+        first = await deadline.wait(channel.get())
         assert first is not None, "the work puts an event"
         return EventStream(request, channel, first)
     finally:

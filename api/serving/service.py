@@ -22,8 +22,8 @@ from .allowed import AllowedModels
 from .generators import ServedGenerators
 from .job_list import JobList
 from .jobs import JobRunner
+from .limits.pool import Pool
 from .loading import Loader
-from .pool import Pool
 from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters

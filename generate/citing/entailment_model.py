@@ -128,7 +128,7 @@ def _limit(model: Any, config: EntailmentConfig) -> int:
     least = model.tokenizer.num_special_tokens_to_add(pair=True) + 2
     if config.max_length is not None and not least <= config.max_length <= own:
         raise ConfigError(
-            f"must be between {least} and the limit of {config.model!r}, {own}, got "
+            f"must be between {least} and {own} (the limit of {config.model!r}), got "
             f"{config.max_length}",
             field="max_length",
         )

@@ -97,7 +97,7 @@ def build_context(
     budget:     maximum number of tokens of all sources together.
     size:       returns the number of tokens of a source in the prompt.
 
-    Raises InvalidInputError if there are candidates, and not even the first sentence of one fits.
+    Raises InvalidInputError if there are candidates, but no candidate's first sentence fits.
     """
     builder = _Builder(options, budget, size)
     for rank, candidate in enumerate(candidates, 1):

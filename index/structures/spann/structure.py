@@ -89,7 +89,7 @@ class SpannIndex:
         postings = Postings(directory, codec.stride)
         rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")
         if not isinstance(rows, int) or rows < 1:
-            raise ValueError(f"rows in {build.FILE} must be a positive integer, got {rows!r}")
+            raise ValueError(f"`rows` in {build.FILE} must be a positive integer, got {rows!r}")
         if heads.width != codec.width or len(heads) != len(postings):
             raise ValueError(
                 f"heads.faiss ({len(heads)} heads of {heads.width} dimensions) does not match "

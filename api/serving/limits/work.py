@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...search import AnswerRequest, SearchRequest
-from .problems import Problem
-from .settings import Settings
+from ....search import AnswerRequest, SearchRequest
+from ..problems import Problem
+from ..settings import Settings
 
 BATCH_QUERIES = 10
 """All queries of a batch together may have this many times the characters of one query."""
