@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Protocol
 
 from ..ask import Limits, Meter
-from ..core import InvalidInputError, Usage
+from ..core import InvalidInputError, ModelError, Usage
 from ..core.answers import (
     Answer,
     AnswerEvent,
@@ -140,13 +140,20 @@ class WritingGenerator:
         statements = Statements(len(documents), support, task.options.citations)
         began = perf_counter()
         run = _Run(statements, began)
-        chunks = self._writer.write(task, context.sources, max_tokens)
-        with Ahead(chunks) as ahead:
-            while (chunk := ahead.next(meter.deadline, task.guard)) is not None:
-                yield from run.read(chunk)
-            if ahead.overdue and not run.ended:
-                run.stop(self._spent(task, context, run, began))
-        yield from run.end()
+        try:
+            chunks = self._writer.write(task, context.sources, max_tokens)
+            with Ahead(chunks) as ahead:
+                while (chunk := ahead.next(meter.deadline, task.guard)) is not None:
+                    yield from run.read(chunk)
+                if ahead.overdue and not run.ended:
+                    run.stop(self._spent(task, context, run, began))
+            yield from run.end()
+        except BaseException as error:
+            if (
+                not isinstance(error, ModelError) or run.raw
+            ):  # Else the model may have read nothing.
+                task.guard.spent(run.usage if run.ended else self._spent(task, context, run, began))
+            raise
         if run.first_token is not None:
             timings["first_token"] = run.first_token
         timings["generate"] = _since(began)

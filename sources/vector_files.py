@@ -128,6 +128,8 @@ def _located(rows: Iterator[Checked], path: Path) -> Iterator[Checked]:
     """Yield the rows. An error about a row becomes a SourceError with the path of the file."""
     try:
         yield from rows
+    except SourceError:
+        raise
     except InvalidInputError as error:
         raise SourceError(error.message, path=path, field=error.field) from None
 

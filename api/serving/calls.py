@@ -8,7 +8,8 @@ deadline and record metrics.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -224,8 +225,9 @@ class Calls:
         self, request: AnswerRequest, deadline: Deadline, served: Served
     ) -> Iterator[AnswerEvent]:
         """Yield the events of an answer, and record its metrics."""
-        events = served.ready()[0].answer_stream(request, guard=deadline.guard)
         generator = request.generator or self.service.generators.default
+        guard = replace(deadline.guard, spent=partial(self.metrics.answer_usage, generator))
+        events = served.ready()[0].answer_stream(request, guard=guard)
         began = perf_counter()
         try:
             for event in events:

@@ -168,12 +168,21 @@ class PromptingBackground:
         cut it.
         """
         raw, usage, whole = "", Usage(), True
-        with Ahead(self._model.stream(written, sampling)) as ahead:
-            while (chunk := ahead.next(meter.deadline, guard)) is not None:
-                raw += chunk.text
-                usage += chunk.usage or Usage()
-                whole = chunk.finish != "length"
-            return raw, None if ahead.overdue else usage, whole
+        try:
+            with Ahead(self._model.stream(written, sampling)) as ahead:
+                while (chunk := ahead.next(meter.deadline, guard)) is not None:
+                    raw += chunk.text
+                    usage += chunk.usage or Usage()
+                    whole = chunk.finish != "length"
+                return raw, None if ahead.overdue else usage, whole
+        except BaseException as error:
+            spent = meter.usage
+            if not isinstance(error, ModelError) or raw:  # Else the model may have read nothing.
+                spent += Usage(
+                    1, self._reader.whole(written), completion_tokens=self._reader.count(raw)
+                )
+            guard.spent(spent)
+            raise
 
 
 def _whole_sentences(text: str) -> str:

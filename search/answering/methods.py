@@ -133,7 +133,7 @@ class AnswerMethods(SearchMethods):
         loaded: Background | NotLoaded | None,
         guard: Guard,
     ) -> Iterator[AnswerEvent]:
-        background = request.background
+        outer, guard, background = guard, self._counting(guard), request.background
         fused: FusedResults | None = None
         result: SearchResult | None = None
         passages: list[Candidate] = []
@@ -142,34 +142,52 @@ class AnswerMethods(SearchMethods):
             passages = candidates(fused, result)
         question = asked(request, fused)
         spent = Usage() if result is None else result.usage or Usage()
-        before = Prepared(Meter(request.limits, usage=spent).left())
-        if background is not None and loaded is not None and (passages or background.only):
-            before = write_background(background, question, loaded, before.limits, guard)
-            self._count(before.usage)
-        before = replace(before, usage=spent + before.usage)
-        task = _task(request, question, passages, before.texts, guard)
-        part = f"generator {request.generator or self.generators.default!r}"
-        events = answer_events(generator, task, before.limits, part)
-        if config.abstention is not None:
-
-            def predict(sources: Sequence[Source]) -> Mapping[str, float]:
-                if fused is None or result is None:
-                    return {}
-                terms = content_words(config.language)
-                return predictors(question, fused, result, sources, terms)
-
-            events = with_abstention(events, config.abstention, predict, abstain=request.abstain)
+        unreported = spent
         try:
-            for event in events:
-                if isinstance(event, UsageEvent):
-                    self._count(event.usage)  # That of the search is counted already.
-                    yield UsageEvent(before.usage + event.usage)
-                elif isinstance(event, DoneEvent):
-                    yield DoneEvent(self._whole(request, event.answer, before, fused, result))
-                else:
-                    yield event
+            before = Prepared(Meter(request.limits, usage=spent).left())
+            if background is not None and loaded is not None and (passages or background.only):
+                before = write_background(background, question, loaded, before.limits, guard)
+                self._count(before.usage)
+            before = replace(before, usage=spent + before.usage)
+            unreported = before.usage
+            task = _task(request, question, passages, before.texts, guard)
+            part = f"generator {request.generator or self.generators.default!r}"
+            events = answer_events(generator, task, before.limits, part)
+            if config.abstention is not None:
+
+                def predict(sources: Sequence[Source]) -> Mapping[str, float]:
+                    if fused is None or result is None:
+                        return {}
+                    terms = content_words(config.language)
+                    return predictors(question, fused, result, sources, terms)
+
+                events = with_abstention(
+                    events, config.abstention, predict, abstain=request.abstain
+                )
+            try:
+                for event in events:
+                    if isinstance(event, UsageEvent):
+                        self._count(event.usage)  # That of the search is counted already.
+                        unreported += event.usage
+                        yield UsageEvent(before.usage + event.usage)
+                    elif isinstance(event, DoneEvent):
+                        unreported = Usage()
+                        yield DoneEvent(self._whole(request, event.answer, before, fused, result))
+                    else:
+                        yield event
+            finally:
+                close_iterator(events)
         finally:
-            close_iterator(events)
+            outer.spent(unreported)
+
+    def _counting(self, guard: Guard) -> Guard:
+        """Return a guard that also counts the usage of an answer that is not completed."""
+
+        def spent(usage: Usage) -> None:
+            self._count(usage)
+            guard.spent(usage)
+
+        return replace(guard, spent=spent)
 
     def _searched(self, request: AnswerRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
         """Run the search of an answer. An error names the field of the request for the answer."""

@@ -50,7 +50,7 @@ def test_parquet_rows_reach_their_documents(tmp_path):
     for name in ("a", "b"):
         assert np.array_equal(np.stack(attached(read_vectors(f"{path}:{name}"))), ROWS)
     with pytest.raises(SourceError, match=r"has 2 columns .* \(a, b\); name one, as in FILE"):
-        read_vectors(path)
+        list(read_vectors(path))
     for name in ("id", "c"):
         message = rf"{name}: is not a column of lists of numbers; name one of a, b"
         with pytest.raises(SourceError, match=message):

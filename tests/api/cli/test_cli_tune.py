@@ -188,11 +188,8 @@ def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: 
         tune("--codecs", "int8,,pq")
 
 
-def test_queries_may_bring_their_vectors(
-    tune: Any, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index = str(built / "index")
-    assert main(["export", index, str(tmp_path / "all"), "--quiet"]) == 0
+def test_queries_may_bring_their_vectors(tune: Any, built: Path, tmp_path: Path, run: Any) -> None:
+    assert run("export", str(built / "index"), str(tmp_path / "all"), "--quiet").status == 0
     own = next((tmp_path / "all").glob("*dense*.npy"))
     lines = (tmp_path / "all" / "documents.jsonl").read_text().splitlines()
     ids = [json.loads(line)["id"] for line in lines]
