@@ -47,7 +47,7 @@ class GeneratorConfig(PartConfig):
     def entails(self) -> Entails | None:
         """Load the entailment model; return None if the configuration names none.
 
-        Raises the errors of `load_entailment`. The field of a ConfigError starts with
+        Raises the errors of `load_entailment`. If the error is a ConfigError, its field starts with
         "entailment.".
         """
         with within("entailment", missing="model"):

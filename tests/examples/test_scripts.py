@@ -41,8 +41,8 @@ def notes(folder: Path) -> Path:
 
 
 @pytest.mark.slow  # Another test runs the same lines from the README.
-def test_five_lines_print_the_hits(run: Run) -> None:
-    printed = run("five_lines.py")
+def test_five_lines_print_the_hits(run_alone: Run) -> None:
+    printed = run_alone("five_lines.py")
     assert re.search(r"1  kiwi  0\.\d+  dense 1, .* The kiwi cannot fly\.", printed)
 
 
@@ -140,7 +140,7 @@ def test_two_pipelines_are_compared_on_a_user_folder(run: Run, tmp_path: Path) -
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_examples_run_with_real_models(
-    run: Run, tmp_path: Path, command: list[str], expected: str
+    run_alone: Run, tmp_path: Path, command: list[str], expected: str
 ) -> None:
     notes(tmp_path / "notes")
-    assert re.search(expected, run(*command), re.DOTALL)
+    assert re.search(expected, run_alone(*command), re.DOTALL)

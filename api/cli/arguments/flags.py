@@ -123,7 +123,7 @@ def parse_projection(text: str) -> dict[str, Any] | str:
 
 
 def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator[Flag]:
-    """Yield a flag for each field of the kinds of one part of a leg, such as the index.
+    """Yield the flags of one part of a leg, such as the index: one for each field of its kinds.
 
     Kinds that have a field of the same name share its flag. The flag is `--FIELD` for an encoder,
     and `--PART-FIELD` for any other part.
@@ -291,7 +291,7 @@ def _description(config: type[Config], field: str) -> tuple[str, str]:
     is returned as the default.
     """
     info = config.model_fields[field]
-    text = " ".join((info.description or field.replace("_", " ")).split()).rstrip(".")
+    text = " ".join(config.meanings().get(field, field.replace("_", " ")).split()).rstrip(".")
     before, *after = re.split(r"\bNone(?: =|:) ", text, maxsplit=1)
     rest = after[0] if after else ""
     absent = re.split(r"[;.](?!\d)", rest, maxsplit=1)[0]
