@@ -80,6 +80,21 @@ def test_ask_names_its_quotes_and_abstains(run: Run) -> None:
     assert printed.endswith("The sources do not answer this question.\nno_answer\n")
 
 
+def test_an_assistant_searches_fetches_and_answers(run: Run) -> None:
+    printed = run("mcp_assistant.py").splitlines()
+    assert printed[0] == "tools: search, fetch, answer, list_collections"
+    assert [line.partition(",")[0] for line in printed[1:4]] == [
+        "('search'",
+        "('fetch'",
+        "('answer'",
+    ]
+    assert printed[4:] == [
+        "answered - The kiwi lives in New Zealand. [1] It cannot fly. [1] - mcp-birds/kiwi"
+    ]
+    nothing = run("mcp_assistant.py", "Xylophone?")
+    assert "\nno_answer - " in nothing
+
+
 def test_promptreps_encodes_both_legs_in_one_pass(run: Run) -> None:
     printed = run("promptreps.py", "--model", "fake")
     assert printed.startswith("3 passes for 3 documents in 2 legs\n")
