@@ -1,0 +1,84 @@
+"""Ranked texts without a reader: answers among the best k, and nDCG@10."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from common.answers.rows import ROWS, Row, search_fields
+from common.answers.texts import Written
+
+from twindex.core import Query
+from twindex.eval import evaluate
+from twindex.eval.answers import QuestionSet
+from twindex.eval.answers.matching import contains_answer
+from twindex.search import Collection
+
+DEPTHS = (1, 5, 20)
+MEASURE = "nDCG@10"
+
+
+def ranked(
+    collection: Collection, row: Row, question: Query, gold: Sequence[str], ids: Sequence[str]
+) -> tuple[list[str], dict[str, float], float]:
+    """The best texts of a search, the scores of their documents, and its milliseconds."""
+    fields = search_fields(row, gold, ids, question)
+    found = collection.search(question.text, limit=max(DEPTHS), include=["text"], **fields)
+    texts = [hit.document.text for hit in found.hits if hit.document is not None]
+    # A reranker has changed the order, which the scores of the search do not show.
+    scores = {hit.id: float(-place) for place, hit in enumerate(found.hits)}
+    return texts, scores, found.milliseconds
+
+
+def lists(
+    collection: Collection,
+    questions: QuestionSet,
+    ids: Sequence[str],
+    generated: Mapping[str, Mapping[str, Written]],
+    row: Row,
+) -> dict[str, Any]:
+    """The figures of a row. generated: way -> text of a question -> texts."""
+    hits = dict.fromkeys(DEPTHS, 0)
+    run, times = {}, []
+    for question in questions.questions:
+        texts: list[str] = []
+        if row.written is None or row.combine is not None:
+            gold = sorted(questions.gold(question.id))
+            texts, run[question.id], spent = ranked(collection, row, question, gold, ids)
+            times.append(spent)
+        if row.written is not None:
+            own = list(generated[row.written][question.text].texts)
+            texts = [*texts, *own] if row.combine == "retrieved_first" else [*own, *texts]
+        answers = questions.answers[question.id]
+        for depth in DEPTHS:
+            hits[depth] += any(contains_answer(text, answers) for text in texts[:depth])
+    count = len(questions.questions)
+    searched = bool(run) and row.written is None
+    known = {question.id: questions.qrels[question.id] for question in questions.questions}
+    return {
+        "row": row.name,
+        "questions": count,
+        **{f"@{depth}": hits[depth] / count for depth in DEPTHS},
+        "nDCG@10": evaluate(run, known, [MEASURE]).measures[MEASURE] if searched else None,
+        "ms": median(times) if times else None,
+    }
+
+
+def all_lists(
+    collection: Collection,
+    questions: QuestionSet,
+    few: QuestionSet,
+    ids: Sequence[str],
+    generated: Mapping[str, Mapping[str, Written]],
+) -> list[dict[str, Any]]:
+    """Rows without a model on all questions, and all rows on the few that a model wrote for."""
+    plain = [
+        row for row in ROWS.values() if not row.needs_model and "distractors" not in row.source
+    ]
+    found = [lists(collection, questions, ids, generated, row) for row in plain]
+    if generated:
+        more = [row for row in ROWS.values() if row.written or row.query]
+        chosen = [ROWS[name] for name in ("lexical", "dense", "fused")] + more
+        found += [lists(collection, few, ids, generated, row) for row in chosen]
+    return found
