@@ -31,9 +31,9 @@ model), and some of them with the same number of texts too.
 
 Each row is compared with the best row of a single leg, with the same reader and budget and on the
 same questions, by paired randomisation tests on `match` and F1, with Holm's correction over the
-rows and the measures of a set and reader. Answers and generated texts are kept as they are made, so
-an interrupted run continues; after `--minutes`, rows of the language model that are not complete
-are left out.
+rows and the measures of a set and reader. Times are CPU time, without that of writing the texts.
+Answers and generated texts are kept as they are made, so an interrupted run continues. After
+`--minutes`, rows of the language model that are not complete are left out.
 
 MuSiQue has no answers here: only its citations are compared with its gold passages. The rule of
 abstention is fitted to one half of the questions of a set, and measured on the other half and on
@@ -85,6 +85,9 @@ MODEL_PLAN: tuple[tuple[str, int | None], ...] = (
     *(("generated, then fused", 5), ("fused, then generated", 5)),
 )
 """Rows of the language model, the most important first, with their numbers of texts."""
+
+LEAST = 20
+"""Demonstrations show no passages of so many questions, even if fewer are asked first."""
 
 
 def sample(questions: QuestionSet, count: int, seed: int) -> QuestionSet:
@@ -156,7 +159,8 @@ def main() -> None:
         few = sample(questions, options.llm_questions, options.seed)
         asking = Asking(name, opened(name, dataset), questions, options)
         if options.llm_questions:
-            asking.write(every, few)
+            kept = sample(questions, max(options.llm_questions, LEAST), options.seed)
+            asking.write(every, few, kept)
         sets[name] = asking.collection, questions
         figures["sets"][name] = measured(asking, few, until)
     figures["abstention"] = abstention(sets, asking.fields("extractive"))

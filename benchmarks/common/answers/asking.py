@@ -7,7 +7,7 @@ import random
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from common.answers.rows import LEGS, ROWS, TEXTS, Row, request_fields, rerankers, search_fields
@@ -95,9 +95,12 @@ class Asking:
             self.model = load_language_model(config.llm)
             self._writer = generator(config, self.model)
 
-    def write(self, every: QuestionSet, few: QuestionSet) -> None:
-        """Let the model write texts about the few questions. every: where demonstrations are."""
-        pairs = demonstrations(every, few.questions, self._texts)
+    def write(self, every: QuestionSet, few: QuestionSet, kept: QuestionSet) -> None:
+        """Let the model write texts about the few questions.
+
+        every: where demonstrations are. kept: questions whose passages are not shown in them.
+        """
+        pairs = demonstrations(every, kept.questions, self._texts)
         for way in WAYS:
             self.written[way] = written(
                 CACHE / "answers" / self.name,
@@ -130,11 +133,8 @@ class Asking:
             **request_fields(row, k, self._options.context, MOST),
         }
         made = {"row": row.name, "k": k, "seed": self._options.seed, **fields}
-        way = row.written or row.query
-        if way is not None:
-            own = self.written[way]
-            made["texts"] = digest({one.text: list(own[one.text].texts)
-                                    for one in questions.questions})  # fmt: skip
+        if row.written is not None or row.query is not None:
+            made["texts"] = [self._options.texts, self._options.background_tokens]
         if reader == "model" or row.needs_model:
             made["llm"] = self._options.llm
         path = CACHE / "answers" / self.name / f"{digest([reader, made])}.jsonl"
@@ -146,10 +146,10 @@ class Asking:
                     continue
                 if until is not None and perf_counter() > until:
                     return None
+                began = process_time()
                 record = ask(question)
-                if way is not None:
-                    seconds = self.written[way][question.text].usage.seconds
-                    record = replace(record, timings={**record.timings, "texts": seconds * 1e3})
+                spent = {"cpu": (process_time() - began) * 1e3}
+                record = replace(record, timings=spent)
                 gold = questions.gold(question.id)
                 values = answer_measures(record, questions.answers[question.id], gold, TERMS)
                 file.add(record, values)
@@ -190,11 +190,9 @@ class Asking:
         return answer
 
     def _closed(self, question: Query, fields: Mapping[str, Any]) -> AnswerRecord:
-        began = perf_counter()
         prompt = [Message("user", CLOSED.format(question=question.text))]
         (found,) = self.model.generate([prompt], Sampling(max_tokens=fields["max_tokens"]))  # type: ignore[union-attr]
-        spent = {"generate": (perf_counter() - began) * 1e3}
-        return AnswerRecord(question.id, "answered", found.text, usage=found.usage, timings=spent)
+        return AnswerRecord(question.id, "answered", found.text, usage=found.usage)
 
     def _among_distractors(
         self, question: Query, fields: Mapping[str, Any], k: int

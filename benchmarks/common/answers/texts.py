@@ -5,7 +5,7 @@
     clustered  one text for each cluster of demonstrations, greedily (GenRead)
 
 Demonstrations are questions with the first words of their gold passages. Questions are written for
-in batches, and the seconds of a text are its share of its batch.
+in batches.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The texts about one question, and what they cost. `usage.seconds`: time of the model."""
+    """The texts about one question, and what they cost."""
 
     texts: Sequence[str]
     usage: Usage
