@@ -53,10 +53,10 @@ LEGS: Mapping[str, Mapping[str, Any]] = {
 """Legs that are searched -> fields of the request. The first rewrites; the others use the cache."""
 
 
-def rewriters(model: str, texts: int, max_tokens: int) -> RewriterRegistry:
+def rewriters(kinds: Sequence[str], model: str, texts: int, max_tokens: int) -> RewriterRegistry:
     """The rewriters that are measured, by kind."""
     configs: dict[str, RewriterConfig] = {}
-    for kind in KINDS:
+    for kind in kinds:
         fields: dict[str, Any] = {"kind": kind, "llm": {"model": model}, "max_tokens": max_tokens}
         if kind == "hyde":
             fields["texts"] = texts
@@ -91,13 +91,15 @@ def cost(results: Mapping[str, SearchResult]) -> dict[str, float]:
     }
 
 
-def measured(collection: Collection, queries: Sequence[Query], judged: Qrels) -> dict[str, Any]:
+def measured(
+    collection: Collection, kinds: Sequence[str], queries: Sequence[Query], judged: Qrels
+) -> dict[str, Any]:
     """The figures of one set: those of each kind with each leg, and the cost of each kind."""
     qrels = {query.id: judged[query.id] for query in queries}
     legs: dict[str, Any] = {leg: {} for leg in LEGS}
     costs: dict[str, Any] = {}
     plain: dict[str, Mapping[str, Mapping[str, float]]] = {}
-    for kind in (PLAIN, *KINDS):
+    for kind in (PLAIN, *kinds):
         rewrite = {} if kind == PLAIN else {"rewrite": kind}
         for leg, fields in LEGS.items():
             results = searched(collection, queries, {**fields, **rewrite})
@@ -115,7 +117,7 @@ def measured(collection: Collection, queries: Sequence[Query], judged: Qrels) ->
                 costs.setdefault(kind, cost(results))
             print(f"  {leg:8} {kind:10} {shown(own)}", flush=True)
     for measure in MEASURES:
-        each = [legs[leg][kind]["tests"][measure] for leg in LEGS for kind in KINDS]
+        each = [legs[leg][kind]["tests"][measure] for leg in LEGS for kind in kinds]
         for test, corrected in zip(each, holm([one["p"] for one in each]), strict=True):
             test["corrected"] = corrected
     return {"legs": legs, "costs": costs}
@@ -123,7 +125,7 @@ def measured(collection: Collection, queries: Sequence[Query], judged: Qrels) ->
 
 def key(arguments: argparse.Namespace, registry: RewriterRegistry) -> str:
     """A text that differs if the figures of a set may differ."""
-    made = [registry.config(kind).model_dump(mode="json") for kind in KINDS]
+    made = [registry.config(kind).model_dump(mode="json") for kind in registry.names]
     versions = [module.VERSION for module in (hyde, query2doc, queries, decompose, step_back)]
     told = json.dumps([made, versions, arguments.queries], sort_keys=True)
     return hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
@@ -134,13 +136,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated")
     parser.add_argument("--queries", type=int, default=50, help="most queries of a set")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds, comma-separated")
     parser.add_argument("--model", default="SmolLM2-135M-Instruct", help="language model")
     parser.add_argument("--texts", type=int, default=2, help="passages of HyDE")
     parser.add_argument("--max-tokens", type=int, default=64, help="most tokens of an answer")
     parser.add_argument("--work", type=Path, default=Path(".cache/feedback"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
-    registry = rewriters(arguments.model, arguments.texts, arguments.max_tokens)
+    kinds = arguments.kinds.split(",")
+    if unknown := {*kinds} - {*KINDS}:
+        parser.error(f"--kinds: unknown {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+    registry = rewriters(kinds, arguments.model, arguments.texts, arguments.max_tokens)
     figures: dict[str, Any] = {}
     for name in arguments.sets.split(","):
         kept = arguments.work / f"rewriting-{name}-{key(arguments, registry)}.json"
@@ -154,7 +160,7 @@ def main() -> None:
                 collection.load()
                 count = collection.count()
                 print(f"\n{name}: {count} documents, {len(queries)} queries", flush=True)
-                found = measured(collection, queries, qrels)
+                found = measured(collection, kinds, queries, qrels)
             kept.write_text(json.dumps({"documents": count, "queries": len(queries), **found}))
         figures[name] = json.loads(kept.read_text())
     if arguments.json:
