@@ -107,8 +107,8 @@ def support_line(citation: Citation) -> str:
 def searched_lines(answer: Answer) -> list[str]:
     """Return a line for each step that may have changed the query.
 
-    The line has the name and status of the step, and the texts that the step searched or the reason
-    why it was skipped or failed.
+    The line has the name and status of the step. If the step ran, it also has the texts that were
+    searched; otherwise, the reason.
 
     Example: `standalone ran: “Where does the kiwi live?”`.
     """
@@ -123,7 +123,7 @@ def searched_lines(answer: Answer) -> list[str]:
 def answer_stages(answer: Answer) -> str:
     """Return the time of an answer and of each stage, such as `12.3 ms (lexical 1.0, ...)`.
 
-    The time of loading models is not part of it. `first_token` is a part of `generate`.
+    The time of an answer does not include loading models. `first_token` is a part of `generate`.
     """
     stages = {name: ms for name, ms in answer.timings.items() if name != "load"}
     first = stages.pop("first_token", None)

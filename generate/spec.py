@@ -3,7 +3,7 @@
     SPEC = KIND[:MODEL]
 
 KIND is a kind of the family. MODEL is the name or folder of a language model, for kinds that use
-one. All other options have their defaults. To set other options, use a TOML file, such as that of
+one. All other options have their defaults. To set other options, use a TOML file; see
 `GeneratorRegistry.read`.
 """
 
@@ -38,7 +38,7 @@ def parse_spec(text: str, kinds: Kinds[C]) -> C:
     >>> parse_spec("language-model:SmolLM2-135M-Instruct", GENERATORS).kind
     'language_model'
 
-    Raises ConfigError, whose message lists the valid forms, for an invalid spec.
+    Raises ConfigError for an invalid spec; the message lists the valid forms.
     """
     word, colon, model = text.partition(":")
     known = {kind.replace("_", "-"): kind for kind in kinds.classes()}

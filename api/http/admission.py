@@ -1,21 +1,15 @@
-"""Limits on requests: memory for request bodies and replies, and the time of a search."""
+"""Limits on requests: memory for request bodies and replies, and the time of a call."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from time import monotonic
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.types import Receive
 
-from ...core import Guard
-from ..serving.problems import ClientGone, Problem
+from ..serving.limits.deadline import Deadline
+from ..serving.problems import Problem
 from ..serving.settings import Settings
-
-T = TypeVar("T")
 
 
 class Budget:
@@ -103,90 +97,14 @@ def _overloaded() -> Problem:
     )
 
 
-@dataclass(slots=True)
-class Deadline:
-    """The time limit of a search, a reranking or an answer.
+def search_deadline(request: Request) -> Deadline:
+    """Return the deadline of a search or a reranking, which also ends if the client leaves."""
+    return Deadline.of(request.app.state.settings, lambda: client_left(request.receive))
 
-    seconds:    maximum time from the start of the request to its end.
-    page_bytes: maximum size of the page of results, in bytes.
-    setting:    name of the server's setting that sets the limit.
-    remedy:     what the client can do if the request takes too long.
-    at:         latest end of the request, on the monotonic clock.
-    gone:       True once the client has closed the connection.
-    """
 
-    seconds: float
-    page_bytes: int
-    setting: str = "search_seconds"
-    remedy: str = (
-        "send fewer searches at once, a smaller `depth`, a simpler filter, or fewer documents to "
-        "rerank"
-    )
-    at: float = field(init=False)
-    gone: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        self.at = monotonic() + self.seconds
-
-    @classmethod
-    def of(cls, request: Request) -> Deadline:
-        """Return a deadline for a request that starts now, from the server's settings."""
-        settings: Settings = request.app.state.settings
-        return cls(settings.search_seconds, settings.page_bytes)
-
-    @classmethod
-    def of_answer(cls, request: Request) -> Deadline:
-        """Return a deadline for an answer that starts now, from the server's settings."""
-        settings: Settings = request.app.state.settings
-        remedy = "request fewer `max_tokens`, or set `timeout_ms` to get the text until then"
-        return cls(settings.answer_seconds, settings.page_bytes, "answer_seconds", remedy)
-
-    @property
-    def guard(self) -> Guard:
-        """A guard for a search in a thread. It calls `check`, whose exception stops the search."""
-        return Guard(self.check, self.page_bytes)
-
-    def check(self) -> None:
-        """Raise ClientGone if the client closed the connection, or Problem 504 after the limit."""
-        if self.gone:
-            raise ClientGone
-        if monotonic() >= self.at:
-            raise self.late()
-
-    def late(self) -> Problem:
-        """Return the Problem 504 for a request that took too long."""
-        return Problem(
-            504,
-            f"the request took longer than {self.seconds:g} s (setting `{self.setting}`); "
-            f"{self.remedy}",
-        )
-
-    async def wait(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
-        """Await `work` and return its result.
-
-        Raises ClientGone if the client closes the connection, and Problem 504 after the limit. In
-        both cases, `work` is cancelled if it still waits for a thread. If it already runs in a
-        thread, it ends at its next call of `check`.
-        """
-        task = asyncio.ensure_future(work)
-        leaving = asyncio.ensure_future(client_left(request.receive))
-        try:
-            await asyncio.wait(
-                (task, leaving),
-                timeout=max(0.0, self.at - monotonic()),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if task.done():
-                return task.result()
-            if leaving.done():
-                self.gone = True
-                raise ClientGone
-            raise self.late()
-        finally:
-            if not task.done():
-                self.at = 0.0
-                task.cancel()
-            leaving.cancel()
+def answer_deadline(request: Request) -> Deadline:
+    """Return the deadline of an answer, which also ends if the client leaves."""
+    return Deadline.of_answer(request.app.state.settings, lambda: client_left(request.receive))
 
 
 async def client_left(receive: Receive) -> None:

@@ -14,13 +14,14 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from ... import __version__
-from ..serving.counts import document_counts, job_counts, usage
+from ..serving.calls import Calls
+from ..serving.measuring.counts import document_counts, job_counts, usage
+from ..serving.measuring.metrics import Metrics
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
 from . import openapi
 from .admission import Admission
-from .metrics import Metrics
 from .middleware import Frame
 from .routes import (
     answer,
@@ -103,6 +104,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.settings = settings
     app.state.service = service
     app.state.metrics = metrics
+    app.state.calls = Calls(service, settings, metrics)
     app.state.admission = admission = Admission.of(settings)
     for module in (
         search,

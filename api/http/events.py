@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ...core.sse import COMMENT, MEDIA_TYPE, encoded
+from ..serving.limits.deadline import Deadline
 from ..serving.problems import Problem, problem_of
-from .admission import Budget, Deadline, client_left
+from .admission import Budget, client_left
 from .reply import PIECE
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,10 @@ class Channel:
         self._loop.call_soon_threadsafe(self._items.put_nowait, event)
 
     def start(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Start `work`, which waits until the thread ends. The last event is the end of `work`."""
+        """Start `work`.
+
+        After the end of `work`, `get` returns None, or raises the exception that ended `work`.
+        """
         self._work = asyncio.ensure_future(self._until_done(work))
 
     async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:
@@ -175,7 +179,7 @@ async def event_stream(
     channel.start(lambda: work(channel))
     first = None
     try:
-        first = await deadline.wait(request, channel.get())
+        first = await deadline.wait(channel.get())
         assert first is not None, "the work puts an event"
         return EventStream(request, channel, first)
     finally:

@@ -17,10 +17,10 @@ from hmac import compare_digest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..serving.measuring.metrics import UNMATCHED, Metrics
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
-from .metrics import UNMATCHED, Metrics
 from .reply import Reply
 
 logger = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from ...index import LexicalLeg
 from ...search import Collection, SearchRequest
 from ...search.request import WINDOW
 from ..reranked import cost_line, stage_lines
+from ..serving.limits.work import check_work
 from ..serving.settings import Settings
-from ..serving.work import check_work
 from . import conditions, explained, highlight, markdown, movement
 from .document import address
 from .form import Form

@@ -1,1 +1,1 @@
-"""The collections, rerankers, jobs and settings of a server, without HTTP."""
+"""The collections, models, jobs and limits of a server, and what every interface calls."""

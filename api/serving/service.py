@@ -22,8 +22,8 @@ from .allowed import AllowedModels
 from .generators import ServedGenerators
 from .job_list import JobList
 from .jobs import JobRunner
+from .limits.pool import Pool
 from .loading import Loader
-from .pool import Pool
 from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
@@ -282,7 +282,7 @@ class Service:
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection. Return (collection, False if it existed with this configuration).
+        """Create a collection. Return it, and False if it existed already with this configuration.
 
         If a model cannot be loaded, nothing is created.
 
@@ -293,7 +293,7 @@ class Service:
             raise InvalidInputError(_RULE, field="collection")
         if self.single:
             raise ConflictError(
-                "a server of a single collection cannot create others; serve its parent folder"
+                "a server of a single collection cannot create others; serve the parent folder"
             )
         path = self._path(name)
         wanted = self.models.resolved(config)
@@ -328,7 +328,7 @@ class Service:
         return served, True
 
     def _configured(self) -> list[dict[str, Any]]:
-        """Return the configurations of open collections and of parts of requests, as dicts."""
+        """Return the configurations of open collections, rerankers, generators, ..., as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
         parts = (
             *self.rerankers.configs.values(),
@@ -344,7 +344,7 @@ class Service:
         """
         if self.single:
             raise ConflictError(
-                "a server of a single collection cannot delete it; serve its parent folder"
+                "a server of a single collection cannot delete it; serve the parent folder"
             )
         trash = self.root / f".{name}{_TRASH}{secrets.token_hex(4)}"
         with self._opening:

@@ -1,4 +1,4 @@
-"""Answers in a file: one JSON object a line, which a killed evaluation can continue.
+"""Answers in a file, one JSON object a line. A killed evaluation can continue the file.
 
 The first line describes how the answers were made. Each other line has one answer with all that its
 measures need, and the values of these measures. A last line without a line break was interrupted
@@ -212,8 +212,8 @@ def _check_equal(path: Path, found: Any, made: Any) -> None:
     if difference := _difference(found, made, ""):
         place, one, other = difference
         raise SourceError(
-            f"has answers that were made with {place} = {one}, but it is {other} now; name another "
-            "file, or delete this one",
+            f"has answers that were made with {place} = {one}, but {place} is {other} now; name "
+            "another file, or delete this one",
             path=path,
             line=1,
         )

@@ -35,8 +35,8 @@ class _Answer:
 class _Question(Question):
     """A query and the text of a hit, with their tokens.
 
-    pair: the tokens of query and text; None until `costs` stores them here, so that `ask` need not
-          tokenise again.
+    pair: the tokens of query and text. `costs` stores them here, so that `ask` need not tokenise
+          again. Until then, None.
     """
 
     pair: Pair | None = None
@@ -92,8 +92,8 @@ class _PairJudge(_Keyed):
             if pair.room < 1:
                 raise InvalidInputError(
                     f"has {len(pair.ids)} tokens including special tokens and leaves no room for a "
-                    f"passage, because the cross-encoder reads {self._model.max_length} tokens; "
-                    "shorten the query",
+                    f"passage, because the cross-encoder reads at most {self._model.max_length} "
+                    "tokens; shorten the query",
                     field="query",
                 )
         scores, logits = self._model.read(pairs)

@@ -16,8 +16,8 @@ from .request import AnswerRequest
 def with_rewriting(request: AnswerRequest, rewriters: RewriterRegistry) -> SearchRequest:
     """Return the search request of an answer request, with the rewriting of the query.
 
-    If the answer request has no `rewrite`, a follow-up question is rewritten by the first rewriter
-    of the kind "standalone", unless `search` has another query or a `rewrite`. A rewriter that
+    If the answer request has no `rewrite`, the first rewriter of the kind "standalone" rewrites a
+    follow-up question. If `search` has another query or a `rewrite`, it does not. A rewriter that
     reads turns receives the `turns` of the answer request.
 
     The limit `tokens` of the request is also a limit of the rewriter.
@@ -43,8 +43,8 @@ def with_rewriting(request: AnswerRequest, rewriters: RewriterRegistry) -> Searc
 def naming_search(request: AnswerRequest) -> Iterator[None]:
     """Put `search` before the field of an InvalidInputError raised in the `with` block.
 
-    The query is `question` if the request has no query of its own, and a field of `rewrite` stays
-    unchanged if the answer has it.
+    There are two exceptions. The field `query` becomes `question` if the question is searched. A
+    field of `rewrite` stays unchanged if `rewrite` is a field of the answer request.
     """
     try:
         yield
@@ -62,10 +62,11 @@ def naming_search(request: AnswerRequest) -> Iterator[None]:
 def asked(request: AnswerRequest, fused: FusedResults | None) -> str:
     """Return the question that generator, background and rule of abstention receive.
 
-    fused: the search; None: nothing was searched.
+    fused: the result of the search; None: nothing was searched.
 
-    If the question is the query of the search, it is the text that was searched: the standalone
-    question in place of a follow-up question, without the conditions that `parse_filters` read.
+    If the search has another query, or nothing was searched, returns the question unchanged.
+    Otherwise returns the text that was searched in its place: a standalone question for a follow-up
+    question, without the conditions that `parse_filters` read.
     """
     if fused is None or request.search.query != request.question:
         return request.question

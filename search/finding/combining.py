@@ -1,6 +1,6 @@
 """Adds passages that a model wrote to the query of a leg.
 
-With q and p_i the representations of the query and of the n passages, a leg searches:
+q is the representation of the query, and p_1 to p_n are those of the passages. A leg searches:
 
     dense, "mean":     (q + p_1 + ... + p_n) / (n + 1), scaled to the length of q
     dense, "append":   the representation of the text "query passage"
@@ -57,10 +57,10 @@ def combine(
 
     queries: leg -> encoded query of the request.
     texts:   the passages, at least one.
-    use:     how the passages are added: the formula, and how often the query counts.
+    use:     how the passages are added, that is, the formula and how often the query counts.
 
-    A leg keeps its query if it encodes no text, or if it has several vectors for a text. It also
-    keeps its query if the request has a vector for it, except that "mean" adds the passages to the
+    A leg keeps its query if it encodes no text, or if it has several vectors for a text. A leg also
+    keeps its query if the request has a vector for this leg. But "mean" adds the passages to such a
     vector of a dense leg.
     """
     found = Combination()

@@ -33,9 +33,9 @@ class SyncReport:
 
     new, changed, removed: paths of files that were added, changed or removed since the last sync.
     unchanged: number of files with the same content as at the last sync.
-    reread:    number of files that were read again although their content is unchanged, because
-               their documents were changed by another write, because an id became free, or because
-               the options of the sync or the release changed.
+    reread:    number of files that were read again although their content is unchanged. Reasons are
+               a change of their documents by another write, an id that became free, and a change of
+               the options of the sync or of the release.
     documents: number of documents that were written.
     replaced:  number of written documents that replaced a stored document.
     deleted:   number of documents that were deleted.
@@ -44,7 +44,8 @@ class SyncReport:
     truncated: leg -> number of passages that its encoder cut.
     problems:  files and records that are not indexed; at most 100 of each file.
     reasons:   reason -> number of problems.
-    files:     numbers of the files in the sources that are read and that are skipped, by kind.
+    files:     how many files of the sources are read and how many are skipped, for each kind of
+               file.
     dry_run:   True if nothing was changed.
     seconds:   duration.
     usage:     usage of language models; None if no leg uses one.

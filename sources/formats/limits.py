@@ -15,7 +15,7 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits for reading one file, or one archive with all its members. Each is a maximum.
+    """Limits for reading one file, or one archive with all its members. Each limit is a maximum.
 
     A file that exceeds a limit has no document, and an error is reported for it.
 
@@ -60,7 +60,7 @@ class Limits:
 
     @classmethod
     def parse(cls, text: str) -> Limits:
-        """Return the limits that `NAME=VALUE,...` describes; the others have their defaults.
+        """Return the limits that `NAME=VALUE,...` sets. All other limits have their defaults.
 
         A value is a whole number, and may end with KB, MB or GB (powers of 1,024).
 

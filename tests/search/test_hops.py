@@ -21,7 +21,7 @@ WAY = (
     "index/inverted/lexical.py",
     "index/inverted/selection.py",
 )
-"""From the method that a route calls (`api/http/routes/search.py`) to the kernels of a segment."""
+"""From `Collection.search`, which `api/serving/calls.py` calls, to the kernels of a segment."""
 
 
 def files(frame: FrameType | None) -> list[str]:
@@ -62,6 +62,6 @@ def test_a_query_passes_six_files_to_the_kernel(birds):
     finally:
         sys.setprofile(None)
     assert WAY in ways
-    assert len(WAY) <= 5  # The sixth is the route.
+    assert len(WAY) <= 5  # The sixth is `api/serving/calls.py`.
     twice = [way for way in ways if len({*way}) < len(way)]
     assert twice == []

@@ -1,19 +1,18 @@
 """Fit a reranker's scores, or a generator's rule of abstention.
 
 With --rerank, the reranker scores the best hits of each judged query. Platt scaling, which has
-two parameters, then maps the scores to probabilities of relevance. With them, --rerank-min-score
-0.5 keeps the hits that are more likely relevant than not. Cross-validation measures the fit. The
-command prints the two parameters as a table for a file of --rerankers.
+two parameters, then maps the scores to probabilities of relevance. With such probabilities,
+--rerank-min-score 0.5 keeps the hits that are more likely relevant than not. Cross-validation
+measures the fit. The command prints the two parameters as a table for a file of --rerankers.
 
 Hits without a judgement count as not relevant, as in most measures. Probabilities are too low if
 some relevant documents were never judged. If irrelevant documents are judged too, --judged-only
 skips the hits without a judgement.
 
-With --answers, a rule is fitted that returns "no_answer", before a model is called, if the sources
-probably do not contain the answer. Each query is searched with and without its relevant documents.
-The rule predicts from the search and its sources whether they contain the answer. No model writes
-answers. The rule is printed as a table for a file of --generators; --rerank then only orders the
-hits.
+With --answers, the command fits a rule of abstention. If the sources probably do not contain the
+answer, the rule returns "no_answer" before a model is called. To fit the rule, each query is
+searched with and without its relevant documents. No model writes answers. The rule is printed as a
+table for a file of --generators. --rerank then only orders the hits.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
@@ -11,22 +10,18 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....core import MissingExtraError, ModelError
 from ....core.answers import Answer, AnswerEvent, DoneEvent
-from ....core.closing import close_iterator
 from ....core.sse import MEDIA_TYPE, encoded
-from ....search import AnswerRequest
-from ...serving.problems import Problem, problem_of, validate
+from ...serving.calls import Calls
+from ...serving.problems import validate
 from ...serving.served import Served
-from ...serving.service import Service
-from ...serving.work import check_answer
 from .. import body, render
-from ..admission import Deadline
-from ..events import Channel, event_stream
+from ..admission import answer_deadline
+from ..events import event_stream
 from ..openapi import COLLECTION, json_body, problems
 from ..shapes.answers import AnswerBody, AnswerReply
 from ..strict import StrictRoute
-from .search import observe, server_timing
+from .search import server_timing
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
@@ -54,102 +49,41 @@ async def answer(request: Request) -> Response:
     server-sent events while the answer is written.
     """
     raw = await body.read(request)
-    began, deadline = perf_counter(), Deadline.of_answer(request)
-    service: Service = request.app.state.service
+    began, deadline = perf_counter(), answer_deadline(request)
+    calls: Calls = request.app.state.calls
     collection = request.path_params["collection"]
 
     def parse(_: Served) -> AnswerBody:
-        parsed = validate(AnswerBody, body.parse_object(raw))
-        check_answer(request.app.state.settings, parsed)
-        return parsed
+        return validate(AnswerBody, body.parse_object(raw))
 
-    parsed = await deadline.wait(request, service.read(collection, parse))
-    asked = _Asked(request, parsed, deadline, began)
-    if not _wants_stream(request, parsed):
-        return await deadline.wait(request, service.answer(collection, asked.whole))
-    return await event_stream(
-        request,
-        deadline,
-        lambda channel: service.answer(collection, lambda served: asked.stream(served, channel)),
-    )
-
-
-def answer_events(
-    request: Request, wanted: AnswerRequest, deadline: Deadline, served: Served
-) -> Iterator[AnswerEvent]:
-    """Yield the events of an answer, and record its metrics."""
-    metrics = request.app.state.metrics
-    service: Service = request.app.state.service
-    collection = served.ready()[0]
-    events = collection.answer_stream(wanted, guard=deadline.guard)
-    generator = wanted.generator or service.generators.default
-    began = perf_counter()
-    try:
-        for event in events:
-            if isinstance(event, DoneEvent):
-                if event.answer.search is not None:
-                    observe(request, event.answer.search)
-                metrics.answer(event.answer, perf_counter() - began)
-            yield event
-    except (ModelError, MissingExtraError):
-        metrics.failed_answer(generator)
-        raise
-    finally:
-        close_iterator(events)
-
-
-class _Asked:
-    """One request for an answer. began: time of its start, from `perf_counter`."""
-
-    def __init__(
-        self, request: Request, parsed: AnswerBody, deadline: Deadline, began: float
-    ) -> None:
-        self._request = request
-        self._parsed = parsed
-        self._deadline = deadline
-        self._began = began
-
-    def whole(self, served: Served) -> Response:
-        """Write the whole answer and return the reply, in a thread."""
-        for event in self._events(served):
-            if isinstance(event, DoneEvent):
-                headers = {"Server-Timing": server_timing(event.answer.timings)}
-                return render.json_response(self._reply(event.answer), headers=headers)
-        raise AssertionError("the last event is DoneEvent")
-
-    def stream(self, served: Served, channel: Channel) -> None:
-        """Write the answer and put its events into a channel, in a thread."""
-        events = self._events(served)
-        try:
-            for event in events:
-                value = (
-                    self._reply(event.answer)
-                    if isinstance(event, DoneEvent)
-                    else render.answer_event(event)
-                )
-                channel.put(encoded(event.event, orjson.dumps(value)))
-        except Exception as error:
-            if channel.begun and not isinstance(error, Problem):
-                # Otherwise the service would begin again after a StorageError.
-                raise problem_of(error, self._service.root) from error
-            raise
-        finally:
-            close_iterator(events)
-
-    @property
-    def _service(self) -> Service:
-        service: Service = self._request.app.state.service
-        return service
-
-    def _events(self, served: Served) -> Iterator[AnswerEvent]:
-        return answer_events(self._request, self._parsed, self._deadline, served)
-
-    def _reply(self, answer: Answer) -> dict[str, Any]:
+    def reply(whole: Answer) -> dict[str, Any]:
         return {
-            "request_id": self._request.state.request_id,
-            "took_ms": round((perf_counter() - self._began) * 1e3, 3),
-            **render.answer(answer),
+            "request_id": request.state.request_id,
+            "took_ms": round((perf_counter() - began) * 1e3, 3),
+            **render.answer(whole),
         }
+
+    parsed = await calls.read(collection, parse, deadline)
+    if _wants_stream(request, parsed):
+
+        def encode(event: AnswerEvent) -> bytes:
+            if isinstance(event, DoneEvent):
+                return encoded(event.event, orjson.dumps(reply(event.answer)))
+            return encoded(event.event, orjson.dumps(render.answer_event(event)))
+
+        return await event_stream(
+            request,
+            deadline,
+            lambda channel: calls.stream_answer(
+                collection, parsed, deadline, lambda event: channel.put(encode(event))
+            ),
+        )
+
+    def respond(whole: Answer) -> Response:
+        headers = {"Server-Timing": server_timing(whole.timings)}
+        return render.json_response(reply(whole), headers=headers)
+
+    return await calls.answer(collection, parsed, deadline, respond)
 
 
 def _wants_stream(request: Request, parsed: AnswerBody) -> bool:

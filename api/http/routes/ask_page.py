@@ -9,17 +9,13 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from ....core import TwindexError
-from ....core.answers import Answer, DoneEvent
-from ....search import AnswerRequest
 from ...pages.ask import WORDS, AskForm, asked_before, view
 from ...pages.home import first_ready
 from ...pages.templates import render
+from ...serving.calls import Calls
 from ...serving.problems import Problem, problem_of
-from ...serving.served import Served
 from ...serving.service import Service
-from ...serving.work import check_answer
-from ..admission import Deadline
-from .answer import answer_events
+from ..admission import answer_deadline
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 async def ask_page(request: Request) -> Response:
     """Show the form for questions and, below the form, the answer to its question."""
     service: Service = request.app.state.service
-    deadline = Deadline.of_answer(request)
+    deadline = answer_deadline(request)
     collections = await service.readers.run(service.collections)
     form = AskForm.read(request.query_params)
     form.collection = form.collection or first_ready(collections)
@@ -50,22 +46,11 @@ async def ask_page(request: Request) -> Response:
         # A link on another site must not start a language model. It only fills the form.
         if form.question.strip() and request.headers.get("sec-fetch-site") != "cross-site":
             wanted = form.request()
-            check_answer(request.app.state.settings, wanted)
-            work = service.answer(
-                form.collection, lambda served: _answer(request, wanted, deadline, served)
-            )
-            answer = await deadline.wait(request, work)
+            calls: Calls = request.app.state.calls
+            answer = await calls.answer(form.collection, wanted, deadline, lambda whole: whole)
             page["answer"] = view(form, answer)
             page["turns"] = form.following(answer.text)
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status
     return await service.readers.run(render, "ask.html", page, status)
-
-
-def _answer(request: Request, wanted: AnswerRequest, deadline: Deadline, served: Served) -> Answer:
-    """Write the whole answer, in a thread."""
-    for event in answer_events(request, wanted, deadline, served):
-        if isinstance(event, DoneEvent):
-            return event.answer
-    raise AssertionError("the last event is DoneEvent")

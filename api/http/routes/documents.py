@@ -77,19 +77,19 @@ async def write_bulk(
 
     By default, the valid lines are written even if other lines are invalid. With `on_error=fail`,
     an invalid line fails the request (422) and nothing is written. A large body becomes a job
-    (202), which does not support `on_error=fail`. The header `Idempotency-Key` is supported.
+    (202). Jobs do not support `on_error=fail`. The header `Idempotency-Key` is supported.
     """
     service: Service = request.app.state.service
     _, jobs = (await service.served(collection)).ready()
     if on_error == "fail" and as_job:
         raise InvalidInputError(
-            "cannot be `fail` for a job, which writes all valid lines; remove `async`",
+            "cannot be `fail` with `async`, because a job writes all valid lines; remove `async`",
             field="on_error",
         )
     received = await receive(request, jobs, as_job=as_job)
     if on_error == "fail" and received.upload is not None:
         received.upload.discard()
-        message = "cannot be `fail` for a large body, which a job writes; send fewer lines"
+        message = "cannot be `fail` for a large body, because a job writes it; send fewer lines"
         raise InvalidInputError(message, field="on_error")
 
     def write(served: Served) -> tuple[int, Any]:

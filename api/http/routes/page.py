@@ -18,12 +18,12 @@ from ...pages.ask import AskForm
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
 from ...pages.templates import render
+from ...serving.limits.work import check_query
 from ...serving.problems import Problem, answer, problem_of
 from ...serving.served import Served
 from ...serving.service import Service
 from ...serving.settings import Settings
-from ...serving.work import check_query
-from ..admission import Deadline
+from ..admission import search_deadline
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,7 +35,7 @@ METHODS = get_args(Fusion.model_fields["method"].annotation)
 async def search_page(request: Request) -> Response:
     """Show the search form and, below the form, the hits of the query or the collections."""
     service: Service = request.app.state.service
-    deadline = Deadline.of(request)
+    deadline = search_deadline(request)
     collections = await service.readers.run(service.collections)
     form = Form.read(request.query_params)
     form.collection = form.collection or home.first_ready(collections)
@@ -58,7 +58,7 @@ async def search_page(request: Request) -> Response:
     status = 200
     try:
         if form.collection:
-            await deadline.wait(request, _fill(request, form, page, deadline.guard))
+            await deadline.wait(_fill(request, form, page, deadline.guard))
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status
@@ -123,7 +123,7 @@ async def document_page(request: Request) -> Response:
     - `from`: "ask" if a link of the answer page leads here.
     """
     service: Service = request.app.state.service
-    given, deadline = request.query_params, Deadline.of(request)
+    given, deadline = request.query_params, search_deadline(request)
     collection, name = given.get("collection", ""), given.get("id", "")
     page: dict[str, Any] = {
         "collection": collection,
@@ -140,7 +140,7 @@ async def document_page(request: Request) -> Response:
         span = _span(given)
         check_query(request.app.state.settings, page["query"], "q")
         work = service.read(collection, lambda served: _document(served, name, page["query"], span))
-        page["document"] = await deadline.wait(request, work)
+        page["document"] = await deadline.wait(work)
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status

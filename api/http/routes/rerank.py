@@ -10,14 +10,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....core import InvalidInputError, MissingExtraError, ModelError
-from ....rerank import Candidate, Placed, Reranked, Reranker, failed, rerank_one
+from ....core import InvalidInputError
+from ....rerank import Placed, Reranked
 from ....search.finding.reranking import rerank_warnings
+from ...serving.calls import Calls
 from ...serving.problems import validate
-from ...serving.service import Service
-from ...serving.work import check_query
 from .. import body
-from ..admission import Deadline
+from ..admission import search_deadline
 from ..openapi import json_body, problems
 from ..render import counts, json_response
 from ..shapes.reranking import RerankBody, RerankReply
@@ -60,35 +59,19 @@ async def rerank(request: Request) -> Response:
     The operation is also available at /rerank and /v2/rerank.
     """
     raw = await body.read(request)
-    service: Service = request.app.state.service
-    deadline = Deadline.of(request)
+    began, deadline = perf_counter(), search_deadline(request)
 
-    def answer() -> Response:
-        began = perf_counter()
-        parsed = _parse(body.parse_object(raw))
-        check_query(request.app.state.settings, parsed.query)
-        candidates = [
-            Candidate(str(i), document.text, document.title, score=-float(i))
-            for i, document in enumerate(parsed.documents)
-        ]
-        try:
-            reranker = _reranker(service, parsed.model)
-        except (ModelError, MissingExtraError) as error:
-            result = failed(len(candidates), error)
-        else:
-            result = rerank_one(reranker, parsed.query, candidates, parsed.budget, deadline.guard)
-        request.app.state.metrics.rerank(parsed.model, result.status, result.seconds, result.usage)
-        if result.status == "failed" and parsed.on_error == "fail":
-            raise result.error or ModelError("the reranker failed")
-        reply = {
+    def reply(parsed: RerankBody, result: Reranked) -> Response:
+        found = {
             "id": request.state.request_id,
             "request_id": request.state.request_id,
             "took_ms": round((perf_counter() - began) * 1e3, 3),
             **_reply(parsed, result),
         }
-        return json_response(reply)
+        return json_response(found)
 
-    return await deadline.wait(request, service.reranking.run(answer))
+    calls: Calls = request.app.state.calls
+    return await calls.rerank(lambda: _parse(body.parse_object(raw)), deadline, reply)
 
 
 def _parse(given: dict[str, Any]) -> RerankBody:
@@ -160,24 +143,3 @@ def _document(request: RerankBody, index: int) -> dict[str, Any]:
     document = request.documents[index]
     title = {"title": document.title} if document.title else {}
     return {"document": {"text": document.text, **title}}
-
-
-def _reranker(service: Service, name: str) -> Reranker:
-    """Return the reranker with this name.
-
-    Raises InvalidInputError for an unknown name, and for a reranker that needs a collection because
-    it reads the vectors or weights that a leg stores.
-    """
-    try:
-        reranker = service.rerankers.get(name)
-    except InvalidInputError as error:
-        raise InvalidInputError(error.message, field="model") from None
-    vectors = reranker.needs.vectors
-    needs = sorted(reranker.needs.legs | ({vectors} if vectors else set()))
-    if needs:
-        raise InvalidInputError(
-            f"reranker {name!r} reads what a collection stores for leg "
-            f"{', '.join(map(repr, needs))}; use this reranker in `rerank` of a search",
-            field="model",
-        )
-    return reranker

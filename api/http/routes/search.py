@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from time import perf_counter
-from typing import TypeVar
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ....search import SearchRequest, SearchResult
+from ...serving.calls import Calls
 from ...serving.problems import validate
 from ...serving.served import Served
-from ...serving.service import Service
-from ...serving.work import check_work
 from .. import body
-from ..admission import Deadline
+from ..admission import search_deadline
 from ..openapi import COLLECTION, json_body, problems
 from ..render import json_response, search_result
 from ..shapes.schemas import BatchReply, BatchRequest, SearchReply
 from ..strict import StrictRoute
-
-T = TypeVar("T")
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
@@ -54,27 +50,21 @@ async def search(request: Request) -> Response:
     # than the routing.
     raw = await body.read(request)
 
-    began, deadline = perf_counter(), Deadline.of(request)
+    began, deadline = perf_counter(), search_deadline(request)
 
-    # One call in a thread does the whole search, so that the event loop only waits for bytes.
-    # A search with reranking or rewriting continues in another thread pool.
-    def begin(served: Served) -> Response | SearchRequest:
-        parsed = validate(SearchRequest, body.parse_object(raw))
-        check_work(request.app.state.settings, [parsed])
-        return parsed if is_slow(parsed) else answer(served, parsed)
+    def read(_: Served) -> SearchRequest:
+        return validate(SearchRequest, body.parse_object(raw))
 
-    def answer(served: Served, parsed: SearchRequest) -> Response:
-        result = served.ready()[0].search(parsed, guard=deadline.guard)
-        observe(request, result)
-        reply = {
+    def reply(served: Served, parsed: SearchRequest, result: SearchResult) -> Response:
+        found = {
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
             **search_result(parsed, result, served.encoders),
         }
-        return json_response(reply, headers={"Server-Timing": server_timing(result.timings)})
+        return json_response(found, headers={"Server-Timing": server_timing(result.timings)})
 
-    collection = request.path_params["collection"]
-    return await deadline.wait(request, _run_search(request, collection, begin, answer))
+    calls: Calls = request.app.state.calls
+    return await calls.search(request.path_params["collection"], read, deadline, reply)
 
 
 @router.post(
@@ -89,59 +79,26 @@ async def search_batch(request: Request, collection: str) -> Response:
     """
     raw = await body.read(request)
 
-    began, deadline = perf_counter(), Deadline.of(request)
+    began, deadline = perf_counter(), search_deadline(request)
 
-    def begin(served: Served) -> Response | BatchRequest:
-        batch = validate(BatchRequest, body.parse_object(raw))
-        check_work(request.app.state.settings, batch.requests, batch=True)
-        return batch if any(map(is_slow, batch.requests)) else answer(served, batch)
+    def read(_: Served) -> Sequence[SearchRequest]:
+        return validate(BatchRequest, body.parse_object(raw)).requests
 
-    def answer(served: Served, batch: BatchRequest) -> Response:
-        results = served.ready()[0].search_batch(batch.requests, guard=deadline.guard)
-        for result in results:
-            observe(request, result)
-        reply = {
+    def reply(
+        served: Served, requests: Sequence[SearchRequest], results: Sequence[SearchResult]
+    ) -> Response:
+        found = {
             "request_id": request.state.request_id,
             "took_ms": _milliseconds(began),
             "results": [
                 search_result(one, result, served.encoders)
-                for one, result in zip(batch.requests, results, strict=True)
+                for one, result in zip(requests, results, strict=True)
             ],
         }
-        return json_response(reply)
+        return json_response(found)
 
-    return await deadline.wait(request, _run_search(request, collection, begin, answer))
-
-
-async def _run_search(
-    request: Request,
-    collection: str,
-    begin: Callable[[Served], Response | T],
-    answer: Callable[[Served, T], Response],
-) -> Response:
-    """Return the reply to a search, or to a batch of searches.
-
-    `begin` runs in a thread for searches. It returns the reply or, for a search with reranking or
-    rewriting, the parsed request. `answer` then makes the reply in a thread for reranking.
-    """
-    service: Service = request.app.state.service
-    begun = await service.read(collection, begin)
-    if isinstance(begun, Response):
-        return begun
-    return await service.rerank(collection, lambda served: answer(served, begun))
-
-
-def is_slow(parsed: SearchRequest) -> bool:
-    """Return True for a search that may take seconds, because a model reranks or rewrites."""
-    return parsed.rerank is not None or parsed.rewrite is not None
-
-
-def observe(request: Request, result: SearchResult) -> None:
-    """Record the metrics of one search."""
-    metrics = request.app.state.metrics
-    metrics.search(result.timings)
-    if (done := result.rerank) is not None:
-        metrics.rerank(done.model, done.status, done.seconds, done.usage)
+    calls: Calls = request.app.state.calls
+    return await calls.search_batch(collection, read, deadline, reply)
 
 
 def _milliseconds(began: float) -> float:

@@ -1,7 +1,7 @@
 """Scratch files with the entries of lists. Each file covers a range of lists.
 
-An entry is one vector in one list. It contains the code of the vector, so that the vectors are read
-only once, in order.
+An entry stands for one vector in one list, and contains the encoded vector (its code). The build
+therefore reads each vector only once, in order.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def _path(directory: Path, file: int) -> Path:
 class Spill:
     """The scratch files of a build. `len` is the number of files.
 
-    Each file has the entries of a range of lists: list n is in file n * files // lists, where lists
-    and files are the total numbers. Creates `directory` if it is missing.
+    Each file has the entries of a range of lists: list n is in file n * files // lists, with the
+    total numbers of files and lists. Creates `directory` if it is missing.
     """
 
     def __init__(self, directory: Path, lists: int, files: int, stride: int) -> None:

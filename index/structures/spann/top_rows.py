@@ -17,8 +17,8 @@ _ALL = np.zeros(0, dtype=np.bool_)
 class TopRows:
     """Collects the best k rows of several queries.
 
-    Each query has a heap of rows, which `ranking` sorts in place, and a hash table of all rows that
-    were added to the heap, so that no row is added twice.
+    Each query has a heap of rows, which `ranking` sorts in place. Each query also has a hash table
+    of the rows that were added to its heap, so that no row is added twice.
     """
 
     def __init__(self, queries: int, k: int, rows: int, entries: int) -> None:
@@ -42,8 +42,8 @@ class TopRows:
         scores:  score of each entry, in list order.
         allowed: mask of the rows to keep; None: all.
 
-        Returns the position in `lists` of a list with an invalid row number, or -1 if all are
-        valid.
+        Returns the position in `lists` of a list with an invalid row number, or -1 if all row
+        numbers are valid.
         """
         held, wrong = _offer(
             block.data.view(np.int32),

@@ -11,9 +11,10 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from twindex.api.http.admission import Budget, Deadline
-from twindex.api.http.metrics import OTHER
-from twindex.api.serving.pool import Pool
+from twindex.api.http.admission import Budget, client_left
+from twindex.api.serving.limits.deadline import Deadline
+from twindex.api.serving.limits.pool import Pool
+from twindex.api.serving.measuring.metrics import OTHER
 from twindex.api.serving.problems import ClientGone, Problem
 from twindex.core import Guard, Trace
 
@@ -183,7 +184,10 @@ def test_searches_end_when_the_client_leaves():
 
     async def scenario() -> None:
         pool = Pool("test", 1, 5)
-        request, deadline = _Request(), Deadline(30, 1_000)
+        request = _Request()
+        deadline, other = (
+            Deadline(30, 1_000, leaving=lambda: client_left(request.receive)) for _ in range(2)
+        )
 
         def run() -> None:
             began.set()
@@ -195,10 +199,8 @@ def test_searches_end_when_the_client_leaves():
                     stopped.set()
                     raise
 
-        first = asyncio.ensure_future(deadline.wait(request, pool.run(run)))
-        second = asyncio.ensure_future(
-            Deadline(30, 1_000).wait(request, pool.run(lambda: waiting.set()))
-        )
+        first = asyncio.ensure_future(deadline.wait(pool.run(run)))
+        second = asyncio.ensure_future(other.wait(pool.run(lambda: waiting.set())))
         while not began.is_set():
             await asyncio.sleep(0.01)
         request.leave.set()

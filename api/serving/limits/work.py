@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...search import AnswerRequest, SearchRequest
-from .problems import Problem
-from .settings import Settings
+from ....search import AnswerRequest, SearchRequest
+from ..problems import Problem
+from ..settings import Settings
 
 BATCH_QUERIES = 10
 """All queries of a batch together may have this many times the characters of one query."""
@@ -52,7 +52,7 @@ def check_query(settings: Settings, query: str, field: str = "query") -> None:
 
 
 def check_answer(settings: Settings, request: AnswerRequest) -> None:
-    """Raise Problem 422 if the question, the query or a turn is too long, or all turns together."""
+    """Raise Problem 422 if the question, the query, a turn or all turns together are too long."""
     check_query(settings, request.question, "question")
     check_query(settings, request.search.query or "", "search.query")
     for i, turn in enumerate(request.turns):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .served import readable
-from .service import Service
+from ..served import readable
+from ..service import Service
 
 Counts = dict[tuple[str, ...], float]
 """Label values -> value."""

@@ -10,8 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from ...core import Usage
-from ...core.answers import Answer
+from ....core import Usage
+from ....core.answers import Answer
 
 _RERANK_COUNTS = {
     "calls": "Prompts or pairs that the models of rerankers read.",

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import ParamSpec, TypeVar
 
-from .problems import Problem
+from ..problems import Problem
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,0 +1,295 @@
+"""What every interface of a server does: search, answer, rerank, read documents.
+
+Routes, compatible endpoints and tools of assistants parse a request, call a method of `Calls`, and
+render its result. The methods choose the thread pool, check the limits of the server, observe the
+deadline and record metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Generic, Literal, Protocol, TypeVar
+
+from ...core import Document, InvalidInputError, MissingExtraError, ModelError
+from ...core.answers import Answer, AnswerEvent, DoneEvent
+from ...core.closing import close_iterator
+from ...rerank import Budget, Candidate, Reranked, Reranker, failed, rerank_one
+from ...search import AnswerRequest, SearchRequest, SearchResult
+from .limits.deadline import Deadline
+from .limits.work import check_answer, check_query, check_work
+from .measuring.metrics import Metrics
+from .problems import Problem, problem_of
+from .served import Served
+from .service import Service
+from .settings import Settings
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class GivenDocument(Protocol):
+    """A document of a request."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+
+class RerankTask(Protocol):
+    """A request to rerank documents that it contains.
+
+    model:    name of a configured reranker.
+    on_error: if the model fails: "fail" raises the error, "keep" returns the documents in the given
+              order, with the status "failed".
+    """
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def query(self) -> str: ...
+
+    @property
+    def documents(self) -> Sequence[GivenDocument]: ...
+
+    @property
+    def budget(self) -> Budget: ...
+
+    @property
+    def on_error(self) -> Literal["keep", "fail"]: ...
+
+
+TaskT = TypeVar("TaskT", bound=RerankTask)
+
+
+@dataclass(frozen=True, slots=True)
+class _Slow(Generic[R]):
+    """A request that must run in a thread for reranking."""
+
+    request: R
+
+
+class Calls:
+    """The calls that the interfaces of one server share.
+
+    Methods with `read` call it in a thread; it parses the request. Methods with `reply` call it in
+    a thread too; it makes the reply of the result. All methods raise Problem, ClientGone and
+    TwindexError; `problem_of` converts the latter.
+    """
+
+    def __init__(self, service: Service, settings: Settings, metrics: Metrics) -> None:
+        self.service = service
+        self.settings = settings
+        self.metrics = metrics
+
+    async def read(
+        self, collection: str, work: Callable[[Served], T], deadline: Deadline | None = None
+    ) -> T:
+        """Run `work` on a collection, in a thread for searches, and return its result."""
+        reading = self.service.read(collection, work)
+        return await (reading if deadline is None else deadline.wait(reading))
+
+    async def documents(
+        self, collection: str, ids: Sequence[str], deadline: Deadline | None = None
+    ) -> list[Document]:
+        """Return documents by their ids. Raises NotFoundError for an unknown id."""
+
+        def work(served: Served) -> list[Document]:
+            opened = served.ready()[0]
+            return [opened.get(name) for name in ids]
+
+        return await self.read(collection, work, deadline)
+
+    # -- search ----------------------------------------------------------------------------
+
+    async def search(
+        self,
+        collection: str,
+        read: Callable[[Served], SearchRequest],
+        deadline: Deadline,
+        reply: Callable[[Served, SearchRequest, SearchResult], T],
+    ) -> T:
+        """Search a collection."""
+
+        def run(served: Served, request: SearchRequest) -> T:
+            result = served.ready()[0].search(request, guard=deadline.guard)
+            self._observe(result)
+            return reply(served, request, result)
+
+        # One call in a thread does the whole search, so that the event loop only waits for bytes.
+        # A search with reranking or rewriting continues in another thread pool.
+        def begin(served: Served) -> T | _Slow[SearchRequest]:
+            request = read(served)
+            check_work(self.settings, [request])
+            return _Slow(request) if _is_slow(request) else run(served, request)
+
+        return await deadline.wait(self._search(collection, begin, run))
+
+    async def search_batch(
+        self,
+        collection: str,
+        read: Callable[[Served], Sequence[SearchRequest]],
+        deadline: Deadline,
+        reply: Callable[[Served, Sequence[SearchRequest], Sequence[SearchResult]], T],
+    ) -> T:
+        """Run several searches of a collection, which all see the same state of it."""
+
+        def run(served: Served, requests: Sequence[SearchRequest]) -> T:
+            results = served.ready()[0].search_batch(requests, guard=deadline.guard)
+            for result in results:
+                self._observe(result)
+            return reply(served, requests, results)
+
+        def begin(served: Served) -> T | _Slow[Sequence[SearchRequest]]:
+            requests = read(served)
+            check_work(self.settings, requests, batch=True)
+            return _Slow(requests) if any(map(_is_slow, requests)) else run(served, requests)
+
+        return await deadline.wait(self._search(collection, begin, run))
+
+    async def _search(
+        self,
+        collection: str,
+        begin: Callable[[Served], T | _Slow[R]],
+        run: Callable[[Served, R], T],
+    ) -> T:
+        """Run `begin` in a thread for searches and, if it returns a slow request, `run` later."""
+        begun = await self.service.read(collection, begin)
+        if not isinstance(begun, _Slow):
+            return begun
+        request = begun.request
+        return await self.service.rerank(collection, lambda served: run(served, request))
+
+    def _observe(self, result: SearchResult) -> None:
+        self.metrics.search(result.timings)
+        if (done := result.rerank) is not None:
+            self.metrics.rerank(done.model, done.status, done.seconds, done.usage)
+
+    # -- answers ---------------------------------------------------------------------------
+
+    async def answer(
+        self,
+        collection: str,
+        request: AnswerRequest,
+        deadline: Deadline,
+        reply: Callable[[Answer], T],
+    ) -> T:
+        """Answer a question from the documents of a collection."""
+        check_answer(self.settings, request)
+
+        def work(served: Served) -> T:
+            for event in self._events(request, deadline, served):
+                if isinstance(event, DoneEvent):
+                    return reply(event.answer)
+            raise AssertionError("the last event must be a DoneEvent")
+
+        return await deadline.wait(self.service.answer(collection, work))
+
+    async def stream_answer(
+        self,
+        collection: str,
+        request: AnswerRequest,
+        deadline: Deadline,
+        put: Callable[[AnswerEvent], object],
+    ) -> None:
+        """Answer a question, and call `put` with each event, in the thread that writes the answer.
+
+        An exception of `put` ends the answer. The caller watches the deadline.
+        """
+        check_answer(self.settings, request)
+
+        def work(served: Served) -> None:
+            begun = False
+            events = self._events(request, deadline, served)
+            try:
+                for event in events:
+                    begun = True
+                    put(event)
+            except Exception as error:
+                if begun and not isinstance(error, Problem):
+                    # Otherwise the service would begin again after a StorageError.
+                    raise problem_of(error, self.service.root) from error
+                raise
+            finally:
+                close_iterator(events)
+
+        await self.service.answer(collection, work)
+
+    def _events(
+        self, request: AnswerRequest, deadline: Deadline, served: Served
+    ) -> Iterator[AnswerEvent]:
+        """Yield the events of an answer, and record its metrics."""
+        events = served.ready()[0].answer_stream(request, guard=deadline.guard)
+        generator = request.generator or self.service.generators.default
+        began = perf_counter()
+        try:
+            for event in events:
+                if isinstance(event, DoneEvent):
+                    if event.answer.search is not None:
+                        self._observe(event.answer.search)
+                    self.metrics.answer(event.answer, perf_counter() - began)
+                yield event
+        except (ModelError, MissingExtraError):
+            self.metrics.failed_answer(generator)
+            raise
+        finally:
+            close_iterator(events)
+
+    # -- documents of the request ----------------------------------------------------------
+
+    async def rerank(
+        self,
+        read: Callable[[], TaskT],
+        deadline: Deadline,
+        reply: Callable[[TaskT, Reranked], T],
+    ) -> T:
+        """Rerank documents that the request contains."""
+
+        def work() -> T:
+            task = read()
+            check_query(self.settings, task.query)
+            candidates = [
+                Candidate(str(i), document.text, document.title, score=-float(i))
+                for i, document in enumerate(task.documents)
+            ]
+            try:
+                reranker = self._reranker(task.model)
+            except (ModelError, MissingExtraError) as error:
+                result = failed(len(candidates), error)
+            else:
+                result = rerank_one(reranker, task.query, candidates, task.budget, deadline.guard)
+            self.metrics.rerank(task.model, result.status, result.seconds, result.usage)
+            if result.status == "failed" and task.on_error == "fail":
+                raise result.error or ModelError("the reranker failed")
+            return reply(task, result)
+
+        return await deadline.wait(self.service.reranking.run(work))
+
+    def _reranker(self, name: str) -> Reranker:
+        """Return the reranker with this name.
+
+        Raises InvalidInputError for an unknown name, and for a reranker that needs a collection
+        because it reads the vectors or weights that a leg stores.
+        """
+        try:
+            reranker = self.service.rerankers.get(name)
+        except InvalidInputError as error:
+            raise InvalidInputError(error.message, field="model") from None
+        vectors = reranker.needs.vectors
+        needs = sorted(reranker.needs.legs | ({vectors} if vectors else set()))
+        if needs:
+            raise InvalidInputError(
+                f"reranker {name!r} reads what a collection stores for leg "
+                f"{', '.join(map(repr, needs))}; use this reranker in `rerank` of a search",
+                field="model",
+            )
+        return reranker
+
+
+def _is_slow(request: SearchRequest) -> bool:
+    """Return True for a search that may take seconds, because a model reranks or rewrites."""
+    return request.rerank is not None or request.rewrite is not None

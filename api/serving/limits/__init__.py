@@ -1,0 +1,1 @@
+"""The limits of calls: threads, time and size."""

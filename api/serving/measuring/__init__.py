@@ -1,0 +1,1 @@
+"""The metrics of a server, and the counts that they read."""
