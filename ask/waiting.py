@@ -2,9 +2,9 @@
 
 The number of questions in a call depends on the time left and the speed of earlier calls. If a call
 still misses its deadline, the call continues in its thread, and the caller continues without the
-result. The guard of the caller is checked every `POLL` seconds during a call. If the guard raises an
-exception, the caller does not wait either. A local model that generates texts then stops after the
-current token (`twindex.llm.stopping`). No other call of a model can be stopped.
+result. The guard of the caller is checked every `POLL` seconds during a call. If the guard raises
+an exception, the caller does not wait either. A local model that generates texts then stops after
+the current token (`twindex.llm.stopping`). No other call of a model can be stopped.
 """
 
 from __future__ import annotations
