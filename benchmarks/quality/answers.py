@@ -56,6 +56,7 @@ from common.answers.abstaining import abstention
 from common.answers.asking import Asking, opened
 from common.answers.citing import citations
 from common.answers.rows import ROWS
+from common.answers.texts import kept
 from common.datasets import DATA
 
 from twindex.eval import BeirDataset
@@ -125,9 +126,7 @@ def measured(asking: Asking, few: QuestionSet, until: float) -> dict[str, Any]:
         "rows": [one.cells() for one in own],
         "left_out": left_out,
         "alone": tables.alone(own),
-        "lists": lists.all_lists(
-            asking.collection, asking.questions, few, asking.ids, asking.written
-        ),
+        "lists": lists.all_lists(asking, few),
     }
 
 
@@ -159,12 +158,16 @@ def main() -> None:
         few = sample(questions, options.llm_questions, options.seed)
         asking = Asking(name, opened(name, dataset), questions, options)
         if options.llm_questions:
-            kept = sample(questions, max(options.llm_questions, LEAST), options.seed)
-            asking.write(every, few, kept)
+            unseen = sample(questions, max(options.llm_questions, LEAST), options.seed)
+            asking.write(every, few, unseen)
         sets[name] = asking.collection, questions
         figures["sets"][name] = measured(asking, few, until)
-    figures["abstention"] = abstention(sets, asking.fields("extractive"))
-    figures["citations"] = citations(options)
+    made = [options.sets, options.questions, options.seed, asking.fields("extractive")]
+    figures["abstention"] = kept(
+        "abstention", made, lambda: abstention(sets, asking.fields("extractive"))
+    )
+    made = [options.context, options.max_tokens]
+    figures["citations"] = kept("citations", made, lambda: citations(options))
     for row in (*figures["abstention"], *figures["citations"]["rows"]):
         print(row)
     if options.json:

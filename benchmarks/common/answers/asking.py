@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 import random
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
@@ -70,6 +72,14 @@ def opened(name: str, dataset: BeirDataset) -> Collection:
         return Collection.open(folder, verify="size")
 
 
+def answered(path: Path) -> set[str]:
+    """The ids of the questions that a file has answers to."""
+    if not path.exists():
+        return set()
+    lines = path.read_text().splitlines(keepends=True)[1:]
+    return {json.loads(line)["_id"] for line in lines if line.endswith("\n")}
+
+
 class Asking:
     """A collection, its questions, and the models that answer them."""
 
@@ -95,12 +105,12 @@ class Asking:
             self.model = load_language_model(config.llm)
             self._writer = generator(config, self.model)
 
-    def write(self, every: QuestionSet, few: QuestionSet, kept: QuestionSet) -> None:
+    def write(self, every: QuestionSet, few: QuestionSet, unseen: QuestionSet) -> None:
         """Let the model write texts about the few questions.
 
-        every: where demonstrations are. kept: questions whose passages are not shown in them.
+        every: where demonstrations are. unseen: questions whose passages are not shown in them.
         """
-        pairs = demonstrations(every, kept.questions, self._texts)
+        pairs = demonstrations(every, unseen.questions, self._texts)
         for way in WAYS:
             self.written[way] = written(
                 CACHE / "answers" / self.name,
@@ -138,6 +148,9 @@ class Asking:
         if reader == "model" or row.needs_model:
             made["llm"] = self._options.llm
         path = CACHE / "answers" / self.name / f"{digest([reader, made])}.jsonl"
+        ids = {question.id for question in questions.questions}
+        if until is not None and perf_counter() > until and not ids <= answered(path):
+            return None  # Another run may be writing the file.
         ask = self._ask(row, fields, k)
         file = AnswersFile(path, made)
         try:
@@ -157,13 +170,8 @@ class Asking:
         finally:
             file.close()
 
-    def _ask(self, row: Row, fields: Mapping[str, Any], k: int | None) -> Ask:
-        """The function that answers a question for a row."""
-        if row.closed:
-            return lambda question: self._closed(question, fields)
-        if row.source == "gold + distractors":
-            assert k is not None
-            return lambda question: self._among_distractors(question, fields, k)
+    def prepare(self, row: Row) -> None:
+        """Give the collection the readers of a row, and its generated texts."""
         configs: dict[str, Any] = {"extractive": ExtractiveConfig()}
         backgrounds = {}
         if self.model is not None:
@@ -174,8 +182,17 @@ class Asking:
             configs, backgrounds=BackgroundRegistry(backgrounds)
         )
         if row.query is not None:
-            kept = KeptRewriter(self.written[row.query], USES[row.name])
-            self.collection.rewriters = RewriterRegistry({TEXTS: kept})
+            own = KeptRewriter(self.written[row.query], USES[row.name])
+            self.collection.rewriters = RewriterRegistry({TEXTS: own})
+
+    def _ask(self, row: Row, fields: Mapping[str, Any], k: int | None) -> Ask:
+        """The function that answers a question for a row."""
+        self.prepare(row)
+        if row.closed:
+            return lambda question: self._closed(question, fields)
+        if row.source == "gold + distractors":
+            assert k is not None
+            return lambda question: self._among_distractors(question, fields, k)
 
         def answer(question: Query) -> AnswerRecord:
             gold = sorted(self.questions.gold(question.id))

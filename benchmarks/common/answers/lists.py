@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from statistics import median
 from time import process_time
 from typing import Any
 
+from common.answers.asking import Asking
 from common.answers.rows import ROWS, Row, search_fields
-from common.answers.texts import Written
+from common.answers.texts import Written, kept
 
 from twindex.core import Query
 from twindex.eval import evaluate
@@ -67,20 +69,28 @@ def lists(
     }
 
 
-def all_lists(
-    collection: Collection,
-    questions: QuestionSet,
-    few: QuestionSet,
-    ids: Sequence[str],
-    generated: Mapping[str, Mapping[str, Written]],
-) -> list[dict[str, Any]]:
+def all_lists(asking: Asking, few: QuestionSet) -> list[dict[str, Any]]:
     """Rows without a model on all questions, and all rows on the few that a model wrote for."""
+
+    def measured(row: Row, questions: QuestionSet) -> dict[str, Any]:
+        ids = [question.id for question in questions.questions]
+        texts = {way: {text: list(one.texts) for text, one in asking.written[way].items()}
+                 for way in (row.written, row.query) if way}  # fmt: skip
+        made = [asking.name, dataclasses.asdict(row), ids, texts]
+
+        def measure() -> dict[str, Any]:
+            asking.prepare(row)
+            return lists(asking.collection, questions, asking.ids, asking.written, row)
+
+        found: dict[str, Any] = kept("list", made, measure)
+        return found
+
     plain = [
         row for row in ROWS.values() if not row.needs_model and "distractors" not in row.source
     ]
-    found = [lists(collection, questions, ids, generated, row) for row in plain]
-    if generated:
+    found = [measured(row, asking.questions) for row in plain]
+    if asking.written:
         more = [row for row in ROWS.values() if row.written or row.query]
         chosen = [ROWS[name] for name in ("lexical", "dense", "fused")] + more
-        found += [lists(collection, few, ids, generated, row) for row in chosen]
+        found += [measured(row, few) for row in chosen]
     return found

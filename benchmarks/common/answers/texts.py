@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from common.datasets import CACHE
 
 from twindex.ask import Limits
 from twindex.core import UNGUARDED, Guard, Query, Usage
@@ -155,6 +157,17 @@ def clustered(pairs: Pairs, count: int, seed: int) -> list[Pairs]:
     vectors = encoder.encode([f"{one} {other}" for one, other in pairs], role="document").dense
     assert vectors is not None
     return [*groups(pairs, vectors, count, PAIRS, seed)]
+
+
+def kept(name: str, made: Any, measure: Callable[[], Any]) -> Any:
+    """The figures that an earlier run has kept, or those of `measure`, which are kept then.
+
+    made: all that the figures depend on.
+    """
+    path = CACHE / "answers" / f"{name}-{digest(made)}.json"
+    if not path.exists():
+        path.write_text(json.dumps(measure()))
+    return json.loads(path.read_text())
 
 
 def digest(value: Any) -> str:
