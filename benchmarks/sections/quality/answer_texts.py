@@ -14,8 +14,8 @@ def texts_section(
     """Answers among the texts, with and without retrieval, and citations of MuSiQue."""
     yield (
         "Without a reader: share of the questions with a gold answer among the best texts, nDCG@10 "
-        "of the gold passages, and the median milliseconds of the search. Generated texts have at "
-        f"most {whole(figures['background_tokens'])} tokens, and there are "
+        "of the gold passages, and the median CPU milliseconds of the search. Generated texts have "
+        f"at most {whole(figures['background_tokens'])} tokens, and there are "
         f"{whole(figures['texts'])} of them if they are sampled or clustered; the time of their "
         "model is not included. A text that guesses has an answer more often than one that knows."
     )
