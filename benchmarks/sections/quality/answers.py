@@ -34,8 +34,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "rows. p is of paired randomisation tests of `right` against the best single leg with the "
         "same reader and questions, with Holm's correction over the rows and over the measures "
         "`right` and F1 of a reader and set. Milliseconds are CPU time, without that of writing "
-        "the generated texts, whose calls and tokens are counted. A question is encoded once for all "
-        "rows, so only the rows of single legs include that time. EM of SQuAD is "
+        "the generated texts, whose calls and tokens are counted. A question is encoded once for "
+        "all rows, so only the rows of single legs include that time. EM of SQuAD is "
         f"{part(max(row['EM'] for rows in sets.values() for row in rows))} in every row or less, "
         "because answers are sentences."
     )
