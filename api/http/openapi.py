@@ -14,10 +14,10 @@ from pydantic.json_schema import models_json_schema
 from ...core import Config
 from ...index import CollectionConfig
 from ...search import ReconfigureRequest, SearchRequest
+from ..descriptions import describe_fields
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
-from .descriptions import describe_fields
 from .shapes.answers import AnswerBody
 from .shapes.documents import DeleteRequest, DocumentBody
 from .shapes.reranking import RerankBody

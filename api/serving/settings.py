@@ -24,7 +24,9 @@ ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_CACHE", "TWINDEX_DATA", "TWINDEX
 OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no API key, for programs that monitor the process."""
 
-_OWN_PATHS = {"v1", "v2", "rerank", "metrics", "docs", "static", "openapi.json", "healthz", "ask"}
+_OWN_PATHS = {
+    *("v1", "v2", "rerank", "mcp", "metrics", "docs", "static", "openapi.json", "healthz", "ask")
+}
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
 
 logger = logging.getLogger(__name__)
