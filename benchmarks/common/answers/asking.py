@@ -97,6 +97,7 @@ class Asking:
         documents = {document.id: document for document in collection.scan()}
         self.ids = sorted(documents)
         self._texts = {id_: documents[id_].text for id_ in self.ids}
+        self._titles = {id_: documents[id_].title for id_ in self.ids}
         collection.rerankers = rerankers()
         if options.llm_questions:
             config = LanguageModelGeneratorConfig(
@@ -145,6 +146,8 @@ class Asking:
         made = {"row": row.name, "k": k, "seed": self._options.seed, **fields}
         if row.written is not None or row.query is not None:
             made["texts"] = [self._options.texts, self._options.background_tokens]
+        if row.source == "gold + distractors":
+            made["titles"] = True
         if reader == "model" or row.needs_model:
             made["llm"] = self._options.llm
         path = CACHE / "answers" / self.name / f"{digest([reader, made])}.jsonl"
@@ -222,7 +225,10 @@ class Asking:
         others = [hit.id for hit in hits if not contains_answer(self._texts[hit.id], answers)]
         chosen = [*gold, *others[: k - len(gold)]]
         random.Random(zlib.crc32(question.id.encode())).shuffle(chosen)
-        candidates = [Candidate(id_, self._texts[id_], 0, len(self._texts[id_])) for id_ in chosen]
+        candidates = [
+            Candidate(id_, self._texts[id_], 0, len(self._texts[id_]), self._titles[id_])
+            for id_ in chosen
+        ]
         own = {name: fields[name] for name in ("max_tokens", "context")}
         task = Task(question.text, candidates, AnswerOptions.parse(own))
         reader = self.collection.generators.get(fields["generator"])

@@ -29,14 +29,14 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         f"{figures['llm']}. An answer is right if it contains a gold answer as adjacent words; it "
         f"has at most {whole(figures['max_tokens'])} words or tokens. Citations are compared with "
         "the gold passages. `late` is MaxSim of the token vectors of the dense encoder, which was "
-        "not trained for it: no wheel has a late-interaction encoder. `fused + rerank` orders the "
-        "best hundred passages of `fused` by `late`. The docstring of the benchmark explains the "
+        "not trained for it: no installed package has weights of a late-interaction encoder. "
+        "`fused + rerank` orders the best hundred passages of `fused` by `late`. The docstring of the benchmark explains the "
         "rows. p is of paired randomisation tests of `right` against the best single leg with the "
         "same reader and questions, with Holm's correction over the rows and over the measures "
         "`right` and F1 of a reader and set. Milliseconds are CPU time, without that of writing "
         "the generated texts, whose calls and tokens are counted. A question is encoded once for "
-        "all rows, so only the rows of single legs include that time. EM of SQuAD is "
-        f"{part(max(row['EM'] for rows in sets.values() for row in rows))} in every row or less, "
+        "all rows, so only the rows of single legs include that time. EM of SQuAD is at most "
+        f"{part(max(row['EM'] for rows in sets.values() for row in rows))} in every row, "
         "because answers are sentences."
     )
     for name, rows in sets.items():

@@ -38,7 +38,6 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
 
 def outcome(row: dict[str, Any]) -> str:
     """What became of a file."""
-    said = [REASONS.get(reason, reason) for reason in row["reasons"]]
-    if row["documents"]:
-        said.insert(0, "read")
+    said = ["read"] if row["documents"] else []
+    said += [REASONS.get(reason, reason) for reason in row["reasons"]]
     return ", ".join(said) or "left out"
