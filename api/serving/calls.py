@@ -8,14 +8,16 @@ deadline and record metrics.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Generic, Literal, Protocol, TypeVar
 
 from ...core import Document, InvalidInputError, MissingExtraError, ModelError
 from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
-from ...rerank import Budget, Candidate, Reranked, Reranker, failed, rerank_one
+from ...rerank import Budget, Candidate, Reranked, Reranker, Task, failed
+from ...rerank.checking import reranked
 from ...search import AnswerRequest, SearchRequest, SearchResult
 from .limits.deadline import Deadline
 from .limits.work import check_answer, check_query, check_work
@@ -157,7 +159,7 @@ class Calls:
         begin: Callable[[Served], T | _Slow[R]],
         run: Callable[[Served, R], T],
     ) -> T:
-        """Run `begin` in a thread for searches and, if it returns a slow request, `run` later."""
+        """Call `begin` in a thread for searches. For a slow request, then call `run`."""
         begun = await self.service.read(collection, begin)
         if not isinstance(begun, _Slow):
             return begun
@@ -223,8 +225,9 @@ class Calls:
         self, request: AnswerRequest, deadline: Deadline, served: Served
     ) -> Iterator[AnswerEvent]:
         """Yield the events of an answer, and record its metrics."""
-        events = served.ready()[0].answer_stream(request, guard=deadline.guard)
         generator = request.generator or self.service.generators.default
+        guard = replace(deadline.guard, spent=partial(self.metrics.answer_usage, generator))
+        events = served.ready()[0].answer_stream(request, guard=guard)
         began = perf_counter()
         try:
             for event in events:
@@ -261,7 +264,8 @@ class Calls:
             except (ModelError, MissingExtraError) as error:
                 result = failed(len(candidates), error)
             else:
-                result = rerank_one(reranker, task.query, candidates, task.budget, deadline.guard)
+                given = Task(task.query, candidates, deadline.guard)
+                (result,) = reranked(reranker, [given], task.budget, f"reranker {task.model!r}")
             self.metrics.rerank(task.model, result.status, result.seconds, result.usage)
             if result.status == "failed" and task.on_error == "fail":
                 raise result.error or ModelError("the reranker failed")

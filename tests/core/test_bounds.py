@@ -159,6 +159,7 @@ def test_error_for_an_unknown_field_lists_known_fields(model):
 
 _GUESSES: dict[str, Any] = {
     "query": "x",
+    "name": "overlap",
     "share": 0.5,
     "slope": 1,
     "intercept": 0,
