@@ -33,9 +33,10 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "`fused + rerank` orders the best hundred passages of `fused` by `late`. The docstring of "
         "the benchmark explains the rows. p is of paired randomisation tests of `right` against "
         "the best single leg with the same reader and questions, with Holm's correction over the "
-        "rows and over the measures `right` and F1 of a reader and set. Milliseconds are CPU time, without that of writing "
-        "the generated texts, whose calls and tokens are counted. A question is encoded once for "
-        "all rows, so only the rows of single legs include that time. EM of SQuAD is at most "
+        "rows and over the measures `right` and F1 of a reader and set. Milliseconds are CPU time, "
+        "without that of writing the generated texts, whose calls and tokens are counted. Each "
+        "question is encoded once, so only the rows of single legs include that time. Answers are "
+        "kept between runs: the time below is that of the last run. EM of SQuAD is at most "
         f"{part(max(row['EM'] for rows in sets.values() for row in rows))} in every row, "
         "because answers are sentences."
     )

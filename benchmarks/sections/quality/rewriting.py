@@ -30,8 +30,10 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
             ),
         )
     yield (
-        "What rewriting costs, as means over the queries of all sets; times are medians, and "
-        "rewritten is the share of queries for which the model wrote something new:"
+        "What rewriting costs, as means over the queries of all sets; times are wall-clock medians "
+        "on a machine with much other work, and rewritten is the share of queries for which the "
+        "model wrote something new. Sets are kept between runs: the time below is that of the last "
+        "run."
     )
     yield table(
         ["", "rewritten", "texts", "calls", "tokens read", "tokens written", "searches", "ms"],
