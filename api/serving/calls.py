@@ -159,7 +159,7 @@ class Calls:
         begin: Callable[[Served], T | _Slow[R]],
         run: Callable[[Served, R], T],
     ) -> T:
-        """Run `begin` in a thread for searches and, if it returns a slow request, `run` later."""
+        """Call `begin` in a thread for searches. For a slow request, then call `run`."""
         begun = await self.service.read(collection, begin)
         if not isinstance(begun, _Slow):
             return begun
