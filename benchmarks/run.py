@@ -48,6 +48,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "spann": ("faiss-cpu", "lancedb"),
     "client": ("httpx2",),
     "files": ("pypdfium2", "pypdf", "markdownify"),
+    "hostile_files": ("pypdfium2", "pypdf"),
     "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),
 }
