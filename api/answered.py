@@ -123,7 +123,7 @@ def searched_lines(answer: Answer) -> list[str]:
 def answer_stages(answer: Answer) -> str:
     """Return the time of an answer and of each stage, such as `12.3 ms (lexical 1.0, ...)`.
 
-    The time of loading models is not part of it. `first_token` is a part of `generate`.
+    The time of an answer does not include loading models. `first_token` is a part of `generate`.
     """
     stages = {name: ms for name, ms in answer.timings.items() if name != "load"}
     first = stages.pop("first_token", None)

@@ -45,5 +45,7 @@ class LanguageModelConfig(Config):
     @model_validator(mode="after")
     def _key_of_a_server(self) -> Self:
         if self.api_key_variable is not None and self.base_url is None:
-            raise ValueError("api_key_variable requires base_url, because only a server uses a key")
+            raise ValueError(
+                "`api_key_variable` requires `base_url`, because only a server uses a key"
+            )
         return self

@@ -30,7 +30,7 @@ def plan(
 ) -> Iterator[int]:
     """Yield the number of items for each run of an algorithm that asks a model questions.
 
-    The runs are those of `sizes`.
+    The function `sizes` chooses the runs.
 
     count:  number of items.
     needed: function that returns how many questions the algorithm asks about a number of items;

@@ -97,8 +97,7 @@ class Reader:
         return [user, Message("assistant", begun)] if begun else [user]
 
     def spaced(self, answer: str, *, begun: bool) -> str:
-        """Return an answer as the continuation of a prompt, with a space before it if one is
-        needed.
+        """Return an answer as the continuation of a prompt, after a space if that is needed.
 
         begun: True if the prompt already contains the beginning of the answer.
         """

@@ -258,7 +258,7 @@ class Rounds(Generic[Q, A]):
 class _Failures:
     """Counts consecutive failures of courses, and decides when to stop calling the model.
 
-    Two consecutive failures that the input did not cause mean that the model is broken. All
+    The model counts as broken after two consecutive failures that the input did not cause. All
     remaining courses of the batch then fail with the last error, without a call of the model.
     """
 

@@ -2,8 +2,8 @@
 
 A model cannot be stopped during a call. The number of questions in a call therefore depends on the
 time left and the speed of earlier calls. If a call still misses its deadline, the call continues in
-its thread, and the caller continues without the result. So does a caller whose guard raises an
-exception: the guard is checked every `POLL` seconds during a call.
+its thread, and the caller continues without the result. The guard of the caller is checked every
+`POLL` seconds during a call. If the guard raises an exception, the caller does not wait either.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class Waiting:
     def chunk(self, costs: Sequence[Cost], deadline: float | None) -> int:
         """Return how many of the remaining questions the next call should contain.
 
-        Without a deadline, it should contain all. Returns 0 if the deadline has passed, or if the
-        first question alone would probably take more than twice the time left.
+        Without a deadline, the call should contain all of them. Returns 0 if the deadline has
+        passed, or if the first question alone would probably take more than twice the time left.
 
         costs:    maximum cost of each remaining question, in order.
         deadline: time at which the answers must be there, as a value of `perf_counter()`; None: no
@@ -178,7 +178,7 @@ class Waiting:
         return result.result()
 
     def _slot(self, deadline: float | None, guard: Guard) -> bool:
-        """Wait until a call may start. Return True if it has a slot, which it must release.
+        """Wait until a call may start. Return True if the call holds a slot and must release it.
 
         Raises Overdue if there is no slot until the deadline, and the exceptions of the guard.
         """

@@ -193,7 +193,7 @@ class AsyncClient:
         return requests.reply(response, retried=retried)
 
     async def _attempt(self, call: Call, *, stream: bool = False) -> tuple[httpx2.Response, bool]:
-        """Send a call until it succeeds. Return the response, and True if it was sent again.
+        """Send a call until it succeeds. Return the response, and True if there was a retry.
 
         stream: return before the body is read. The caller must then close the response.
         """
@@ -244,7 +244,7 @@ class AsyncRemoteCollection:
         vectors: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> WriteReport:
-        """Insert documents, which may be asynchronous. See `RemoteCollection.add`."""
+        """Insert documents, also from an asynchronous iterable. See `RemoteCollection.add`."""
         report, batcher = WriteReport(), Batcher(vectors)
         reporter = arguments.progress(progress)
 
@@ -320,8 +320,8 @@ class AsyncRemoteCollection:
     async def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
-        request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
-                 search has no text, such as `search(vectors={"dense": vector})`.
+        request: a query string, a SearchRequest, or a mapping with its fields. None: the search
+                 has no text, such as `search(vectors={"dense": vector})`.
         fields:  further fields of a SearchRequest, such as `limit`; not allowed with a
                  SearchRequest or a mapping.
         """
@@ -330,8 +330,8 @@ class AsyncRemoteCollection:
     async def search_batch(self, requests: Sequence[Any]) -> list[SearchResult]:
         """Run up to 100 searches and return their results in order.
 
-        Each request is a query string, a SearchRequest, or a mapping with the fields of one. All
-        searches see the same documents, even if other clients write meanwhile. The queries are
+        Each request is a query string, a SearchRequest, or a mapping with its fields. All searches
+        see the same documents, even if other clients write meanwhile. The queries are
         encoded together.
         """
         return await self._client.run(calls.search_batch(self.name, requests))

@@ -54,8 +54,8 @@ class Attached:
                 row = next(rows, _END)
                 if row is _END:
                     raise InvalidInputError(
-                        f"has no row for document {name!r} (number {position}, from 0); each "
-                        "document, or each of its own passages, takes one row",
+                        f"has no row for document {name!r} (number {position}, from 0); a "
+                        "document takes one row, or one row for each of its own passages",
                         field=field,
                     )
                 taken.append(row)
@@ -70,8 +70,8 @@ class Attached:
         for leg, rows in self._rows.items():
             if next(rows, _END) is not _END:
                 raise InvalidInputError(
-                    f"has more rows than there are documents ({count}); each document, or each of "
-                    "its own passages, takes one row",
+                    f"has more rows than there are documents ({count}); a document takes one row, "
+                    "or one row for each of its own passages",
                     field=f"vectors.{leg}",
                 )
 

@@ -184,7 +184,7 @@ class Client:
         return requests.reply(response, retried=retried)
 
     def _attempt(self, call: Call, *, stream: bool = False) -> tuple[httpx2.Response, bool]:
-        """Send a call until it succeeds. Return the response, and True if it was sent again.
+        """Send a call until it succeeds. Return the response, and True if there was a retry.
 
         stream: return before the body is read. The caller must then close the response.
         """
@@ -237,12 +237,12 @@ class RemoteCollection:
 
         Documents are sent in batches of at most 500 documents and about 4 MiB. Batches are smaller
         if the service needs more than about 5 seconds to write one. Only one batch at a time is in
-        memory. Each batch is durable before the next is sent, and the last before the method
-        returns.
+        memory. Each batch is durable before the next is sent. All batches are durable when the
+        method returns.
 
-        vectors:  name of a leg -> the documents' vectors, row n for document n: an array [rows,
-                  dimensions], a sparse matrix of SciPy, or an iterable of vectors. A document with
-                  its own `passages` takes one row for each of them.
+        vectors:  name of a leg -> rows, in the order of the documents: an array [rows,
+                  dimensions], a sparse matrix of SciPy, or an iterable of vectors. A document takes
+                  one row. A document with its own `passages` takes one row for each of them.
         progress: receives the number of written documents. None: progress is not reported.
 
         Raises InvalidInputError, which names the first invalid document by its position from 0. The
@@ -321,8 +321,8 @@ class RemoteCollection:
     def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.
 
-        request: a query string, a SearchRequest, or a mapping with the fields of one. None: the
-                 search has no text, such as `search(vectors={"dense": vector})`.
+        request: a query string, a SearchRequest, or a mapping with its fields. None: the search
+                 has no text, such as `search(vectors={"dense": vector})`.
         fields:  further fields of a SearchRequest, such as `limit`; not allowed with a
                  SearchRequest or a mapping.
         """
@@ -331,8 +331,8 @@ class RemoteCollection:
     def search_batch(self, requests: Sequence[Any]) -> list[SearchResult]:
         """Run up to 100 searches and return their results in order.
 
-        Each request is a query string, a SearchRequest, or a mapping with the fields of one. All
-        searches see the same documents, even if other clients write meanwhile. The queries are
+        Each request is a query string, a SearchRequest, or a mapping with its fields. All searches
+        see the same documents, even if other clients write meanwhile. The queries are
         encoded together.
         """
         return self._client.run(calls.search_batch(self.name, requests))
@@ -340,7 +340,7 @@ class RemoteCollection:
     def answer(self, request: Any, **fields: Any) -> Answer:
         """Answer a question from the documents of the collection, with citations.
 
-        request: a question, an AnswerRequest, or a mapping with the fields of one.
+        request: a question, an AnswerRequest, or a mapping with its fields.
         fields:  further fields of an AnswerRequest; only allowed if `request` is a question.
 
         The field `search` of the returned Answer is None, because the service does not send it.

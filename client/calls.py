@@ -156,7 +156,7 @@ def _job(path: str, body: Any, progress: Progress | None) -> Steps[Job]:
 def _once() -> dict[str, str]:
     """Return a header with a new idempotency key.
 
-    The service executes a call with the same key only once, so the call can be retried.
+    The service executes calls with the same key only once, so a call can be retried.
     """
     return {"Idempotency-Key": uuid4().hex}
 
@@ -168,8 +168,8 @@ def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> St
     """Write a batch of documents. If a document is invalid, none is written.
 
     name:   name of the collection.
-    params: query parameters of the HTTP request. None: {"on_error": "fail"}; for a batch of a
-            single document, no parameters.
+    params: query parameters of the HTTP request. None: no parameters for a batch of a single
+            document, {"on_error": "fail"} for other batches.
 
     Raises InvalidInputError for an invalid document. The error contains the document's position in
     the whole input, from 0.
@@ -297,7 +297,7 @@ def _given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]
 
     request: a string, a request object, a mapping, or None.
     fields:  further fields of the request.
-    text:    name of the field that contains the string if `request` is one, such as "query".
+    text:    name of the field for a `request` that is a string, such as "query".
     """
     if request is None and fields:
         return dict(fields)
@@ -329,7 +329,7 @@ def _request(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _one_request(request: Any) -> Any:
     """Return the JSON form of one request of a batch.
 
-    A value that is not a request or a mapping is not refused here, but by the service.
+    A value of another type is sent unchanged, and the service refuses it.
     """
     given = {"query": request} if isinstance(request, str) else as_json(request)
     return _request(given) if isinstance(given, Mapping) else _plain(given)

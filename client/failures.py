@@ -75,8 +75,8 @@ class Failure(Exception):  # noqa: N818 - it carries the error
     passing:     True if the failure is temporary, so that a retry may succeed.
     retry_after: seconds that the service asks to wait before a retry. None: it does not say.
     working:     True if the service is still working on an earlier attempt of the call.
-    patience:    maximum number of seconds to retry, if it is less than the client's `patience`.
-                 None: the client's `patience` applies.
+    patience:    seconds during which this failure may be retried. The smaller of this number and
+                 the client's `patience` applies. None: the client's `patience` applies.
     """
 
     def __init__(

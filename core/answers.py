@@ -38,9 +38,9 @@ class Source:
     cut:    True if sentences at the end of the passage were left out.
     kind:   "document": a part of a stored document. "generated": a generated text, which a language
             model wrote as background for the answer.
-    supported_share: for a generated text, share of its sentences that a source of kind "document"
-            supports: the source has enough of the sentence's content words, and all of its numbers
-            and names. None for a document.
+    supported_share: for a generated text: share of its sentences that sources of kind "document"
+            support. A source supports a sentence if it contains enough of the sentence's content
+            words, and all of the sentence's numbers and names. None for a document.
     """
 
     number: int
@@ -69,8 +69,8 @@ class LeftOut:
     rank:   rank of the passage in the search, from 1. For a generated text: its position among the
             generated texts, from 1.
     id:     id of the document; "" for a generated text.
-    start, end: the text is the characters `start` to `end` (exclusive) of the document's text. For
-            a generated text: of this text itself.
+    start, end: a passage is the characters `start` to `end` (exclusive) of the document's text. For
+            a generated text: 0 and its length.
     tokens: number of tokens that the text would have needed; 0 if they were not counted.
     copy_of: for the reason "copy", the `rank` of the similar text that was preferred.
     """
@@ -123,7 +123,7 @@ class Citation:
     start, end: the statement is the characters `start` to `end` (exclusive) of the answer's text.
                 The markers after the statement are not included.
     quotes:     one for each cited source, in the order of the markers.
-    supported:  True if a quote supports the statement: enough of its content words, and all of its
+    supported:  True if a quote contains enough of the statement's content words, and all of its
                 numbers and names.
     """
 
@@ -159,15 +159,14 @@ class Answer:
                 were not sent.
     invalid_citations: source numbers that the generator cited although no source has them, each
                 once, at most 999999999. Their markers were removed from the text.
-    query:      the query that was searched. Differs from the question for a follow-up question that
-                was rewritten, and without the conditions that `parse_filters` read. "" if nothing
-                was searched.
+    query:      the query that was searched; "" if nothing was searched. A follow-up question may
+                have been rewritten. Conditions that `parse_filters` read are not in the query.
     generator:  name of the generator.
     usage:      usage of language models: rewriter, encoder of the query, background and generator.
                 The report of the reranker is `search.rerank`.
     timings:    milliseconds by stage: the stages of the search, `rewrite`, `background` (writing
-                the generated texts), `context`, `first_token` (from the start of the generator to
-                its first text, if it wrote one) and `generate`, which includes `first_token`.
+                the generated texts), `context`, `generate` and `first_token` (the part of
+                `generate` before the first text, if there is a text).
     warnings:   messages for the caller.
     stages:     steps of the search that may have changed the query, in the order in which they ran.
     search:     the result of the search; None without a search. Not part of the reply of the REST

@@ -1,4 +1,4 @@
-"""Closes objects that hold resources: at the end of a `with` block, and iterators."""
+"""Closes objects that hold resources at the end of a `with` block, and closes iterators."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class Representation:
              vocabulary. In an expanded query, the numbers are weights and need not be integers.
     truncated: bool [n], True if the encoder did not read the text to its end.
     offsets: int64 [n + 1] if a text can have several vectors, else None. The vectors of text i are
-             the rows offsets[i] to offsets[i + 1] (exclusive, at least one) of `dense` and
-             `sparse`, which then have offsets[n] rows instead of n.
+             the rows offsets[i] to offsets[i + 1] (exclusive) of `dense` and `sparse`. Each text
+             has at least one row, and these matrices have offsets[n] rows instead of n.
     usage:   language model usage of the batch. None if no language model ran.
     """
 

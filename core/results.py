@@ -157,7 +157,7 @@ class SearchResult:
     stages:   steps that may have changed the query, in the order in which they ran.
     predictors: predictor -> value, as `twindex.search.predictors` defines them. None without
               `predictors` in the request.
-    suggestion: the query with misspelled words replaced, and with the conditions that
+    suggestion: the query with misspelled words replaced. It includes the conditions that
               `parse_filters` read. None without `suggest` in the request, or if every word of the
               query is common enough.
     query:    the query text without the filters that it contained. None without `parse_filters`.

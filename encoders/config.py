@@ -81,7 +81,7 @@ class EncoderConfig(Config):
 
     @property
     def many(self) -> bool:
-        """True if the encoder may return several vectors for a text, which MaxSim then scores."""
+        """True if the encoder may return several vectors for a text. MaxSim then scores them."""
         return self.per_token
 
     @property

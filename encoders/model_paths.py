@@ -1,7 +1,8 @@
 """Where an encoder's models are on disk, and how they are found after their folders have moved.
 
-A model's name may be the path of a folder. Collections store the absolute path. If the folder
-moves, Twindex finds the model by the digest of its weights, which is in the encoder's fingerprint.
+A model's name may be the path of a folder. Collections store the absolute path. The
+fingerprint of the encoder contains a digest of the model's weights. If the folder moves, Twindex
+finds the model by this digest.
 """
 
 from __future__ import annotations

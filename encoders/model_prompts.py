@@ -13,7 +13,7 @@ from .late.config import LateEncoderConfig
 def model_prompts(model: Any, config: DenseEncoderConfig | LateEncoderConfig) -> dict[Role, str]:
     """Return role -> the prompt that is put before texts of this role.
 
-    The prompt is the configured one if it is set, else the model's own prompt, else "".
+    This is the configured prompt if there is one, else the model's own prompt, else "".
     """
     return {
         "query": _prompt(config.query_prompt, model, ("query",)),

@@ -75,7 +75,7 @@ def clean_tokens(model: StateModel) -> NDArray[np.bool_]:
     """Return a mask of the tokens that may be used for expansion: bool [vocabulary].
 
     Such a token consists of letters only, and the first letter is a lower-case a to z. One "▁" or
-    space may precede the letters, but not "Ġ", which is a space in byte-level vocabularies.
+    space may precede the letters. "Ġ", a space in byte-level vocabularies, may not.
     """
     clean = np.zeros(model.vocabulary, np.bool_)
     for token in range(model.vocabulary):

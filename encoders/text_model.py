@@ -119,7 +119,7 @@ class TextModel:
 
         kind:   the class SentenceTransformer, SparseEncoder or MultiVectorEncoder.
         config: configuration of the encoder. It names the model, its revision and its device.
-        change: function that converts the loaded model to the one that runs. None: no conversion.
+        change: function that converts the loaded model to the model that runs. None: no conversion.
 
         Raises ModelError if the model cannot be found or read, and ConfigError for options that the
         model does not support.
@@ -240,7 +240,7 @@ class TextModel:
         return ids[:-1] if ids and ids[-1] in self.tokenizer.all_special_ids else ids
 
     def _check_length(self, length: int, field: str) -> None:
-        """Run the model on a text of `length` tokens. Raise ConfigError for `field` if it fails."""
+        """Run the model on `length` tokens. Raise ConfigError for `field` if the model fails."""
         ids = torch.full((1, length), self.tokenizer.pad_token_id or 0, device=self.device)
         features = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "modality": "text"}
         try:

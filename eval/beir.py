@@ -28,7 +28,7 @@ class BeirDataset:
     qrels:   the judgements of the split: query id -> document id -> grade.
     answers: query id -> gold answers, of all splits; an empty sequence for a question that has no
              answer. Empty without `answers.jsonl`.
-    unanswerable: the queries without judgements and without gold answers, which belong to every
+    unanswerable: the queries without judgements and without gold answers. They belong to every
              split.
     """
 

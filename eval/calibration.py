@@ -89,8 +89,8 @@ class CalibrationReport:
     queries, hits, relevant: number of queries, of hits and of relevant hits.
     before:   quality of the scores before calibration. If a score is outside [0, 1], all scores are
               first converted by 1 / (1 + exp(-score)).
-    constant: quality of a baseline that predicts the same probability for all hits of a part: the
-              smoothed share of relevant hits in the other parts.
+    constant: quality of a baseline. For all hits of a part, it predicts the same probability, which
+              is the smoothed share of relevant hits in the other parts.
     after:    quality of the calibrated scores.
     """
 

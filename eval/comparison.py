@@ -106,7 +106,7 @@ def compare_systems(
         queries = set().union(*(system.per_query[name] for system in systems for name in measures))
     if not queries:
         raise InvalidInputError(
-            "there is no query to compare; pass `queries`, or systems with values of queries",
+            "there is no query to compare; pass `queries`, or systems with values for queries",
             field="queries",
         )
     common = queries & _queries(systems[names.index(wanted)], measures)

@@ -91,8 +91,8 @@ def engine_search(collection: Collection, **fields: Any) -> Search:
 def widest_request(fields: Mapping[str, Any]) -> SearchRequest:
     """Return a search request that serves as a template for all queries of an experiment.
 
-    fields: fields of SearchRequest, without `query`. If `limit` is missing, it is the largest that
-            a search supports, or `depth` if that is smaller.
+    fields: fields of SearchRequest, without `query`. If `limit` is missing, it is the smaller of
+            `depth` and the largest limit that a search supports.
     """
     limit = min(WINDOW, fields.get("depth", WINDOW))
     return SearchRequest.parse({"query": "", "limit": limit, **fields})
@@ -101,7 +101,8 @@ def widest_request(fields: Mapping[str, Any]) -> SearchRequest:
 def request_for(request: SearchRequest, query: Query) -> SearchRequest:
     """Return the search request of one query.
 
-    request: template for all queries. Vectors of legs that it does not search are left out.
+    request: template for all queries. Vectors of legs that the template does not search are left
+             out.
     """
     vectors = query.vectors
     if request.legs:

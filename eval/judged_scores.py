@@ -23,8 +23,8 @@ class Scored:
     """A reranker's scores of judged hits, and the numbers of hits that could not be used.
 
     judged:   the scores and judgements.
-    unscored: number of hits that the reranker did not score, because it reached a limit or scores
-              only its best hits.
+    unscored: number of hits without a score, because a limit was reached or because the reranker
+              scores only the best hits.
     left_out: number of hits that were left out because they have no judgement.
     """
 

@@ -10,7 +10,8 @@ threshold.
 
 Joren et al., "Sufficient context: a new lens on retrieval augmented generation systems" (ICLR
 2025), show that large models answer wrongly rather than abstain if the sources are not sufficient.
-They also use a logistic rule, with other features: an autorater and the model's own confidence.
+The authors also use a logistic rule, with other features: an autorater and the model's own
+confidence.
 """
 
 from __future__ import annotations

@@ -67,7 +67,10 @@ class Ahead(Closing, Generic[T]):
                 return value
 
     def close(self) -> None:
-        """Let the thread close the iterator after the current value, and wait `PATIENCE` for it."""
+        """Let the thread close the iterator after the current value.
+
+        Waits at most `PATIENCE` seconds for the thread to end.
+        """
         self._left.set()
         self._thread.join(PATIENCE)
 

@@ -66,7 +66,8 @@ class GeneratorConfig(Config):
     def entails(self) -> Entails | None:
         """Load the entailment model; return None if the configuration names none.
 
-        The field of a ConfigError starts with "entailment.".
+        Raises the errors of `load_entailment`. The field of a ConfigError starts with
+        "entailment.".
         """
         try:
             return load_entailment(self.entailment)

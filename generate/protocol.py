@@ -131,7 +131,7 @@ class Task:
     options:    how the answer is written.
     turns:      earlier turns of the conversation, in order.
     background: texts that a model generated for the question. They are sent as context, and are
-                never cited. Without candidates, the answer rests on them alone.
+                never cited. Without candidates, the answer rests on these texts alone.
     combined:   how these texts share the context with the candidates.
     guard:      object whose method `check` is called before each piece of the answer. An exception
                 from `check` ends the answer.

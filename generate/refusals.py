@@ -114,7 +114,7 @@ class _Automaton:
         self.start = self._closed([start])
 
     def step(self, states: frozenset[int], word: str, *, whole: bool) -> frozenset[int]:
-        """Return the states after a word. whole: False: more letters may follow."""
+        """Return the states after a word. whole: False if more letters of the word may follow."""
         found = []
         for state in states:
             for words, target in self._edges[state]:

@@ -3,7 +3,7 @@
     SPEC = KIND[:MODEL]
 
 KIND is a kind of the family. MODEL is the name or folder of a language model, for kinds that use
-one. All other options have their defaults. To set other options, use a TOML file, such as that of
+one. All other options have their defaults. To set other options, use a TOML file; see
 `GeneratorRegistry.read`.
 """
 

@@ -116,7 +116,7 @@ class WritingGenerator:
         for event in self._events(task, meter):
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise AssertionError("the last event is DoneEvent")
+        raise AssertionError("the last event must be a DoneEvent")
 
     def _events(self, task: Task, meter: Meter[Limits]) -> Iterator[AnswerEvent]:
         began = perf_counter()
@@ -289,9 +289,14 @@ class _Run:
 def _too_few(
     budget: int, frame: int, options: AnswerOptions, tokens: int | None, limit: int | None
 ) -> InvalidInputError:
-    """Return the error of a prompt without space for sources. It names the field that limits.
+    """Return the error of a prompt without space for sources.
 
-    tokens: the request's limit of all tokens. limit: that of the model.
+    The field of the error is the one whose limit is too small.
+
+    budget: maximum number of tokens of the prompt.
+    frame:  number of tokens of the prompt without sources.
+    tokens: the request's limit of all tokens; None: no limit.
+    limit:  maximum number of tokens of prompt and answer that the model supports; None: no limit.
     """
     said = (
         f"the prompt may have {max(0, budget)} tokens, but question and instructions need {frame}"

@@ -236,10 +236,14 @@ def explained(vectors: LegPart, rows: range, query: Representation) -> list[Cont
     rows:    the rows of the passage in `vectors`.
 
     For each query vector, the function finds the best row: the one with the greatest inner product.
-    It then adds up the contributions of each term to these products. In the result, `query` is the
-    sum of the term's weights in the query vectors. `document` is the mean of the term's weights in
-    the best rows, weighted by the query weights. So the score is `query` times `document`. The
-    result is empty for a dense leg.
+    The fields of a term's Contribution are:
+
+    - score: sum of the term's contributions to these inner products.
+    - query: sum of the term's weights in the query vectors.
+    - document: mean of the term's weights in the best rows, weighted by its weights in the query
+      vectors. The term's score is therefore its `query` times its `document`.
+
+    The result is empty for a dense leg.
     """
     totals: dict[str, tuple[float, float]] = {}
     query_vectors, offsets = ungrouped(query)

@@ -103,7 +103,7 @@ class View(Protocol):
     ) -> list[LegResult]:
         """Return the best `depth` documents of one leg for each query.
 
-        within: the documents that may be returned. Scores do not depend on it.
+        within: the documents that may be returned. Scores do not depend on `within`.
         how: recall target or parameters of approximate indexes. None: as configured.
 
         Sparse and lexical legs return only documents that share a term with the query. The order of
@@ -132,10 +132,10 @@ class View(Protocol):
         """Return handle -> size in bytes of title, text and metadata together."""
 
     def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
-        """Return the character range of each passage in its document; None: the whole document.
+        """Return the character range of each passage; a range None means the whole document.
 
-        neighbours: number of passages before and after each passage that its range also covers.
-            Fewer are covered at the beginning and the end of the document.
+        neighbours: number of passages before and after each passage that the range also covers.
+            Near the beginning and the end of the document, there are fewer.
         """
 
     def get(self, name: str) -> Document:

@@ -2,8 +2,8 @@
 
 The tokens of "a b" can differ from the tokens of "a" followed by those of " b". Models are trained
 on the tokens of whole texts, so prompt and continuation are tokenised together. The tokens that
-follow the prompt's tokens are the continuation. If one token contains characters of both, the
-continuation is tokenised alone.
+follow the prompt's tokens are the continuation. If one token contains characters of prompt
+and continuation, the continuation is tokenised alone.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def following(prompt: Tokens, joint: Tokens) -> list[int] | None:
     prompt: tokens of the prompt alone.
     joint:  tokens of prompt and continuation, tokenised together.
 
-    Returns None if `joint` does not begin with `prompt`, which happens if one token contains
-    characters of both.
+    Returns None if `joint` does not begin with `prompt`, because one token contains characters of
+    prompt and continuation.
     """
     if len(joint) > len(prompt) and list(joint[: len(prompt)]) == list(prompt):
         return list(joint[len(prompt) :])

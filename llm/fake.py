@@ -102,7 +102,7 @@ class FakeModel:
         return chr(token) if token in _PRINTED else f"#{token}"
 
     def decode(self, tokens: Tokens) -> str:
-        """Return the tokens as one text. Each is written by `piece`, with a space before a word."""
+        """Return the tokens as one text. `piece` writes each token. Words have a space before."""
         return "".join(" " * (token >= SIGNS) + self.piece(token) for token in tokens)
 
     def render(self, messages: Sequence[Message]) -> str:

@@ -91,7 +91,7 @@ class PromptTokens:
 
 
 def shared(rows: Sequence[list[int]]) -> list[int]:
-    """Return the tokens with which all rows begin; [] if there are fewer than `SHARED`."""
+    """Return the tokens with which all rows begin; [] if these are fewer than `SHARED`."""
     if len(rows) < 2:
         return []
     first, last = min(rows), max(rows)  # All rows in between share the prefix of these two.
@@ -105,7 +105,7 @@ def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | Non
 
     lengths: number of tokens of each prompt.
     extra:   number of tokens that follow each prompt, from a continuation or from generation.
-    limit:   maximum number of tokens that the model accepts for both together; None: unlimited.
+    limit:   maximum number of tokens that the model accepts (prompt plus extra); None: unlimited.
     """
     for number, (length, added) in enumerate(zip(lengths, extra, strict=True)):
         if not length:
@@ -116,6 +116,6 @@ def check_lengths(lengths: Sequence[int], extra: Sequence[int], limit: int | Non
             raise InvalidInputError(
                 f"has {length} tokens and needs {added} more for the continuation, but the model "
                 f"accepts at most {limit}; shorten the prompt or the continuation, or reduce "
-                "max_tokens",
+                "`max_tokens`",
                 field=f"prompts[{number}]",
             )

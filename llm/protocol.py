@@ -259,7 +259,7 @@ class LikelihoodModel(LanguageModel, Protocol):
     def likelihood(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> Likelihoods:
         """Return the log-likelihood of every continuation after every prompt.
 
-        The model reads a prefix that all prompts share only once.
+        If all prompts share a prefix, the model reads it only once.
         """
 
 

@@ -93,7 +93,8 @@ class PromptingConfig(RerankerConfig):
     def language_model(self) -> LikelihoodModel | GenerativeModel:
         """Load the language model that `llm` describes.
 
-        Raises the errors of `load_language_model`. The field of a ConfigError starts with "llm.".
+        Raises the errors of `load_language_model`. If the error is a ConfigError, its field starts
+        with "llm.".
         """
         return load_llm(self.llm)
 

@@ -171,8 +171,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         """Open the collection in the folder `path`, or create it if there is none.
 
         Raises ConfigError if an existing collection's configuration differs from `config`, apart
-        from the devices and paths of models. If `config` is None, any existing one is accepted.
-        Also raises the errors of `open` and `create`.
+        from the devices and paths of models. If `config` is None, any existing configuration is
+        accepted. Also raises the errors of `open` and `create`.
         """
         names = model_names(absolute(config or CollectionConfig(), encoders))
         options: dict[str, Any] = {
@@ -251,8 +251,9 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         refused: function called with each document that cannot be written, and the error. The
             document is then skipped. None: the error is raised. See `check_document`.
 
-        An error in the middle of the input leaves the earlier batches written. Its attribute
-        `written` is the number of their documents, and its text ends with this number.
+        An error in the middle of the input leaves the earlier batches written. The attribute
+        `written` of the error is the number of documents in these batches. The text of the error
+        ends with this number.
         """
         self._require_writable()
         if record is not None:

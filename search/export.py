@@ -10,8 +10,8 @@ The entry `files` of collection.json names the file of each leg. A sparse leg wi
 `documents` has the file documents.vectors.jsonl.
 
 The rows of a leg are in the order of the documents. A document that was cut has one row for each
-passage, and its line in documents.jsonl has the character ranges of these `passages`. Any other
-document has one row.
+passage. Its line in documents.jsonl has the character ranges of the passages, as `passages`. Any
+other document has one row.
 """
 
 from __future__ import annotations

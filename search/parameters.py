@@ -33,7 +33,7 @@ _SHARED: dict[str, Check] = {
 def list_of(wanted: str, check: Check) -> Check:
     """Return a check that applies `check` to each item of a list.
 
-    The returned check rejects a string, whose characters would otherwise be taken as the items.
+    The returned check rejects a string, because its characters would otherwise be the items.
 
     wanted: description of the list for the error, such as "a list of names".
     """
@@ -106,8 +106,8 @@ R = TypeVar("R", bound=Config)
 def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
     """Return a SearchRequest for the arguments of `Collection.search`.
 
-    value:  the argument `request`: a SearchRequest, a mapping with its fields, the query text, or
-            None for a search without a text, whose vectors are in `fields`.
+    value:  the argument `request`: a SearchRequest, a mapping with its fields, or the query text.
+            None: a search without a text; its vectors are in `fields`.
     fields: other fields of the request; accepted only if `value` is the query text or None.
     """
     return _request(value, fields, SearchRequest, "query")
@@ -123,7 +123,10 @@ def answer_request(value: object, fields: Mapping[str, Any]) -> AnswerRequest:
 
 
 def _request(value: object, fields: Mapping[str, Any], kind: type[R], text: str) -> R:
-    """Return a request of a kind. text: name of the field that a string stands for."""
+    """Return the arguments `value` and `fields` as a request of the class `kind`.
+
+    text: name of the field that `value` sets if it is a string.
+    """
     if value is None and fields:
         return kind.parse(fields)
     if isinstance(value, str):

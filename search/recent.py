@@ -37,8 +37,8 @@ class Recent(Generic[K, V]):
     def get(self, key: K, replace_with: Callable[[V], V] | None = None) -> V | None:
         """Return the value of a key, or None if there is none.
 
-        replace_with: function that receives the value and returns one of the same size. The cache
-            keeps this one for later calls; the current call returns the old value.
+        replace_with: function that receives the value and returns a new value of the same size.
+            This call returns the old value. Later calls return the new value.
         """
         with self._lock:
             found = self._entries.get(key)

@@ -39,9 +39,10 @@ class PartRegistry(Generic[C, P]):
     noun:     word for a part in error messages, such as "reranker". Its plural is the table of the
               parts in a TOML file, such as `[rerankers.NAME]`.
     field:    field of a request that names a part, such as `rewrite.model`.
-    file:     class of the content of the TOML file.
-    stand_in: class of the configurations of objects.
-    always:   name -> configuration of the parts that every registry has, after the given ones.
+    file:     class that describes the content of the TOML file.
+    stand_in: class of the stand-ins for the configurations of objects (see `MadePart`).
+    always:   name -> configuration, for parts that every registry has. They come after the given
+              parts.
     """
 
     noun: ClassVar[str]
@@ -56,7 +57,8 @@ class PartRegistry(Generic[C, P]):
         """Create a registry.
 
         configs: name -> a configuration, or an object.
-        load:    function that loads a part from its configuration. None: as the configuration does.
+        load:    function that loads a part from its configuration. None: the method `load` of the
+                 configuration.
         """
         named, made = {}, {}
         given: Mapping[str, Any] = configs or {}

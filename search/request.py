@@ -291,13 +291,13 @@ class SearchRequest(Config):
             raise ValueError("`parse_filters` requires a query text; set `query`")
         if self.offset + self.limit > WINDOW:
             raise ValueError(
-                f"offset + limit must be at most {WINDOW}, got {self.offset + self.limit}; "
+                f"`offset` + `limit` must be at most {WINDOW}, got {self.offset + self.limit}; "
                 "narrow the search with a filter instead"
             )
         deepest = max((leg.depth or self.depth for leg in self.legs), default=self.depth)
         if self.offset + self.limit > deepest:
             raise ValueError(
-                f"offset + limit must be at most the largest `depth` of a leg ({deepest}), got "
+                f"`offset` + `limit` must be at most the largest `depth` of a leg ({deepest}), got "
                 f"{self.offset + self.limit}; raise `depth` or lower `limit`"
             )
         names = [leg.name for leg in self.legs]

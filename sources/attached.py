@@ -77,8 +77,8 @@ def check_counts(rows: Mapping[str, int], documents: int, taken: int) -> None:
             many = "is 1 document" if documents == 1 else f"are {documents:,} documents"
             its = "" if taken == documents else f", which take {taken:,} rows"
             raise InvalidInputError(
-                f"has {count:,} rows, but there {many}{its}; each document, or "
-                "each of its own passages, takes one row",
+                f"has {count:,} rows, but there {many}{its}; a document takes "
+                "one row, or one row for each of its own passages",
                 field=f"vectors.{leg}",
             )
 
@@ -117,8 +117,8 @@ def _attached(
     for leg, own in rows.items():
         if next(own, None) is not None:
             raise InvalidInputError(
-                f"has more rows than there are documents ({count}); each document, or each of its "
-                "own passages, takes one row",
+                f"has more rows than there are documents ({count}); a document takes one row, or "
+                "one row for each of its own passages",
                 field=f"vectors.{leg}",
             )
 
@@ -132,8 +132,8 @@ def _taken(
         row = next(rows, None)
         if row is None:
             raise InvalidInputError(
-                f"has no row for document {document.id!r} (number {position}, from 0); each "
-                "document, or each of its own passages, takes one row",
+                f"has no row for document {document.id!r} (number {position}, from 0); a "
+                "document takes one row, or one row for each of its own passages",
                 field=f"vectors.{leg}",
             )
         taken.append(row)

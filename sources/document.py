@@ -34,7 +34,8 @@ def parse_document(value: object) -> Document:
               integers of at most 64 bits, at most 16 levels of nesting, and keys of 1 to 256
               characters.
     vectors:  object {leg: vector} or null, optional. A vector is a list of numbers, {term: weight},
-              or {"indices": [...], "values": [...]}. A list of vectors has one for each passage.
+              or {"indices": [...], "values": [...]}. A list of vectors has a vector for each
+          passage.
     passages: list of [start, end] or null, optional: ranges of characters of `text`, ordered by
               `start`, at most 20,000. Passages may overlap.
 
@@ -122,7 +123,7 @@ def _checked(number: int, item: Document | Mapping[str, object]) -> Document:
 
 
 def parse_id(value: Mapping[str, Any]) -> str:
-    """Return the id of a document or query, which is in its field `_id` or `id`.
+    """Return the id of a document or query from its field `_id` or `id`.
 
     Raises InvalidInputError if both fields are missing, if one is invalid, or if they differ.
     """

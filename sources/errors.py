@@ -28,7 +28,7 @@ class NoDocumentError(SourceError):
     """Every file and record was refused, so that there is no document.
 
     reasons:  reason -> number of refused files and records.
-    problems: errors of the refused files and records. If there are many, only of the first.
+    problems: errors of the refused files and records. If there are many, only the first errors.
     """
 
     def __init__(

@@ -101,8 +101,8 @@ class FieldNames:
     def named(self) -> list[str]:
         """Return the title, metadata, numeric and vector fields that the caller named explicitly.
 
-        A single record may lack such a field. Readers check that each field occurs in one of
-        several records, to find misspelled names.
+        A single record may lack such a field. To find misspelled names, readers check that each
+        field occurs in at least one of the first records.
         """
         title = [] if self.title == DEFAULT_FIELDS.title else [self.title]
         metadata = () if self.metadata == "rest" else self.metadata
@@ -138,7 +138,7 @@ class FieldNames:
             vectors = found.get("vectors") or {}
             if leg in vectors:
                 raise InvalidInputError(
-                    f"is the vector of leg {leg!r}, which `vectors` also contains; keep one",
+                    f"is a vector of leg {leg!r}, and so is a vector in `vectors`; keep one",
                     field=name,
                 )
             found["vectors"] = {**vectors, leg: _vector(value, name)}

@@ -29,8 +29,8 @@ class FileReader:
     """Reads files of all known formats. Use it as a context manager, or call `close`.
 
     Text files are read in this process. Files of other formats are converted in another process,
-    within `limits`, so that a hostile file prevents only its own documents. The other process is
-    started when it is first needed, and converts all later files.
+    within `limits`. A hostile file can therefore prevent only its own documents. The other process
+    is started when it is first needed, and converts all later files.
 
         with FileReader() as reader:
             for document in reader.read(Path("notes/report.pdf"), "report.pdf"):
@@ -207,7 +207,7 @@ class _File:
 
     @property
     def kind(self) -> str:
-        """Return the name whose suffix gives the format: without a `.gz` that was unpacked."""
+        """Return the file's name without the `.gz` of unpacked layers; its suffix is the format."""
         name = PurePosixPath(self.name).name
         return name[: len(name) - self.layers * len(".gz")]
 

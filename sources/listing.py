@@ -56,7 +56,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The result of listing a source, which is the folder or file that the caller named.
+    """The result of listing a source: the folder or file that the caller named.
 
     source:  absolute path of the source.
     path:    path that the caller named.
@@ -106,10 +106,10 @@ class Listing:
 def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
     """List the files of a file or folder, without opening them.
 
-    A folder in BEIR's layout contains `corpus.jsonl` (or `.gz`), and `queries.jsonl`, `qrels` or
-    nothing else. Of such a folder, only the corpus is read. Its queries and judgements are not
-    listed; other files are skipped with the reason `BESIDE`. In other folders, `walk` decides which
-    files are skipped.
+    A folder has BEIR's layout if it contains `corpus.jsonl` (or `.gz`) alone, or with
+    `queries.jsonl` or `qrels`. Of such a folder, only the corpus is read. Its queries and
+    judgements are not listed; other files are skipped with the reason `BESIDE`. In other folders,
+    `walk` decides which files are skipped.
 
     exclude: patterns of files and folders to skip; see `walk`.
 
@@ -144,7 +144,7 @@ def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
 def _corpus(path: Path) -> Path | None:
     """Return the corpus of a folder in BEIR's layout; None for other folders and for files.
 
-    Such a folder has a `corpus.jsonl` (or `.gz`), and `queries.jsonl`, `qrels` or nothing else.
+    Such a folder has a `corpus.jsonl` (or `.gz`) alone, or with `queries.jsonl` or `qrels`.
     """
     for suffix in ("", ".gz"):
         corpus = path / f"corpus.jsonl{suffix}"

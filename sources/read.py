@@ -44,15 +44,18 @@ def read_documents(
               data set raises SourceError.
     exclude:  patterns of files and folders to skip in folders; see `walk`.
 
-    A file of records contains many documents, each a record with named fields: JSON lines (BEIR),
-    CSV and TSV, each also compressed (`.gz`); `.json` with one array or with lines; Parquet and
-    Arrow. Every other file is one document: text, Markdown, HTML, PDF, Office files, EPUB, notebook
-    or source code. The documents of an archive are the files in it. The documents of a folder are
-    its files, without its files of records; of a folder in BEIR's layout, only the corpus is read.
+    A file of records contains many documents. Each record has named fields. These formats have
+    records: JSON lines (BEIR), CSV and TSV, also compressed (`.gz`); `.json` with one array or with
+    lines; Parquet and Arrow. Every other file is one document: text, Markdown, HTML, PDF, Office
+    files, EPUB, notebook or source code. The documents of an archive are the files in it. The
+    documents of a folder are its files except files of records. Of a folder in BEIR's layout, only
+    the corpus is read.
 
-    Even with `on_error`, raises SourceError for a path that does not exist or has an unknown suffix
-    (before any file is read), for a folder without files to read, and for a file of JSON lines, CSV
-    or TSV that cannot be opened.
+    Even with `on_error`, raises SourceError in these cases:
+
+    - a path does not exist or has an unknown suffix (checked before any file is read);
+    - a folder has no files to read;
+    - a file of JSON lines, CSV or TSV cannot be opened.
 
         for document in read_documents("corpus.jsonl.gz"):
             print(document.id, document.title)

@@ -62,8 +62,8 @@ class Heading:
     end:   offset after its last character, or after the last character of its underline.
     level: 1 (highest) to 6.
     title: text of the heading, without marks; may be empty.
-    above: index in `Outline.headings` of the next higher heading that this one belongs to; None:
-           there is none.
+    above: index in `Outline.headings` of the higher heading whose section contains this heading;
+           None: there is none.
     """
 
     start: int

@@ -105,7 +105,8 @@ def _open_npy(path: Path) -> np.memmap[Any, Any]:
 def _read_blocks(array: np.memmap[Any, Any], path: Path) -> Iterator[Checked]:
     """Yield the checked rows of a mapped file.
 
-    Reads blocks of the file, because pages read through the map count as memory of the process.
+    Reads blocks from the file instead of the map, because pages that are read through the map count
+    as memory of the process.
     """
     rows, width = array.shape
     if not array.flags.c_contiguous:

@@ -172,8 +172,8 @@ def check_passages(value: object, text: str) -> tuple[Passage, ...]:
     Each passage must start after the start of the previous one; passages may overlap. Each must
     have a character that is not white space.
 
-    Raises InvalidInputError, whose field is the path of the invalid passage, such as `passages[2]`,
-    and for more than `MOST_PASSAGES` passages.
+    Raises InvalidInputError for an invalid passage, and for more than `MOST_PASSAGES` passages. The
+    field of the error is the path of the invalid value, such as `passages[2]`.
     """
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise InvalidInputError(

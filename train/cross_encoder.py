@@ -253,7 +253,7 @@ def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
         )
     if options.layers > own:
         raise ConfigError(
-            f"must be at most {own}, the number of layers of model {options.init!r}, got "
+            f"must be at most {own} (the number of layers of model {options.init!r}), got "
             f"{options.layers}; lower it, or leave it out",
             field="layers",
         )

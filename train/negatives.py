@@ -1,9 +1,9 @@
 """Chooses hard negatives: documents that BM25 ranks high, although they do not answer the query.
 
 Hard negatives are sampled from the top ranks, as in localized contrastive estimation (Gao et al.,
-2021). Documents that may answer the query without a judgement are left out (after Moreira et al.,
-2024). These are near copies of a positive (a document that answers the query). For a query that was
-generated from a document, these are also all documents ranked above this document.
+2021). Unjudged documents that may answer the query are left out (after Moreira et al., 2024). These
+are near copies of a positive (a document that answers the query). For a query that was generated
+from a document, these are also all documents ranked above this document.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Generates training queries from documents, without judgements.
 
-There are two methods. In the first, a query is the title of a document or one of its sentences,
-which is then removed from the document (the inverse cloze task, Lee et al., 2019). In the second, a
-language model writes a query for a document; its prompt has examples of documents and their queries
-(SPTAR, Peng et al., 2023, without its tuned prompt).
+There are two methods. In the first, a query is the title of a document or a sentence of its text.
+The sentence is then removed from the document (the inverse cloze task, Lee et al., 2019). In the
+second, a language model writes a query for a document. The prompt has examples of documents and
+their queries (SPTAR, Peng et al., 2023, without the tuned prompt).
 
 A query is kept only if its document is among the first `TOP` results of BM25 for the query.
 """

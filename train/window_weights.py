@@ -43,9 +43,7 @@ def window_weights(
     Raises InvalidInputError if, for each query, all of its documents have the same grade.
     """
     if windows < best:
-        raise InvalidInputError(
-            f"must be at most {windows}, the value of `windows`, got {best}", field="best"
-        )
+        raise InvalidInputError(f"must be at most `windows` ({windows}), got {best}", field="best")
     judged = [one for one in examples if one.query in grades and len(one.windows) >= best]
     lists: dict[str, list[tuple[int, NDArray[np.float32]]]] = {}
     for one, order in zip(judged, rank_windows(scorer, judged), strict=True):

@@ -37,7 +37,7 @@ class Conversation:
         _request(fields, "?", [])
 
     def ask(self, question: str) -> Iterator[AnswerEvent]:
-        """Return the events of the answer to a question. `add` makes them part of the conversation.
+        """Return the events of the answer to a question. `add` adds both to the conversation.
 
         While the turns leave no tokens for sources, the oldest turns are removed from `turns`.
 

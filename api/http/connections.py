@@ -97,8 +97,8 @@ class Connections:
         """Register a connection. Return True if it may send any request.
 
         If the maximum number of connections is open, closes the connection that has waited longest
-        for a request. If none waits, returns False: the connection may only request `OPEN_PATHS`,
-        or is closed if RESERVE connections already do.
+        for a request. If none waits, returns False. The new connection may then only request
+        `OPEN_PATHS`. If RESERVE such connections are open already, closes the new connection.
         """
         now = monotonic()
         full = len(self.protocols) >= self.most and not self._make_room()

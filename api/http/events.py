@@ -60,7 +60,10 @@ class Channel:
         self._loop.call_soon_threadsafe(self._items.put_nowait, event)
 
     def start(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Start `work`, which waits until the thread ends. The last event is the end of `work`."""
+        """Start `work`.
+
+        After the end of `work`, `get` returns None, or raises the exception that ended `work`.
+        """
         self._work = asyncio.ensure_future(self._until_done(work))
 
     async def _until_done(self, work: Callable[[], Awaitable[object]]) -> None:

@@ -36,8 +36,8 @@ class Received:
 async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received:
     """Read the body of a bulk request.
 
-    as_job: always write the body to a file. Otherwise, writes a body to a file that exceeds the
-    setting `job_bytes` or `job_documents`.
+    as_job: always write the body to a file. False: write only a body that exceeds the setting
+            `job_bytes` or `job_documents` to a file.
 
     Raises StorageError if the file cannot be written.
     """

@@ -114,7 +114,10 @@ class AskForm:
         return validate(AnswerRequest, fields, texts=True)
 
     def following(self, answer: str) -> list[str]:
-        """Return the turns that a follow-up question sends: the latest ones that are short."""
+        """Return the turns that a follow-up question sends.
+
+        They are the latest turns, with at most `KEPT_CHARACTERS` characters together.
+        """
         turns = [*self.turns, self.question, answer][-KEPT:]
         while sum(map(len, turns)) > KEPT_CHARACTERS:
             turns = turns[2:]
@@ -131,7 +134,7 @@ class Piece:
 
     kind:  "text"; "statement"; "doubt": a statement that its sources do not support; "marker": a
            link to a quote.
-    title: for a doubt, why; for a marker, the quote.
+    title: for "doubt", why the sources do not support the statement; for "marker", the quote.
     link:  address of the quote in its document, for a marker.
     """
 

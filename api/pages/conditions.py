@@ -72,9 +72,9 @@ def condition(field: str, operator: str, value: str, kinds: Kinds) -> dict[str, 
 
 
 def _typed(text: str, kinds: Set[int]) -> list[Any]:
-    """Return what a text can mean, as values of the given kinds: a number, a boolean, the text.
+    """Return what a text can mean: the values of the given kinds that it can stand for.
 
-    If `kinds` is empty, returns only a number or boolean if the text is one, else the text.
+    If `kinds` is empty, returns the number or boolean that the text stands for, else the text.
     """
     found: list[Any] = []
     try:

@@ -64,7 +64,8 @@ def joined(terms: Sequence[Contribution], texts: Sequence[str]) -> list[dict[str
     """Return the contributions of terms as contributions of words, by descending score.
 
     Word pieces (`predecess`, `##or`) that spell a word of `texts` become this word, with the sum of
-    their scores. Its `item` is None, and `pieces` are its word pieces. Other terms stay separate.
+    their scores. The `item` of such a word is None, and `pieces` are its word pieces. Other terms
+    stay separate.
     """
     left = {item.term: item for item in terms}
     words = []

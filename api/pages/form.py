@@ -127,7 +127,9 @@ class Form:
         return validate(SearchRequest, fields, texts=True)
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
-        """Return the names of the selected legs; without any, of all legs with the role "search".
+        """Return the names of the selected legs.
+
+        If no leg is selected, returns the names of all legs with the role "search".
 
         legs: name -> configuration of the collection's legs.
         """

@@ -118,7 +118,7 @@ class BulkResult:
 
     @classmethod
     def resumed(cls, stored: Mapping[str, Any]) -> BulkResult:
-        """Return a new BulkResult from `stored`, the dictionary that `asdict` made of one."""
+        """Return the BulkResult from which `asdict` made the dictionary `stored`."""
         own = copy.deepcopy(dict(stored))
         usage = own.get("usage")
         return cls(**{**own, "usage": None if usage is None else Usage(**usage)})

@@ -279,7 +279,7 @@ def _last(events: Iterator[AnswerEvent]) -> Answer:
     for event in events:
         if isinstance(event, DoneEvent):
             return event.answer
-    raise AssertionError("the last event is DoneEvent")
+    raise AssertionError("the last event must be a DoneEvent")
 
 
 def _is_slow(request: SearchRequest) -> bool:

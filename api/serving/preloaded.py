@@ -125,7 +125,7 @@ class PreloadedParts(PartRegistry[C, P]):
 
 
 def _has_model(config: object) -> bool:
-    """Return True if a part with this configuration has a model, by the fields that name one."""
+    """Return True if the configuration of a part has a field that names a model."""
     fields = getattr(type(config), "model_fields", {})
     return any(name in fields for name in ("llm", "model")) or bool(
         getattr(config, "entailment", None)

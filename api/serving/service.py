@@ -301,7 +301,7 @@ class Service:
             raise InvalidInputError(_RULE, field="collection")
         if self.single:
             raise ConflictError(
-                "a server of a single collection cannot create others; serve its parent folder"
+                "a server of a single collection cannot create others; serve the parent folder"
             )
         path = self._path(name)
         wanted = self.models.resolved(config)
@@ -336,7 +336,7 @@ class Service:
         return served, True
 
     def _configured(self) -> list[dict[str, Any]]:
-        """Return the configurations of open collections and of parts of requests, as dicts."""
+        """Return the configurations of open collections, rerankers, generators, ..., as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
         parts = (
             *self.rerankers.configs.values(),
@@ -352,7 +352,7 @@ class Service:
         """
         if self.single:
             raise ConflictError(
-                "a server of a single collection cannot delete it; serve its parent folder"
+                "a server of a single collection cannot delete it; serve the parent folder"
             )
         trash = self.root / f".{name}{_TRASH}{secrets.token_hex(4)}"
         with self._opening:

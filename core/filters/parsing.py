@@ -11,12 +11,13 @@
     {"and": [...]}, {"or": [...]}, {"not": {...}} combined; several fields in one object: and
 
 Fields of nested objects are written with dots ("author.name"). `id` and `title` test the document's
-own id and title, and also metadata fields with these names. On a list, eq, in, prefix, date and
-range are true if at least one element meets them; ne is true if no element is equal. Types are
-strict: 1 is not "1" and not true, but 1 equals 1.0. Strings compare by code point.
+own id and title, and also metadata fields with these names. On a list, `eq`, `in`, `prefix`,
+`date` and ranges are true if at least one element meets them; `ne` is true if no element is equal.
+Types are strict: 1 is not "1" and not true, but 1 equals 1.0. Strings compare by code point.
 
-A filter has at most `MAX_CONDITIONS` conditions: each compared value and each `not` is one. It also
-has at most `MAX_CONDITIONS` groups (`and`, `or`), and at most `MAX_DEPTH` levels of nesting.
+A filter has at most `MAX_CONDITIONS` conditions. Each compared value and each `not` counts as a
+condition. A filter also has at most `MAX_CONDITIONS` groups (`and`, `or`), and at most `MAX_DEPTH`
+levels of nesting.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@
     field:1990..2000    from 1990 to 2000; one side may be missing
     field:doc*          a string that begins with doc
     field:*             has a value
-    -field:...          the opposite; without the field, too
+    -field:...          the opposite; also true for documents without the field
 
 Comparisons and ranges of ISO 8601 dates compare instants (the operator `date`). All conditions must
 hold. Only known fields are read; other text stays in the query, and so does text in quotes. The
-conditions are those of JSON filters (docs/filters.md), and `write_filters` is the way back.
+conditions mean the same as in JSON filters (docs/filters.md). `write_filters` converts conditions
+to this text form.
 """
 
 from __future__ import annotations
@@ -193,8 +194,8 @@ def _written(condition: Condition) -> str:
         case Range(key, kind, bounds):
             if all(isinstance(v, str) and instant(v) is not None for _, v in bounds):
                 raise ValueError(
-                    f"the range of {key!r} compares dates as strings, which has no text form; use "
-                    "the operator `date`, or write the filter as JSON"
+                    f"the range of {key!r} has no text form, because it compares dates as strings; "
+                    "use the operator `date`, or write the filter as JSON"
                 )
             return f"{_name(key)}:{_range([(op, _value(kind, value)) for op, value in bounds])}"
         case Dated(key, bounds):

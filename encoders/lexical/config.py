@@ -38,5 +38,5 @@ class AnalyzerConfig(EncoderConfig):
 
 
 def detects_languages(config: EncoderConfig) -> bool:
-    """Return True for an analyzer that detects each text's language and analyses it in this one."""
+    """Return True for an analyzer that detects the language of each text."""
     return isinstance(config, AnalyzerConfig) and config.detects

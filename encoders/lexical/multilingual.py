@@ -119,8 +119,8 @@ class MultilingualEncoder:
         """Return the code of the language of a text.
 
         If "auto" is configured, the result is "none" for a text whose language is not supported or
-        is uncertain. If a list of languages is configured, the result is always one of the list,
-        and for a text without letters the first one.
+        is uncertain. If a list of languages is configured, the result is always a language of the
+        list. For a text without letters, it is the first language of the list.
         """
         found = probabilities(text)
         if self.config.language == AUTO:

@@ -3,8 +3,8 @@
 PromptReps takes the terms of a text from these words, so its results depend on these rules:
 
 1. Each of these signs is a separate word: brackets, quotes, `; @ # $ % & ? ! *`, dashes (`--` and
-   long ones) and runs of periods. So is a comma or colon, unless a digit follows. Hyphens,
-   slashes and single periods inside a word stay ("state-of-the-art", "e.g", "3.14").
+   long ones) and runs of periods. A comma or colon is a separate word too, unless a digit follows.
+   Hyphens, slashes and single periods inside a word stay ("state-of-the-art", "e.g", "3.14").
 2. A period that ends a sentence is a separate word. A period before white space ends a sentence;
    closing quotes and brackets may come between. A period of an abbreviation, an initial or a number
    does not end a sentence. The last period of a text always does. NLTK finds sentences with a

@@ -23,7 +23,10 @@ PROBE = "A text to compare the dimensions."
 
 
 class PairEncoder:
-    """Encodes documents with one encoder and queries with another. Thread-safe if both are."""
+    """Encodes documents with one encoder and queries with another.
+
+    Thread-safe if both encoders are thread-safe.
+    """
 
     def __init__(self, documents: Encoder, queries: Encoder, fills: frozenset[Gives]) -> None:
         """fills: parts of a `Representation` that both encoders fill.
@@ -79,13 +82,14 @@ def width(
 ) -> int:
     """Return the number of dimensions of an encoder's dense or sparse vectors.
 
-    Reads the encoder's attribute `dimensions` if it has one: a number, or a mapping part -> number
-    for an encoder that fills several parts. Without this attribute, encodes a short text.
+    If the encoder has an attribute `dimensions`, its value is used. The value is a number, or a
+    mapping {part: number} for an encoder that fills several parts. Without this attribute, a short
+    text is encoded.
 
     part:  "dense" or "sparse".
     role:  role with which the short text is encoded.
-    count: function that receives the usage (such as tokens) of encoding the short text, if it is
-           encoded. None: the usage is not counted.
+    count: function that receives the usage (such as tokens) if the short text is encoded. None: the
+           usage is not counted.
     """
     known = getattr(encoder, "dimensions", None)
     if isinstance(known, Mapping):

@@ -60,5 +60,7 @@ class PassageConfig(Config):
                 "or set the unit to 'words' or 'sentences'"
             )
         if self.size is not None and self.overlap >= self.size:
-            raise ValueError(f"overlap ({self.overlap}) must be smaller than size ({self.size})")
+            raise ValueError(
+                f"`overlap` ({self.overlap}) must be smaller than `size` ({self.size})"
+            )
         return self

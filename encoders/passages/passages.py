@@ -55,7 +55,7 @@ def split_passages(
     size = config.size
     if config.unit == "tokens" or size is None:
         raise ConfigError(
-            "the unit 'tokens' requires encoders: use split_by_tokens, or the unit 'words' or "
+            "the unit 'tokens' requires encoders: use `split_by_tokens`, or the unit 'words' or "
             "'sentences'",
             field="passages.unit",
         )

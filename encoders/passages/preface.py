@@ -12,7 +12,7 @@ from ...sources.structure import Outline
 class Preface:
     """What encoders read before the passages of a document: its title, and perhaps headings.
 
-    before:  function (offset at which a passage starts) -> text that encoders read before it.
+    before:  function from the offset of a passage to the text that encoders read before it.
     longest: the longest text that `before` returns for this document.
     """
 

@@ -29,8 +29,8 @@ class Units:
     sections: (index of the first word, level of the heading) of each section, ascending. The text
               before the first heading has the level 0. If the structure of the text is not used,
               there is one section.
-    ruled:    indices of the words in the lines below the headers of tables, such as `|---|---|`. No
-              unit begins in these lines.
+    ruled:    indices of the words in delimiter rows of tables, such as `|---|---|`. No unit begins
+              in these rows.
     """
 
     starts: Sequence[int]
@@ -101,10 +101,10 @@ def grouped(sections: Ranges, total: int, size: int) -> Iterator[tuple[int, int]
 
 
 def table_rules(text: str, words: Sequence[int]) -> set[int]:
-    """Return the indices of the words in the lines below the headers of Markdown tables.
+    """Return the indices of the words in the delimiter rows of Markdown tables.
 
-    Such a line contains `-` and `|`, and otherwise only `:` and white space. No passage starts in
-    it.
+    A delimiter row is the line below the headers, such as `|---|---|`. It contains `-` and
+    `|`, and otherwise only `:` and white space. No passage starts in it.
 
     words: offset of each word in `text`, ascending.
     """

@@ -70,7 +70,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
     def _one_center(self) -> Self:
         if self.center and self.variant in MULTI_VARIANTS:
             raise ValueError(
-                f"center is not supported by the variant {self.variant}, which returns several "
+                f"`center` is not supported by the variant {self.variant}, which returns several "
                 "vectors: set center to false or choose another variant"
             )
         return self

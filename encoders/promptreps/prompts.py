@@ -10,8 +10,8 @@ so the next token is the first token of a word. The prompt for a passage, in one
 
 The two styles differ in details that change a model's results:
 
-- "chat":    the prompt in the authors' README: the model's chat template (or the named one), and
-             `The word is "`.
+- "chat":    the prompt in the authors' README. It uses the model's chat template (or the configured
+             `template`), and `The word is "`.
 - "literal": the prompt files that the authors used for their published figures. Every line break
              of the template is the two characters backslash and n, and `The word is: "` has a
              colon.

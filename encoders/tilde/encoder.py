@@ -101,7 +101,7 @@ class TildeEncoder:
         if config.expansion and projection is not None and config.expansion_model is None:
             raise ConfigError(
                 f"model {config.model!r} has no language-model head for expansion: set "
-                "expansion_model to a model that has one, such as TILDE's",
+                "`expansion_model` to a model that has one, such as TILDE's",
                 field="expansion",
             )
         tokenizer, names = _tokenizer(config.model, folder)
@@ -118,7 +118,7 @@ class TildeEncoder:
         limit = min(_positions(config.model, folder), tokenizer.limit)
         if config.max_length is not None and config.max_length > limit:
             raise ConfigError(
-                f"must be at most {limit}, the limit of model {config.model!r}, got "
+                f"must be at most {limit} (the limit of model {config.model!r}), got "
                 f"{config.max_length}",
                 field="max_length",
             )

@@ -1,9 +1,10 @@
 """Fits the rule of abstention (`AbstentionConfig`) to questions with gold passages.
 
 Each question with gold passages is searched twice: in the whole collection, and with its gold
-passages filtered out, as if the collection lacked them. An example is sufficient if a source that
-the generator would read is a gold passage and contains a gold answer. A logistic rule then predicts
-from the predictors of search and sources whether an example is sufficient.
+passages filtered out, as if the collection lacked them. Each search that finds sources is an
+example. An example is sufficient if a source that the generator would read is a gold passage and
+contains a gold answer. A logistic rule then predicts from the predictors of search and sources
+whether an example is sufficient.
 
 No model writes an answer. The rule says whether the sources contain the answer, not whether a model
 finds it.
@@ -62,7 +63,7 @@ class Feature:
     weight: weight per standard deviation of the predictor, so that weights of different predictors
             are comparable.
     sufficient, insufficient: mean value of the predictor over the examples of each kind.
-    nauc:   `nauc` of the predictor alone as the confidence; None if it is not defined.
+    nauc:   result of `nauc` with the predictor alone as the confidence; None if undefined.
     """
 
     name: str
@@ -89,8 +90,8 @@ class AbstentionReport:
     nauc:      normalised area of the rule (`twindex.eval.answers.coverage.nauc`, without weights).
     accuracy:  share of the examples that are answered -> accuracy.
     at_threshold: coverage and accuracy at the rule's threshold.
-    held_out:  coverage and accuracy if the threshold for each part of the questions is chosen from
-               the other parts.
+    held_out:  coverage and accuracy if each part of the questions is answered with a threshold that
+               was chosen on the other parts.
     features:  the predictors, largest weight first.
     """
 

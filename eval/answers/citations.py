@@ -4,13 +4,15 @@ Against gold passages: which of the cited documents are judged relevant.
 
 Lexically: the definitions of ALCE (Gao et al., "Enabling large language models to generate text
 with citations", 2023), with the share of content words in place of an entailment model. The recall
-of a sentence is 1 if the sources that it cites, joined, support it. A citation is precise if the
-recall of its sentence is 1, and if it supports the sentence alone or the others together do not
-support it. These values are named `lexical`, because equal words are not entailment. They are
-computed from the texts of sources and answer only, not from the generator's own scores.
+of a sentence is 1 if the sources that it cites, joined, support it. For a precise citation, the
+recall of its sentence must be 1. In addition, the source of the citation must support the sentence
+alone, or the other cited sources together must not support it. These values are named `lexical`,
+because equal words are not entailment. They are computed from the texts of sources and answer only,
+not from the generator's own scores.
 
-Unlike in ALCE's program, a number that no source has ([0], or one that is too large) stays in the
-denominator of the precision, and a repeated number counts once.
+There are two differences from ALCE's program. A number that no source has, such as [0], stays in
+the denominator of the precision, and a repeated number counts once. A sentence with a number that
+no source has gets the recall 0.
 """
 
 from __future__ import annotations
@@ -61,8 +63,8 @@ def gold_citations(cited: Set[str], relevant: Set[str], *, invalid: int = 0) -> 
 
     cited:    ids of the documents that the answer cites.
     relevant: ids of the documents that are judged relevant.
-    invalid:  number of different numbers in markers that no source has. Each counts as a citation
-              of a document that is not relevant.
+    invalid:  how many different numbers in markers belong to no source. Each of them counts as a
+              citation of a document that is not relevant.
 
     An answer without citations has precision 0.
     """

@@ -1,7 +1,7 @@
 """Accuracy at coverage: how right the answers are if only the most confident ones are given.
 
-Questions with equal confidence are answered in a random order: every value is the expected one, so
-the order of the questions never matters.
+Questions with equal confidence are answered in a random order. Every result is the expected value
+over these orders, so the order of the questions never matters.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def area_under_accuracy(values: Floats, confidence: Floats) -> float:
 
 
 def accuracy_at(values: Floats, confidence: Floats, coverage: float) -> float:
-    """Return the accuracy of the most confident answers, ceil(coverage * n) of them, at least 1."""
+    """Return the accuracy of the max(1, ceil(coverage * n)) most confident answers."""
     curve = accuracy_curve(values, confidence)
     # The rounding keeps 0.1 * 30 from becoming 4.
     return float(curve[max(1, math.ceil(round(coverage * len(curve), 9))) - 1])
@@ -114,7 +114,7 @@ def _checked(
     weights = np.ones(len(values)) if weights is None else np.asarray(weights, np.float64)
     if values.ndim != 1 or not len(values) or values.shape != confidence.shape:
         raise InvalidInputError(
-            "must have one number for each of at least one question: got shape "
+            "must have one number for each question, and at least one question, got shape "
             f"{confidence.shape} for values of shape {values.shape}",
             field="confidence",
         )

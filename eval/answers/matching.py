@@ -48,7 +48,8 @@ def exact_match(text: str, answers: Sequence[str]) -> float:
 def token_f1(text: str, answers: Sequence[str]) -> float:
     """Return the best F1 of the tokens of a text and of a gold answer, from 0 to 1.
 
-    Tokens are the words of the normalised texts. A token counts as often as both texts have it.
+    Tokens are the words of the normalised texts. A repeated token counts as often as it occurs in
+    both texts.
     """
     return max((_f1(normalize(text), normalize(answer)) for answer in answers), default=0.0)
 

@@ -13,7 +13,7 @@
 
 Every measure is a mean over all questions. A question without an answer in the results counts as 0.
 The outcome "no_answer" counts as 0, and as 1 if the question is marked as unanswerable. Any answer
-to such a question counts as 0. Its `answer_recall` is always 0.
+to such a question counts as 0. For such a question, `answer_recall` is always 0.
 """
 
 from __future__ import annotations

@@ -212,8 +212,8 @@ def _check_equal(path: Path, found: Any, made: Any) -> None:
     if difference := _difference(found, made, ""):
         place, one, other = difference
         raise SourceError(
-            f"has answers that were made with {place} = {one}, but it is {other} now; name another "
-            "file, or delete this one",
+            f"has answers that were made with {place} = {one}, but {place} is {other} now; name "
+            "another file, or delete this one",
             path=path,
             line=1,
         )

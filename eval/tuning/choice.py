@@ -75,8 +75,9 @@ class Choice:
 def front(points: Sequence[Point], costs: Sequence[str] = COSTS) -> list[int]:
     """Return the indexes of the points on the Pareto front of quality and `costs`.
 
-    A point is on the front unless another point is better in quality or a cost, and worse in none
-    of them. Of several equal points, only the first is on the front.
+    A point is on the front if no other point dominates it. A point dominates another if it is
+    better in quality or a cost, and worse in none of them. Of several equal points, only the first
+    is on the front.
 
     costs: names of the costs, which are fields of `Point`.
     """
@@ -103,7 +104,7 @@ def choose(points: Sequence[Point], limits: Limits) -> Choice:
 
     A point that does not store the original vectors is recommended only if no point that stores
     them meets the limits, because the originals cannot be restored. No point that meets these
-    conditions is better than the recommended one in quality or a cost, and worse in none of them.
+    conditions dominates the recommended point (see `front`).
     """
     within = [i for i, point in enumerate(points) if not limits.failed(point)]
     if not within:

@@ -96,9 +96,9 @@ class Block(Config):
 class Grid(Config):
     """The vector storages that `tune` measures.
 
-    recall: recall targets at which approximate indexes are measured. An index in a block with its
-            own `recall` or search parameter is measured only with this setting.
-    block:  the parts of the grid.
+    block:  the parts of the grid. Each part is one block of the file.
+    recall: recall targets at which approximate indexes are measured. If a block sets `recall` or
+            another search parameter of an index, the index is measured only with these values.
     """
 
     recall: tuple[Recall, ...] = Field(default=RECALLS, min_length=1)

@@ -265,7 +265,7 @@ def _always_indexed(storage: VectorStorage) -> VectorStorage:
 
 
 def _with_recall(storage: VectorStorage, recall: float | None) -> VectorStorage:
-    """Return a copy of a storage with another recall target; `storage` itself if it is None."""
+    """Return a copy of a storage with the target `recall`; None: return `storage` itself."""
     if recall is None:
         return storage
     return storage.model_copy(update={"index": storage.index.model_copy(update={"recall": recall})})

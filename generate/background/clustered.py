@@ -1,8 +1,9 @@
 """Diverse documents: a language model writes one for each cluster of demonstrations.
 
-Different demonstrations lead to documents with different views of the question, which contain more
-of the possible answers than samples of one prompt (GenRead, Yu et al., 2023, section 3.2). The
-paper has 20 clusters with 5 pairs each, chosen from 200 pairs.
+A demonstration is a pair of a question and a document. Different demonstrations lead to documents
+with different views of the question. Together, these documents contain more of the possible answers
+than samples of one prompt (GenRead, Yu et al., 2023, section 3.2). The paper has 20 clusters with 5
+pairs each, chosen from 200 pairs.
 """
 
 from __future__ import annotations

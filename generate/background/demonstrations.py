@@ -28,8 +28,8 @@ def read_demonstrations(path: Path) -> list[Pair]:
     Other fields are ignored. If a line has answers, its document must contain the words of at least
     one answer, in order and adjacent; otherwise, the pair is left out.
 
-    Raises SourceError for an invalid line, with the line and the field, and for a file without any
-    pair.
+    Raises SourceError for an invalid line, and if no pair remains. For an invalid line, the error
+    names the line and the field.
     """
     found: list[Pair] = []
     read = 0
@@ -50,7 +50,7 @@ def read_demonstrations(path: Path) -> list[Pair]:
     if not found:
         raise SourceError(
             f"has no usable line in its first {MOST} lines; each line needs `question` and "
-            "`document`, and a document must contain one of the line's `answers`, if it has any",
+            "`document`; if a line has `answers`, its document must contain one of them",
             path=path,
         )
     return found

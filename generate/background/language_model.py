@@ -166,7 +166,7 @@ class PromptingBackground:
     def _streamed(
         self, written: Prompt, sampling: Sampling, meter: Meter[Limits], guard: Guard
     ) -> tuple[str, Usage | None, bool]:
-        """Return the generated text, its usage, and whether it is whole.
+        """Return the generated text, its usage, and True if the text is whole.
 
         The usage is None if the time limit ended the text. The text is not whole if `max_tokens`
         cut it.
@@ -181,6 +181,9 @@ class PromptingBackground:
 
 
 def _whole_sentences(text: str) -> str:
-    """Return a text, cut by `max_tokens`, without its last sentence if it has several."""
+    """Return a text that `max_tokens` cut, without the incomplete sentence at its end.
+
+    A text without a complete sentence is returned unchanged.
+    """
     ends = [end for end in sentence_ends(text) if end < len(text)]
     return text[: ends[-1]] if ends and text[: ends[-1]].strip() else text

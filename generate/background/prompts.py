@@ -1,8 +1,8 @@
-"""Prompts of backgrounds. Their version is part of the key of every remembered text.
+"""Prompts of backgrounds. The version of the prompts is part of the key of every cached text.
 
 The prompts follow Yu et al., "Generate rather than retrieve: large language models are strong
-context generators" (GenRead, 2023), without the words "from Wikipedia", because other collections
-are answered too.
+context generators" (GenRead, 2023), without the words "from Wikipedia", because the questions are
+not only about Wikipedia.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from ...core import UNGUARDED, Guard, Usage
 class WrittenBackground:
     """The texts that a model wrote about a question.
 
-    texts:  the texts, each on one line. None is empty.
+    texts:  the texts, each on one line. No text is empty.
     usage:  usage of the model.
     reason: why texts are missing, such as "the time limit was reached"; None if all were written.
     """

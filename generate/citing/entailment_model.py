@@ -103,8 +103,8 @@ def _label(model: Any, config: EntailmentConfig) -> int:
     if config.label is not None:
         if len(labels) < 2 or config.label not in labels:
             raise ConfigError(
-                f"must be one of the labels of a classifier, got {config.label!r}; the model "
-                f"{config.model!r} has the labels {shown}",
+                f"must be a label of a classifier with several labels, got {config.label!r}; the "
+                f"model {config.model!r} has the labels {shown}",
                 field="label",
             )
         return labels[config.label]
@@ -128,7 +128,7 @@ def _limit(model: Any, config: EntailmentConfig) -> int:
     least = model.tokenizer.num_special_tokens_to_add(pair=True) + 2
     if config.max_length is not None and not least <= config.max_length <= own:
         raise ConfigError(
-            f"must be between {least} and the limit of {config.model!r}, {own}, got "
+            f"must be between {least} and {own} (the limit of {config.model!r}), got "
             f"{config.max_length}",
             field="max_length",
         )

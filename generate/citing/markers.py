@@ -155,7 +155,7 @@ class MarkerParser:
         return text
 
     def _line_before(self, text: str, done: int, at: int) -> str:
-        """Return the start of the line that contains position `at`, up to this position.
+        """Return the text from the start of the line of position `at` to this position.
 
         done: end of the part of `text` that was returned.
         """

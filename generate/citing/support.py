@@ -5,9 +5,9 @@ support = sum of idf(t) over content words t of the statement that the quote con
 idf(t)  = ln(1 + S / (0.5 + s_t)), with S sentences in all sources, s_t of which contain t
 
 Content words are stems without stopwords. The quote is the sequence of one to three sentences of
-the source with the largest support. If several have equal support, the shortest is the quote, then
-the first. Words of the source's title and headings count as part of the quote, because the
-generator read them too.
+the source with the largest support. Of several sequences with equal support, the shortest is the
+quote; of equally short ones, the first. Words of the source's title and headings count as part of
+the quote, because the generator read them too.
 
 A number or name of the statement that is not in the quote, the title or the headings is `missing`.
 Weighted word overlap is one of the measures that Honovich et al., "TRUE: Re-evaluating factual
@@ -209,7 +209,7 @@ def sentences(text: str, structure: Outline | None = None) -> list[tuple[int, in
 
     In Markdown, a row of a table, a line of code and an item of a list count as sentences too.
 
-    structure: the outline of the text; None: it is made.
+    structure: the outline of the text; None: the function makes it.
     """
     ends = [*sorted(unit_offsets(text, structure or outline(text))), len(text)]
     found, start = [], 0
@@ -235,6 +235,6 @@ def _forms(number: str) -> set[str]:
 
 
 def _digit(character: str) -> str:
-    """Return the ASCII digit of a digit of any script; other characters as they are."""
+    """Return the ASCII form of a digit of any script; any other character unchanged."""
     value = unicodedata.decimal(character, None)
     return character if value is None else str(value)

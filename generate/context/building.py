@@ -97,7 +97,7 @@ def build_context(
     budget:     maximum number of tokens of all sources together.
     size:       returns the number of tokens of a source in the prompt.
 
-    Raises InvalidInputError if there are candidates, and not even the first sentence of one fits.
+    Raises InvalidInputError if there are candidates, but no candidate's first sentence fits.
     """
     builder = _Builder(options, budget, size)
     for rank, candidate in enumerate(candidates, 1):
@@ -181,7 +181,7 @@ class _Builder:
         self._join(near)
 
     def _join(self, grown: _Chosen) -> None:
-        """Join a source that has grown with others of its document that it now touches."""
+        """Join a source that has grown with those sources of its document that it touches now."""
         document = grown.first.id
         for other in list(self._by_document[document]):
             whole = _passage(other)
@@ -219,7 +219,7 @@ class _Builder:
         self._by_document.setdefault(candidate.id, []).append(chosen)
 
     def _first_sentences(self, candidate: Candidate) -> tuple[int, int]:
-        """Return how much of a passage fits: the end of its last fitting sentence, and the tokens.
+        """Return the end of the last sentence of a passage that fits, and the tokens up to there.
 
         If not even the first sentence fits, returns the end and the tokens of the first sentence.
         """
@@ -233,9 +233,9 @@ class _Builder:
         return self._tokens(candidate, candidate.start, end)
 
     def _tokens(self, candidate: Candidate, start: int, end: int) -> int:
-        """Return the number of tokens of a source; a lower bound if it is far too long.
+        """Return the number of tokens of a source; a lower bound if the source is far too long.
 
-        The source is counted with the largest number that it can get.
+        The tokens include the source number, for which the largest possible number is assumed.
         """
         if (end - start) // _LONGEST_TOKEN > self._budget:
             return (end - start) // _LONGEST_TOKEN

@@ -71,7 +71,7 @@ def hashes(text: str) -> array[int]:
 
 
 class Copies:
-    """Groups of texts. Finds the groups that contain most shingles of a text."""
+    """Groups of texts. Finds the groups that contain nearly all shingles of a text."""
 
     def __init__(self) -> None:
         self._groups: dict[int, tuple[int, ...]] = {}  # Hash of a shingle -> groups.

@@ -85,7 +85,7 @@ class Cleaner:
     def queries(
         self, question: str, answers: Sequence[str], most: int, turns: Sequence[str] = ()
     ) -> Cleaned:
-        """Return up to `most` queries from answers with one query in each line.
+        """Return up to `most` queries from answers. Each line of an answer is one query.
 
         turns: earlier turns of the conversation. Words that occur in them do not count as copied
             from the prompt's examples.

@@ -41,8 +41,8 @@ SYSTEM = (
 
 @REWRITERS.register
 class DecomposeConfig(LanguageModelRewriterConfig):
-    """A language model divides the query into sub-questions. All are searched, and the
-    results are fused (decomposition, Press et al., 2023)."""
+    """A language model divides the query into sub-questions. The query and the sub-questions are
+    searched, and the results are fused (decomposition, Press et al., 2023)."""
 
     made_by = ".decompose:DecomposeRewriter"
 

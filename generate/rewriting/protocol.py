@@ -72,8 +72,8 @@ class Rewrites:
 
     texts:    texts that say something that the question does not say, each once. Empty if the
               rewriter wrote none.
-    status:   "complete"; "partial" if a limit was reached; "failed" if the model failed, and
-              `error` is the reason.
+    status:   "complete"; "partial" if a limit was reached; "failed" if the model failed; `error`
+              then has the reason.
     seconds:  wall-clock time from the call to the last text.
     warnings: why texts of the model were left out.
     reason:   why there was nothing to write, if no model was asked.
@@ -107,7 +107,7 @@ class Rewriter(Protocol):
 
         limits: limits for each question. The time limit starts with this call for all questions.
         guard: its method `check` is called at least every 0.1 s, also during a call of the model.
-            Its exceptions are raised at once.
+            An exception of `check` is raised at once.
 
         If the model fails, no exception is raised: the status of the result is "failed". Raises the
         exceptions of the guard.

@@ -1,7 +1,7 @@
 """Answers without a language model: the sentences of the sources that answer the question best.
 
 A sentence is scored by the question's content words in it and, with less weight, in the sentences
-beside it and in its title and headings:
+beside it, the title and the headings:
 
     score(s) = place(s) * sum over content words t of the question of idf(t) * presence(t, s)
     presence = 1 if t is in s; BESIDE if t is in the sentence before or after s, in the title or in
@@ -14,8 +14,8 @@ asks for a number, a date, a person or a place, sentences that contain a number 
 higher score. The answer consists of sentences of the sources, each with its marker. Rows of tables
 and items of lists count as sentences. Headings, code and the header rows of tables are left out.
 
-The words of a sentence are those of the source. Its Markdown is not: links become their text, the
-marks around rows and items are left out, and [2] becomes (2), because it would be a marker.
+The words of a sentence are unchanged, but its Markdown changes. Links become their text, and the
+marks around rows and items are left out. [2] becomes (2), because [2] would be a marker.
 """
 
 from __future__ import annotations

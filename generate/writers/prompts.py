@@ -57,7 +57,7 @@ def source_text(source: Source, boundary: str = "", *, marked: bool = False) -> 
 
     A generated text has no number and no title, and is put on one line.
 
-    boundary: line before and after the sources, which is removed from the source.
+    boundary: line before and after the sources. It is removed from the text of the source.
     marked:   True: replace the spaces of the text by a mark (datamarking).
     """
     if source.kind == "generated":
@@ -74,7 +74,7 @@ def conversation(
 ) -> list[Message]:
     """Return the messages of the prompt for an answer.
 
-    sources:  passages and generated texts, in their order.
+    sources:  passages and generated texts, in the order of the prompt.
     boundary: line before and after the sources.
     marked:   True: replace the spaces of the sources by a mark (datamarking).
     """
@@ -91,7 +91,7 @@ def conversation(
 
 
 def _alternating(turns: Sequence[Message]) -> list[Message]:
-    """Join consecutive turns of one role, which many chat templates refuse."""
+    """Join consecutive turns of one role, because many chat templates refuse such turns."""
     joined: list[Message] = []
     for turn in turns:
         if joined and joined[-1].role == turn.role:

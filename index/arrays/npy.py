@@ -139,15 +139,17 @@ class NpyFile(Generic[T]):
         """
         if len(self) == 0 or len(self) != pieces + 1 or self.array[0] != 0 or self.array[-1] != end:
             raise ValueError(
-                f"{self._path.name} must have {pieces + 1} offsets, the first [0] and the last "
-                f"[{end}], got {len(self)} offsets, the first {self.array[:1]} and the last "
-                f"{self.array[-1:]}"
+                f"{self._path.name} must have {pieces + 1} offsets that begin with [0] and end "
+                f"with [{end}], got {len(self)} offsets that begin with {self.array[:1]} and end "
+                f"with {self.array[-1:]}"
             )
         self.check_ascending(strictly=not empty)
 
 
 def load(path: Path, *, mapped: bool = False) -> Any:
-    """Return the array of a .npy file, loaded or (`mapped`) as a read-only memory map.
+    """Return the array of a .npy file.
+
+    mapped: True: return a read-only memory map. False: load the array into memory.
 
     Raises OSError if the file cannot be read, and ValueError if it is damaged.
     """

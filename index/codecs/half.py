@@ -1,4 +1,4 @@
-"""Conversion of float16 bits to float32 in compiled functions: Numba has no float16 type."""
+"""Converts float16 bits to float32 in compiled functions, because Numba has no float16 type."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _STEP = np.float32(2.0**-24)
 def _widened(typing: Any, bits: Any) -> Any:
     """Convert float16 bits (uint16) to float32; a float32 argument is returned unchanged.
 
-    Uses the conversion instruction of the processor if there is one, which is 2 to 3 times as fast
-    as `by_bits`.
+    Uses the conversion instruction of the processor, or `by_bits` if there is no such instruction.
+    The instruction is 2 to 3 times as fast.
     """
     if bits == types.float32:
         return types.float32(bits), lambda context, builder, signature, arguments: arguments[0]

@@ -17,9 +17,10 @@ from .scalar import Scalar
 
 
 class _Affine(Scalar):
-    """Stores a value as an integer z from 0 to `steps`, which represents low + step * z.
+    """Stores a value as an integer z from 0 to `steps`. The integer represents low + step * z.
 
-    Each dimension has a low and a step. A value outside the range is stored as 0 or `steps`.
+    Each dimension has its own `low` and `step`. A value outside the range is stored as 0 or
+    `steps`.
     """
 
     steps: ClassVar[int]
@@ -31,8 +32,8 @@ class _Affine(Scalar):
         if len(found["low"]) != len(found["step"]) or (found["step"] < 0).any():
             raise ValueError(
                 f"{path.name} must contain one lower bound and one step >= 0 per dimension, "
-                f"got {len(found['low'])} bounds and {len(found['step'])} steps, "
-                f"smallest step {found['step'].min(initial=np.inf)}"
+                f"got {len(found['low'])} bounds and {len(found['step'])} steps; "
+                f"the smallest step is {found['step'].min(initial=np.inf)}"
             )
         return cls(found["low"], found["step"])
 
@@ -100,8 +101,8 @@ class Int4(_Affine):
     def fit(cls, sample: Vectors) -> Self:
         """Return a codec whose bounds have the smallest squared error on the sample.
 
-        For each dimension, the bounds are chosen among shares of the range of the sample: those in
-        `TRIED`.
+        The bounds of a dimension cover a share of the range of the sample. `TRIED` lists the shares
+        that are compared.
 
         sample: float32 [n, width] with n >= 1.
         """

@@ -150,7 +150,7 @@ def calibrate(
 def _scores_without_self(ranking: Ranking, own: NDArray[np.int64], k: int) -> Vectors:
     """Return the k best scores of each query, best first, without the query's own row.
 
-    own: row number of each query, which is itself a vector of the segment.
+    own: row number of each query. Each query is itself a vector of the segment.
     """
     scores = np.where(ranking.rows == own[:, None], np.float32(-np.inf), ranking.scores)
     return -np.sort(-scores, axis=-1)[:, :k]

@@ -45,7 +45,9 @@ def search_candidates(
 def rescored(candidates: Ranking, queries: Vectors, vectors: Stored, k: int) -> Ranking:
     """Return the best k candidates by inner product of queries and `vectors`.
 
-    vectors: the stored vectors, by row. Ties are ordered by row, ascending.
+    Ties are ordered by row, ascending.
+
+    vectors: the stored vectors, by row.
     """
     return ordered(candidates.rows, dot_rows(queries, vectors, candidates.rows), k)
 

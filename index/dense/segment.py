@@ -7,9 +7,9 @@
     ...              files of the index (a `Structure`)
 
 A search takes candidates from the index, with the parameters that the calibration chooses for the
-recall target, and rescores them with the originals. If that costs no more, the search compares all
-allowed rows instead: if the filter allows few rows, or if the index would visit almost all rows for
-a large k.
+recall target, and rescores them with the originals. The search compares all allowed rows instead if
+this costs no more: if the filter allows few rows, or if the index would visit almost all rows for a
+large k.
 """
 
 from __future__ import annotations

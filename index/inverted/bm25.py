@@ -3,10 +3,11 @@
     score(q, d) = sum over t in q of  qtf * idf(t) * tf / (tf + k1 * (1 - b + b * |d| / avg))
     idf(t) = ln(1 + (N - df + 0.5) / (df + 0.5))
 
-qtf and tf are the frequencies of term t in query and passage (in an expanded query, qtf is the
-weight of t), |d| is the length of the passage, avg the mean length, N the number of passages, df
-the number that contain t. Sources: Robertson and Zaragoza 2009 for the model; Kamphuis et al. 2020,
-"Which BM25 do you mean?", variant "Lucene (accurate)", for the formula.
+qtf and tf are the frequencies of term t in the query and in the passage. In an expanded query, qtf
+is the weight of t. |d| is the length of the passage, avg the mean length of all passages, N the
+number of passages, and df the number of passages that contain t. The model is from Robertson and
+Zaragoza 2009. The formula is the variant "Lucene (accurate)" of Kamphuis et al. 2020, "Which BM25
+do you mean?".
 """
 
 from __future__ import annotations

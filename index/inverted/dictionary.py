@@ -45,7 +45,7 @@ class TermDictionary:
     """Maps terms to the numbers of their posting lists, and back. `len` is the number of terms."""
 
     def __init__(self, directory: Path) -> None:
-        """Map the files in `directory`. Raises OSError or ValueError if one cannot be used."""
+        """Map the files in `directory`. Raises OSError or ValueError for an unusable file."""
         self._hashes = NpyFile(directory / "hashes.npy", np.uint64)
         self._offsets = NpyFile(directory / "offsets.npy", np.int64)
         self._terms = NpyFile(directory / "terms.npy", np.uint8)

@@ -27,7 +27,7 @@ class LexicalFiles:
     """The mapped files of a lexical leg in one segment. `len` is the number of rows."""
 
     def __init__(self, directory: Path) -> None:
-        """Map the files in `directory`. Raises OSError or ValueError if one cannot be used."""
+        """Map the files in `directory`. Raises OSError or ValueError for an unusable file."""
         self.dictionary = TermDictionary(directory)
         self.lengths = NpyFile(directory / "lengths.npy", np.int32)
         self.pairs = NpyFile(directory / "pairs.npy", np.int32, dimensions=2)

@@ -1,4 +1,4 @@
-"""Posting lists in memory: a log in which each posting links to the previous one of its term.
+"""Posting lists in memory: a log in which each posting links to the previous posting of its term.
 
 Appends are cheap, and a query follows only the links of its own terms. A search reads a `LogState`,
 an immutable snapshot of the log.

@@ -1,14 +1,14 @@
 """Finds the terms of a dictionary that a misspelled word may stand for.
 
-The cost of a term is the smaller of two numbers: the edit distance of the term and the word's own
-term (its stem), and the smallest edit distance of the term and a prefix of the word. The latter
-finds the stem "relat" for "relativty", whose own stem is "relativti". An edit inserts, deletes or
-replaces a byte, or exchanges two adjacent ones (optimal string alignment). A term must begin with
-the same byte as the word, and be at least half as long.
+The cost of a term is the smaller of two edit distances: the distance to the word's own term (its
+stem), and the smallest distance to a prefix of the word. The second distance finds the stem "relat"
+for "relativty". The word's own stem is "relativti". An edit inserts, deletes or replaces a byte, or
+exchanges two adjacent bytes (optimal string alignment). A term must begin with the same byte as the
+word, and be at least half as long.
 
 Most terms are excluded without a comparison, by their length and their letters (`Signatures`). Each
-edit brings at most one letter into a term that the word does not have, and takes at most one letter
-of the word out. A prefix that costs `most` is at most `most` bytes shorter than the term.
+edit adds at most one letter that the word lacks, and removes at most one letter of the word. A
+prefix that costs `most` is at most `most` bytes shorter than the term.
 """
 
 from __future__ import annotations

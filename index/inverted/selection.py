@@ -215,8 +215,9 @@ def _group_maxima(accumulator: Any, maxima: Any) -> None:
 def _collect(accumulator: Any, maxima: Any, at_least: Any, keys: Any) -> int:
     """Write the key of each row whose score is positive and at least `at_least` into `keys`.
 
-    maxima: best score of each group of rows. Returns the number of keys and resets the accumulator
-    to zero.
+    maxima: best score of each group of rows.
+
+    Returns the number of keys. Resets the accumulator to zero.
     """
     count = 0
     for group in range(maxima.size):

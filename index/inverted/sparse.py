@@ -176,7 +176,7 @@ class SparseSegment:
 def vectors(representation: Representation) -> csr_array:
     """Return the sparse vectors of a batch, one per text.
 
-    Raises InvalidInputError if the batch has no sparse vectors or has several for each text.
+    Raises InvalidInputError if the batch has no sparse vectors, or several vectors for each text.
     """
     if representation.sparse is None:
         raise InvalidInputError(

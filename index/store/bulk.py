@@ -50,7 +50,7 @@ def resume(path: Path, config: CollectionConfig) -> LocalStore | None:
 
     Returns None if the folder contains no collection.
 
-    Raises ConflictError if the folder contains a finished collection, or an unfinished one with a
+    Raises ConflictError if the folder contains a finished collection, or an unfinished build with a
     configuration other than `config`.
     """
     try:
@@ -281,7 +281,7 @@ def _groups(
 def _building_bytes(rows: Sequence[SegmentRow], config: CollectionConfig) -> int:
     """Return the bytes of memory that a merge of the shards `rows` needs to build indexes.
 
-    An index that is merged as a stream counts as 0 bytes. Most indexes are.
+    Most indexes are merged as a stream. Such an index counts as 0 bytes.
     """
     passages = sum(row.passages for row in rows)
     total = 0

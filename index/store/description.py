@@ -19,8 +19,8 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
     """Return counts, segments, sizes on disk in bytes, and how vectors are stored, as JSON values.
 
     Fields of the result that need an explanation:
-    legs: leg -> `bytes`, its size in all segments together, and for a dense leg `vectors`, its
-        configured storage options and its sizes.
+    legs: leg -> object. `bytes` is the size of the leg in all segments together. A dense leg also
+        has `vectors`: its configured storage options and its sizes.
     segments: one object for each segment. Its `vectors` maps each dense leg to how the segment
         stores the vectors; see `Approximate.description`.
     """

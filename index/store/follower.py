@@ -46,7 +46,7 @@ class Follower:
         self._snapshot: Snapshot | None = None
 
     def snapshot(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
-        """Return the snapshot of `generation`, or a later one if this process already has one.
+        """Return the snapshot of `generation`, or a later snapshot that this process already has.
 
         connection: a read transaction that sees the collection at `generation`.
         """

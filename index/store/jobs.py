@@ -236,7 +236,7 @@ class JobStore:
         Progress and documents become durable together. So a job that continues after a crash never
         repeats work that is already on disk.
 
-        connection: the connection with this transaction, which the caller commits.
+        connection: the connection with this transaction. The caller commits the transaction.
         """
         connection.execute(
             "UPDATE jobs SET done = ?, result = ?, updated = ? WHERE id = ?",

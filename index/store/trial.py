@@ -1,4 +1,4 @@
-"""Searches an index that belongs to no collection, as if it were the only segment of one.
+"""Searches an index outside a collection as if it were the only segment of a collection.
 
 This serves to measure index and codec settings.
 """
@@ -20,7 +20,7 @@ _LEG = "leg"
 
 
 class TrialSegment:
-    """The index of one leg, which is searched as if it were the only segment of a collection."""
+    """The index of one leg. It is searched as if it were the only segment of a collection."""
 
     def __init__(self, leg: LegConfig, part: LegPart, owners: Handles) -> None:
         """Create a segment with one leg.

@@ -33,7 +33,7 @@ class Upload:
             raise self._failure(error) from error
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append `data` to the file. It may not be on disk before `sync` returns."""
+        """Append `data` to the file. The data is safely on disk only after `sync`."""
         rest = memoryview(data)
         with self._lock:
             try:

@@ -166,7 +166,7 @@ class LocalView:
         return [found[number] for number in numbers]
 
     def _cut_page(self, numbers: list[int], most_bytes: int) -> list[int]:
-        """Return as many of the first `numbers` as have at most `most_bytes` of documents together.
+        """Return the first `numbers`, as many as have at most `most_bytes` of documents together.
 
         The very first number is returned even if its document is larger.
         """

@@ -36,7 +36,7 @@ Score = Callable[[Vectors, Chosen], Vectors]
 def dense(representation: Representation) -> Vectors:
     """Return the dense vectors of a batch as contiguous float32 [n, d].
 
-    Raises InvalidInputError if the batch has no dense vectors or has several for each text.
+    Raises InvalidInputError if the batch has no dense vectors, or several vectors for each text.
     """
     if representation.dense is None:
         raise InvalidInputError(

@@ -208,7 +208,7 @@ class VectorStorage(VectorFields):
             held = f"the index {self.index.kind}" if codec is None else f"the codec {codec.kind}"
             raise ValueError(
                 f"{held} cannot decode vectors, so originals must be kept: "
-                'set originals to "float16"'
+                'set `originals` to "float16"'
             )
 
 
@@ -246,7 +246,7 @@ class Structure(Protocol):
 
     @classmethod
     def open(cls, directory: Path, storage: VectorStorage) -> Self:
-        """Open the files of an index. Raises OSError or ValueError if one is missing or damaged."""
+        """Open the files of an index. Raises OSError or ValueError for a damaged or absent file."""
 
     @classmethod
     def building_bytes(cls, rows: int, width: int, storage: VectorStorage) -> int:

@@ -30,5 +30,5 @@ class ApproximateConfig(IndexConfig):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.recall is not None and dict(self)[self.effort] is not None:
-            raise ValueError(f"recall conflicts with {self.effort}: give one or the other")
+            raise ValueError(f"`recall` conflicts with `{self.effort}`: give one or the other")
         return self

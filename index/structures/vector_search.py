@@ -31,8 +31,8 @@ class VectorSearch(Config):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if self.recall is not None and self.parameters:
-            given = " and ".join(self.parameters)
-            raise ValueError(f"recall conflicts with {given}: give one or the other")
+            given = " and ".join(f"`{name}`" for name in self.parameters)
+            raise ValueError(f"`recall` conflicts with {given}: give one or the other")
         return self
 
     @property

@@ -49,8 +49,8 @@ class CausalModel(PretrainedModel):
         super().__init__(parts)
         if _has_other_state(parts.model):
             raise ModelError(
-                f"model {parts.name!r} ({type(parts.model).__name__}) keeps a recurrent state "
-                "instead of keys and values, which is not supported; use a transformer model"
+                f"model {parts.name!r} ({type(parts.model).__name__}) is not supported, because it "
+                "keeps a recurrent state instead of keys and values; use a transformer model"
             )
         self.limit: int | None = _limit(parts.model)
         self.begin: Tokens = parts.tokenizer.around()[0]

@@ -53,7 +53,7 @@ def generate(
     """Return a generated text for each prompt.
 
     Every prompt uses the same seed, so a batch returns the same texts as a separate call for each
-    prompt, up to rounding. The model reads a prefix that all prompts share only once.
+    prompt, up to rounding. If all prompts share a prefix, the model reads it only once.
 
     Raises InvalidInputError if a prompt and `max_tokens` together exceed the model's limit.
     """

@@ -9,8 +9,8 @@ with AMX if the CPU has it.
 
 On SmolLM2-135M, one thread is 1.9 times as fast as in float32. Two threads are no faster, because
 quantising the activations takes as long as the products (benchmarks/speed/promptreps_speed.py). The
-cosine between the states and those of float32 is 0.993 to 0.998. With AMX, bfloat16 is faster and
-more exact (0.9997). Use int8 for weights that do not fit in memory otherwise.
+cosine between int8 states and float32 states is 0.993 to 0.998. With AMX, bfloat16 is faster
+and more exact (0.9997). Use int8 for weights that do not fit in memory otherwise.
 """
 
 from __future__ import annotations

@@ -30,9 +30,9 @@ def likelihood(
     """Return the log-likelihood of each continuation after each prompt.
 
     The log-likelihood is the sum of log p(t | prompt, tokens before t) over the tokens t of the
-    continuation. The model reads each prompt once. It reads a prefix that all prompts share only
-    once. A continuation of one token needs no further pass. Longer continuations reuse the keys and
-    values of their prompt.
+    continuation. The model reads each prompt once. If all prompts share a prefix, the model reads
+    it only once. A continuation of one token needs no further pass. Longer continuations reuse the
+    keys and values of their prompt.
 
     Raises InvalidInputError for a continuation without tokens, and if a prompt and its longest
     continuation together exceed the model's limit.

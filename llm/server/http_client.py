@@ -166,7 +166,7 @@ class JsonClient:
             yield
         except httpx2.TimeoutException as error:
             raise HttpError(
-                f"{url} did not answer within {self._seconds:g} seconds; increase timeout_seconds"
+                f"{url} did not answer within {self._seconds:g} seconds; increase `timeout_seconds`"
             ) from error
         except httpx2.ConnectError as error:
             raise HttpError(
@@ -214,7 +214,9 @@ def checked_url(text: str) -> str:
     if url.scheme not in ("http", "https") or not url.host:
         raise ConfigError("must begin with http:// or https:// and a host", field="base_url")
     if url.userinfo:
-        raise ConfigError("must not contain a user name or password; use api_key", field="base_url")
+        raise ConfigError(
+            "must not contain a user name or password; use `api_key`", field="base_url"
+        )
     if url.query or url.fragment:
         raise ConfigError("must not contain ? or #", field="base_url")
     return str(url).rstrip("/")

@@ -5,10 +5,11 @@ Servers support different features. If a server lacks a feature, UnsupportedErro
 - Generation uses `/chat/completions` and `/completions`. All servers support it.
 - A conversation that ends with the assistant's message is continued inside that message. vLLM does
   this if the request sets `continue_final_message`; llama.cpp and Ollama always do it. Other
-  servers begin a new message, which the client cannot detect.
+  servers begin a new message; the client cannot detect this.
 - Counting tokens requires the path `/tokenize`, which vLLM and llama.cpp have. The client replaces
   `/v1` at the end of the address with `/tokenize`.
-- Likelihoods also require log probabilities of the prompt's tokens (`echo`), which vLLM has.
+- Likelihoods require `/tokenize` and log probabilities of the prompt's tokens (`echo`). vLLM
+  supports both.
 
 The server decides whether the name of a special token in a text or a message becomes that token.
 """
@@ -224,7 +225,7 @@ class OpenAIModel:
     def _sum(self, url: str, reply: Any, number: int, begin: int, end: int) -> float:
         """Return the sum of the log probabilities of the tokens `begin` to `end` (exclusive).
 
-        number: position, in the list `choices` of the reply, of the choice with these tokens.
+        number: position of the choice with these tokens in the list `choices` of the reply.
         """
         choice = replies.pick(url, reply, "choices", number, kind=dict)
         if choice.get("index") != number:
@@ -242,7 +243,7 @@ class OpenAIModel:
         wanted = values[begin:end]
         if not all(isinstance(value, int | float) and value <= 0 for value in wanted):
             raise ModelError(
-                f"{url}: token_logprobs of the reply must be numbers of at most 0, got "
+                f"{url}: `token_logprobs` of the reply must be numbers of at most 0, got "
                 f"{shown(wanted)}; use a server that returns log probabilities, such as vLLM"
             )
         return float(sum(wanted))
@@ -333,8 +334,8 @@ def _plain(text: str, *, special: bool) -> dict[str, Any]:
 def _unfinished(prompt: Prompt) -> str:
     """Return the text that the model's output continues directly.
 
-    If the prompt is a text, this is the whole prompt. If it is a conversation, this is the last
-    message if the assistant wrote it, else "".
+    For a text, this is the whole prompt. For a conversation, this is the last message if the
+    assistant wrote it, else "".
     """
     if isinstance(prompt, str):
         return prompt

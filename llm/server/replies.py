@@ -60,7 +60,7 @@ def finish(url: str, choice: Mapping[str, Any]) -> Finish:
     reason = pick(url, choice, "finish_reason", kind=str)
     if reason not in _FINISHES:
         raise ModelError(
-            f"{url}: finish_reason of the reply must be 'stop' or 'length', got {reason!r}"
+            f"{url}: `finish_reason` of the reply must be 'stop' or 'length', got {reason!r}"
         )
     return _FINISHES[reason]
 

@@ -82,7 +82,7 @@ def split_models(text: str) -> tuple[str, ...]:
 def find_weights(
     name: str, *, revision: str | None = None, allow_download: bool | None = None
 ) -> Path:
-    """Return the folder (for GGUF: the file) with the weights of a model, which are safe to load.
+    """Return the folder (for GGUF: the file) with the weights of a model. They are safe to load.
 
     name: name or path of the model.
     revision: commit, branch or tag on the Hugging Face hub.

@@ -33,7 +33,7 @@ class SharedModel:
         """Create a shared model.
 
         model:     a torch module.
-        tokenizer: a fast tokenizer of transformers, which may be a part of the module; None: no
+        tokenizer: a fast tokenizer of transformers. It may be a part of the module. None: no
                    tokenizer is shared.
         digest:    digest of the weights.
         """
@@ -59,7 +59,9 @@ _loading = Lock()
 
 
 def share(kind: str, source: Path, device: str, load: Callable[[], tuple[Any, Any]]) -> SharedModel:
-    """Return the SharedModel of the weights in `source`. Load it only if no model uses it already.
+    """Return the SharedModel of the weights in `source`.
+
+    The weights are loaded only if no model of this process uses them already.
 
     kind: text that names the class and number type of the model. Models share weights only if kind,
           device and digest are equal.

@@ -1,7 +1,7 @@
 """Prompts of REBEL: one asks for scores of documents, one for criteria that suit a query.
 
-The method is that of "REBEL: retrieval with multi-criteria reranking" (2025). The wording differs,
-and the model answers in JSON, so that the code computes the sums and not the model.
+The method is that of "REBEL: retrieval with multi-criteria reranking" (2025). The wording differs.
+The model answers in JSON, so that the code computes the sums, not the model.
 
 The text of a query or document is put on one line without double quotes (`reading.one_line`). So it
 cannot end the quotation and pose as another document or as instructions.

@@ -84,8 +84,8 @@ class CriteriaReranker:
 
     With one turn, there are five fixed criteria from 0 to 5 (`prompts.FIXED`); n hits take
     ceil(n / batch) calls. With two turns, one more call first infers criteria, ranges and weights
-    from the query. With `relevance_only`, only relevance is scored; with two turns, the prompt then
-    describes relevance by the inferred criteria.
+    from the query. With `relevance_only`, only relevance is scored. With `relevance_only` and two
+    turns, the inferred criteria describe relevance in the prompt.
 
     Ties are broken by the criterion "authoritativeness" (one turn) or by the inferred criterion
     that the model chose for ties (two turns), and then by the original order. The paper drops
@@ -107,7 +107,7 @@ class CriteriaReranker:
         model: the language model; None: load the one that `config` describes.
 
         Raises UnsupportedError for a model that cannot generate text, and ConfigError if a prompt
-        for `batch` passages is longer than the model reads.
+        for `batch` passages is longer than the model can read.
         """
         self._config = config
         loaded = config.language_model() if model is None else model
@@ -228,8 +228,8 @@ class _Judge:
     def _tokens(self, question: _Question) -> int:
         """Return the number of tokens of a prompt.
 
-        The chat template is counted separately. Names of special tokens become special tokens in
-        the template, but not in the rest of the prompt.
+        The chat template is counted separately, because names of special tokens become special
+        tokens only in the template.
         """
         frame = self._reader.frame("", self._answer_start(question))
         return frame + self._reader.count(question.prompt) + SLACK
@@ -239,7 +239,7 @@ class _Judge:
         return Sampling(max_tokens=question.max_tokens, stop=stop)
 
     def _answer_start(self, question: _Question) -> str:
-        """Return the answer's beginning; "" for a server, which may not be able to continue it."""
+        """Return the answer's beginning; "" for a server, because servers may not continue it."""
         return "" if self._reader.remote else question.answer_start
 
 
@@ -253,7 +253,7 @@ def _parse_answers(
 ) -> dict[range, str]:
     """Parse answers and store their scores in `judged`.
 
-    answers: batch (positions of its candidates) -> answer; None if the budget ran out before.
+    answers: batch (positions of its candidates) -> answer; None if the budget ran out.
     judged:  scores of every candidate.
 
     Returns batch -> error, for each batch with an invalid answer.

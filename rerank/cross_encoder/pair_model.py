@@ -52,7 +52,7 @@ class PairModel:
         """Check a loaded model and prepare it for the options of `config`.
 
         model:  a CrossEncoder of sentence-transformers.
-        shared: the SharedModel whose weights `model` uses; None: its weights are not shared.
+        shared: the SharedModel whose weights `model` uses; None: `model` has its own weights.
 
         Raises ModelError or ConfigError for a model or an option that is not supported.
         """

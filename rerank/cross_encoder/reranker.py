@@ -35,8 +35,8 @@ class _Answer:
 class _Question(Question):
     """A query and the text of a hit, with their tokens.
 
-    pair: the tokens of query and text; None until `costs` stores them here, so that `ask` need not
-          tokenise again.
+    pair: the tokens of query and text. `costs` stores them here, so that `ask` need not tokenise
+          again. Until then, None.
     """
 
     pair: Pair | None = None

@@ -45,7 +45,7 @@ class TokenVectors:
     """The vectors of a text's n tokens.
 
     vectors: float16 or float32 [n, dimensions].
-    tokens:  text of each token; () if the encoder does not return it.
+    tokens:  text of each token; () if the encoder does not return the texts.
     """
 
     vectors: NDArray[np.float16] | NDArray[np.float32]

@@ -63,8 +63,8 @@ class KernelModel(nn.Module):
         """Return the convolved vectors of the tokens of all windows: [tokens, dimensions].
 
         windows: token ids of each window.
-        tables:  result of the method `tables` after training, which makes this call much cheaper;
-                 None: the convolution is computed.
+        tables:  result of the method `tables`, after training. The result makes this call much
+                 cheaper. None: the convolution is computed.
         """
         triples = torch.from_numpy(_triples(windows, len(self.embeddings) - 1))
         if tables is None:

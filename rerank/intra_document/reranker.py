@@ -204,7 +204,7 @@ class IntraDocumentReranker(Generic[F]):
         return self._waiting.call(make, cost.tokens, until)
 
     def _pick(self, run: _TaskState[F], deadline: float | None) -> None:
-        """Pick the windows of each prepared document with the best scores of the cheap scorer.
+        """Pick, in each prepared document, the windows that the cheap scorer scores best.
 
         The picked windows are sorted by score, best first. Windows with equal scores keep their
         order.
@@ -307,8 +307,8 @@ def _load(config: IntraDocumentConfig) -> tuple[WindowScorer[Any], Sequence[floa
     weights = scorer.options.weights
     if config.weights is None and weights is not None and len(weights) != config.best:
         raise ConfigError(
-            f"must be {len(weights)}, because the passage scorer has {len(weights)} trained "
-            f"weights, got {config.best}; set `best` to {len(weights)}, or set `weights`",
+            f"must be {len(weights)}, got {config.best}, because the passage scorer has "
+            f"{len(weights)} trained weights; set `best` to {len(weights)}, or set `weights`",
             field="best",
         )
     return scorer, weights

@@ -136,8 +136,8 @@ class ListwiseReranker:
     contained the candidate) and `missing` (number of answers that left it out). If no answer
     contains numbers, the order is kept and the status is "partial".
 
-    If the budget does not suffice for all candidates, only the first n are judged, where n is the
-    largest number whose reranking can be completed.
+    If the budget does not suffice for all candidates, only the first n are judged. n is the largest
+    number of candidates that the budget suffices to rerank.
 
     Raises UnsupportedError for a model that cannot generate text, and ConfigError if a window is
     longer than the model reads.
@@ -197,7 +197,7 @@ class ListwiseReranker:
 
 
 def windows(count: int, width: int, step: int) -> list[range]:
-    """Return the positions of the candidates in each window, from the bottom to the top.
+    """Return the windows, from the bottom to the top. A window is the positions of its candidates.
 
     count: number of candidates.
     width: number of candidates in a window.

@@ -77,9 +77,9 @@ class PairwiseReranker:
     a candidate say how many wins, ties, losses and comparisons it has. In mode "scoring", they also
     have `margin`, the mean of log(p(this candidate) / p(the other)) over its comparisons.
 
-    If the budget does not suffice for all candidates, only the first n are judged, where n is the
-    largest number whose ranking can be completed. Under a time limit, a quarter of the candidates
-    is ranked first, so that there is a result when the time is over.
+    If the budget does not suffice for all candidates, only the first n are judged. n is the largest
+    number of candidates that the budget suffices to rank. Under a time limit, a quarter of the
+    candidates is ranked first, so that there is a result when the time is over.
 
     Raises UnsupportedError for a model that does not support the configured `mode`.
     """
@@ -128,8 +128,8 @@ def _all_pairs(board: Board, budget: Budget) -> Course[Comparison, Verdict]:
     """Run the method "allpair".
 
     If some pairs have no answer, ranks only the first m candidates, for the largest m whose pairs
-    all have answers. Uses one round, or several under a time limit, because creating the questions
-    takes time too.
+    all have answers. Asks all questions in one round. Under a time limit, uses several rounds,
+    because creating the questions takes time too.
     """
     count, judged = len(board), min(len(board), 1)
     sizes = [count] if budget.milliseconds is None else [*_doubled(FIRST_ROUND, count), count]

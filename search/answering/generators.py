@@ -22,8 +22,8 @@ class _GeneratorObject(MadePart, GeneratorConfig):
 class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
     """The generators that an answer can name. Each is loaded at its first use. Thread-safe.
 
-    The registry also has the name "extractive", unless `configs` has it: a generator whose answers
-    are sentences of the sources.
+    Unless `configs` has the name "extractive", the registry adds a generator with this name. Its
+    answers are sentences of the sources.
 
     configs: name -> a configuration, or a generator object of your own.
     load:    function that loads a generator from its configuration.

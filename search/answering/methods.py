@@ -56,7 +56,7 @@ class AnswerMethods(SearchMethods):
         for event in self.answer_stream(request, guard=guard, **fields):
             if isinstance(event, DoneEvent):
                 return event.answer
-        raise AssertionError("the last event is DoneEvent")
+        raise AssertionError("the last event must be a DoneEvent")
 
     def answer_stream(
         self,
@@ -205,7 +205,11 @@ def _task(
     texts: Sequence[str],
     guard: Guard,
 ) -> Task:
-    """Return the task of the generator. question: see `asked`. texts: generated texts."""
+    """Return the task of the generator.
+
+    question: the question that the generator receives; see `asked`.
+    texts:    generated texts.
+    """
     return Task(
         question=question,
         candidates=passages,

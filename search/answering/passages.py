@@ -43,7 +43,7 @@ def candidates(fused: FusedResults, result: SearchResult) -> list[Candidate]:
 
 
 def _of_other_legs(fused: FusedResults, result: SearchResult) -> Iterator[Candidate]:
-    """Yield, for each hit, the best passages of its legs that differ from the hit's passage."""
+    """Yield, for each hit, the best passages in other legs that differ from the hit's passage."""
     handles = {document.id: number for number, document in fused.documents.items()}
     cut = [hit for hit in result.hits if hit.passage is not None and hit.document is not None]
     numbers = np.array([handles[hit.id] for hit in cut], dtype=np.int64)

@@ -10,8 +10,8 @@ From the passages that the generator reads; generated texts are not counted:
     source_coverage      share of the question's content words in all sources, weighted by idf
     source_coverage_best the same for the best run of one to three sentences of one source
 
-idf is that of `twindex.generate.citing.support`: of the sentences of the sources. Stored rules of
-abstention contain these names, so their meaning does not change.
+idf is computed over the sentences of the sources, as in `twindex.generate.citing.support`. Stored
+rules of abstention contain these names, so their meaning does not change.
 """
 
 from __future__ import annotations

@@ -35,10 +35,10 @@ class AnswerRequest(AnswerOptions):
     search:    how the passages are found: the fields of a search request. Without `query`, the
                question is searched.
     rewrite:   how a language model rewrites the query before the search. None = only a follow-up
-               question (with `turns`), if a rewriter of the kind "standalone" is configured; false
-               = never; `search.rewrite` is then refused. The name of a rewriter is short for
-               {"model": name}. The rewriter receives the `turns` of the conversation if it reads
-               them.
+               question (with `turns`), if a rewriter of the kind "standalone" is configured. false
+               = never; the request must then not have `search.rewrite`. The name of a rewriter
+               is short for {"model": name}. The rewriter receives the `turns` of the conversation
+               if it reads them.
     background: texts that a model generates for the generator to read beside the passages; None =
                none. The name of a background is short for {"model": name}.
     generator: name of a configured generator; None = the first configured one. "extractive" needs
@@ -119,8 +119,8 @@ class AnswerRequest(AnswerOptions):
             )
         if self.rewrite and self.rewrite.turns:
             raise ValueError(
-                "`rewrite.turns` are the `turns` of the answer; set `turns`, and leave "
-                "`rewrite.turns` out"
+                "`rewrite.turns` is not allowed, because the rewriter receives `turns`; leave "
+                "`rewrite.turns` out, and set `turns`"
             )
         if self.rewrite and self.search.query is None:
             raise ValueError("`rewrite` requires a query text; set `search.query`")

@@ -43,8 +43,8 @@ def with_rewriting(request: AnswerRequest, rewriters: RewriterRegistry) -> Searc
 def naming_search(request: AnswerRequest) -> Iterator[None]:
     """Put `search` before the field of an InvalidInputError raised in the `with` block.
 
-    The query is `question` if the request has no query of its own, and a field of `rewrite` stays
-    unchanged if the answer has it.
+    There are two exceptions. The field `query` becomes `question` if the question is searched. A
+    field of `rewrite` stays unchanged if `rewrite` is a field of the answer request.
     """
     try:
         yield
@@ -62,10 +62,11 @@ def naming_search(request: AnswerRequest) -> Iterator[None]:
 def asked(request: AnswerRequest, fused: FusedResults | None) -> str:
     """Return the question that generator, background and rule of abstention receive.
 
-    fused: the search; None: nothing was searched.
+    fused: the result of the search; None: nothing was searched.
 
-    If the question is the query of the search, it is the text that was searched: the standalone
-    question in place of a follow-up question, without the conditions that `parse_filters` read.
+    If the search has another query, or nothing was searched, returns the question unchanged.
+    Otherwise returns the text that was searched in its place: a standalone question for a follow-up
+    question, without the conditions that `parse_filters` read.
     """
     if fused is None or request.search.query != request.question:
         return request.question

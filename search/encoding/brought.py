@@ -1,7 +1,7 @@
 """Checks and converts the vectors that callers supply with documents and queries.
 
-A document has either one vector for a leg, which all of its passages then share, or a list with one
-vector for each passage.
+For a leg, a document has either one vector, which all passages of the document share, or a list
+with one vector for each passage.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BroughtVectors:
         self._required = [name for name, leg in config.legs.items() if _is_external(leg.encoder)]
 
     def check(self, document: Document) -> None:
-        """Raise InvalidInputError for a missing vector, or one that its leg does not accept.
+        """Raise InvalidInputError for a missing vector, or a vector that its leg does not accept.
 
         Every leg that encodes no text requires a vector.
         """
@@ -48,7 +48,7 @@ class BroughtVectors:
                 self._converted(leg, one, f"vectors.{leg}")
 
     def check_legs(self, document: Document) -> None:
-        """Raise InvalidInputError for a missing vector, or one for a leg that accepts no vectors.
+        """Raise InvalidInputError for a missing vector, or a vector for a leg that accepts none.
 
         Does not check the vectors themselves; see `check`.
         """
@@ -117,7 +117,8 @@ class BroughtVectors:
             if len(given) != item.count:
                 raise InvalidInputError(
                     f"has {len(given)} vectors, but the document has {item.count} passages; give "
-                    "one vector for the whole document, or `passages` and one vector for each",
+                    "one vector for the whole document, or `passages` and one vector for each of "
+                    "them",
                     field=field,
                 )
             for i, one in enumerate(_several(given)):
@@ -137,8 +138,8 @@ class BroughtVectors:
             )
         if not isinstance(config, DenseLeg | SparseLeg):
             raise InvalidInputError(
-                f"leg {leg!r} is {config.kind} and accepts no vector, only dense and sparse legs "
-                "do; use a text instead",
+                f"leg {leg!r} is {config.kind}, and only dense and sparse legs accept vectors; use "
+                "a text instead",
                 field=field,
             )
         if config.multi:

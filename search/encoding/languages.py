@@ -30,7 +30,7 @@ class CollectionLanguages:
         self._counted: dict[str, tuple[int, Mapping[str, int]]] = {}
 
     def passages(self, leg: str) -> Mapping[str, int]:
-        """Return language -> number of passages, largest first; empty if the leg detects none.
+        """Return language -> number of passages, largest first; {} if the leg detects no languages.
 
         A passage counts for each language in which its title or its text is analysed.
         """

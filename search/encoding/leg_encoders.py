@@ -131,7 +131,7 @@ class LegEncoders:
 
     @property
     def usage(self) -> Usage | None:
-        """Return the language-model usage of the calls of `width`; None if no model was used."""
+        """Return the usage of language models in calls of `width`; None if no model was used."""
         return self._usage
 
     def terms(self, leg: str) -> Mapping[str, int]:

@@ -113,8 +113,8 @@ class QueryEncoder:
     def prepare(self, texts: Mapping[str, Sequence[str]]) -> None:
         """Encode the queries of each leg in one batch, and put them into the cache.
 
-        A later call of `encode` takes them from the cache. Legs that detect languages are skipped,
-        because their encoding is fast.
+        A later call of `encode` takes the encoded queries from the cache. Legs that detect
+        languages are skipped, because their encoding is fast.
 
         texts: leg -> query texts.
         """
@@ -140,8 +140,8 @@ class QueryEncoder:
         """Return the terms of passages, as a lexical leg indexes them.
 
         texts:     the text of each passage.
-        documents: the document of each passage, which determines its language if the leg detects
-                   languages.
+        documents: the document of each passage. If the leg detects languages, the document
+                   determines the language of the passage.
         """
         encoder = multilingual(self._encoders, leg)
         if encoder is None:
@@ -163,9 +163,9 @@ class QueryEncoder:
     def query_tokens(self, leg: str, request: SearchRequest) -> list[Sequence[Token]]:
         """Return the terms of a query in a lexical leg, with their places in the query.
 
-        The result has one list for each language in which the query is analysed: several if the
-        query's language is uncertain. The result is empty for an encoder that does not tell the
-        places of terms.
+        The result has one list for each language in which the query is analysed. There are several
+        languages if the language of the query is uncertain. The result is empty for an encoder that
+        does not return the places of terms.
         """
         assert request.query is not None, "checked by the caller"
         encoder = self._encoders[leg]
@@ -178,7 +178,7 @@ class QueryEncoder:
         return [several.analyzer(code).tokens(request.query) for code in languages]
 
     def document_tokens(self, leg: str, document: Document, text: str) -> Sequence[Token]:
-        """Return the terms of a text of a document in a lexical leg, with their places."""
+        """Return the terms of a document's text in a lexical leg, with their places in the text."""
         encoder = self._encoders[leg]
         several = multilingual(self._encoders, leg)
         if several is not None:
@@ -228,7 +228,8 @@ class QueryEncoder:
     ) -> Representation:
         """Return a query text encoded for a leg, from `taken`, the cache or the encoder.
 
-        taken: representations already used for this request; the returned one is added to it.
+        taken: representations already used for this request. The method adds the one that it
+               returns.
         languages: the result of `_languages` for this leg and text.
         """
         key = self._key(leg, text, languages)

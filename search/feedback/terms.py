@@ -1,8 +1,9 @@
 """Feedback on weighted terms: RM3, Rocchio, Bo1 and KL.
 
-A query and passages are maps from a term to a weight: its frequency in a lexical leg, its weight in
-a learned sparse leg. The result has the query's terms and the best terms of the passages. Its
-weights are scaled to the same sum as those of the query, so that scores stay comparable.
+A query or passage is a mapping: term -> weight. In a lexical leg, the weight is the frequency of
+the term. In a learned sparse leg, it is the stored weight. The result has the query's terms and the
+best terms of the passages. The weights of the result are scaled to the sum of the query's weights,
+so that scores stay comparable.
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ def rocchio(
 ) -> Weights:
     """Expand a query by Rocchio's formula, without negative feedback.
 
-        expanded = (1 - weight) * q / |q| + weight * m / |m|,  m = mean of d / |d|, Euclidean norms
+        expanded = (1 - weight) * q / |q| + weight * m / |m|,  m = mean of d / |d| over passages d
 
-    Only the `terms` heaviest terms of m are kept. Source: Rocchio 1971.
+    |x| is the Euclidean norm. Only the `terms` heaviest terms of m are kept. Source: Rocchio 1971.
     """
     mean: Weights = {}
     for passage in passages:

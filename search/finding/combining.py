@@ -57,10 +57,10 @@ def combine(
 
     queries: leg -> encoded query of the request.
     texts:   the passages, at least one.
-    use:     how the passages are added: the formula, and how often the query counts.
+    use:     how the passages are added, that is, the formula and how often the query counts.
 
-    A leg keeps its query if it encodes no text, or if it has several vectors for a text. It also
-    keeps its query if the request has a vector for it, except that "mean" adds the passages to the
+    A leg keeps its query if it encodes no text, or if it has several vectors for a text. A leg also
+    keeps its query if the request has a vector for this leg. But "mean" adds the passages to such a
     vector of a dense leg.
     """
     found = Combination()

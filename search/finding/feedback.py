@@ -2,7 +2,7 @@
 
 The best passages of the first fused list are the feedback. Near-copies among them count once. A
 term is not added to the query of a lexical leg if more than a tenth of all passages contain it, or
-if it has one character or more than 20.
+if it has fewer than 2 or more than 20 characters.
 """
 
 from __future__ import annotations
@@ -131,7 +131,10 @@ class _Feedback:
         self._scores = scores
 
     def run(self) -> _Done:
-        """Expand the query of every leg that has a method. Raises _SkippedError if none has."""
+        """Expand the query of every leg that has a feedback method.
+
+        Raises _SkippedError if no leg has one.
+        """
         if self._request.gate is not None:
             predictors = SearchPredictors(self._view, self._encoded, self._legs, self._numbers)
             refusal = self._request.gate.refusal(predictors.value(self._request.gate.predictor))

@@ -104,7 +104,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
 
 
 def first_search(view: View, encoded: EncodedPlan) -> tuple[list[Leg], Handles]:
-    """Search the legs of a plan for the predictors that decide whether a stage runs (a `Gate`).
+    """Search the legs of a plan, to compute the predictor of a `Gate` before its stage runs.
 
     Returns the results of the legs, and the handles of the fused list, best first. Documents are
     not read.

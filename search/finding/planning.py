@@ -198,9 +198,9 @@ def _check_stored(config: CollectionConfig, name: str) -> None:
         config.legs[name].check_stored()
     except ConfigError as error:
         raise ConfigError(
-            f"leg {name!r} cannot be searched: in its stored configuration, {error.field} "
-            f"{error.message}; change the configuration, for example with: twindex reconfigure "
-            f"COLLECTION --leg {name} --recall 0.98",
+            f"leg {name!r} cannot be searched, because in its stored configuration {error.field} "
+            f"{error.message}; change the configuration, for example with `twindex reconfigure "
+            f"COLLECTION --leg {name} --recall 0.98`",
             field=f"legs.{name}.{error.field}",
         ) from None
 
@@ -277,7 +277,7 @@ def _check_language(
         raise InvalidInputError(
             f"requires a query text and a lexical leg that detects languages, got "
             f"{shown(request.language)}; remove `language`, or build the collection with a lexical "
-            "leg whose language is auto",
+            'leg whose `language` is "auto"',
             field="language",
         )
 

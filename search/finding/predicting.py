@@ -39,7 +39,7 @@ class SearchPredictors:
     def value(self, predictor: str) -> float:
         """Return the value of a predictor by its name, such as "idf_max" or "dense.gap".
 
-        This search must be able to compute it; see `check_gate`.
+        This search must be able to compute the predictor; see `check_gate`.
         """
         leg, name = split(predictor)
         if leg is not None:
@@ -61,7 +61,10 @@ class SearchPredictors:
 
     @cached_property
     def _lexical(self) -> str | None:
-        """Name of the leg whose terms are counted; None without one, or without a query text."""
+        """Name of the leg whose terms are counted.
+
+        None if the collection has no lexical leg, or if the request has no query text.
+        """
         if self._encoded.plan.request.query is None:
             return None
         return lexical_leg(self._view.config, list(self._legs))

@@ -1,7 +1,7 @@
 """Rewriting in a search: a language model writes texts, which are searched besides the query.
 
-No transaction of the collection is open while the model runs. Only a gate on a predictor of legs or
-passages opens a view before that, for a search of its own.
+No transaction of the collection is open while the model runs. A gate on a predictor of legs or
+passages needs a search before the model runs. For this search, it opens a view and closes it again.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _question(encoded: EncodedPlan) -> Question:
 
 
 def _applied(encoded: EncodedPlan, rewrites: Rewrites, searches: int) -> EncodedPlan:
-    """Return the plan with the written texts, and add the stage to it.
+    """Return the plan with the written texts and with the stage of the rewriting.
 
     rewrites: what the rewriter wrote for the plan's query.
     searches: number of legs that were searched for the gate.

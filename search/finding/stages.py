@@ -33,8 +33,8 @@ def check_stages(
     if all(leg.multi or feedback.of(leg.kind) is None for leg in running):
         kinds = [kind for kind in ("lexical", "sparse", "dense") if feedback.of(kind) is not None]
         raise InvalidInputError(
-            f"requires a leg whose query it can expand: {' or '.join(kinds)}, with one vector for "
-            "each text; no such leg runs in this search",
+            f"can expand only the query of a {' or '.join(kinds)} leg with one vector for each "
+            "text, and no such leg runs in this search; add one to `legs`, or remove `feedback`",
             field="feedback",
         )
     if feedback.gate is not None:

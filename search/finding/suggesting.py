@@ -1,10 +1,10 @@
 """Suggests a query with misspelled words replaced by words of the collection ("did you mean").
 
-A word is replaced only if no passage contains it, or at most one passage in 1,000 and five in all.
-The dictionary of a lexical leg has stems, so similar terms are only candidates: the words that are
-suggested are read from passages that contain a candidate. A suggested word begins with the same
-character, is at most two edits away (one edit for words of up to five characters), and is in at
-least 50 times as many passages. The fewest edits win, then the most passages.
+A word is replaced only if it is rare: at most one passage in 1,000, and at most five passages,
+contain it. The dictionary of a lexical leg has stems, not words. Similar stems are therefore only
+candidates, and suggested words are read from passages with a candidate. A suggested word begins
+with the same character, is at most two edits away (one edit for words of up to five characters),
+and is in at least 50 times as many passages. The fewest edits win, then the most passages.
 
 Words of fewer than four characters, with a digit, or in scripts without spaces are not checked. The
 approach is that of Lucene's DirectSpellChecker, which compares a word with every term of the index.
@@ -169,7 +169,10 @@ def _in_lower_case(counts: Mapping[str, int]) -> Sequence[str]:
 
 
 def _cased(word: str, like: str) -> str:
-    """Return a word in capitals, or with a capital letter, if the word it replaces has these."""
+    """Return a word in the case of the word `like` that it replaces.
+
+    If `like` is in capitals, the result is too. If `like` begins with a capital, the result does.
+    """
     if len(like) > 1 and like.isupper():
         return word.upper()
     return word[:1].upper() + word[1:] if like[:1].isupper() else word

@@ -30,8 +30,8 @@ List = Sequence[int]
 def overlap(one: List, other: List) -> float:
     """Return the share of the first 10 documents that two lists have in common.
 
-    The share is of 10 documents, or of the longer list's length if both lists are shorter. Two
-    empty lists have the overlap 1.
+    If both lists have fewer than 10 documents, the share is relative to the longer list. Two empty
+    lists have the overlap 1.
     """
     a, b = set(one[:FIRST]), set(other[:FIRST])
     return len(a & b) / max(len(a), len(b)) if a or b else 1.0

@@ -83,7 +83,7 @@ class Claims:
         return owner.file == file
 
     def _owner(self, id_: str) -> SyncedDocument | None:
-        """Return the recorded document of an earlier sync with this id; None if there is none."""
+        """Return the document with this id that an earlier sync recorded; None if there is none."""
         if self._manifest is None or not self._synced.documents:
             return None
         return self._manifest.find(id_)

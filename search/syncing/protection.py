@@ -1,7 +1,8 @@
 """Refuses a sync that would delete too large a share of the documents of a source.
 
-The share is that of the documents after the last complete sync. So a refused or interrupted sync,
-which may have written new documents, does not make the next sync more permissive.
+The share is relative to the number of documents after the last complete sync. A refused or
+interrupted sync may have written new documents. These do not count, so the next sync is not more
+permissive.
 """
 
 from __future__ import annotations

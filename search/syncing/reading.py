@@ -139,7 +139,8 @@ class SyncReading:
     def _changed(self, file: SourceFile, *, again: bool) -> FileContent | None:
         """Return an empty FileContent for a file that must be read, otherwise None.
 
-        Returns None for an unchanged file, and for a file that cannot be read, which is reported.
+        Returns None for an unchanged file. Returns None for a file that cannot be read, and reports
+        it.
 
         again: True to read the file even if it is unchanged.
         """
@@ -305,8 +306,8 @@ class SyncReading:
 
 
 def _recipe(options: object) -> str:
-    """Return a checksum of the options and the release, which decide how a file is read.
+    """Return a checksum of the options and the release, because they decide how a file is read.
 
-    If it differs from the recorded checksum, an unchanged file is read again.
+    If this checksum differs from the recorded one, an unchanged file is read again.
     """
     return hashlib.blake2b(f"{__version__} {options}".encode(), digest_size=8).hexdigest()

@@ -44,7 +44,8 @@ class SyncReport:
     truncated: leg -> number of passages that its encoder cut.
     problems:  files and records that are not indexed; at most 100 of each file.
     reasons:   reason -> number of problems.
-    files:     numbers of the files in the sources that are read and that are skipped, by kind.
+    files:     how many files of the sources are read and how many are skipped, for each kind of
+               file.
     dry_run:   True if nothing was changed.
     seconds:   duration.
     usage:     usage of language models; None if no leg uses one.

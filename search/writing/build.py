@@ -179,7 +179,7 @@ def build(
 
 
 class _Counted:
-    """Counts refused documents, and passes them on. first: the first one and its error."""
+    """Counts refused documents, and passes them on. first: the first of them, with its error."""
 
     def __init__(self, refused: Refused | None) -> None:
         self.first: tuple[Document, InvalidInputError] | None = None
@@ -229,7 +229,7 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"{path}: cannot be created: {error}") from error
+        raise StorageError(f"{path}: cannot be created ({error})") from error
 
 
 def _remove_lock(path: Path) -> None:

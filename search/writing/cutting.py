@@ -82,9 +82,9 @@ def token_readers(encoders: LegEncoders) -> list[TokenReader]:
 def check_document(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
     """Raise InvalidInputError if a document cannot be written.
 
-    Such a document has vectors that its legs do not accept, or too many passages. Only a text with
-    more characters than the maximum number of passages is cut to find out. Its passages are cached,
-    so that writing the document does not cut it again.
+    Such a document has vectors that its legs do not accept, or too many passages. To count the
+    passages, a text is cut only if it has more characters than the maximum number of passages.
+    These passages are cached, so that writing the document does not cut it again.
     """
     brought = BroughtVectors(config, encoders)
     brought.check(document)

@@ -233,7 +233,7 @@ def _opened(path: Path) -> Iterator[_Readable]:
 
 @contextmanager
 def _damage(path: Path) -> Iterator[None]:
-    """Convert errors in the `with` block that damage in the archive causes to UnreadableError."""
+    """Raise UnreadableError for errors in the `with` block that a damaged archive causes."""
     try:
         yield
     except _BROKEN as error:

@@ -110,7 +110,7 @@ def _valid(value: Any) -> Any:
 
 
 def _limit(kind: int, value: int) -> None:
-    """Set a limit of the operating system. Some systems do not support all of them."""
+    """Set a limit of the operating system, if the system supports this kind of limit."""
     _, hard = resource.getrlimit(kind)
     if hard != resource.RLIM_INFINITY:
         value = min(value, hard)

@@ -27,8 +27,7 @@ _METADATA = {"creator": "author", "date": "created", "language": "language", "su
 def read_epub(path: Path, limits: Limits) -> Converted:
     """Return the text of a book as Markdown.
 
-    Raises UnreadableError for a damaged book, one with digital rights management, and one without
-    text.
+    Raises UnreadableError if the book is damaged, has digital rights management or has no text.
     """
     check_zip(path, limits, _CONTAINER)
     with zipfile.ZipFile(path) as archive:
@@ -57,7 +56,7 @@ def read_epub(path: Path, limits: Limits) -> Converted:
 
 
 def _chapters(archive: zipfile.ZipFile, book: ElementTree.Element, root: str) -> Iterator[bytes]:
-    """Yield the pages of a book in reading order. Raises UnreadableError if one is missing."""
+    """Yield the pages of a book in reading order. Raises UnreadableError if a page is missing."""
     items = {one.get("id"): one for one in book.iter() if _name(one) == "item"}
     names = set(archive.namelist())
     for reference in book.iter():

@@ -131,8 +131,9 @@ def _parsed(source: str, *, hide: bool) -> _Parser:
 def _without_open_ends(source: str) -> str:
     """Return HTML in which `<` is escaped wherever it starts a tag or comment that never ends.
 
-    They are then read as text. Without the escapes, the parser of the standard library would search
-    the rest of the page for the end of each. A page that consists of them would take hours.
+    Such a `<` is then read as text. Without the escapes, the parser of the standard library would
+    search the rest of the page for the end of each tag or comment. A page of such tags would take
+    hours.
     """
     for start, end in _ENDS:
         stop = max((found.end() for found in end.finditer(source)), default=0)
@@ -171,7 +172,7 @@ class _Parser(HTMLParser):
         """Return the end of the start tag at `i`; -1 if the tag does not end.
 
         Raises UnreadableError if all searches together read too much text for tags that do not
-        end. A page may contain many of them, for example if a closing quote is missing.
+        end. A page may contain many such tags, for example if a closing quote is missing.
         """
         end = super().check_for_whole_start_tag(i)  # type: ignore[misc, unused-ignore]
         if end < 0:

@@ -60,7 +60,7 @@ class Limits:
 
     @classmethod
     def parse(cls, text: str) -> Limits:
-        """Return the limits that `NAME=VALUE,...` describes; the others have their defaults.
+        """Return the limits that `NAME=VALUE,...` sets. All other limits have their defaults.
 
         A value is a whole number, and may end with KB, MB or GB (powers of 1,024).
 

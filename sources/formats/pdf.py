@@ -102,7 +102,7 @@ def _page(document: Any, number: int) -> tuple[str, bool]:
 
 
 def _paragraphs(content: Any, lines: list[str]) -> list[str]:
-    """Return the lines of a page, with an empty line added wherever the gap between two is large.
+    """Return the lines of a page, with an empty line wherever the gap between two lines is large.
 
     content: text page of PDFium, which has the positions of the characters.
     lines:   text of each line.

@@ -21,8 +21,8 @@ def read_sheets(path: Path, limits: Limits) -> Converted:
     A cell with a formula has the value that was saved with the formula. Empty rows, empty sheets
     and hidden sheets are left out.
 
-    Raises UnreadableError for a damaged or encrypted file, one without filled cells, and one that
-    exceeds `limits`.
+    Raises UnreadableError if the file is damaged or encrypted, has no filled cells or exceeds
+    `limits`.
     """
     from openpyxl import load_workbook
 

@@ -48,7 +48,7 @@ def read_word(path: Path, limits: Limits) -> Converted:
 class _Reader:
     """Reads the elements of a document.
 
-    title: text of the first paragraph with the style "Title"; "" before one is read.
+    title: text of the first paragraph with the style "Title"; "" before it is read.
     """
 
     def __init__(self, document: Any) -> None:

@@ -41,10 +41,10 @@ def read_arrow_documents(
     NaN) is not stored.
 
     fields:    names of the columns that contain the parts of a document.
-    on_error:  function that receives the SourceError of an invalid row, whose `line` is the number
-               of the row, from 1; reading then continues. It also receives the error of a file that
-               is damaged or exceeds a limit, after the rows before the damage. None: the error is
-               raised.
+    on_error:  function that receives the SourceError of an invalid row; reading then continues. The
+               `line` of this error is the number of the row, from 1. If the file is damaged or
+               exceeds a limit, the function receives this error after the readable rows. None:
+               errors are raised.
     converter: process that reads the file, within limits of memory and time. None: a new one.
 
     Raises SourceError for a file without a required column, even with `on_error`. Raises

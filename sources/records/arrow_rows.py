@@ -22,9 +22,10 @@ _PIECE = 1 << 20
 
 
 def describe(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield one JSON object as bytes, which describes a file.
+    """Yield the description of a file: one JSON object, as bytes.
 
-    Its keys are `names`, the names of the columns, and `rows`, the number of rows; null if unknown.
+    The key `names` holds the names of the columns. The key `rows` holds the number of rows, or null
+    if it is unknown.
     """
     with _opened(path) as (names, count, _):
         yield orjson.dumps({"names": names, "rows": count})

@@ -1,4 +1,4 @@
-"""The options `--generator`, `--generators` and those of answers, and what they mean."""
+"""The options that select a generator or evaluate answers, and what these options mean."""
 
 from __future__ import annotations
 

@@ -212,8 +212,8 @@ def parse_search(text: str) -> dict[str, int]:
         known = [field for field in VectorSearch.model_fields if field != "recall"]
         if name not in known or name in found or not re.fullmatch(r"\d+", value):
             raise argparse.ArgumentTypeError(
-                "must have the form NAME=N, for example nprobe=17, with each name once; names: "
-                f"{', '.join(known)}; got {item.strip()!r}"
+                "must have the form NAME=N (such as nprobe=17), with each name once, got "
+                f"{item.strip()!r}; the names are {', '.join(known)}"
             )
         found[name] = int(value)
     return found

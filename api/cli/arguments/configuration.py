@@ -40,7 +40,7 @@ def add_legs(parser: argparse._ActionsContainer) -> None:
 
 
 def add_configuration(parser: argparse.ArgumentParser) -> None:
-    """Add the flags for all fields of CollectionConfig. The help shows the field's default."""
+    """Add the flags for all fields of CollectionConfig. The help shows their defaults."""
     group = parser.add_argument_group("configuration of the collection")
     group.add_argument(
         "--config",

@@ -39,10 +39,12 @@ class Flag:
     """A flag of the command line, and the field of a configuration that it sets.
 
     field: path of the field in a leg, or in the whole configuration if `legs` is None.
-    help:  (text, default) pairs; several if kinds that share the flag describe it differently.
+    help:  (text, default) of the field. If the kinds that share the flag describe the field
+           differently, there are several pairs.
     legs:  names of the legs that have the field; (): every leg that `kinds` allows.
-    kinds: field[0] names an object, such as the index. These of its kinds have the field; (): all.
-    null:  value on the command line that sets the object that field[0] names to None.
+    kinds: kinds of the object field[0], such as the index. Only these kinds have the field;
+           (): all kinds have it.
+    null:  value on the command line that sets the object field[0] to None.
     """
 
     name: str
@@ -111,8 +113,8 @@ def parse_projection(text: str) -> dict[str, Any] | str:
         return text
     if kind not in kinds or not re.fullmatch(r"\d+|\d*\.\d+|1\.", amount):
         raise argparse.ArgumentTypeError(
-            "must be none or have the form KIND:SHARE, for example pca:0.5, or KIND:DIMENSIONS, "
-            f"for example pca:192; kinds: {', '.join(kinds)}; got {text!r}"
+            "must be none or have the form KIND:SHARE (such as pca:0.5) or KIND:DIMENSIONS (such "
+            f"as pca:192), got {text!r}; the kinds are {', '.join(kinds)}"
         )
     return {
         "kind": kind,
@@ -250,7 +252,7 @@ def _derived(
     """Return the flag for the field at `path`, from its docstrings, defaults and annotations.
 
     configs: kind -> its configuration class, which has the field.
-    kinds:   as in Flag; the help names the kinds unless this is ().
+    kinds:   as in Flag; the help names these kinds.
     """
     field = path[-1]
     texts: dict[tuple[str, str], list[str]] = {}

@@ -1,4 +1,4 @@
-"""Arguments that name vectors of the documents, and the vectors in these files."""
+"""Arguments that name files of vectors, and the vectors in these files."""
 
 from __future__ import annotations
 

@@ -9,11 +9,10 @@ Hits without a judgement count as not relevant, as in most measures. Probabiliti
 some relevant documents were never judged. If irrelevant documents are judged too, --judged-only
 skips the hits without a judgement.
 
-With --answers, a rule is fitted that returns "no_answer", before a model is called, if the sources
-probably do not contain the answer. Each query is searched with and without its relevant documents.
-The rule predicts from the search and its sources whether they contain the answer. No model writes
-answers. The rule is printed as a table for a file of --generators; --rerank then only orders the
-hits.
+With --answers, the command fits a rule of abstention. If the sources probably do not contain the
+answer, the rule returns "no_answer" before a model is called. To fit the rule, each query is
+searched with and without its relevant documents. No model writes answers. The rule is printed as a
+table for a file of --generators. --rerank then only orders the hits.
 """
 
 from __future__ import annotations

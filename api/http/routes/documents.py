@@ -83,13 +83,13 @@ async def write_bulk(
     _, jobs = (await service.served(collection)).ready()
     if on_error == "fail" and as_job:
         raise InvalidInputError(
-            "cannot be `fail` for a job, which writes all valid lines; remove `async`",
+            "cannot be `fail` with `async`, because a job writes all valid lines; remove `async`",
             field="on_error",
         )
     received = await receive(request, jobs, as_job=as_job)
     if on_error == "fail" and received.upload is not None:
         received.upload.discard()
-        message = "cannot be `fail` for a large body, which a job writes; send fewer lines"
+        message = "cannot be `fail` for a large body, because a job writes it; send fewer lines"
         raise InvalidInputError(message, field="on_error")
 
     def write(served: Served) -> tuple[int, Any]:

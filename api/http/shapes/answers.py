@@ -60,7 +60,7 @@ class AnswerSource(Shape):
 
 
 class LeftOutPassage(Shape):
-    """A passage that was found, or a generated text, that was not sent to the generator.
+    """A found passage or a generated text that the generator did not receive.
 
     rank:    rank of the passage, from 1; for a generated text, its place among these texts.
     id:      id of the document; "" for a generated text.
@@ -140,7 +140,7 @@ class AnswerReply(Shape):
 
     request_id: id of the request, which logs contain too.
     took_ms:    time on the server in milliseconds.
-    outcome:    "answered", or "no_answer", for the `reason`.
+    outcome:    "answered" or "no_answer". For "no_answer", `reason` says why.
     text:       the answer; for "no_answer", a sentence that says so.
     citations:  statements of the text with their sources; empty if the answer cites nothing.
     sources:    the texts that the generator read, in their order.

@@ -17,10 +17,10 @@ class Model(Shape):
                 collection as a model for OpenAI's and Cohere's clients: `rag:COLLECTION` or
                 `rag:COLLECTION:GENERATOR`.
     kind:       kind within the type, such as "cross_encoder" for a reranker.
-    status:     "ready"; "loading"; "unavailable" if its model could not be loaded.
+    status:     "ready"; "loading"; "unavailable" if it could not be loaded.
     created:    time when the server started, in Unix seconds.
     legs:       only for an encoder: the legs that use it, as `collection/leg`.
-    weights:    not for an encoder: name or folder of its weights; null if it has none of its own.
+    weights:    name or folder of the weights; null without weights of its own. Not for an encoder.
     candidates: only for a reranker: default number of hits to rerank.
     """
 

@@ -99,8 +99,9 @@ class CollectionSummary(Shape):
     """A collection of the server, in brief.
 
     name:      name of the collection.
-    status:    "ready", or why the collection cannot be used: "loading"; "building", an unfinished
-               build; "damaged" files; an "unreadable" folder; "unavailable", a missing model.
+    status:    "ready", or why the collection cannot be used: "loading"; "building" (an unfinished
+               build); "damaged" (damaged files); "unreadable" (an unreadable folder); "unavailable"
+               (a missing model).
     documents: number of documents; null if the collection is not ready.
     problem:   why the collection is not ready; null if it is ready.
     """

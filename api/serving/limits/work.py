@@ -59,7 +59,7 @@ def check_texts(settings: Settings, texts: Sequence[str], field: str) -> None:
 
 
 def check_answer(settings: Settings, request: AnswerRequest) -> None:
-    """Raise Problem 422 if the question, the query or a turn is too long, or all turns together."""
+    """Raise Problem 422 if the question, the query, a turn or all turns together are too long."""
     check_query(settings, request.question, "question")
     check_query(settings, request.search.query or "", "search.query")
     for i, turn in enumerate(request.turns):

@@ -27,8 +27,8 @@ class Access:
     path: the database file.
     mode: parameter `mode` of SQLite's URI: "rw", "ro" or "rwc".
     immutable: True if no process writes to the file. SQLite then takes no locks.
-    copy: temporary folder with a copy of the database, which is read instead of the original. The
-        folder is removed with this object. None: no copy.
+    copy: temporary folder with a copy of the database. The copy is read instead of the original.
+        The folder is removed with this object. None: no copy.
     """
 
     path: Path

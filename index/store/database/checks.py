@@ -37,7 +37,7 @@ def document_check(number: int, name: bytes, content: int) -> int:
 
 
 def delta_check(number: int, start: int, stop: int, data: bytes) -> int:
-    """Return the checksum of a row of the table `delta`, which is one passage.
+    """Return the checksum of a row (one passage) of the table `delta`.
 
     number:      number of the passage's document.
     start, stop: character range of the passage in the document.

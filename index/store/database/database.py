@@ -87,7 +87,7 @@ class Database:
         complete: False: open the database even if acknowledged writes are missing.
 
         Raises NotFoundError if there is no collection, and StorageError if the file cannot be read
-        or has another format. Unless `complete` is false, also raises StorageError if acknowledged
+        or has another format. If `complete` is true, also raises StorageError if acknowledged
         writes are missing. No file is changed before this check.
         """
         database = cls(directory, read_only=True)
@@ -327,8 +327,8 @@ class Database:
         """Return a message for each problem of structure or checksums, and for missing writes.
 
         deep: True: check every row, and whether writes are missing. False: check only the small
-            tables and the indexes for lookups by id and by filter. Reading a row detects damage to
-            the row, but not damage to these indexes.
+            tables and the indexes for lookups by id and by filter. Only a check finds damage to
+            these indexes; damage to a row is also found when the row is read.
         """
         from .integrity import problems
 

@@ -25,8 +25,8 @@ The file system or an interrupted creation of a collection leaves these files.""
 def no_collection(directory: Path) -> NotFoundError:
     """Return the error for a folder that contains no collection or does not exist.
 
-    The message names collections directly in the folder. If the folder does not exist, the message
-    names a collection in the same parent folder with a similar name.
+    The message names collections in direct subfolders of the folder. If the folder does not exist,
+    the message names a collection in the same parent folder with a similar name.
     """
     if not directory.exists():
         beside = (directory.parent / name for name in _names(directory.parent))

@@ -91,7 +91,8 @@ class Column:
 def positions_of(numbers: Numbers, all_numbers: Numbers) -> tuple[Positions, NDArray[np.bool_]]:
     """Look up `numbers` in the ascending array `all_numbers`.
 
-    Returns the positions of the found numbers, and a mask over `numbers` of those that were found.
+    Returns the positions of the found numbers, and a mask that is true for each of the `numbers`
+    that was found.
     """
     positions = np.searchsorted(all_numbers, numbers)
     found = positions < len(all_numbers)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 
 def earliest_text(microseconds: int) -> str | None:
-    """Return a text that is not greater than the text of any date at this instant or later.
+    """Return a lower bound (inclusive) for the texts of all dates at this instant or later.
 
     microseconds: the instant, in microseconds since 1970 in UTC.
 
@@ -20,7 +20,7 @@ def earliest_text(microseconds: int) -> str | None:
 
 
 def latest_text(microseconds: int) -> str | None:
-    """Return a text that is greater than the text of any date at this instant or earlier.
+    """Return an upper bound (exclusive) for the texts of all dates at this instant or earlier.
 
     microseconds: the instant, in microseconds since 1970 in UTC.
 

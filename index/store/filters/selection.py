@@ -110,7 +110,7 @@ def _parts(condition: Condition) -> Iterator[Condition]:
 
 
 def _is_broad(part: Condition) -> bool:
-    """Return True if many documents may meet `part`, or if its evaluation must read many.
+    """Return True if many documents may meet `part`, or if many must be read to evaluate it.
 
     An equality is not broad: of many equalities on one field, only a few can match many documents.
     But an equality on `title` is broad, because titles have no index. An empty `and`, `or` or `in`

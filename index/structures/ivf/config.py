@@ -34,7 +34,9 @@ class IvfConfig(ApproximateConfig):
     def check(self, codec: CodecConfig | None) -> None:
         """Raise ValueError for options that conflict with the codec. See `IndexConfig.check`."""
         if self.replicas == 2 and not _small(codec):
-            raise ValueError("index.replicas must be 1 unless the codec is pq with 4 bits, got 2")
+            raise ValueError(
+                "`index.replicas` is 2, but it must be 1 for all codecs except pq with 4 bits"
+            )
 
     def lists_of_each(self, codec: CodecConfig | None) -> int:
         """Return the number of lists that store each vector, 1 or 2."""

@@ -79,7 +79,7 @@ class ScannTree:
         """See Structure. Loads all vectors into memory."""
         if storage.kept == "none":
             raise ConfigError(
-                'ScaNN cannot decode vectors, so originals must not be "none": '
+                'ScaNN cannot decode vectors, so `originals` must not be "none": '
                 'use "float16" or "float32"',
                 field="originals",
             )
@@ -129,7 +129,7 @@ class ScannTree:
         rows, _, leaves = shape.tolist()
         if searcher.size() != rows:
             raise ValueError(
-                f"the files of ScaNN must have {rows} vectors, the number in {SHAPE}, "
+                f"the files of ScaNN must have {rows} vectors (the number in {SHAPE}), "
                 f"got {searcher.size()}"
             )
         size = sum(file.stat().st_size for file in directory.iterdir() if _own(file))

@@ -2,8 +2,8 @@
 
     1  reads a sample that fits into memory, fits the codec, selects the heads (the vectors that
        represent the lists), and chooses the maximum number of lists per vector
-    2  for each block of vectors, finds the lists (`closure`), encodes the vectors, and appends both
-       to scratch files (`spill`)
+    2  for each block of vectors, finds the lists (`closure`), encodes the vectors, and appends
+       lists and codes to scratch files (`spill`)
     3  turns scratch files into posting lists (`lists`), one range of lists at a time
 
 Finished work is kept in scratch/ with a checkpoint. A killed build that is called again continues

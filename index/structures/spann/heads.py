@@ -123,14 +123,14 @@ class Heads:
         return cls(index)
 
     def nearest(self, queries: Vectors, count: int) -> tuple[NDArray[np.int64], Vectors]:
-        """Return the nearest heads of each query, int64 [n, count], and their inner products.
+        """Return the nearest heads of each query, and the inner products of query and heads.
 
         queries: contiguous float32 [n, d].
-        count:   limited to the number of heads.
+        count:   number of heads for each query, at most the number of all heads.
 
-        Inner products are float32 [n, count]; both results are ordered best first. Compares all
-        heads if there is no graph or `count` is a large share of the heads; otherwise uses the
-        graph.
+        The heads are int64 [n, count], best first. The inner products are float32 [n, count], in
+        the same order. Without a graph, or if `count` is a large share of the heads, all heads are
+        compared. Otherwise the graph is searched.
         """
         count = min(count, len(self))
         if self._graph is None or count * FLAT_RATIO >= len(self):

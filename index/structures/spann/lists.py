@@ -1,8 +1,8 @@
 """Conversion of the entries in scratch files to posting lists of limited length.
 
 An entry is one vector in one list, and the head of a list is the vector that represents the list. A
-list always keeps the vectors whose nearest head is its own, so every vector stays in at least one
-list. The remaining space is filled with the other vectors that are nearest to the head.
+list always keeps the vectors whose nearest head is the head of this list, so every vector stays in
+at least one list. The remaining space gets the other vectors that are nearest to the head.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from .spill import Entries, Spill
 
 
 def length_limit(entries: int, lists: int) -> int:
-    """Return the maximum length of one list, if `lists` lists have `entries` entries in total."""
+    """Return the maximum length of a list.
+
+    entries: number of entries in all lists together.
+    lists:   number of lists.
+    """
     return max(LEAST_LIMIT, math.ceil(LIMIT_RATIO * entries / lists))
 
 

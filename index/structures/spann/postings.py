@@ -5,7 +5,8 @@
                   codes uint8 [m, stride], zeros up to the end of the page
     lists.npy     uint64 [lists, 2]: m and the checksum of the pages of each list
 
-The offset of a list follows from the lengths of all lists before it.
+m is the number of entries of a list. The offset of a list follows from the lengths of all lists
+before it.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def checksum(pages: NDArray[np.uint8]) -> int:
 
 @kernel
 def fletcher(words: Any) -> Any:
-    """Return the `checksum` of 32-bit words. Compiled functions can call this one."""
+    """Return the `checksum` of 32-bit words. Compiled functions can call this function."""
     sums = np.zeros(_LANES, dtype=np.uint32)
     sums_of_sums = np.zeros(_LANES, dtype=np.uint32)
     for row in range(words.size // _LANES):

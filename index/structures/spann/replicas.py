@@ -1,9 +1,9 @@
 """Choice of the maximum number of lists per vector (the cap), measured on a sample.
 
 Some vectors of the sample serve as queries, and their nearest neighbours in the sample are
-computed. Only these neighbours are assigned to lists, once, for the largest cap. The lists of a
-vector for a smaller cap are the first of these lists. Measuring all caps therefore costs a few
-thousand assignments.
+computed. Only these neighbours are assigned to lists, once, for the largest cap. For a smaller cap,
+a vector is in the first of its lists. Measuring all caps therefore costs a few thousand
+assignments.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def measure_caps(
     sample:       unit vectors, float32 [n, d].
     heads:        float32 [h, d].
     graph:        index of the heads.
-    recall:       target: share of the K nearest neighbours to find.
-    vector_bytes: mean bytes of a list if each vector is in one list.
+    recall:       recall target, which is the share of the K nearest neighbours to find.
+    vector_bytes: mean number of bytes of a list if each vector is in only one list.
     seed:         seed of the random choice of queries from `sample`.
 
     Returns an empty list for fewer than FEWEST vectors or heads.
@@ -107,7 +107,8 @@ def measure_caps(
 def choose_cap(caps: list[Cap], default: int) -> int:
     """Return the smallest cap for which the next larger cap does not reduce the cost by MARGIN.
 
-    Ignores caps above LARGEST. Returns `default` if no measured cap reaches the recall target.
+    If each cap reduces the cost of the cap before it by MARGIN, returns the last one. Ignores caps
+    above LARGEST. Returns `default` if no measured cap reaches the recall target.
     """
     usable = [cap for cap in caps if cap.lists and cap.replicas <= LARGEST]
     if not usable:

@@ -111,10 +111,11 @@ class Searcher:
 
 
 def _positions(piece: Lists, lists: Lists) -> Lists | None:
-    """Return the positions in `piece` of the `lists` of one query; None: every list of `piece`.
+    """Return where the lists of one query are in `piece`; None if they are all lists of `piece`.
 
-    piece, lists: list numbers, ascending. Between its first and last number, `piece` contains every
-    list that any query needs.
+    piece: list numbers of a piece, ascending. From the first to the last number, the piece has all
+           lists that the queries need.
+    lists: list numbers of the query, ascending.
     """
     first, last = np.searchsorted(lists, (piece[0], piece[-1] + 1))
     if last - first == len(piece):

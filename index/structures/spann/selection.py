@@ -53,7 +53,10 @@ def select(vectors: Vectors, count: int, seed: int) -> Rows:
 
 
 def apportion(sizes: NDArray[np.int64], seats: int) -> NDArray[np.int64]:
-    """Return how many of `seats` heads each cluster gets, int64 [clusters].
+    """Divide a number of heads among clusters. Return the heads of each cluster, int64 [clusters].
+
+    sizes: number of vectors in each cluster.
+    seats: number of heads to divide.
 
     The numbers are about proportional to the sizes of the clusters, at least 1 and at most the
     size. They are rounded down; the heads that remain go to the clusters with the largest

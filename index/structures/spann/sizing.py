@@ -69,8 +69,9 @@ def head_count(rows: int, stride: int, config: SpannConfig) -> int:
 
 
 def sample_size(rows: int, width: int, memory: int) -> int:
-    """Return how many of `rows` vectors to sample: as many as fit into half of `memory` bytes.
+    """Return the size of the sample: the number of vectors that fit into half of `memory` bytes.
 
+    rows:  number of all vectors.
     width: dimensions of a vector (float32).
 
     The sample has at least 10,000 vectors, or all vectors if there are fewer.

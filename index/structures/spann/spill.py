@@ -1,7 +1,7 @@
 """Scratch files with the entries of lists. Each file covers a range of lists.
 
-An entry is one vector in one list. It contains the code of the vector, so that the vectors are read
-only once, in order.
+An entry stands for one vector in one list, and contains the encoded vector (its code). The build
+therefore reads each vector only once, in order.
 """
 
 from __future__ import annotations

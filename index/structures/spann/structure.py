@@ -4,8 +4,8 @@
     codes.npy   uint8 [rows, stride], the code of each row; only if no originals are stored
 
 A vector is stored in several lists, so that searches find it by reading few lists. A search reads
-the same number of lists for every query: those with the nearest heads. A limit on the ratio of
-distances instead (epsilon 2 of the paper) did not find more vectors for the same number of bytes.
+the same number of lists for every query: those with the nearest heads. The paper limits the ratio
+of distances instead (epsilon 2). This limit did not find more vectors for the same number of bytes.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class SpannIndex:
         postings = Postings(directory, codec.stride)
         rows = json.loads((directory / build.FILE).read_text(encoding="utf-8")).get("rows")
         if not isinstance(rows, int) or rows < 1:
-            raise ValueError(f"rows in {build.FILE} must be a positive integer, got {rows!r}")
+            raise ValueError(f"`rows` in {build.FILE} must be a positive integer, got {rows!r}")
         if heads.width != codec.width or len(heads) != len(postings):
             raise ValueError(
                 f"heads.faiss ({len(heads)} heads of {heads.width} dimensions) does not match "

@@ -42,8 +42,8 @@ class TopRows:
         scores:  score of each entry, in list order.
         allowed: mask of the rows to keep; None: all.
 
-        Returns the position in `lists` of a list with an invalid row number, or -1 if all are
-        valid.
+        Returns the position in `lists` of a list with an invalid row number, or -1 if all row
+        numbers are valid.
         """
         held, wrong = _offer(
             block.data.view(np.int32),

@@ -86,7 +86,7 @@ def test_training_prints_a_table(data, capsys):
         (["--init", "no-such-model"], "not on this machine"),
         (
             ["--layers", "3", "--init", "splade-tiny"],
-            "--layers: must be at most 2, the number of layers of model 'splade-tiny'",
+            "--layers: must be at most 2 (the number of layers of model 'splade-tiny')",
         ),
         (["--max-length", "9999", "--init", "splade-tiny"], "--max-length: "),
     ],

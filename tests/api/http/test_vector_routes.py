@@ -35,7 +35,7 @@ def search(client, **fields):
         (
             {"index": {"kind": "ivf", "nprobe": 3, "recall": 0.9}},
             "legs.dense.index",
-            "recall conflicts with nprobe",
+            "`recall` conflicts with `nprobe`",
         ),
         (
             {"index": {"kind": "hnsw"}, "codec": {"kind": "pq"}},

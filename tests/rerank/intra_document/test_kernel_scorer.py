@@ -147,7 +147,7 @@ def test_trained_weights_are_used(scorer, tmp_path):
 
     assert score().order[0].score == 3
     assert score(weights=(1, 0, 0)).order[0].score == 1
-    with pytest.raises(ConfigError, match=r"best: must be 3, .* 3 trained weights, got"):
+    with pytest.raises(ConfigError, match=r"best: must be 3, got .* has 3 trained weights; set"):
         score(best=2)
 
 

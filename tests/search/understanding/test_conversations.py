@@ -94,7 +94,7 @@ def test_evidence_has_the_sources_of_the_rewritten_search(collection):
     ("fields", "message"),
     [
         ({"rewrite": "more", "search": {"rewrite": "more"}}, "set only one of them"),
-        ({"rewrite": {"model": "more", "turns": TURNS}}, "are the `turns` of the answer"),
+        ({"rewrite": {"model": "more", "turns": TURNS}}, "because the rewriter receives `turns`"),
         ({"rewrite": False, "search": {"rewrite": "more"}}, "`search.rewrite` is set"),
         ({"rewrite": "nobody"}, "there is no rewriter 'nobody'"),
         ({"rewrite": "more", "search": {"vectors": {"dense": [1]}}}, "requires a query text"),
