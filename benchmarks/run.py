@@ -47,6 +47,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "vectors": ("faiss-cpu", "scann", "hnswlib", "usearch", "lancedb"),
     "spann": ("faiss-cpu", "lancedb"),
     "client": ("httpx2",),
+    "interfaces": ("sentence-transformers", "torch", "fastapi"),
     "files": ("pypdfium2", "pypdf", "markdownify"),
     "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),

@@ -27,6 +27,8 @@ from .compat.cohere import chat as cohere_chat
 from .compat.cohere import embed as cohere_embed
 from .compat.openai import chat as openai_chat
 from .compat.openai import embeddings as openai_embeddings
+from .compat.openai import responses as openai_responses
+from .compat.openai import vector_stores
 from .middleware import Frame
 from .routes import (
     answer,
@@ -122,6 +124,8 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         operations,
         openai_chat,
         openai_embeddings,
+        openai_responses,
+        vector_stores,
         cohere_chat,
         cohere_embed,
         tei,

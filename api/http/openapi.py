@@ -16,6 +16,7 @@ from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
 from .descriptions import describe_fields
+from .shapes.failures import ModelProblem
 from .shapes.schemas import ProblemDetails
 from .shapes.shape import Shape
 
@@ -100,9 +101,11 @@ def ndjson_body(example: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(
+    *statuses: int, shape: type[ProblemDetails] = ProblemDetails
+) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route for error statuses. Every body is problem details."""
-    schema = {"$ref": _TEMPLATE.format(model=ProblemDetails.__name__)}
+    schema = {"$ref": _TEMPLATE.format(model=shape.__name__)}
     return {
         status: {"description": _MEANING[status], "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses
@@ -137,7 +140,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
             servers=[{"url": settings.root_path or "/"}],
             license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         )
-        models = [(model, "validation") for model in (*_BODIES.values(), ProblemDetails)]
+        models = [
+            (model, "validation") for model in (*_BODIES.values(), ProblemDetails, ModelProblem)
+        ]
         _, definitions = models_json_schema(models, ref_template=_TEMPLATE)  # type: ignore[arg-type]
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(definitions["$defs"])

@@ -159,6 +159,14 @@ def test_error_for_an_unknown_field_lists_known_fields(model):
 
 _GUESSES: dict[str, Any] = {
     "query": "x",
+    "messages": [{"role": "user", "content": "x"}],
+    "role": "user",
+    "content": "x",
+    "input": "x",
+    "inputs": "x",
+    "texts": ["x"],
+    "input_type": "search_query",
+    "data": {"text": "x"},
     "share": 0.5,
     "slope": 1,
     "intercept": 0,

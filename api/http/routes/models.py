@@ -18,13 +18,16 @@ from ...serving.service import Service
 from ..compat.conversations import PREFIX
 from ..openapi import problems
 from ..render import json_response
+from ..shapes.failures import ModelProblem
 from ..shapes.operations import Model, ModelList
 from ..strict import StrictRoute
+
+_FAILURES = problems(400, 401, 403, 422, 429, 503, shape=ModelProblem)
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 
-@router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
+@router.get("/v1/models", responses={200: {"model": ModelList}, **_FAILURES})
 async def models(request: Request) -> Response:
     """List the models of the server, which requests may name.
 
@@ -34,7 +37,10 @@ async def models(request: Request) -> Response:
     return json_response({"object": "list", "data": _all(request.app.state.service)})
 
 
-@router.get("/v1/models/{id:text}", responses={200: {"model": Model}, **problems(404, 429)})
+@router.get(
+    "/v1/models/{id:text}",
+    responses={200: {"model": Model}, **problems(404, shape=ModelProblem), **_FAILURES},
+)
 async def model(request: Request, id: str) -> Response:  # noqa: A002
     """Return one model, as it is in the list of models."""
     found = _all(request.app.state.service)

@@ -25,7 +25,7 @@ from ..strict import StrictRoute
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
-_CONFIGURED = {
+CONFIGURED = {
     "relevant_spans": "the choice of the passages to read",
     "max_chunks_per_doc": "the input limit for a document",
     "max_doc_length": "the input limit for a document",
@@ -90,12 +90,12 @@ async def rerank(request: Request) -> Response:
 
 
 def _parse(given: dict[str, Any]) -> RerankBody:
-    for field, what in _CONFIGURED.items():
+    for field, what in CONFIGURED.items():
         if given.get(field) is not None:
             raise InvalidInputError(
                 f"{what} is part of the reranker's configuration; remove this field", field=field
             )
-    return validate(RerankBody, {k: v for k, v in given.items() if k not in _CONFIGURED})
+    return validate(RerankBody, {k: v for k, v in given.items() if k not in CONFIGURED})
 
 
 def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:

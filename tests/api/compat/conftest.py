@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,8 +155,18 @@ def openai(server: Process) -> Iterator[Any]:
         yield client
 
 
-@pytest.fixture
-def cohere(server: Process) -> Any:
-    """Cohere's client for the server."""
+@contextmanager
+def cohere_client(url: str, key: str = KEY) -> Iterator[Any]:
+    """Cohere's client. It does not close its connections itself."""
     package = pytest.importorskip("cohere", reason="cohere is not installed")
-    return package.ClientV2(api_key=KEY, base_url=server.url, max_retries=0)
+    import httpx as older
+
+    with older.Client(timeout=120) as connections:
+        yield package.ClientV2(api_key=key, base_url=url, max_retries=0, httpx_client=connections)
+
+
+@pytest.fixture
+def cohere(server: Process) -> Iterator[Any]:
+    """Cohere's client for the server."""
+    with cohere_client(server.url) as client:
+        yield client

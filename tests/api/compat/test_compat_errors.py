@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from .conftest import cohere_client
+
 MESSAGES = [{"role": "user", "content": "Which bird cannot fly?"}]
 CHAT = {"model": "rag:birds", "messages": MESSAGES}
 SLOW = {"model": "rag:birds:slow", "messages": MESSAGES}
@@ -16,6 +18,8 @@ OPENAI = {
     "/v1/chat/completions": CHAT,
     "/v1/embeddings": {"model": "birds/dense", "input": "a"},
     "/v1/sparse_embeddings": {"model": "birds/sparse", "input": "a"},
+    "/v1/responses": {"model": "rag:birds", "input": "Which bird cannot fly?"},
+    "/v1/vector_stores/birds/search": {"query": "a"},
 }
 COHERE = {
     "/v2/chat": CHAT,
@@ -63,9 +67,11 @@ def test_the_clients_raise_their_own_errors(server):
         with pytest.raises(openai.AuthenticationError) as raised:
             client.models.list()
         assert raised.value.body["type"] == "authentication_error"
-    client = cohere.ClientV2(api_key="no", base_url=server.url)
-    with pytest.raises(cohere.UnauthorizedError) as refused:
-        client.chat(**CHAT)
+    with (
+        cohere_client(server.url, "no") as other,
+        pytest.raises(cohere.UnauthorizedError) as refused,
+    ):
+        other.chat(**CHAT)
     assert "API key" in refused.value.body["message"]
 
 

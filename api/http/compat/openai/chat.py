@@ -26,6 +26,7 @@ from ...admission import answer_deadline
 from ...events import event_stream
 from ...openapi import json_body
 from ...render import json_response
+from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
 from ..answers import Links, details, search_results

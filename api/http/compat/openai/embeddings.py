@@ -21,12 +21,12 @@ from ... import body
 from ...admission import embedding_deadline
 from ...openapi import json_body
 from ...render import json_response
+from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
 from ..replies import failures
 from ..texts import Texts
 from .fields import EMBEDDINGS
-from .shapes import OpenAIErrorReply
 
 router = APIRouter(tags=["compatible"], route_class=StrictRoute)
 

@@ -68,3 +68,43 @@ MESSAGE = Fields(
 
 EMBEDDINGS = Fields(refused={}, ignored={"user": _NAMES})
 """Fields of `POST /v1/embeddings`."""
+
+RESPONSES = Fields(
+    refused={
+        "access_programs": Refused("there are no access programs; remove this field"),
+        "background": Refused("answers are written at once; remove this field", (False,)),
+        "background_options": Refused("answers are written at once; remove this field"),
+        "context_management": Refused("send only the turns that count; remove this field", ([],)),
+        "conversation": Refused("nothing is stored; send the earlier turns in `input`"),
+        "image": Refused(_MEDIA),
+        "include": Refused("sources are always in the reply, as `search_results`", ([],)),
+        "instructions": Refused(
+            "instructions are part of the generator's configuration; remove this field", ("",)
+        ),
+        "max_tool_calls": Refused(_TOOLS),
+        "moderation": Refused("no moderation is available; remove this field"),
+        "previous_response_id": Refused("nothing is stored; send the earlier turns in `input`"),
+        "prompt": Refused("there are no stored prompts; send a question in `input`"),
+        "reasoning": Refused(
+            "the configuration of a generator sets how it writes; remove this field"
+        ),
+        "service_tier": Refused("there is one tier; remove this field", ("auto", "default")),
+        "store": Refused("no answer is stored; remove this field", (False,)),
+        "text": Refused("answers are plain texts", ({"format": {"type": "text"}},)),
+        "tool_choice": Refused(_TOOLS, ("none", "auto")),
+        "tools": Refused(_TOOLS, ([],)),
+        "top_logprobs": Refused("generators return no probabilities; remove this field", (0,)),
+        "top_p": Refused(_SAMPLING, (1,)),
+        "truncation": Refused("earlier turns are never cut off by the server", ("disabled",)),
+    },
+    ignored={
+        "parallel_tool_calls": "there are no tools",
+        "prompt_cache_key": _CACHE,
+        "prompt_cache_options": _CACHE,
+        "prompt_cache_retention": _CACHE,
+        "safety_identifier": _NAMES,
+        "stream_options": "the events are sent as they are",
+        "user": _NAMES,
+    },
+)
+"""Fields of `POST /v1/responses`."""
