@@ -107,8 +107,8 @@ def support_line(citation: Citation) -> str:
 def searched_lines(answer: Answer) -> list[str]:
     """Return a line for each step that may have changed the query.
 
-    The line has the name and status of the step, and the texts that the step searched or the reason
-    why it was skipped or failed.
+    The line has the name and status of the step. If the step ran, it also has the texts that were
+    searched; otherwise, the reason.
 
     Example: `standalone ran: “Where does the kiwi live?”`.
     """

@@ -86,8 +86,8 @@ class Rounds(Generic[Q, A]):
         """Run several courses (algorithms that ask questions) and return their results, in order.
 
         The limits apply to each course separately. The time of all courses starts when this method
-        is called. If the model fails, no exception is raised: the results of the courses whose
-        questions it did not answer have the status "failed".
+        is called. If the model fails, no exception is raised. The results of the courses whose
+        questions the model did not answer have the status "failed".
 
         guard: `guard.check` is called before each round, during each call of the model (every 50
                ms), and while costs are computed. With a guard, calls of the model are small. An

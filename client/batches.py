@@ -91,7 +91,7 @@ class Batcher:
         return batch
 
     def took(self, batch: Batch, seconds: float) -> None:
-        """Adapt the size of the next batches, so that the service writes each in about `SECONDS`.
+        """Adapt the size of batches, so that the service writes a batch in about `SECONDS`.
 
         seconds: time that the service took to write `batch`.
         """

@@ -122,9 +122,9 @@ class Citation:
 
     start, end: the statement is the characters `start` to `end` (exclusive) of the answer's text.
                 The markers after the statement are not included.
-    quotes:     one for each cited source, in the order of the markers.
-    supported:  True if a quote contains enough of the statement's content words, and all of its
-                numbers and names.
+    quotes:     a quote for each cited source, in the order of the markers.
+    supported:  True if a quote contains all numbers and names of the statement, and enough of its
+                content words.
     """
 
     start: int
@@ -157,8 +157,8 @@ class Answer:
     sources:    the texts that the generator read, in the order in which it read them.
     left_out:   the passages that were found but not sent, by rank; then the generated texts that
                 were not sent.
-    invalid_citations: source numbers that the generator cited although no source has them, each
-                once, at most 999999999. Their markers were removed from the text.
+    invalid_citations: source numbers (up to 999999999) that the generator cited although no source
+                has them, each once. Their markers were removed from the text.
     query:      the query that was searched; "" if nothing was searched. A follow-up question may
                 have been rewritten. Conditions that `parse_filters` read are not in the query.
     generator:  name of the generator.
@@ -237,7 +237,7 @@ class CitationEvent:
 
 @dataclass(frozen=True, slots=True)
 class UsageEvent:
-    """Usage of language models for the whole answer. It precedes the last event."""
+    """Usage of language models for the whole answer: the event before the last."""
 
     event: ClassVar[str] = "usage"
     usage: Usage

@@ -75,7 +75,8 @@ class RerankReport:
 
     status:     "complete"; "partial" if the budget ran out before all candidates were judged, or if
                 some answers of a model were unusable; "failed" if a model failed. After a failure,
-                hits keep the order of the search, or that of a chain's last successful reranker.
+                hits keep the order of the search. In a chain, they keep the order of the last
+                reranker that succeeded.
     candidates: number of hits that the reranker received.
     judged:     number of hits that the reranker scored or compared.
     usage:      usage of the models. `cache_hits` counts judgements that came from the cache.
@@ -142,9 +143,9 @@ class SearchResult:
               if a leg returned its maximum number of candidates, or if hits that were not reranked
               might reach `min_score`.
     timings:  milliseconds by stage: `load` (only if the search had to load encoders), `encode`,
-              `rewrite`, `filter`, one for each leg, `fuse`, `feedback`, `rerank` (including the
-              time to fetch the texts to rerank), `fetch`. A leg is one way to rank: dense, sparse
-              or lexical.
+              `rewrite`, `suggest`, `filter`, the name of each leg, `fuse`, `feedback`, `predict`,
+              `rerank` (including the time to fetch the texts to rerank) and `fetch`. A leg is one
+              way to rank: dense, sparse or lexical.
     warnings: messages for the caller, such as a truncated query.
     generation: version number of the collection that was searched. It increases with every change.
     usage:    language model usage for rewriting and encoding the query. None if no language model

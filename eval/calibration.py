@@ -65,8 +65,8 @@ class Quality:
 
     log_loss: mean of -ln(p) over the hits. p is the predicted probability of relevance for a
               relevant hit, and 1 minus this probability for any other hit.
-    brier:    mean squared difference between the predicted probability and the judgement, which is
-              1 for a relevant hit and 0 for any other hit (Brier, 1950).
+    brier:    mean squared difference between the predicted probability and the judgement (Brier,
+              1950). The judgement is 1 for a relevant hit and 0 for any other hit.
     error:    expected calibration error (Naeini et al., 2015): the difference between the mean
               probability and the share of relevant hits in a bin, averaged over the bins and
               weighted by their numbers of hits.
@@ -132,8 +132,8 @@ def fit(scores: Floats, relevant: NDArray[np.bool_]) -> CalibrationConfig:
     slope, intercept = _platt(scores, relevant)
     if not 0 < slope < math.inf or not math.isfinite(intercept):
         raise InvalidInputError(
-            "cannot be calibrated, because hits with higher scores are not relevant more often; "
-            "use another reranker",
+            "cannot be calibrated, because hits with higher scores are not relevant more often "
+            "than other hits; use another reranker",
             field="scores",
         )
     return CalibrationConfig(slope=slope, intercept=intercept)

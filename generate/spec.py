@@ -38,7 +38,7 @@ def parse_spec(text: str, kinds: Kinds[C]) -> C:
     >>> parse_spec("language-model:SmolLM2-135M-Instruct", GENERATORS).kind
     'language_model'
 
-    Raises ConfigError, whose message lists the valid forms, for an invalid spec.
+    Raises ConfigError for an invalid spec; the message lists the valid forms.
     """
     word, colon, model = text.partition(":")
     known = {kind.replace("_", "-"): kind for kind in kinds.classes()}

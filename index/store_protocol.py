@@ -108,8 +108,8 @@ class Store(Protocol):
     def unchanged(self, documents: Sequence[Document]) -> dict[str, int]:
         """Return id -> number of the stored version, for the `documents` that need no write.
 
-        These are stored with equal title, text and metadata. The number of a document changes with
-        each write of the document.
+        These documents are stored with equal title, text and metadata. The number of a document
+        changes with each write of the document.
         """
 
     def write(

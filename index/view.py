@@ -184,7 +184,7 @@ class ExplainingView(View, Protocol):
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
-        """Yield, for each passage, the contribution of each query term to its score.
+        """Yield, for each passage, the contribution of each query term to the score of the passage.
 
         The contributions are empty for dense legs. A term of a learned-sparse leg is the number of
         a vocabulary term, as decimal digits. The encoder can translate this number to a token.

@@ -15,8 +15,8 @@ _CONTEXT = 8
 def stopped(text: str, stop: Sequence[str], begin: int = 0) -> int | None:
     """Return the position of the first stop string in a text; None if the text contains none.
 
-    The first stop string is the one that ends first. If several end at the same character, it is
-    the longest of them.
+    The first stop string is the stop string that ends first. If several end at the same character,
+    it is the longest.
 
     begin: position in the text. Stop strings that end before it are not looked for.
     """

@@ -157,7 +157,7 @@ class _TaskState:
 
 
 def _candidate_scores(given: Sequence[float | None]) -> list[float]:
-    """Return the scores of n candidates for the next stage, which requires a score for each.
+    """Return the scores of n candidates for the next stage, because it requires a score for each.
 
     given: scores from the previous stage; None for a candidate without a score.
 

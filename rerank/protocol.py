@@ -35,11 +35,10 @@ class Candidate:
     document: text of the whole document; None if it equals `text`.
     score:    score of the hit in the search, or in the previous stage of a chain. Scores may have
               any range.
-    legs:     name of a leg (one of the collection's ways to rank, such as "dense") -> score of the
-              document in this leg, for the legs in `Needs.legs`. A leg that does not return the
-              document has no entry.
-    vector:   vector of `text`, float32 [dimensions], which is stored in the leg that
-              `Needs.vectors` names; None if no vector is needed or stored.
+    legs:     name of a leg in `Needs.legs`, such as "dense" -> score of the document in this leg. A
+              leg that does not return the document has no entry.
+    vector:   stored vector of `text` in the leg that `Needs.vectors` names, float32 [dimensions];
+              None if no vector is needed or stored.
     """
 
     id: str

@@ -63,7 +63,8 @@ class ScoringReranker(Generic[Q, A]):
         """Create a reranker.
 
         judge:    object that answers the questions, usually with a model.
-        question: function that makes a question from a query, a text and the position of its hit.
+        question: function that makes a question from a query, the text of a hit and the position of
+                  the hit.
         read:     function that converts an answer to a score.
         part:     text of a hit that the judge reads: its best passage or the whole document.
         """

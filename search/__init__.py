@@ -1,6 +1,6 @@
 """Collections: write documents, search with several legs, fuse the results and rerank them.
 
-A leg is one index of a collection with its own encoder: dense, learned sparse or BM25.
+A leg is an index of a collection, with an encoder: dense, learned sparse or BM25.
 """
 
 from ..core import QueryStage, RerankReport, SearchResult, WriteReport

@@ -13,7 +13,7 @@ from . import parameters
 
 @checked(**parameters.REPOINT)
 def repoint(path: Path | str, model: Path | str, *, legs: Sequence[str] | None = None) -> list[str]:
-    """Store the new location of a model in a collection. Return the names of the legs that use it.
+    """Store the new location of a model in a collection. Return the legs that use the model.
 
     path: folder of the collection.
     model: new folder or name of the model.

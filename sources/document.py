@@ -35,7 +35,7 @@ def parse_document(value: object) -> Document:
               characters.
     vectors:  object {leg: vector} or null, optional. A vector is a list of numbers, {term: weight},
               or {"indices": [...], "values": [...]}. A list of vectors has a vector for each
-          passage.
+              passage.
     passages: list of [start, end] or null, optional: ranges of characters of `text`, ordered by
               `start`, at most 20,000. Passages may overlap.
 

@@ -51,7 +51,7 @@ def read_qrels(path: Path) -> Qrels:
     """Return the relevance judgements of a file: query id -> document id -> grade.
 
     path: file with BEIR's columns `query-id<TAB>corpus-id<TAB>score` and a header, or with TREC's
-          four columns `query iteration document grade`. It may be compressed (`.gz`).
+          four columns `query iteration document grade`. The file may be compressed (`.gz`).
 
     Grades are integers. A grade of 0 (in TREC files also below 0) means that a document was judged
     as not relevant.

@@ -155,8 +155,9 @@ def read_records(
 def _is_new(id_: str, path: Path, known: dict[str, Path], on_error: OnError | None) -> bool:
     """Return True if no file before `path` has the same document id.
 
-    Otherwise, report an error, because the document would replace the one of the earlier file. The
-    id of a file's document is the path of the file relative to the folder that the caller named.
+    Otherwise, report an error, because the document would replace the document of the earlier
+    file. The id of a file's document is the path of the file relative to the folder that the caller
+    named.
 
     known: id -> file, for all files so far. The pair (`id_`, `path`) is added.
     """

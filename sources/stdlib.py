@@ -55,7 +55,7 @@ def read_stdlib_docstrings(root: Path | None = None) -> Iterator[Document]:
 
     There are about three thousand documents, in a fixed order.
 
-    root: folder of the standard library. None: the one of the running interpreter.
+    root: folder of the standard library. None: the folder of the running interpreter.
 
     The fields of a document are:
 

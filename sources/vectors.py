@@ -197,7 +197,7 @@ def check_passages(value: object, text: str) -> tuple[Passage, ...]:
         start, end = int(pair[0]), int(pair[1])
         if found and start <= found[-1].start:
             raise InvalidInputError(
-                f"must start after the previous passage, which starts at {found[-1].start}, got "
+                f"must start after {found[-1].start} (the start of the previous passage), got "
                 f"{_listing(pair)}; order the passages by their starts",
                 field=field,
             )

@@ -63,7 +63,8 @@ class Trained:
 
     folder:      folder of the trained model.
     queries:     origin of queries (see `TrainingQuery`) -> number of training queries.
-    held_out:    number of held-out queries, which choose the best weights.
+    held_out:    number of held-out queries. The results for these queries decide which weights are
+                 best.
     first_stage: nDCG@10 of BM25 for the held-out queries.
     best:        nDCG@10 after the cross-encoder reranks the BM25 results of the held-out queries.
     steps:       number of optimiser steps.
@@ -122,8 +123,8 @@ def train_cross_encoder(
     training, validation = split(judged, options.held_out, options.seed)
     if not validation:
         raise InvalidInputError(
-            "must have at least 5 queries with relevant documents, because one is held out for "
-            f"validation, got {len(judged)}; add judged queries",
+            "must have at least 5 queries with relevant documents (one is held out for "
+            f"validation), got {len(judged)}; add judged queries",
             field="queries",
         )
     data = _digests(documents, queries, qrels, options)
@@ -247,7 +248,7 @@ def _check_layers(options: CrossEncoderTraining, source: Path) -> None:
         return
     if own is None:
         raise ConfigError(
-            f"is not supported by model {options.init!r}, whose configuration has no "
+            f"is not supported by model {options.init!r}, because its configuration has no "
             "`num_hidden_layers`; leave out `layers`",
             field="layers",
         )

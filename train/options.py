@@ -36,8 +36,8 @@ class CrossEncoderTraining(Config):
     warmup:       share of the training during which the learning rate rises.
     clip:         maximum norm of the gradient; a longer gradient is scaled down to it.
     max_length:   maximum number of tokens of a query and a document together.
-    held_out:     maximum number of queries that are not trained on, but choose the best weights. At
-                  most a fifth of all judged queries is held out.
+    held_out:     maximum number of queries that are held out from training, to choose the best
+                  weights. At most a fifth of all judged queries is held out.
     rerank:       number of BM25 results to rerank for each held-out query.
     validations:  number of validations. Each one reranks the BM25 results of the held-out queries.
     minutes:      time limit in minutes. With a limit, the learning rate depends on the time, so two
@@ -98,7 +98,7 @@ class PassageScorerTraining(Config):
     epochs:        number of passes over the training documents.
     batch:         number of documents in one step.
     learning_rate: learning rate of the optimiser.
-    held_out:      share of the queries that are not trained on, but choose the best epoch.
+    held_out:      share of the queries that are held out from training, to choose the best epoch.
     seed:          seed of all random choices.
     size:          number of words in a window.
     overlap:       number of words added to a window on each side.

@@ -95,7 +95,8 @@ def cached_queries(
 ) -> list[TrainingQuery]:
     """Return the queries stored in `folder`, or call `make` and store its result there.
 
-    An interrupted training run can then resume without writing the queries again, which takes long.
+    An interrupted training run can then resume without writing the queries again. Writing takes
+    long.
 
     identity: digest that identifies the training run. Queries of another run are not used.
     make:     function that lets a language model write the queries.

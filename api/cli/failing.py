@@ -1,4 +1,4 @@
-"""Failures of models, which are not mistakes of the user."""
+"""Failures of models. They are not mistakes of the user."""
 
 from __future__ import annotations
 

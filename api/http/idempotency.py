@@ -32,7 +32,7 @@ class NewJob:
     """A job to queue.
 
     kind:        the work of the job, such as "merge".
-    total, unit: size of the work and its unit, for progress; a total of None is unknown.
+    total, unit: size of the work and its unit, for progress. total None: the size is unknown.
     result:      initial value of the job's result.
     id:          id of the job, if a body was already uploaded for this id; None: a new id.
     """

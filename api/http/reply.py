@@ -100,7 +100,7 @@ class Reply:
         ]
 
     async def _refuse(self) -> None:
-        """Send Problem 503 instead of the reply, which does not fit into the memory budget."""
+        """Send Problem 503, because the reply does not fit into the memory budget."""
         self._refused = self.begun = True
         problem = Problem(
             503,

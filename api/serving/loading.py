@@ -51,7 +51,8 @@ class Loader:
     ) -> None:
         """models: names and folders of models that the operator allows.
 
-        If the folder of a collection's model was moved, the model is searched in these folders.
+        If the folder of a collection's model was moved, the loader looks for the same weights in
+        these models.
         """
         self._root = root
         self._parts: dict[str, Any] = {

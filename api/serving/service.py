@@ -290,7 +290,7 @@ class Service:
         return await pool.run(work, await self.served(name))
 
     def create(self, name: str, config: CollectionConfig) -> tuple[Served, bool]:
-        """Create a collection. Return (collection, False if it existed with this configuration).
+        """Create a collection. Return it, and False if it existed already with this configuration.
 
         If a model cannot be loaded, nothing is created.
 

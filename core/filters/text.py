@@ -53,7 +53,7 @@ _STRINGS = frozenset({STRING})
 def read_filters(query: str, fields: Kinds) -> tuple[str, dict[str, Any] | None]:
     """Return the query text without its conditions, and the conditions as a JSON filter.
 
-    If the query has no conditions, return it unchanged, and None instead of a filter.
+    If the query has no conditions, return the query unchanged, and None instead of a filter.
 
     query:  query text, such as `flightless birds year:>=1990`.
     fields: the metadata fields that a condition may test, each with the kinds of its values.

@@ -67,7 +67,7 @@ class LateEncoder:
     """A late-interaction encoder: one vector for each token. Thread-safe.
 
     Fills two fields of the Representation: `dense`, float32 [vectors of all texts, dimensions], and
-    `offsets`, which tells the rows of `dense` for each text. The numbers in `dense` are rounded to
+    `offsets`, which maps each text to its rows of `dense`. The numbers in `dense` are rounded to
     float16 values, so storing them as float16 loses nothing.
     """
 

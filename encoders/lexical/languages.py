@@ -131,8 +131,8 @@ def same(code: str) -> str:
 def code_of(name: object) -> str | None:
     """Return the supported language code that `name` stands for, such as "de" for "de-AT".
 
-    Returns None if `name` is not a supported language. It may be any value, for example one from a
-    document's metadata.
+    Returns None if `name` is not a supported language. `name` may be any value, for example a
+    value from a document's metadata.
     """
     if not isinstance(name, str):
         return None

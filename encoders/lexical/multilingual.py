@@ -96,10 +96,10 @@ class MultilingualEncoder:
     def document_languages(self, document: Document) -> Languages:
         """Return the language of a document's text, then the title's language if it differs.
 
-        The metadata fields `language` (of the text) and `title_language` name them, perhaps with a
-        region, as in "pt-BR". A value that is not one of `self.languages` is ignored. Without
-        `language`, the language of the text is detected. Without `title_language`, the title has
-        the language of the text.
+        The metadata fields `language` (of the text) and `title_language` name the languages,
+        perhaps with a region, as in "pt-BR". A value that is not one of `self.languages` is
+        ignored. Without `language`, the language of the text is detected. Without `title_language`,
+        the title has the language of the text.
         """
         title = self._named(document, "title_language") if document.title.strip() else None
         if title is None:
@@ -136,10 +136,10 @@ class MultilingualEncoder:
         language: language of the query, perhaps with a region, as in "pt-BR". None: detect it.
         passages: language -> number of the collection's passages in this language.
 
-        Detection considers only languages that have passages. It weights the probability of each
-        by the square root of its number of passages. If no language is certain, the result is all
-        of these languages. If the collection has passages with the language "none", the last
-        language of the result is "none".
+        Detection considers only languages that have passages. The probability of a language is
+        multiplied by the square root of its number of passages. If no language is certain, the
+        result is all of these languages. If the collection has passages with the language "none",
+        the last language of the result is "none".
 
         Raises InvalidInputError for a language that is not one of `self.languages`.
         """

@@ -7,9 +7,9 @@ PromptReps takes the terms of a text from these words, so its results depend on 
    Hyphens, slashes and single periods inside a word stay ("state-of-the-art", "e.g", "3.14").
 2. A period that ends a sentence is a separate word. A period before white space ends a sentence;
    closing quotes and brackets may come between. A period of an abbreviation, an initial or a number
-   does not end a sentence. The last period of a text always does. NLTK finds sentences with a
-   trained model (Kiss and Strunk 2006), which knows other abbreviations. In lower-case text its
-   results are nearly the same.
+   does not end a sentence. The last period of a text always ends a sentence. NLTK finds sentences
+   with a trained model (Kiss and Strunk 2006), which knows other abbreviations. In lower-case text
+   its results are nearly the same.
 3. An opening double quote is written ``, a closing one ''.
 4. Contractions are split: "do" "n't", "it" "'s", "can" "not", "gon" "na".
 """

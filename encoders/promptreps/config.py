@@ -71,7 +71,7 @@ class PromptRepsEncoderConfig(EncoderConfig):
         if self.center and self.variant in MULTI_VARIANTS:
             raise ValueError(
                 f"`center` is not supported by the variant {self.variant}, which returns several "
-                "vectors: set center to false or choose another variant"
+                "vectors: set `center` to false or choose another variant"
             )
         return self
 

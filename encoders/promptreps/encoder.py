@@ -4,15 +4,15 @@ The prompt ends with the quote that opens the answer. At this quote, the last la
 text's dense vector, and the logits of the next token are its sparse vector. Both come from one
 pass, without training. This is the variant `single`:
 
-- Text: white space around it is removed. It is truncated to `max_length` tokens and put between the
-  prefix and the suffix of the prompt (`prompts`). Prefix, text and suffix are tokenised separately,
-  then concatenated.
+- Text: white space around it is removed. The text is truncated to `max_length` tokens and put
+  between the prefix and the suffix of the prompt (`prompts`). Prefix, text and suffix are tokenised
+  separately, then concatenated.
 - Dense: the state after the model's last norm, scaled to length 1. The score is the inner product.
   `layer` selects another layer. `center` first subtracts the vector (of length 1) of the prompt
   around an empty text. States of language models have a large component that all texts share and
   that hides their differences. (`center` is not in the paper.)
 - Sparse: the weight of a token is 100 log(1 + relu(logit)), rounded. Only tokens of the text's own
-  words have weights (modules `lexical.words` and `terms`). Stopwords have none. Words after
+  words have weights (modules `lexical.words` and `terms`). Stopwords have no weights. Words after
   `max_length` have weights too. The `top_terms` largest weights are kept; zeros are dropped. The
   score is the dot product. If a text has no words, or only stopwords, the 10 tokens of the
   vocabulary with the largest logits have weights.

@@ -74,7 +74,8 @@ class TrainedWeights(_Model):
         if self._weight.shape != (width,) or self._bias.numel() != 1:
             raise ModelError(
                 f"layer {PROJECTION} of model {parts.name!r} must have {width} weights and 1 bias, "
-                f"got {self._weight.numel()} and {self._bias.numel()}: choose another model"
+                f"got {self._weight.numel()} weights and {self._bias.numel()} biases: choose "
+                "another model"
             )
 
     def weigh(self, texts: Sequence[Tokens]) -> Iterator[tuple[NDArray[np.int64], Any]]:

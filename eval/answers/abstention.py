@@ -62,7 +62,8 @@ class Feature:
 
     weight: weight per standard deviation of the predictor, so that weights of different predictors
             are comparable.
-    sufficient, insufficient: mean value of the predictor over the examples of each kind.
+    sufficient, insufficient: mean value of the predictor over the sufficient and over the
+            insufficient examples.
     nauc:   result of `nauc` with the predictor alone as the confidence; None if undefined.
     """
 

@@ -86,9 +86,10 @@ def nauc(values: Floats, confidence: Floats) -> float:
     """Return the normalised area under the curve of accuracy over abstention rates; at most 1.
 
     (area - flat) / (oracle - flat). The curve has the abstention rates 0 to 0.9; `flat` is the area
-    without abstention, and `oracle` that of a confidence equal to the values. 0: as good as random.
-    NaN if all values are equal. See Gisserot-Boukhlef et al., "Towards trustworthy reranking: a
-    simple yet effective abstention mechanism" (2024); MTEB computes the same.
+    without abstention. `oracle` is the area if the confidence equals the values. 0 if the
+    confidence is as good as random. NaN if all values are equal. See Gisserot-Boukhlef et al.,
+    "Towards trustworthy reranking: a simple yet effective abstention mechanism" (2024); MTEB
+    computes the same.
     """
     values, confidence, _ = _checked(values, confidence, None)
     flat = float(values.mean()) * float(RATES[-1] - RATES[0])

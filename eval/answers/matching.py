@@ -80,9 +80,9 @@ def contains_answer(text: str, answers: Sequence[str]) -> bool:
 def first_with_answer(texts: Sequence[str], answers: Sequence[str]) -> int | None:
     """Return the number, from 1, of the first text that contains a gold answer; None if none does.
 
-    See `contains_answer`. With passages in the order of a search, a number of at most k means that
-    the answer is found at k (top-k accuracy of Karpukhin et al., "Dense passage retrieval for
-    open-domain question answering", 2020).
+    See `contains_answer`. If the texts are passages in the order of a search, a number of at most k
+    counts as found in top-k accuracy (Karpukhin et al., "Dense passage retrieval for open-domain
+    question answering", 2020).
     """
     for number, text in enumerate(texts, 1):
         if contains_answer(text, answers):

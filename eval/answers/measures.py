@@ -12,8 +12,9 @@
                of the citations of each sentence, by words (`twindex.eval.answers.citations`)
 
 Every measure is a mean over all questions. A question without an answer in the results counts as 0.
-The outcome "no_answer" counts as 0, and as 1 if the question is marked as unanswerable. Any answer
-to such a question counts as 0. For such a question, `answer_recall` is always 0.
+The outcome "no_answer" counts as 1 if the question is marked as unanswerable, else as 0. Any other
+outcome counts as 0 for an unanswerable question. `answer_recall` is always 0 for an unanswerable
+question.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ class AnswerEvaluation:
     refused:      reason -> number of questions with the outcome "no_answer" for this reason.
     coverage:     accuracy by coverage; None if answers have no confidence, or if the rule of
                   abstention refused some questions. To measure it, set `abstain` to false.
-    cost:         None if no question has a result.
+    cost:         cost of an answer; None if no question has a result.
     """
 
     measures: Mapping[str, float]

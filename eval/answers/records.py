@@ -1,4 +1,4 @@
-"""Answers in a file: one JSON object a line, which a killed evaluation can continue.
+"""Answers in a file, one JSON object a line. A killed evaluation can continue the file.
 
 The first line describes how the answers were made. Each other line has one answer with all that its
 measures need, and the values of these measures. A last line without a line break was interrupted

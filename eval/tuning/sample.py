@@ -26,7 +26,7 @@ class Sample:
     owners:  int64 [n], for each vector the handle (internal number) of its document, ascending.
     ids:     document handle -> document id.
     total:   number of passages of the whole collection, without deleted documents.
-    rounded: True if vectors of the collection are rounded, and not exactly those of the encoder.
+    rounded: True if the collection stores vectors with less precision than the encoder returns.
     """
 
     vectors: Vectors
@@ -109,8 +109,8 @@ def read_sample(
     max_passages: maximum number of passages in the sample. A smaller collection is read completely.
     judged:       judgements, whose relevant documents are all in the sample. None: there are none.
 
-    Raises InvalidInputError if there are fewer than two documents, if fewer than two fit into
-    `max_passages`, or if the relevant documents do not fit.
+    Raises InvalidInputError if there are fewer than two documents, if `max_passages` has room for
+    fewer than two, or if the relevant documents have more passages than `max_passages`.
     """
     require(collection.store, "vectors")
     with collection.store.view() as state:

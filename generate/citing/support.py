@@ -4,8 +4,8 @@ support = sum of idf(t) over content words t of the statement that the quote con
           / sum of idf(t) over all content words of the statement
 idf(t)  = ln(1 + S / (0.5 + s_t)), with S sentences in all sources, s_t of which contain t
 
-Content words are stems without stopwords. The quote is the sequence of one to three sentences of
-the source with the largest support. Of several sequences with equal support, the shortest is the
+Content words are stems without stopwords. Of all runs of one to three sentences of the source, the
+quote is the run with the largest support. Of several runs with equal support, the shortest is the
 quote; of equally short ones, the first. Words of the source's title and headings count as part of
 the quote, because the generator read them too.
 

@@ -1,7 +1,7 @@
 """Puts texts that a model generated into the context of an answer, beside the passages.
 
-A generated text has no number, so that nothing can cite it. It counts towards the token budget, and
-is cut at the end of a sentence if it has more tokens than its part of the budget.
+A generated text has no number, so that nothing can cite it. Its tokens count towards the token
+budget. If it has more tokens than its part of the budget, it is cut at the end of a sentence.
 """
 
 from __future__ import annotations

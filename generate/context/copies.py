@@ -48,8 +48,8 @@ def repeats(one: Shingles, other: Shingles) -> bool:
 def _some(count: int) -> int:
     """Return how many of a text's `count` shingles to look up first.
 
-    A text that contains none of these contains less than the share `ALIKE` of all shingles, so the
-    other shingles need not be looked up.
+    If a text contains none of these shingles, it contains less than the share `ALIKE` of all. The
+    other shingles then need not be looked up.
     """
     return count - int(ALIKE * count) + 1
 
@@ -60,7 +60,7 @@ _known: Memory[array[int]] = Memory(REMEMBERED)
 def hashes(text: str) -> array[int]:
     """Return the hash of each of the `shingles` of a text. Equal texts have equal hashes.
 
-    The hashes of one process differ from those of another.
+    The hashes of a text differ between processes.
     """
     key = digest(text)
     found = _known.get(key)

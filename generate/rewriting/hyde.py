@@ -4,10 +4,10 @@ Gao, Ma, Lin and Callan, "Precise zero-shot dense retrieval without relevance la
 
     v = (E(q) + E(d_1) + ... + E(d_n)) / (n + 1)
 
-E encodes a text, q is the query and d_1..d_n are the passages, which may be wrong: only their topic
-and wording matter. The search scales v to the length of E(q), so that scores keep their range; the
-order is that of the paper. Lexical and sparse legs, which the paper does not have, search the terms
-of the query and the passages.
+E encodes a text, q is the query and d_1..d_n are the passages. The passages may be wrong, because
+only their topic and wording matter. The search scales v to the length of E(q), so that scores keep
+their range; the order is that of the paper. Lexical and sparse legs, which the paper does not have,
+search the terms of the query and the passages.
 """
 
 from __future__ import annotations

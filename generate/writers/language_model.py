@@ -88,7 +88,7 @@ class LanguageModelWriter:
         self._reader = Reader(model, passage_tokens=1)
         if not self._reader.chats:
             raise ConfigError(
-                f"model {model.name!r} has no chat template, which answers require; use a model "
+                f"model {model.name!r} has no chat template, but answers require one; use a model "
                 "that was trained for conversations (often named -Instruct)",
                 field="llm.model",
             )

@@ -71,7 +71,7 @@ class Calibration:
     def _of(self, k: int) -> Sequence[Level]:
         """Return the levels for the smallest measured number of results that is at least k.
 
-        If all measured numbers are smaller than k, returns the levels for the largest one.
+        If all measured numbers are smaller than k, returns the levels for the largest number.
         """
         if not self.levels:
             return ()

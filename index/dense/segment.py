@@ -125,7 +125,7 @@ class VectorSegment(Termless):
             return cls(Originals.open(directory), None, size)
         if len(structure) != known.rows:
             raise ValueError(
-                f"{built.FILE}: records {known.rows} vectors, but the index has {len(structure)}"
+                f"{built.FILE} declares {known.rows} vectors, but the index has {len(structure)}"
             )
         vectors: Originals | None = None
         if structure.exact_vectors is not None:

@@ -1,8 +1,8 @@
 """Seals the delta (writes the passages in memory as a segment on disk) and merges segments.
 
-Both write new files without blocking readers or writers. Then one transaction replaces the old
-segments. Documents that are deleted in the meantime stay deleted: their tombstones (marks of
-deletion) are kept. A lock file ensures that only one process seals or merges at a time.
+A seal or merge writes new files without blocking readers or writers. Then one transaction replaces
+the old segments. Documents that are deleted in the meantime stay deleted: their tombstones (marks
+of deletion) are kept. A lock file ensures that only one process seals or merges at a time.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
     memory: working memory in bytes.
 
     A merge takes the newest segments, from new to old. It stops before the first segment with more
-    passages than all newer ones together. In a collection of n passages, a passage is therefore
+    passages than all newer segments together. In a collection of n passages, a passage is therefore
     rewritten O(log n) times.
     """
     with exclusive(store.directory / LOCK, wait=True):

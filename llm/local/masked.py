@@ -21,9 +21,9 @@ class MaskedModel(PretrainedModel):
     """A model that fills in a mask: BERT, RoBERTa, DistilBERT, ModernBERT, ...
 
     It supports only the capability "states". States are read at the mask token, which a prompt must
-    contain exactly once. They come from the last layer, before the transform of the language-model
-    head. In a masked model, every token depends on the tokens after it, so keys and values of a
-    prefix cannot be reused. Thread-safe: one batch runs at a time.
+    contain exactly once. The states come from the last layer, before the transform of the
+    language-model head. In a masked model, every token depends on the tokens after it, so keys and
+    values of a prefix cannot be reused. Thread-safe: one batch runs at a time.
     """
 
     loader = AutoModelForMaskedLM

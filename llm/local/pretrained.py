@@ -231,7 +231,7 @@ def quiet() -> Iterator[None]:
     """Suppress progress bars and log messages of transformers during the `with` block.
 
     The settings of transformers apply to the whole process, so only one thread at a time can be
-    inside the block. They are restored at its end.
+    inside the block. The settings are restored at the end of the block.
     """
     verbose: Any = transformers.utils.logging
     with _quieting:

@@ -87,10 +87,10 @@ class CriteriaReranker:
     from the query. With `relevance_only`, only relevance is scored. With `relevance_only` and two
     turns, the inferred criteria describe relevance in the prompt.
 
-    Ties are broken by the criterion "authoritativeness" (one turn) or by the inferred criterion
-    that the model chose for ties (two turns), and then by the original order. The paper drops
-    documents with a relevance below `discard`. Here these documents follow all others, their score
-    is their relevance, and their reasons have an entry `discarded`.
+    Ties are broken by a criterion, and then by the original order. With one turn, this is the
+    criterion "authoritativeness". With two turns, the model chooses an inferred criterion. The
+    paper drops documents with a relevance below `discard`. Here these documents follow all others,
+    their score is their relevance, and their reasons have an entry `discarded`.
 
     After an invalid answer, the prompt is sent once more, with the error. If the second answer is
     invalid too, the hits of the batch are not judged, and the status is "partial"; it is "failed"

@@ -92,8 +92,8 @@ class _PairJudge(_Keyed):
             if pair.room < 1:
                 raise InvalidInputError(
                     f"has {len(pair.ids)} tokens including special tokens and leaves no room for a "
-                    f"passage, because the cross-encoder reads {self._model.max_length} tokens; "
-                    "shorten the query",
+                    f"passage, because the cross-encoder reads at most {self._model.max_length} "
+                    "tokens; shorten the query",
                     field="query",
                 )
         scores, logits = self._model.read(pairs)

@@ -1,4 +1,4 @@
-"""Reranking by the scores of a leg of the collection, which stores passages already encoded."""
+"""Reranking by the scores of a leg of the collection that stores encoded passages."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ n, k and the weights theta are `windows`, `best` and `weights` of `IntraDocument
 long a document is, it costs at most n calls of the costly reranker.
 
 For a document with fewer than k windows, the sum is shorter. This would be an advantage if scores
-are negative (logits), and a disadvantage if they are positive. By default the sum is therefore
-scaled up, as if the missing windows had the mean score of the others (`absent` of the
-configuration).
+are negative (logits), and a disadvantage if they are positive. By default (`absent` of the
+configuration), the sum is therefore scaled up, as if the missing windows had the mean score of the
+others.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class ListwiseReranker:
     number of candidates that the budget suffices to rerank.
 
     Raises UnsupportedError for a model that cannot generate text, and ConfigError if a window is
-    longer than the model reads.
+    longer than the model can read.
     """
 
     kind = "listwise"

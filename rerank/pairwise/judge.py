@@ -145,7 +145,7 @@ class PairwiseJudge:
         return self._reader.prompt(text, ANSWER_START)
 
     def _sizes(self, questions: Sequence[Comparison]) -> list[int]:
-        """Return for each question the approximate number of tokens of one of its two prompts."""
+        """Return for each question the approximate number of tokens of each of its two prompts."""
         known: dict[bytes, int] = {}
         for question in questions:
             query, first, second = question.key

@@ -34,10 +34,10 @@ def sliding(n: int, k: int, settled: list[int]) -> Method:
     k:       number of positions to fill.
     settled: output: the candidates whose final positions are known, best first.
 
-    Needs kn - k(k + 1)/2 comparisons in n + k - 2 rounds. The passes run in parallel: each follows
-    two positions behind the previous pass, where the previous pass no longer changes the order. So
-    the comparisons are the same as if the passes ran one after another. Repeated comparisons are
-    answered from the cache.
+    Needs kn - k(k + 1)/2 comparisons in n + k - 2 rounds. The passes run in parallel. Each pass
+    runs two positions behind the previous one, because the previous pass no longer changes the
+    order there. So the comparisons are the same as if the passes ran one after another. Repeated
+    comparisons are answered from the cache.
     """
     order = list(range(n))
     passes = min(k, n - 1)

@@ -103,7 +103,8 @@ class AnswerRequest(AnswerOptions):
         missing = [part for part in PARTS if part not in self.search.include]
         if missing:
             raise ValueError(
-                f"search.include must contain {', '.join(PARTS)}, because the generator reads them"
+                f"`search.include` must contain {', '.join(PARTS)}, because the generator reads "
+                "them"
             )
         return self
 

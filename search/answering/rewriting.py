@@ -16,8 +16,8 @@ from .request import AnswerRequest
 def with_rewriting(request: AnswerRequest, rewriters: RewriterRegistry) -> SearchRequest:
     """Return the search request of an answer request, with the rewriting of the query.
 
-    If the answer request has no `rewrite`, a follow-up question is rewritten by the first rewriter
-    of the kind "standalone", unless `search` has another query or a `rewrite`. A rewriter that
+    If the answer request has no `rewrite`, the first rewriter of the kind "standalone" rewrites a
+    follow-up question. If `search` has another query or a `rewrite`, it does not. A rewriter that
     reads turns receives the `turns` of the answer request.
 
     The limit `tokens` of the request is also a limit of the rewriter.

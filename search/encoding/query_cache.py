@@ -53,7 +53,7 @@ QUERY_CACHE = QueryCache()
 
 
 def copy_row(value: Representation) -> Representation:
-    """Return a copy of one row of a batch that does not share memory with the batch.
+    """Copy one row of a batch. The copy does not share memory with the batch.
 
     Without the copy, a cached row would keep the arrays of the whole batch in memory.
     """

@@ -1,9 +1,9 @@
 """Feedback on weighted terms: RM3, Rocchio, Bo1 and KL.
 
 A query or passage is a mapping: term -> weight. In a lexical leg, the weight is the frequency of
-the term. In a learned sparse leg, it is the stored weight. The result has the query's terms and the
-best terms of the passages. The weights of the result are scaled to the sum of the query's weights,
-so that scores stay comparable.
+the term. In a learned sparse leg, it is the weight from the encoder. The result has the query's
+terms and the best terms of the passages. The weights of the result are scaled to the sum of the
+query's weights, so that scores stay comparable.
 """
 
 from __future__ import annotations
@@ -116,8 +116,8 @@ def kl(
         w(t) = (tf_x / l_x) * log2((tf_x / l_x) / (cf / C)), 0 if negative
         expanded(t) = (1 - weight) * q(t) / max q + weight * w(t) / max w
 
-    l_x is the number of terms of all passages together, C that of the collection. `bo1` explains
-    the other symbols and the arguments. Source: Carpineto et al. 2001.
+    l_x is the number of terms of all passages together, and C is the number of terms of the
+    collection. `bo1` explains the other symbols and the arguments. Source: Carpineto et al. 2001.
     """
     length = sum(sum(passage.values()) for passage in passages) or 1.0
     total = max(1, statistics.total_length)

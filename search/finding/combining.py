@@ -1,6 +1,6 @@
 """Adds passages that a model wrote to the query of a leg.
 
-With q and p_i the representations of the query and of the n passages, a leg searches:
+q is the representation of the query, and p_1 to p_n are those of the passages. A leg searches:
 
     dense, "mean":     (q + p_1 + ... + p_n) / (n + 1), scaled to the length of q
     dense, "append":   the representation of the text "query passage"

@@ -20,7 +20,8 @@ _OUTLINES = Recent[tuple[bytes, Markup], Outline](
 def place(document: Document, passage: Passage | None) -> tuple[tuple[str, ...], int | None]:
     """Return the headings above a passage, from the highest level down, and its page.
 
-    passage: None for a document that is one passage. Its place is that of the text's first word.
+    passage: None for a document that is one passage. Its place is the place of the first word of
+             the text.
     """
     if not document.text:
         return (), None

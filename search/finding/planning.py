@@ -89,7 +89,7 @@ class EncodedPlan:
     query: the query, encoded for each leg of `plan.encoded_legs`.
     trace: timings of the steps of this search so far, and the caller's guard.
     encoder: encodes the queries and passages of the collection.
-    stages: steps that may have changed the query, in order. Each step appends its own.
+    stages: steps that may have changed the query, in order. Each step appends a stage.
     rewritten: what is searched besides, or in place of, `query`.
     """
 

@@ -73,7 +73,7 @@ def sigma_max(scores: Scores) -> float:
 
 
 def sigma_half(scores: Scores, words: int) -> float:
-    """Return sigma_half, which reads the scores >= half of the first score; see the module.
+    """Return sigma_half of the scores that are at least half of the first score; see the module.
 
     words: length |q| of the query.
     """

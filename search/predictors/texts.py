@@ -5,7 +5,8 @@
 
 P(t|R) is the mean over the passages of tf / (length of the passage), for the 100 terms for which it
 is largest, scaled to the sum 1. idf, C and cf are defined in `before`. Source of clarity:
-Cronen-Townsend, Zhou and Croft 2002; the paper weights passages by query likelihood and reads 500.
+Cronen-Townsend, Zhou and Croft 2002; the paper weights passages by query likelihood and reads 500
+passages.
 """
 
 from __future__ import annotations

@@ -234,8 +234,8 @@ class SyncReading:
     def _with_stored_time(self, document: Document) -> Document:
         """Return the document, with its stored `modified` time if nothing else has changed.
 
-        All files in an archive have the time of the archive. With the new time, a change of one of
-        them would cause all of them to be encoded again.
+        All files in an archive have the time of the archive. With the new time, a change of one
+        file would cause all files of the archive to be encoded again.
         """
         stored = None if document.brings else self._stored_document(document.id)
         if stored is None or "modified" not in stored.metadata:

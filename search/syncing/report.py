@@ -33,9 +33,9 @@ class SyncReport:
 
     new, changed, removed: paths of files that were added, changed or removed since the last sync.
     unchanged: number of files with the same content as at the last sync.
-    reread:    number of files that were read again although their content is unchanged, because
-               their documents were changed by another write, because an id became free, or because
-               the options of the sync or the release changed.
+    reread:    number of files that were read again although their content is unchanged. Reasons are
+               a change of their documents by another write, an id that became free, and a change of
+               the options of the sync or of the release.
     documents: number of documents that were written.
     replaced:  number of written documents that replaced a stored document.
     deleted:   number of documents that were deleted.

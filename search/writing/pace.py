@@ -18,8 +18,8 @@ FIRST_DOCUMENTS = 8
 class Pace:
     """Chooses the size of the next batch from the speed so far, and reports progress in documents.
 
-    The encoders process a batch one after another. An encoder that took a third of the time of the
-    earlier batches accounts for a third of a batch's documents in the progress.
+    The encoders process a batch one after another. If an encoder took a third of the time of the
+    earlier batches, it accounts for a third of the documents in the progress of a batch.
 
     encoders:      configurations of the encoders.
     max_documents: maximum number of documents in a batch.

@@ -19,7 +19,8 @@ def merged(
     encoded: representation from the encoder.
     kept:    numbers of the rows of `encoded` to use; the other rows are dropped.
     given:   representation from the caller; all of its rows are used.
-    order:   row i of the result is row order[i] of the kept rows followed by the given rows.
+    order:   numbers of rows in the list of the kept rows, then the given rows. Row i of the result
+             is row order[i] of this list.
     """
     truncated = None
     if encoded.truncated is not None:

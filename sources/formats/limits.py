@@ -15,7 +15,7 @@ _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits for reading one file, or one archive with all its members. Each is a maximum.
+    """Limits for reading one file, or one archive with all its members. Each limit is a maximum.
 
     A file that exceeds a limit has no document, and an error is reported for it.
 

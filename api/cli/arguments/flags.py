@@ -123,7 +123,7 @@ def parse_projection(text: str) -> dict[str, Any] | str:
 
 
 def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator[Flag]:
-    """Yield a flag for each field of the kinds of one part of a leg, such as the index.
+    """Yield the flags of one part of a leg, such as the index: one for each field of its kinds.
 
     Kinds that have a field of the same name share its flag. The flag is `--FIELD` for an encoder,
     and `--PART-FIELD` for any other part.

@@ -1,9 +1,9 @@
 """Fit a reranker's scores, or a generator's rule of abstention.
 
 With --rerank, the reranker scores the best hits of each judged query. Platt scaling, which has
-two parameters, then maps the scores to probabilities of relevance. With them, --rerank-min-score
-0.5 keeps the hits that are more likely relevant than not. Cross-validation measures the fit. The
-command prints the two parameters as a table for a file of --rerankers.
+two parameters, then maps the scores to probabilities of relevance. With such probabilities,
+--rerank-min-score 0.5 keeps the hits that are more likely relevant than not. Cross-validation
+measures the fit. The command prints the two parameters as a table for a file of --rerankers.
 
 Hits without a judgement count as not relevant, as in most measures. Probabilities are too low if
 some relevant documents were never judged. If irrelevant documents are judged too, --judged-only

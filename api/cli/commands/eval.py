@@ -1,8 +1,8 @@
 """Evaluate searches with judged queries.
 
 Queries are BEIR's queries.jsonl or `id<TAB>text`; judgements are BEIR's or TREC's qrels. Only
-queries with judgements run. A query without results counts as 0. A query may bring its vectors.
-They are in its field `vectors`, as {"leg": vector}, or in a row of the file of --vectors.
+queries with judgements run. A query without results counts as 0. A query may bring vectors, as
+{"leg": vector} in its field `vectors` or as a row of the file of --vectors.
 
 `twindex compare` compares the runs and reports of this command.
 

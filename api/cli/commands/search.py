@@ -68,7 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     rerank, rewriter = rerank_choice(arguments), rewriter_choice(arguments)
     vectors = query_vectors(arguments.vectors)
     if arguments.query is None and not vectors:
-        raise InvalidInputError("is required, or a vector with --vectors LEG=FILE", field="QUERY")
+        raise InvalidInputError(
+            "is required; write a query, or give a vector with --vectors LEG=FILE", field="QUERY"
+        )
     request = SearchRequest.parse(
         {
             "query": arguments.query,

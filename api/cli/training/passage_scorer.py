@@ -1,6 +1,6 @@
 """Train a passage scorer, which picks the windows of a long document that a slow reranker reads.
 
-The slow reranker scores every window of some documents, which takes most of the time. The passage
+The slow reranker scores every window of some documents. This takes most of the time. The passage
 scorer learns to find the windows with the best scores. Judgements are optional: with them, training
 also learns how much each of the best windows counts in a document's score. To use the scorer,
 configure a reranker of the kind "intra_document": `fast` is OUT, and `slow` is the slow reranker.

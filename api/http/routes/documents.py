@@ -77,7 +77,7 @@ async def write_bulk(
 
     By default, the valid lines are written even if other lines are invalid. With `on_error=fail`,
     an invalid line fails the request (422) and nothing is written. A large body becomes a job
-    (202), which does not support `on_error=fail`. The header `Idempotency-Key` is supported.
+    (202). Jobs do not support `on_error=fail`. The header `Idempotency-Key` is supported.
     """
     service: Service = request.app.state.service
     _, jobs = (await service.served(collection)).ready()

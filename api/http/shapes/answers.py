@@ -151,7 +151,7 @@ class AnswerReply(Shape):
                 sentence has a word of the question); "timeout" (no text was written within the
                 time limit); or "empty" (the model wrote no text). Else null.
     confidence: probability that the sources contain the answer, by a calibrated rule; null without
-                one.
+                a rule.
     finish:     why the text ended: "stop"; "length": it reached `max_tokens`; "timeout": it reached
                 `timeout_ms`.
     query:      the query that was searched. Differs from the question if a follow-up question was

@@ -41,7 +41,7 @@ class RerankedStage(Shape):
     status:     "complete", "partial" or "failed", as in RerankReport.
     usage:      calls, tokens and time of language models.
     seconds:    duration in seconds.
-    candidates: number of hits that this reranker was to rerank.
+    candidates: number of hits that this reranker received.
     judged:     number of these hits that it read.
     """
 
@@ -63,7 +63,7 @@ class RerankReport(Shape):
     status:     "complete"; "partial" if the budget ran out or some answers of the model were
                 unusable; "failed" if the model failed. After a failure, the hits keep the order of
                 the search or, in a chain, the order of the stage before.
-    candidates: number of hits that the reranker was to rerank.
+    candidates: number of hits that the reranker received.
     judged:     number of these hits that it read.
     truncated:  number of hits whose text it did not read to the end.
     stages:     work of each reranker of a chain; empty for a single reranker.

@@ -2,8 +2,8 @@
 
 Comparing a query with thousands of centres would take longer than scanning the lists. Comparing the
 query with product-quantised codes of the centres takes a quarter of the time. The selected lists
-are the same, except that one of the farthest may differ. Measured with 2,048 lists: 35 us instead
-of 150 us, and recall is lower by 0.1 percentage points.
+are the same, except that one of the farthest lists may differ. Measured with 2,048 lists: 35 us
+instead of 150 us, and recall is lower by 0.1 percentage points.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The residual of vector x in the list of centre c is r = x - c. Queries in the direction of the
 residual miss the list of the nearest centre. A second list helps if its residual is orthogonal to
-the first one: different queries then miss it. With r for the nearest centre c, the second centre c'
-is the one that minimises
+the first residual: different queries then miss it. With r for the nearest centre c, the second
+centre is the centre c' that minimises
 
     |x - c'|^2 + WEIGHT * ((x - c') . r / |r|)^2
 

@@ -1,8 +1,8 @@
 """Conversion of the entries in scratch files to posting lists of limited length.
 
 An entry is one vector in one list, and the head of a list is the vector that represents the list. A
-list always keeps the vectors whose nearest head is the head of this list, so every vector stays in
-at least one list. The remaining space gets the other vectors that are nearest to the head.
+list keeps all vectors whose nearest head is its head. So every vector stays in at least one list.
+The remaining space gets the other vectors that are nearest to the head.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def codes_begin(counts: Any) -> Any:
 
 
 def pages_of(counts: Any, stride: int) -> Any:
-    """Return the number of pages of a list of `counts` entries.
+    """Return the number of pages that a list of `counts` entries takes.
 
     counts: a number, or an array for several lists.
     stride: bytes per code.

@@ -1,9 +1,9 @@
 """Choice of the maximum number of lists per vector (the cap), measured on a sample.
 
 Some vectors of the sample serve as queries, and their nearest neighbours in the sample are
-computed. Only these neighbours are assigned to lists, once, for the largest cap. For a smaller cap,
-a vector is in the first of its lists. Measuring all caps therefore costs a few thousand
-assignments.
+computed. Only the queries and these neighbours are assigned to lists, once, for the largest cap.
+For a smaller cap, a vector is in the first of its lists. Measuring all caps therefore costs a few
+thousand assignments.
 """
 
 from __future__ import annotations

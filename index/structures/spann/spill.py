@@ -53,8 +53,8 @@ def _path(directory: Path, file: int) -> Path:
 class Spill:
     """The scratch files of a build. `len` is the number of files.
 
-    Each file has the entries of a range of lists: list n is in file n * files // lists, where lists
-    and files are the total numbers. Creates `directory` if it is missing.
+    Each file has the entries of a range of lists: list n is in file n * files // lists, with the
+    total numbers of files and lists. Creates `directory` if it is missing.
     """
 
     def __init__(self, directory: Path, lists: int, files: int, stride: int) -> None:

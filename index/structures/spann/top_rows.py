@@ -17,8 +17,8 @@ _ALL = np.zeros(0, dtype=np.bool_)
 class TopRows:
     """Collects the best k rows of several queries.
 
-    Each query has a heap of rows, which `ranking` sorts in place, and a hash table of all rows that
-    were added to the heap, so that no row is added twice.
+    Each query has a heap of rows, which `ranking` sorts in place. Each query also has a hash table
+    of the rows that were added to its heap, so that no row is added twice.
     """
 
     def __init__(self, queries: int, k: int, rows: int, entries: int) -> None:

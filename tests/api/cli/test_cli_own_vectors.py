@@ -70,7 +70,7 @@ def test_a_wrong_number_of_vectors_writes_nothing(run, files, tmp_path, count, s
     np.save("wrong.npy", vectors)
     (tmp_path / "wrong.jsonl").write_text("".join(f"{row}\n" for row in vectors.tolist()))
     wrong = [*argv[:3], f"dense=wrong{suffix}"]
-    words = f"vectors.dense: has {count} rows, but there are 20 documents; each document"
+    words = f"vectors.dense: has {count} rows, but there are 20 documents; a document"
     for command in (["add", "index", *wrong, "--quiet"], ["build", "new", *wrong, *OWN]):
         done = run(*command)
         assert done.status == 2
@@ -124,7 +124,7 @@ def test_a_search_takes_the_vector_of_its_query(run, index):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "QUERY: is required, or a vector with --vectors"),
+        ([], "QUERY: is required; write a query, or give a vector with --vectors"),
         (["--vectors", "dense=vectors.npy"], "vectors.npy: must have one row"),
         (["--vectors", "dense=[1, 2"], "is not valid JSON"),
         (["--vectors", "dense=[1, 2]"], "64 dimensions"),

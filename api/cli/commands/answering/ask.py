@@ -2,8 +2,8 @@
 
 The answer is printed while it is written, with markers such as [1]. The cited sources follow, with
 the quotes that support the answer. "no answer" is printed if the documents do not contain one; the
-exit status is 0 then too. --json prints the answer as the REST interface returns it, and --events
-prints its events while they happen, each as a line of JSON.
+exit status is 0 then too. --json prints the answer as the REST interface returns it. --events
+prints the events of the answer while they happen, each as a line of JSON.
 
 Without --generator and --generators, the answer consists of sentences of the documents, and no
 language model runs.
