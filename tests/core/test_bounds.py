@@ -160,7 +160,6 @@ def test_error_for_an_unknown_field_lists_known_fields(model):
 _GUESSES: dict[str, Any] = {
     "query": "x",
     "messages": [{"role": "user", "content": "x"}],
-    "role": "user",
     "content": "x",
     "input": "x",
     "inputs": "x",

@@ -38,7 +38,6 @@ from .shapes import (
     Annotation,
     ChatUsage,
     FoundSource,
-    OpenAIErrorReply,
     chat_usage,
     url_annotations,
 )
