@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from ....core.answers import Answer, Quote, Source
+from ....core.answers import Answer, Source
 from ...pages.document import source as web_source
 from .. import render
 
@@ -24,12 +24,13 @@ class Links:
         self._base = str(request.base_url)
         hits = () if answer.search is None else answer.search.hits
         self._documents = {hit.id: hit.document for hit in hits if hit.document is not None}
-        self._titles = {one.id: one.title for one in answer.sources}
+        self._sources = {one.number: one for one in real_sources(answer)}
 
-    def url(self, place: Source | Quote) -> str:
-        """Return the address of a source, or of a quote."""
+    def url(self, number: int) -> str:
+        """Return the address of the source with this number."""
         if self._collection is None:
             return ""
+        place = self._sources[number]
         document = self._documents.get(place.id)
         if document is not None and (found := web_source(document.metadata)):
             return found
@@ -37,9 +38,10 @@ class Links:
         marked = {"start": place.start, "end": place.end}
         return f"{self._base}document?{urlencode(fields | marked)}#passage"
 
-    def title(self, place: Source | Quote) -> str:
-        """Return the title of a source's document; its id if it has no title."""
-        return self._titles.get(place.id) or place.id
+    def title(self, number: int) -> str:
+        """Return the title of the document of a source; its id if it has no title."""
+        place = self._sources[number]
+        return place.title or place.id
 
 
 def real_sources(answer: Answer) -> list[Source]:
@@ -55,8 +57,8 @@ def search_results(answer: Answer, links: Links) -> list[dict[str, Any]]:
     """
     return [
         {
-            "title": links.title(one),
-            "url": links.url(one),
+            "title": links.title(one.number),
+            "url": links.url(one.number),
             "date": None,
             "snippet": one.text,
             "id": one.id,

@@ -74,11 +74,17 @@ BIRDS = {
 
 @dataclass
 class Process:
-    """A server process. url: its address. http: a client without an official package."""
+    """A server process.
+
+    url:  its address.
+    http: a client without an official package.
+    root: folder of its collections.
+    """
 
     process: subprocess.Popen[str]
     url: str
     http: httpx.Client
+    root: Path
     log: list[str] = field(default_factory=list)
 
     def metrics(self) -> str:
@@ -105,7 +111,7 @@ def launch(root: Path, **variables: str) -> Process:
     client = httpx.Client(base_url=found.group(), timeout=120, headers=headers)
     for _ in range(6_000):
         if client.get("/readyz").status_code == 200:
-            return Process(process, found.group(), client, log)
+            return Process(process, found.group(), client, root, log)
         time.sleep(0.05)
     raise AssertionError("".join(log))
 

@@ -109,8 +109,8 @@ def url_annotations(answer: Answer, links: Links) -> list[dict[str, Any]]:
             "url_citation": {
                 "start_index": citation.start,
                 "end_index": citation.end,
-                "title": links.title(quote),
-                "url": links.url(quote),
+                "title": links.title(quote.number),
+                "url": links.url(quote.number),
             },
             "supported": citation.supported,
         }
