@@ -52,7 +52,7 @@ def main() -> None:
             )
             print((embedded.embeddings.int8 or [[]])[0][:4])
         finally:
-            service.delete(NAME)
+            service.drop(NAME)
 
 
 if __name__ == "__main__":

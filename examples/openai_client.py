@@ -3,8 +3,7 @@
 Shows: an application that uses OpenAI's client and points it at Twindex; citations and a stream.
 Needs: the address of a running service (`twindex serve FOLDER --port 8080`), and `pip install
 openai`, but no model.
-Prints: an answer with the title and address of each source, the same answer as a stream, and the
-number of dimensions of an embedding.
+Prints: an answer with its sources, the same answer as a stream, the dimensions of an embedding.
 
 The script creates the collection `example-openai` and deletes it at the end.
 
@@ -41,20 +40,19 @@ def main() -> None:
         try:
             birds.add([{"id": name, "text": text} for name, text in TEXTS.items()])
             model, messages = f"rag:{NAME}", [{"role": "user", "content": QUESTION}]
-            message = client.chat.completions.create(model=model, messages=messages).choices[0]
-            print(message.message.content)
-            for one in message.message.annotations or ():
+            chat = client.chat.completions
+            message = chat.create(model=model, messages=messages).choices[0].message
+            print(message.content)
+            for one in message.annotations or ():
                 print(f"  {one.url_citation.title}: {one.url_citation.url}")
 
-            for chunk in client.chat.completions.create(
-                model=model, messages=messages, stream=True
-            ):
+            for chunk in chat.create(model=model, messages=messages, stream=True):
                 print(chunk.choices[0].delta.content or "", end="")
 
             found = client.embeddings.create(model=f"{NAME}/dense", input=list(TEXTS.values()))
             print(f"\n{len(found.data)} embeddings, {len(found.data[0].embedding)} dimensions")
         finally:
-            service.delete(NAME)
+            service.drop(NAME)
 
 
 if __name__ == "__main__":

@@ -107,13 +107,18 @@ class ServedEncoder:
         return part in self.config.fills and not self.config.many and self.config.encodes_text
 
 
-def served_encoders(service: Service) -> list[ServedEncoder]:
-    """Return the encoders of the open collections, sorted by name. Equal ones are listed once."""
+def served_encoders(service: Service, model: str | None = None) -> list[ServedEncoder]:
+    """Return the encoders of the open collections, sorted by name. Equal ones are listed once.
+
+    model: only the encoders with this name, or of the leg with this place; None: all.
+    """
     found: dict[tuple[str, str], ServedEncoder] = {}
     for served in service.known():
         if served.collection is None:
             continue
         for leg, config in served.collection.config.legs.items():
+            if model not in (None, served.encoders[leg], f"{served.name}/{leg}"):
+                continue
             plain = config.encoder.on("auto")
             projection = getattr(config, "projection", None)
             matryoshka = getattr(projection, "kind", None) == "matryoshka"
@@ -131,10 +136,9 @@ def find_encoder(service: Service, model: str, part: Part) -> ServedEncoder:
     Raises NotFoundError if no open collection has it, and InvalidInputError if the name stands for
     several encoders, or for one that returns other vectors.
     """
-    encoders = served_encoders(service)
-    named = [one for one in encoders if model == one.name or model in one.places]
+    named = served_encoders(service, model)
     if not named:
-        known = _names(one for one in encoders if one.fills(part))
+        known = _names(one for one in served_encoders(service) if one.fills(part))
         near = did_you_mean(model, known) or f"; the models are {', '.join(known) or 'none'}"
         raise NotFoundError(f"no encoder {model!r} in the open collections{near}")
     fitting = [one for one in named if one.fills(part)]

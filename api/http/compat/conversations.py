@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ....core import Config
+from ....core.bounds import Calls, Milliseconds
 from ....core.near import did_you_mean
 from ....search import AnswerRequest
 from ...serving.problems import Problem, validate
@@ -45,8 +46,8 @@ class AnswerFields(Config):
     rewrite: dict[str, Any] | str | bool | None = None
     background: dict[str, Any] | str | None = None
     abstain: bool | None = None
-    timeout_ms: float | None = None
-    tokens: int | None = None
+    timeout_ms: Milliseconds | None = None
+    tokens: Calls | None = None
     system_message: System = "refuse"
 
 

@@ -50,7 +50,7 @@ def test_the_library_and_the_client_agree(server, native):
         twindex.open(server.root / "birds", read_only=True) as birds,
         twindex.Client(server.url, api_key=KEY) as client,
     ):
-        for collection in (birds, client.collection("birds")):
+        for collection in (birds, client.open("birds")):
             answer = collection.answer(QUESTION, generator=GENERATOR)
             assert answer.text == native["text"]
             found = [(one.id, one.score, one.start, one.end) for one in answer.sources]

@@ -253,6 +253,10 @@ class CohereEmbedBody(Config):
     truncate: Annotated[Literal["NONE", "END"], BeforeValidator(_truncate)] = "END"
 
 
+Vectors = list[list[float]]
+"""Vectors of numbers. The field `float` hides the type of this name inside its class."""
+
+
 class CohereEmbeddings(Shape):
     """The vectors of the texts, in each form that was requested.
 
@@ -262,7 +266,7 @@ class CohereEmbeddings(Shape):
     base64:  texts.
     """
 
-    float: list[list[float]] | None = None
+    float: Vectors | None = None
     int8: list[list[int]] | None = None
     uint8: list[list[int]] | None = None
     binary: list[list[int]] | None = None
