@@ -13,7 +13,8 @@ from .config import LanguageModelConfig
 def load_llm(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:
     """Load the language model of a field `llm`, as `load_language_model` does.
 
-    Raises the errors of `load_language_model`. The field of a ConfigError starts with "llm.".
+    Raises the errors of `load_language_model`. If the error is a ConfigError, its field starts with
+    "llm.".
     """
     try:
         return load_language_model(config)

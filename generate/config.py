@@ -66,7 +66,7 @@ class GeneratorConfig(Config):
     def entails(self) -> Entails | None:
         """Load the entailment model; return None if the configuration names none.
 
-        Raises the errors of `load_entailment`. The field of a ConfigError starts with
+        Raises the errors of `load_entailment`. If the error is a ConfigError, its field starts with
         "entailment.".
         """
         try:

@@ -49,7 +49,10 @@ class PairEncoder:
 
     @classmethod
     def load(cls, config: PairEncoderConfig) -> PairEncoder:
-        """Load both encoders. The field of a ConfigError starts with `documents` or `queries`."""
+        """Load both encoders.
+
+        If loading raises a ConfigError, its field starts with `documents` or `queries`.
+        """
         loaded = {}
         for name, part in config.inner.items():
             try:
