@@ -22,7 +22,10 @@ _OPENAI_TYPES = {
 _TEI_TYPES = {413: "Validation", 422: "Validation", 429: "Overloaded", 424: "Backend"}
 
 _FINAL = (409, 504)
-"""Statuses after which OpenAI's clients must not send the request again."""
+"""Statuses after which OpenAI's clients must not send the request again by themselves."""
+
+_LONG = "60"
+"""`Retry-After` of a collection that cannot be served. The clients would wait as long, twice."""
 
 
 def openai_error(problem: Problem, request_id: str) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def openai_error(problem: Problem, request_id: str) -> dict[str, Any]:
 
 def openai(problem: Problem, request_id: str) -> tuple[int, bytes, str]:
     """Return the reply for OpenAI's clients. An invalid field is 400, as in OpenAI's service."""
-    if problem.status in _FINAL:
+    if problem.status in _FINAL or problem.headers.get("Retry-After") == _LONG:
         problem.headers.setdefault("x-should-retry", "false")
     status = 400 if problem.status == 422 else problem.status
     return status, orjson.dumps({"error": openai_error(problem, request_id)}), JSON

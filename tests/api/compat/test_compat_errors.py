@@ -138,3 +138,21 @@ def test_a_text_above_the_limit_of_the_server_names_the_setting(openai):
         openai.embeddings.create(model="birds/dense", input=["a", "b" * 20_001])
     assert raised.value.param == "input[1]"
     assert "query_chars" in raised.value.message
+
+
+def test_a_collection_that_is_damaged_is_503_and_not_requested_again(
+    serve: Any, fake_config: Any
+) -> None:
+    client = serve()
+    assert client.put("/v1/collections/birds", json=fake_config).status_code == 201
+    served = client.app.state.service._served["birds"]
+    served.collection.close()
+    served.collection, served.status, served.problem = None, "damaged", "a file is damaged"
+    reply = client.post("/v1/chat/completions", json=CHAT)
+    assert reply.status_code == 503
+    assert reply.headers["x-should-retry"] == "false"
+    assert reply.json()["error"]["code"] == "damaged"
+    assert reply.json()["error"]["type"] == "server_error"
+    other = client.post("/v2/chat", json=CHAT)
+    assert (other.status_code, other.headers["retry-after"]) == (503, "60")
+    assert other.json()["message"] == "a file is damaged"
