@@ -43,6 +43,8 @@ types: $(READY)
 # Three workers suit two cores, because some tests wait for servers. --dist loadfile runs a file in
 # one worker, so its fixtures are made once.
 PYTEST := $(BIN)/pytest -n 3 --dist loadfile
+# Compiled modules are kept: the tests start hundreds of processes, and each would compile all again.
+test test-all: export PYTHONDONTWRITEBYTECODE :=
 
 # Types are checked while the tests run. On failure, the type errors are printed again at the end.
 test: lint

@@ -237,7 +237,7 @@ class CitationEvent:
 
 @dataclass(frozen=True, slots=True)
 class UsageEvent:
-    """Usage of language models for the whole answer: the event before the last."""
+    """Usage of language models for the whole answer. It is the last event but one."""
 
     event: ClassVar[str] = "usage"
     usage: Usage

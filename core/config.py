@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
@@ -12,12 +16,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     ModelWrapValidatorHandler,
     Strict,
     ValidationError,
     model_validator,
 )
-from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from .bounds import STORED
 from .errors import ConfigError, shown
@@ -48,9 +54,9 @@ class Config(BaseModel):
     (null in JSON) is the same as leaving the field out.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    # Not `use_attribute_docstrings`: it reads the source of each class when the class is made,
+    # which took a quarter of the time of importing Twindex. See `meanings`.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def __init__(self, **fields: Any) -> None:
         try:
@@ -86,6 +92,26 @@ class Config(BaseModel):
             return cls.model_validate_json(value, context=STORED)
         return cls.model_validate(dict(value), context=STORED)
 
+    @classmethod
+    def meanings(cls) -> Mapping[str, str]:
+        """Return field name -> its description: the string below the field in the source.
+
+        A description that is an argument of `Field` comes first. A field without any is left out.
+        """
+        return _meanings(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return pydantic's schema, with the docstrings of the fields as descriptions."""
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, meaning in cls.meanings().items():
+            if name in properties:
+                properties[name].setdefault("description", meaning)
+        return schema
+
     @model_validator(mode="wrap")
     @classmethod
     def _fields_known(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
@@ -104,6 +130,50 @@ class Config(BaseModel):
             raise ValidationError.from_exception_data(
                 error.title, [_named(cls, one) for one in found]
             ) from None
+
+
+@cache
+def _meanings(config: type[Config]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for base in reversed(config.__mro__):
+        if issubclass(base, Config):
+            found.update(_docstrings(base.__module__).get(base.__qualname__, {}))
+    texts = {name: one.description or found.get(name) for name, one in config.model_fields.items()}
+    return {name: text for name, text in texts.items() if text}
+
+
+@cache
+def _docstrings(module: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the docstrings of the attributes of each class: qualified name -> attribute -> text.
+
+    An annotated attribute without docstring has the text "". Without the module's source, the
+    result is empty.
+    """
+    try:
+        source = inspect.getsource(sys.modules[module])
+    except (KeyError, TypeError, OSError):
+        return {}
+    return dict(_classes(ast.parse(source).body, ""))
+
+
+def _classes(body: list[ast.stmt], outer: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef):
+            yield from _classes(node.body, f"{outer}{node.name}.<locals>.")
+        if not isinstance(node, ast.ClassDef):
+            continue
+        found: dict[str, str] = {}
+        for part, below in pairwise([*node.body, ast.Pass()]):
+            if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name):
+                found[part.target.id] = inspect.cleandoc(_text(below))
+        yield f"{outer}{node.name}", found
+        yield from _classes(node.body, f"{outer}{node.name}.")
+
+
+def _text(node: ast.stmt) -> str:
+    """Return the text of a statement that is a literal string; "" for any other statement."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
 
 
 @cache

@@ -5,8 +5,8 @@ mention this.", and of courtesies, such as "Sorry." A text with any other senten
 
 A sentence is compared with `_REFUSAL`, a pattern of words that is read as a finite automaton. So
 the time is linear, and the automaton also knows whether the start of a sentence may still become a
-refusal. In patterns, `(a|b)` is a choice, `[a]` may be absent, and `...` are up to `TAIL` words,
-none of which begins a contrast, such as "but".
+refusal. In patterns, `(a|b)` is a choice, `[a]` may be absent, and `...` stands for up to
+`TAIL` words. Words of contrast, such as "but", are not among them.
 """
 
 from __future__ import annotations

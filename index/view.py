@@ -186,8 +186,8 @@ class ExplainingView(View, Protocol):
     ) -> Iterator[Sequence[Contribution]]:
         """Yield, for each passage, the contribution of each query term to the score of the passage.
 
-        The contributions are empty for dense legs. A term of a learned-sparse leg is the number of
-        a vocabulary term, as decimal digits. The encoder can translate this number to a token.
+        The contributions are empty for dense legs. A term of a learned-sparse leg is the index of a
+        token in the encoder's vocabulary, as decimal digits. The encoder can translate it.
         """
 
     def terms(self, leg: str, passages: Handles) -> Iterator[Sequence[TermWeight]]:

@@ -262,9 +262,9 @@ def _title(title: str) -> str:
 
 
 def _underlined(text: str, line: int) -> int | None:
-    """Return the offset of the line above an underline if that line is a heading; else None.
+    """Return the offset of the heading above an underline; None if there is no heading.
 
-    The line above is a heading if it is a paragraph of a single line.
+    The text above is a heading if it is a paragraph of a single line.
 
     line: offset of the underline.
     """

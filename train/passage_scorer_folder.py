@@ -26,7 +26,8 @@ class TrainedScorer:
     documents: number of (query, document) pairs that the costly reranker read.
     windows:   number of windows that the costly reranker read, over all pairs.
     history:   figures of each epoch. The first entry has the figures before training.
-    weights:   weights of the best windows in a document's score. None: there were no judgements.
+    weights:   share of each of the best windows in the score of a document. None: there were no
+           judgements.
     seconds:   duration of the training.
     """
 

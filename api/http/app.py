@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from ... import __version__
+from ..mcp.http import assistants
 from ..serving.calls import Calls
 from ..serving.measuring.counts import document_counts, job_counts, usage
 from ..serving.measuring.metrics import Metrics
@@ -43,12 +44,16 @@ from .routes import (
     rerank,
     search,
 )
+from .routes.assistants import ROUTES as ASSISTANTS
 
 DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
 
 The reply to a write is sent after the data is on disk. Errors are RFC 9457 problem details."""
 
-CORS_TAKEN = ("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id")
+CORS_TAKEN = (
+    *("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id"),
+    *("Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name"),
+)
 CORS_SHOWN = ("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed")
 """Headers that pages of `cors_origins` may send (CORS_TAKEN) and read (CORS_SHOWN)."""
 
@@ -93,7 +98,8 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
-        yield
+        async with assistants(app.state.calls) as app.state.assistants:
+            yield
         service.close()
 
     app = FastAPI(
@@ -134,6 +140,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         reference,
     ):
         app.include_router(module.router)
+    app.router.routes += ASSISTANTS
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Frame, settings=settings, metrics=metrics, admission=admission, host=host)
     if settings.cors_origins:

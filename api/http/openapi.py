@@ -12,10 +12,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ...core import Config
+from ..descriptions import describe_fields
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
-from .descriptions import describe_fields
 from .shapes.failures import ModelProblem
 from .shapes.schemas import ProblemDetails
 from .shapes.shape import Shape

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import uvicorn
 
-from ...core import ConfigError, ConflictError
+from ...core import ConfigError, ConflictError, MissingExtraError
 from ...core.config import Device
+from ..mcp.server import require_mcp
 from ..serving.service import Service
 from ..serving.settings import Settings
 from .app import create_app
@@ -69,6 +71,7 @@ def serve(
     configure(settings.log_level, settings.log_format)
     # This logger logs each request to a language model's server: hundreds for one reranking.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    logging.getLogger("mcp").setLevel(logging.WARNING)
     # The name of this logger makes the log lines of a normal start look like errors.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     if not 0 <= port <= 65_535:
@@ -91,7 +94,7 @@ def serve(
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         try:
-            ready = partial(_announce, root, address, app.state.service)
+            ready = partial(_begin, root, address, app.state.service)
             _Server(config, settings.shutdown_seconds, connections, ready).run(sockets=[listener])
         except KeyboardInterrupt:
             logger.info("stopped")
@@ -142,6 +145,23 @@ class _Server(uvicorn.Server):
             self._watch.cancel()
         if not self.force_exit:  # After a forced exit, Python still waits for its threads.
             self._guard.cancel()
+
+
+def _begin(root: Path, address: str, service: Service) -> None:
+    """Log the start, and import the package `mcp` in the background, if it is installed."""
+    _announce(root, address, service)
+    threading.Thread(target=_import_mcp, args=(service,), daemon=True).start()
+
+
+def _import_mcp(service: Service) -> None:
+    """Import the package `mcp` once all collections and models are loaded.
+
+    The import takes a second, which the first request of an assistant does not wait for then.
+    """
+    while service.loading:
+        sleep(0.5)
+    with suppress(MissingExtraError):
+        require_mcp()
 
 
 def _announce(root: Path, address: str, service: Service) -> None:

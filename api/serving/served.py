@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ...core import EncoderMismatchError, NotFoundError, StorageError
 from ...index import LEGS, CollectionConfig, LegConfig
@@ -103,6 +103,22 @@ class Served:
             self.collection.close()
         if self.jobs is not None:
             self.jobs.close()
+
+
+def summary(served: Served) -> dict[str, Any]:
+    """Return the name, status, number of documents and problem of a collection."""
+    documents, problem = None, served.problem
+    if served.collection is not None:
+        try:
+            documents = served.collection.count()
+        except StorageError as error:  # Other collections are still listed.
+            problem = str(error).replace(f"{served.path.parent}/", "")
+    return {
+        "name": served.name,
+        "status": served.status,
+        "documents": documents,
+        "problem": problem,
+    }
 
 
 @contextmanager

@@ -25,7 +25,7 @@ OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no API key, for programs that monitor the process."""
 
 _OWN_PATHS = {
-    *("v1", "v2", "rerank", "embed", "embed_sparse", "info"),
+    *("v1", "v2", "rerank", "embed", "embed_sparse", "info", "mcp"),
     *("metrics", "docs", "static", "openapi.json", "healthz", "ask"),
 }
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")

@@ -14,7 +14,7 @@ import re
 from inspect import cleandoc
 from textwrap import dedent
 
-from twindex.api.http.descriptions import FIELD
+from twindex.api.descriptions import FIELD
 
 _FENCE = "```"
 

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr
 
-from twindex.api.http.descriptions import fields
+from twindex.api.descriptions import fields
 from twindex.api.serving.settings import PREFIX, Settings, option
 from twindex.core.bounds import Bounds
 

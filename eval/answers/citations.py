@@ -118,8 +118,9 @@ def cited_support(
 def word_support(terms: Terms, least: float = SUPPORTED) -> Supports:
     """Return a function that decides support by content words.
 
-    A premise supports a sentence if it has at least the share `least` of the sentence's different
-    content words, and all of its numbers. A sentence without content words is never supported.
+    A premise supports a sentence if it has all numbers of the sentence and enough of its distinct
+    content words: their share must be `least` or more. A sentence without content words is never
+    supported.
 
     terms: returns the content words of a text.
     """

@@ -11,9 +11,9 @@ def supported_share(text: str, support: Support, least: float) -> float:
     support: finds quotes in the sources.
     least:   minimum `Quote.support`.
 
-    A source supports a sentence if one of its quotes has at least the support `least`, and contains
-    every number and name of the sentence. Only words are compared; no entailment model is used.
-    Returns 0 if there are no sources or no sentences.
+    A source supports a sentence if one of its quotes contains every number and name of the
+    sentence, and the `Quote.support` of this quote is `least` or more. Only words are compared; no
+    entailment model is used. Returns 0 if there are no sources or no sentences.
     """
     spans = sentences(text)
     if not spans:

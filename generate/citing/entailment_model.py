@@ -103,8 +103,8 @@ def _label(model: Any, config: EntailmentConfig) -> int:
     if config.label is not None:
         if len(labels) < 2 or config.label not in labels:
             raise ConfigError(
-                f"must be a label of a classifier with several labels, got {config.label!r}; the "
-                f"model {config.model!r} has the labels {shown}",
+                f"the model must have this label and at least one other; got {config.label!r}, but "
+                f"the model {config.model!r} has the labels {shown}",
                 field="label",
             )
         return labels[config.label]

@@ -115,8 +115,8 @@ class DenseLeg(LegConfig, VectorFields):
         if storage.kept != ("float32" if storage.lossless else "none"):
             raise ValueError(
                 f"originals: must not be {storage.kept}, because a leg with several vectors for a "
-                "text stores only codes and does not rescore; remove `originals` and choose the "
-                'precision with `codec`, for example "float16"'
+                "text stores only codes; remove `originals`, and set the precision of the codes "
+                'with `codec`, for example `{"kind": "float16"}`'
             )
         return self
 

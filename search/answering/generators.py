@@ -16,7 +16,7 @@ EXTRACTIVE = "extractive"
 
 
 class _GeneratorObject(MadePart, GeneratorConfig):
-    """A stand-in for the configuration of a generator object that the calling program created."""
+    """Stands in for a configuration if the calling program passed a generator as an object."""
 
 
 class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):

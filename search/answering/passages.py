@@ -19,8 +19,8 @@ def candidates(fused: FusedResults, result: SearchResult) -> list[Candidate]:
     the order of the hits. Then come the passages that another leg prefers: if a leg returned a hit
     with another best passage, this passage is included too.
 
-    A document that is one passage has no headings and no page, because its statements may stand
-    below any of its headings.
+    The Candidate of a document that is one passage gets no headings and no page, because its
+    statements may stand below several headings.
     """
     found = []
     for hit in result.hits:

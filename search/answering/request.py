@@ -132,11 +132,13 @@ class AnswerRequest(AnswerOptions):
         only = self.background is not None and self.background.only
         if only and self.search != SearchRequest(query=self.question):
             raise ValueError(
-                "`background.only` searches nothing; leave out `search` or `background.only`"
+                "`background.only` answers without a search, so `search` has no effect; leave out "
+                "one of the two"
             )
         if only and self.rewrite:
             raise ValueError(
-                "`background.only` searches nothing; leave out `rewrite` or `background.only`"
+                "`background.only` answers without a search, so `rewrite` has no effect; leave out "
+                "one of the two"
             )
         return self
 

@@ -9,6 +9,7 @@ from twindex.core import Document
 from twindex.core.filters import parse_filter
 from twindex.search import LegRequest, SearchRequest
 
+from ..house import scaled
 from .reference_store import meets
 from .stores import STORES, filters, made
 
@@ -40,7 +41,7 @@ def mixed(request, tmp_path_factory):
 
 
 @given(given=filters)
-@settings(max_examples=300)
+@settings(max_examples=scaled(300))
 def test_filters_select_the_documented_documents(mixed, given):
     condition = parse_filter(given)
     expected = {one.id for one in MIXED if meets(one, condition)}

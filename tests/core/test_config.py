@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import Field
 
-from twindex.core import ConfigError
+from twindex.core import Config, ConfigError
 from twindex.index import CollectionConfig
 
 
@@ -40,3 +41,25 @@ def test_configuration_round_trips_through_json():
     )
     assert CollectionConfig.model_validate_json(config.model_dump_json()) == config
     assert hash(config.passages) == hash(CollectionConfig().passages)
+
+
+class Bird(Config):
+    name: str
+    """How the bird
+    is called."""
+    wings: int = 2
+    legs: int = Field(default=2, description="Number of legs.")
+    """Not this text."""
+
+
+def test_meanings_are_the_docstrings_of_the_fields_and_of_their_bases():
+    class Kiwi(Bird):
+        wings: int = 0
+        """The kiwi cannot fly."""
+        name: str = "kiwi"
+
+    assert Bird.meanings() == {"name": "How the bird\nis called.", "legs": "Number of legs."}
+    assert Kiwi.meanings() == {"wings": "The kiwi cannot fly.", "legs": "Number of legs."}
+    properties = Kiwi.model_json_schema()["properties"]
+    shown = {name: one["description"] for name, one in properties.items() if "description" in one}
+    assert shown == Kiwi.meanings()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twindex.api.http.descriptions import fields, without_fields
+from twindex.api.descriptions import fields, without_fields
 from twindex.docs.building.docstrings import as_markdown, cell
 
 DOCSTRING = """A search.

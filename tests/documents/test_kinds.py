@@ -51,7 +51,7 @@ def first_paragraph(config: type[Config]) -> str:
 
 def row(config: type[Config], name: str) -> str:
     field = config.model_fields[name]
-    meaning = " ".join((field.description or "").split())
+    meaning = " ".join(config.meanings().get(name, "").split())
     values = literal_values(field.annotation)
     if values and not meaning:
         meaning = "One of " + ", ".join(f"`{value}`" for value in values) + "."

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
-from twindex.api.cli.commands.serve import _MAX_KEY
+from twindex.api.cli.arguments.key_file import MAX_KEY
 from twindex.api.http.shapes.reranking import RerankBody
 from twindex.api.http.shapes.schemas import BatchRequest
 from twindex.api.serving.settings import Settings
@@ -156,7 +156,7 @@ def fixed_phrases() -> dict[str, str]:
         "line": f"file of `--ids-file` | {MAX_LINE:,} bytes",
         "item": f"item of a JSON array | {2 * MAX_LINE:,} characters",
         "toml": f"TOML configuration | {MAX_TOML:,} bytes",
-        "key": f"file of `--api-key-file` | {_MAX_KEY:,} bytes",
+        "key": f"file of `--api-key-file` | {MAX_KEY:,} bytes",
     }
 
 

@@ -29,7 +29,8 @@ RUN = sorted(
 )
 SLOW = {
     *("backup.md", "contribute.md", "evaluate.md", "index.md", "memory.md", "migrate.md"),
-    *("languages.md", "own-vectors.md", "search.md", "sync.md"),
+    *("languages.md", "own-vectors.md", "search.md", "sync.md", "encoder.md", "answers.md"),
+    "proxy.md",
 }
 """Pages that load models or run many commands."""
 MODELS = {"search.md", "index.md"}

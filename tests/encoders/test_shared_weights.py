@@ -98,7 +98,9 @@ def addresses(encoder: Any) -> set[int]:
     return {parameter.data_ptr() for parameter in model.parameters()}
 
 
-@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize(
+    "family", [pytest.param("minilm", marks=pytest.mark.slow), "splade", "tilde"]
+)
 def test_only_weights_are_shared(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     configs = FAMILIES[family]
     expected = {}

@@ -32,6 +32,8 @@ from twindex.llm import WHEELS
 from twindex.llm.weights import places as weights
 from twindex.search import Collection
 
+from ..house import scaled
+
 TOKENS = PassageConfig(unit="tokens")
 PIECES = [
     "a ",
@@ -73,7 +75,7 @@ def check(text: str, title: str, config: PassageConfig, used: Sequence[TokenRead
     assert all(i in covered or text[i].isspace() for i in range(len(text)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40), deadline=None)
 @given(TEXTS, st.sampled_from(["", "A title of five words"]), st.sampled_from([None, 40, 100]))
 def test_real_tokenizers_read_every_character(text: str, title: str, size: int | None) -> None:
     check(text, title, PassageConfig(unit="tokens", size=size), readers())

@@ -15,6 +15,8 @@ from twindex.eval.calibration import JudgedScores, _platt, calibrate, fit, quali
 from twindex.rerank import CalibrationConfig
 from twindex.rerank.calibrated import probability
 
+from ..house import scaled
+
 
 def reference(scores, relevant):
     yes, no = relevant.sum(), (~relevant).sum()
@@ -30,7 +32,7 @@ def reference(scores, relevant):
     return found.fun, lambda at: loss([at[0] * scale, at[1]])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=scaled(100), deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-8, 8), st.booleans()), min_size=2, max_size=30),
     st.sampled_from([1e-3, 1.0, 1e4]),

@@ -41,8 +41,8 @@ def notes(folder: Path) -> Path:
 
 
 @pytest.mark.slow  # Another test runs the same lines from the README.
-def test_five_lines_print_the_hits(run: Run) -> None:
-    printed = run("five_lines.py")
+def test_five_lines_print_the_hits(run_alone: Run) -> None:
+    printed = run_alone("five_lines.py")
     assert re.search(r"1  kiwi  0\.\d+  dense 1, .* The kiwi cannot fly\.", printed)
 
 
@@ -78,6 +78,21 @@ def test_ask_names_its_quotes_and_abstains(run: Run) -> None:
     printed = run("ask.py", "How fast is the emu?")
     assert "it runs 50 km/h. [1]\nanswered\n[1] emu supports=True: " in printed
     assert printed.endswith("The sources do not answer this question.\nno_answer\n")
+
+
+def test_an_assistant_searches_fetches_and_answers(run: Run) -> None:
+    printed = run("mcp_assistant.py").splitlines()
+    assert printed[0] == "tools: search, fetch, answer, list_collections"
+    assert [line.partition(",")[0] for line in printed[1:4]] == [
+        "('search'",
+        "('fetch'",
+        "('answer'",
+    ]
+    assert printed[4:] == [
+        "answered - The kiwi lives in New Zealand. [1] It cannot fly. [1] - mcp-birds/kiwi"
+    ]
+    nothing = run("mcp_assistant.py", "Xylophone?")
+    assert "\nno_answer - " in nothing
 
 
 def test_promptreps_encodes_both_legs_in_one_pass(run: Run) -> None:
@@ -140,7 +155,7 @@ def test_two_pipelines_are_compared_on_a_user_folder(run: Run, tmp_path: Path) -
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
 def test_examples_run_with_real_models(
-    run: Run, tmp_path: Path, command: list[str], expected: str
+    run_alone: Run, tmp_path: Path, command: list[str], expected: str
 ) -> None:
     notes(tmp_path / "notes")
-    assert re.search(expected, run(*command), re.DOTALL)
+    assert re.search(expected, run_alone(*command), re.DOTALL)

@@ -119,7 +119,7 @@ def test_label_of_entailment_is_read_from_the_model(folder, tmp_path):
     with pytest.raises(ConfigError, match=r"no label for entailment \(its labels: LABEL_0"):
         load(other)
     assert load(other, label="LABEL_1")(PAIRS) == plain
-    with pytest.raises(ConfigError, match="must be a label of a classifier") as caught:
+    with pytest.raises(ConfigError, match="must have this label and at least one other") as caught:
         load(other, label="entailment")
     assert caught.value.field == "label"
     negated = relabelled(folder, tmp_path / "two", ["not_entailment", "entailment", "neutral"])

@@ -18,7 +18,9 @@ from twindex.core import Representation
 from twindex.index import LegConfig
 from twindex.index.protocol import LegPart, Mask, Ranking
 
-examples = settings(deadline=None, max_examples=60)
+from ..house import scaled
+
+examples = settings(deadline=None, max_examples=scaled(60))
 seeds = st.integers(0, 2**32 - 1)
 
 

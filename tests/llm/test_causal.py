@@ -20,6 +20,8 @@ from twindex.llm import States
 from twindex.llm.local import causal
 from twindex.llm.local.causal import CausalModel
 
+from ..house import scaled
+
 Row = list[int]
 
 
@@ -70,7 +72,7 @@ row = st.lists(st.integers(3, 282), max_size=12)
     steps=st.integers(1, 5),
     stop=st.sets(st.integers(3, 282), max_size=60),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=scaled(60))
 def test_states_equal_those_of_transformers(
     tiny: CausalModel, texts: list[Row], prefix: Row, suffix: Row, steps: int, stop: set[int]
 ) -> None:

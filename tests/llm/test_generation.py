@@ -19,6 +19,8 @@ from twindex.llm.local import generation
 from twindex.llm.local.causal import CausalModel
 from twindex.llm.local.generation import choose
 
+from ..house import scaled
+
 PROMPTS: list[Prompt] = [
     "the cat sat",
     "then he ate. on a mat, in one word the cat",
@@ -134,7 +136,7 @@ def test_equal_seeds_give_equal_texts(tiny: CausalModel) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=scaled(25), deadline=None)
 @given(
     prompt=st.sampled_from(PROMPTS),
     stop=st.lists(st.text("abcdefgh \ufffd!", min_size=1, max_size=2), max_size=3),

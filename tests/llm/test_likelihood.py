@@ -19,6 +19,8 @@ from twindex.llm import LikelihoodModel, Message, Prompt, find_weights
 from twindex.llm.local import likelihood
 from twindex.llm.local.causal import CausalModel
 
+from ..house import scaled
+
 TEXT = st.text("the cat. on", max_size=30)
 PROMPT = st.one_of(TEXT, TEXT.map(lambda text: [Message("user", text)]))
 CONTINUATION = st.text(" thecason?é", min_size=1, max_size=12)
@@ -61,7 +63,7 @@ def test_causal_model_implements_likelihood_model(tiny: CausalModel) -> None:
     assert "likelihood" in model.capabilities
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40), deadline=None)
 @given(
     prompts=st.lists(PROMPT, min_size=1, max_size=4),
     continuations=st.lists(CONTINUATION, min_size=1, max_size=4),

@@ -23,12 +23,12 @@ from ..house import HOUSE, ROOMS
 
 METHODS = ("match", "fullmatch", "search", "findall", "finditer", "sub", "split")
 
-SIZES = (22, 400, 16_000)
+SIZES = (22, 400, 8_000)
 """Numbers of pieces, to find patterns with exponential, cubic and quadratic time."""
-QUICK = {22: 0.01, 400: 0.02, 16_000: 0.1}
+QUICK = {22: 0.01, 400: 0.02, 8_000: 0.05}
 """Number of pieces -> CPU seconds that are acceptable without a further check.
 
-Linear patterns take a tenth of it, quadratic patterns ten times as long."""
+Linear patterns take a tenth of it, quadratic patterns five times as long."""
 GROWTH = 3.0
 """Maximum factor of the time for a text of twice the length. 2 is linear, 4 is quadratic."""
 FILLERS = (" ", "a", "A", "1", ".", "-", "\n", "\t", "é", "<")

@@ -12,6 +12,8 @@ from twindex.core import ConfigError, ModelError, Usage
 from twindex.rerank import Budget, Candidate, Chain, Needs, Placed, Reranked, Task
 from twindex.rerank.scoring import Scored, ranked_by_score
 
+from ..house import scaled
+
 
 class Stage:
     """A reranker that scores by a function of the candidate; it may judge only some, or fail."""
@@ -64,7 +66,7 @@ def parity(one: Candidate) -> float:
     return float(int(one.id) % 2)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scaled(200), deadline=None)
 @given(
     st.integers(0, 12),
     st.lists(

@@ -26,6 +26,8 @@ from twindex.rerank import (
 from twindex.rerank.criteria.reranker import CriteriaReranker, prompts
 from twindex.rerank.criteria.scores import Criteria
 
+from ..house import scaled
+
 LINE = re.compile(r'^Document (\d+): "(.*)"$', re.MULTILINE)
 NAMES = [one.name for one in prompts.FIXED]
 INFERRED = {
@@ -76,7 +78,7 @@ def order_of(found):
 HALVES = st.integers(0, 10).map(lambda number: number / 2)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=scaled(100), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 2), *[HALVES] * 5), max_size=25),
     st.integers(1, 10),
@@ -238,7 +240,7 @@ def test_budgets():
         assert found.status == ("complete" if calls == 4 else "partial")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 @given(
     st.integers(0, 12_000),
     st.sampled_from([1, 2]),
@@ -266,7 +268,7 @@ EVIL = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(EVIL, st.lists(EVIL, min_size=1, max_size=6), st.booleans())
 def test_texts_do_not_break_the_prompt(query, texts, scored):
     """Whatever the texts contain, the prompt has all documents in order, and nothing else."""

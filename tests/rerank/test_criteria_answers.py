@@ -14,6 +14,8 @@ from twindex.rerank.criteria.answers import read_criteria, read_scores
 from twindex.rerank.criteria.prompts import FIXED
 from twindex.rerank.criteria.scores import Criteria, Criterion
 
+from ..house import scaled
+
 TWO = Criteria((Criterion("Depth of detail", "d"), Criterion("recency", "r", maximum=3)))
 GOOD = [
     {"document": 1, "relevance": 7.5, "Depth of detail": 2.25, "recency": 0},
@@ -92,7 +94,7 @@ def test_invalid_answers_are_refused(text, message):
     assert len(str(caught.value)) < 300
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(st.text(max_size=200) | st.text('[]{}",:0123456789. \n\\document', max_size=200))
 def test_any_text_is_parsed_or_refused(text):
     for read in (lambda: read_scores(text, 2, TWO), lambda: read_criteria(text, 0.5)):
@@ -100,7 +102,7 @@ def test_any_text_is_parsed_or_refused(text):
             assert read()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=scaled(100), deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 10), *[st.floats(0, 5) for _ in FIXED]), min_size=1, max_size=12

@@ -24,6 +24,8 @@ from twindex.rerank import (
 )
 from twindex.rerank.diversity import DiversityReranker
 
+from ..house import scaled
+
 
 def reference(scores, similarity, share, top_k):
     """The definition, implemented literally: (index, value) of each position."""
@@ -60,7 +62,7 @@ def check(found, chosen, values, total):
 SHARES = st.integers(0, 10).map(lambda tenth: tenth / 10)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scaled(200), deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), st.none() | st.tuples(*[st.integers(-3, 3)] * 3)),
@@ -100,7 +102,7 @@ TEXTS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=scaled(150), deadline=None)
 @given(TEXTS, SHARES, st.randoms())
 def test_words_equal_the_definition(texts, share, random):
     scores = [random.randrange(6) for _ in texts]

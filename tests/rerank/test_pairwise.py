@@ -15,6 +15,8 @@ from twindex.rerank import PairwiseConfig, Reranked
 from twindex.rerank.pairwise.methods import METHODS
 from twindex.rerank.pairwise.reranker import PairwiseReranker
 
+from ..house import scaled
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "allpair": {"method": "allpair"},
     "sliding": {"method": "sliding"},
@@ -91,7 +93,7 @@ def indexes(found: Reranked) -> list[int]:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=scaled(60))
 def test_each_method_equals_its_reference(
     variant: str, data: st.DataObject, preferring: Any
 ) -> None:

@@ -25,6 +25,8 @@ from twindex.rerank.listwise.reranker import ListwiseReranker
 from twindex.rerank.pairwise.reranker import PairwiseReranker
 from twindex.rerank.pointwise.reranker import PointwiseReranker
 
+from ..house import scaled
+
 KINDS = ["allpair", "sliding", "heap", "tournament", "pointwise", "listwise"]
 
 
@@ -60,7 +62,7 @@ def check_order(found: Reranked, count: int) -> None:
     candidates=st.none() | st.integers(0, 30),
     seed=st.integers(0, 5),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=scaled(60))
 def test_budgets_hold_and_orders_are_complete(
     kind: str,
     count: int,
@@ -101,7 +103,7 @@ def test_a_budget_that_just_suffices_changes_nothing(kind: str, preferring: Any)
 
 @pytest.mark.parametrize("kind", ["sliding", "heap", "tournament", "listwise"])
 @given(st.lists(st.integers(1, 60), min_size=10, max_size=30), st.integers(3_000, 30_000))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=scaled(30))
 def test_a_token_budget_ranks_only_what_it_can_complete(
     kind: str, lengths: list[int], tokens: int
 ) -> None:

@@ -20,6 +20,8 @@ from twindex.rerank import Budget, Candidate, Placed, Reranked, Task
 from twindex.rerank.placing import Course, Outcome, Placing
 from twindex.rerank.scoring import Scored, by_score, ranked_by_score
 
+from ..house import scaled
+
 
 @dataclass
 class Judge:
@@ -96,7 +98,7 @@ def order_of(found: Reranked) -> list[int]:
 ROUNDS = st.lists(st.lists(st.integers(0, 25), max_size=12), max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=scaled(300), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 6), ROUNDS), max_size=4),
     st.dictionaries(st.integers(0, 25), st.integers(0, 20)),
@@ -146,7 +148,7 @@ def test_budgets_hold_and_results_are_permutations(
     assert sum(judge.all.values()) == sum(found.usage.calls for found in results)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=scaled(100), deadline=None)
 @given(st.integers(0, 12), st.integers(0, 12))
 def test_exactly_the_allowed_calls_are_made(questions, calls):
     judge, seen = Judge(), []

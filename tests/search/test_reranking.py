@@ -15,6 +15,7 @@ from twindex.index import CollectionConfig, DenseLeg, HnswConfig, LexicalLeg
 from twindex.rerank import FakeRerankerConfig, Needs
 from twindex.search import Collection, LegRequest, RerankerRegistry, SearchRequest
 
+from ..house import scaled
 from .rerank_collections import (
     DENSE,
     QUERY,
@@ -57,7 +58,7 @@ def test_the_best_hits_are_reranked_and_the_others_follow(reranking, top_n):
     assert result.timings["rerank"] >= result.rerank.seconds * 1e3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 @given(
     step=st.integers(1, 25),
     top_n=st.integers(1, 70),

@@ -84,10 +84,10 @@ class _StopError(Exception):
 
 @pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 7])
 def test_interrupted_training_resumes_with_the_same_result(
-    tiny, documents, queries, qrels, tmp_path, monkeypatch, step
+    trained, tiny, documents, queries, qrels, tmp_path, monkeypatch, step
 ):
     data = (documents, queries, qrels)
-    whole = train_cross_encoder(tmp_path / "whole", *data, options(tiny))
+    chosen = options(tiny, synthetic=20)
     monkeypatch.setattr(fitting, "SAVE_SECONDS", 0.0)
     learn = fitting.Fitting._learn
 
@@ -98,22 +98,22 @@ def test_interrupted_training_resumes_with_the_same_result(
 
     monkeypatch.setattr(fitting.Fitting, "_learn", stop)
     with pytest.raises(_StopError):
-        train_cross_encoder(tmp_path / "parts", *data, options(tiny))
+        train_cross_encoder(tmp_path / "parts", *data, chosen)
     assert not (tmp_path / "parts").exists()
     monkeypatch.setattr(fitting.Fitting, "_learn", learn)
     with pytest.raises(ConflictError, match="other data, options or library versions"):
-        train_cross_encoder(tmp_path / "parts", *data, options(tiny, seed=1))
+        train_cross_encoder(tmp_path / "parts", *data, options(tiny, synthetic=20, seed=1))
     with pytest.raises(ConflictError, match="other data, options or library versions"):
-        train_cross_encoder(tmp_path / "parts", documents[1:], queries, qrels, options(tiny))
-    parts = train_cross_encoder(tmp_path / "parts", *data, options(tiny))
-    assert (parts.steps, parts.pairs) == (whole.steps, whole.pairs)
+        train_cross_encoder(tmp_path / "parts", documents[1:], queries, qrels, chosen)
+    parts = train_cross_encoder(tmp_path / "parts", *data, chosen)
+    assert (parts.steps, parts.pairs) == (trained.steps, trained.pairs)
     np.testing.assert_allclose(
         [list(entry.values()) for entry in parts.history],
-        [list(entry.values()) for entry in whole.history],
+        [list(entry.values()) for entry in trained.history],
         rtol=1e-4,
     )
     np.testing.assert_allclose(
-        scores(tmp_path / "parts", documents), scores(tmp_path / "whole", documents), atol=1e-4
+        scores(tmp_path / "parts", documents), scores(trained.folder, documents), atol=1e-4
     )
 
 

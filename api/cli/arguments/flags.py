@@ -291,7 +291,7 @@ def _description(config: type[Config], field: str) -> tuple[str, str]:
     is returned as the default.
     """
     info = config.model_fields[field]
-    text = " ".join((info.description or field.replace("_", " ")).split()).rstrip(".")
+    text = " ".join(config.meanings().get(field, field.replace("_", " ")).split()).rstrip(".")
     before, *after = re.split(r"\bNone(?: =|:) ", text, maxsplit=1)
     rest = after[0] if after else ""
     absent = re.split(r"[;.](?!\d)", rest, maxsplit=1)[0]

@@ -33,11 +33,12 @@ COMMANDS = {
     "train": "train a reranker from documents and judged queries",
     "calibrate": "fit a reranker's scores, or a generator's rule of abstention",
     "serve": "serve collections over HTTP, with a search page",
+    "mcp": "serve collections to an assistant over the Model Context Protocol",
     "demo": "index and search Python's own documentation",
 }
 """Name of a command -> summary, in the order of `--help`."""
 
-FOLDERS = {"ask": "answering", "chat": "answering"}
+FOLDERS = {"ask": "answering", "chat": "answering", "serve": "serving", "mcp": "serving"}
 """Name of a command -> sub-folder of its module."""
 
 

@@ -9,11 +9,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....core import StorageError
 from ....index import CollectionConfig
 from ....search import ReconfigureRequest
 from ...serving.problems import validate
-from ...serving.served import Served
+from ...serving.served import Served, summary
 from ...serving.service import Service
 from .. import body
 from ..idempotency import NewJob, enqueue
@@ -40,7 +39,7 @@ _STORED = {
 async def list_collections(request: Request) -> Response:
     """List all collections, including those that cannot be used."""
     service: Service = request.app.state.service
-    summaries = await service.readers.run(lambda: [_summary(s) for s in service.collections()])
+    summaries = await service.readers.run(lambda: [summary(s) for s in service.collections()])
     return json_response({"collections": summaries})
 
 
@@ -127,21 +126,6 @@ async def reconfigure_collection(request: Request, collection: str) -> Response:
         return NewJob("reconfigure", "passages", result=wanted)
 
     return await enqueue(request, collection, sha256(raw).hexdigest(), check)
-
-
-def _summary(served: Served) -> dict[str, Any]:
-    documents, problem = None, served.problem
-    if served.collection is not None:
-        try:
-            documents = served.collection.count()
-        except StorageError as error:  # Other collections are still listed.
-            problem = str(error).replace(f"{served.path.parent}/", "")
-    return {
-        "name": served.name,
-        "status": served.status,
-        "documents": documents,
-        "problem": problem,
-    }
 
 
 def _description(served: Served) -> dict[str, Any]:

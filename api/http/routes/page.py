@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from ....core import Guard, NotFoundError, TwindexError
 from ....search import Fusion
 from ....search.stages import METHODS as FEEDBACK_METHODS
-from ...pages import conditions, document, home
+from ...pages import conditions, document, home, links
 from ...pages.ask import AskForm
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
@@ -131,7 +131,7 @@ async def document_page(request: Request) -> Response:
         "query": given.get("q", ""),
         "document": None,
         "problem": None,
-        "raw": document.raw_address(collection, name),
+        "raw": links.raw_address(collection, name),
         "back": Form(collection, given.get("q", ""), given.get("language", "")).link(0),
         "asked": AskForm(collection).new() if given.get("from") == "ask" else "",
     }

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
+from twindex.api.descriptions import fields as described
 from twindex.api.http.compat import tei
 from twindex.api.http.compat.cohere import fields as cohere_fields
 from twindex.api.http.compat.cohere.shapes import CohereChatBody, CohereEmbedBody
@@ -24,7 +25,6 @@ from twindex.api.http.compat.openai import vector_stores
 from twindex.api.http.compat.openai.chat import ChatCompletionBody
 from twindex.api.http.compat.openai.embeddings import EmbeddingsBody, SparseEmbeddingsBody
 from twindex.api.http.compat.openai.responses import ResponsesBody
-from twindex.api.http.descriptions import fields as described
 from twindex.api.http.routes.rerank import CONFIGURED
 from twindex.api.http.shapes.reranking import RerankBody
 from twindex.core import Config

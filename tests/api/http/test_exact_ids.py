@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
 
+from ...house import scaled
 from ..serving.test_server_process import Server
 
 DOCUMENTS = "/v1/collections/birds/documents"
@@ -70,7 +71,7 @@ def lexical(tmp_path_factory):
         yield client
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 @given(
     st.text(
         st.characters(exclude_categories=["Cs"], exclude_characters="%"), min_size=1, max_size=20

@@ -309,7 +309,7 @@ def test_on_a_phone_the_table_of_legs_is_complete(page):
         assert name.bounding_box()["height"] < 30, name.inner_text()  # It fits on one line.
 
 
-@pytest.mark.parametrize("width", [390, 1_200])
+@pytest.mark.parametrize("width", [390, pytest.param(1_200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("query", ["q=fly&fusion=rrf", "q=fly&filter={", "q=fly&limit=0"])
 def test_the_order_on_screen_is_that_of_the_keyboard(page, query, width):
     page.set_viewport_size({"width": width, "height": 800})

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from twindex.api.http.app import create_app
-from twindex.api.pages.document import SHOWN, source, web_address
+from twindex.api.pages.document import SHOWN
+from twindex.api.pages.links import source, web_address
 from twindex.index import CollectionConfig
 from twindex.search import Collection
 

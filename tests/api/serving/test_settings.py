@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from twindex.api.cli.commands import serve
+from twindex.api.cli.commands.serving import serve
 from twindex.api.cli.main import main
 from twindex.api.http.logs import JsonFormatter
 from twindex.api.serving.settings import Settings, option

@@ -94,7 +94,7 @@ def test_background_only_searches_nothing(birds):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"search": {"limit": 3}}, "searches nothing"),
+        ({"search": {"limit": 3}}, "answers without a search"),
         ({"background": {"model": "facts", "only": True, "share": 0.3}}, "leave `share` out"),
         (
             {"background": {"model": "facts", "only": True, "on_error": "leave_out"}},

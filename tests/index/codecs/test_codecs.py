@@ -14,6 +14,8 @@ from twindex.index.codecs import files
 from twindex.index.codecs.floats import Float8E4M3, Float8E5M2
 from twindex.index.codecs.scalar import FEW
 
+from ...house import scaled
+
 SCALAR = ("float32", "float16", "bfloat16", "float8_e4m3", "float8_e5m2", "int4", "binary")
 CONFIGS = {
     **{kind: ScalarCodec(kind=kind) for kind in SCALAR},
@@ -161,7 +163,7 @@ def test_codecs_of_faiss_cannot_be_fitted_alone(config):
         config.fit(vectors())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=scaled(50), deadline=None)
 @given(
     values=arrays(
         np.float32,

@@ -29,6 +29,8 @@ from twindex.index.dense.segment import VectorSegment
 from twindex.index.protocol import Mask
 from twindex.index.structures.protocol import STRUCTURES, codecs_of
 
+from ...house import scaled
+
 Vectors = NDArray[np.float32]
 ROWS, WIDTH = 3_000, 32
 
@@ -219,7 +221,7 @@ def test_explicit_oversampling_is_used(tmp_path: Path) -> None:
     assert np.abs(codes.scores - exact).max() > 0.01
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=scaled(25))
 @given(
     seed=st.integers(0, 2**32 - 1),
     rows=st.integers(1, 60),

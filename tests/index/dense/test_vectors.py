@@ -85,7 +85,9 @@ def test_exact_search_equals_numpy(seed: int, rows: int, k: int, share: float | 
     same(growing.search(batch, k, np.ones(rows, np.bool_) if share is None else allowed), expected)
 
 
-@pytest.mark.parametrize("share", [None, 0.01, 0.2, 0.9])
+@pytest.mark.parametrize(
+    "share", [None, 0.2, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.01, 0.9))]
+)
 @pytest.mark.parametrize("k", [1, 100, 3000])
 def test_exact_search_over_several_blocks(k: int, share: float | None) -> None:
     """More rows than a block and more queries than a group; many equal scores."""

@@ -24,6 +24,7 @@ from twindex.index.structures.spann.postings import FILE, PAGE, TABLE, codes_beg
 from twindex.index.structures.spann.sizing import LIMIT_RATIO, head_count, sample_size, sizes
 from twindex.index.structures.spann.spill import Spill, is_complete
 
+from ...house import scaled
 from .sources import Counter, InOrder
 
 Floats = NDArray[np.float32]
@@ -159,7 +160,9 @@ def test_small_and_degenerate_collections_are_built(tmp_path: Path, n: int, kind
     st.sampled_from([None, 0.0, 1.0]),
 )
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=scaled(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_every_vector_is_in_a_list(
     tmp_path_factory: pytest.TempPathFactory,

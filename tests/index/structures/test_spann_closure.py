@@ -14,6 +14,8 @@ from twindex.index.structures.spann.candidates import nearest_heads
 from twindex.index.structures.spann.closure import assign
 from twindex.index.structures.spann.heads import Heads, normalized
 
+from ...house import scaled
+
 Floats = NDArray[np.float32]
 
 
@@ -50,7 +52,7 @@ def cases(draw: st.DrawFn) -> tuple[Floats, Floats, list[list[int]]]:
 
 
 @given(cases(), st.integers(1, 6), st.sampled_from([None, 0.0, 0.5, 2.0]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=scaled(200), deadline=None)
 def test_lists_follow_the_rule(
     case: tuple[Floats, Floats, list[list[int]]], replicas: int, epsilon: float | None
 ) -> None:

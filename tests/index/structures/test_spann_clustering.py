@@ -13,6 +13,8 @@ from twindex.index.structures.spann.clustering import best_factor, medoid, split
 from twindex.index.structures.spann.heads import normalized
 from twindex.index.structures.spann.selection import apportion, select
 
+from ...house import scaled
+
 
 def directions(n: int, d: int = 8, seed: int = 0) -> NDArray[np.float32]:
     """Return unit vectors, half of them in a narrow cone."""
@@ -83,7 +85,7 @@ def test_dense_regions_have_more_heads() -> None:
     arrays.arrays(np.int8, st.tuples(st.integers(1, 60), st.just(2)), elements=st.integers(-1, 1)),
     st.integers(1, 70),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=scaled(60), deadline=None)
 def test_heads_are_distinct_vectors(raw: NDArray[np.int8], count: int) -> None:
     vectors = normalized(raw.astype(np.float32))
     heads = select(vectors, count, 0)

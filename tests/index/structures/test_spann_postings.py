@@ -14,6 +14,8 @@ from twindex.index.structures.spann import postings, reading
 from twindex.index.structures.spann.postings import FILE, PAGE, TABLE, PostingsWriter
 from twindex.index.structures.spann.reading import Postings
 
+from ...house import scaled
+
 STRIDE = 6
 
 
@@ -55,7 +57,7 @@ def numpy_checksum(pages: np.ndarray) -> int:
     return joined
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=scaled(30), deadline=None)
 @given(
     lengths=st.lists(st.sampled_from([0, 1, 2, 15, 16, 17, 400, 409, 410, 2000]), min_size=1),
     data=st.data(),

@@ -18,6 +18,8 @@ from twindex.index.structures.spann.postings import PostingsWriter
 from twindex.index.structures.spann.reading import Postings
 from twindex.index.structures.spann.search import Searcher
 
+from ...house import scaled
+
 CODECS = {"float32": ScalarCodec(), "int8": Int8Codec(), "binary": ScalarCodec(kind="binary")}
 
 
@@ -66,7 +68,7 @@ def some_queries(number: int, seed: int = 9) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((number, 24)).astype(np.float32)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=scaled(40), deadline=None)
 @given(
     rows=st.integers(1, 300),
     lists=st.integers(1, 20),

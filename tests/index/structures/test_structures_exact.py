@@ -11,8 +11,10 @@ from twindex.core import InvalidInputError
 from twindex.index.structures import exact
 from twindex.index.structures.exact import BLOCK_ROWS, FEW_QUERIES
 
+from ...house import scaled
 
-@settings(deadline=None, max_examples=60)
+
+@settings(deadline=None, max_examples=scaled(60))
 @given(
     seed=st.integers(0, 2**32 - 1),
     rows=st.sampled_from([0, 1, 300, BLOCK_ROWS + 7]),

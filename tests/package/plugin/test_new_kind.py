@@ -127,7 +127,12 @@ assert found.texts[0].text == "kiwi"
 
 @pytest.mark.parametrize(
     ("name", "new"),
-    [("encoder", ENCODER), ("index", INDEX), ("reranker", RERANKER), ("rewriter", REWRITER)],
+    [
+        ("encoder", ENCODER),
+        pytest.param("index", INDEX, marks=pytest.mark.slow),
+        ("reranker", RERANKER),
+        pytest.param("rewriter", REWRITER, marks=pytest.mark.slow),
+    ],
 )
 def test_a_kind_needs_one_file_and_one_line(name: str, new: New, tmp_path: Path) -> None:
     house = tmp_path / "twindex"

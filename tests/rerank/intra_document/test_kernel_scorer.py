@@ -24,6 +24,8 @@ from twindex.rerank.intra_document.windows import cut
 from twindex.train.options import PassageScorerTraining
 from twindex.train.passage_scorer import new_scorer
 
+from ...house import scaled
+
 TEXT = (
     "The committee heard evidence on the efficacy of the law. Barry Hughes, the prosecutor, said "
     "that the two-stage test applies: is there enough evidence, and is it in the public interest? "
@@ -84,7 +86,7 @@ def test_scores_equal_the_formula(scorer, query):
 IDS = st.lists(st.integers(0, 30_521), max_size=6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=scaled(30), deadline=None)
 @given(IDS, st.lists(IDS, min_size=1, max_size=5))
 def test_training_and_scoring_compute_the_same_function(scorer, query, windows):
     model = scorer.model

@@ -17,6 +17,8 @@ from twindex.search.finding.combining import summed
 from twindex.search.finding.fusion import Ranked, fuse
 from twindex.search.request import Fusion
 
+from ...house import scaled
+
 CONFIG = CollectionConfig(
     legs={
         "dense": DenseLeg(encoder=DenseEncoderConfig(model="fake")),
@@ -349,7 +351,9 @@ WORDS = st.lists(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=scaled(25),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     words=WORDS,

@@ -26,6 +26,7 @@ from twindex.search import SearchRequest
 from twindex.search.encoding.leg_encoders import LegEncoders
 from twindex.search.writing.ingest import encode
 
+from ...house import scaled
 from .own_vectors import DENSE, bring, corpus, dense, encoded, external, query, sparse
 
 WORDS = PassageConfig(unit="words", size=3, overlap=0, threshold=3)
@@ -43,7 +44,7 @@ LEGS = CollectionConfig(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=scaled(30))
 @given(
     st.lists(
         st.tuples(st.integers(0, 12), *[st.sampled_from(["", "one", "each"]) for _ in LEGS.legs]),

@@ -253,7 +253,9 @@ def test_scans_and_passwords_are_named(tmp_path: Path, read: Callable) -> None:
     }
 
 
-@pytest.mark.parametrize("tag", ["<div>", "<table><tr><td>", "<ul><li>"])
+@pytest.mark.parametrize(
+    "tag", ["<div>", pytest.param("<table><tr><td>", marks=pytest.mark.slow), "<ul><li>"]
+)
 def test_deeply_nested_tags_take_linear_time(tmp_path: Path, read: Callable, tag: str) -> None:
     samples.write(tmp_path, {"a.html": f"{tag * 100_000}deep"})
     with FileReader(Limits(seconds=30)) as reader:

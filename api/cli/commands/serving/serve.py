@@ -14,20 +14,17 @@ import argparse
 import os
 from pathlib import Path
 
-from ....core import ConfigError, SourceError
-from ....core.files import read_bounded
-from ...http.descriptions import fields
-from ...serving.settings import Settings, option
-from ..arguments.answering import add_generators
-from ..arguments.common import add_allowed_models, add_models, allow_download, allow_models
-from ..arguments.parts import add_file
+from ....descriptions import fields
+from ....serving.settings import Settings, option
+from ...arguments.answering import add_generators
+from ...arguments.common import add_allowed_models, add_models, allow_download, allow_models
+from ...arguments.key_file import add_key_file, read_key
+from ...arguments.parts import add_file
 
 EXAMPLE = "twindex serve collections --port 8080"
 _ELSEWHERE = {"api_key", "device", "generators", "models", "rerankers", "rewriters"}
 """Settings whose options are added elsewhere."""
 _ON = {"access_log"}
-_MAX_KEY = 2**16
-"""Maximum size of the file with the API key, in bytes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_models(parser)
     add_allowed_models(parser)
     group = parser.add_argument_group("settings")
-    group.add_argument(
-        "--api-key-file",
-        type=Path,
-        metavar="FILE",
-        help="file with the API key. There is no option for the key itself, because all users of "
-        "the machine can read the arguments of a process",
-    )
+    add_key_file(group)
     texts = _texts()
     for name, field in Settings.model_fields.items():
         if name in _ELSEWHERE:
@@ -77,18 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     allow_download(arguments)
     allow_models(arguments)
 
-    from ...http.server import serve
+    from ....http.server import serve
 
     values = {name: getattr(arguments, name, None) for name in Settings.model_fields}
     if arguments.api_key_file is not None:
-        try:
-            values["api_key"] = read_bounded(arguments.api_key_file, _MAX_KEY).decode()
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"is not UTF-8 ({error}); write the key in ASCII", field="--api-key-file"
-            ) from None
-        except SourceError as error:
-            raise ConfigError(str(error), field="--api-key-file") from None
+        values["api_key"] = read_key(arguments.api_key_file)
     given = {name: value for name, value in values.items() if value not in (None, [])}
     settings = Settings.from_environment(os.environ, file=arguments.config, given=given)
     serve(arguments.root, host=arguments.host, port=arguments.port, settings=settings)

@@ -1,0 +1,1 @@
+"""The commands that serve collections: over HTTP, and to assistants."""

@@ -1,0 +1,4 @@
+"""Tools for assistants, over the Model Context Protocol (MCP).
+
+This folder needs the package `mcp` (extra `mcp`), which is imported when a server is built.
+"""
