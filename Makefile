@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 DEMO := demo/stdlib
-ROOMS := core client llm ask sources encoders index rerank generate search eval train api
+ROOMS := core client llm ask sources encoders index rerank generate search integrations eval train api
 
 .PHONY: setup demo serve lint types kernels test tests test-all docs bench format clean
 .DEFAULT_GOAL := setup

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..core import ConfigError, UnsupportedError
+from ..core.errors import within
 from ..llm import GenerativeModel, LikelihoodModel
 from ..llm.loading import load_model
 from .config import LanguageModelConfig
@@ -16,10 +17,8 @@ def load_llm(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:
     Raises the errors of `load_language_model`. If the error is a ConfigError, its field starts with
     "llm.".
     """
-    try:
+    with within("llm", missing="model"):
         return load_language_model(config)
-    except ConfigError as error:
-        raise ConfigError(error.message, field=f"llm.{error.field or 'model'}") from error
 
 
 def load_language_model(config: LanguageModelConfig) -> LikelihoodModel | GenerativeModel:

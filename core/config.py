@@ -224,6 +224,10 @@ def message_of(error: ErrorDetails) -> str:
     message = message.replace("a tuple", "a list").partition(", unable to")[0]
     if error["type"] == "missing":
         return "is required"
+    if error["type"] == "string_too_long" and isinstance(given, str):
+        most = error["ctx"]["max_length"]
+        return f"must have at most {most:,} characters, got {len(given):,}"
+    message = message.replace("String should ", "must ")
     if message.startswith("Input should be ") and "input" in error:
         return f"must be {message.removeprefix('Input should be ')}, got {shown(given)}"
     return message

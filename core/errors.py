@@ -215,6 +215,20 @@ def count_written(count: Callable[[], int]) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def within(path: str, missing: str = "") -> Iterator[None]:
+    """Put a path before the field of a ConfigError that leaves the `with` block.
+
+    path:    field that holds the part of the configuration that the block reads, such as "llm".
+    missing: field of an error without a field.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        field = ".".join(filter(None, (path, error.field or missing)))
+        raise ConfigError(error.message, field=field) from error
+
+
 def shown(value: object) -> str:
     """Return a value as text for an error message.
 

@@ -7,8 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
+from .types import Usage
+
 
 def _always() -> None:
+    return None
+
+
+def _uncounted(usage: Usage) -> None:
     return None
 
 
@@ -20,10 +26,13 @@ class Guard:
                 batch. It may raise an exception to end the search. A stage is never interrupted.
     page_bytes: maximum size, in bytes, of the titles, texts and metadata of all returned hits
                 together. None: no limit.
+    spent:      function that is called with the usage of a model whose result is not returned,
+                because an exception or the caller ended the work.
     """
 
     check: Callable[[], None] = _always
     page_bytes: int | None = None
+    spent: Callable[[Usage], None] = _uncounted
 
 
 UNGUARDED = Guard()

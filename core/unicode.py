@@ -8,6 +8,11 @@ from contextlib import contextmanager
 from .errors import InvalidInputError
 
 
+def is_unicode(text: str) -> bool:
+    """Return True if a text contains no half of a surrogate pair."""
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def check_unicode(texts: Sequence[str], start: int = 0) -> None:
     """Raise InvalidInputError if a text contains half of a surrogate pair.
 

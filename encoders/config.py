@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from ..core import Config, ConfigError
 from ..core.config import Device
-from ..core.kinds import Kinds, named
+from ..core.kinds import Kinds, named, on_device
 from ..llm.fake import NAME
 from ..llm.weights.places import check_path
 from .protocol import Encoder, Gives
@@ -106,9 +106,7 @@ class EncoderConfig(Config):
         An encoder returns the same representations on every device. A configuration without a
         field `device` is returned unchanged.
         """
-        if "device" not in type(self).model_fields:
-            return self
-        return self.model_copy(update={"device": device})
+        return on_device(self, device)
 
 
 ENCODERS = Kinds(EncoderConfig, "encoder", "twindex.encoders")

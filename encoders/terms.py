@@ -74,8 +74,9 @@ def stoplist(language: str) -> frozenset[str]:
 def clean_tokens(model: StateModel) -> NDArray[np.bool_]:
     """Return a mask of the tokens that may be used for expansion: bool [vocabulary].
 
-    Such a token consists of letters only, and the first letter is a lower-case a to z. One "▁" or
-    space may precede the letters. "Ġ", a space in byte-level vocabularies, may not.
+    Such a token consists of letters, of which the first is a lower-case a to z. One "▁" or space
+    may precede the letters. A token that begins with "Ġ" (a space in byte-level vocabularies) may
+    not be used.
     """
     clean = np.zeros(model.vocabulary, np.bool_)
     for token in range(model.vocabulary):

@@ -19,11 +19,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ..ask.answers import logistic
 from ..core import Config
 from ..core.bounds import Score, Share
+from ..core.errors import shown
+from ..core.near import did_you_mean
+
+OF_LEG = ("top_score", "gap", "nqc")
+"""The predictors of each leg's list. Their full name is LEG.NAME."""
+
+OF_ANSWER = ("overlap", "rerank_top", "source_coverage", "source_coverage_best")
+"""The predictors of a search with its sources. `twindex.search.answering.predictors` describes
+them."""
 
 FEATURE_NAME = r"^([a-z][a-z0-9_]{0,31}\.)?[a-z][a-z0-9_]{0,63}$"
 """Pattern of the name of a predictor: NAME, or LEG.NAME for a predictor of one leg."""
@@ -38,6 +47,22 @@ class FeatureWeight(Config):
 
     name: Annotated[str, Field(pattern=FEATURE_NAME)]
     weight: Score
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        _, dot, own = name.rpartition(".")
+        if own in (OF_LEG if dot else OF_ANSWER):
+            return name
+        if own in (*OF_LEG, *OF_ANSWER):
+            wanted = own if dot else f"LEG.{own}, such as dense.{own}"
+            raise ValueError(f"must have the form {wanted}, got {shown(name)}")
+        known = (*OF_ANSWER, *(f"LEG.{one}" for one in OF_LEG))
+        near = did_you_mean(own, (*OF_ANSWER, *OF_LEG))
+        raise ValueError(
+            f"must be a predictor of answers, got {shown(name)}{near}; predictors are "
+            f"{', '.join(known)}, with the name of a leg for LEG"
+        )
 
 
 class AbstentionConfig(Config):

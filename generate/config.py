@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from ..core import Config, ConfigError
+from ..core import Config
 from ..core.config import Device, PartName
-from ..core.kinds import Kinds, OneOf, named
+from ..core.errors import within
+from ..core.kinds import Kinds, OneOf, PartConfig, load_part
 from .abstention import AbstentionConfig
 from .background.config import BACKGROUNDS, BackgroundConfig
 from .citing.entailing import EntailmentConfig, Entails, load_entailment
 from .protocol import Generator
 
 
-class GeneratorConfig(Config):
-    """Base of all generator configurations.
+class GeneratorConfig(PartConfig):
+    """Base of all generator configurations. See `PartConfig`.
 
-    made_by: class or function that creates the generator, as "module:name", or ".module:name"
-             relative to the configuration's package. `make` imports the module.
     reads_background: False if the generator cannot read generated texts.
     """
 
-    made_by: ClassVar[str]
     reads_background: ClassVar[bool] = True
 
-    kind: str
     language: str = "en"
     """Language of questions and sources: an ISO 639-1 code, or "none". Selects the stemmer and the
     stopwords with which the support of citations is computed."""
@@ -47,34 +44,14 @@ class GeneratorConfig(Config):
         """
         return self.language not in ("de", "lb")
 
-    def load(self) -> Generator:
-        """Load the generator and its models. Raises the errors of `load_generator`."""
-        return self.make()
-
-    def make(self) -> Generator:
-        """Create the generator with the class or function in `made_by`."""
-        generator: Generator = named(self.made_by, type(self))(self)
-        return generator
-
-    def on(self, device: Device) -> Self:
-        """Return a copy of the configuration that loads its models on `device`."""
-        if self.entailment is None:
-            return self
-        moved = self.entailment.model_copy(update={"device": device})
-        return self.model_copy(update={"entailment": moved})
-
     def entails(self) -> Entails | None:
         """Load the entailment model; return None if the configuration names none.
 
         Raises the errors of `load_entailment`. If the error is a ConfigError, its field starts with
         "entailment.".
         """
-        try:
+        with within("entailment", missing="model"):
             return load_entailment(self.entailment)
-        except ConfigError as error:
-            raise ConfigError(
-                error.message, field=f"entailment.{error.field or 'model'}"
-            ) from error
 
 
 GENERATORS = Kinds(GeneratorConfig, "generator", "twindex.generators")
@@ -111,4 +88,5 @@ def load_generator(config: GeneratorConfig, *, device: Device | None = None) -> 
     Raises ConfigError for an option that is not supported, and ModelError for a model that cannot
     be loaded.
     """
-    return (config if device is None else config.on(device)).load()
+    generator: Generator = load_part(config, device=device)
+    return generator

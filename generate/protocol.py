@@ -170,5 +170,8 @@ class Generator(Protocol):
         can read the sources and close the iterator. Closing the iterator ends the work of the
         model.
 
+        If the caller or an exception ends the answer early, the generator calls
+        `Task.guard.spent` with the usage so far.
+
         Raises the same exceptions as `answer`.
         """

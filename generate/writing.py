@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Protocol
 
 from ..ask import Limits, Meter
-from ..core import InvalidInputError, Usage
+from ..core import InvalidInputError, ModelError, Usage
 from ..core.answers import (
     Answer,
     AnswerEvent,
@@ -121,7 +121,14 @@ class WritingGenerator:
     def _events(self, task: Task, meter: Meter[Limits]) -> Iterator[AnswerEvent]:
         began = perf_counter()
         context, max_tokens = self._context(task, meter)
-        context = self._verified(context, task)
+        support = Support(
+            context.sources,
+            self._terms,
+            self._entails,
+            names=self._names,
+            places=context.places,
+        )
+        context = _verified(context, task, support)
         timings = {"context": _since(began)}
         yield SourcesEvent(context.sources, context.left_out)
         documents = [one for one in context.sources if one.kind == "document"]
@@ -130,23 +137,23 @@ class WritingGenerator:
             yield TextEvent(NO_ANSWER)
             yield from _last(answer, context, timings)
             return
-        support = Support(
-            context.sources,
-            self._terms,
-            self._entails,
-            names=self._names,
-            places=context.places,
-        )
         statements = Statements(len(documents), support, task.options.citations)
         began = perf_counter()
         run = _Run(statements, began)
-        chunks = self._writer.write(task, context.sources, max_tokens)
-        with Ahead(chunks) as ahead:
-            while (chunk := ahead.next(meter.deadline, task.guard)) is not None:
-                yield from run.read(chunk)
-            if ahead.overdue and not run.ended:
-                run.stop(self._spent(task, context, run, began))
-        yield from run.end()
+        try:
+            chunks = self._writer.write(task, context.sources, max_tokens)
+            with Ahead(chunks) as ahead:
+                while (chunk := ahead.next(meter.deadline, task.guard)) is not None:
+                    yield from run.read(chunk)
+                if ahead.overdue and not run.ended:
+                    run.stop(self._spent(task, context, run, began))
+            yield from run.end()
+        except BaseException as error:
+            if (
+                not isinstance(error, ModelError) or run.raw
+            ):  # Else the model may have read nothing.
+                task.guard.spent(run.usage if run.ended else self._spent(task, context, run, began))
+            raise
         if run.first_token is not None:
             timings["first_token"] = run.first_token
         timings["generate"] = _since(began)
@@ -205,22 +212,6 @@ class WritingGenerator:
                 tokens=context.tokens + sum(one.tokens for one in generated),
             )
         return context, options.max_tokens
-
-    def _verified(self, context: Context, task: Task) -> Context:
-        """Return the context with the supported share of its generated texts."""
-        if not task.background:
-            return context
-        support = Support(context.sources, self._terms, names=self._names)
-        least = task.options.citations.min_support
-        return replace(
-            context,
-            sources=[
-                replace(one, supported_share=supported_share(one.text, support, least))
-                if one.kind == "generated"
-                else one
-                for one in context.sources
-            ],
-        )
 
 
 class _Run:
@@ -284,6 +275,20 @@ class _Run:
         yield from self._statements.close()
         if not self._statements.text:
             yield TextEvent(self.no_answer)
+
+
+def _verified(context: Context, task: Task, support: Support) -> Context:
+    """Return the context with the supported share of its generated texts."""
+    least = task.options.citations.min_support
+    return replace(
+        context,
+        sources=[
+            replace(one, supported_share=supported_share(one.text, support, least))
+            if one.kind == "generated"
+            else one
+            for one in context.sources
+        ],
+    )
 
 
 def _too_few(

@@ -14,8 +14,9 @@ from pydantic import Field
 from ..ask import Meter, Status
 from ..core import Config, Usage
 from ..core.bounds import Few
-from ..core.config import Device
+from ..core.errors import within
 from ..core.kinds import OneOf
+from .checking import checked
 from .config import RERANKERS, RerankerConfig, Shorthand
 from .protocol import Budget, Needs, Placed, Reranked, Reranker, Task
 
@@ -49,13 +50,6 @@ class ChainConfig(RerankerConfig):
     text: ClassVar[Any]  # type: ignore[misc]
     candidates: ClassVar[Any] = property(lambda chain: chain.stages[0].candidates)  # type: ignore[misc]
 
-    def on(self, device: Device) -> Self:
-        stages = tuple(
-            stage.model_copy(update={"reranker": stage.reranker.on(device)})
-            for stage in self.stages
-        )
-        return self.model_copy(update={"stages": stages})
-
 
 class Chain:
     """A reranker that runs several rerankers in sequence.
@@ -78,7 +72,11 @@ class Chain:
     @classmethod
     def load(cls, config: ChainConfig) -> Self:
         """Load the rerankers of all stages. Raises the errors of `load_reranker`."""
-        return cls([(stage.reranker.load(), stage.candidates) for stage in config.stages])
+        stages = []
+        for i, stage in enumerate(config.stages):
+            with within(f"stages[{i}].reranker"):
+                stages.append((stage.reranker.load(), stage.candidates))
+        return cls(stages)
 
     @property
     def needs(self) -> Needs:
@@ -97,7 +95,8 @@ class Chain:
                     groups.setdefault((left.calls, left.tokens), []).append(run)
             for group in groups.values():
                 stage_tasks = [run.next_task(candidates) for run in group]
-                found = reranker.rerank(stage_tasks, group[0].meter.left())
+                given = reranker.rerank(stage_tasks, group[0].meter.left())
+                found = checked(given, stage_tasks, f"stage {number}.{reranker.kind}")
                 for run, result in zip(group, found, strict=True):
                     run.record(f"{number}.{reranker.kind}", result)
         return [run.result() for run in runs]

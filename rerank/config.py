@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from ..ask.loading import load_llm
 from ..core import Config
 from ..core.bounds import Few
 from ..core.config import Device, PartName
-from ..core.kinds import Kinds, OneOf, named
+from ..core.kinds import Kinds, OneOf, PartConfig, load_part
 from ..llm import GenerativeModel, LikelihoodModel
 from .calibrated import Calibrated, CalibrationConfig
 from .protocol import Reranker
@@ -41,22 +41,17 @@ class Shorthand:
     shown: str = "MODEL"
 
 
-class RerankerConfig(Config):
-    """Base of all reranker configurations.
+class RerankerConfig(PartConfig):
+    """Base of all reranker configurations. See `PartConfig`.
 
-    made_by:      class or function that creates the reranker, as "module:name", or ".module:name"
-                  relative to the configuration's package. The module is imported when a reranker
-                  is loaded.
     shorthand:    how a spec on the command line names this kind of reranker.
     scores_texts: True if the reranker scores each hit independently of the others, and reads only
                   texts (no stored scores or vectors).
     """
 
-    made_by: ClassVar[str]
     shorthand: ClassVar[Shorthand] = Shorthand()
     scores_texts: ClassVar[bool] = False
 
-    kind: str
     candidates: Few = 100
     """Number of hits to rerank if a request does not set `top_n`."""
     text: Literal["passage", "document"] = "passage"
@@ -66,20 +61,9 @@ class RerankerConfig(Config):
     scores are not converted."""
 
     def load(self) -> Reranker:
-        """Load the reranker and its models. Raises the errors of `load_reranker`."""
-        reranker = self.make()
+        """Load the reranker and its models, with `calibration`."""
+        reranker: Reranker = self.make()
         return reranker if self.calibration is None else Calibrated(reranker, self.calibration)
-
-    def make(self) -> Reranker:
-        """Create the reranker without `calibration`, so that its scores are not converted."""
-        reranker: Reranker = named(self.made_by, type(self))(self)
-        return reranker
-
-    def on(self, device: Device) -> Self:
-        """Return a copy of the configuration that loads its models on `device`."""
-        if "device" not in type(self).model_fields:
-            return self
-        return self.model_copy(update={"device": device})
 
 
 class PromptingConfig(RerankerConfig):
@@ -97,9 +81,6 @@ class PromptingConfig(RerankerConfig):
         with "llm.".
         """
         return load_llm(self.llm)
-
-    def on(self, device: Device) -> Self:
-        return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})
 
 
 RERANKERS = Kinds(RerankerConfig, "reranker", "twindex.rerankers")
@@ -129,4 +110,5 @@ def load_reranker(config: RerankerConfig, *, device: Device | None = None) -> Re
     be loaded. Uses the network only to call a server that the configuration names, or to download
     weights if the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
     """
-    return (config if device is None else config.on(device)).load()
+    reranker: Reranker = load_part(config, device=device)
+    return reranker

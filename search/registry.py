@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from pydantic import Field
 
-from ..core import Config, InvalidInputError, parse_toml
+from ..ask.faults import faults_named
+from ..core import (
+    Config,
+    ConfigError,
+    InvalidInputError,
+    ModelError,
+    SourceError,
+    UnsupportedError,
+    parse_toml,
+)
 from ..core.config import PartName
+from ..core.errors import shown
 from ..core.near import did_you_mean
 
 C = TypeVar("C", bound=Config)
@@ -39,6 +50,7 @@ class PartRegistry(Generic[C, P]):
     noun:     word for a part in error messages, such as "reranker". Its plural is the table of the
               parts in a TOML file, such as `[rerankers.NAME]`.
     field:    field of a request that names a part, such as `rewrite.model`.
+    method:   method of the parts that does their work.
     file:     class that describes the content of the TOML file.
     stand_in: class of the stand-ins for the configurations of objects (see `MadePart`).
     always:   name -> configuration, for parts that every registry has. They come after the given
@@ -47,25 +59,38 @@ class PartRegistry(Generic[C, P]):
 
     noun: ClassVar[str]
     field: ClassVar[str]
+    method: ClassVar[str]
     file: ClassVar[type[Config]]
     stand_in: ClassVar[type[MadePart]]
     always: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(
-        self, configs: Mapping[str, C | P] | None = None, *, load: Callable[[C], P] | None = None
+        self,
+        configs: Mapping[str, C | P] | None = None,
+        *,
+        load: Callable[[C], P] | None = None,
+        files: Mapping[str, Path] | None = None,
     ) -> None:
         """Create a registry.
 
         configs: name -> a configuration, or an object.
         load:    function that loads a part from its configuration. None: the method `load` of the
                  configuration.
+        files:   name -> TOML file that configures the part, for the errors of loading.
         """
+        self.files: Mapping[str, Path] = files or {}
         named, made = {}, {}
         given: Mapping[str, Any] = configs or {}
         for name, one in given.items():
             if isinstance(one, Config):
                 named[name] = one
             else:
+                if not hasattr(one, "kind") or not callable(getattr(one, self.method, None)):
+                    raise ConfigError(
+                        f"must be a configuration, or an object with the attribute `kind` and the "
+                        f"method `{self.method}`, got {shown(one)}",
+                        field=f"{self.noun}s.{name}",
+                    )
                 made[name] = self.stand_in(name=name, kind=one.kind, made=one)
         nouns = f"{self.noun}s"
         found = getattr(self.file(**{nouns: named}), nouns) | made
@@ -81,7 +106,17 @@ class PartRegistry(Generic[C, P]):
 
         Raises SourceError for an invalid file; the error names the file and the field.
         """
-        return cls(getattr(parse_toml(path, cls.file.parse), f"{cls.noun}s"), load=load)
+        configs = cls.configs_in(path)
+        return cls(configs, load=load, files=dict.fromkeys(configs, path))
+
+    @classmethod
+    def configs_in(cls, path: Path) -> Mapping[str, C]:
+        """Return name -> configuration for the parts in a TOML file.
+
+        Raises the errors of `read`.
+        """
+        found: Mapping[str, C] = getattr(parse_toml(path, cls.file.parse), f"{cls.noun}s")
+        return found
 
     @property
     def configs(self) -> Mapping[str, C]:
@@ -114,8 +149,8 @@ class PartRegistry(Generic[C, P]):
     def get(self, name: str) -> P:
         """Return the part with a name; load it at the first call.
 
-        Raises InvalidInputError for an unknown name, and the errors of loading. If loading fails,
-        the next call tries again.
+        Raises InvalidInputError for an unknown name, and the errors of loading: ModelError in place
+        of an unknown exception. If loading fails, the next call tries again.
         """
         config = self.config(name)
         found = self._loaded.get(name)
@@ -123,8 +158,37 @@ class PartRegistry(Generic[C, P]):
             with self._locks[name]:
                 found = self._loaded.get(name)
                 if found is None:
-                    found = self._loaded[name] = self._load(config)
+                    found = self._loaded[name] = self._made(name, config)
         return found
+
+    def _made(self, name: str, config: C) -> P:
+        part = f"{self.noun} {name!r}"
+        with faults_named(f"loading {part}"), self._placed(name):
+            found = self._load(config)
+        if not callable(getattr(found, self.method, None)):
+            raise ModelError(
+                f"loading {part} returned {type(found).__name__}, which has no method "
+                f"`{self.method}`"
+            )
+        return found
+
+    @contextmanager
+    def _placed(self, name: str) -> Iterator[None]:
+        """Name the part, and the file that configures it, in errors of loading the part."""
+        path, table = self.files.get(name), f"{self.noun}s.{name}"
+        try:
+            yield
+        except SourceError:  # It names another file.
+            raise
+        except ConfigError as error:
+            if path is None:
+                raise
+            field = ".".join(filter(None, (table, error.field)))
+            raise SourceError(error.message, path=path, field=field) from error
+        except ModelError as error:
+            kind = UnsupportedError if isinstance(error, UnsupportedError) else ModelError
+            place = f"{self.noun} {name!r}" if path is None else f"{path}: {table}"
+            raise kind(f"{place}: {error}") from error
 
 
 def _load(config: Any) -> Any:

@@ -24,5 +24,6 @@ class RerankerRegistry(PartRegistry[RerankerConfig, Reranker]):
 
     noun = "reranker"
     field = FIELD
+    method = "rerank"
     file = Rerankers
     stand_in = _RerankerObject

@@ -34,7 +34,7 @@ def _unicode(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_unicode), Field(max_length=LONGEST)]
+Text = Annotated[str, Field(max_length=LONGEST), AfterValidator(_unicode)]
 
 
 class Turn(Config):

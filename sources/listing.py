@@ -106,8 +106,8 @@ class Listing:
 def list_source(path: Path, exclude: Sequence[str] = ()) -> Listing:
     """List the files of a file or folder, without opening them.
 
-    A folder has BEIR's layout if it contains `corpus.jsonl` (or `.gz`) alone, or with
-    `queries.jsonl` or `qrels`. Of such a folder, only the corpus is read. Its queries and
+    A folder has BEIR's layout if it contains `corpus.jsonl` (or `.gz`), and either no other file
+    or also `queries.jsonl` or `qrels`. Of such a folder, only the corpus is read. Its queries and
     judgements are not listed; other files are skipped with the reason `BESIDE`. In other folders,
     `walk` decides which files are skipped.
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -16,15 +17,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from ..core import InvalidInputError, MissingExtraError, SourceError
+from ..core import InvalidInputError, SourceError
 from ..core.files import check_regular, unreadable
 from .attached import BLOCK, CheckedVectors, blocks
+from .formats.converter import Converter
+from .formats.reasons import UnreadableError
 from .lines import plain_suffix, read_lines
+from .records.arrow import described, read_batches
 from .vectors import Checked, check_matrix, check_single
 
-BUFFER = 1 << 20
-"""Size in bytes of the buffer for each column of a Parquet file. Otherwise a whole row group is
-read at once."""
 SUFFIXES = (".npy", ".jsonl", ".parquet")
 
 
@@ -65,7 +66,10 @@ def column_of(path: Path | str) -> str | None:
     Raises the errors of `read_vectors`.
     """
     file, column = split_column(path)
-    return _open_parquet(file, column)[1] if plain_suffix(file) == ".parquet" else None
+    if plain_suffix(file) != ".parquet":
+        return None
+    with Converter() as process:
+        return _described(file, column, process)[1]
 
 
 def count_vectors(path: Path | str) -> int:
@@ -73,13 +77,14 @@ def count_vectors(path: Path | str) -> int:
 
     The lines of JSON lines are counted, but not parsed. Raises the errors of `read_vectors`.
     """
-    read_vectors(path)  # Raises for a file of another type.
     file, column = split_column(path)
     suffix = plain_suffix(file)
+    if suffix == ".parquet":
+        with Converter() as process:
+            return _described(file, column, process)[0]
+    read_vectors(path)  # Raises for a file of another type.
     if suffix == ".npy":
         return len(_open_npy(file))
-    if suffix == ".parquet":
-        return int(_open_parquet(file, column)[0].metadata.num_rows)
     return sum(1 for _, line in read_lines(file) if line.strip())
 
 
@@ -123,6 +128,8 @@ def _located(rows: Iterator[Checked], path: Path) -> Iterator[Checked]:
     """Yield the rows. An error about a row becomes a SourceError with the path of the file."""
     try:
         yield from rows
+    except SourceError:
+        raise
     except InvalidInputError as error:
         raise SourceError(error.message, path=path, field=error.field) from None
 
@@ -146,31 +153,24 @@ def _parquet(path: Path, column: str | None) -> Iterator[Checked]:
 
     column: name of the column. None: the only column of lists of numbers.
     """
-    return _located(_lists(*_open_parquet(path, column)), path)
+    return _located(_lists(path, column), path)
 
 
-def _open_parquet(path: Path, column: str | None) -> tuple[Any, str]:
-    """Open a Parquet file. Return the file and the name of its column of vectors.
+def _described(path: Path, column: str | None, process: Converter) -> tuple[int, str]:
+    """Return the number of rows of a Parquet file, and the name of its column of vectors.
 
     column: name of the column. None: the only column of lists of numbers.
     """
     check_regular(path, "copy its contents to a regular file")
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise MissingExtraError("pyarrow", "documents") from None
-    try:
-        file = parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
-    except (arrow.ArrowInvalid, OSError) as error:
-        raise SourceError(f"is not a Parquet file ({error}); create it again", path=path) from None
-    lists = [one.name for one in file.schema_arrow if _is_list(arrow, one.type)]
+    with _readable(path):
+        found = described(path, process)
+    lists: list[str] = found["lists"]
     if column is None and len(lists) == 1:
         column = lists[0]
     if column is None or column not in lists:
         if not lists:
-            found = ", ".join(file.schema_arrow.names)
-            message = f"has no column of lists of numbers, only {found or 'no column at all'}; "
+            known = ", ".join(found["names"])
+            message = f"has no column of lists of numbers, only {known or 'no column at all'}; "
             message += "write each vector as a list of numbers"
         elif column is None:
             message = f"has {len(lists)} columns of lists of numbers ({', '.join(lists)}); "
@@ -178,31 +178,40 @@ def _open_parquet(path: Path, column: str | None) -> tuple[Any, str]:
         else:
             message = f"is not a column of lists of numbers; name one of {', '.join(lists)}"
         raise SourceError(message, path=path, field=column)
-    return file, column
+    return found["rows"] or 0, column
 
 
-def _is_list(arrow: Any, kind: Any) -> bool:
-    types = arrow.types
-    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        return False
-    return bool(types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn an UnreadableError into a SourceError that names the file."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise SourceError(error.message, path=path, reason=error.reason) from None
 
 
-def _lists(file: Any, column: str) -> Iterator[Checked]:
+def _lists(path: Path, column: str | None) -> Iterator[Checked]:
+    """Yield the vectors in a column of a Parquet file, which another process reads within limits.
+
+    column: name of the column. None: the only column of lists of numbers.
+    """
     first = 0
-    for batch in file.iter_batches(batch_size=BLOCK, columns=[column]):
-        lists = batch.column(0)
-        count = len(lists)
-        lengths = np.diff(_offsets(lists))
-        if lists.null_count or len(set(lengths.tolist())) > 1 or not lengths[:1].all():
-            yield from (
-                check_single(row, f"{column}[{first + i}]")
-                for i, row in enumerate(lists.to_pylist())
-            )
-        else:
-            values = lists.flatten().to_numpy(zero_copy_only=False)
-            yield from check_matrix(values.reshape(count, -1), column, first)
-        first += count
+    with Converter() as process, _readable(path):
+        column = _described(path, column, process)[1]
+        for batch in read_batches(path, process, [column]):
+            yield from _rows(batch.column(0), column, first)
+            first += len(batch)
+
+
+def _rows(lists: Any, column: str, first: int) -> Iterator[Checked]:
+    """Yield the checked vectors of a column of lists. first: number of its first row."""
+    lengths = np.diff(_offsets(lists))
+    if lists.null_count or len(set(lengths.tolist())) > 1 or not lengths[:1].all():
+        for i, row in enumerate(lists.to_pylist()):
+            yield check_single(row, f"{column}[{first + i}]")
+        return
+    values = lists.flatten().to_numpy(zero_copy_only=False)
+    yield from check_matrix(values.reshape(len(lists), -1), column, first)
 
 
 def _offsets(lists: Any) -> NDArray[np.integer[Any]]:

@@ -34,6 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # No test may reach a model hub, even if the developer's environment allows it.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Haystack sends usage data when it is imported and when a pipeline runs.
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
 
 
 NOBODY = 65_534

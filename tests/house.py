@@ -21,6 +21,7 @@ ROOMS = [
     "rerank",
     "generate",
     "search",
+    "integrations",
     "eval",
     "train",
     "api",

@@ -8,11 +8,12 @@ deadline and record metrics.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from ...core import Document, MissingExtraError, ModelError
+from ...core import Document, Guard, MissingExtraError, ModelError
 from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
 from ...rerank import Reranked
@@ -132,7 +133,7 @@ class Calls:
         begin: Callable[[Served], T | _Slow[R]],
         run: Callable[[Served, R], T],
     ) -> T:
-        """Run `begin` in a thread for searches and, if it returns a slow request, `run` later."""
+        """Call `begin` in a thread for searches. For a slow request, then call `run`."""
         begun = await self.service.read(collection, begin)
         if not isinstance(begun, _Slow):
             return begun
@@ -213,12 +214,17 @@ class Calls:
         self, request: AnswerRequest, deadline: Deadline, served: Served
     ) -> Iterator[AnswerEvent]:
         """Yield the events of an answer, and record its metrics."""
-        events = served.ready()[0].answer_stream(request, guard=deadline.guard)
-        return self._observed(events, request.generator or self.service.generators.default)
+        generator = request.generator or self.service.generators.default
+        guard = self._counting(deadline, generator)
+        return self._observed(served.ready()[0].answer_stream(request, guard=guard), generator)
 
     def _given_events(self, asked: GivenQuestion, deadline: Deadline) -> Iterator[AnswerEvent]:
-        events = answer_given(self.service, asked, deadline.guard)
-        return self._observed(events, asked.generator)
+        guard = self._counting(deadline, asked.generator)
+        return self._observed(answer_given(self.service, asked, guard), asked.generator)
+
+    def _counting(self, deadline: Deadline, generator: str) -> Guard:
+        """Return the guard of an answer. It counts the usage of answers that are not finished."""
+        return replace(deadline.guard, spent=partial(self.metrics.answer_usage, generator))
 
     def _observed(self, events: Iterator[AnswerEvent], generator: str) -> Iterator[AnswerEvent]:
         began = perf_counter()

@@ -6,11 +6,10 @@ They load when the server starts, and never during a request.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
+from typing import Self
 
 from ...ask import Limits
-from ...core import ModelError
 from ...core.config import Device
 from ...generate import (
     AnswerOptions,
@@ -20,8 +19,6 @@ from ...generate import (
     Generator,
     GeneratorConfig,
     Task,
-    load_background,
-    load_generator,
 )
 from ...search import GeneratorRegistry
 from ...search.answering.backgrounds import BackgroundRegistry
@@ -40,16 +37,9 @@ _TASK = Task("What is a kiwi?", [Candidate("1", _TEXT, 0, len(_TEXT))], AnswerOp
 class ServedBackgrounds(PreloadedParts[BackgroundConfig, Background], BackgroundRegistry):
     """The backgrounds that requests may use. `load` loads them before their first use."""
 
-    def __init__(self, configs: Mapping[str, BackgroundConfig], device: Device | None) -> None:
-        super().__init__(configs, load=partial(load_background, device=device))
-
-    def warm_up(self, part: Background) -> Exception | None:
+    def warm_up(self, part: Background) -> None:
         """Write about a question for a short time. See `PreloadedParts.warm_up`."""
-        try:
-            part.write(_TASK.question, Limits(milliseconds=WARM_UP))
-        except ModelError as error:
-            return error
-        return None
+        part.write(_TASK.question, Limits(milliseconds=WARM_UP))
 
 
 class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegistry):
@@ -61,23 +51,20 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
         self,
         configs: Mapping[str, GeneratorConfig],
         device: Device | None,
-        backgrounds: Mapping[str, BackgroundConfig] | None = None,
+        files: Mapping[str, Path] | None = None,
     ) -> None:
-        super().__init__(configs, load=partial(load_generator, device=device))
-        self.backgrounds = ServedBackgrounds(backgrounds or {}, device)
+        super().__init__(configs, device, files)
+        self.backgrounds = ServedBackgrounds({}, device)
 
     @classmethod
-    def of(cls, path: Path | None, device: Device | None) -> ServedGenerators:
-        """Return a registry with the generators of a TOML file, and with "extractive".
+    def of(cls, path: Path | None, device: Device | None) -> Self:
+        """Return a registry with the generators and backgrounds of a TOML file.
 
-        path: TOML file. None: the registry has only "extractive".
-
-        Raises SourceError, with file and field, for an invalid file.
+        See `PreloadedParts.of`. The registry also has the generator "extractive".
         """
-        if path is None:
-            return cls({}, device)
-        read = GeneratorRegistry.read(path)
-        return cls(read.configs, device, read.backgrounds.configs)
+        found = super().of(path, device)
+        found.backgrounds = ServedBackgrounds.of(path, device)
+        return found
 
     @property
     def every_config(self) -> Sequence[GeneratorConfig | BackgroundConfig]:
@@ -89,10 +76,7 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
         super().load(stopping)
         self.backgrounds.load(stopping)
 
-    def warm_up(self, part: Generator) -> Exception | None:
+    def warm_up(self, part: Generator) -> None:
         """Answer a question within `FIRST_ANSWER`. See `PreloadedParts.warm_up`."""
-        try:
-            part.answer([_TASK], Limits(milliseconds=FIRST_ANSWER))
-        except ModelError as error:
-            return error
-        return None
+        for _ in part.stream(_TASK, Limits(milliseconds=FIRST_ANSWER)):
+            pass

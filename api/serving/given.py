@@ -14,8 +14,11 @@ from ...core.answers import AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
 from ...generate import AnswerOptions, Task
 from ...generate import Candidate as Passage
+from ...generate.checking import answer_events
 from ...llm import Message
-from ...rerank import Budget, Candidate, Reranked, Reranker, failed, rerank_one
+from ...rerank import Budget, Candidate, Reranked, Reranker, failed
+from ...rerank import Task as RerankerTask
+from ...rerank.checking import reranked
 from .service import Service
 
 
@@ -88,7 +91,9 @@ def rerank_given(service: Service, task: RerankTask, guard: Guard) -> Reranked:
         reranker = _reranker(service, task.model)
     except (ModelError, MissingExtraError) as error:
         return failed(len(candidates), error)
-    return rerank_one(reranker, task.query, candidates, task.budget, guard)
+    given = RerankerTask(task.query, candidates, guard)
+    (result,) = reranked(reranker, [given], task.budget, f"reranker {task.model!r}")
+    return result
 
 
 def _reranker(service: Service, name: str) -> Reranker:
@@ -120,7 +125,7 @@ def answer_given(service: Service, asked: GivenQuestion, guard: Guard) -> Iterat
         for i, one in enumerate(asked.documents)
     ]
     task = Task(asked.question, passages, asked.options, asked.turns, guard=guard)
-    events = generator.stream(task, Limits())
+    events = answer_events(generator, task, Limits(), f"generator {asked.generator!r}")
     try:
         for event in events:
             if isinstance(event, DoneEvent):

@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from threading import Thread
 from time import monotonic
-from typing import Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
+from ...ask.faults import faults_named
 from ...ask.waiting import let_end
-from ...core import Config, InvalidInputError, ModelError, TwindexError
+from ...core import Config, MissingExtraError, ModelError, TwindexError, UnsupportedError
+from ...core.config import Device
+from ...core.kinds import load_part
 from ...search.registry import PartRegistry
 from .problems import Problem
 
@@ -31,10 +36,31 @@ P = TypeVar("P")
 class PreloadedParts(PartRegistry[C, P]):
     """A registry whose parts are loaded before their first use, by `load`."""
 
-    def __init__(self, configs: Mapping[str, C], load: Callable[[C], P]) -> None:
-        super().__init__(configs, load=load)
+    def __init__(
+        self,
+        configs: Mapping[str, C],
+        device: Device | None,
+        files: Mapping[str, Path] | None = None,
+    ) -> None:
+        """Create a registry.
+
+        configs: name -> configuration.
+        device:  device of the models. None: the device that the configuration names.
+        files:   name -> TOML file that configures the part.
+        """
+        load: Callable[[Any], P] = partial(load_part, device=device)
+        super().__init__(configs, load=load, files=files)
         self._ready: set[str] = set()
         self._problems: dict[str, TwindexError] = {}
+
+    @classmethod
+    def of(cls, path: Path | None, device: Device | None) -> Self:
+        """Return a registry with the parts of a TOML file; none if `path` is None.
+
+        Raises SourceError, with file and field, for an invalid file.
+        """
+        configs = {} if path is None else cls.configs_in(path)
+        return cls(configs, device, {} if path is None else dict.fromkeys(configs, path))
 
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every part and run it once. If one fails, stores its error and loads the others.
@@ -71,8 +97,10 @@ class PreloadedParts(PartRegistry[C, P]):
     def _run(self, name: str, part: P) -> None:
         """Run a part once. It is ready afterwards."""
         with self._problem_stored(name):
-            problem = self.warm_up(part)
-            if problem is not None:  # The server of its model may work later.
+            try:
+                with faults_named(f"{self.noun} {name!r}"):
+                    self.warm_up(part)
+            except ModelError as problem:  # The server of its model may work later.
                 logger.warning("%s %s currently fails: %s", self.noun, name, problem)
             self._ready.add(name)
 
@@ -82,19 +110,18 @@ class PreloadedParts(PartRegistry[C, P]):
         try:
             yield
         except TwindexError as error:
-            # A wrong configuration is not an error of the request.
-            wrong = isinstance(error, InvalidInputError)
-            known = ModelError(f"{self.noun} {name!r}: {error}") if wrong else error
-            self._problems[name] = known
             logger.error("%s %s is not served: %s", self.noun, name, error)
-        except Exception as error:
-            self._problems[name] = ModelError(f"{type(error).__name__} while loading {name}")
-            logger.exception("%s %s is not served", self.noun, name)
+            # A client must not see the path of the file that configures the part.
+            cause = error.__cause__ if isinstance(error.__cause__, TwindexError) else error
+            # A wrong configuration is not an error of the request.
+            kind = UnsupportedError if isinstance(error, UnsupportedError) else ModelError
+            known = kind(f"{self.noun} {name!r}: {cause}")
+            self._problems[name] = error if isinstance(error, MissingExtraError) else known
 
-    def warm_up(self, part: P) -> Exception | None:
+    def warm_up(self, part: P) -> None:
         """Run a part once, so that the first request does not pay for the warm-up of its model.
 
-        Returns the error of a model that currently fails, else None.
+        Raises ModelError if the model currently fails.
         """
         raise NotImplementedError
 

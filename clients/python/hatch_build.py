@@ -9,6 +9,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SHARED = (
     "client",
+    "integrations",
+    "core/filters",
     "core/answers.py",
     "core/errors.py",
     "core/types.py",

@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, model_validator
 
-from ...core.config import Device
 from ...core.kinds import OneOf
 from ..config import ENCODERS, EncoderConfig
 from ..protocol import Gives
@@ -56,10 +55,6 @@ class PairEncoderConfig(EncoderConfig):
     def label(self) -> str:
         """The labels of both encoders, joined by a plus sign."""
         return f"{self.documents.label}+{self.queries.label}"
-
-    def on(self, device: Device) -> Self:
-        """Return a copy of the configuration whose two encoders run on `device`."""
-        return self.model_copy(update={name: part.on(device) for name, part in self.inner.items()})
 
     @model_validator(mode="after")
     def _comparable(self) -> Self:

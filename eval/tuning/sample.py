@@ -13,6 +13,7 @@ from ...core import InvalidInputError, NotFoundError, Progress, Qrels, Query
 from ...encoders import EncoderLoader
 from ...index import DenseLeg, Handles, VectorView, require
 from ...search import Collection
+from ...search.encoding.brought import BroughtVectors
 from ...search.encoding.leg_encoders import LegEncoders
 
 Vectors = NDArray[np.float32]
@@ -163,32 +164,54 @@ def encoded_queries(
 ) -> Queries:
     """Choose at most `number` queries at random, and encode them with the leg's encoder.
 
+    A query that brings a vector for the leg is not encoded.
+
     qrels: judgements, with at least one for every query. None: there are none.
     load:  function that loads the encoder.
+
+    Raises InvalidInputError for a vector that the leg does not accept, and for a query without a
+    vector if the leg encodes no text.
     """
-    if not collection.config.legs[leg].encoder.encodes_text:
-        raise InvalidInputError(
-            f"leg {leg!r} encodes no text; leave out `queries`, so that documents of the "
-            "collection serve as queries",
-            field="queries",
-        )
     order = np.random.default_rng(seed).permutation(len(queries))[:number]
     chosen = [queries[i] for i in np.sort(order).tolist()]
     encoders = LegEncoders(collection.config, load)
     encoders.set_stored_fingerprints(collection.store.fingerprints())
-    progress.start("encode", len(chosen), "queries")
-    batch = encoders[leg].encode(
-        [query.text for query in chosen], role="query", advance=progress.advance
-    )
-    assert batch.dense is not None, "encoders of dense legs fill it"
+    texts = [query.text for query in chosen if leg not in query.vectors]
+    if texts and not collection.config.legs[leg].encoder.encodes_text:
+        missing = next(query.id for query in chosen if leg not in query.vectors)
+        raise InvalidInputError(
+            f"query {missing!r} has no vector for leg {leg!r}, which encodes no text; give each "
+            "query a vector, or leave out `queries`, so that documents of the collection serve as "
+            "queries",
+            field="queries",
+        )
+    brought = BroughtVectors(collection.config, encoders)
+    rows = {query.id: _brought(brought, leg, query) for query in chosen if leg in query.vectors}
+    if texts:
+        progress.start("encode", len(texts), "queries")
+        batch = encoders[leg].encode(texts, role="query", advance=progress.advance)
+        assert batch.dense is not None, "encoders of dense legs fill it"
+        written = iter(batch.dense)
+    vectors = [rows[query.id] if query.id in rows else next(written) for query in chosen]
     judged = None if qrels is None else {query.id: qrels[query.id] for query in chosen}
     return Queries(
-        np.ascontiguousarray(batch.dense, dtype=np.float32),
+        np.array(vectors, dtype=np.float32),
         np.full(len(chosen), -1, dtype=np.int64),
         [query.id for query in chosen],
         judged,
         len(queries),
     )
+
+
+def _brought(brought: BroughtVectors, leg: str, query: Query) -> Vectors:
+    """Return the vector, float32 [d], that a query brings. The error for a wrong one names it."""
+    try:
+        found = brought.query(leg, query.vectors[leg]).dense
+    except InvalidInputError as error:
+        raise InvalidInputError(f"query {query.id!r}: {error.message}", field=error.field) from None
+    assert found is not None, "the leg is dense"
+    row: Vectors = found[0]
+    return row
 
 
 def _choose(

@@ -9,10 +9,10 @@ pairs each, chosen from 200 pairs.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from ...core.bounds import Bounds
-from ...core.config import Device
+from ...core.errors import within
 from ...core.kinds import OneOf
 from ...encoders.config import ENCODERS, EncoderConfig
 from ...encoders.dense.config import DenseEncoderConfig
@@ -51,9 +51,6 @@ class ClusteredBackgroundConfig(WritingBackgroundConfig):
     ] = DenseEncoderConfig()
     """Encoder of the demonstrations, which are clustered by their vectors."""
 
-    def on(self, device: Device) -> Self:
-        return super().on(device).model_copy(update={"encoder": self.encoder.on(device)})
-
 
 def load(config: ClusteredBackgroundConfig) -> PromptingBackground:
     """Read and cluster the demonstrations, and load the model.
@@ -62,7 +59,9 @@ def load(config: ClusteredBackgroundConfig) -> PromptingBackground:
     """
     pairs = read_demonstrations(config.demonstrations)
     texts = [f"{question} {document}" for question, document in pairs]
-    vectors = load_encoder(config.encoder).encode(texts, role="document").dense
+    with within("encoder"):
+        encoder = load_encoder(config.encoder)
+    vectors = encoder.encode(texts, role="document").dense
     assert vectors is not None
     found = groups(pairs, vectors, config.clusters, config.per_cluster, config.seed)
     return PromptingBackground(config, found)

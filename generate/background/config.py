@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, Self
 
-from ...core import Config
 from ...core.config import Device
-from ...core.kinds import Kinds, named
+from ...core.kinds import Kinds, PartConfig, load_part
 from .protocol import Background
 
 
-class BackgroundConfig(Config):
-    """Base of all background configurations.
-
-    made_by: class or function that creates the background, as "module:name", or ".module:name"
-             relative to the configuration's package. The module is imported on loading.
-    """
-
-    made_by: ClassVar[str]
-
-    kind: str
-
-    def load(self) -> Background:
-        """Load the background and its models. Raises the errors of `load_background`."""
-        return self.make()
-
-    def make(self) -> Background:
-        """Create the background."""
-        background: Background = named(self.made_by, type(self))(self)
-        return background
-
-    def on(self, device: Device) -> Self:
-        """Return a copy of the configuration that loads its models on `device`."""
-        return self
+class BackgroundConfig(PartConfig):
+    """Base of all background configurations. See `PartConfig`."""
 
 
 BACKGROUNDS = Kinds(BackgroundConfig, "background", "twindex.backgrounds")
@@ -53,4 +30,5 @@ def load_background(config: BackgroundConfig, *, device: Device | None = None) -
     to call a server that the configuration names, or to download weights if the environment sets
     TWINDEX_ALLOW_DOWNLOAD=1.
     """
-    return (config if device is None else config.on(device)).load()
+    background: Background = load_part(config, device=device)
+    return background

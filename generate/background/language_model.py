@@ -13,7 +13,6 @@ from ...ask.loading import load_llm
 from ...ask.reading import Reader
 from ...core import UNGUARDED, Guard, InvalidInputError, ModelError, Usage
 from ...core.bounds import Bounds, Seed
-from ...core.config import Device
 from ...encoders.passages.sentences import sentence_ends
 from ...llm import GenerativeModel, LanguageModel, Sampling
 from ...llm.protocol import Prompt, unsupported
@@ -44,9 +43,6 @@ class WritingBackgroundConfig(BackgroundConfig):
     """Randomness of the documents; 0 = always the most likely token."""
     seed: Seed = 0
     """Seed of all random choices."""
-
-    def on(self, device: Device) -> Self:
-        return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})
 
 
 @BACKGROUNDS.register
@@ -172,12 +168,21 @@ class PromptingBackground:
         cut it.
         """
         raw, usage, whole = "", Usage(), True
-        with Ahead(self._model.stream(written, sampling)) as ahead:
-            while (chunk := ahead.next(meter.deadline, guard)) is not None:
-                raw += chunk.text
-                usage += chunk.usage or Usage()
-                whole = chunk.finish != "length"
-            return raw, None if ahead.overdue else usage, whole
+        try:
+            with Ahead(self._model.stream(written, sampling)) as ahead:
+                while (chunk := ahead.next(meter.deadline, guard)) is not None:
+                    raw += chunk.text
+                    usage += chunk.usage or Usage()
+                    whole = chunk.finish != "length"
+                return raw, None if ahead.overdue else usage, whole
+        except BaseException as error:
+            spent = meter.usage
+            if not isinstance(error, ModelError) or raw:  # Else the model may have read nothing.
+                spent += Usage(
+                    1, self._reader.whole(written), completion_tokens=self._reader.count(raw)
+                )
+            guard.spent(spent)
+            raise
 
 
 def _whole_sentences(text: str) -> str:

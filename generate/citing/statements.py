@@ -305,7 +305,7 @@ class Statements:
         return citation
 
     def _match(self) -> Iterator[Event]:
-        """Cite each sentence without a marker if a source has nearly all of its words."""
+        """Add a citation to a sentence without marker if a source has nearly all of its words."""
         known = [(citation.start, citation.end) for citation in self.citations]
         least = max(MATCHED, self._options.min_support)
         spans: list[tuple[int, int]] = []

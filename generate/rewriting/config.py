@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from ...core import Config
 from ...core.config import Device, PartName
-from ...core.kinds import Kinds, OneOf, named
+from ...core.kinds import Kinds, OneOf, PartConfig, load_part
 from .protocol import Rewriter, Use
 
 
-class RewriterConfig(Config):
-    """Base of all rewriter configurations.
+class RewriterConfig(PartConfig):
+    """Base of all rewriter configurations. See `PartConfig`.
 
-    made_by:     class or function that creates the rewriter, as "module:name", or ".module:name"
-                 relative to the configuration's package. The module is imported on loading.
     reads_turns: True if the rewriter reads the earlier turns of a conversation.
     """
 
-    made_by: ClassVar[str]
     reads_turns: ClassVar[bool] = False
-
-    kind: str
 
     @property
     def use(self) -> Use:
         """How a search uses the texts. By default, each is searched, and the lists are fused."""
         return Use("fuse")
-
-    def load(self) -> Rewriter:
-        """Load the rewriter and its model. Raises the errors of `load_rewriter`."""
-        return self.make()
-
-    def make(self) -> Rewriter:
-        """Create the rewriter."""
-        rewriter: Rewriter = named(self.made_by, type(self))(self)
-        return rewriter
-
-    def on(self, device: Device) -> Self:
-        """Return a copy of the configuration that loads its model on `device`."""
-        return self
 
 
 REWRITERS = Kinds(RewriterConfig, "rewriter", "twindex.rewriters")
@@ -72,4 +54,5 @@ def load_rewriter(config: RewriterConfig, *, device: Device | None = None) -> Re
     be loaded. Uses the network only to call a server that the configuration names, or to download
     weights if the environment sets TWINDEX_ALLOW_DOWNLOAD=1.
     """
-    return (config if device is None else config.on(device)).load()
+    rewriter: Rewriter = load_part(config, device=device)
+    return rewriter

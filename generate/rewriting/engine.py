@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from json import dumps
-from typing import Annotated, Self, cast
+from typing import Annotated, cast
 
 from ...ask import Cost, Course, Judgement, LanguageModelConfig, Limits, Outcome, Rounds, digest
 from ...ask.loading import load_llm
 from ...ask.reading import Reader
 from ...core import UNGUARDED, Guard, ModelError
 from ...core.bounds import Bounds, Seed
-from ...core.config import Device
 from ...encoders.lexical.config import AnalyzerConfig
 from ...encoders.lexical.encoder import LexicalEncoder
 from ...llm import Completion, GenerativeModel, LanguageModel, Message, Sampling
@@ -54,9 +53,6 @@ class LanguageModelRewriterConfig(RewriterConfig):
     """Randomness of the texts; 0 = always the most likely token."""
     seed: Seed = 0
     """Seed of the sampling."""
-
-    def on(self, device: Device) -> Self:
-        return self.model_copy(update={"llm": self.llm.model_copy(update={"device": device})})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, Self, cast
+from typing import Literal, cast
 
 from ...ask import LanguageModelConfig
 from ...ask.loading import load_llm
 from ...ask.reading import Reader
 from ...core import ConfigError
 from ...core.answers import Source
-from ...core.config import Device, Flag
+from ...core.config import Flag
 from ...encoders.lexical.config import AnalyzerConfig
 from ...encoders.lexical.encoder import LexicalEncoder
 from ...llm import Chunk, GenerativeModel, LanguageModel, Sampling
@@ -38,10 +38,6 @@ class LanguageModelGeneratorConfig(GeneratorConfig):
     datamarking: Flag = False
     """Replace spaces in sources by a mark. Large models then follow instructions in sources less
     often. Small models then answer worse."""
-
-    def on(self, device: Device) -> Self:
-        llm = self.llm.model_copy(update={"device": device})
-        return super().on(device).model_copy(update={"llm": llm})
 
 
 def load(config: LanguageModelGeneratorConfig) -> WritingGenerator:

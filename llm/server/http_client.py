@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -88,7 +88,7 @@ class JsonClient:
 
         return self._parsed(url, self._retrying(attempt))
 
-    def stream(self, url: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def stream(self, url: str, body: Mapping[str, Any]) -> Generator[dict[str, Any]]:
         """Send a JSON body and yield the JSON objects of an event stream.
 
         The stream ends at the event "[DONE]" or at the end of the reply. If a stream fails after

@@ -16,9 +16,11 @@ The server decides whether the name of a special token in a text or a message be
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from time import perf_counter
 from typing import Any, NoReturn, TypeVar
 
@@ -42,6 +44,12 @@ from ..protocol import (
 )
 from . import replies
 from .http_client import HttpError, JsonClient, checked_url
+
+logger = logging.getLogger(__name__)
+
+LONGEST_TOKEN = 32
+"""Maximum number of characters of a text for each token of `max_tokens`. More are cut: the server
+ignores `max_tokens`."""
 
 CONCURRENCY = 8
 """Maximum number of concurrent requests of one method call."""
@@ -124,20 +132,28 @@ class OpenAIModel:
 
     def stream(self, prompt: Prompt, sampling: Sampling | None = None) -> Iterator[Chunk]:
         begun = perf_counter()
-        url, body = self._request(prompt, sampling or Sampling())
+        sampling = sampling or Sampling()
+        url, body = self._request(prompt, sampling)
         body |= {"stream": True, "stream_options": {"include_usage": True}}
         finish: Finish | None = None
         usage = Usage()
-        for event in self._client.stream(url, body):
-            if event.get("usage") is not None:
-                usage = replies.usage(url, event)
-            if not event.get("choices"):
-                continue
-            choice = replies.pick(url, event, "choices", 0, kind=dict)
-            if text := _text(url, choice, prompt, message="delta"):
-                yield Chunk(text)
-            if choice.get("finish_reason") is not None:
-                finish = replies.finish(url, choice)
+        left = LONGEST_TOKEN * sampling.max_tokens
+        with closing(self._client.stream(url, body)) as events:
+            for event in events:
+                if event.get("usage") is not None:
+                    usage = replies.usage(url, event)
+                text = ""
+                if event.get("choices"):
+                    choice = replies.pick(url, event, "choices", 0, kind=dict)
+                    text = _text(url, choice, prompt, message="delta")
+                    if choice.get("finish_reason") is not None:
+                        finish = replies.finish(url, choice)
+                if text:
+                    yield Chunk(text[:left])
+                left -= max(1, len(text))
+                if left < 0:
+                    finish = self._cut(sampling)
+                    break
         if finish is None:
             raise ModelError(f"{url}: the stream ended before the text was complete; try again")
         yield Chunk("", finish, usage + Usage(calls=1, seconds=perf_counter() - begun))
@@ -169,8 +185,18 @@ class OpenAIModel:
         reply = self._client.post(url, body)
         choice = replies.pick(url, reply, "choices", 0, kind=dict)
         text, finish = _text(url, choice, prompt, message="message"), replies.finish(url, choice)
+        most = LONGEST_TOKEN * sampling.max_tokens
+        if len(text) > most:
+            text, finish = text[:most], self._cut(sampling)
         usage = replies.usage(url, reply) + Usage(calls=1, seconds=perf_counter() - begun)
         return Completion(text, finish, usage)
+
+    def _cut(self, sampling: Sampling) -> Finish:
+        """Log that the server ignores `max_tokens`. Return why the text ended."""
+        logger.warning(
+            "%s ignores max_tokens (%d); its text was cut", self._url, sampling.max_tokens
+        )
+        return "length"
 
     def _request(self, prompt: Prompt, sampling: Sampling) -> tuple[str, dict[str, Any]]:
         """Return the URL and the body of a request that generates text."""

@@ -214,7 +214,7 @@ class PairModel:
     def _probe(self) -> None:
         """Check that one score equals that of `CrossEncoder.predict` of sentence-transformers.
 
-        Raises ModelError if the scores differ, because some models require another input format.
+        Some models require another input format, and then the scores differ: raises ModelError.
         """
         pair = self.tokenize([PROBE[0]], [PROBE[1]])
         if pair[0].room < 1 or pair[0].truncated:

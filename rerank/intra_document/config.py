@@ -7,7 +7,6 @@ from typing import Annotated, Literal, Self
 from pydantic import model_validator
 
 from ...core.bounds import Bounds, Few
-from ...core.config import Device
 from ...core.kinds import OneOf
 from ...encoders import AnalyzerConfig
 from ..config import RERANKERS, RerankerConfig, Shorthand
@@ -51,9 +50,6 @@ class IntraDocumentConfig(RerankerConfig):
     """How the lexical scorer splits texts into terms."""
     memory: Annotated[int, Bounds(0, 2**40)] = 512 * 2**20
     """Maximum memory in bytes for cached windows and their data for the cheap scorer."""
-
-    def on(self, device: Device) -> Self:
-        return self.model_copy(update={"slow": self.slow.on(device)})
 
     @model_validator(mode="after")
     def _weights_of_best(self) -> Self:

@@ -28,6 +28,7 @@ import numpy as np
 from ...ask import Cost, Memory, Meter, Status, as_twindex_error, digest
 from ...ask.waiting import Overdue, Waiting
 from ...core import ConfigError, Passage, TwindexError
+from ...core.errors import within
 from ..protocol import Budget, Candidate, Needs, Placed, Reranked, Reranker, Task
 from ..scoring import Scored, ranked_by_score
 from .config import IntraDocumentConfig
@@ -120,7 +121,10 @@ class IntraDocumentReranker(Generic[F]):
         fast: cheap scorer, which picks the windows. None: load the one that `config` describes.
         """
         self._config = config
-        self._slow = config.slow.load() if slow is None else slow
+        if slow is None:
+            with within("slow"):
+                slow = config.slow.load()
+        self._slow = slow
         weights: Sequence[float] | None = None
         if fast is None:
             fast, weights = _load(config)

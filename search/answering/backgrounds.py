@@ -60,5 +60,6 @@ class BackgroundRegistry(PartRegistry[BackgroundConfig, Background]):
 
     noun = "background"
     field = "background.model"
+    method = "write"
     file = Generators
     stand_in = _BackgroundObject

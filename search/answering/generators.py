@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Self
 
-from ...core import parse_toml
 from ...generate import ExtractiveConfig, Generator, GeneratorConfig, GeneratorLoader, Generators
 from ..registry import MadePart, PartRegistry
 from .backgrounds import BackgroundRegistry
@@ -32,6 +31,7 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
 
     noun = "generator"
     field = "generator"
+    method = "stream"
     file = Generators
     stand_in = _GeneratorObject
     always: ClassVar[Mapping[str, GeneratorConfig]] = {EXTRACTIVE: ExtractiveConfig()}
@@ -42,9 +42,10 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
         *,
         load: GeneratorLoader | None = None,
         backgrounds: BackgroundRegistry | None = None,
+        files: Mapping[str, Path] | None = None,
     ) -> None:
         self.backgrounds = backgrounds or BackgroundRegistry()
-        super().__init__(configs, load=load)
+        super().__init__(configs, load=load, files=files)
 
     @classmethod
     def read(cls, path: Path, *, load: GeneratorLoader | None = None) -> Self:
@@ -53,8 +54,9 @@ class GeneratorRegistry(PartRegistry[GeneratorConfig, Generator]):
         The file may also have backgrounds, in tables `[backgrounds.NAME]`. Raises SourceError for
         an invalid file; the error names the file and the field.
         """
-        read = parse_toml(path, Generators.parse)
-        return cls(read.generators, load=load, backgrounds=BackgroundRegistry(read.backgrounds))
+        found = super().read(path, load=load)
+        found.backgrounds = BackgroundRegistry.read(path)
+        return found
 
     @property
     def default(self) -> str:

@@ -12,12 +12,14 @@ from ...core.answers import Answer, AnswerEvent, DoneEvent, Source, SourcesEvent
 from ...core.closing import close_iterator
 from ...generate import (
     AnswerOptions,
+    Background,
     BackgroundOptions,
     Candidate,
     Generator,
     GeneratorConfig,
     Task,
 )
+from ...generate.checking import answer_events
 from ...llm import Message
 from .. import parameters
 from ..finding.methods import SearchMethods
@@ -29,7 +31,7 @@ from .passages import candidates
 from .predictors import predictors
 from .request import AnswerRequest
 from .rewriting import asked, naming_search, with_rewriting
-from .writing import Prepared, write_background
+from .writing import NotLoaded, Prepared, load_background, write_background
 
 
 class AnswerMethods(SearchMethods):
@@ -76,8 +78,9 @@ class AnswerMethods(SearchMethods):
         request = parameters.answer_request(request, fields)
         name = request.generator or self.generators.default
         config = self.generators.config(name)
+        background = None
         if request.background is not None:
-            self.generators.backgrounds.get(request.background.model)
+            background = load_background(request.background, self.generators.backgrounds)
             if not config.reads_background:
                 raise InvalidInputError(
                     f"the generator {name!r} ({config.kind}) does not read generated texts; leave "
@@ -85,7 +88,7 @@ class AnswerMethods(SearchMethods):
                     field="background",
                 )
         generator = self.generators.get(name)
-        return self._answer_events(request, generator, config, guard)
+        return self._answer_events(request, generator, config, background, guard)
 
     def evidence(
         self,
@@ -113,20 +116,24 @@ class AnswerMethods(SearchMethods):
         fused, result = self._searched(request, guard)
         passages = candidates(fused, result)
         question = asked(request, fused)
-        events = generator.stream(_task(request, question, passages, (), guard), request.limits)
+        task = _task(request, question, passages, (), guard)
+        events = answer_events(generator, task, request.limits, f"generator {name!r}")
         first = next(events)
-        close = getattr(events, "close", None)
-        if close is not None:
-            close()
+        close_iterator(events)
         assert isinstance(first, SourcesEvent), "the first event is SourcesEvent"
         terms = content_words(config.language)
         values = predictors(question, fused, result, first.sources, terms)
         return Evidence(first.sources, first.left_out, values, result)
 
     def _answer_events(
-        self, request: AnswerRequest, generator: Generator, config: GeneratorConfig, guard: Guard
+        self,
+        request: AnswerRequest,
+        generator: Generator,
+        config: GeneratorConfig,
+        loaded: Background | NotLoaded | None,
+        guard: Guard,
     ) -> Iterator[AnswerEvent]:
-        background = request.background
+        outer, guard, background = guard, self._counting(guard), request.background
         fused: FusedResults | None = None
         result: SearchResult | None = None
         passages: list[Candidate] = []
@@ -135,34 +142,52 @@ class AnswerMethods(SearchMethods):
             passages = candidates(fused, result)
         question = asked(request, fused)
         spent = Usage() if result is None else result.usage or Usage()
-        before = Prepared(Meter(request.limits, usage=spent).left())
-        if background is not None and (passages or background.only):
-            registry = self.generators.backgrounds
-            before = write_background(background, question, registry, before.limits, guard)
-            self._count(before.usage)
-        before = replace(before, usage=spent + before.usage)
-        task = _task(request, question, passages, before.texts, guard)
-        events = generator.stream(task, before.limits)
-        if config.abstention is not None:
-
-            def predict(sources: Sequence[Source]) -> Mapping[str, float]:
-                if fused is None or result is None:
-                    return {}
-                terms = content_words(config.language)
-                return predictors(question, fused, result, sources, terms)
-
-            events = with_abstention(events, config.abstention, predict, abstain=request.abstain)
+        unreported = spent
         try:
-            for event in events:
-                if isinstance(event, UsageEvent):
-                    self._count(event.usage)  # That of the search is counted already.
-                    yield UsageEvent(before.usage + event.usage)
-                elif isinstance(event, DoneEvent):
-                    yield DoneEvent(self._whole(request, event.answer, before, fused, result))
-                else:
-                    yield event
+            before = Prepared(Meter(request.limits, usage=spent).left())
+            if background is not None and loaded is not None and (passages or background.only):
+                before = write_background(background, question, loaded, before.limits, guard)
+                self._count(before.usage)
+            before = replace(before, usage=spent + before.usage)
+            unreported = before.usage
+            task = _task(request, question, passages, before.texts, guard)
+            part = f"generator {request.generator or self.generators.default!r}"
+            events = answer_events(generator, task, before.limits, part)
+            if config.abstention is not None:
+
+                def predict(sources: Sequence[Source]) -> Mapping[str, float]:
+                    if fused is None or result is None:
+                        return {}
+                    terms = content_words(config.language)
+                    return predictors(question, fused, result, sources, terms)
+
+                events = with_abstention(
+                    events, config.abstention, predict, abstain=request.abstain
+                )
+            try:
+                for event in events:
+                    if isinstance(event, UsageEvent):
+                        self._count(event.usage)  # That of the search is counted already.
+                        unreported += event.usage
+                        yield UsageEvent(before.usage + event.usage)
+                    elif isinstance(event, DoneEvent):
+                        unreported = Usage()
+                        yield DoneEvent(self._whole(request, event.answer, before, fused, result))
+                    else:
+                        yield event
+            finally:
+                close_iterator(events)
         finally:
-            close_iterator(events)
+            outer.spent(unreported)
+
+    def _counting(self, guard: Guard) -> Guard:
+        """Return a guard that also counts the usage of an answer that is not completed."""
+
+        def spent(usage: Usage) -> None:
+            self._count(usage)
+            guard.spent(usage)
+
+        return replace(guard, spent=spent)
 
     def _searched(self, request: AnswerRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
         """Run the search of an answer. An error names the field of the request for the answer."""

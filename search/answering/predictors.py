@@ -22,13 +22,11 @@ import numpy as np
 
 from ...core import SearchResult
 from ...core.answers import Source
+from ...generate.abstention import OF_LEG
 from ...generate.citing.support import Support, Terms
 from ..finding.results import FusedResults, Leg
 from ..predictors import agreement, scores
 from ..predictors.texts import covered
-
-OF_LEG = ("top_score", "gap", "nqc")
-"""The predictors of each leg's list."""
 
 
 def predictors(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from ...ask import Limits, Meter
-from ...core import Guard, ModelError, Usage
+from ...core import Guard, MissingExtraError, ModelError, Usage
+from ...generate import Background, checking
 from .backgrounds import BackgroundRegistry, BackgroundRequest
 
 
@@ -28,35 +29,62 @@ class Prepared:
     warnings: tuple[str, ...] = ()
 
 
+NotLoaded = ModelError | MissingExtraError
+"""Why a background could not be loaded."""
+
+
+def load_background(
+    request: BackgroundRequest, registry: BackgroundRegistry
+) -> Background | NotLoaded:
+    """Return the background that a request names, or the error of loading it.
+
+    Raises InvalidInputError for an unknown name. Raises the error of loading if the answer needs
+    the background: if `on_error` is "fail" or `only` is True.
+    """
+    try:
+        return registry.get(request.model)
+    except (ModelError, MissingExtraError) as error:
+        if _is_needed(request):
+            raise
+        return error
+
+
 def write_background(
     request: BackgroundRequest,
     question: str,
-    registry: BackgroundRegistry,
+    background: Background | NotLoaded,
     limits: Limits,
     guard: Guard,
 ) -> Prepared:
     """Write the generated texts for a question.
 
-    limits: limits of the whole answer.
+    background: result of `load_background`.
+    limits:     limits of the whole answer.
 
-    Raises InvalidInputError for an unknown name, ModelError if the model fails or no text was
-    written, and the exceptions of the guard. Instead of a ModelError, the result has a warning if
-    `on_error` is "leave_out" and `only` is False.
+    Raises ModelError if the model fails or no text was written, and the exceptions of the guard.
+    Instead of a ModelError, the result has a warning if `on_error` is "leave_out" and `only` is
+    False.
     """
     meter = Meter(limits)
-    background = registry.get(request.model)
     warnings: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     try:
-        written = background.write(question, limits, guard)
+        if isinstance(background, ModelError | MissingExtraError):
+            raise background.with_traceback(None)
+        part = f"background {request.model!r}"
+        written = checking.write_background(background, question, limits, guard, part)
         texts, meter.usage = tuple(written.texts), written.usage
         if not texts:
-            raise ModelError(f"background {request.model!r} has no text: {written.reason}")
+            raise ModelError(f"{part} has no text: {written.reason or 'it wrote none'}")
         if written.reason is not None:
-            warnings = (f"background {request.model!r} is not complete: {written.reason}",)
-    except ModelError as error:
-        if request.on_error == "fail" or request.only:
+            warnings = (f"{part} is not complete: {written.reason}",)
+    except (ModelError, MissingExtraError) as error:
+        if _is_needed(request):
             raise
         warnings = (f"the answer has no background: {error}",)
     timings = {"background": (perf_counter() - meter.began) * 1e3}
     return Prepared(meter.left(), texts, meter.usage, timings, warnings)
+
+
+def _is_needed(request: BackgroundRequest) -> bool:
+    return request.on_error == "fail" or request.only

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ...ask.faults import faults_named
 from ...core import (
     UNGUARDED,
     ConfigError,
@@ -294,11 +295,12 @@ def _reranking(
     top_n = request.top_n or rerankers.config(request.model).candidates
     try:
         reranker = rerankers.get(request.model)
+        with faults_named(f"reranker {request.model!r}"):
+            needs = reranker.needs
     except (ModelError, MissingExtraError) as error:
         if request.on_error == "fail":
             raise
         return Reranking(request, None, Needs(), top_n, error)
-    needs = reranker.needs
     for leg in sorted(needs.legs | ({needs.vectors} if needs.vectors else set())):
         if leg not in config.legs:
             raise InvalidInputError(

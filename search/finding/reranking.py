@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from ...core import (
     HitRerank,
-    InvalidInputError,
     ModelError,
     RerankReport,
     RerankStage,
-    TwindexError,
 )
 from ...rerank import Budget, Placed, Reranked, Task, failed
+from ...rerank.checking import reranked
 from .results import FusedResults, Reordered
-
-log = logging.getLogger(__name__)
 
 
 def rerank(fused: Sequence[FusedResults]) -> list[Reranked | None]:
@@ -41,22 +37,11 @@ def _rerank_group(fused: Sequence[FusedResults]) -> list[Reranked]:
     first = steps[0]
     assert first is not None
     tasks = [_task(one) for one in fused]
-    error = first.error
     if first.reranker is not None:
-        try:
-            return first.reranker.rerank(tasks, first.request.budget)
-        except InvalidInputError:  # The input is wrong; the model did not fail.
-            raise
-        except Exception as failure:
-            fused[0].encoded.trace.guard.check()  # Raises, without a log, if the caller gave up.
-            log.exception("reranker %s failed", first.request.model)
-            error = (
-                failure
-                if isinstance(failure, TwindexError)
-                else ModelError(f"the reranker failed: {type(failure).__name__}: {failure}")
-            )
-    assert error is not None, "a reranker that was not loaded has a reason"
-    return [failed(len(task.candidates), error) for task in tasks]
+        part = f"reranker {first.request.model!r}"
+        return reranked(first.reranker, tasks, first.request.budget, part)
+    assert first.error is not None, "a reranker that was not loaded has a reason"
+    return [failed(len(task.candidates), first.error) for task in tasks]
 
 
 def _task(fused: FusedResults) -> Task:

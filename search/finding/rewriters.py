@@ -40,6 +40,7 @@ class RewriterRegistry(PartRegistry[RewriterConfig, Rewriter]):
 
     noun = "rewriter"
     field = FIELD
+    method = "rewrite"
     file = Rewriters
     stand_in = _RewriterObject
 

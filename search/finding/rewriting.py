@@ -14,7 +14,6 @@ from typing import Literal
 import numpy as np
 
 from ...ask import Limits
-from ...ask.running import as_twindex_error
 from ...core import (
     InvalidInputError,
     ModelError,
@@ -23,6 +22,7 @@ from ...core import (
     Usage,
     add_usages,
 )
+from ...generate import checking
 from ...generate.rewriting import Question, Rewrites
 from ...index import Handles, Store
 from ...llm import Message
@@ -119,10 +119,11 @@ def _written(encoded: Sequence[EncodedPlan]) -> list[Rewrites]:
     if step.rewriter is not None:
         questions = [_question(one) for one in encoded]
         try:
-            return step.rewriter.rewrite(questions, step.request.limits, guard)
-        except Exception as failure:  # noqa: BLE001 - a rewriter of a package may raise anything
-            guard.check()  # Raises, without a log, if the caller gave up.
-            error = as_twindex_error(failure, f"rewriter {step.request.model}")
+            part, limits = f"rewriter {step.request.model!r}", step.request.limits
+            return checking.rewrites(step.rewriter, questions, limits, guard, part)
+        except TwindexError as failure:
+            guard.check()  # Raises if the caller gave up.
+            error = failure
     assert error is not None, "a rewriter that was not loaded has a reason"
     return [Rewrites((), "failed", error=error) for _ in encoded]
 

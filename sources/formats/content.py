@@ -6,14 +6,25 @@ import re
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
-from .kinds import EPUB, HTML, MARKDOWN, PDF, SHEETS, SLIDES, WORD, ZIP, Format
+from .kinds import (
+    EPUB,
+    HTML,
+    MARKDOWN,
+    OPEN_DOCUMENTS,
+    PDF,
+    SHEETS,
+    SLIDES,
+    WORD,
+    ZIP,
+    Format,
+)
 from .reasons import DAMAGED, ENCRYPTED, WRONG_SUFFIX, UnreadableError
 
 HEAD = 2048
 """Number of bytes that `checked_format` reads from the start of a file."""
 
-_CHECKED = (HTML, PDF, WORD, SLIDES, SHEETS, EPUB, ZIP)
-_ZIPPED = (WORD, SLIDES, SHEETS, EPUB, ZIP)
+_ZIPPED = (WORD, SLIDES, SHEETS, EPUB, *OPEN_DOCUMENTS, ZIP)
+_CHECKED = (HTML, PDF, *_ZIPPED)
 _OFFICE = (WORD, SLIDES, SHEETS)
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _BINARY = (

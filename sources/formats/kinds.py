@@ -10,6 +10,7 @@ from ...core import InvalidInputError
 
 _HERE = __name__.rpartition(".")[0]
 _OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN = "application/vnd.oasis.opendocument."
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,10 @@ SHEETS = Format(
     f"{_OFFICE}spreadsheetml.sheet", (".xlsx",), f"{_HERE}.sheets:read_sheets", "openpyxl"
 )
 EPUB = Format("application/epub+zip", (".epub",), f"{_HERE}.epub:read_epub")
+OPEN_DOCUMENTS = tuple(
+    Format(f"{_OPEN}{kind}", (suffix,), f"{_HERE}.opendocument:read_opendocument")
+    for kind, suffix in (("text", ".odt"), ("spreadsheet", ".ods"), ("presentation", ".odp"))
+)
 NOTEBOOK = Format("application/x-ipynb+json", (".ipynb",), f"{_HERE}.notebook:read_notebook")
 ZIP = _archive("application/zip", "unpack_zip", ".zip")
 TAR = _archive("application/x-tar", "unpack_tar", ".tar", ".tgz", ".tbz2", ".txz")
@@ -158,7 +163,10 @@ def register_format(kind: Format) -> Format:
     return kind
 
 
-BUILT_IN = (MARKDOWN, PLAIN, HTML, PDF, WORD, SLIDES, SHEETS, EPUB, NOTEBOOK, ZIP, TAR, GZIP, *CODE)
+BUILT_IN = (
+    *(MARKDOWN, PLAIN, HTML, PDF, WORD, SLIDES, SHEETS, EPUB, *OPEN_DOCUMENTS),
+    *(NOTEBOOK, ZIP, TAR, GZIP, *CODE),
+)
 for _known in BUILT_IN:
     register_format(_known)
 

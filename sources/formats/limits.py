@@ -27,7 +27,7 @@ class Limits:
     expanded:   bytes of an archive's files when unpacked, including archives inside it.
     ratio:      unpacked bytes for each byte of an archive. Applies if more than 16 MiB are
                 unpacked.
-    depth:      number of archives around a file, each inside the next.
+    depth:      number of nested archives that contain a file.
 
     Raises InvalidInputError for a value that is not a whole number or is too small.
     """

@@ -53,10 +53,10 @@ def read_arrow_documents(
     number = 0
     with Converter() if converter is None else nullcontext(converter) as process:
         try:
-            names = _described(path, process)["names"]
+            names = described(path, process)["names"]
             chosen = _columns(names, fields, path)
-            for rows in _rows(path, process, chosen):
-                for row in rows:
+            for batch in read_batches(path, process, chosen):
+                for row in batch.to_pylist():
                     number += 1
                     record = {name: _json(value) for name, value in row.items()}
                     record = {name: value for name, value in record.items() if value is not None}
@@ -83,13 +83,18 @@ def count_rows(path: Path) -> int | None:
         return None
     with Converter() as process:
         try:
-            rows: int | None = _described(path, process)["rows"]
+            rows: int | None = described(path, process)["rows"]
         except UnreadableError:
             return None
     return rows if rows is not None and 0 <= rows <= _MOST_ROWS else None
 
 
-def _described(path: Path, process: Converter) -> dict[str, Any]:
+def described(path: Path, process: Converter) -> dict[str, Any]:
+    """Return what `arrow_rows.describe` says about a file.
+
+    Raises UnreadableError for an invalid file, SourceError for a missing one, and MissingExtraError
+    if PyArrow is not installed.
+    """
     if find_spec("pyarrow") is None:
         raise MissingExtraError("pyarrow", "documents")
     try:
@@ -102,13 +107,13 @@ def _described(path: Path, process: Converter) -> dict[str, Any]:
     return found
 
 
-def _rows(path: Path, process: Converter, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
+def read_batches(path: Path, process: Converter, columns: list[str]) -> Iterator[Any]:
+    """Yield the rows of columns as Arrow record batches. Raises UnreadableError; see `batches`."""
     from pyarrow import ipc
 
     for content in process.stream(path, f"{_READER}:batches", {"columns": columns}):
         with ipc.open_stream(content) as stream:
-            for batch in stream:
-                yield batch.to_pylist()
+            yield from stream
 
 
 def _columns(names: list[str], fields: FieldNames, path: Path) -> list[str]:

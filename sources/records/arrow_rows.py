@@ -24,11 +24,20 @@ _PIECE = 1 << 20
 def describe(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the description of a file: one JSON object, as bytes.
 
-    The key `names` holds the names of the columns. The key `rows` holds the number of rows, or null
-    if it is unknown.
+    The key `names` holds the names of the columns, and `lists` the names of those with lists of
+    numbers. The key `rows` holds the number of rows, or null if it is unknown.
     """
-    with _opened(path) as (names, count, _):
-        yield orjson.dumps({"names": names, "rows": count})
+    with _opened(path) as (schema, count, _):
+        lists = [one.name for one in schema if _is_list_of_numbers(one.type)]
+        yield orjson.dumps({"names": schema.names, "lists": lists, "rows": count})
+
+
+def _is_list_of_numbers(kind: Any) -> bool:
+    from pyarrow import types
+
+    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
+        return False
+    return bool(types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
 
 
 def batches(path: Path, limits: Limits, options: Mapping[str, Any]) -> Iterator[bytes]:
@@ -132,8 +141,8 @@ def _serialized(batch: Any) -> bytes:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[list[str], int | None, Any]]:
-    """Yield (names of the columns, number of rows, function that reads columns) of a file.
+def _opened(path: Path) -> Iterator[tuple[Any, int | None, Any]]:
+    """Yield (schema of the columns, number of rows, function that reads columns) of a file.
 
     A file that begins as Parquet is read as Parquet, whatever its name.
     """
@@ -145,7 +154,7 @@ def _opened(path: Path) -> Iterator[tuple[list[str], int | None, Any]]:
     try:
         if is_parquet or path.suffix.lower() == ".parquet":
             with parquet.ParquetFile(path, buffer_size=_PIECE, pre_buffer=False) as found:
-                yield found.schema_arrow.names, found.metadata.num_rows, _parquet_reader(found)
+                yield found.schema_arrow, found.metadata.num_rows, _parquet_reader(found)
             return
         with pyarrow.memory_map(str(path)) as source:
             try:
@@ -154,7 +163,7 @@ def _opened(path: Path) -> Iterator[tuple[list[str], int | None, Any]]:
                 source.seek(0)
                 opened = ipc.open_stream(source)
             with opened:
-                yield opened.schema.names, None, lambda names: _arrow_batches(opened, names)
+                yield opened.schema, None, lambda names: _arrow_batches(opened, names)
     except MemoryError:
         raise
     except (pyarrow.ArrowException, OSError) as error:

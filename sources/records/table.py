@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...core import Document, InvalidInputError, SourceError
+from ...core.unicode import is_unicode
 from ..errors import OnError, report
 from ..fields import DEFAULT_FIELDS, FieldNames, offer
 from ..lines import MAX_LINE, plain_suffix, read_lines
@@ -39,7 +40,7 @@ def read_table_documents(
                 message = f"the row has {len(cells)} cells, but the header has {len(header)}"
                 raise InvalidInputError(message)
             for name, cell in zip(header, cells, strict=True):
-                if not _is_text(cell):
+                if not is_unicode(cell):
                     raise InvalidInputError("is not UTF-8; convert the file to UTF-8", field=name)
             document = fields.document(dict(zip(header, cells, strict=True)))
         except InvalidInputError as error:
@@ -135,7 +136,3 @@ def check_header(
         elif fields.id is None and "id" in missing:
             message += "; set the column of the id with --id-field"
         raise SourceError(message, path=path, line=line, field=missing[0])
-
-
-def _is_text(cell: str) -> bool:
-    return cell.isascii() or not any("\ud800" <= character <= "\udfff" for character in cell)

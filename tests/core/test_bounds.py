@@ -159,6 +159,7 @@ def test_error_for_an_unknown_field_lists_known_fields(model):
 
 _GUESSES: dict[str, Any] = {
     "query": "x",
+    "name": "overlap",
     "messages": [{"role": "user", "content": "x"}],
     "content": "x",
     "input": "x",

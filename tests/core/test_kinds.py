@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 
-from twindex.core import Config, ConfigError, Kinds, OneOf, kinds, register
+from twindex.core import Config, ConfigError, Kinds, OneOf, register
 from twindex.core.bounds import Count
 from twindex.core.kinds import families, named
+from twindex.core.kinds import registry as kinds
 from twindex.encoders import ENCODERS, EncoderConfig
 from twindex.index import CODECS, LEGS, PROJECTIONS, STRUCTURES, CollectionConfig, IndexConfig
 

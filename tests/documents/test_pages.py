@@ -1,4 +1,4 @@
-"""The code of the tutorials and of the how-to pages runs."""
+"""The code of the tutorials, of the how-to pages and of other pages runs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ RUN = sorted(
     [
         *DOCS.glob("tutorials/*.md"),
         *DOCS.glob("how-to/*.md"),
+        *(DOCS / "interfaces" / f"{name}.md" for name in ("haystack", "langchain", "llama-index")),
         DOCS / "answers.md",
         DOCS / "index.md",
         DOCS / "languages.md",
@@ -29,10 +30,11 @@ RUN = sorted(
 )
 SLOW = {
     *("backup.md", "contribute.md", "evaluate.md", "index.md", "memory.md", "migrate.md"),
+    *("haystack.md", "langchain.md", "llama-index.md"),
     *("languages.md", "own-vectors.md", "search.md", "sync.md", "encoder.md", "answers.md"),
     "proxy.md",
 }
-"""Pages that load models or run many commands."""
+"""Pages that load models or frameworks, or run many commands."""
 MODELS = {"search.md", "index.md"}
 """Pages that need the default models."""
 PACKAGES = {"migrate.md": ("chromadb", "qdrant_client")}

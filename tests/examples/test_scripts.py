@@ -125,6 +125,20 @@ def test_rag_numbers_its_sources(run: Run) -> None:
     assert printed.rpartition("\nanswer: ")[2].strip()
 
 
+@pytest.mark.slow  # Importing the frameworks takes seconds.
+@pytest.mark.parametrize(
+    "script", ["langchain_app.py", "llama_index_app.py", "haystack_pipeline.py"]
+)
+def test_applications_of_frameworks_answer_from_a_folder_and_from_a_service(
+    run: Run, service: str, script: str
+) -> None:
+    for place in ([], ["--url", service]):
+        printed = run(script, *place).splitlines()
+        assert len(printed) == 2
+        assert re.fullmatch(r"\d\.\d\d  The emu cannot fly, but it runs 50 km/h\.", printed[0])
+        assert printed[1] == "answer: The emu cannot fly, but it runs 50 km/h. [1]"
+
+
 @pytest.mark.slow
 def test_two_pipelines_are_compared_on_a_user_folder(run: Run, tmp_path: Path) -> None:
     (tmp_path / "set" / "qrels").mkdir(parents=True)

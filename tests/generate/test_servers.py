@@ -12,6 +12,7 @@ import pytest
 from twindex.ask import Limits
 from twindex.core import ModelError
 from twindex.core.answers import DoneEvent, TextEvent
+from twindex.generate import AnswerOptions
 
 from ..llm.conftest import Server, server
 from .test_writing import made, same, task
@@ -78,6 +79,22 @@ def test_a_server_that_cites_unknown_numbers(server: Server) -> None:
     (answer,) = made(server.model()).answer([task()])
     assert answer.text == "Kiwis fly. Emus run [2]."
     assert any("(9, 0)" in warning for warning in answer.warnings)
+
+
+def test_a_server_that_ignores_max_tokens_is_cut(server: Server) -> None:
+    server.replies = [(200, sse("Kiwis fly", *["[1] " * 1_000] * 200))]
+    began = time.perf_counter()
+    (answer,) = made(server.model()).answer([task(options=AnswerOptions(max_tokens=20))])
+    assert time.perf_counter() - began < 5
+    assert answer.finish == "length"
+    assert len(answer.text) <= 20 * 32
+    assert any("reached max_tokens" in warning for warning in answer.warnings)
+
+
+def test_empty_events_without_end_are_cut(server: Server) -> None:
+    server.replies = [(200, sse("Kiwis fly [1].", *[None] * 20_000))]
+    (answer,) = made(server.model()).answer([task(options=AnswerOptions(max_tokens=20))])
+    assert (answer.text, answer.finish) == ("Kiwis fly [1].", "length")
 
 
 def cut_everywhere(whole: bytes) -> Iterator[list[bytes]]:

@@ -17,7 +17,14 @@ import pytest
 from ..house import HOUSE
 
 pytestmark = pytest.mark.slow
-SHARED = ("client/blocking.py", "core/errors.py", "core/types.py", "py.typed", "LICENSE")
+SHARED = (
+    "client/blocking.py",
+    "integrations/haystack/filters.py",
+    "core/errors.py",
+    "core/types.py",
+    "py.typed",
+    "LICENSE",
+)
 """Files of the repository that the client also contains."""
 
 

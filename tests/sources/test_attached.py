@@ -50,11 +50,11 @@ def test_parquet_rows_reach_their_documents(tmp_path):
     for name in ("a", "b"):
         assert np.array_equal(np.stack(attached(read_vectors(f"{path}:{name}"))), ROWS)
     with pytest.raises(SourceError, match=r"has 2 columns .* \(a, b\); name one, as in FILE"):
-        read_vectors(path)
+        list(read_vectors(path))
     for name in ("id", "c"):
         message = rf"{name}: is not a column of lists of numbers; name one of a, b"
         with pytest.raises(SourceError, match=message):
-            read_vectors(f"{path}:{name}")
+            list(read_vectors(f"{path}:{name}"))
     broken = [[1.0, 2.0], None, [math.nan, 1.0], [1.0, None]]
     for value in broken[1:]:
         rows = [broken[0], value]
@@ -73,7 +73,7 @@ def test_a_parquet_file_without_lists_is_refused_with_a_remedy(tmp_path, column)
     texts = arrow.array([["a"], ["b"]])
     parquet.write_table(arrow.table({"id": [1, 2], "texts": texts}), path)
     with pytest.raises(SourceError) as caught:
-        read_vectors(f"{path}{column}")
+        list(read_vectors(f"{path}{column}"))
     assert caught.value.message == (
         "has no column of lists of numbers, only id, texts; write each vector as a list of numbers"
     )
@@ -166,7 +166,7 @@ def test_files_of_other_formats_are_named(tmp_path, content):
     for name in ("v.npy", "v.parquet"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(SourceError, match=name):
-            read_vectors(tmp_path / name)
+            list(read_vectors(tmp_path / name))
 
 
 def test_objects_in_npy_are_not_loaded(tmp_path):

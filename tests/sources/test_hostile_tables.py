@@ -14,6 +14,7 @@ from pyarrow import ipc, parquet
 from twindex.core import SourceError, StorageError
 from twindex.sources import Limits, count_documents, read_documents
 from twindex.sources.formats import Converter
+from twindex.sources.vector_files import count_vectors, read_vectors
 
 MB = 1 << 20
 CODE = """
@@ -161,3 +162,45 @@ def test_other_files_are_read_after_a_damaged_one(tmp_path: Path, cut: int) -> N
     found = [one.id for one in read_documents([bad, good], on_error=errors.append)]
     assert found == ["a"]
     assert [(error.path, error.reason) for error in errors] == [(bad, "damaged")]
+
+
+VECTORS = CODE.replace("read_documents(sys.argv[1], on_error=errors.append)", "rows()").replace(
+    "errors = []",
+    """
+from twindex.core import SourceError
+from twindex.sources import read_vectors
+errors = []
+def rows():
+    try:
+        yield from read_vectors(sys.argv[1])
+    except SourceError as error:
+        errors.append(error)
+""",
+)
+
+
+def test_a_vector_that_expands_is_refused_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "v.parquet"
+    long = pyarrow.array([[1.0] * 8, [0.0] * (20 * MB)], pyarrow.list_(pyarrow.float32()))
+    parquet.write_table(pyarrow.table({"v": long}), path, compression="zstd", row_group_size=1)
+    assert path.stat().st_size < MB
+    done = subprocess.run([sys.executable, "-c", VECTORS, path], capture_output=True, check=True)
+    count, errors, peak = json.loads(done.stdout)
+    assert count == 1
+    ((reason, message),) = errors
+    assert (reason, "v.parquet: row 2 has more than" in message) == ("too large", True)
+    assert peak < 200 * MB
+
+
+def test_a_damaged_file_of_vectors_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "v.parquet"
+    parquet.write_table(pyarrow.table({"v": [[float(i)] * 64 for i in range(500)]}), path)
+    content = bytearray(path.read_bytes())
+    content[200:600] = b"\xff" * 400
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"v\.parquet: "):
+        list(read_vectors(path))
+    assert count_vectors(path) == 500
+    path.write_bytes(b"PAR1")
+    with pytest.raises(SourceError, match=r"v\.parquet: is not a valid \.parquet file"):
+        count_vectors(path)

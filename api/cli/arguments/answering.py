@@ -12,7 +12,6 @@ from typing import Any, get_args
 from ....core import InvalidInputError
 from ....generate import (
     GENERATORS,
-    BackgroundConfig,
     ContextOptions,
     GeneratorConfig,
     load_generator,
@@ -194,16 +193,16 @@ def generator_choice(arguments: argparse.Namespace) -> GeneratorChoice:
     `extractive`, and the errors of `background_choice`.
     """
     configs: Mapping[str, GeneratorConfig] = {}
-    others: Mapping[str, BackgroundConfig] = {}
+    read = GeneratorRegistry()
     if arguments.generators:
         read = GeneratorRegistry.read(arguments.generators)
-        configs, others = read.configs, read.backgrounds.configs
+        configs = read.configs
     wanted: str | None = arguments.generator
     if wanted is not None:
         wanted, configs = selected(wanted, GENERATORS, arguments.generators, configs)
-    backgrounds, fields = background_choice(arguments, others)
+    backgrounds, fields = background_choice(arguments, read.backgrounds)
     load = partial(load_generator, device=arguments.device)
-    registry = GeneratorRegistry(configs, load=load, backgrounds=backgrounds)
+    registry = GeneratorRegistry(configs, load=load, backgrounds=backgrounds, files=read.files)
     name = wanted or registry.default
     return GeneratorChoice(name, registry, {"generator": name, **fields})
 

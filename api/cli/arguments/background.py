@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, get_args
 
 from ....core import ConfigError, InvalidInputError
-from ....generate import BACKGROUNDS, BackgroundConfig, load_background
+from ....generate import BACKGROUNDS, load_background
 from ....generate.spec import usages
 from ....search.answering.backgrounds import BackgroundRegistry, BackgroundRequest
 from ...serving.settings import option
@@ -54,15 +54,15 @@ def add_background(parser: argparse._ActionsContainer) -> None:
 
 
 def background_choice(
-    arguments: argparse.Namespace, configs: Mapping[str, BackgroundConfig]
+    arguments: argparse.Namespace, read: BackgroundRegistry
 ) -> tuple[BackgroundRegistry, dict[str, Any]]:
     """Return the backgrounds, and the field `background` of AnswerRequest if one is selected.
 
-    configs: the backgrounds in `--generators`.
+    read: the backgrounds in `--generators`.
 
     Raises InvalidInputError for options without `--background`, for options that contradict
     `--background-only`, for a wrong value of an option, and for a `--background` that is neither a
-    name in `configs` nor a spec.
+    name in `read` nor a spec.
     """
     fields = {field: getattr(arguments, name, None) for field, name in FIELDS.items()}
     fields = {field: value for field, value in fields.items() if value is not None}
@@ -75,8 +75,8 @@ def background_choice(
                 "cannot be combined with --background-only", field=option(FIELDS[field])
             )
     if wanted is None:
-        return BackgroundRegistry(configs), {}
-    name, configs = selected(wanted, BACKGROUNDS, arguments.generators, configs)
+        return read, {}
+    name, configs = selected(wanted, BACKGROUNDS, arguments.generators, read.configs)
     fields["model"] = name
     try:
         BackgroundRequest.parse(fields)
@@ -84,7 +84,7 @@ def background_choice(
         field = option(FIELDS.get(error.field or "", "background"))
         raise InvalidInputError(error.message, field=field) from None
     load = partial(load_background, device=arguments.device)
-    return BackgroundRegistry(configs, load=load), {"background": fields}
+    return BackgroundRegistry(configs, load=load, files=read.files), {"background": fields}
 
 
 def search_fields(

@@ -52,10 +52,10 @@ def add_inputs(parser: argparse.ArgumentParser, *, positional: bool = False) -> 
         "JSON lines in BEIR's layout (_id or id, title, text, metadata; other\n"
         "fields become metadata), CSV or TSV with a header, .json with one array,\n"
         "each also as .gz; Parquet and Arrow. Each other file is one document:\n"
-        "text, Markdown, HTML, PDF, .docx, .pptx, .xlsx, EPUB, .ipynb and source\n"
-        "code. An archive (.zip, .tar, .gz) or a folder means the files in it, and a\n"
-        "folder in BEIR's layout means its corpus. `-` reads JSON lines from\n"
-        "standard input. irds:NAME is a data set of ir_datasets.",
+        "text, Markdown, HTML, PDF, .docx, .pptx, .xlsx, .odt, .ods, .odp, EPUB,\n"
+        ".ipynb and source code. An archive (.zip, .tar, .gz) or a folder means the\n"
+        "files in it, and a folder in BEIR's layout means its corpus. `-` reads JSON\n"
+        "lines from standard input. irds:NAME is a data set of ir_datasets.",
     )
     if positional:
         group.add_argument(

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ....core import ConfigError, InvalidInputError
@@ -111,8 +112,11 @@ def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> Re
     if options and not arguments.rerank:
         raise InvalidInputError("requires --rerank", field=options[0])
     configs: dict[str, RerankerConfig] = {}
+    files: Mapping[str, Path] = {}
     if arguments.rerankers:
-        configs.update(RerankerRegistry.read(arguments.rerankers).configs)
+        read = RerankerRegistry.read(arguments.rerankers)
+        files = read.files
+        configs.update(read.configs)
     known = tuple(configs)
     names: dict[str, str] = {}
     for given in arguments.rerank:
@@ -135,7 +139,7 @@ def rerank_choice(arguments: argparse.Namespace, *, several: bool = False) -> Re
         raise InvalidInputError(
             "may be repeated only with `twindex eval --table`; give it once", field="--rerank"
         )
-    return RerankChoice(RerankerRegistry(configs, load=load), requests)
+    return RerankChoice(RerankerRegistry(configs, load=load, files=files), requests)
 
 
 def _name(spec: str, taken: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ....core import InvalidInputError
-from ....generate.rewriting import REWRITERS, RewriterConfig, load_rewriter
+from ....generate.rewriting import REWRITERS, load_rewriter
 from ....generate.spec import usages
 from ....search import RewriterRegistry
 from .parts import add_file, selected
@@ -91,10 +91,13 @@ def rewriter_choice(arguments: argparse.Namespace) -> RewriterChoice:
         if options:
             raise InvalidInputError("requires --rewriter", field=options[0])
         return RewriterChoice(RewriterRegistry(), {})
-    configs: Mapping[str, RewriterConfig] = {}
-    if arguments.rewriters:
-        configs = RewriterRegistry.read(arguments.rewriters).configs
-    name, configs = selected(wanted, REWRITERS, arguments.rewriters, configs)
-    registry = RewriterRegistry(configs, load=partial(load_rewriter, device=arguments.device))
+    read = (
+        RewriterRegistry()
+        if not arguments.rewriters
+        else RewriterRegistry.read(arguments.rewriters)
+    )
+    name, configs = selected(wanted, REWRITERS, arguments.rewriters, read.configs)
+    load = partial(load_rewriter, device=arguments.device)
+    registry = RewriterRegistry(configs, load=load, files=read.files)
     given.setdefault("on_error", arguments.rewrite_on_error_default)
     return RewriterChoice(registry, {"rewrite": {"model": name, **given}})

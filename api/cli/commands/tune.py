@@ -29,6 +29,7 @@ from ..arguments.common import (
     parse_folder,
     progress_of,
 )
+from ..arguments.vectors import add_query_vectors, with_query_vectors
 from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     measured.add_argument(
         "--qrels", type=Path, metavar="FILE", help="relevance judgements; quality is then nDCG@10"
     )
+    add_query_vectors(parser, "row n for query n of --queries,")
     measured.add_argument(
         "--sample",
         type=int,
@@ -219,11 +221,16 @@ def _read(arguments: argparse.Namespace) -> tuple[list[Query] | None, Qrels | No
     from ....sources import read_qrels, read_queries
 
     if arguments.queries is None:
-        if arguments.qrels is not None:
-            raise InvalidInputError("requires --queries", field="--qrels")
+        for name in ("qrels", "vectors"):
+            if getattr(arguments, name):
+                raise InvalidInputError("requires --queries", field=option(name))
         return None, None
+    for leg, _ in arguments.vectors:
+        if leg != arguments.leg:
+            message = f"has vectors for leg {leg!r}, but --leg is {arguments.leg!r}; name this leg"
+            raise InvalidInputError(message, field="--vectors")
     qrels = None if arguments.qrels is None else read_qrels(arguments.qrels)
-    return read_queries(arguments.queries), qrels
+    return with_query_vectors(read_queries(arguments.queries), arguments.vectors), qrels
 
 
 def _print(report: Report) -> None:

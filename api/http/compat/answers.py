@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from ....core.answers import Answer, Source
-from ...pages.document import source as web_source
+from ...pages.links import source as web_source
 from .. import render
 
 

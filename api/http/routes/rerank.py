@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....core import InvalidInputError
-from ....rerank import Placed, Reranked
+from ....rerank import Reranked
+from ....rerank.relevance import relevance, scores
 from ....search.finding.reranking import rerank_warnings
 from ...serving.calls import Calls
 from ...serving.problems import validate
@@ -77,7 +77,7 @@ async def rerank(request: Request) -> Response:
 
     def reply(parsed: RerankBody, result: Reranked) -> Response:
         if as_tei:
-            return json_response(tei.rerank_reply(as_tei[0], result, _relevance(result.order)))
+            return json_response(tei.rerank_reply(as_tei[0], result, relevance(result.order)))
         found = {
             "id": request.state.request_id,
             "request_id": request.state.request_id,
@@ -100,9 +100,8 @@ def _parse(given: dict[str, Any]) -> RerankBody:
 
 def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:
     usage, warnings = result.usage, rerank_warnings(result)
-    if any(placed.judged for placed in result.order) and not _scores(result.order):
+    if any(placed.judged for placed in result.order) and not scores(result.order):
         warnings.append("the reranker returns no scores: relevance_score is 1 / rank")
-    relevance = _relevance(result.order)
     results = [
         {
             "index": placed.index,
@@ -111,7 +110,7 @@ def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:
             "reasons": placed.reasons,
             **(_document(request, placed.index) if request.return_documents else {}),
         }
-        for placed, score in zip(result.order, relevance, strict=True)
+        for placed, score in zip(result.order, relevance(result.order), strict=True)
     ]
     return {
         "object": "list",
@@ -130,28 +129,6 @@ def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:
         "truncated": result.truncated,
         "warnings": warnings,
     }
-
-
-def _relevance(order: Sequence[Placed]) -> list[float]:
-    """Return the `relevance_score` of each result, in descending order.
-
-    It is the score of the reranker. If the reranker returns no scores at all, results that it
-    judged get 1 / rank. Other results get 0, or the lowest score if that is below 0.
-    `relevance_score` is never null, because clients sort by it.
-    """
-    known = _scores(order)
-    floor = min([0.0, *known])
-    found: list[float] = []
-    for rank, placed in enumerate(order, 1):
-        score = placed.score
-        if score is None:
-            score = 1 / rank if placed.judged and not known else floor
-        found.append(min(float(score), found[-1]) if found else float(score))
-    return found
-
-
-def _scores(order: Sequence[Placed]) -> list[float]:
-    return [float(placed.score) for placed in order if placed.score is not None]
 
 
 def _document(request: RerankBody, index: int) -> dict[str, Any]:

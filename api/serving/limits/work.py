@@ -30,8 +30,8 @@ def check_work(
     if batch and characters > most:
         raise _invalid(
             "requests",
-            f"the queries of a batch may have {most} characters in total, got {characters}; send "
-            "fewer searches",
+            f"the queries of a batch must have at most {most:,} characters in total (ten times the "
+            f"setting `query_chars`), got {characters:,}; send fewer searches",
         )
     if batch and depth > settings.batch_depth:
         raise _invalid(
@@ -46,8 +46,8 @@ def check_query(settings: Settings, query: str, field: str = "query") -> None:
     if len(query) > settings.query_chars:
         raise _invalid(
             field,
-            f"must have at most {settings.query_chars} characters (setting `query_chars`), "
-            f"got {len(query)}",
+            f"must have at most {settings.query_chars:,} characters (setting `query_chars`), "
+            f"got {len(query):,}",
         )
 
 
@@ -68,7 +68,8 @@ def check_answer(settings: Settings, request: AnswerRequest) -> None:
     if (characters := sum(len(turn.content) for turn in request.turns)) > most:
         raise _invalid(
             "turns",
-            f"may have {most} characters in total, got {characters}; send only the latest turns",
+            f"must have at most {most:,} characters in total (ten times the setting "
+            f"`query_chars`), got {characters:,}; send only the latest turns",
         )
 
 

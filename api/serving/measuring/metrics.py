@@ -161,8 +161,12 @@ class Metrics:
         self._answer_seconds.labels(name).observe(seconds)
         if (first := answer.timings.get("first_token")) is not None:
             self._first_token_seconds.labels(name).observe(first / 1e3)
+        self.answer_usage(name, answer.usage)
+
+    def answer_usage(self, generator: str, usage: Usage) -> None:
+        """Count the usage of an answer, also of one that failed or was cancelled."""
         for field, counter in self._answer_counts.items():
-            counter.labels(name).inc(getattr(answer.usage, field))
+            counter.labels(generator).inc(getattr(usage, field))
 
     def failed_answer(self, generator: str) -> None:
         """Count an answer that a model did not complete. generator: name of the generator."""

@@ -231,8 +231,9 @@ def _replicas(storage: VectorStorage, lists: int) -> int:
 def _new_index(quantizer: Any, storage: VectorStorage, *, plain: bool) -> Any:
     """Return an empty FAISS index.
 
-    Except with RaBitQ, codes do not depend on the centre of their list. A query then needs only one
-    table of distances for all lists, and recall is the same (measured).
+    RaBitQ encodes a vector relative to the centre of its list. All other codecs encode the vector
+    itself: a query then needs one table of distances for all lists, and the measured recall is
+    equal.
 
     plain: True: do not use the FastScan layout for PQ codes, because vectors cannot be added to
     chosen lists in this layout.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from twindex.api.serving import generators as served_generators
+from twindex.api.serving import preloaded
 from twindex.core import ModelError, Usage
 from twindex.core.sse import events
 from twindex.generate import ExtractiveConfig, WritingGenerator, load_generator
@@ -92,7 +92,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Scripted:
             return generator
         return load_generator(config, device=device)
 
-    monkeypatch.setattr(served_generators, "load_generator", load)
+    monkeypatch.setattr(preloaded, "load_part", load)
     return writer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -187,7 +188,8 @@ def test_a_model_that_fails(answering, problem, parsed):
 def test_an_unexpected_exception_is_logged_and_shows_nothing(answering, parsed, caplog):
     response = ask(answering(), "slip", generator="scripted", stream=True)
     name, data = parsed(response.content)[-1]
-    assert (name, json.loads(data)["code"]) == ("error", "internal")
+    assert (name, json.loads(data)["code"]) == ("error", "model")
+    assert "generator 'scripted' failed with RuntimeError" in json.loads(data)["detail"]
     assert b"secret" not in response.content
     assert "a slip in /secret/path" in caplog.text
 
@@ -234,10 +236,14 @@ def test_models_health_and_metrics(answering):
         'twindex_answers_total{generator="scripted",outcome="answered"} 2.0',
         'twindex_answers_total{generator="scripted",outcome="failed"} 1.0',
         'twindex_answers_total{generator="extractive",outcome="no_answer"} 1.0',
-        'twindex_answer_prompt_tokens_total{generator="scripted"} 14.0',
         'twindex_answer_seconds_count{generator="scripted"} 2.0',
         'twindex_answer_first_token_seconds_count{generator="scripted"} 2.0',
-        'twindex_llm_prompt_tokens_total{collection="birds"} 14.0',
     ):
         assert line in text
+    # Two answers of 7 tokens, and the prompt of the answer that failed.
+    counted = r'twindex_answer_prompt_tokens_total{generator="scripted"} ([\d.]+)'
+    of_collection = r'twindex_llm_prompt_tokens_total{collection="birds"} ([\d.]+)'
+    (spent,) = re.findall(counted, text)
+    assert float(spent) > 14
+    assert re.findall(of_collection, text) == [spent]
     assert f'route="{BIRDS.replace("birds", "{collection}")}/answer",status="200"' in text

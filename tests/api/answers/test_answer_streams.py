@@ -130,6 +130,9 @@ def test_a_client_that_leaves_frees_its_thread_within_200_ms(connect, server, sc
     wait_until(lambda: service.answering._active == 0)
     assert scripted.ended.is_set(), "the iterator of the model is closed"
     assert scripted.written - written <= 10, "a word takes 20 ms, so the thread took over 200 ms"
+    text = httpx.get(f"{address}/metrics").text
+    (tokens,) = re.findall(r"twindex_answer_completion_tokens_total\{.*scripted.*\} (\S+)", text)
+    assert 3 <= float(tokens) <= 100, "the words that the model had written"
 
 
 def test_a_client_that_leaves_before_the_first_text(connect, server, scripted):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from twindex.api.serving import generators as served
+from twindex.api.serving import preloaded
 from twindex.api.serving.generators import ServedGenerators
 from twindex.ask import LanguageModelConfig
 from twindex.generate import load_generator
@@ -19,9 +20,9 @@ def test_extractive_is_ready_before_a_generator_with_a_model_runs() -> None:
     seen: list[dict[str, str]] = []
 
     class Recorded(ServedGenerators):
-        def warm_up(self, part: Any) -> Exception | None:
+        def warm_up(self, part: Any) -> None:
             seen.append(dict(self.statuses()))
-            return super().warm_up(part)
+            super().warm_up(part)
 
     parts = Recorded({"model": config}, None)
     parts.load(lambda: False)
@@ -40,7 +41,7 @@ def test_a_model_that_writes_without_end_becomes_ready(monkeypatch: pytest.Monke
     def load(one: Any, *, device: Any) -> Any:
         return generator(config, Endless()) if one is config else load_generator(one, device=device)
 
-    monkeypatch.setattr(served, "load_generator", load)
+    monkeypatch.setattr(preloaded, "load_part", load)
     monkeypatch.setattr(served, "FIRST_ANSWER", 200)
     parts = ServedGenerators({"endless": config}, None)
     parts.load(lambda: False)

@@ -186,3 +186,29 @@ def test_wrong_arguments_are_named(tune: Any, built: Path, tmp_path: Path, run: 
     assert run("tune", str(tmp_path / "absent"), "--quiet").status == 2
     with pytest.raises(SystemExit):
         tune("--codecs", "int8,,pq")
+
+
+def test_queries_may_bring_their_vectors(tune: Any, built: Path, tmp_path: Path, run: Any) -> None:
+    assert run("export", str(built / "index"), str(tmp_path / "all"), "--quiet").status == 0
+    own = next((tmp_path / "all").glob("*dense*.npy"))
+    lines = (tmp_path / "all" / "documents.jsonl").read_text().splitlines()
+    ids = [json.loads(line)["id"] for line in lines]
+    queries, qrels = tmp_path / "q.jsonl", tmp_path / "qrels.tsv"
+    queries.write_text("".join(f'{{"_id": "q{n}", "text": "?"}}\n' for n in range(20)))
+    qrels.write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"q{n}\t{ids[n]}\t1\n" for n in range(20))
+    )
+    np.save(tmp_path / "v.npy", np.load(own)[:20])
+    files = ["--queries", str(queries), "--qrels", str(qrels), "--codecs", "float32", "--json"]
+    text = tune(*files).json
+    brought = tune(*files, "--vectors", f"dense={tmp_path / 'v.npy'}").json
+    assert brought["reference"]["ndcg"] > 0.9 > text["reference"]["ndcg"]
+    for options, message in (
+        ([*files, "--vectors", "sparse=v.npy"], "--vectors: has vectors for leg 'sparse'"),
+        (["--vectors", "dense=v.npy"], "--vectors: requires --queries"),
+    ):
+        done = tune(*options)
+        assert (done.status, message in done.err) == (2, True), done.err
+    np.save(tmp_path / "short.npy", np.ones((20, 3), np.float32))
+    done = tune(*files, "--vectors", f"dense={tmp_path / 'short.npy'}")
+    assert (done.status, "query 'q" in done.err, "dimensions, got 3" in done.err) == (2, True, True)

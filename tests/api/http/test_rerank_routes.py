@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.api.http.routes.rerank import _relevance
 from twindex.api.http.shapes.reranking import RerankReply
 from twindex.api.http.shapes.schemas import BatchReply, SearchReply
 from twindex.rerank import Placed
+from twindex.rerank.relevance import relevance
 from twindex.search import SearchRequest
 
 BIRDS = "/v1/collections/birds"
@@ -258,7 +258,7 @@ def test_relevance_descends_and_equals_descending_scores(scores, unjudged):
     order = [Placed(i, score) for i, score in enumerate(known)]
     order += [Placed(i) for i in range(len(known), len(scores))]
     order += [Placed(len(scores) + i, judged=False) for i in range(unjudged)]
-    found = _relevance(order)
+    found = relevance(order)
     assert found == sorted(found, reverse=True)
     assert found[: len(known)] == known
     if not known:

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 
 from twindex.api.http.app import create_app
 from twindex.api.http.shapes.operations import Health, ModelList
-from twindex.api.serving import rerankers as served_rerankers
+from twindex.api.serving import preloaded
 from twindex.api.serving.settings import Settings
 from twindex.core import ConfigError, InvalidInputError
 from twindex.rerank import Needs, Placed, Reranked, load_reranker
@@ -102,14 +102,14 @@ def test_rerankers_run_on_the_device_of_the_server(serve, tmp_path, monkeypatch)
     devices = []
 
     def load(config, *, device):
-        devices.append(device)
+        devices.append((config.kind, device))
         return load_reranker(config, device=device)
 
-    monkeypatch.setattr(served_rerankers, "load_reranker", load)
+    monkeypatch.setattr(preloaded, "load_part", load)
     file = tmp_path / "rerankers.toml"
     file.write_text('[rerankers.fast]\nkind = "fake"\n')
     serve(rerankers=file, device="cpu")
-    assert devices == ["cpu"]
+    assert devices == [("fake", "cpu"), ("extractive", "cpu")]
 
 
 class Gated:
@@ -133,7 +133,7 @@ class Gated:
 def gated(serve, tmp_path, monkeypatch, fake_config):
     """A server whose reranker waits, with 2 threads for reranking and a queue of 1."""
     reranker = Gated()
-    monkeypatch.setattr(served_rerankers, "load_reranker", lambda config, device: reranker)
+    monkeypatch.setattr(preloaded, "load_part", lambda config, device: reranker)
     file = tmp_path / "rerankers.toml"
     file.write_text('[rerankers.gated]\nkind = "fake"\n')
     (tmp_path / "data").mkdir()
@@ -185,7 +185,7 @@ def test_readiness_waits_for_rerankers(tmp_path, monkeypatch, problem, wait_unti
         assert loaded.wait(30)
         return load_reranker(config, device=device)
 
-    monkeypatch.setattr(served_rerankers, "load_reranker", slow)
+    monkeypatch.setattr(preloaded, "load_part", slow)
     file = tmp_path / "rerankers.toml"
     file.write_text('[rerankers.fast]\nkind = "fake"\n')
     app = create_app(tmp_path, Settings(rerankers=file))
@@ -211,7 +211,7 @@ def test_a_reranker_that_fails_to_load_does_not_affect_others(serve, tmp_path, m
             raise RuntimeError("a slip")
         return load_reranker(config, device=device)
 
-    monkeypatch.setattr(served_rerankers, "load_reranker", load)
+    monkeypatch.setattr(preloaded, "load_part", load)
     file = tmp_path / "rerankers.toml"
     file.write_text(
         '[rerankers.broken]\nkind = "fake"\ncandidates = 1\n[rerankers.fast]\nkind = "fake"\n'

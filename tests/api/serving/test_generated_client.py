@@ -69,7 +69,7 @@ def generated(address, tmp_path_factory):
     folder = tmp_path_factory.mktemp("client")
     keyed = {"authorization": f"Bearer {KEY}"}
     (folder / "openapi.json").write_bytes(
-        httpx2.get(f"{address}/openapi.json", headers=keyed).raise_for_status().content
+        httpx2.get(f"{address}/openapi.json", headers=keyed, timeout=60).raise_for_status().content
     )
     made = subprocess.run(
         [sys.executable, "-c", GENERATE, folder / "openapi.json", folder / PACKAGE],

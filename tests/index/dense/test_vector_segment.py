@@ -48,6 +48,9 @@ def clustered(rows: int, seed: int) -> Vectors:
 VECTORS, QUERIES = clustered(ROWS, 1), clustered(40, 2)
 SMALL: dict[str, dict[str, int]] = {"flat": {}, "ivf": {"lists": 32}, "hnsw": {}, "spann": {}}
 KINDS = [(index, codec) for index in SMALL for codec in codecs_of(STRUCTURES[index])]
+GRAPHS = ("hnsw", "spann")
+NARROW = ("float16", "bfloat16", "float8_e4m3", "float8_e5m2")
+"""Codecs that differ in `decode` only, so the quick tests try them with flat and IVF only."""
 
 
 def leg(index: str, codec: str | None = None, **more: object) -> DenseLeg:
@@ -92,7 +95,13 @@ def recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
     )
 
 
-@pytest.mark.parametrize(("index", "codec"), KINDS)
+@pytest.mark.parametrize(
+    ("index", "codec"),
+    [
+        pytest.param(index, codec, marks=[pytest.mark.slow] * (index in GRAPHS and codec in NARROW))
+        for index, codec in KINDS
+    ],
+)
 def test_every_kind_reaches_its_recall_target(index: str, codec: str, shared: Shared) -> None:
     folder, part = shared(index, codec)
     queries = Representation(dense=QUERIES)

@@ -18,7 +18,7 @@ from twindex.generate.rewriting import FakeRewriterConfig, StandaloneConfig
 from twindex.generate.rewriting.standalone import StandaloneRewriter
 from twindex.index import CollectionConfig, LexicalLeg
 from twindex.llm.fake import FakeModel
-from twindex.search import Collection, GeneratorRegistry, RewriterRegistry
+from twindex.search import AnswerRequest, Collection, GeneratorRegistry, RewriterRegistry
 from twindex.search.answering.backgrounds import BackgroundRegistry
 
 TURNS = [
@@ -247,3 +247,14 @@ def test_a_closed_answer_counts_what_was_spent(painters):
     assert painters.usage.calls == before + 2
     painters.answer("him?", rewrite="alone", generator="heard", background="fake")
     assert painters.usage.calls == before + 5
+
+
+def test_a_question_that_is_too_long_is_counted_in_characters():
+    for fields, field in (
+        ({"question": "x" * 100_001}, "question"),
+        ({"question": "x", "turns": [{"role": "user", "content": "x" * 100_001}]}, "turns[0].con"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            AnswerRequest.parse(fields)
+        assert str(caught.value).startswith(field)
+        assert caught.value.message == "must have at most 100,000 characters, got 100,001"

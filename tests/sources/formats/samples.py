@@ -172,6 +172,30 @@ def notebook(cells: Iterable[tuple[str, str]]) -> bytes:
     return json.dumps({"cells": made, "metadata": {}, "nbformat": 4}).encode()
 
 
+_ODF = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+    for name in ("office", "text", "table", "style", "draw", "presentation", "meta")
+)
+ODF_META = (
+    f'<office:document-meta {_ODF} xmlns:dc="http://purl.org/dc/elements/1.1/"><office:meta>'
+    "<dc:title>Birds</dc:title><dc:creator>Ada Finch</dc:creator></office:meta>"
+    "</office:document-meta>"
+)
+
+
+def opendocument(body: str, styles: str = "", **parts: str) -> bytes:
+    """Return an OpenDocument file. body: content of office:body."""
+    content = (
+        f"<office:document-content {_ODF}><office:automatic-styles>{styles}"
+        f"</office:automatic-styles><office:body>{body}</office:body></office:document-content>"
+    )
+    return zipped({"content.xml": content, "meta.xml": ODF_META, **parts})
+
+
+def odf_text(body: str) -> bytes:
+    return opendocument(f"<office:text>{body}</office:text>")
+
+
 def every() -> dict[str, bytes]:
     """Return name -> content of a small file of every format that is not plain text."""
     page = f"<!doctype html><title>Birds</title><h1>Falcons</h1><p>{WORDS}.".encode()
@@ -182,6 +206,7 @@ def every() -> dict[str, bytes]:
         "a.pptx": slides(),
         "a.xlsx": sheets(),
         "a.epub": epub(),
+        "a.odt": odf_text(f"<text:h>Falcons</text:h><text:p>{WORDS}.</text:p>"),
         "a.ipynb": notebook([("markdown", "# Falcons"), ("code", f"print('{WORDS}')")]),
         "a.zip": zipped({"x/a.html": page, "x/b.md": "# B\n"}),
         "a.tar.gz": tarred({"x/a.html": page}),

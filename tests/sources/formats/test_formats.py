@@ -130,6 +130,73 @@ def test_visible_sheets_become_tables(tmp_path: Path, read: Callable) -> None:
     assert (document.title, document.text) == ("sizes", f"## Sizes\n\n{rows}")
 
 
+def test_an_open_document_keeps_headings_lists_tables_and_notes(
+    tmp_path: Path, read: Callable
+) -> None:
+    body = (
+        "<text:tracked-changes><text:p>deleted</text:p></text:tracked-changes>"
+        '<text:h text:outline-level="2">Fal<text:s text:c="2"/>cons</text:h>'
+        "<text:p>A<text:tab/>B<text:span> bold</text:span><text:note><text:note-citation>1"
+        "</text:note-citation><text:note-body><text:p>see C</text:p></text:note-body></text:note>."
+        "</text:p><text:list><text:list-item><text:p>one</text:p><text:list><text:list-item>"
+        "<text:p>two</text:p></text:list-item></text:list></text:list-item></text:list>"
+        '<table:table table:name="T"><table:table-row><table:table-cell><text:p>a</text:p>'
+        '</table:table-cell><table:table-cell table:number-columns-repeated="2"><text:p>b</text:p>'
+        "</table:table-cell></table:table-row></table:table>"
+        "<text:section><text:p># last<office:annotation><text:p>comment</text:p>"
+        "</office:annotation></text:p></text:section>"
+    )
+    samples.write(tmp_path, {"a.odt": samples.odf_text(body)})
+    document = read()[0]["a.odt"]
+    assert document.text == (
+        "## Fal cons\n\nA\tB bold (see C).\n\n- one\n  - two\n\n| a | b | b |\n|---|---|---|\n\n"
+        "\\# last\n"
+    )
+    assert (document.title, document.metadata["author"]) == ("Birds", "Ada Finch")
+
+
+def test_sheets_and_slides_of_open_documents(tmp_path: Path, read: Callable) -> None:
+    style = (
+        '<style:style style:name="hid"><style:table-properties table:display="false"/>'
+        "</style:style>"
+    )
+    cell = "<table:table-cell><text:p>{}</text:p></table:table-cell>"
+    empty = (
+        '<table:table-row table:number-rows-repeated="1048576"><table:table-cell '
+        'table:number-columns-repeated="16384"/></table:table-row>'
+    )
+    sheet = (
+        '<table:table table:name="{}" table:style-name="{}"><table:table-row>{}'
+        '<table:table-cell/>{}<table:table-cell table:number-columns-repeated="16000"/>'
+        "</table:table-row>{}</table:table>"
+    )
+    sheets = [
+        sheet.format(name, styled, cell.format(name), cell.format("x"), empty)
+        for name, styled in (("Seen", ""), ("Hidden", "hid"))
+    ]
+    slide = (
+        '<draw:page><draw:frame presentation:class="title"><draw:text-box><text:p>{}</text:p>'
+        "</draw:text-box></draw:frame><draw:frame><draw:text-box><text:p>text</text:p>"
+        "</draw:text-box></draw:frame><presentation:notes><draw:frame><draw:text-box>"
+        "<text:p>said</text:p></draw:text-box></draw:frame></presentation:notes></draw:page>"
+    )
+    deck = "".join(slide.format(name) for name in ("One", "Two"))
+    samples.write(
+        tmp_path,
+        {
+            "a.ods": samples.opendocument(
+                f"<office:spreadsheet>{''.join(sheets)}</office:spreadsheet>", style
+            ),
+            "a.odp": samples.opendocument(f"<office:presentation>{deck}</office:presentation>"),
+        },
+    )
+    found, errors = read()
+    assert not errors
+    assert found["a.ods"].text == "## Seen\n\n| Seen |  | x |\n|---|---|---|\n"
+    assert found["a.odp"].text == "# One\n\ntext\n\nsaid\n\f# Two\n\ntext\n\nsaid\n"
+    assert found["a.odp"].metadata["pages"] == 2
+
+
 def test_chapters_of_a_book_are_in_reading_order(tmp_path: Path, read: Callable) -> None:
     samples.write(tmp_path, {"a.epub": samples.epub()})
     document = read()[0]["a.epub"]

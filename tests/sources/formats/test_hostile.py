@@ -276,6 +276,41 @@ def test_entities_of_xml_cannot_explode(tmp_path: Path, read: Callable) -> None:
     assert {error.reason for error in errors.values()} <= {"damaged", "over a limit"}
 
 
+def test_hostile_open_documents(tmp_path: Path, read: Callable) -> None:
+    cell = '<table:table-cell table:number-columns-repeated="999999"><text:p>{}</text:p>'
+    row = f'<table:table-row table:number-rows-repeated="999999">{cell.format("x" * 90_000)}'
+    sheet = f"<table:table>{row}</table:table-cell></table:table-row></table:table>"
+    levels = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+    laughs = f'<!DOCTYPE x [<!ENTITY e0 "ha">{levels}]><x>&e11;</x>'
+    manifest = "<manifest><file-entry><encryption-data/></file-entry></manifest>"
+    whole = f"<office:text><text:p>{samples.WORDS}</text:p></office:text>"
+    deep = "<text:section>" * 50_000 + "<text:p>deep</text:p>" + "</text:section>" * 50_000
+    files = {
+        "rows.ods": samples.opendocument(f"<office:spreadsheet>{sheet}</office:spreadsheet>"),
+        "laughs.odt": samples.zipped({"content.xml": laughs}),
+        "locked.odt": samples.opendocument(whole, **{"META-INF/manifest.xml": manifest}),
+        "deep.odt": samples.odf_text(deep),
+        "empty.odp": samples.opendocument("<office:presentation/>"),
+        "none.odt": samples.opendocument(""),
+        "word.odt": samples.word(),
+    }
+    samples.write(tmp_path, files)
+    with FileReader(Limits(seconds=60)) as reader:
+        found, errors = read(tmp_path, reader)
+        assert not found
+        assert reader.peak_bytes < 900 * MB
+    assert {name: error.reason for name, error in errors.items()} == {
+        "rows.ods": "too large",
+        "laughs.odt": errors["laughs.odt"].reason,
+        "locked.odt": "encrypted",
+        "deep.odt": "over a limit",
+        "empty.odp": "empty",
+        "none.odt": "damaged",
+        "word.odt": "damaged",
+    }
+    assert errors["laughs.odt"].reason in ("damaged", "over a limit")
+
+
 def test_endless_links_and_deep_folders_end(tmp_path: Path) -> None:
     (tmp_path / "loop.md").symlink_to(tmp_path / "loop.md")
     (tmp_path / "up").symlink_to(tmp_path)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from .....core import InvalidInputError, TwindexError
 from .....core.display import one_line
+from .....core.unicode import is_unicode
 from ....figures import counted
 from ...arguments.asking import add_asking, asked_options, errors_name_answer_options
 from ...conversation import Conversation
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             loading = asked.load()
             chat = _Chat(Conversation(collection, asked.fields), asked, arguments, loading)
             reconfigure = getattr(sys.stdin, "reconfigure", None)
-            if reconfigure is not None:  # The request refuses what is not UTF-8.
+            if reconfigure is not None:  # `read` refuses what is not UTF-8.
                 reconfigure(errors="surrogateescape")
             if sys.stdin.isatty():
                 documents = counted(collection.count(), "document")
@@ -99,6 +100,12 @@ class _Chat:
 
     def read(self, line: str) -> bool:
         """Answer a question, or run a command. Return False if the conversation ends."""
+        if not is_unicode(line):
+            encoding = getattr(sys.stdin, "encoding", None) or "UTF-8"
+            raise InvalidInputError(
+                f"the line is not {encoding.upper()}; encode the question as UTF-8, or set "
+                "PYTHONIOENCODING to its encoding"
+            )
         line = line.strip()
         if line.startswith("/"):
             return self._command(line)

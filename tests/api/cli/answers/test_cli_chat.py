@@ -124,7 +124,9 @@ def test_failures_have_the_status_of_ask(chat: Any) -> None:
     assert chat("/sorces\n").status == 2
     wrong = chat("x\n", "--limit", "0")
     assert (wrong.status, wrong.err.startswith("twindex: error: --limit: ")) == (2, True)
-    assert chat(b"\xff\n").status == 2
+    bytes_ = chat(b"Kiwi\xff?\n")
+    assert (bytes_.status, bytes_.err.count("\n")) == (2, 1)
+    assert "error: the line is not UTF-8; encode the question as UTF-8" in bytes_.err
 
 
 class _Terminal:
