@@ -1,9 +1,10 @@
 """Calls of a model with a deadline.
 
-A model cannot be stopped during a call. The number of questions in a call therefore depends on the
-time left and the speed of earlier calls. If a call still misses its deadline, the call continues in
-its thread, and the caller continues without the result. The guard of the caller is checked every
-`POLL` seconds during a call. If the guard raises an exception, the caller does not wait either.
+The number of questions in a call depends on the time left and the speed of earlier calls. If a call
+still misses its deadline, the call continues in its thread, and the caller continues without the
+result. The guard of the caller is checked every `POLL` seconds during a call. If the guard raises
+an exception, the caller does not wait either. A local model that generates texts then stops after
+the current token (`twindex.llm.stopping`). No other call of a model can be stopped.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from itertools import accumulate
 from math import inf, sqrt
-from threading import BoundedSemaphore, Lock, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 from time import perf_counter, sleep
 from typing import TypeVar
 from weakref import WeakSet
 
 from ..core import UNGUARDED, Guard
+from ..llm.stopping import ended_by
 from .meter import Cost
 
 T = TypeVar("T")
@@ -134,8 +136,9 @@ class Waiting:
         tokens:   number of tokens of the call, to measure the speed.
         deadline: time at which the caller stops waiting, as a value of `perf_counter()`; None: no
                   deadline.
-        guard:    checked during the call; its exceptions are raised. Without a guard and a
-                  deadline, `function` runs in the thread of the caller.
+        guard:    checked during the call; its exceptions are raised. A local model that generates
+                  texts then stops after the current token. Without a guard and a deadline,
+                  `function` runs in the thread of the caller.
         """
 
         def timed() -> T:
@@ -148,10 +151,12 @@ class Waiting:
             return timed()
         slot = self._slot(deadline, guard)
         result: Future[T] = Future()
+        left = Event()
 
         def work() -> None:
             try:
-                result.set_result(timed())
+                with ended_by(left):
+                    result.set_result(timed())
             except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
                 result.set_exception(error)
             if slot:
@@ -170,7 +175,9 @@ class Waiting:
                 if _left(deadline) == 0:
                     raise Overdue
                 guard.check()
-        except BaseException:
+        except BaseException as reason:
+            if not isinstance(reason, Overdue):  # A late result is remembered for the next caller.
+                left.set()
             with self._lock:
                 self._behind += 1
             result.add_done_callback(self._ended)  # Runs at once if the call has ended by now.

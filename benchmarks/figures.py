@@ -32,7 +32,7 @@ ORDER = (
     *("promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
     *("answers", "answering", "cascade", "passage_cutting", "section_passages", "languages"),
-    *("files", "own_vectors", "cold_start"),
+    *("files", "hostile_files", "own_vectors", "cold_start"),
     *("rest", "interfaces", "client", "build", "sync", "checksums"),
 )
 """Benchmarks as they follow one another on the page."""

@@ -49,6 +49,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "client": ("httpx2",),
     "interfaces": ("sentence-transformers", "torch", "fastapi"),
     "files": ("pypdfium2", "pypdf", "markdownify"),
+    "hostile_files": ("pypdfium2", "pypdf"),
     "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),
 }

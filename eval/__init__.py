@@ -22,7 +22,7 @@ from .rerank_table import (
     rerank_table,
     run_reranked,
 )
-from .significance import Comparison, compare
+from .significance import Comparison, compare, holm
 from .trec import read_run, write_qrels, write_run
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "compare_systems",
     "engine_search",
     "evaluate",
+    "holm",
     "is_report",
     "judged_queries",
     "leg_table",

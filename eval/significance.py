@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,22 @@ def compare(
         losses=int((differences < 0).sum()),
         ties=int((differences == 0).sum()),
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number, in the same order (Holm, 1979).
+
+        p_(i) = max over j <= i of min(1, (n - j + 1) * p_(j)),    p_(1) <= ... <= p_(n)
+
+    If every corrected p-value of at most 0.05 counts as significant, the probability that at least
+    one of them is so by chance is at most 0.05.
+    """
+    corrected = [1.0] * len(p_values)
+    most = 0.0
+    for before, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        most = max(most, min(1.0, (len(p_values) - before) * p_values[place]))
+        corrected[place] = most
+    return corrected
 
 
 def _p_value(differences: np.ndarray[tuple[int], np.dtype[np.float64]], n: int, seed: int) -> float:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from common.datasets import DATA
 
-from twindex.core import BarProgress, ConflictError, NotFoundError
+from twindex.core import BarProgress, ConflictError, Document, NotFoundError
 from twindex.eval import BeirDataset, compare, evaluate
 from twindex.index import CollectionConfig
 from twindex.search import Collection, build
@@ -37,12 +37,12 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 """Legs -> methods that are measured on them."""
 
 
-def opened(folder: Path, dataset: BeirDataset) -> Collection:
-    """The collection of a set, built at the first run."""
+def opened(folder: Path, documents: Iterable[Document]) -> Collection:
+    """The collection of some documents, built at the first run."""
     try:
         return Collection.open(folder)
     except (NotFoundError, ConflictError):
-        build(folder, dataset.documents(), CollectionConfig(), progress=BarProgress())
+        build(folder, documents, CollectionConfig(), progress=BarProgress())
         return Collection.open(folder)
 
 
@@ -77,7 +77,7 @@ def main() -> None:
     for name in arguments.sets.split(","):
         dataset = BeirDataset.open(arguments.data / name)
         legs: dict[str, Any] = {}
-        with opened(arguments.work / name, dataset) as collection:
+        with opened(arguments.work / name, dataset.documents()) as collection:
             collection.load()
             print(f"\n{name}: {collection.count()} documents", flush=True)
             for leg, methods in METHODS.items():

@@ -4,13 +4,17 @@
 
 Every set is indexed with the default configuration. The kinds have their default parameters, except
 `--texts` for HyDE and `--max-tokens` for all. Each kind is compared with the plain search of the
-same legs by a paired randomisation test, on the first queries of a set. Times are medians over the
-queries, of the language model alone and of everything after it; every query is rewritten once.
+same legs by a paired randomisation test, on the first queries of a set, with Holm's correction over
+the kinds and legs of a set. Times are medians over the queries, of the language model alone and of
+everything after it; every query is rewritten once. The figures of a set are kept in `--work` when
+they are complete, so an interrupted run continues with the next set. `name:N` selects N documents
+of a set: the documents that answer its queries, and others at equal distances.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -19,10 +23,19 @@ from typing import Any
 
 from common.datasets import DATA
 from quality.feedback import opened
+from quality.passage_cutting import part_of
 
-from twindex.core import Query, QueryStage, SearchResult
-from twindex.eval import BeirDataset, compare, evaluate
-from twindex.generate.rewriting import REWRITERS, RewriterConfig
+from twindex.core import Qrels, Query, QueryStage, SearchResult
+from twindex.eval import BeirDataset, compare, evaluate, holm
+from twindex.generate.rewriting import (
+    REWRITERS,
+    RewriterConfig,
+    decompose,
+    hyde,
+    queries,
+    query2doc,
+    step_back,
+)
 from twindex.search import Collection, RewriterRegistry
 
 SETS = "scifact,cranfield,cisi,msrd_movies"
@@ -40,10 +53,10 @@ LEGS: Mapping[str, Mapping[str, Any]] = {
 """Legs that are searched -> fields of the request. The first rewrites; the others use the cache."""
 
 
-def rewriters(model: str, texts: int, max_tokens: int) -> RewriterRegistry:
+def rewriters(kinds: Sequence[str], model: str, texts: int, max_tokens: int) -> RewriterRegistry:
     """The rewriters that are measured, by kind."""
     configs: dict[str, RewriterConfig] = {}
-    for kind in KINDS:
+    for kind in kinds:
         fields: dict[str, Any] = {"kind": kind, "llm": {"model": model}, "max_tokens": max_tokens}
         if kind == "hyde":
             fields["texts"] = texts
@@ -78,57 +91,78 @@ def cost(results: Mapping[str, SearchResult]) -> dict[str, float]:
     }
 
 
+def measured(
+    collection: Collection, kinds: Sequence[str], queries: Sequence[Query], judged: Qrels
+) -> dict[str, Any]:
+    """The figures of one set: those of each kind with each leg, and the cost of each kind."""
+    qrels = {query.id: judged[query.id] for query in queries}
+    legs: dict[str, Any] = {leg: {} for leg in LEGS}
+    costs: dict[str, Any] = {}
+    plain: dict[str, Mapping[str, Mapping[str, float]]] = {}
+    for kind in (PLAIN, *kinds):
+        rewrite = {} if kind == PLAIN else {"rewrite": kind}
+        for leg, fields in LEGS.items():
+            results = searched(collection, queries, {**fields, **rewrite})
+            run = {query: {hit.id: hit.score for hit in found} for query, found in results.items()}
+            values = evaluate(run, qrels, MEASURES)
+            after = [without_models(found) for found in results.values()]
+            own = legs[leg][kind] = {
+                "measures": dict(values.measures),
+                "milliseconds": statistics.median(after),
+            }
+            if kind == PLAIN:
+                plain[leg] = values.per_query
+            else:
+                own["tests"] = tests(values.per_query, plain[leg])
+                costs.setdefault(kind, cost(results))
+            print(f"  {leg:8} {kind:10} {shown(own)}", flush=True)
+    for measure in MEASURES:
+        each = [legs[leg][kind]["tests"][measure] for leg in LEGS for kind in kinds]
+        for test, corrected in zip(each, holm([one["p"] for one in each]), strict=True):
+            test["corrected"] = corrected
+    return {"legs": legs, "costs": costs}
+
+
+def key(arguments: argparse.Namespace, registry: RewriterRegistry) -> str:
+    """A text that differs if the figures of a set may differ."""
+    made = [registry.config(kind).model_dump(mode="json") for kind in registry.names]
+    versions = [module.VERSION for module in (hyde, query2doc, queries, decompose, step_back)]
+    told = json.dumps([made, versions, arguments.queries], sort_keys=True)
+    return hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder of BEIR-style sets")
     parser.add_argument("--sets", default=SETS, help="names of sets, comma-separated")
     parser.add_argument("--queries", type=int, default=50, help="most queries of a set")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="kinds, comma-separated")
     parser.add_argument("--model", default="SmolLM2-135M-Instruct", help="language model")
     parser.add_argument("--texts", type=int, default=2, help="passages of HyDE")
     parser.add_argument("--max-tokens", type=int, default=64, help="most tokens of an answer")
     parser.add_argument("--work", type=Path, default=Path(".cache/feedback"))
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
-    registry = rewriters(arguments.model, arguments.texts, arguments.max_tokens)
+    kinds = arguments.kinds.split(",")
+    if unknown := {*kinds} - {*KINDS}:
+        parser.error(f"--kinds: unknown {', '.join(sorted(unknown))}; there are {', '.join(KINDS)}")
+    registry = rewriters(kinds, arguments.model, arguments.texts, arguments.max_tokens)
     figures: dict[str, Any] = {}
     for name in arguments.sets.split(","):
-        dataset = BeirDataset.open(arguments.data / name)
-        queries = list(dataset.queries)[: arguments.queries]
-        known = {query.id for query in queries}
-        qrels = {query: grades for query, grades in dataset.qrels.items() if query in known}
-        legs: dict[str, Any] = {leg: {} for leg in LEGS}
-        costs: dict[str, Any] = {}
-        with opened(arguments.work / name, dataset) as collection:
-            collection.rewriters = registry
-            collection.load()
-            print(f"\n{name}: {collection.count()} documents, {len(queries)} queries", flush=True)
-            plain: dict[str, Mapping[str, Mapping[str, float]]] = {}
-            for kind in (PLAIN, *KINDS):
-                rewrite = {} if kind == PLAIN else {"rewrite": kind}
-                for leg, fields in LEGS.items():
-                    results = searched(collection, queries, {**fields, **rewrite})
-                    run = {
-                        query: {hit.id: hit.score for hit in found}
-                        for query, found in results.items()
-                    }
-                    values = evaluate(run, qrels, MEASURES)
-                    after = [without_models(found) for found in results.values()]
-                    own = legs[leg][kind] = {
-                        "measures": dict(values.measures),
-                        "milliseconds": statistics.median(after),
-                    }
-                    if kind == PLAIN:
-                        plain[leg] = values.per_query
-                    else:
-                        own["tests"] = tests(values.per_query, plain[leg])
-                        costs.setdefault(kind, cost(results))
-                    print(f"  {leg:8} {kind:10} {shown(own)}", flush=True)
-            figures[name] = {
-                "documents": collection.count(),
-                "queries": len(queries),
-                "legs": legs,
-                "costs": costs,
-            }
+        kept = arguments.work / f"rewriting-{name}-{key(arguments, registry)}.json"
+        if not kept.exists():
+            plain, _, most = name.partition(":")
+            dataset = BeirDataset.open(arguments.data / plain)
+            documents, queries, qrels = part_of(dataset, int(most) if most else None)
+            queries = queries[: arguments.queries]
+            with opened(arguments.work / name, documents) as collection:
+                collection.rewriters = registry
+                collection.load()
+                count = collection.count()
+                print(f"\n{name}: {count} documents, {len(queries)} queries", flush=True)
+                found = measured(collection, kinds, queries, qrels)
+            kept.write_text(json.dumps({"documents": count, "queries": len(queries), **found}))
+        figures[name] = json.loads(kept.read_text())
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1))
 

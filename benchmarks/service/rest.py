@@ -69,10 +69,10 @@ def fill(path: Path, count: int) -> list[str]:
 class Server:
     """A `twindex serve` process, and one connection to it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *options: str) -> None:
         command = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", command, "serve", str(root), "--port", "0"],
+            [sys.executable, "-c", command, "serve", str(root), "--port", "0", *options],
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -83,7 +83,8 @@ class Server:
             if not line:
                 raise SystemExit("the server did not start")
             found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
-        self.connection = HTTPConnection("127.0.0.1", int(found[1]))
+        self.port = int(found[1])
+        self.connection = HTTPConnection("127.0.0.1", self.port)
         while self.ask("GET", "/readyz")[0] != 200:
             time.sleep(0.05)
 

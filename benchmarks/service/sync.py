@@ -6,6 +6,10 @@
 Pieces of RFCs are the files. After a first sync, a share of the files is changed and another share
 is removed. The default encoder, `fake`, needs no model and next to no time. Each command is a
 process of its own, so the times include the start of Python.
+
+Last, syncs of a smaller folder are killed at random times (SIGKILL), and files are changed before
+each of them. After some of the kills, and at the end, one sync is left alone, and the documents are
+compared with the files.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -24,7 +29,17 @@ from typing import Any
 from common.passages import texts
 from common.timing import table
 
+from twindex.search import Collection
+
 FOLDERS = 100
+FEW = 300
+"""Files of the folder whose syncs are killed."""
+EDITED = 0.3
+"""Share of the files that are changed before each of these syncs."""
+EACH = 5
+"""Kills after which a sync is left alone."""
+WRITING = 1.0
+"""Seconds, at most, that a sync of these files may take longer than one without changes."""
 SETTLED = 2.5
 """Seconds after which an unchanged file is not read again."""
 
@@ -52,6 +67,56 @@ def measure(command: str, index: Path, folder: Path, options: Sequence[str]) -> 
     }
 
 
+def killed(
+    folder: Path, index: Path, pieces: Sequence[str], kills: int, legs: Sequence[str]
+) -> Any:
+    """Kill syncs at random times. Return the figures."""
+    random_ = random.Random(2)
+    command = [sys.executable, "-m", "twindex.api.cli.main", "build", str(index)]
+    command += ["--documents", str(folder), "--sync", "--quiet"]
+    folder.mkdir()
+
+    def edit() -> None:
+        for number, piece in enumerate(pieces):
+            path = folder / f"{number}.txt"
+            if random_.random() < EDITED or not path.exists():
+                path.write_text(f"{random_.random()} {piece}".replace("\0", " "))
+            elif random_.random() < EDITED / 2:
+                path.unlink()
+
+    def sync(seconds: float | None = None) -> tuple[bool, float]:
+        """Whether a sync was killed, and how long it ran. seconds: time of the kill."""
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, *(legs if not index.exists() else [])], stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        status = process.wait()
+        if status not in (0, -signal.SIGKILL):
+            raise SystemExit(f"a sync failed with exit status {status}")
+        return status != 0, time.perf_counter() - began
+
+    edit()
+    sync()
+    idle = sync()[1]
+    done = {"kills": 0, "ended": 0, "compared": 0, "different": 0}
+    while done["kills"] < kills:
+        edit()
+        whole = idle + random_.random() * max(idle, WRITING)
+        done["kills" if sync(random_.uniform(0.5 * idle, whole))[0] else "ended"] += 1
+        if done["kills"] % EACH == 0 or done["kills"] == kills:
+            sync()
+            with Collection.open(index, read_only=True) as collection:
+                kept = {one.id: one.text for one in collection.scan()}
+            files = {path.name: path.read_text() for path in folder.iterdir()}
+            done["compared"] += 1
+            done["different"] += kept != files
+    return done
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--files", type=int, default=10_000)
@@ -59,6 +124,7 @@ def main() -> None:
     parser.add_argument("--removed", type=float, default=0.01, help="share of the files")
     parser.add_argument("--dense", default="fake", help="model of the dense leg, or none")
     parser.add_argument("--sparse", default="none", help="model of the sparse leg, or none")
+    parser.add_argument("--kills", type=int, default=50, help="syncs that are killed")
     parser.add_argument("--json", type=Path, help="write the figures here")
     arguments = parser.parse_args()
     legs = ["--dense", arguments.dense, "--sparse", arguments.sparse]
@@ -85,13 +151,14 @@ def main() -> None:
             path.write_text(path.read_text() + " changed")
         runs.append(measure("sync with changes", root / "synced", folder, ["--sync"]))
         runs.append(measure("build from nothing", root / "built", folder, legs))
-    print(table(runs))
+        kills = killed(root / "few", root / "killed", pieces[:FEW], arguments.kills, legs)
+    print(table(runs), kills)
     figures = {
         name: getattr(arguments, name)
         for name in ("files", "changed", "removed", "dense", "sparse")
     }
     if arguments.json:
-        arguments.json.write_text(json.dumps({**figures, "runs": runs}, indent=1))
+        arguments.json.write_text(json.dumps({**figures, "runs": runs, "kills": kills}, indent=1))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
   turns. The first text of an answer may come later than the first token of its model, because a
   text that may become a refusal is held back.
 - Closing: from closing the iterator of an answer until the thread of its model has ended.
+- Leaving: from the moment that a client of a server leaves until its thread serves another one.
 - Suggestions: terms near a misspelled word, in a dictionary of words that are put together from
   halves of the words of the data set.
 """
@@ -26,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from common import datasets
+from common.leaving import leaving
 
 from twindex.ask import LanguageModelConfig
 from twindex.ask.loading import load_language_model
@@ -186,6 +188,7 @@ def main() -> None:
     parser.add_argument("--model", default="SmolLM2-135M-Instruct")
     parser.add_argument("--turns", type=int, default=20, help="contexts of each size")
     parser.add_argument("--questions", type=int, default=10)
+    parser.add_argument("--leavers", type=int, default=8, help="clients that leave, of each kind")
     parser.add_argument("--max-tokens", type=int, default=64)
     parser.add_argument("--terms", type=int, default=1_000_000, help="terms of the dictionary")
     parser.add_argument("--words", type=int, default=50, help="misspelled words")
@@ -200,6 +203,7 @@ def main() -> None:
         "contexts": lambda: contexts(model, texts, options.turns),
         "answers": lambda: answers(model, texts, questions, options.max_tokens),
         "closing": lambda: closing(model, texts, questions),
+        "leaving": lambda: leaving(options.model, texts[:200], questions[: options.leavers]),
         "suggestions": lambda: suggestions(texts, options.terms, options.words),
     }
     for name, step in steps.items():

@@ -12,6 +12,7 @@ from ...core import Usage
 from ..batching import batches
 from ..prompts import PromptTokens, check_lengths, shared
 from ..protocol import Chunk, Completion, Finish, Prompt, Sampling, check_prompts
+from ..stopping import check_caller
 from ..tokenizer import Tokenizer
 from ..writing import Writing
 from .decoding import Decoding, Reader
@@ -55,7 +56,8 @@ def generate(
     Every prompt uses the same seed, so a batch returns the same texts as a separate call for each
     prompt, up to rounding. If all prompts share a prefix, the model reads it only once.
 
-    Raises InvalidInputError if a prompt and `max_tokens` together exceed the model's limit.
+    Raises InvalidInputError if a prompt and `max_tokens` together exceed the model's limit, and
+    CallerLeft if nobody waits for the texts any more.
     """
     check_prompts(prompts)
     rows = _rows(model, tokenizer, prompts, sampling)
@@ -63,13 +65,14 @@ def generate(
     prefix = shared([row.prompt[:-1] for row in rows])
     lengths = [len(row.prompt) - len(prefix) for row in rows]
     for batch in batches(lengths, model.batch_tokens):
+        check_caller()
         begun = perf_counter()
         together = [rows[number] for number in batch]
         decoding = model.start([row.prompt[len(prefix) :] for row in together], prefix)
         # The first row counts the tokens of a prefix that was not kept; the others reuse it.
         unpaid = len(together) * len(prefix) - decoding.usage.cached_tokens
         for _ in _steps(model, decoding, together, sampling):
-            pass
+            check_caller()
         seconds = (perf_counter() - begun) / len(together)
         for number, row in zip(batch, together, strict=True):
             usages[number] = Usage(

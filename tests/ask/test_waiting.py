@@ -16,6 +16,7 @@ from twindex.ask import Judgement
 from twindex.ask.meter import Cost
 from twindex.ask.waiting import UNDER_WAY, Overdue, Waiting
 from twindex.core import ModelError, Usage
+from twindex.llm.stopping import check_caller
 from twindex.rerank import Budget, Candidate, FakeRerankerConfig, Task, rerank_one
 from twindex.rerank.fake import FakeReranker
 from twindex.rerank.placing import Placing
@@ -225,3 +226,37 @@ def test_exception_of_a_call_reaches_the_caller():
     with pytest.raises(Overdue):
         waiting.call(lambda: time.sleep(0.2), 1, time.perf_counter() + 0.02)
     assert waiting.call(lambda: 7, 1, time.perf_counter() + 5) == 7
+
+
+class Leaving:
+    """A guard of a caller that leaves soon."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+
+    def check(self) -> None:
+        self.checks += 1
+        if self.checks > 1:
+            raise InterruptedError
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["left", "late"])
+def test_a_call_ends_if_its_caller_left_but_not_if_it_is_late(leaves):
+    """A late result is remembered for the next caller."""
+    told, seen = threading.Event(), threading.Event()
+
+    def call() -> None:
+        try:
+            while not seen.wait(0.005):
+                check_caller()
+        except BaseException:
+            told.set()
+            raise
+
+    limits = (None, Leaving()) if leaves else (time.perf_counter() + 0.05,)
+    try:
+        with pytest.raises(InterruptedError if leaves else Overdue):
+            Waiting().call(call, 1, *limits)
+        assert told.wait(5 if leaves else 0.1) == leaves
+    finally:
+        seen.set()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.core import InvalidInputError
-from twindex.eval import compare, significance
+from twindex.eval import compare, holm, significance
 
 values = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=10)
 
@@ -82,3 +82,17 @@ def test_p_value_of_many_queries_takes_bounded_memory(monkeypatch):
     compare(many, by_query(random.random(20_000)), permutations=200)
     assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
     tracemalloc.stop()
+
+
+@given(st.lists(st.floats(0, 1), max_size=8))
+def test_holm_accepts_the_p_values_that_its_steps_accept(p_values):
+    """Step i rejects while p_(i) <= level / (n - i), from the least p-value on."""
+    corrected = holm(p_values)
+    for level in (0.01, 0.05, 0.2):
+        rejected = set()
+        for before, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+            if p_values[place] * (len(p_values) - before) > level:
+                break
+            rejected.add(place)
+        assert {i for i, p in enumerate(corrected) if p <= level} == rejected
+    assert all(p <= c <= 1 for p, c in zip(p_values, corrected, strict=True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from twindex.core import InvalidInputError, ModelError
 from twindex.llm import GenerativeModel, Message, Prompt, Sampling, find_weights
 from twindex.llm.local import generation
 from twindex.llm.local.causal import CausalModel
+from twindex.llm.local.decoding import Decoding
 from twindex.llm.local.generation import choose
+from twindex.llm.stopping import CallerLeft, ended_by
 
 from ..house import scaled
 
@@ -235,6 +238,27 @@ def test_choose_follows_the_probabilities() -> None:
 
 
 # A real model
+
+
+def test_nothing_more_is_generated_when_the_caller_has_left(tiny, monkeypatch):
+    steps = []
+    step = Decoding.step
+
+    def counted(self: Decoding, tokens: Sequence[int]) -> None:
+        steps.append(tokens)
+        if len(steps) == 3:
+            left.set()
+        step(self, tokens)
+
+    monkeypatch.setattr(Decoding, "step", counted)
+    left = threading.Event()
+    with ended_by(left), pytest.raises(CallerLeft):
+        tiny.generate(["one", "two"], Sampling(max_tokens=50))
+    assert len(steps) == 3
+    with ended_by(left), pytest.raises(CallerLeft):
+        tiny.generate(["one"], Sampling(max_tokens=50))
+    assert len(steps) == 3
+    tiny.generate(["one"], Sampling(max_tokens=2))
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sections.markdown import part, set_name, table, whole
+from sections.markdown import listed, part, set_name, signed, table, whole
 from sections.quality.feedback import legs, rows, value
 
 TITLE = "Query rewriting"
@@ -18,6 +18,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "A small language model rewrites each query before the search. `fused` searches all legs. "
         f"The queries are the first ones of each set: {queries}. Differences are those to the "
         "plain search of the same legs, with the p-value of a paired randomisation test."
+        + clear(figures)
     )
     for measure in MEASURES:
         yield f"{measure}:"
@@ -29,8 +30,10 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
             ),
         )
     yield (
-        "What rewriting costs, as means over the queries of all sets; times are medians, and "
-        "rewritten is the share of queries for which the model wrote something new:"
+        "What rewriting costs, as means over the queries of all sets; times are wall-clock medians "
+        "on a machine with much other work, and rewritten is the share of queries for which the "
+        "model wrote something new. Sets are kept between runs: the time below is that of the last "
+        "run."
     )
     yield table(
         ["", "rewritten", "texts", "calls", "tokens read", "tokens written", "searches", "ms"],
@@ -45,6 +48,28 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
             if leg == "fused"
         ),
     )
+
+
+CLEAR = 0.05
+"""Corrected p-values below this are named."""
+
+
+def clear(figures: dict[str, Any]) -> str:
+    """What remains significant after the correction."""
+    found = [
+        f"{kind} on {leg} legs of {set_name(name)} ({measure} {signed(test['difference'])})"
+        for name, one in figures.items()
+        for leg, own in one["legs"].items()
+        for kind, system in own.items()
+        for measure, test in system.get("tests", {}).items()
+        if test.get("corrected", 1.0) < CLEAR
+    ]
+    better = [text for text in found if "+" in text]
+    said = " With Holm's correction over the kinds and legs of a set, "
+    if not found:
+        return f"{said}no difference is significant."
+    told = f"{said}these differences are significant: {listed(found)}."
+    return told if better else f"{told} All are losses."
 
 
 def costs(figures: dict[str, Any], kind: str) -> list[str]:

@@ -1,0 +1,98 @@
+"""The part of the section of quality/answers.py about texts and citations without a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sections.markdown import part, percent, set_name, table, whole
+
+
+def texts_section(
+    figures: dict[str, Any], sets: Mapping[str, Sequence[dict[str, Any]]]
+) -> Iterator[str]:
+    """Answers among the texts, with and without retrieval, and citations of MuSiQue."""
+    yield (
+        "Without a reader: share of the questions with a gold answer among the best texts, nDCG@10 "
+        "of the gold passages, and the median CPU milliseconds of the search. Generated texts have "
+        f"at most {whole(figures['background_tokens'])} tokens, and there are "
+        f"{whole(figures['texts'])} of them if they are sampled or clustered; the time of their "
+        "model is not included. A text that guesses has an answer more often than one that knows."
+    )
+    for name, one in figures["sets"].items():
+        lists = one["lists"]
+        depths = [key for key in lists[0] if key.startswith("@")]
+        yield f"{set_name(name)}:"
+        yield table(
+            ["texts", "questions", *(f"answer {depth}" for depth in depths), "nDCG@10", "ms"],
+            (
+                [
+                    row["row"],
+                    whole(row["questions"]),
+                    *(part(row[depth]) for depth in depths),
+                    "" if row["nDCG@10"] is None else part(row["nDCG@10"]),
+                    "" if row["ms"] is None else whole(row["ms"]),
+                ]
+                for row in lists
+            ),
+        )
+    alone = [(name, row) for name, one in figures["sets"].items() for row in one["alone"]]
+    if alone:
+        yield (
+            f"Questions that {figures['llm']} answers rightly from the passages of `fused`, from "
+            "texts that it wrote itself, from both or from neither:"
+        )
+        yield table(
+            ["", "generation", "both", "only retrieval", "only generation", "neither"],
+            (
+                [
+                    set_name(name),
+                    row["row"],
+                    *(
+                        percent(row[key])
+                        for key in ("both", "only retrieval", "only generation", "neither")
+                    ),
+                ]
+                for name, row in alone
+            ),
+        )
+        yield from without_answer(figures["llm"], sets)
+    cited = figures["citations"]
+    yield (
+        f"{set_name(cited['set'])} has no answers here, so only the citations of the extractive "
+        f"reader are compared with the gold passages of its {whole(cited['questions'])} questions, "
+        "which need several passages. Sources: share of the gold passages that the reader got."
+    )
+    yield table(
+        ["context", "passages", "citation precision", "recall", "sources"],
+        (
+            [
+                row["row"],
+                "budget" if row["k"] is None else whole(row["k"]),
+                *(part(row[key]) for key in ("precision", "recall", "sources")),
+            ]
+            for row in cited["rows"]
+        ),
+    )
+
+
+def without_answer(llm: str, sets: Mapping[str, Sequence[dict[str, Any]]]) -> Iterator[str]:
+    """What readers do if the collection lacks the answer, without a rule of abstention."""
+    yield (
+        "Without a rule of abstention, readers rarely notice that the collection lacks the answer "
+        "(`without gold`). Questions answered wrongly, and not answered:"
+    )
+    yield table(
+        ["", "reader", "answered wrongly", "no answer"],
+        (
+            [
+                set_name(name),
+                "extractive" if row["reader"] == "extractive" else llm,
+                percent(row["answered_wrongly"]),
+                percent(row["no_answer"]),
+            ]
+            for name, rows in sets.items()
+            for row in rows
+            if row["row"] == "without gold" and row["k"] is None
+        ),
+    )
