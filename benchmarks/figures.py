@@ -33,7 +33,7 @@ ORDER = (
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
     *("answers", "answering", "cascade", "passage_cutting", "section_passages", "languages"),
     *("files", "hostile_files", "own_vectors", "cold_start"),
-    *("rest", "client", "build", "sync", "checksums"),
+    *("rest", "interfaces", "client", "build", "sync", "checksums"),
 )
 """Benchmarks as they follow one another on the page."""
 COMPARED = ("lexical", "sparse", "encode", "promptreps_speed", "vectors", "spann", "effectiveness")

@@ -47,6 +47,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "vectors": ("faiss-cpu", "scann", "hnswlib", "usearch", "lancedb"),
     "spann": ("faiss-cpu", "lancedb"),
     "client": ("httpx2",),
+    "interfaces": ("sentence-transformers", "torch", "fastapi"),
     "files": ("pypdfium2", "pypdf", "markdownify"),
     "hostile_files": ("pypdfium2", "pypdf"),
     "own_vectors": ("faiss-cpu", "pyarrow"),

@@ -69,10 +69,12 @@ def events(pieces: Iterable[bytes]) -> Iterator[ServerEvent]:
         yield from parser.feed(piece)
 
 
-def encoded(name: str, data: bytes) -> bytes:
+def encoded(name: str | None, data: bytes) -> bytes:
     """Return a server-sent event as bytes.
 
-    name: type of the event.
+    name: type of the event; None: an event without a type.
     data: JSON without line breaks.
     """
+    if name is None:
+        return b"data: %s\n\n" % data
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)

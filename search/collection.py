@@ -23,7 +23,8 @@ from ..core.arguments import checked
 from ..core.closing import Closing
 from ..core.errors import shown
 from ..core.filters import Filter, parse_filter
-from ..encoders import EncoderLoader, detects_languages, load_encoder
+from ..core.near import did_you_mean
+from ..encoders import Encoder, EncoderLoader, detects_languages, load_encoder
 from ..index import (
     CollectionConfig,
     LocalStore,
@@ -312,6 +313,18 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
             **describe(self.store, self._languages),
             "maintenance_error": self._upkeep.failure,
         }
+
+    def encoder(self, leg: str) -> Encoder:
+        """Return the encoder of a leg. The first call loads it.
+
+        Raises InvalidInputError for an unknown leg, and EncoderMismatchError if the encoder is not
+        the one that encoded the collection.
+        """
+        if leg not in self.config.legs:
+            near = did_you_mean(leg, self.config.legs)
+            raise InvalidInputError(f"there is no leg {leg!r}{near}", field="leg")
+        self._load_fingerprints()
+        return self._encoders[leg]
 
     @property
     def languages(self) -> dict[str, Mapping[str, int]]:

@@ -107,6 +107,11 @@ def answer_deadline(request: Request) -> Deadline:
     return Deadline.of_answer(request.app.state.settings, lambda: client_left(request.receive))
 
 
+def embedding_deadline(request: Request) -> Deadline:
+    """Return the deadline of a request for embeddings, which also ends if the client leaves."""
+    return Deadline.of_embedding(request.app.state.settings, lambda: client_left(request.receive))
+
+
 async def client_left(receive: Receive) -> None:
     """Wait until the client has closed the connection. receive: the ASGI function."""
     while (await receive())["type"] != "http.disconnect":

@@ -23,6 +23,13 @@ from ..serving.service import Service
 from ..serving.settings import Settings
 from . import openapi
 from .admission import Admission
+from .compat import tei
+from .compat.cohere import chat as cohere_chat
+from .compat.cohere import embed as cohere_embed
+from .compat.openai import chat as openai_chat
+from .compat.openai import embeddings as openai_embeddings
+from .compat.openai import responses as openai_responses
+from .compat.openai import vector_stores
 from .middleware import Frame
 from .routes import (
     answer,
@@ -121,6 +128,13 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         jobs,
         models,
         operations,
+        openai_chat,
+        openai_embeddings,
+        openai_responses,
+        vector_stores,
+        cohere_chat,
+        cohere_embed,
+        tei,
         page,
         ask_page,
         reference,

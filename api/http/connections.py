@@ -19,6 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS, Settings
+from .compat.errors import error_shape
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ async def reserved(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> 
         code="overloaded",
         headers={"Retry-After": "5", "Connection": "close"},
     )
-    response: Response = problem.response("none")
+    response: Response = problem.response("none", error_shape(path))
     await response(scope, receive, send)
 
 

@@ -91,24 +91,36 @@ class Channel:
             self._work.cancel()
 
 
+Failure = Callable[[Problem, str], bytes]
+"""Function that returns the last event of a stream for a problem and the id of the request."""
+
+
+def _problem_event(problem: Problem, request_id: str) -> bytes:
+    return encoded("error", problem.body(request_id))
+
+
 class EventStream(Response):
     """A reply whose body is a stream of events.
 
-    If the work fails, or the deadline passes, the last event is `error`, with problem details. If
-    the client leaves, the work is ended at once.
+    If the work fails, or the deadline passes, `failure` makes the last event; by default it is
+    `error`, with problem details. If the client leaves, the work is ended at once.
 
-    first: the first event, which the caller has already received from the channel.
+    first:   the first event, which the caller has already received from the channel.
+    failure: returns the event for a problem; it receives the problem and the request id.
     """
 
     media_type = MEDIA_TYPE
 
-    def __init__(self, request: Request, channel: Channel, first: bytes) -> None:
+    def __init__(
+        self, request: Request, channel: Channel, first: bytes, failure: Failure = _problem_event
+    ) -> None:
         # A proxy must neither store the events nor hold them back (nginx: X-Accel-Buffering).
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._request = request
         self._channel = channel
         self._first = first
+        self._failed = failure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         leaving = asyncio.ensure_future(client_left(receive))
@@ -162,15 +174,18 @@ class EventStream(Response):
         except Exception:
             logger.exception("request %s failed", request_id)
             problem = Problem(500, "an unexpected error; search the log for this request_id")
-        return encoded("error", problem.body(request_id))
+        return self._failed(problem, request_id)
 
 
 async def event_stream(
     request: Request,
     deadline: Deadline,
     work: Callable[[Channel], Awaitable[object]],
+    failure: Failure = _problem_event,
 ) -> EventStream:
     """Start `work`, which puts events into a channel. Return a reply that streams the events.
+
+    failure: returns the last event for a problem that ends the stream.
 
     Returns when the first event is there. If `work` fails before its first event, raises the
     exception of `work`.
@@ -181,7 +196,7 @@ async def event_stream(
     try:
         first = await deadline.wait(channel.get())
         assert first is not None, "the work puts an event"
-        return EventStream(request, channel, first)
+        return EventStream(request, channel, first, failure)
     finally:
         if first is None:
             channel.close()

@@ -21,13 +21,14 @@ from ..serving.measuring.metrics import UNMATCHED, Metrics
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
+from .compat.errors import error_shape
 from .reply import Reply
 
 logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/metrics", "/mcp")
+_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/embed", "/info", "/metrics", "/mcp")
 """Beginnings of the paths that programs request. People request the other paths in a browser."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (
@@ -74,13 +75,17 @@ class Frame:
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
         hold = Hold(self.admission.bodies)
-        scope.setdefault("state", {}).update(request_id=request_id.decode(), hold=hold)
+        path = self._local_path(scope)
+        shape = error_shape(path)
+        scope.setdefault("state", {}).update(
+            request_id=request_id.decode(), hold=hold, error_shape=shape
+        )
         extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
         parent = headers.get(b"traceparent")
         if parent is not None and _TRACEPARENT.fullmatch(parent):
             extra.append((b"traceparent", parent))
-        reply = Reply(send, self.admission.replies, request_id, extra, self._root.encode())
-        path = self._local_path(scope)
+        root = self._root.encode()
+        reply = Reply(send, self.admission.replies, request_id, extra, root, shape)
         try:
             if path == "":
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
@@ -88,13 +93,13 @@ class Frame:
             self._admit(scope, path, headers)
             await self.app(scope, receive, reply)
         except Problem as problem:
-            await problem.response(request_id.decode())(scope, receive, reply)
+            await problem.response(request_id.decode(), shape)(scope, receive, reply)
         except Exception:
             logger.exception("request %s failed", request_id.decode())
             if reply.begun:
                 raise  # Too late for a reply: the server closes the connection.
             failure = Problem(500, "an unexpected error; search the log for this request_id")
-            await failure.response(request_id.decode())(scope, receive, reply)
+            await failure.response(request_id.decode(), shape)(scope, receive, reply)
         finally:
             hold.release()
             route = _route(scope, path)

@@ -12,29 +12,17 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ...core import Config
-from ...index import CollectionConfig
-from ...search import ReconfigureRequest, SearchRequest
 from ..descriptions import describe_fields
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
-from .shapes.answers import AnswerBody
-from .shapes.documents import DeleteRequest, DocumentBody
-from .shapes.reranking import RerankBody
-from .shapes.schemas import BatchRequest, ProblemDetails
+from .shapes.failures import ModelProblem
+from .shapes.schemas import ProblemDetails
 from .shapes.shape import Shape
 
 _TEMPLATE = "#/components/schemas/{model}"
-_BODIES: tuple[type[BaseModel], ...] = (
-    AnswerBody,
-    BatchRequest,
-    CollectionConfig,
-    DeleteRequest,
-    DocumentBody,
-    ReconfigureRequest,
-    RerankBody,
-    SearchRequest,
-)
+_BODIES: dict[str, type[BaseModel]] = {}
+"""Name -> class of each request body; `json_body` adds them."""
 _COLLECTION = "Name of a collection: 1 to 64 letters, digits, - and _."
 COLLECTION = {
     "name": "collection",
@@ -50,9 +38,14 @@ _PARAMETERS = {
     "cursor": "`next_cursor` of the previous page.",
 }
 """Parameter -> description, for parameters without one in the signature of a route."""
-_ID = {"document": "Id of a document, percent-encoded.", "job": "Id of a job."}
+_ID = {
+    "document": "Id of a document, percent-encoded.",
+    "job": "Id of a job.",
+    "model": "Name of a model.",
+}
 _OPERATION_IDS = {
     "models": "list_models",
+    "model": "get_model",
     "live": "get_liveness",
     "ready": "get_readiness",
     "healthy": "get_health",
@@ -63,6 +56,7 @@ _OPERATION_IDS = {
 """Function of a route -> operation id, if its name is unclear outside its module."""
 _TAGS = {
     "search": "Search collections, answer questions, and rerank documents.",
+    "compatible": "Endpoints for clients of OpenAI, Cohere and text-embeddings-inference.",
     "documents": "Write, read and delete documents.",
     "collections": "Create, describe and delete collections, and maintain their files.",
     "jobs": "Long work that continues after the reply.",
@@ -91,7 +85,7 @@ def operation_id(route: APIRoute) -> str:
 
 def json_body(model: type[BaseModel], example: Any, *, required: bool = True) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that reads a JSON body."""
-    assert model in _BODIES, model
+    assert _BODIES.setdefault(model.__name__, model) is model, model
     schema = {"$ref": _TEMPLATE.format(model=model.__name__)}
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": required, "content": content}}
@@ -107,9 +101,11 @@ def ndjson_body(example: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problems(
+    *statuses: int, shape: type[ProblemDetails] = ProblemDetails
+) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route for error statuses. Every body is problem details."""
-    schema = {"$ref": _TEMPLATE.format(model=ProblemDetails.__name__)}
+    schema = {"$ref": _TEMPLATE.format(model=shape.__name__)}
     return {
         status: {"description": _MEANING[status], "content": {MEDIA_TYPE: {"schema": schema}}}
         for status in statuses
@@ -144,7 +140,9 @@ def describe(app: FastAPI) -> dict[str, Any]:
             servers=[{"url": settings.root_path or "/"}],
             license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         )
-        models = [(model, "validation") for model in (*_BODIES, ProblemDetails)]
+        models = [
+            (model, "validation") for model in (*_BODIES.values(), ProblemDetails, ModelProblem)
+        ]
         _, definitions = models_json_schema(models, ref_template=_TEMPLATE)  # type: ignore[arg-type]
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(definitions["$defs"])
@@ -173,7 +171,7 @@ def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
     else:
         operation["security"] = required if keyed else [{}, *required]
     for parameter in operation.get("parameters", ()):
-        kind = "job" if "/jobs/" in path else "document"
+        kind = next((kind for kind in ("job", "model") if f"/{kind}s/" in path), "document")
         known = _ID[kind] if parameter["name"] == "id" else _PARAMETERS.get(parameter["name"])
         if known is not None:
             parameter.setdefault("description", known)

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from starlette.types import Message, Send
 
-from ..serving.problems import MEDIA_TYPE, Problem
+from ..serving.problems import MEDIA_TYPE, ErrorShape, Problem
 from .admission import Budget
 
 PIECE = 1 << 18
@@ -24,13 +24,20 @@ class Reply:
     """
 
     def __init__(
-        self, send: Send, budget: Budget, request_id: bytes, extra: Headers, root_path: bytes
+        self,
+        send: Send,
+        budget: Budget,
+        request_id: bytes,
+        extra: Headers,
+        root_path: bytes,
+        shape: ErrorShape | None = None,
     ) -> None:
         self._send = send
         self._budget = budget
         self._request_id = request_id
         self._extra = extra
         self._root = root_path
+        self._shape = shape
         self._began = perf_counter()
         self._start: Message | None = None
         self._refused = False
@@ -102,12 +109,14 @@ class Reply:
             code="overloaded",
         )
         self.status = 503
+        body, media_type = problem.body(self._request_id.decode()), MEDIA_TYPE
+        if self._shape is not None:
+            _, body, media_type = self._shape(problem, self._request_id.decode())
         headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
+            (b"content-type", media_type.encode()),
             (b"retry-after", b"5"),
             *self._framing(),
         ]
-        body = problem.body(self._request_id.decode())
         headers.append((b"content-length", str(len(body)).encode()))
         await self._send({"type": "http.response.start", "status": 503, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})

@@ -1,4 +1,4 @@
-"""What every interface of a server does: search, answer, rerank, read documents.
+"""What every interface of a server does: search, answer, rerank, embed, read documents.
 
 Routes, compatible endpoints and tools of assistants parse a request, call a method of `Calls`, and
 render its result. The methods choose the thread pool, check the limits of the server, observe the
@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Generic, TypeVar
 
-from ...core import Document, InvalidInputError, MissingExtraError, ModelError
+from ...core import Document, Guard, MissingExtraError, ModelError
 from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
-from ...rerank import Budget, Candidate, Reranked, Reranker, Task, failed
-from ...rerank.checking import reranked
+from ...rerank import Reranked
 from ...search import AnswerRequest, SearchRequest, SearchResult
+from .embedding import Embedded, EmbedTask, embed
+from .given import GivenQuestion, RerankTask, answer_given, rerank_given
 from .limits.deadline import Deadline
 from .limits.work import check_answer, check_query, check_work
 from .measuring.metrics import Metrics
@@ -30,39 +31,8 @@ from .settings import Settings
 T = TypeVar("T")
 R = TypeVar("R")
 
-
-class GivenDocument(Protocol):
-    """A document of a request."""
-
-    @property
-    def text(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-
-class RerankTask(Protocol):
-    """A request to rerank documents that it contains.
-
-    model:    name of a configured reranker.
-    on_error: if the model fails: "fail" raises the error, "keep" returns the documents in the given
-              order, with the status "failed".
-    """
-
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def query(self) -> str: ...
-
-    @property
-    def documents(self) -> Sequence[GivenDocument]: ...
-
-    @property
-    def budget(self) -> Budget: ...
-
-    @property
-    def on_error(self) -> Literal["keep", "fail"]: ...
+Put = Callable[[AnswerEvent], object]
+"""Function that receives each event of an answer."""
 
 
 TaskT = TypeVar("TaskT", bound=RerankTask)
@@ -94,6 +64,10 @@ class Calls:
         """Run `work` on a collection, in a thread for searches, and return its result."""
         reading = self.service.read(collection, work)
         return await (reading if deadline is None else deadline.wait(reading))
+
+    async def parse(self, work: Callable[[], T], deadline: Deadline) -> T:
+        """Run `work`, which parses a request, in a thread for searches. Return its result."""
+        return await deadline.wait(self.service.readers.run(work))
 
     async def documents(
         self, collection: str, ids: Sequence[str], deadline: Deadline | None = None
@@ -184,19 +158,12 @@ class Calls:
         check_answer(self.settings, request)
 
         def work(served: Served) -> T:
-            for event in self._events(request, deadline, served):
-                if isinstance(event, DoneEvent):
-                    return reply(event.answer)
-            raise AssertionError("the last event must be a DoneEvent")
+            return reply(_last(self._events(request, deadline, served)))
 
         return await deadline.wait(self.service.answer(collection, work))
 
     async def stream_answer(
-        self,
-        collection: str,
-        request: AnswerRequest,
-        deadline: Deadline,
-        put: Callable[[AnswerEvent], object],
+        self, collection: str, request: AnswerRequest, deadline: Deadline, put: Put
     ) -> None:
         """Answer a question, and call `put` with each event, in the thread that writes the answer.
 
@@ -205,29 +172,61 @@ class Calls:
         check_answer(self.settings, request)
 
         def work(served: Served) -> None:
-            begun = False
-            events = self._events(request, deadline, served)
-            try:
-                for event in events:
-                    begun = True
-                    put(event)
-            except Exception as error:
-                if begun and not isinstance(error, Problem):
-                    # Otherwise the service would begin again after a StorageError.
-                    raise problem_of(error, self.service.root) from error
-                raise
-            finally:
-                close_iterator(events)
+            self._put_all(self._events(request, deadline, served), put)
 
         await self.service.answer(collection, work)
+
+    async def answer_given(
+        self, asked: GivenQuestion, deadline: Deadline, reply: Callable[[Answer], T]
+    ) -> T:
+        """Answer a question from documents that the request contains."""
+        check_query(self.settings, asked.question, "question")
+
+        def work() -> T:
+            return reply(_last(self._given_events(asked, deadline)))
+
+        return await deadline.wait(self.service.answering.run(work))
+
+    async def stream_answer_given(self, asked: GivenQuestion, deadline: Deadline, put: Put) -> None:
+        """Answer a question from documents of the request as `stream_answer` does."""
+        check_query(self.settings, asked.question, "question")
+
+        def work() -> None:
+            self._put_all(self._given_events(asked, deadline), put)
+
+        await self.service.answering.run(work)
+
+    def _put_all(self, events: Iterator[AnswerEvent], put: Put) -> None:
+        begun = False
+        try:
+            for event in events:
+                begun = True
+                put(event)
+        except Exception as error:
+            if begun and not isinstance(error, Problem):
+                # Otherwise the service would begin again after a StorageError.
+                raise problem_of(error, self.service.root) from error
+            raise
+        finally:
+            close_iterator(events)
 
     def _events(
         self, request: AnswerRequest, deadline: Deadline, served: Served
     ) -> Iterator[AnswerEvent]:
         """Yield the events of an answer, and record its metrics."""
         generator = request.generator or self.service.generators.default
-        guard = replace(deadline.guard, spent=partial(self.metrics.answer_usage, generator))
-        events = served.ready()[0].answer_stream(request, guard=guard)
+        guard = self._counting(deadline, generator)
+        return self._observed(served.ready()[0].answer_stream(request, guard=guard), generator)
+
+    def _given_events(self, asked: GivenQuestion, deadline: Deadline) -> Iterator[AnswerEvent]:
+        guard = self._counting(deadline, asked.generator)
+        return self._observed(answer_given(self.service, asked, guard), asked.generator)
+
+    def _counting(self, deadline: Deadline, generator: str) -> Guard:
+        """Return the guard of an answer. It counts the usage of answers that are not finished."""
+        return replace(deadline.guard, spent=partial(self.metrics.answer_usage, generator))
+
+    def _observed(self, events: Iterator[AnswerEvent], generator: str) -> Iterator[AnswerEvent]:
         began = perf_counter()
         try:
             for event in events:
@@ -242,7 +241,7 @@ class Calls:
         finally:
             close_iterator(events)
 
-    # -- documents of the request ----------------------------------------------------------
+    # -- texts of the request --------------------------------------------------------------
 
     async def rerank(
         self,
@@ -255,17 +254,7 @@ class Calls:
         def work() -> T:
             task = read()
             check_query(self.settings, task.query)
-            candidates = [
-                Candidate(str(i), document.text, document.title, score=-float(i))
-                for i, document in enumerate(task.documents)
-            ]
-            try:
-                reranker = self._reranker(task.model)
-            except (ModelError, MissingExtraError) as error:
-                result = failed(len(candidates), error)
-            else:
-                given = Task(task.query, candidates, deadline.guard)
-                (result,) = reranked(reranker, [given], task.budget, f"reranker {task.model!r}")
+            result = rerank_given(self.service, task, deadline.guard)
             self.metrics.rerank(task.model, result.status, result.seconds, result.usage)
             if result.status == "failed" and task.on_error == "fail":
                 raise result.error or ModelError("the reranker failed")
@@ -273,25 +262,30 @@ class Calls:
 
         return await deadline.wait(self.service.reranking.run(work))
 
-    def _reranker(self, name: str) -> Reranker:
-        """Return the reranker with this name.
+    async def embed(
+        self,
+        read: Callable[[], EmbedTask],
+        deadline: Deadline,
+        reply: Callable[[EmbedTask, Embedded], T],
+    ) -> T:
+        """Embed texts with an encoder of an open collection."""
 
-        Raises InvalidInputError for an unknown name, and for a reranker that needs a collection
-        because it reads the vectors or weights that a leg stores.
-        """
-        try:
-            reranker = self.service.rerankers.get(name)
-        except InvalidInputError as error:
-            raise InvalidInputError(error.message, field="model") from None
-        vectors = reranker.needs.vectors
-        needs = sorted(reranker.needs.legs | ({vectors} if vectors else set()))
-        if needs:
-            raise InvalidInputError(
-                f"reranker {name!r} reads what a collection stores for leg "
-                f"{', '.join(map(repr, needs))}; use this reranker in `rerank` of a search",
-                field="model",
-            )
-        return reranker
+        def work() -> T:
+            task, began = read(), perf_counter()
+            result = embed(self.service, task, deadline)
+            tokens = sum(result.tokens)
+            self.metrics.embedding(task.model, len(task.texts), tokens, perf_counter() - began)
+            return reply(task, result)
+
+        return await deadline.wait(self.service.embedding.run(work))
+
+
+def _last(events: Iterator[AnswerEvent]) -> Answer:
+    """Return the whole answer, from its events."""
+    for event in events:
+        if isinstance(event, DoneEvent):
+            return event.answer
+    raise AssertionError("the last event must be a DoneEvent")
 
 
 def _is_slow(request: SearchRequest) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,11 +107,17 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
             option=orjson.OPT_NON_STR_KEYS,
         )
 
-    def response(self, request_id: str) -> Response:
-        """Return the HTTP response, whose body is problem details."""
-        return Response(
-            self.body(request_id), self.status, headers=self.headers, media_type=MEDIA_TYPE
-        )
+    def response(self, request_id: str, shape: ErrorShape | None = None) -> Response:
+        """Return the HTTP response. shape: makes its body; None: the body is problem details."""
+        status, body, media_type = self.status, self.body(request_id), MEDIA_TYPE
+        if shape is not None:
+            status, body, media_type = shape(self, request_id)
+        return Response(body, status, headers=self.headers, media_type=media_type)
+
+
+ErrorShape = Callable[[Problem, str], tuple[int, bytes, str]]
+"""Function that returns (HTTP status, body, media type) of the reply to a problem, for an interface
+whose clients expect another body than problem details. Its second argument is the request id."""
 
 
 class ClientGone(Exception):  # noqa: N818 - an event, no error
@@ -176,9 +182,10 @@ async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientGone):
         return Response(status_code=499)  # For the metrics, as in other servers.
     if isinstance(error, HTTPException) and error.status_code == 405:
-        return _wrong_method(request).response(request.state.request_id)
-    problem = problem_of(error, request.app.state.service.root)
-    return problem.response(request.state.request_id)
+        problem = _wrong_method(request)
+    else:
+        problem = problem_of(error, request.app.state.service.root)
+    return problem.response(request.state.request_id, request.state.error_shape)
 
 
 def _wrong_method(request: Request) -> Problem:

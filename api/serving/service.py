@@ -65,6 +65,7 @@ class Service:
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
+        self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
         self.writers = Pool("write", WRITERS, settings.queue)
         self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
@@ -111,7 +112,14 @@ class Service:
         if self._loading is not None:
             self._loading.join()
         self.runner.close()
-        for one in (self.readers, self.reranking, self.answering, self.writers, self.watchers):
+        for one in (
+            self.readers,
+            self.reranking,
+            self.answering,
+            self.embedding,
+            self.writers,
+            self.watchers,
+        ):
             one.close()
         for served in self._served.values():
             served.close()

@@ -25,7 +25,8 @@ OPEN_PATHS = frozenset({"/livez", "/readyz"})
 """Paths that need no API key, for programs that monitor the process."""
 
 _OWN_PATHS = {
-    *("v1", "v2", "rerank", "mcp", "metrics", "docs", "static", "openapi.json", "healthz", "ask")
+    *("v1", "v2", "rerank", "embed", "embed_sparse", "info", "mcp"),
+    *("metrics", "docs", "static", "openapi.json", "healthz", "ask"),
 }
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
 
@@ -63,6 +64,10 @@ class Settings(Config):
                      429.
     answer_seconds:  time limit in seconds of an answer, with its search; then the reply is 504, or
                      a stream ends with an error.
+    embed_threads:   number of requests for embeddings that run in parallel, besides searches.
+    embed_queue:     number of requests for embeddings that may wait for a thread; further requests
+                     get 429.
+    embed_seconds:   time limit in seconds of a request for embeddings; then the reply is 504.
     device:          device that models run on; None: as configured for each collection, reranker,
                      generator or rewriter, by default "auto".
     shutdown_seconds: seconds that running requests and jobs have to finish when the server stops.
@@ -106,6 +111,9 @@ class Settings(Config):
     answer_threads: Annotated[int, Bounds(1, 256)] = 4
     answer_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
     answer_seconds: Annotated[float, Bounds(0.0001, 3_600)] = 120.0
+    embed_threads: Annotated[int, Bounds(1, 256)] = 2
+    embed_queue: Annotated[int, Bounds(0, 1_000_000)] = 16
+    embed_seconds: Annotated[float, Bounds(0.0001, 3_600)] = 120.0
     device: Device | None = None
     shutdown_seconds: Annotated[int, Bounds(0, 86_400)] = 30
     access_log: bool = False

@@ -160,6 +160,13 @@ def test_error_for_an_unknown_field_lists_known_fields(model):
 _GUESSES: dict[str, Any] = {
     "query": "x",
     "name": "overlap",
+    "messages": [{"role": "user", "content": "x"}],
+    "content": "x",
+    "input": "x",
+    "inputs": "x",
+    "texts": ["x"],
+    "input_type": "search_query",
+    "data": {"text": "x"},
     "share": 0.5,
     "slope": 1,
     "intercept": 0,

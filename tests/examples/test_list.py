@@ -15,6 +15,8 @@ from ..house import HOUSE
 
 EXAMPLES = HOUSE / "examples"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
+OTHERS = ("curl.sh", "javascript/")
+"""Examples in other languages."""
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 TESTS = Path(__file__).parent
 
@@ -34,11 +36,13 @@ def test_the_list_names_exactly_the_examples() -> None:
         r"^\| \[(.+?)\]\((.+?)\) \| (.+) \|$", (EXAMPLES / "README.md").read_text(), re.M
     )
     assert all(name == link for name, link, _ in rows)
-    assert sorted(name for name, _, _ in rows) == sorted(p.name for p in (*SCRIPTS, *NOTEBOOKS))
+    names = [*(p.name for p in (*SCRIPTS, *NOTEBOOKS)), *OTHERS]
+    assert sorted(name for name, _, _ in rows) == sorted(names)
     assert {*EXAMPLES.iterdir()} - {EXAMPLES / "__pycache__"} == {
         *SCRIPTS,
         *NOTEBOOKS,
         EXAMPLES / "README.md",
+        *(EXAMPLES / name for name in OTHERS),
     }
 
 

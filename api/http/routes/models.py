@@ -1,4 +1,4 @@
-"""The encoders, rerankers, generators, backgrounds and rewriters of this server."""
+"""The models of this server: encoders, rerankers, generators and so on, and its collections."""
 
 from __future__ import annotations
 
@@ -8,33 +8,60 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ....core.near import did_you_mean
 from ....generate import BackgroundConfig, GeneratorConfig
 from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
+from ...serving.embedding import served_encoders
+from ...serving.problems import Problem
 from ...serving.service import Service
+from ..compat.conversations import PREFIX
 from ..openapi import problems
 from ..render import json_response
-from ..shapes.operations import ModelList
+from ..shapes.failures import ModelProblem
+from ..shapes.operations import Model, ModelList
 from ..strict import StrictRoute
+
+_FAILURES = problems(400, 401, 403, 422, 429, 503, shape=ModelProblem)
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute)
 
 
-@router.get("/v1/models", responses={200: {"model": ModelList}, **problems(429)})
+@router.get("/v1/models", responses={200: {"model": ModelList}, **_FAILURES})
 async def models(request: Request) -> Response:
-    """List the rerankers, generators, backgrounds, rewriters and encoders of the server.
+    """List the models of the server, which requests may name.
 
-    Requests may name them, except the encoders: these belong to the legs of collections.
+    They are the rerankers, generators, backgrounds, rewriters and encoders. A collection is a model
+    too: OpenAI's and Cohere's clients ask it questions as `rag:COLLECTION`.
     """
-    service: Service = request.app.state.service
-    found = [
+    return json_response({"object": "list", "data": _all(request.app.state.service)})
+
+
+@router.get(
+    "/v1/models/{id:text}",
+    responses={200: {"model": Model}, **problems(404, shape=ModelProblem), **_FAILURES},
+)
+async def model(request: Request, id: str) -> Response:  # noqa: A002
+    """Return one model, as it is in the list of models."""
+    found = _all(request.app.state.service)
+    for one in found:
+        if one["id"] == id or id in one.get("legs", ()):
+            return json_response(one)
+    hint = did_you_mean(id, (one["id"] for one in found))
+    message = f"no model {id!r}{hint or '; GET /v1/models lists them'}"
+    errors = [{"field": "model", "message": message}]
+    raise Problem(404, message, code="model_not_found", errors=errors)
+
+
+def _all(service: Service) -> list[dict[str, Any]]:
+    return [
         *_rerankers(service),
         *_generators(service),
         *_backgrounds(service),
         *_rewriters(service),
         *_encoders(service),
+        *_collections(service),
     ]
-    return json_response({"object": "list", "data": found})
 
 
 def _rerankers(service: Service) -> list[dict[str, Any]]:
@@ -84,17 +111,27 @@ def _weights(
 
 def _encoders(service: Service) -> list[dict[str, Any]]:
     """Return an entry for each encoder of the open collections, with the legs that use it."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    for served in service.known():
-        if served.collection is not None:
-            for leg, config in served.collection.config.legs.items():
-                # Models in different folders may have the same name.
-                path = getattr(config.encoder, "model", "")
-                key = (served.encoders[leg], config.encoder.kind, path)
-                found.setdefault(key, []).append(f"{served.name}/{leg}")
     return [
-        _entry(service, name, "encoder", kind) | {"status": "ready", "legs": sorted(legs)}
-        for (name, kind, _), legs in sorted(found.items())
+        _entry(service, one.name, "encoder", one.kind) | {"status": "ready", "legs": one.places}
+        for one in served_encoders(service)
+    ]
+
+
+def _collections(service: Service) -> list[dict[str, Any]]:
+    """Return an entry for each open collection, and one for each generator that may answer."""
+    generators: dict[str | None, str] = {None: service.generators.default}
+    generators |= {name: name for name in service.generators.names}
+    return [
+        _entry(
+            service,
+            f"{PREFIX}{served.name}" + (f":{suffix}" if suffix else ""),
+            "answers",
+            service.generators.config(name).kind,
+        )
+        | {"status": service.generators.status(name)}
+        for served in service.known()
+        if served.collection is not None
+        for suffix, name in generators.items()
     ]
 
 

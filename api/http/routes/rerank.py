@@ -17,6 +17,7 @@ from ...serving.calls import Calls
 from ...serving.problems import validate
 from .. import body
 from ..admission import search_deadline
+from ..compat import tei
 from ..openapi import json_body, problems
 from ..render import counts, json_response
 from ..shapes.reranking import RerankBody, RerankReply
@@ -24,7 +25,8 @@ from ..strict import StrictRoute
 
 router = APIRouter(tags=["search"], route_class=StrictRoute)
 
-_CONFIGURED = {
+CONFIGURED = {
+    "relevant_spans": "the choice of the passages to read",
     "max_chunks_per_doc": "the input limit for a document",
     "max_doc_length": "the input limit for a document",
     "max_query_length": "the input limit for a query",
@@ -56,12 +58,26 @@ _EXAMPLE = {
 async def rerank(request: Request) -> Response:
     """Rerank documents that the request contains; they need not be stored in a collection.
 
-    The operation is also available at /rerank and /v2/rerank.
+    The operation is also available at /v2/rerank and /rerank. At /rerank, a request with `texts`
+    instead of `documents` gets a list of `index` and `score`, as from text-embeddings-inference.
     """
     raw = await body.read(request)
     began, deadline = perf_counter(), search_deadline(request)
+    calls: Calls = request.app.state.calls
+
+    as_tei: list[tei.TeiRerankBody] = []
+
+    def read() -> RerankBody:
+        given = body.parse_object(raw)
+        if request.scope["route"].path == "/rerank" and tei.is_tei(given):
+            wanted, asked = tei.rerank_body(calls.service, given)
+            as_tei.append(asked)
+            return wanted
+        return _parse(given)
 
     def reply(parsed: RerankBody, result: Reranked) -> Response:
+        if as_tei:
+            return json_response(tei.rerank_reply(as_tei[0], result, relevance(result.order)))
         found = {
             "id": request.state.request_id,
             "request_id": request.state.request_id,
@@ -70,17 +86,16 @@ async def rerank(request: Request) -> Response:
         }
         return json_response(found)
 
-    calls: Calls = request.app.state.calls
-    return await calls.rerank(lambda: _parse(body.parse_object(raw)), deadline, reply)
+    return await calls.rerank(read, deadline, reply)
 
 
 def _parse(given: dict[str, Any]) -> RerankBody:
-    for field, what in _CONFIGURED.items():
+    for field, what in CONFIGURED.items():
         if given.get(field) is not None:
             raise InvalidInputError(
                 f"{what} is part of the reranker's configuration; remove this field", field=field
             )
-    return validate(RerankBody, {k: v for k, v in given.items() if k not in _CONFIGURED})
+    return validate(RerankBody, {k: v for k, v in given.items() if k not in CONFIGURED})
 
 
 def _reply(request: RerankBody, result: Reranked) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from .shape import Shape
 class Model(Shape):
     """An encoder, a reranker, a generator, a background or a rewriter of the server.
 
-    id:         name of the model. Requests contain it to select the model, except for an encoder.
+    id:         name of the model, by which requests select it.
     object:     always "model", as OpenAI's clients expect.
     owned_by:   always "twindex".
-    type:       "encoder", "reranker", "generator", "background" or "rewriter".
+    type:       "encoder", "reranker", "generator", "background" or "rewriter"; "answers" for a
+                collection as a model for OpenAI's and Cohere's clients: `rag:COLLECTION` or
+                `rag:COLLECTION:GENERATOR`.
     kind:       kind within the type, such as "cross_encoder" for a reranker.
     status:     "ready"; "loading"; "unavailable" if it could not be loaded.
     created:    time when the server started, in Unix seconds.
@@ -26,7 +28,7 @@ class Model(Shape):
     object: Literal["model"]
     created: int
     owned_by: str
-    type: Literal["encoder", "reranker", "generator", "background", "rewriter"]
+    type: Literal["encoder", "reranker", "generator", "background", "rewriter", "answers"]
     kind: str
     status: Literal["loading", "ready", "unavailable"]
     legs: list[str] | None = None
@@ -35,10 +37,10 @@ class Model(Shape):
 
 
 class ModelList(Shape):
-    """The encoders, rerankers, generators, backgrounds and rewriters of the server.
+    """The models of the server, and its collections as models.
 
     object: always "list", as OpenAI's clients expect.
-    data:   the rerankers, generators, backgrounds, rewriters and encoders.
+    data:   the rerankers, generators, backgrounds, rewriters, encoders and collections.
     """
 
     object: Literal["list"]

@@ -111,6 +111,7 @@ class RerankBody(Config):
     timeout_ms: time limit in milliseconds; null: no limit.
     calls:      maximum number of prompts or pairs that the model reads; null: no limit.
     tokens:     maximum number of tokens that the model reads and writes; null: no limit.
+    priority:   accepted as 0 only: requests are handled in their order.
     on_error:   if the model fails: "fail" returns an error, "keep" returns the documents in the
                 given order, with the status "failed".
     """
@@ -127,6 +128,7 @@ class RerankBody(Config):
     timeout_ms: Milliseconds | None = None
     calls: Calls | None = None
     tokens: Calls | None = None
+    priority: Literal[0] | None = None
     on_error: Literal["keep", "fail"] = "fail"
 
     @property

@@ -20,6 +20,7 @@ Leaving = Callable[[], Coroutine[Any, Any, object]]
 _SEARCH = (
     "send fewer searches at once, a smaller `depth`, a simpler filter, or fewer documents to rerank"
 )
+_EMBED = "send fewer or shorter texts in one request"
 _ANSWER = "request fewer `max_tokens`, or set `timeout_ms` to get the text until then"
 
 
@@ -58,6 +59,12 @@ class Deadline:
         """Return a deadline for an answer that starts now."""
         seconds, setting = settings.answer_seconds, "answer_seconds"
         return cls(seconds, settings.page_bytes, setting, _ANSWER, leaving)
+
+    @classmethod
+    def of_embedding(cls, settings: Settings, leaving: Leaving | None = None) -> Deadline:
+        """Return a deadline for a request for embeddings that starts now."""
+        seconds, setting = settings.embed_seconds, "embed_seconds"
+        return cls(seconds, settings.page_bytes, setting, _EMBED, leaving)
 
     @property
     def guard(self) -> Guard:

@@ -51,6 +51,13 @@ def check_query(settings: Settings, query: str, field: str = "query") -> None:
         )
 
 
+def check_texts(settings: Settings, texts: Sequence[str], field: str) -> None:
+    """Raise Problem 422 if a text to embed is longer than a query may be."""
+    for i, text in enumerate(texts):
+        if len(text) > settings.query_chars:
+            check_query(settings, text, f"{field}[{i}]")
+
+
 def check_answer(settings: Settings, request: AnswerRequest) -> None:
     """Raise Problem 422 if the question, the query, a turn or all turns together are too long."""
     check_query(settings, request.question, "question")

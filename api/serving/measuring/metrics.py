@@ -28,6 +28,12 @@ _ANSWER_COUNTS = {
 }
 """Field of Usage -> description of its metric, which each generator has."""
 
+_EMBED_COUNTS = {
+    "texts": "Texts that were embedded for requests.",
+    "tokens": "Tokens of these texts that encoders read.",
+}
+"""Name of a count -> description of its metric, which each encoder has."""
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
 
@@ -39,8 +45,8 @@ UNMATCHED = "unmatched"
 
 
 class Metrics:
-    """The metrics of a server: numbers and times of requests, search stages, rerankings and
-    answers.
+    """The metrics of a server: numbers and times of requests, search stages, rerankings,
+    answers and embeddings.
     """
 
     def __init__(self) -> None:
@@ -112,6 +118,18 @@ class Metrics:
             for field, meaning in _ANSWER_COUNTS.items()
         }
 
+        self._embed_counts = {
+            field: Counter(f"twindex_embed_{field}", meaning, ("model",), registry=self.registry)
+            for field, meaning in _EMBED_COUNTS.items()
+        }
+        self._embed_seconds = Histogram(
+            "twindex_embed_seconds",
+            "Time that a request for embeddings took.",
+            ("model",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+
         self._by_stage: dict[str, Histogram] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -153,6 +171,12 @@ class Metrics:
     def failed_answer(self, generator: str) -> None:
         """Count an answer that a model did not complete. generator: name of the generator."""
         self._answers.labels(generator, "failed").inc()
+
+    def embedding(self, model: str, texts: int, tokens: int, seconds: float) -> None:
+        """Count and time one request for embeddings. model: name of an encoder, or of a leg."""
+        self._embed_seconds.labels(model).observe(seconds)
+        for field, value in {"texts": texts, "tokens": tokens}.items():
+            self._embed_counts[field].labels(model).inc(value)
 
     def register(
         self, family: Family, name: str, meaning: str, labels: tuple[str, ...], read: Reading

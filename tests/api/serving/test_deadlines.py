@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from twindex.api.http.app import create_app
-from twindex.api.http.routes import rerank as rerank_route
+from twindex.api.serving import calls, given
 from twindex.api.serving.problems import ClientGone, Problem
 from twindex.core import UNGUARDED
 from twindex.search import Collection
@@ -95,17 +95,17 @@ def test_slow_reranking_of_a_search_ends_between_calls(quick, problem):
 
 def test_reranking_ends_when_the_client_leaves(another, serving, monkeypatch):
     began, ended = threading.Event(), []
-    rerank_one = rerank_route.rerank_one
+    rerank = given.rerank_given
 
     def noted(*arguments):
         began.set()
         try:
-            return rerank_one(*arguments)
+            return rerank(*arguments)
         except ClientGone as error:
             ended.append(error)
             raise
 
-    monkeypatch.setattr(rerank_route, "rerank_one", noted)
+    monkeypatch.setattr(calls, "rerank_given", noted)
     with serving(another) as address:
         send_and_leave(address, post("/v1/rerank", RERANK), began)
         wait_until_free(another.state.service.reranking, 8)

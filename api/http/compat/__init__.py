@@ -1,0 +1,1 @@
+"""Interfaces of other services: their requests and replies, which existing clients use."""

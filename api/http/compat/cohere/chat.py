@@ -1,0 +1,304 @@
+"""Cohere's chat: a question is answered from a collection, or from documents of the request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .....core import Usage
+from .....core.answers import (
+    Answer,
+    AnswerEvent,
+    Citation,
+    CitationEvent,
+    DoneEvent,
+    Source,
+    SourcesEvent,
+    TextEvent,
+)
+from .....core.sse import MEDIA_TYPE, encoded
+from .....llm import Message
+from .....search import AnswerRequest
+from ....serving.calls import Calls
+from ....serving.given import GivenDocument, GivenQuestion
+from ....serving.limits.deadline import Deadline
+from ....serving.problems import Problem, validate
+from ... import body
+from ...admission import answer_deadline
+from ...events import Channel, event_stream
+from ...openapi import json_body
+from ...render import json_response
+from ...strict import StrictRoute
+from ..answers import details
+from ..conversations import PREFIX, answer_request, collection_of, conversation, said
+from ..fields import unsupported
+from ..replies import failures
+from .fields import CHAT, MESSAGE
+from .shapes import CohereChat, CohereChatBody, CohereError, text_of
+
+router = APIRouter(tags=["compatible"], route_class=StrictRoute)
+
+FINISH = {"stop": "COMPLETE", "length": "MAX_TOKENS", "timeout": "TIMEOUT"}
+"""`finish` of an answer -> `finish_reason`."""
+
+_GIVEN = ("context", "citations", "generator", "system_message")
+"""Fields of `twindex` that a question about documents of the request may have."""
+
+_DONE = b"data: [DONE]\n\n"
+
+_EXAMPLE = {
+    "model": "rag:birds",
+    "messages": [{"role": "user", "content": "Which bird cannot fly?"}],
+    "stream": False,
+}
+
+_EVENTS = {
+    "type": "string",
+    "description": "Server-sent events: `message-start`, `content-start`, `content-delta`, "
+    "`citation-start`, `citation-end`, `content-end` and `message-end`, whose delta has "
+    "`finish_reason`, `usage` and, after a failure, `error`.",
+}
+
+
+@router.post(
+    "/v2/chat",
+    responses={
+        200: {"model": CohereChat, "content": {MEDIA_TYPE: {"schema": _EVENTS}}},
+        **failures(CohereError),
+    },
+    openapi_extra=json_body(CohereChatBody, _EXAMPLE),
+)
+async def create_chat(request: Request) -> Response:
+    """Answer a question from a collection or from given documents, in the form of Cohere's chat.
+
+    The collection is part of the model: `rag:COLLECTION`. With `documents`, the model is the name
+    of a generator. Fields of Cohere's interface that no generator supports are refused by name.
+    """
+    raw = await body.read(request)
+    calls: Calls = request.app.state.calls
+    deadline = answer_deadline(request)
+    asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
+    if not asked.body.stream:
+        return await asked.whole(calls, deadline, lambda one: json_response(asked.reply(one)))
+    return await event_stream(
+        request,
+        deadline,
+        lambda channel: asked.stream(calls, deadline, channel),
+        failure=_failed,
+    )
+
+
+def _failed(problem: Problem, request_id: str) -> bytes:
+    """Return the last event of a stream that failed, and its end."""
+    delta = {"finish_reason": "ERROR", "usage": _usage(Usage()), "error": problem.detail}
+    return _event("message-end", id=request_id, delta=delta) + _DONE
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    return encoded(kind, orjson.dumps({"type": kind, **fields}))
+
+
+def _parse(request: Request, given: dict[str, Any]) -> _Asked:
+    given = CHAT.supported(given)
+    if isinstance(messages := given.get("messages"), list):
+        given["messages"] = [
+            MESSAGE.supported(one, f"messages[{i}].") if isinstance(one, dict) else one
+            for i, one in enumerate(messages)
+        ]
+    parsed = validate(CohereChatBody, given)
+    fields = parsed.twindex
+    system = "refuse" if fields is None else fields.system_message
+    talk = conversation(said(parsed.messages, "messages"), system, "messages")
+    options: dict[str, Any] = {
+        "max_tokens": parsed.max_tokens,
+        "temperature": parsed.temperature,
+        "seed": parsed.seed,
+    }
+    given_citations = {} if fields is None else fields.citations or {}
+    options["citations"] = {"markers": "remove", **given_citations}
+    if not parsed.documents:
+        collection, generator = collection_of(request.app.state.service, parsed.model)
+        wanted = answer_request(talk, fields, generator, options)
+        return _Asked(request, parsed, collection, wanted)
+    if parsed.model.startswith(PREFIX):
+        raise unsupported(
+            "documents",
+            f"cannot be sent with {parsed.model!r}, which answers from a collection; name a "
+            "generator instead, such as `extractive`",
+        )
+    for name in () if fields is None else sorted(fields.model_fields_set - {*_GIVEN}):
+        raise unsupported(f"twindex.{name}", "is not supported with `documents`; remove it")
+    # The same checks as for a collection; nothing is searched.
+    options["context"] = {"passages": 100, "tokens": 1_000_000}
+    options["context"] |= {} if fields is None else fields.context or {}
+    plain = None if fields is None else fields.model_copy(update={"context": None})
+    wanted = answer_request(talk, plain, parsed.model, options)
+    documents = _documents(parsed)
+    turns = [Message(turn.role, turn.content) for turn in wanted.turns]
+    asked = GivenQuestion(wanted.question, documents, parsed.model, wanted, turns)
+    return _Asked(request, parsed, None, asked)
+
+
+def _documents(parsed: CohereChatBody) -> list[GivenDocument]:
+    """Return the documents of a request. Raises Problem 422 for one without a text."""
+    found: dict[str, GivenDocument] = {}
+    for i, one in enumerate(parsed.documents):
+        path = f"documents[{i}]"
+        name = one.id if one.id is not None else f"doc:{i}"
+        title = one.data.get("title")
+        try:
+            if name in found:
+                raise ValueError(f"{path}.id {name!r} is the id of an earlier document")
+            text = text_of(one, path)
+            if title is not None and not isinstance(title, str):
+                raise ValueError(f"{path}.data.title must be a string")
+        except ValueError as error:
+            errors = [{"field": path, "message": str(error)}]
+            raise Problem(422, str(error), errors=errors) from None
+        found[name] = GivenDocument(name, text, title or "")
+    return list(found.values())
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    tokens = {"input_tokens": usage.prompt_tokens, "output_tokens": usage.completion_tokens}
+    return {"billed_units": tokens, "tokens": tokens, "cached_tokens": usage.cached_tokens}
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One request, and how its answer is shown.
+
+    collection: None: the question is about documents of the request.
+    """
+
+    request: Request
+    body: CohereChatBody
+    collection: str | None
+    wanted: AnswerRequest | GivenQuestion
+    _said: str = ""
+    _sent: int = 0
+    _sources: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    async def whole(
+        self, calls: Calls, deadline: Deadline, reply: Callable[[Answer], Response]
+    ) -> Response:
+        """Write the whole answer."""
+        if isinstance(self.wanted, GivenQuestion):
+            return await calls.answer_given(self.wanted, deadline, reply)
+        assert self.collection is not None
+        return await calls.answer(self.collection, self.wanted, deadline, reply)
+
+    async def stream(self, calls: Calls, deadline: Deadline, channel: Channel) -> None:
+        """Write the answer and put its events into a channel."""
+
+        def put(event: AnswerEvent) -> None:
+            for one in self._events(event):
+                channel.put(one)
+
+        if isinstance(self.wanted, GivenQuestion):
+            await calls.stream_answer_given(self.wanted, deadline, put)
+        else:
+            assert self.collection is not None
+            await calls.stream_answer(self.collection, self.wanted, deadline, put)
+
+    @property
+    def _mode(self) -> str:
+        options = self.body.citation_options
+        return "ENABLED" if options is None else options.mode
+
+    @property
+    def _cites(self) -> bool:
+        return self._mode not in ("OFF", "DISABLED")
+
+    def reply(self, answer: Answer) -> dict[str, Any]:
+        """Return the reply for a whole answer."""
+        self._read(answer.sources)
+        shown = [self._citation(one, answer.text) for one in answer.citations]
+        return {
+            "id": self.request.state.request_id,
+            "finish_reason": FINISH[answer.finish],
+            "message": {
+                "role": "assistant",
+                "content": [{"type": "text", "text": answer.text}],
+                "citations": shown if self._cites else [],
+            },
+            "usage": _usage(answer.usage),
+            "twindex": details(answer),
+        }
+
+    def _events(self, event: AnswerEvent) -> Iterator[bytes]:
+        """Yield Cohere's events for an event of an answer."""
+        if isinstance(event, SourcesEvent):
+            self._read(event.sources)
+            start = {"message": {"role": "assistant", "content": [], "citations": []}}
+            yield _event("message-start", id=self.request.state.request_id, delta=start)
+            content = {"message": {"content": {"type": "text", "text": ""}}}
+            yield _event("content-start", index=0, delta=content)
+        elif isinstance(event, TextEvent):
+            self._said += event.text
+            content = {"message": {"content": {"text": event.text}}}
+            yield _event("content-delta", index=0, delta=content)
+        elif isinstance(event, CitationEvent):
+            if self._mode in ("FAST", "ENABLED"):
+                yield from self._cited(event.citation)
+        elif isinstance(event, DoneEvent):
+            yield from self._end(event.answer)
+
+    def _end(self, answer: Answer) -> Iterator[bytes]:
+        if self._mode == "ACCURATE":
+            for one in answer.citations:
+                yield from self._cited(one)
+        yield _event("content-end", index=0)
+        delta = {"finish_reason": FINISH[answer.finish], "usage": _usage(answer.usage)}
+        yield _event(
+            "message-end", id=self.request.state.request_id, delta=delta, twindex=details(answer)
+        )
+        yield _DONE
+
+    def _cited(self, citation: Citation) -> Iterator[bytes]:
+        delta = {"message": {"citations": self._citation(citation, self._said)}}
+        yield _event("citation-start", index=self._sent, delta=delta)
+        yield _event("citation-end", index=self._sent)
+        self._sent += 1
+
+    def _read(self, sources: Sequence[Source]) -> None:
+        """Note the sources that citations name."""
+        given: dict[str, dict[str, Any]] = {}
+        if self.collection is None:
+            given = {
+                document.id if document.id is not None else f"doc:{i}": document.data
+                for i, document in enumerate(self.body.documents)
+            }
+        for one in sources:
+            shown = {"title": one.title, "text": one.text}
+            self._sources[one.number] = {"id": one.id, **given.get(one.id, shown)}
+
+    def _citation(self, citation: Citation, text: str) -> dict[str, Any]:
+        return {
+            "start": citation.start,
+            "end": citation.end,
+            "text": text[citation.start : citation.end],
+            "sources": [
+                {
+                    "type": "document",
+                    "id": quote.id,
+                    "document": self._sources.get(quote.number, {"id": quote.id}),
+                    "quote": {
+                        "start": quote.start,
+                        "end": quote.end,
+                        "text": quote.text,
+                        "support": quote.support,
+                    },
+                }
+                for quote in citation.quotes
+            ],
+            "content_index": 0,
+            "type": "TEXT_CONTENT",
+            "supported": citation.supported,
+        }

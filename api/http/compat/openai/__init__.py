@@ -1,0 +1,1 @@
+"""Endpoints for OpenAI's clients: chat completions, responses, embeddings, models, searches."""

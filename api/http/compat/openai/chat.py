@@ -1,0 +1,325 @@
+"""OpenAI's chat completions: the last message is a question, which a collection answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import time
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import APIRouter
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from .....core import Config
+from .....core.answers import Answer, AnswerEvent, DoneEvent, SourcesEvent, TextEvent
+from .....core.bounds import Bounds, Seed
+from .....core.config import Flag
+from .....core.sse import MEDIA_TYPE, encoded
+from .....search import AnswerRequest
+from ....serving.calls import Calls
+from ....serving.problems import Problem, validate
+from ... import body
+from ...admission import answer_deadline
+from ...events import event_stream
+from ...openapi import json_body
+from ...render import json_response
+from ...shapes.failures import OpenAIErrorReply
+from ...shapes.shape import Shape
+from ...strict import StrictRoute
+from ..answers import Links, details, search_results
+from ..conversations import AnswerFields, answer_request, collection_of, conversation, said
+from ..errors import openai_error
+from ..replies import failures
+from .fields import CHAT, MESSAGE
+from .shapes import (
+    Annotation,
+    ChatUsage,
+    FoundSource,
+    chat_usage,
+    url_annotations,
+)
+
+router = APIRouter(tags=["compatible"], route_class=StrictRoute)
+
+DONE = b"data: [DONE]\n\n"
+
+FINISH = {"stop": "stop", "length": "length", "timeout": "length"}
+"""`finish` of an answer -> `finish_reason`."""
+
+_EXAMPLE = {
+    "model": "rag:birds",
+    "messages": [{"role": "user", "content": "Which bird cannot fly?"}],
+    "stream": False,
+}
+
+
+class ChatMessage(Config):
+    """A message of a conversation.
+
+    role:    "user" or "assistant". Messages with the role "system" or "developer" are refused,
+             unless `twindex.system_message` is "ignore".
+    content: a text, or a list of parts with the type "text".
+    """
+
+    role: str
+    content: str | list[dict[str, Any]]
+
+
+class StreamOptions(Config):
+    """Options of a stream.
+
+    include_usage: send the usage in a chunk of its own, before the end.
+    include_obfuscation: accepted, and without effect: the chunks are sent as they are.
+    """
+
+    include_usage: Flag = False
+    include_obfuscation: Flag = False
+
+
+class ChatCompletionBody(Config):
+    """A question to a collection, as a conversation.
+
+    model:       `rag:COLLECTION` or `rag:COLLECTION:GENERATOR`.
+    messages:    the conversation. The last message is the question.
+    stream:      reply with chunks while the answer is written.
+    stream_options: options of the stream.
+    max_tokens, max_completion_tokens: maximum number of tokens of the answer, 256 by default. For a
+                 generator without a language model, number of words.
+    temperature: temperature of the sampling, 0 by default.
+    seed:        seed of the sampling, 0 by default.
+    twindex:     further fields of a request for an answer.
+    """
+
+    model: str
+    messages: list[ChatMessage] = Field(min_length=1, max_length=1_000)
+    stream: Flag | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: Annotated[int, Bounds(1, 100_000)] | None = None
+    max_completion_tokens: Annotated[int, Bounds(1, 100_000)] | None = None
+    temperature: Annotated[float, Bounds(0, 10)] | None = None
+    seed: Seed | None = None
+    twindex: AnswerFields | None = None
+
+
+class AssistantMessage(Shape):
+    """The answer.
+
+    role:        always "assistant".
+    content:     the text of the answer.
+    refusal:     always null.
+    annotations: the citations; empty if the answer cites nothing.
+    """
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+    annotations: list[Annotation]
+
+
+class ChatChoice(Shape):
+    """The only choice of a reply.
+
+    index:    always 0.
+    message:  the answer.
+    finish_reason: "stop"; "length" if the limit of tokens or of time was reached.
+    logprobs: always null.
+    """
+
+    index: int
+    message: AssistantMessage
+    finish_reason: Literal["stop", "length"]
+    logprobs: None
+
+
+class ChatCompletion(Shape):
+    """The reply to a question.
+
+    id:      id of the request after "chatcmpl-".
+    object:  always "chat.completion".
+    created: time of the reply, in Unix seconds.
+    model:   the model of the request.
+    choices: the answer.
+    usage:   tokens that language models read and wrote.
+    system_fingerprint: always null.
+    citations: addresses of the sources, in the order of their numbers.
+    search_results: the sources, in the order of their numbers.
+    twindex: the other fields of the native reply, such as `outcome`, `reason`, `citations` with
+             quotes, `left_out` and `warnings`.
+    """
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[ChatChoice]
+    usage: ChatUsage
+    system_fingerprint: None
+    citations: list[str]
+    search_results: list[FoundSource]
+    twindex: dict[str, Any]
+
+
+_CHUNKS = {
+    "type": "string",
+    "description": "Server-sent events without a type: `chat.completion.chunk` objects, then "
+    "`[DONE]`. The chunk with `finish_reason` has `annotations` in its delta, and `citations`, "
+    "`search_results` and `twindex`. An error after the first chunk is an object with `error`.",
+}
+
+
+@router.post(
+    "/v1/chat/completions",
+    responses={
+        200: {"model": ChatCompletion, "content": {MEDIA_TYPE: {"schema": _CHUNKS}}},
+        **failures(OpenAIErrorReply),
+    },
+    openapi_extra=json_body(ChatCompletionBody, _EXAMPLE),
+)
+async def create_chat_completion(request: Request) -> Response:
+    """Answer a question from a collection, in the form of OpenAI's chat completions.
+
+    The collection is part of the model: `rag:COLLECTION`. Fields of OpenAI's interface that no
+    generator supports are refused by name.
+    """
+    raw = await body.read(request)
+    calls: Calls = request.app.state.calls
+    deadline = answer_deadline(request)
+    asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
+    if not asked.body.stream:
+        return await calls.answer(
+            asked.collection,
+            asked.wanted,
+            deadline,
+            lambda answer: json_response(asked.reply(answer)),
+        )
+
+    def put(event: AnswerEvent, send: Any) -> None:
+        for chunk in asked.chunks(event):
+            send(chunk)
+
+    return await event_stream(
+        request,
+        deadline,
+        lambda channel: calls.stream_answer(
+            asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
+        ),
+        failure=error_event,
+    )
+
+
+def error_event(problem: Problem, request_id: str) -> bytes:
+    """Return the last event of a stream that failed; OpenAI's clients raise its error."""
+    return encoded(None, orjson.dumps({"error": openai_error(problem, request_id)}))
+
+
+def _parse(request: Request, given: dict[str, Any]) -> _Asked:
+    given = CHAT.supported(given)
+    if isinstance(messages := given.get("messages"), list):
+        given["messages"] = [
+            MESSAGE.supported(one, f"messages[{i}].") if isinstance(one, dict) else one
+            for i, one in enumerate(messages)
+        ]
+    parsed = validate(ChatCompletionBody, given)
+    if parsed.stream_options is not None and not parsed.stream:
+        message = "is only allowed with `stream`"
+        errors = [{"field": "stream_options", "message": message}]
+        raise Problem(422, f"stream_options: {message}", errors=errors)
+    limits = {parsed.max_tokens, parsed.max_completion_tokens} - {None}
+    if len(limits) > 1:
+        message = "differs from `max_tokens`; set one of them"
+        errors = [{"field": "max_completion_tokens", "message": message}]
+        raise Problem(422, f"max_completion_tokens: {message}", errors=errors)
+    collection, generator = collection_of(request.app.state.service, parsed.model)
+    system = "refuse" if parsed.twindex is None else parsed.twindex.system_message
+    talk = conversation(said(parsed.messages, "messages"), system, "messages")
+    options = {
+        "max_tokens": next(iter(limits), None),
+        "temperature": parsed.temperature,
+        "seed": parsed.seed,
+    }
+    wanted = answer_request(talk, parsed.twindex, generator, options)
+    return _Asked(request, parsed, collection, wanted, int(time()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request, and how its answer is shown."""
+
+    request: Request
+    body: ChatCompletionBody
+    collection: str
+    wanted: AnswerRequest
+    created: int
+
+    @property
+    def _head(self) -> dict[str, Any]:
+        return {
+            "id": f"chatcmpl-{self.request.state.request_id}",
+            "created": self.created,
+            "model": self.body.model,
+            "system_fingerprint": None,
+        }
+
+    def _further(self, answer: Answer, links: Links) -> dict[str, Any]:
+        found = search_results(answer, links)
+        return {
+            "citations": [one["url"] for one in found],
+            "search_results": found,
+            "twindex": details(answer),
+        }
+
+    def reply(self, answer: Answer) -> dict[str, Any]:
+        """Return the reply for a whole answer."""
+        links = Links(self.request, self.collection, answer)
+        message = {
+            "role": "assistant",
+            "content": answer.text,
+            "refusal": None,
+            "annotations": url_annotations(answer, links),
+        }
+        choice = {
+            "index": 0,
+            "message": message,
+            "finish_reason": FINISH[answer.finish],
+            "logprobs": None,
+        }
+        return {
+            **self._head,
+            "object": "chat.completion",
+            "choices": [choice],
+            "usage": chat_usage(answer.usage),
+            **self._further(answer, links),
+        }
+
+    def chunks(self, event: AnswerEvent) -> Iterator[bytes]:
+        """Yield the chunks for an event of an answer."""
+        if isinstance(event, SourcesEvent):
+            yield self._chunk({"role": "assistant", "content": ""})
+        elif isinstance(event, TextEvent):
+            yield self._chunk({"content": event.text})
+        elif isinstance(event, DoneEvent):
+            links = Links(self.request, self.collection, event.answer)
+            delta = {"annotations": url_annotations(event.answer, links)}
+            further = self._further(event.answer, links)
+            yield self._chunk(delta, FINISH[event.answer.finish], **further)
+            if self._counts:
+                whole = {"choices": [], "usage": chat_usage(event.answer.usage)}
+                yield self._encoded(whole)
+            yield DONE
+
+    @property
+    def _counts(self) -> bool:
+        options = self.body.stream_options
+        return options is not None and options.include_usage
+
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None, **further: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
+        usage = {"usage": None} if self._counts else {}
+        return self._encoded({"choices": [choice], **usage, **further})
+
+    def _encoded(self, value: dict[str, Any]) -> bytes:
+        whole = {**self._head, "object": "chat.completion.chunk", **value}
+        return encoded(None, orjson.dumps(whole))

@@ -1,0 +1,34 @@
+"""Fields of requests for embeddings: one text or a list of texts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from ....core.errors import shown
+
+MOST_TEXTS = 2_048
+"""Maximum number of texts in a request for embeddings."""
+
+
+def _texts(value: object) -> object:
+    """Return a list of texts. Raises ValueError for tokens, which encoders do not read."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise ValueError(f"must be a string or a list of strings, got {shown(value)}")
+    first: Any = value[0] if value else ""
+    if isinstance(first, int | list):
+        raise ValueError(
+            "tokens are not supported, because each encoder has its own tokenizer; send texts"
+        )
+    return value
+
+
+Texts = Annotated[
+    list[str],
+    Field(min_length=1, max_length=MOST_TEXTS),
+    BeforeValidator(_texts, json_schema_input_type=str | list[str]),
+]
+"""Up to 2,048 texts. A string stands for a list with one text."""
