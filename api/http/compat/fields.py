@@ -71,12 +71,17 @@ def _is_one_of(value: Any, accepted: tuple[Any, ...]) -> bool:
     )
 
 
+_PART = ("type", "text", "annotations", "logprobs", "prompt_cache_breakpoint")
+"""Fields that a part with text may have. Only `type` and `text` have an effect: the others belong
+to earlier replies, which clients send back, or to a cache that needs no hints."""
+
+
 def texts_of(content: Any, field: str, types: tuple[str, ...] = ("text",)) -> str:
     """Return the text of the content of a message: a string, or a list of parts with text.
 
     types: values of `type` that a part with text may have.
 
-    Raises Problem 422 for a part that is not a text, such as an image.
+    Raises Problem 422 for a part that is not a text, such as an image, or has an unknown field.
     """
     if isinstance(content, str):
         return content
@@ -92,6 +97,9 @@ def texts_of(content: Any, field: str, types: tuple[str, ...] = ("text",)) -> st
         text = part.get("text")
         if not isinstance(text, str):
             raise _invalid(f"{field}[{i}].text", f"must be a string, got {shown(text)}")
+        for name in part:
+            if name not in _PART:
+                raise unsupported(f"{field}[{i}].{name}", "unknown field of a part; remove it")
         texts.append(text)
     return "".join(texts)
 

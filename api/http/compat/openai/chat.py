@@ -30,7 +30,14 @@ from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
 from ..answers import Links, details, search_results
-from ..conversations import AnswerFields, answer_request, collection_of, conversation, said
+from ..conversations import (
+    AnswerFields,
+    Paths,
+    answer_request,
+    collection_of,
+    conversation,
+    said,
+)
 from ..errors import openai_error
 from ..replies import failures
 from .fields import CHAT, MESSAGE
@@ -189,12 +196,13 @@ async def create_chat_completion(request: Request) -> Response:
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
     if not asked.body.stream:
-        return await calls.answer(
+        answering = calls.answer(
             asked.collection,
             asked.wanted,
             deadline,
             lambda answer: json_response(asked.reply(answer)),
         )
+        return await asked.paths.of(answering, calls.service.root)
 
     def put(event: AnswerEvent, send: Any) -> None:
         for chunk in asked.chunks(event):
@@ -203,8 +211,11 @@ async def create_chat_completion(request: Request) -> Response:
     return await event_stream(
         request,
         deadline,
-        lambda channel: calls.stream_answer(
-            asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
+        lambda channel: asked.paths.of(
+            calls.stream_answer(
+                asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
+            ),
+            calls.service.root,
         ),
         failure=error_event,
     )
@@ -240,8 +251,9 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
         "temperature": parsed.temperature,
         "seed": parsed.seed,
     }
-    wanted = answer_request(talk, parsed.twindex, generator, options)
-    return _Asked(request, parsed, collection, wanted, int(time()))
+    limit = "max_tokens" if parsed.max_completion_tokens is None else "max_completion_tokens"
+    wanted, paths = answer_request(talk, parsed.twindex, generator, options, limit)
+    return _Asked(request, parsed, collection, wanted, paths, int(time()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +264,7 @@ class _Asked:
     body: ChatCompletionBody
     collection: str
     wanted: AnswerRequest
+    paths: Paths
     created: int
 
     @property
