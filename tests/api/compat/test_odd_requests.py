@@ -31,6 +31,9 @@ def refused(server, path: str, fields: dict[str, Any]) -> tuple[int, str, str]:
 
 
 SEARCH = {"vectors": {"dense": [1.0]}}
+PART = [{"role": "user", "content": [{"type": "text", "text": "a", "x": 1}]}]
+OUTPUT = [{"type": "function_call_output", "output": "a"}]
+NOT = {"type": "eq", "key": "not", "value": 1}
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -99,12 +102,12 @@ def test_a_name_without_a_collection_gets_no_suggestion_by_chance(server):
         (RESPONSES, {"input": []}, "input", "at least 1 item, got 0"),
         (RESPONSES, {"input": {}}, "input", "a string or a list, got an object"),
         (RESPONSES, {"input": [None]}, "input[0]", "an object, got null"),
-        (RESPONSES, {"input": [{"type": "function_call_output", "output": "a"}]}, "input[0].type", "message"),
+        (RESPONSES, {"input": OUTPUT}, "input[0].type", "message"),
         (RESPONSES, {"input": [{"role": "user", "content": "a", "x": 1}]}, "input[0].x", "unknown"),
         ("/v1/embeddings", {"input": [["a"]]}, "input[0]", "must be a string"),
         ("/v1/embeddings", {"input": ["a"] * 2_049}, "input", "at most 2,048 items, got 2,049"),
     ],
-)  # fmt: skip
+)
 def test_messages_have_no_words_of_the_validation_library(server, path, fields, name, words):
     _, field, message = refused(server, path, fields)
     assert field == name
@@ -114,15 +117,15 @@ def test_messages_have_no_words_of_the_validation_library(server, path, fields, 
 @pytest.mark.parametrize(
     ("path", "fields", "name"),
     [
-        (CHAT, {"messages": [{"role": "user", "content": [{"type": "text", "text": "a", "x": 1}]}]}, "messages[0].content[0].x"),
+        (CHAT, {"messages": PART}, "messages[0].content[0].x"),
         ("/v2/embed", {"inputs": [{"content": "a", "x": 1}]}, "inputs[0].x"),
         ("/v2/chat", {"model": "extractive"}, "documents"),
-        (STORE, {"filters": {"type": "eq", "key": "not", "value": 1}}, "filters.key"),
-        (STORE, {"filters": {"type": "or", "filters": [{"type": "eq", "key": "and", "value": 1}]}}, "filters.filters[0].key"),
+        (STORE, {"filters": NOT}, "filters.key"),
+        (STORE, {"filters": {"type": "or", "filters": [NOT]}}, "filters.filters[0].key"),
         (STORE, {"twindex": SEARCH}, "twindex.vectors.dense"),
         (STORE, {"twindex": {"rerank": {"model": "nobody"}}}, "twindex.rerank.model"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_done_is_refused_by_name(server, path, fields, name):
     assert refused(server, path, fields)[1] == name
 
