@@ -1,4 +1,4 @@
-"""Prints the dependencies of the package and of its extra `gguf`, one a line."""
+"""Prints the dependencies of the package and of its extras `gguf` and `mcp`, one a line."""
 
 from __future__ import annotations
 
@@ -6,4 +6,5 @@ import tomllib
 from pathlib import Path
 
 project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-print(*project["dependencies"], *project["optional-dependencies"]["gguf"], sep="\n")
+extras = project["optional-dependencies"]
+print(*project["dependencies"], *extras["gguf"], *extras["mcp"], sep="\n")

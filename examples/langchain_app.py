@@ -19,11 +19,11 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrou
 import twindex
 from twindex.integrations.langchain import TwindexRetriever, TwindexVectorStore
 
+HERE = "http://127.0.0.1:8080"  # A client connects at its first call, if there is one.
 CONFIG = {"legs": {"lexical": {"kind": "lexical"}}}
 BIRDS = [
     Document("The kiwi of New Zealand cannot fly.", id="kiwi", metadata={"title": "Kiwi"}),
     Document("The emu cannot fly, but it runs 50 km/h.", id="emu", metadata={"title": "Emu"}),
-    Document("Swifts fly for months and sleep in the air.", id="swift"),
 ]
 
 
@@ -44,8 +44,8 @@ def main() -> None:
     parser.add_argument("question", nargs="?", default="How fast is the emu?")
     parser.add_argument("--url", help="address of a service; without it, the collection is local")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        source: Any = twindex.Client(options.url) if options.url else twindex
+    with tempfile.TemporaryDirectory() as folder, twindex.Client(options.url or HERE) as client:
+        source: Any = client if options.url else twindex
         name = "example-langchain" if options.url else f"{folder}/c"
         with source.open_or_create(name, CONFIG) as collection:
             TwindexVectorStore(collection).add_documents(BIRDS)

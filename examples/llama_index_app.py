@@ -17,6 +17,7 @@ from llama_index.core.query_engine import CustomQueryEngine
 import twindex
 from twindex.integrations.llama_index import TwindexRetriever
 
+HERE = "http://127.0.0.1:8080"  # A client connects at its first call, if there is one.
 CONFIG = {"legs": {"lexical": {"kind": "lexical"}}}
 BIRDS = [
     twindex.Document("kiwi", "The kiwi of New Zealand cannot fly.", "Kiwi"),
@@ -42,8 +43,8 @@ def main() -> None:
     parser.add_argument("question", nargs="?", default="How fast is the emu?")
     parser.add_argument("--url", help="address of a service; without it, the collection is local")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        source: Any = twindex.Client(options.url) if options.url else twindex
+    with tempfile.TemporaryDirectory() as folder, twindex.Client(options.url or HERE) as client:
+        source: Any = client if options.url else twindex
         name = "example-llama-index" if options.url else f"{folder}/c"
         with source.open_or_create(name, CONFIG) as collection:
             collection.add(BIRDS)

@@ -118,9 +118,12 @@ class Reranking:
             Candidate(str(i), one["text"], one.get("title", ""), score=-float(i))
             for i, one in enumerate(texts)
         ]
-        budget = Budget.parse(
-            {"calls": self.calls, "tokens": self.tokens, "milliseconds": self.timeout_ms}
-        )
+        limits = {"calls": self.calls, "tokens": self.tokens, "milliseconds": self.timeout_ms}
+        try:
+            budget = Budget.parse(limits)
+        except InvalidInputError as error:
+            field = "timeout_ms" if error.field == "milliseconds" else error.field
+            raise InvalidInputError(error.message, field=field) from None
         result = rerank_one(reranker, query, candidates, budget)
         if result.status == "failed" and self.on_error == "fail" and result.error is not None:
             raise result.error

@@ -64,7 +64,10 @@ class Assistants:
     async def _start(self) -> None:
         await asyncio.to_thread(require_mcp)
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+        from sse_starlette.sse import AppStatus
 
+        # By default, this library cuts its replies as soon as the server begins to stop.
+        AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
         server = build_server(self._backend, place_of)
         manager = StreamableHTTPSessionManager(
             server, stateless=True, max_request_body_size=self._most

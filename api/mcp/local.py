@@ -39,12 +39,14 @@ class LocalBackend:
 
     async def collections(self) -> Sequence[CollectionState]:
         service = self._calls.service
-        deadline = Deadline.of(self._calls.settings)
 
         def found() -> list[CollectionState]:
             return [CollectionState(**summary(one)) for one in service.collections()]
 
-        return await self._run(lambda: deadline.wait(service.readers.run(found)))
+        def call() -> Awaitable[list[CollectionState]]:
+            return Deadline.of(self._calls.settings).wait(service.readers.run(found))
+
+        return await self._run(call)
 
     async def search(self, collection: str, request: Mapping[str, Any]) -> SearchResult:
         def call() -> Awaitable[SearchResult]:
@@ -58,8 +60,10 @@ class LocalBackend:
         return await self._run(call)
 
     async def get(self, collection: str, id: str) -> Document:  # noqa: A002
-        deadline = Deadline.of(self._calls.settings)
-        (found,) = await self._run(lambda: self._calls.documents(collection, [id], deadline))
+        def call() -> Awaitable[list[Document]]:
+            return self._calls.documents(collection, [id], Deadline.of(self._calls.settings))
+
+        (found,) = await self._run(call)
         return found
 
     async def answer(self, collection: str, request: Mapping[str, Any]) -> Answer:

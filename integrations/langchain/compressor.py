@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from langchain_core.callbacks import Callbacks
 from langchain_core.documents import BaseDocumentCompressor, Document
-from pydantic import Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from ..contents import DETAILS, TITLE
 from ..reranking import Reranking, Scored
@@ -30,6 +30,8 @@ class TwindexReranker(BaseDocumentCompressor):
     were not read because a limit was reached follow the others, with the entry
     `{"twindex": {"judged": False}}`.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     reranker: Any = Field(repr=False)
     model: str | None = None

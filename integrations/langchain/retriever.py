@@ -11,7 +11,7 @@ from langchain_core.callbacks import (
 )
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from ...core.results import SearchResult
 from .. import contents, operations
@@ -44,6 +44,8 @@ class TwindexRetriever(BaseRetriever):
     stored document, its title as `title`, and the details of the hit as `twindex`: `score`, `legs`,
     `start`, `end`, `page`, `headings` and `rerank`.
     """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     collection: Any = Field(repr=False)
     k: int = 10

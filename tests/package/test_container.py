@@ -192,8 +192,12 @@ def test_image_has_the_dependencies_of_the_package():
         [sys.executable, DOCKER / "requirements.py"], cwd=HOUSE, capture_output=True, text=True
     )
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
-    extra = project["optional-dependencies"]["gguf"]
-    assert done.stdout.splitlines() == [*project["dependencies"], *extra]
+    extras = project["optional-dependencies"]
+    assert done.stdout.splitlines() == [
+        *project["dependencies"],
+        *extras["gguf"],
+        *extras["mcp"],
+    ]
 
 
 def test_prepared_files_are_in_the_cache(tmp_path):

@@ -49,7 +49,7 @@ BIRDS: list[dict[str, Any]] = [
     {"id": "swift", "text": "Swifts fly while they sleep."},
 ]
 
-MODES = ("auto", "legacy")
+MODES = ("auto", pytest.param("legacy", marks=pytest.mark.slow))
 """Ways in which the official client connects: the latest protocol, or with a handshake."""
 
 

@@ -6,11 +6,9 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,8 @@ from twindex.api.http.app import create_app
 from twindex.api.serving.settings import Settings
 
 from ..answers.conftest import Scripted, answering, scripted  # noqa: F401 - fixtures
-from .conftest import BIRDS, MODES, command, detail, error_of, fill, value_of
+from .conftest import BIRDS, MODES, command, detail, error_of, value_of
 from .conftest import run as wait_for
-from .test_http import wait_until
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -235,106 +232,3 @@ def test_a_missing_package_is_named(run: Any, monkeypatch: pytest.MonkeyPatch) -
     for arguments in (["--url", "http://127.0.0.1:1"], ["."]):
         outcome = run("mcp", *arguments)
         assert outcome.err == ("twindex: error: mcp is not installed: pip install 'twindex[mcp]'\n")
-
-
-# -- the service fails -------------------------------------------------------------------
-
-
-class Serving:
-    """A `twindex serve` process on one port, which can be killed and restarted."""
-
-    def __init__(self, root: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.root = root
-        self.address = f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "twindex", "serve", str(self.root), "--port", str(self.port)],
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        for _ in range(1_500):
-            try:
-                if httpx.get(f"{self.address}/readyz").status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError("the server does not start")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(60)
-
-
-@pytest.fixture
-def killable(tmp_path: Path) -> Iterator[Serving]:
-    server = Serving(fill(tmp_path))
-    yield server
-    server.kill()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES)
-def test_a_killed_server_is_an_error_and_a_restarted_one_answers(
-    killable: Serving, mode: str
-) -> None:
-    fetch = {"id": "birds/kiwi"}
-
-    async def work() -> None:
-        async with (
-            Client(command("--url", killable.address), mode=mode) as stdio,
-            Client(f"{killable.address}/mcp", mode=mode) as direct,
-        ):
-            for client in (stdio, direct):
-                assert value_of(await client.call_tool("fetch", fetch))["title"] == "Kiwi"
-            killable.kill()
-            began = time.monotonic()
-            message = error_of(await stdio.call_tool("fetch", fetch))
-            assert message.startswith(f"no reply from {killable.address}")
-            assert time.monotonic() - began < 30
-            await asyncio.to_thread(killable.start)
-            for client in (stdio, direct):
-                assert value_of(await client.call_tool("fetch", fetch))["title"] == "Kiwi"
-
-    async def fails() -> None:
-        async with Client(f"{killable.address}/mcp", mode=mode) as client:
-            await asyncio.to_thread(killable.kill)
-            await client.call_tool("fetch", fetch)
-
-    asyncio.run(asyncio.wait_for(work(), 250))
-    # Without a server, the official client ends by itself.
-    with pytest.RaisesGroup(httpx.TransportError, flatten_subgroups=True):
-        wait_for(fails())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES)
-def test_a_cancelled_call_frees_the_thread_of_the_service(
-    answering: Any,  # noqa: F811
-    scripted: Scripted,  # noqa: F811
-    serving: Any,
-    mode: str,
-) -> None:
-    inner = answering()
-    settings = Settings(**inner.app.state.settings.model_dump())
-    app = create_app(inner.app.state.service.root, settings)
-
-    async def work(address: str) -> None:
-        async with Client(command("--url", address), mode=mode) as client:
-            call = asyncio.ensure_future(client.call_tool("answer", {"question": "slow"}))
-            await asyncio.to_thread(scripted.began.wait, 20)
-            call.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await call
-            service = app.state.service
-            await asyncio.to_thread(wait_until, lambda: service.answering._active == 0)
-            assert value_of(await client.call_tool("list_collections", {}))["collections"]
-
-    with serving(app) as address:
-        wait_for(work(address))
-    assert scripted.written < 100

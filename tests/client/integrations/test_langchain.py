@@ -252,6 +252,18 @@ def test_arguments_of_a_reranker_are_checked(service):
             TwindexReranker(reranker=client, model="none").compress_documents(DOCUMENTS, "kiwi")
 
 
+def test_misspelled_arguments_and_wrong_limits_are_named(birds, reranker):
+    with pytest.raises(ValueError, match="no_such_field"):
+        TwindexRetriever(collection=birds, no_such_field=1)
+    with pytest.raises(ValueError, match="top_k"):
+        TwindexReranker(**reranker, top_k=1)
+    for field in ("timeout_ms", "calls", "tokens"):
+        compressor = TwindexReranker(**reranker, **{field: -1})
+        with pytest.raises(twindex.InvalidInputError) as wrong:
+            compressor.compress_documents(DOCUMENTS, "kiwi")
+        assert wrong.value.field == field
+
+
 def test_async_client_is_used_without_threads(service):
     async def use() -> list[Any]:
         async with twindex.AsyncClient(service) as client:

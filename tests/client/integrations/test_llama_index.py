@@ -255,6 +255,8 @@ def test_reranker_orders_nodes(reranker):
     with pytest.raises(twindex.InvalidInputError, match="query_bundle: a reranker needs the query"):
         rerank.postprocess_nodes(nodes)
     assert "reranker" not in rerank.to_dict()
+    with pytest.raises(ValueError, match="top_k"):
+        TwindexRerank(**reranker, top_k=1)
 
 
 def test_query_engine_answers_from_passages(birds, reranker):
