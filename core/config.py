@@ -247,8 +247,8 @@ def _refusal(error: ValidationError, value: Any) -> ConfigError:
     return ConfigError(message, field=field)
 
 
-_PLAIN = ("str", "int", "float", "bool")
-"""Branches of unions, as pydantic names them. Branches with brackets are lists and objects."""
+_BRANCHES = ("list[", "dict[", "tuple[", "function-")
+"""Beginnings of the names of branches of unions, as pydantic makes them."""
 
 _TYPE = re.compile(r"must be (.+), got (.+)", re.DOTALL)
 
@@ -314,7 +314,8 @@ def _is_tag(part: str, value: Any, *, last: bool) -> bool:
     """
     if isinstance(value, str | int | float | list | tuple):
         return True
-    if isinstance(value, Mapping) and part not in value and (part in _PLAIN or "[" in part):
+    branch = part.startswith(_BRANCHES) or part in ("str", "int", "float", "bool")
+    if branch and isinstance(value, Mapping) and part not in value:
         return True
     if not isinstance(value, Mapping) or part in value:
         return False
