@@ -80,12 +80,12 @@ def routes() -> dict[str, tuple[str, tuple[str, Figures], tuple[str, Figures]]]:
             (f"/v1/vector_stores/{NAME}/search", {"query": QUESTION}),
         ),
         "/v2/rerank": (
-            "/v1/rerank",
+            "rerank",
             ("/v1/rerank", {**RERANKED, "documents": documents}),
             ("/v2/rerank", {**RERANKED, "documents": documents}),
         ),
         "/rerank with texts": (
-            "/v1/rerank",
+            "rerank",
             ("/v1/rerank", {**RERANKED, "documents": documents}),
             ("/rerank", {**RERANKED, "texts": documents}),
         ),

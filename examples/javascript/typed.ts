@@ -9,7 +9,7 @@
 //
 //     cd examples/javascript
 //     npm install
-//     npx openapi-typescript http://127.0.0.1:8080/openapi.json -o schema.d.ts
+//     npm run generate -- http://127.0.0.1:8080/openapi.json
 //     npx tsc
 //     node build/typed.js http://127.0.0.1:8080
 
@@ -41,7 +41,8 @@ try {
     params,
     body: { question: "Where does the kiwi live?" },
   });
-  console.log(answer.data?.citations[0]?.quotes[0]?.text);
+  // A stream would be a string.
+  if (typeof answer.data === "object") console.log(answer.data.citations[0]?.quotes[0]?.text);
 
   const { error } = await client.POST(search, { params, body: { query: "kiwi", limit: 0 } });
   console.log(error?.detail);

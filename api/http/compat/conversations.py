@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from ....core import Config
@@ -12,7 +13,7 @@ from ....core.near import did_you_mean
 from ....search import AnswerRequest
 from ...serving.problems import Problem, validate
 from ...serving.service import Service
-from .fields import texts_of, unsupported
+from .fields import renamed, texts_of, unsupported
 
 PREFIX = "rag:"
 """Beginning of the name of a model that answers from a collection."""
@@ -137,47 +138,40 @@ def answer_request(
     fields: AnswerFields | None,
     generator: str | None,
     options: Mapping[str, Any],
-) -> AnswerRequest:
-    """Return the request for an answer.
+) -> tuple[AnswerRequest, Callable[[str], str]]:
+    """Return the request for an answer, and the function that names its fields.
 
     generator: generator in the name of the model.
     options:   other fields of the request, such as `max_tokens`; None: the field is not set.
 
-    Raises Problem 422, with paths of the fields in the other service's request.
+    The function returns the path of a field of AnswerRequest in the other service's request.
+    Raises Problem 422, with such paths.
     """
     own = {} if fields is None else fields.model_dump(exclude_none=True)
     own.pop("system_message", None)
+    path = partial(_path, own=frozenset(own), talk=talk, model=generator is not None)
     if generator is not None and own.setdefault("generator", generator) != generator:
         message = f"differs from the generator in `model`, {generator!r}; name it once"
-        path = "twindex.generator"
-        raise Problem(422, f"{path}: {message}", errors=[{"field": path, "message": message}])
+        field = "twindex.generator"
+        raise Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])
     given = {
         **own,
         **{name: value for name, value in options.items() if value is not None},
         "question": talk.question,
         "turns": talk.turns,
     }
-    return renamed(lambda: validate(AnswerRequest, given), own, talk)
-
-
-def renamed(
-    make: Callable[[], AnswerRequest], own: Mapping[str, Any], talk: Conversation
-) -> AnswerRequest:
-    """Return the result of `make`. Problems get the paths of the fields in the given request."""
     try:
-        return make()
+        return validate(AnswerRequest, given), path
     except Problem as problem:
-        errors = [
-            {"field": _path(one["field"], own, talk), "message": one["message"]}
-            for one in problem.errors
-        ]
-        first = errors[0] if errors else None
-        detail = f"{first['field']}: {first['message']}" if first else problem.detail
-        raise Problem(422, detail, code=problem.code, errors=errors) from None
+        raise renamed(problem, path) from None
 
 
-def _path(field: str, own: Mapping[str, Any], talk: Conversation) -> str:
-    """Return the path of a field of AnswerRequest in the other service's request."""
+def _path(field: str, *, own: Container[str], talk: Conversation, model: bool) -> str:
+    """Return the path of a field of AnswerRequest in the other service's request.
+
+    own:   the fields that `twindex` has.
+    model: whether the name of the model contains the generator.
+    """
     head, _, rest = field.replace("[", ".[", 1).partition(".")
     if head == "question":
         return talk.question_field
@@ -187,4 +181,6 @@ def _path(field: str, own: Mapping[str, Any], talk: Conversation) -> str:
         if index is not None and index < len(talk.fields):
             return talk.fields[index] + part
         return "messages"
+    if head == "generator" and model:
+        return "model"
     return f"twindex.{field}" if head in own else field

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from ....core.errors import shown
+from ....core.errors import InvalidInputError, shown
 from ...serving.problems import Problem
+
+T = TypeVar("T")
 
 UNSUPPORTED = "unsupported_parameter"
 """Code of the error for a field that an interface does not support."""
@@ -94,6 +96,30 @@ def texts_of(content: Any, field: str, types: tuple[str, ...] = ("text",)) -> st
             raise _invalid(f"{field}[{i}].text", f"must be a string, got {shown(text)}")
         texts.append(text)
     return "".join(texts)
+
+
+def renamed(problem: Problem, path: Callable[[str], str]) -> Problem:
+    """Return a problem whose invalid fields have the paths of the other service's request.
+
+    path: path of a field of the native request -> its path in the other service's request.
+    """
+    if not problem.errors:
+        return problem
+    errors = [{**one, "field": path(one["field"])} for one in problem.errors]
+    detail = f"{errors[0]['field']}: {errors[0]['message']}"
+    return Problem(problem.status, detail, code=problem.code, errors=errors)
+
+
+async def renaming(work: Awaitable[T], path: Callable[[str], str]) -> T:
+    """Return the result of `work`. Its errors name fields as `renamed` does."""
+    try:
+        return await work
+    except Problem as problem:
+        raise renamed(problem, path) from None
+    except InvalidInputError as error:
+        if error.field is None:
+            raise
+        raise InvalidInputError(error.message, field=path(error.field)) from None
 
 
 def _invalid(field: str, message: str) -> Problem:

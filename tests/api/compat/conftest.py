@@ -153,7 +153,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
         end(started)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def openai(server: Process) -> Iterator[Any]:
     """OpenAI's client for the server. It sends no request again."""
     package = pytest.importorskip("openai", reason="openai is not installed")
@@ -171,7 +171,7 @@ def cohere_client(url: str, key: str = KEY) -> Iterator[Any]:
         yield package.ClientV2(api_key=key, base_url=url, max_retries=0, httpx_client=connections)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cohere(server: Process) -> Iterator[Any]:
     """Cohere's client for the server."""
     with cohere_client(server.url) as client:

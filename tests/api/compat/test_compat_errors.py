@@ -103,6 +103,30 @@ def test_an_unknown_generator_is_named(openai):
     with pytest.raises(package.BadRequestError) as raised:
         openai.chat.completions.create(model="rag:birds:nobody", messages=MESSAGES)
     assert "nobody" in raised.value.message
+    assert raised.value.param == "model"
+
+
+def test_an_error_that_the_search_finds_names_the_field_of_the_request(openai):
+    import openai as package
+
+    unknown = {"legs": [{"name": "lexicall"}]}
+    ask, search = openai.chat.completions.create, openai.vector_stores.search
+    with pytest.raises(package.BadRequestError) as raised:
+        search("birds", query="a", extra_body={"twindex": unknown})
+    assert raised.value.param == "twindex.legs[0].name"
+    for stream in (False, True):
+        with pytest.raises(package.BadRequestError) as raised:
+            ask(
+                model="rag:birds",
+                messages=MESSAGES,
+                stream=stream,
+                extra_body={"twindex": {"search": unknown}},
+            )
+        assert raised.value.param == "twindex.search.legs[0].name"
+    long = [{"role": "user", "content": "a" * 20_001}]
+    with pytest.raises(package.BadRequestError) as raised:
+        ask(model="rag:birds", messages=long)
+    assert raised.value.param == "messages[0].content"
 
 
 def test_too_many_requests_are_429_with_a_time_to_wait(server, openai):

@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,10 @@ def test_the_page_lists_every_field(page):
 @pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.call])
 def test_every_field_of_the_official_client_is_known(endpoint):
     package = pytest.importorskip(endpoint.page, reason=f"{endpoint.page} is not installed")
-    client: Any = package.OpenAI if endpoint.page == "openai" else package.v2.client.V2Client
+    if endpoint.page == "openai":
+        client: Any = package.OpenAI
+    else:  # The package imports its modules late.
+        client = import_module("cohere.v2.client").V2Client
     if endpoint.page == "openai":
         with package.OpenAI(api_key="x", base_url="http://127.0.0.1:9") as made:
             client = made

@@ -1,7 +1,11 @@
-"""The same question gives the same answer in every interface of a server, and in the library."""
+"""The same question gives the same result through every interface.
+
+`interfaces.py` asks each interface by its official client, and returns what its reply has.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,108 +13,125 @@ import pytest
 import twindex
 
 from .conftest import KEY
+from .doors import Doors, Refused
+from .interfaces import ADAPTERS, ANSWERS, SEARCHES
 
 QUESTION = "Which bird cannot fly, and where does it live?"
-GENERATOR = "extractive"
-MODEL = f"rag:birds:{GENERATOR}"
-MESSAGES = [{"role": "user", "content": QUESTION}]
+SEARCH = {"limit": 2, "filter": {"id": {"in": ["emu", "kiwi", "swift"]}}}
+OPTIONS = {**SEARCH, "fusion": "rrf", "rerank": {"model": "fast"}}
+PLAIN = ("MCP",)
+"""Interfaces of which a search has a limit and a filter only."""
 
-Cited = list[tuple[int, int, list[str]]]
-"""(start, end, ids of the sources) of each citation."""
+WRONG = {"limit": 2, "filter": {"year": {"in": [[1]]}}}
+
+WHOLE = {"text", "sources", "scores", "places", "citations", "usage"}
+PARTS = {
+    "Cohere chat": {"text", "citations", "usage"},
+    "MCP": WHOLE - {"usage"},
+    "answer page": {"text", "sources", "places", "cited", "usage"},
+}
+"""Interface -> what its answers have, where it is not everything."""
+
+FOLDERS = ("library", "command line")
+"""Interfaces that open a folder. An unknown one is named by its path."""
 
 
-def quoted(citations: Any) -> Cited:
-    """Return the citations of a native reply."""
+def named(asks: Any, *begin: Any) -> list[Any]:
+    """Return a parameter for each interface. Importing the frameworks of adapters is slow."""
     return [
-        (one["start"], one["end"], [quote["id"] for quote in one["quotes"]]) for one in citations
+        pytest.param(
+            name,
+            *begin,
+            id=name,
+            marks=[pytest.mark.slow] if name.partition(",")[0] in ADAPTERS else [],
+        )
+        for name in asks
     ]
 
 
-def annotated(annotations: Any, results: Any) -> Cited:
-    """Return the citations of annotations, whose addresses are those of search results."""
-    ids = {one["url"]: one["id"] for one in results}
-    cited: dict[tuple[int, int], list[str]] = {}
-    for one in annotations:
-        cited.setdefault((one.start_index, one.end_index), []).append(ids[one.url])
-    return [(start, end, found) for (start, end), found in cited.items()]
+ASKED = [*named(SEARCHES, SEARCHES), *named(ANSWERS, ANSWERS)]
 
 
-@pytest.fixture
-def native(server: Any) -> Any:
-    """The reply of the native route."""
-    body = {"question": QUESTION, "generator": GENERATOR}
-    found = server.http.post("/v1/collections/birds/answer", json=body).json()
-    assert len(found["sources"]) > 1
-    assert found["citations"]
-    return found
+@pytest.fixture(scope="module")
+def doors(server: Any, openai: Any, cohere: Any) -> Iterator[Doors]:
+    pytest.importorskip("mcp", reason="mcp is not installed")
+    with twindex.Client(server.url, api_key=KEY, patience=0) as remote:
+        yield Doors(server, remote, openai, cohere)
 
 
-def test_the_library_and_the_client_agree(server, native):
-    with (
-        twindex.open(server.root / "birds", read_only=True) as birds,
-        twindex.Client(server.url, api_key=KEY) as client,
-    ):
-        for collection in (birds, client.open("birds")):
-            answer = collection.answer(QUESTION, generator=GENERATOR)
-            assert answer.text == native["text"]
-            found = [(one.id, one.score, one.start, one.end) for one in answer.sources]
-            expected = [(s["id"], s["score"], s["start"], s["end"]) for s in native["sources"]]
-            assert found == expected
-            cited = [
-                (one.start, one.end, [quote.id for quote in one.quotes]) for one in answer.citations
-            ]
-            assert cited == quoted(native["citations"])
-            assert answer.usage.prompt_tokens == native["usage"]["prompt_tokens"]
+@pytest.mark.parametrize("interface", named(SEARCHES))
+def test_a_search_finds_the_same_ids_with_the_same_scores(doors, interface):
+    for fields in (SEARCH, OPTIONS):
+        if fields is SEARCH or interface not in PLAIN:
+            expected = SEARCHES["REST"](doors, "birds", QUESTION, fields)
+            assert len(expected) == 2
+            assert SEARCHES[interface](doors, "birds", QUESTION, fields) == expected
 
 
-def test_the_interfaces_of_openai_agree(openai, native):
-    chat = openai.chat.completions.create(model=MODEL, messages=MESSAGES)
-    response = openai.responses.create(model=MODEL, input=QUESTION)
-    message = chat.choices[0].message
-    assert message.content == response.output_text == native["text"]
-    tokens = native["usage"]["prompt_tokens"]
-    assert chat.usage.prompt_tokens == response.usage.input_tokens == tokens
-    for reply, places in (
-        (chat, [one.url_citation for one in message.annotations]),
-        (response, response.output[0].content[0].annotations),
-    ):
-        found = [(one["id"], one["score"], one["snippet"]) for one in reply.search_results]
-        assert found == [(s["id"], s["score"], s["text"]) for s in native["sources"]]
-        assert annotated(places, reply.search_results) == quoted(native["citations"])
-        assert quoted(reply.twindex["citations"]) == quoted(native["citations"])
-        assert reply.twindex["outcome"] == native["outcome"]
-        assert reply.twindex["left_out"] == native["left_out"]
+@pytest.mark.parametrize("interface", named(ANSWERS))
+def test_an_answer_has_the_same_sources_citations_and_usage(doors, interface):
+    expected = ANSWERS["REST"](doors, "birds", QUESTION, SEARCH)
+    assert len(expected["citations"]) == len(expected["sources"]) == 2
+    assert min(expected["usage"]) > 0
+    expected["cited"] = [id_ for _, _, ids in expected["citations"] for id_ in ids]
+    found = ANSWERS[interface](doors, "birds", QUESTION, SEARCH)
+    assert set(found) == PARTS.get(interface, WHOLE)
+    assert found == {name: expected[name] for name in found}
 
 
-def test_the_interface_of_cohere_agrees(cohere, native):
-    keep = {"additional_body_parameters": {"twindex": {"citations": {"markers": "keep"}}}}
-    reply = cohere.chat(model=MODEL, messages=MESSAGES, request_options=keep)
-    assert reply.message.content[0].text == native["text"]
-    found = [(c.start, c.end, [s.id for s in c.sources]) for c in reply.message.citations]
-    assert found == quoted(native["citations"])
-    assert reply.usage.tokens.input_tokens == native["usage"]["prompt_tokens"]
+def refusal(doors: Any, ask: Any, name: str, fields: Any) -> tuple[object, str]:
+    """Return (class or status of the error, message) of a question that is refused."""
+    try:
+        ask(doors, name, QUESTION, fields)
+    except Exception as error:  # noqa: BLE001 - each client has its own classes
+        body = getattr(error, "body", None)
+        message = body["message"] if body else str(error)
+        return (error.status if isinstance(error, Refused) else type(error).__name__), message
+    raise AssertionError("the question is not refused")
 
 
-def test_a_vector_store_has_the_hits_of_the_search(server, openai):
-    page = openai.vector_stores.search("birds", query=QUESTION)
-    body = {"query": QUESTION}
-    hits = server.http.post("/v1/collections/birds/search", json=body).json()["hits"]
-    assert [(one.file_id, one.score) for one in page] == [(h["id"], h["score"]) for h in hits]
+UNKNOWN = {"REST": 404, "answer page": 404, "MCP": "tool", "command line": 2}
+"""Interface -> status of an error for an unknown collection, if its client raises none."""
+INVALID = {
+    "REST": 422,
+    "answer page": 422,
+    "MCP": "tool",
+    "command line": 2,
+    "OpenAI chat": "BadRequestError",
+    "OpenAI responses": "BadRequestError",
+    "OpenAI vector store": "BadRequestError",
+    "Cohere chat": "UnprocessableEntityError",
+}
+"""Interface -> status or class of an error for an invalid field. Others: InvalidInputError."""
+FIELDS = {
+    "MCP": "filter",
+    "OpenAI chat": "twindex.search.filter",
+    "OpenAI responses": "twindex.search.filter",
+    "Cohere chat": "twindex.search.filter",
+    "OpenAI vector store": "filters: filter",
+}
+"""Interface -> path of the filter in its requests. Others: filter, and search.filter in answers."""
 
 
-def test_an_invalid_field_has_the_same_message_everywhere(server, openai, cohere):
-    import cohere as cohere_package
-    import openai as openai_package
+@pytest.mark.parametrize(("interface", "asks"), ASKED)
+def test_an_unknown_collection_has_the_same_message(doors, interface, asks):
+    kind, message = refusal(doors, asks[interface], "bird", SEARCH)
+    assert kind == UNKNOWN.get(interface, "NotFoundError")
+    if interface in FOLDERS or interface.endswith("local"):
+        folder = doors.server.root / "bird"
+        assert message == f"{folder}: no such folder; did you mean {folder}s?"
+    else:
+        assert message == "no collection 'bird'; did you mean 'birds'?"
 
-    wrong = {"search": {"limit": 0}}
-    body = {"question": QUESTION, **wrong}
-    plain = server.http.post("/v1/collections/birds/answer", json=body).json()["errors"][0]
-    with pytest.raises(openai_package.BadRequestError) as raised:
-        openai.chat.completions.create(
-            model=MODEL, messages=MESSAGES, extra_body={"twindex": wrong}
-        )
-    options = {"additional_body_parameters": {"twindex": wrong}}
-    with pytest.raises(cohere_package.UnprocessableEntityError) as refused:
-        cohere.chat(model=MODEL, messages=MESSAGES, request_options=options)
-    for errors in (raised.value.body["errors"], refused.value.body["errors"]):
-        assert errors[0] == {**plain, "field": f"twindex.{plain['field']}"}
+
+@pytest.mark.parametrize(("interface", "asks"), ASKED)
+def test_an_invalid_filter_has_the_same_message(doors, interface, asks):
+    kind, message = refusal(doors, asks[interface], "birds", WRONG)
+    if interface.startswith("Haystack"):  # Its filters have a grammar of their own.
+        assert kind == "TwindexFilterError"
+        assert message.startswith("filters.value[0]: must be a string, a number, a boolean, ")
+        assert message.endswith(", got a list")
+        return
+    assert kind == INVALID.get(interface, "InvalidInputError")
+    path = FIELDS.get(interface, "filter" if asks is SEARCHES else "search.filter")
+    assert message == f"{path}.year.in: must be a string, a finite number or a boolean, got a list"

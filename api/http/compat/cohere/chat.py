@@ -37,7 +37,7 @@ from ...render import json_response
 from ...strict import StrictRoute
 from ..answers import details
 from ..conversations import PREFIX, answer_request, collection_of, conversation, said
-from ..fields import unsupported
+from ..fields import renaming, unsupported
 from ..replies import failures
 from .fields import CHAT, MESSAGE
 from .shapes import CohereChat, CohereChatBody, CohereError, text_of
@@ -85,11 +85,12 @@ async def create_chat(request: Request) -> Response:
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
     if not asked.body.stream:
-        return await asked.whole(calls, deadline, lambda one: json_response(asked.reply(one)))
+        whole = asked.whole(calls, deadline, lambda one: json_response(asked.reply(one)))
+        return await renaming(whole, asked.path)
     return await event_stream(
         request,
         deadline,
-        lambda channel: asked.stream(calls, deadline, channel),
+        lambda channel: renaming(asked.stream(calls, deadline, channel), asked.path),
         failure=_failed,
     )
 
@@ -124,8 +125,8 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     options["citations"] = {"markers": "remove", **given_citations}
     if not parsed.documents:
         collection, generator = collection_of(request.app.state.service, parsed.model)
-        wanted = answer_request(talk, fields, generator, options)
-        return _Asked(request, parsed, collection, wanted)
+        wanted, path = answer_request(talk, fields, generator, options)
+        return _Asked(request, parsed, collection, wanted, path)
     if parsed.model.startswith(PREFIX):
         raise unsupported(
             "documents",
@@ -138,11 +139,11 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     options["context"] = {"passages": 100, "tokens": 1_000_000}
     options["context"] |= {} if fields is None else fields.context or {}
     plain = None if fields is None else fields.model_copy(update={"context": None})
-    wanted = answer_request(talk, plain, parsed.model, options)
+    wanted, path = answer_request(talk, plain, parsed.model, options)
     documents = _documents(parsed)
     turns = [Message(turn.role, turn.content) for turn in wanted.turns]
     asked = GivenQuestion(wanted.question, documents, parsed.model, wanted, turns)
-    return _Asked(request, parsed, None, asked)
+    return _Asked(request, parsed, None, asked, path)
 
 
 def _documents(parsed: CohereChatBody) -> list[GivenDocument]:
@@ -181,6 +182,7 @@ class _Asked:
     body: CohereChatBody
     collection: str | None
     wanted: AnswerRequest | GivenQuestion
+    path: Callable[[str], str]
     _said: str = ""
     _sent: int = 0
     _sources: dict[int, dict[str, Any]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import time
 from typing import Annotated, Any, Literal
@@ -32,6 +32,7 @@ from ...strict import StrictRoute
 from ..answers import Links, details, search_results
 from ..conversations import AnswerFields, answer_request, collection_of, conversation, said
 from ..errors import openai_error
+from ..fields import renaming
 from ..replies import failures
 from .fields import CHAT, MESSAGE
 from .shapes import (
@@ -189,12 +190,13 @@ async def create_chat_completion(request: Request) -> Response:
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
     if not asked.body.stream:
-        return await calls.answer(
+        whole = calls.answer(
             asked.collection,
             asked.wanted,
             deadline,
             lambda answer: json_response(asked.reply(answer)),
         )
+        return await renaming(whole, asked.path)
 
     def put(event: AnswerEvent, send: Any) -> None:
         for chunk in asked.chunks(event):
@@ -203,8 +205,11 @@ async def create_chat_completion(request: Request) -> Response:
     return await event_stream(
         request,
         deadline,
-        lambda channel: calls.stream_answer(
-            asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
+        lambda channel: renaming(
+            calls.stream_answer(
+                asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
+            ),
+            asked.path,
         ),
         failure=error_event,
     )
@@ -240,8 +245,8 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
         "temperature": parsed.temperature,
         "seed": parsed.seed,
     }
-    wanted = answer_request(talk, parsed.twindex, generator, options)
-    return _Asked(request, parsed, collection, wanted, int(time()))
+    wanted, path = answer_request(talk, parsed.twindex, generator, options)
+    return _Asked(request, parsed, collection, wanted, path, int(time()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +257,7 @@ class _Asked:
     body: ChatCompletionBody
     collection: str
     wanted: AnswerRequest
+    path: Callable[[str], str]
     created: int
 
     @property

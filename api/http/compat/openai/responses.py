@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import time
 from typing import Annotated, Any
@@ -37,7 +37,7 @@ from ..conversations import (
     conversation,
     said,
 )
-from ..fields import unsupported
+from ..fields import renaming, unsupported
 from ..replies import failures
 from .fields import RESPONSES
 from .response_shapes import ResponseReply
@@ -111,12 +111,13 @@ async def create_response(request: Request) -> Response:
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
     if not asked.body.stream:
-        return await calls.answer(
+        whole = calls.answer(
             asked.collection,
             asked.wanted,
             deadline,
             lambda answer: json_response(asked.reply(answer)),
         )
+        return await renaming(whole, asked.path)
 
     def put(event: AnswerEvent, send: Any) -> None:
         for one in asked.events(event):
@@ -125,8 +126,11 @@ async def create_response(request: Request) -> Response:
     return await event_stream(
         request,
         deadline,
-        lambda channel: calls.stream_answer(
-            asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
+        lambda channel: renaming(
+            calls.stream_answer(
+                asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
+            ),
+            asked.path,
         ),
         failure=asked.failed,
     )
@@ -147,8 +151,8 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     system = "refuse" if parsed.twindex is None else parsed.twindex.system_message
     talk = conversation(messages, system, "input")
     options = {"max_tokens": parsed.max_output_tokens, "temperature": parsed.temperature}
-    wanted = answer_request(talk, parsed.twindex, generator, options)
-    return _Asked(request, parsed, collection, wanted, int(time()))
+    wanted, path = answer_request(talk, parsed.twindex, generator, options)
+    return _Asked(request, parsed, collection, wanted, path, int(time()))
 
 
 @dataclass(slots=True)
@@ -159,6 +163,7 @@ class _Asked:
     body: ResponsesBody
     collection: str
     wanted: AnswerRequest
+    path: Callable[[str], str]
     created: int
     _number: int = 0
     _text: str = ""

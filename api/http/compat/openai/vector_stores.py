@@ -24,7 +24,7 @@ from ...render import json_response
 from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
-from ..fields import Fields, Refused
+from ..fields import Fields, Refused, renamed, renaming
 from ..replies import failures
 
 router = APIRouter(tags=["compatible"], route_class=StrictRoute)
@@ -133,9 +133,9 @@ async def search_vector_store(request: Request, collection: str) -> Response:
     """Search a collection, in the form of OpenAI's vector stores."""
     raw = await body.read(request)
     calls: Calls = request.app.state.calls
-    return await calls.search(
-        collection, lambda _: _parse(body.parse_object(raw)), search_deadline(request), _reply
-    )
+    deadline = search_deadline(request)
+    wanted = await calls.parse(lambda: _parse(body.parse_object(raw)), deadline)
+    return await renaming(calls.search(collection, lambda _: wanted, deadline, _reply), _path)
 
 
 def _parse(given: dict[str, Any]) -> SearchRequest:
@@ -156,14 +156,14 @@ def _parse(given: dict[str, Any]) -> SearchRequest:
     try:
         return validate(SearchRequest, fields)
     except Problem as problem:
-        known = {"limit": "max_num_results", "filter": "filters", "query": "query"}
-        errors = []
-        for one in problem.errors:
-            head = one["field"].partition(".")[0].partition("[")[0]
-            path = known.get(head, f"twindex.{one['field']}")
-            errors.append({"field": path, "message": one["message"]})
-        detail = "; ".join(f"{one['field']}: {one['message']}" for one in errors)
-        raise Problem(422, detail or problem.detail, errors=errors) from None
+        raise renamed(problem, _path) from None
+
+
+def _path(field: str) -> str:
+    """Return the path of a field of SearchRequest in this request."""
+    head = field.partition(".")[0].partition("[")[0]
+    known = {"limit": "max_num_results", "filter": "filters", "query": "query"}
+    return known.get(head, f"twindex.{field}")
 
 
 def condition(given: Any, path: str = "filters", depth: int = 0) -> dict[str, Any]:
