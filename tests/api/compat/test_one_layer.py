@@ -13,7 +13,8 @@ import pytest
 import twindex
 
 from .conftest import KEY
-from .interfaces import ADAPTERS, ANSWERS, SEARCHES, Doors, Refused
+from .doors import Doors, Refused
+from .interfaces import ADAPTERS, ANSWERS, SEARCHES
 
 QUESTION = "Which bird cannot fly, and where does it live?"
 SEARCH = {"limit": 2, "filter": {"id": {"in": ["emu", "kiwi", "swift"]}}}
