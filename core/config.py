@@ -227,6 +227,15 @@ def message_of(error: ErrorDetails) -> str:
     if error["type"] == "string_too_long" and isinstance(given, str):
         most = error["ctx"]["max_length"]
         return f"must have at most {most:,} characters, got {len(given):,}"
+    if error["type"] in ("too_short", "too_long"):
+        bounds = error["ctx"]
+        few = error["type"] == "too_short"
+        limit = bounds["min_length"] if few else bounds["max_length"]
+        items = "item" if limit == 1 else "items"
+        return (
+            f"must have at {'least' if few else 'most'} {limit:,} {items}, "
+            f"got {bounds['actual_length'] or 0:,}"
+        )
     message = message.replace("String should ", "must ")
     if message.startswith("Input should be ") and "input" in error:
         return f"must be {message.removeprefix('Input should be ')}, got {shown(given)}"
@@ -234,8 +243,45 @@ def message_of(error: ErrorDetails) -> str:
 
 
 def _refusal(error: ValidationError, value: Any) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    return ConfigError(message_of(first), field=field_path(first["loc"], value))
+    field, message = invalid_fields(error, value)[0]
+    return ConfigError(message, field=field)
+
+
+_BRANCHES = ("list[", "dict[", "tuple[", "function-")
+"""Beginnings of the names of branches of unions, as pydantic makes them."""
+
+_TYPE = re.compile(r"must be (.+), got (.+)", re.DOTALL)
+
+
+def invalid_fields(error: ValidationError, value: Any) -> list[tuple[str | None, str]]:
+    """Return (path, message) of each invalid field of a value.
+
+    For a value that fits no branch of a union, pydantic reports an error for each branch. Errors
+    about the type of the value become one. They are left out if the value has the type of another
+    branch, and a part of it is invalid.
+
+    value: the value that pydantic refused.
+    """
+    found: dict[str | None, list[str]] = {}
+    for one in error.errors(include_url=False):
+        found.setdefault(field_path(one["loc"], value), []).append(message_of(one))
+    paths = [path for path in found if path is not None]
+    return [
+        (path, message)
+        for path, messages in found.items()
+        if path is None or not any(one.startswith((f"{path}.", f"{path}[")) for one in paths)
+        for message in _joined(messages)
+    ]
+
+
+def _joined(messages: list[str]) -> list[str]:
+    """Return messages about one field. Those about its type become one, or yield to others."""
+    types = [_TYPE.fullmatch(one) for one in messages]
+    if len(messages) > 1 and all(types) and len({one[2] for one in types if one}) == 1:
+        kinds = " or ".join(dict.fromkeys(one[1] for one in types if one))
+        return [f"must be {kinds}, got {types[0][2] if types[0] else ''}"]
+    rest = [one for one, kind in zip(messages, types, strict=True) if kind is None]
+    return list(dict.fromkeys(rest or messages))
 
 
 def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
@@ -243,8 +289,8 @@ def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
 
     Returns None if the error concerns the whole value.
 
-    place: location of the error, as pydantic gives it, such as ("legs", 0, "name"). Tags of tagged
-           unions, which pydantic inserts into a location, do not become parts of the path.
+    place: location of the error, as pydantic gives it, such as ("legs", 0, "name"). Names of
+           branches of unions, which pydantic inserts into it, do not become parts of the path.
     value: the value that pydantic refused.
     """
     path = ""
@@ -261,11 +307,16 @@ def field_path(place: tuple[int | str, ...], value: Any) -> str | None:
 
 
 def _is_tag(part: str, value: Any, *, last: bool) -> bool:
-    """Return True if `part` of an error's location is the tag of a tagged union, not a field name.
+    """Return True if `part` of an error's location is the branch of a union, not a field name.
 
-    value: the object at this location.
+    value: the value at this location.
     last:  True if `part` is the last part of the location.
     """
+    if isinstance(value, str | int | float | list | tuple):
+        return True
+    branch = part.startswith(_BRANCHES) or part in ("str", "int", "float", "bool")
+    if branch and isinstance(value, Mapping) and part not in value:
+        return True
     if not isinstance(value, Mapping) or part in value:
         return False
     return not last or value.get("kind") == part

@@ -36,6 +36,10 @@ class RunningCalls:
         raw: body of the request.
         """
         message = _parsed(raw)
+        if "id" in message and not _is_id(message["id"]):
+            # The package `mcp` would take the message for a notification and reply nothing.
+            await _refuse_id(send)
+            return
         method = message.get("method")
         if method == "initialize":
             await serve(_with_session(send))
@@ -87,6 +91,22 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+async def _refuse_id(send: Send) -> None:
+    """Send the error of JSON-RPC for a request whose id is invalid."""
+    error = {"code": -32600, "message": "`id` must be a string or an integer"}
+    raw = orjson.dumps({"jsonrpc": "2.0", "id": None, "error": error})
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(raw)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": raw, "more_body": False})
 
 
 def _with_session(send: Send) -> Send:

@@ -11,10 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import InvalidInputError, NotFoundError, Representation, Role
+from ...core import InvalidInputError, Representation, Role
+from ...core.errors import shown
 from ...core.near import did_you_mean
 from ...encoders import Encoder, EncoderConfig
 from .limits.deadline import Deadline
+from .problems import Problem
 from .served import Served
 from .service import Service
 
@@ -38,6 +40,7 @@ class EmbedTask:
     truncate:   True: an encoder may cut off the end of a text. False: such a text is an error.
     field:      name of the field with the texts, for errors.
     dimensions_field: name of the field with the dimensions, for errors.
+    cutting:    how a request allows to cut off the end of a text, for errors.
     """
 
     model: str
@@ -48,6 +51,7 @@ class EmbedTask:
     truncate: bool = False
     field: str = "input"
     dimensions_field: str = "dimensions"
+    cutting: str = '`truncate` to "end"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +137,16 @@ def served_encoders(service: Service, model: str | None = None) -> list[ServedEn
 def find_encoder(service: Service, model: str, part: Part) -> ServedEncoder:
     """Return the encoder with this name, or of this leg.
 
-    Raises NotFoundError if no open collection has it, and InvalidInputError if the name stands for
+    Raises Problem 404 if no open collection has it, and InvalidInputError if the name stands for
     several encoders, or for one that returns other vectors.
     """
     named = served_encoders(service, model)
     if not named:
         known = _names(one for one in served_encoders(service) if one.fills(part))
         near = did_you_mean(model, known) or f"; the models are {', '.join(known) or 'none'}"
-        raise NotFoundError(f"no encoder {model!r} in the open collections{near}")
+        message = f"no encoder {shown(model)} in the open collections{near}"
+        errors = [{"field": "model", "message": message}]
+        raise Problem(404, message, code="model_not_found", errors=errors)
     fitting = [one for one in named if one.fills(part)]
     if not fitting:
         raise InvalidInputError(_unfit(named[0], part), field="model")
@@ -211,7 +217,7 @@ def _tokens(encoder: Encoder, task: EmbedTask, deadline: Deadline) -> tuple[list
 def _too_long(task: EmbedTask, index: int, tokens: int, limit: int | None) -> InvalidInputError:
     read = "" if limit is None else f", and the encoder reads {limit}"
     return InvalidInputError(
-        f"has about {tokens} tokens{read}; shorten the text, or allow truncation",
+        f"has about {tokens} tokens{read}; shorten the text, or set {task.cutting}",
         field=f"{task.field}[{index}]",
     )
 

@@ -29,7 +29,7 @@ from ...core import (
     TwindexError,
 )
 from ...core.bounds import TEXTS
-from ...core.config import field_path, message_of
+from ...core.config import field_path, invalid_fields, message_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -163,8 +163,7 @@ def validate(model: type[ConfigT], value: Any, *, texts: bool = False) -> Config
     try:
         return model.model_validate(value, context=TEXTS if texts else None)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        raise _invalid([(field_path(e["loc"], value), message_of(e)) for e in found]) from None
+        raise _invalid(invalid_fields(error, value)) from None
 
 
 def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:

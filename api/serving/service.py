@@ -14,6 +14,7 @@ from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
 from ...core import ConfigError, ConflictError, InvalidInputError, NotFoundError, StorageError
+from ...core.errors import shown
 from ...core.near import did_you_mean
 from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
@@ -247,7 +248,7 @@ class Service:
     def _absent(self, name: str) -> NotFoundError:
         """Return the error for a name without a collection. It suggests a similar name."""
         hint = did_you_mean(name, (served.name for served in self.known()))
-        return NotFoundError(f"no collection {name!r}{hint}")
+        return NotFoundError(f"no collection {shown(name)}{hint}")
 
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and stop serving it.

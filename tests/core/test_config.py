@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from twindex.core import Config, ConfigError
+from twindex.core.config import invalid_fields
 from twindex.index import CollectionConfig
 
 
@@ -63,3 +66,39 @@ def test_meanings_are_the_docstrings_of_the_fields_and_of_their_bases():
     properties = Kiwi.model_json_schema()["properties"]
     shown = {name: one["description"] for name, one in properties.items() if "description" in one}
     assert shown == Kiwi.meanings()
+
+
+class Part(Config):
+    """A part of a value.
+
+    name: its name.
+    """
+
+    name: str
+
+
+class Whole(Config):
+    """A value with a union.
+
+    text: a text, or one to three parts.
+    """
+
+    text: str | Annotated[list[Part], Field(min_length=1, max_length=3)]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (3, [("text", "must be a string or a list, got 3")]),
+        ({}, [("text", "must be a string or a list, got an object")]),
+        ([], [("text", "must have at least 1 item, got 0")]),
+        ([{"name": "a"}] * 4, [("text", "must have at most 3 items, got 4")]),
+        ([3], [("text[0]", "must be an object, got 3")]),
+        ([{"name": 3}], [("text[0].name", "must be a string, got 3")]),
+    ],
+)
+def test_a_value_that_fits_no_branch_of_a_union_has_one_error_without_their_names(given, found):
+    value = {"text": given}
+    with pytest.raises(ValidationError) as caught:
+        Whole.model_validate(value)
+    assert invalid_fields(caught.value, value) == found

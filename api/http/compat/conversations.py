@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from ....core import Config
+from ....core import Config, TwindexError
 from ....core.bounds import Calls, Milliseconds
+from ....core.errors import shown
 from ....core.near import did_you_mean
 from ....search import AnswerRequest
-from ...serving.problems import Problem, validate
+from ...serving.problems import Problem, problem_of, validate
 from ...serving.service import Service
-from .fields import renamed, texts_of, unsupported
+from .fields import texts_of, unsupported
+
+T = TypeVar("T")
 
 PREFIX = "rag:"
 """Beginning of the name of a model that answers from a collection."""
@@ -54,11 +57,12 @@ class AnswerFields(Config):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One message. field: its path in the request."""
+    """One message. field, content_field: paths of the message and its text in the request."""
 
     role: str
     text: str
     field: str
+    content_field: str
 
 
 def said(messages: Sequence[Any], field: str, types: tuple[str, ...] = ("text",)) -> list[Said]:
@@ -66,18 +70,24 @@ def said(messages: Sequence[Any], field: str, types: tuple[str, ...] = ("text",)
     found = []
     for i, message in enumerate(messages):
         path = f"{field}[{i}]"
-        found.append(Said(message.role, texts_of(message.content, f"{path}.content", types), path))
+        place = f"{path}.content"
+        found.append(Said(message.role, texts_of(message.content, place, types), path, place))
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A question and the turns before it. `fields`: paths of the turns in the request."""
+    """A question and the turns before it.
+
+    field:  path of the conversation in the request.
+    fields: paths of the turns in the request.
+    """
 
     question: str
     question_field: str
     turns: list[dict[str, str]]
     fields: list[str]
+    field: str
 
 
 def conversation(messages: Sequence[Said], system: System, field: str) -> Conversation:
@@ -98,9 +108,9 @@ def conversation(messages: Sequence[Said], system: System, field: str) -> Conver
         elif one.role in ("user", "assistant"):
             kept.append(one)
         else:
+            hint = "; tools are not supported" if one.role in ("tool", "function") else ""
             raise unsupported(
-                f"{one.field}.role",
-                f"must be user or assistant, got {one.role!r}; tools are not supported",
+                f"{one.field}.role", f"must be user or assistant, got {shown(one.role)}{hint}"
             )
     if not kept or kept[-1].role != "user":
         at = kept[-1].field + ".role" if kept else field
@@ -109,9 +119,10 @@ def conversation(messages: Sequence[Said], system: System, field: str) -> Conver
     *earlier, last = kept
     return Conversation(
         last.text,
-        f"{last.field}.content",
+        last.content_field,
         [{"role": one.role, "content": one.text} for one in earlier],
         [one.field for one in earlier],
+        field,
     )
 
 
@@ -120,13 +131,13 @@ def collection_of(service: Service, model: str) -> tuple[str, str | None]:
 
     Raises Problem 404 if the name has another form.
     """
-    name, _, generator = model.removeprefix(PREFIX).partition(":")
-    if not model.startswith(PREFIX) or not name:
+    name, colon, generator = model.removeprefix(PREFIX).partition(":")
+    if not model.startswith(PREFIX) or not name or (colon and not generator):
         known = [f"{PREFIX}{one.name}" for one in service.known()]
-        hint = did_you_mean(model, known) or (
-            f"; a model that answers is {PREFIX}COLLECTION, such as {known[0]}" if known else ""
-        )
-        message = f"no model {model!r}{hint}"
+        hint = did_you_mean(model, known) if model.strip(":") != PREFIX.strip(":") else ""
+        if not hint and known:
+            hint = f"; a model that answers is {PREFIX}COLLECTION, such as {known[0]}"
+        message = f"no model {shown(model)}{hint}"
         raise Problem(
             404, message, code="model_not_found", errors=[{"field": "model", "message": message}]
         )
@@ -138,49 +149,93 @@ def answer_request(
     fields: AnswerFields | None,
     generator: str | None,
     options: Mapping[str, Any],
-) -> tuple[AnswerRequest, Callable[[str], str]]:
-    """Return the request for an answer, and the function that names its fields.
+    limit_field: str = "max_tokens",
+) -> tuple[AnswerRequest, Paths]:
+    """Return the request for an answer, and where its fields are in the other service's request.
 
     generator: generator in the name of the model.
     options:   other fields of the request, such as `max_tokens`; None: the field is not set.
+    limit_field: name of `max_tokens` in the other service's request.
 
-    The function returns the path of a field of AnswerRequest in the other service's request.
-    Raises Problem 422, with such paths.
+    Raises Problem 422, with paths of the fields in the other service's request.
     """
     own = {} if fields is None else fields.model_dump(exclude_none=True)
     own.pop("system_message", None)
-    path = partial(_path, own=frozenset(own), talk=talk, model=generator is not None)
     if generator is not None and own.setdefault("generator", generator) != generator:
         message = f"differs from the generator in `model`, {generator!r}; name it once"
-        field = "twindex.generator"
-        raise Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])
+        path = "twindex.generator"
+        raise Problem(422, f"{path}: {message}", errors=[{"field": path, "message": message}])
     given = {
         **own,
         **{name: value for name, value in options.items() if value is not None},
         "question": talk.question,
         "turns": talk.turns,
     }
+    paths = Paths(talk, generator is not None, limit_field)
     try:
-        return validate(AnswerRequest, given), path
+        return validate(AnswerRequest, given), paths
     except Problem as problem:
-        raise renamed(problem, path) from None
+        raise paths.renamed(problem) from None
 
 
-def _path(field: str, *, own: Container[str], talk: Conversation, model: bool) -> str:
-    """Return the path of a field of AnswerRequest in the other service's request.
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where the fields of a request for an answer are in the other service's request.
 
-    own:   the fields that `twindex` has.
-    model: whether the name of the model contains the generator.
+    talk:  the conversation.
+    named: True if the name of the model contains the generator.
+    limit_field: name of `max_tokens`.
     """
-    head, _, rest = field.replace("[", ".[", 1).partition(".")
-    if head == "question":
-        return talk.question_field
-    if head == "turns":
-        number, _, part = rest.partition("]")
-        index = int(number.removeprefix("[")) if number.removeprefix("[").isdecimal() else None
-        if index is not None and index < len(talk.fields):
-            return talk.fields[index] + part
-        return "messages"
-    if head == "generator" and model:
-        return "model"
-    return f"twindex.{field}" if head in own else field
+
+    talk: Conversation
+    named: bool
+    limit_field: str
+
+    async def of(self, work: Awaitable[T], root: Path) -> T:
+        """Await the work of an answer. The errors that it raises get these paths.
+
+        root: folder of the collections.
+        """
+        try:
+            return await work
+        except (Problem, TwindexError) as error:
+            raise self.renamed(problem_of(error, root)) from error
+
+    def renamed(self, problem: Problem) -> Problem:
+        """Return a problem whose fields have these paths.
+
+        An unknown collection or generator in the name of the model is an unknown model.
+        """
+        errors = list(problem.errors)
+        absent = problem.status == 404 and not errors
+        if absent:
+            errors = [{"field": "model", "message": problem.detail}]
+        unknown = self.named and any(one["field"] == "generator" for one in errors)
+        if not errors:
+            return problem
+        errors = [{**one, "field": self._path(one["field"])} for one in errors]
+        detail = problem.detail if absent else f"{errors[0]['field']}: {errors[0]['message']}"
+        missing = absent or unknown
+        return Problem(
+            404 if missing else problem.status,
+            detail,
+            code="model_not_found" if missing else problem.code,
+            errors=errors,
+            headers=problem.headers,
+        )
+
+    def _path(self, field: str) -> str:
+        head, _, rest = field.replace("[", ".[", 1).partition(".")
+        if head == "question":
+            return self.talk.question_field
+        if head == "turns":
+            number, _, part = rest.partition("]")
+            index = int(number.removeprefix("[")) if number.removeprefix("[").isdecimal() else None
+            if index is not None and index < len(self.talk.fields):
+                return self.talk.fields[index] + part
+            return self.talk.field
+        if head == "generator" and self.named:
+            return "model"
+        if head == "max_tokens":
+            return self.limit_field
+        return f"twindex.{field}" if head in AnswerFields.model_fields else field

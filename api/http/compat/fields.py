@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from ....core.errors import InvalidInputError, shown
+from ....core.errors import shown
 from ...serving.problems import Problem
-
-T = TypeVar("T")
 
 UNSUPPORTED = "unsupported_parameter"
 """Code of the error for a field that an interface does not support."""
@@ -73,12 +71,17 @@ def _is_one_of(value: Any, accepted: tuple[Any, ...]) -> bool:
     )
 
 
+_PART = ("type", "text", "annotations", "logprobs", "prompt_cache_breakpoint")
+"""Fields that a part with text may have. Only `type` and `text` have an effect: the others belong
+to earlier replies, which clients send back, or to a cache that needs no hints."""
+
+
 def texts_of(content: Any, field: str, types: tuple[str, ...] = ("text",)) -> str:
     """Return the text of the content of a message: a string, or a list of parts with text.
 
     types: values of `type` that a part with text may have.
 
-    Raises Problem 422 for a part that is not a text, such as an image.
+    Raises Problem 422 for a part that is not a text, such as an image, or has an unknown field.
     """
     if isinstance(content, str):
         return content
@@ -94,32 +97,11 @@ def texts_of(content: Any, field: str, types: tuple[str, ...] = ("text",)) -> st
         text = part.get("text")
         if not isinstance(text, str):
             raise _invalid(f"{field}[{i}].text", f"must be a string, got {shown(text)}")
+        for name in part:
+            if name not in _PART:
+                raise unsupported(f"{field}[{i}].{name}", "unknown field of a part; remove it")
         texts.append(text)
     return "".join(texts)
-
-
-def renamed(problem: Problem, path: Callable[[str], str]) -> Problem:
-    """Return a problem whose invalid fields have the paths of the other service's request.
-
-    path: path of a field of the native request -> its path in the other service's request.
-    """
-    if not problem.errors:
-        return problem
-    errors = [{**one, "field": path(one["field"])} for one in problem.errors]
-    detail = f"{errors[0]['field']}: {errors[0]['message']}"
-    return Problem(problem.status, detail, code=problem.code, errors=errors)
-
-
-async def renaming(work: Awaitable[T], path: Callable[[str], str]) -> T:
-    """Return the result of `work`. Its errors name fields as `renamed` does."""
-    try:
-        return await work
-    except Problem as problem:
-        raise renamed(problem, path) from None
-    except InvalidInputError as error:
-        if error.field is None:
-            raise
-        raise InvalidInputError(error.message, field=path(error.field)) from None
 
 
 def _invalid(field: str, message: str) -> Problem:

@@ -207,6 +207,7 @@ def _task(
         dimensions,
         truncate=bool(parsed.truncate),
         field="inputs",
+        cutting="`truncate` to true",
     )
 
 
@@ -215,7 +216,9 @@ def _only_encoder(service: Service, part: Part) -> str:
     fitting = [one for one in served_encoders(service) if one.fills(part)]
     if len(fitting) == 1:
         return fitting[0].places[0]
-    names = ", ".join(one.name for one in fitting) or "none"
+    short = [one.name for one in fitting]
+    distinct = [one.name if short.count(one.name) == 1 else one.places[0] for one in fitting]
+    names = ", ".join(distinct) or "none"
     raise _required(f"name one of the encoders of the open collections: {names}")
 
 

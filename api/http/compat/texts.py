@@ -19,7 +19,8 @@ def _texts(value: object) -> object:
     if not isinstance(value, list):
         raise ValueError(f"must be a string or a list of strings, got {shown(value)}")
     first: Any = value[0] if value else ""
-    if isinstance(first, int | list):
+    inner: Any = first[0] if isinstance(first, list) and first else first
+    if isinstance(inner, int) and not isinstance(inner, bool):
         raise ValueError(
             "tokens are not supported, because each encoder has its own tokenizer; send texts"
         )

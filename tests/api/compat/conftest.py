@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 @pytest.fixture(scope="session")
 def openai(server: Process) -> Iterator[Any]:
     """OpenAI's client for the server. It sends no request again."""
+    # The client reads `httpx` when it closes a stream, so that must not be half imported by Cohere.
+    with suppress(ImportError):
+        importlib.import_module("httpx")
     package = pytest.importorskip("openai", reason="openai is not installed")
     with package.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as client:
         yield client

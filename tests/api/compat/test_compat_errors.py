@@ -100,7 +100,7 @@ def test_an_unknown_model_is_not_found(openai, cohere, model, words):
 def test_an_unknown_generator_is_named(openai):
     import openai as package
 
-    with pytest.raises(package.BadRequestError) as raised:
+    with pytest.raises(package.NotFoundError) as raised:
         openai.chat.completions.create(model="rag:birds:nobody", messages=MESSAGES)
     assert "nobody" in raised.value.message
     assert raised.value.param == "model"

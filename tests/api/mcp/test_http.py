@@ -278,3 +278,18 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, "mcp.server.lowlevel", None)
     details = problem(serve().post("/mcp", json=TOOLS, headers=HEADERS), 503, "missing_extra")
     assert details.detail == "mcp is not installed: pip install 'twindex[mcp]'"
+
+
+@pytest.mark.parametrize("name", [None, 1.5, [1], {"a": 1}, True])
+def test_a_request_with_an_invalid_id_is_refused(address: str, name: Any) -> None:
+    reply = httpx.post(f"{address}/mcp", json={**TOOLS, "id": name}, headers=HEADERS)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["code"] == -32600
+
+
+@pytest.mark.parametrize("name", [0, -1, 10**18, "a", "", "x" * 100_000])
+def test_every_string_and_integer_is_an_id(address: str, name: Any) -> None:
+    ping = {"jsonrpc": "2.0", "id": name, "method": "ping"}
+    reply = httpx.post(f"{address}/mcp", json=ping, headers=HEADERS)
+    assert reply.status_code == 200
+    assert json.loads(reply.text.split("data: ", 1)[1])["id"] == name

@@ -36,8 +36,15 @@ from ...openapi import json_body
 from ...render import json_response
 from ...strict import StrictRoute
 from ..answers import details
-from ..conversations import PREFIX, answer_request, collection_of, conversation, said
-from ..fields import renaming, unsupported
+from ..conversations import (
+    PREFIX,
+    Paths,
+    answer_request,
+    collection_of,
+    conversation,
+    said,
+)
+from ..fields import unsupported
 from ..replies import failures
 from .fields import CHAT, MESSAGE
 from .shapes import CohereChat, CohereChatBody, CohereError, text_of
@@ -85,12 +92,11 @@ async def create_chat(request: Request) -> Response:
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
     if not asked.body.stream:
-        whole = asked.whole(calls, deadline, lambda one: json_response(asked.reply(one)))
-        return await renaming(whole, asked.path)
+        return await asked.whole(calls, deadline, lambda one: json_response(asked.reply(one)))
     return await event_stream(
         request,
         deadline,
-        lambda channel: renaming(asked.stream(calls, deadline, channel), asked.path),
+        lambda channel: asked.stream(calls, deadline, channel),
         failure=_failed,
     )
 
@@ -124,9 +130,17 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     given_citations = {} if fields is None else fields.citations or {}
     options["citations"] = {"markers": "remove", **given_citations}
     if not parsed.documents:
-        collection, generator = collection_of(request.app.state.service, parsed.model)
-        wanted, path = answer_request(talk, fields, generator, options)
-        return _Asked(request, parsed, collection, wanted, path)
+        service = request.app.state.service
+        if parsed.model in service.generators.names:
+            message = (
+                f"is required with the generator {parsed.model!r}; to search a collection, use the "
+                f"model {PREFIX}COLLECTION:{parsed.model}"
+            )
+            errors = [{"field": "documents", "message": message}]
+            raise Problem(422, f"documents: {message}", errors=errors)
+        collection, generator = collection_of(service, parsed.model)
+        wanted, paths = answer_request(talk, fields, generator, options)
+        return _Asked(request, parsed, collection, wanted, paths)
     if parsed.model.startswith(PREFIX):
         raise unsupported(
             "documents",
@@ -139,11 +153,11 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     options["context"] = {"passages": 100, "tokens": 1_000_000}
     options["context"] |= {} if fields is None else fields.context or {}
     plain = None if fields is None else fields.model_copy(update={"context": None})
-    wanted, path = answer_request(talk, plain, parsed.model, options)
+    wanted, paths = answer_request(talk, plain, parsed.model, options)
     documents = _documents(parsed)
     turns = [Message(turn.role, turn.content) for turn in wanted.turns]
     asked = GivenQuestion(wanted.question, documents, parsed.model, wanted, turns)
-    return _Asked(request, parsed, None, asked, path)
+    return _Asked(request, parsed, None, asked, paths)
 
 
 def _documents(parsed: CohereChatBody) -> list[GivenDocument]:
@@ -182,7 +196,7 @@ class _Asked:
     body: CohereChatBody
     collection: str | None
     wanted: AnswerRequest | GivenQuestion
-    path: Callable[[str], str]
+    paths: Paths
     _said: str = ""
     _sent: int = 0
     _sources: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -192,9 +206,11 @@ class _Asked:
     ) -> Response:
         """Write the whole answer."""
         if isinstance(self.wanted, GivenQuestion):
-            return await calls.answer_given(self.wanted, deadline, reply)
-        assert self.collection is not None
-        return await calls.answer(self.collection, self.wanted, deadline, reply)
+            answering = calls.answer_given(self.wanted, deadline, reply)
+        else:
+            assert self.collection is not None
+            answering = calls.answer(self.collection, self.wanted, deadline, reply)
+        return await self.paths.of(answering, calls.service.root)
 
     async def stream(self, calls: Calls, deadline: Deadline, channel: Channel) -> None:
         """Write the answer and put its events into a channel."""
@@ -204,10 +220,11 @@ class _Asked:
                 channel.put(one)
 
         if isinstance(self.wanted, GivenQuestion):
-            await calls.stream_answer_given(self.wanted, deadline, put)
+            answering = calls.stream_answer_given(self.wanted, deadline, put)
         else:
             assert self.collection is not None
-            await calls.stream_answer(self.collection, self.wanted, deadline, put)
+            answering = calls.stream_answer(self.collection, self.wanted, deadline, put)
+        await self.paths.of(answering, calls.service.root)
 
     @property
     def _mode(self) -> str:

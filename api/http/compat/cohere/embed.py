@@ -20,7 +20,7 @@ from ...admission import embedding_deadline
 from ...openapi import json_body
 from ...render import json_response
 from ...strict import StrictRoute
-from ..fields import texts_of
+from ..fields import texts_of, unsupported
 from ..replies import failures
 from .fields import EMBED
 from .shapes import CohereEmbedBody, CohereEmbedReply, CohereError, EmbeddingType
@@ -62,6 +62,7 @@ async def embed_texts(request: Request) -> Response:
             truncate=parsed.truncate == "END",
             field=field,
             dimensions_field="output_dimension",
+            cutting='`truncate` to "END"',
         )
 
     def reply(task: EmbedTask, found: Embedded) -> Response:
@@ -89,6 +90,9 @@ def _texts(parsed: CohereEmbedBody) -> tuple[str, list[str]]:
     if parsed.texts is not None:
         return "texts", parsed.texts
     given = parsed.inputs or []
+    for i, one in enumerate(given):
+        for name in sorted({*one} - {"content"}):
+            raise unsupported(f"inputs[{i}].{name}", "unknown field; only `content` is read")
     return "inputs", [
         texts_of(one.get("content"), f"inputs[{i}].content") for i, one in enumerate(given)
     ]

@@ -237,9 +237,9 @@ class CohereEmbedBody(Config):
     texts:      up to 2,048 texts.
     inputs:     instead of `texts`: objects whose `content` is a list of parts with the type "text".
     embedding_types: forms of the vectors; by default "float". "int8": each vector is scaled so that
-                its largest value is 127. "uint8": the same plus 128. "ubinary": one bit for each
-                dimension, 1 if it is above 0, eight in a byte. "binary": the same less 128.
-                "base64": the bytes of little-endian float32.
+                its largest absolute value is 127. "uint8": the same plus 128. "ubinary": one bit
+                for each dimension, 1 if it is above 0, eight in a byte. "binary": the same less
+                128. "base64": the bytes of little-endian float32.
     output_dimension: number of dimensions that are kept; see `dimensions` of OpenAI's embeddings.
     truncate:   "END": the end of a text that is too long is not read. "NONE": the request fails.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import time
 from typing import Annotated, Any, Literal
@@ -30,9 +30,15 @@ from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
 from ..answers import Links, details, search_results
-from ..conversations import AnswerFields, answer_request, collection_of, conversation, said
+from ..conversations import (
+    AnswerFields,
+    Paths,
+    answer_request,
+    collection_of,
+    conversation,
+    said,
+)
 from ..errors import openai_error
-from ..fields import renaming
 from ..replies import failures
 from .fields import CHAT, MESSAGE
 from .shapes import (
@@ -190,13 +196,13 @@ async def create_chat_completion(request: Request) -> Response:
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
     if not asked.body.stream:
-        whole = calls.answer(
+        answering = calls.answer(
             asked.collection,
             asked.wanted,
             deadline,
             lambda answer: json_response(asked.reply(answer)),
         )
-        return await renaming(whole, asked.path)
+        return await asked.paths.of(answering, calls.service.root)
 
     def put(event: AnswerEvent, send: Any) -> None:
         for chunk in asked.chunks(event):
@@ -205,11 +211,11 @@ async def create_chat_completion(request: Request) -> Response:
     return await event_stream(
         request,
         deadline,
-        lambda channel: renaming(
+        lambda channel: asked.paths.of(
             calls.stream_answer(
                 asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
             ),
-            asked.path,
+            calls.service.root,
         ),
         failure=error_event,
     )
@@ -245,8 +251,9 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
         "temperature": parsed.temperature,
         "seed": parsed.seed,
     }
-    wanted, path = answer_request(talk, parsed.twindex, generator, options)
-    return _Asked(request, parsed, collection, wanted, path, int(time()))
+    limit = "max_tokens" if parsed.max_completion_tokens is None else "max_completion_tokens"
+    wanted, paths = answer_request(talk, parsed.twindex, generator, options, limit)
+    return _Asked(request, parsed, collection, wanted, paths, int(time()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +264,7 @@ class _Asked:
     body: ChatCompletionBody
     collection: str
     wanted: AnswerRequest
-    path: Callable[[str], str]
+    paths: Paths
     created: int
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import time
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from .....core import Config
 from .....core.answers import Answer, AnswerEvent, DoneEvent, SourcesEvent, TextEvent
 from .....core.bounds import Bounds
 from .....core.config import Flag
+from .....core.errors import shown
 from .....core.sse import MEDIA_TYPE, encoded
 from .....search import AnswerRequest
 from ....serving.calls import Calls
@@ -31,13 +32,14 @@ from ...strict import StrictRoute
 from ..answers import Links, details, search_results
 from ..conversations import (
     AnswerFields,
+    Paths,
     Said,
     answer_request,
     collection_of,
     conversation,
     said,
 )
-from ..fields import renaming, unsupported
+from ..fields import unsupported
 from ..replies import failures
 from .fields import RESPONSES
 from .response_shapes import ResponseReply
@@ -111,13 +113,13 @@ async def create_response(request: Request) -> Response:
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
     if not asked.body.stream:
-        whole = calls.answer(
+        answering = calls.answer(
             asked.collection,
             asked.wanted,
             deadline,
             lambda answer: json_response(asked.reply(answer)),
         )
-        return await renaming(whole, asked.path)
+        return await asked.paths.of(answering, calls.service.root)
 
     def put(event: AnswerEvent, send: Any) -> None:
         for one in asked.events(event):
@@ -126,33 +128,36 @@ async def create_response(request: Request) -> Response:
     return await event_stream(
         request,
         deadline,
-        lambda channel: renaming(
+        lambda channel: asked.paths.of(
             calls.stream_answer(
                 asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
             ),
-            asked.path,
+            calls.service.root,
         ),
         failure=asked.failed,
     )
 
 
 def _parse(request: Request, given: dict[str, Any]) -> _Asked:
-    parsed = validate(ResponsesBody, RESPONSES.supported(given))
+    given = RESPONSES.supported(given)
+    items = given.get("input")
+    for i, one in enumerate(items if isinstance(items, list) else ()):
+        kind = one.get("type", "message") if isinstance(one, dict) else "message"
+        if kind != "message":
+            raise unsupported(
+                f"input[{i}].type", f"must be message, got {shown(kind)}; remove this item"
+            )
+    parsed = validate(ResponsesBody, given)
     collection, generator = collection_of(request.app.state.service, parsed.model)
     if isinstance(parsed.input, str):
-        messages = [Said("user", parsed.input, "input")]
+        messages = [Said("user", parsed.input, "input", "input")]
     else:
-        for i, one in enumerate(parsed.input):
-            if one.type != "message":
-                raise unsupported(
-                    f"input[{i}].type", f"must be message, got {one.type!r}; remove this item"
-                )
         messages = said(parsed.input, "input", _TYPES)
     system = "refuse" if parsed.twindex is None else parsed.twindex.system_message
     talk = conversation(messages, system, "input")
     options = {"max_tokens": parsed.max_output_tokens, "temperature": parsed.temperature}
-    wanted, path = answer_request(talk, parsed.twindex, generator, options)
-    return _Asked(request, parsed, collection, wanted, path, int(time()))
+    wanted, paths = answer_request(talk, parsed.twindex, generator, options, "max_output_tokens")
+    return _Asked(request, parsed, collection, wanted, paths, int(time()))
 
 
 @dataclass(slots=True)
@@ -163,7 +168,7 @@ class _Asked:
     body: ResponsesBody
     collection: str
     wanted: AnswerRequest
-    path: Callable[[str], str]
+    paths: Paths
     created: int
     _number: int = 0
     _text: str = ""

@@ -15,16 +15,16 @@ from .....core.errors import shown
 from .....core.filters import parse_filter
 from .....search import SearchRequest, SearchResult
 from ....serving.calls import Calls
-from ....serving.problems import Problem, validate
+from ....serving.problems import Problem, problem_of, validate
 from ....serving.served import Served
 from ... import body
 from ...admission import search_deadline
 from ...openapi import json_body
-from ...render import json_response
+from ...render import json_response, search_result
 from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
-from ..fields import Fields, Refused, renamed, renaming
+from ..fields import Fields, Refused
 from ..replies import failures
 
 router = APIRouter(tags=["compatible"], route_class=StrictRoute)
@@ -47,6 +47,9 @@ RANKING = Fields(
 """Fields of `ranking_options`."""
 
 _COMPARISONS = ("eq", "ne", "gt", "gte", "lt", "lte", "in", "nin")
+_GROUPS = ("and", "or", "not")
+"""Names that native filters read as groups of conditions, and not as fields."""
+
 _DEEPEST = 20
 """Maximum depth of a filter."""
 
@@ -98,6 +101,7 @@ class VectorStoreHit(Shape):
     score:      score of the document in the search.
     attributes: metadata of the document.
     content:    the passage.
+    twindex:    the other fields of the native hit, such as `legs`, `passage` and `rerank`.
     """
 
     file_id: str
@@ -105,6 +109,7 @@ class VectorStoreHit(Shape):
     score: float
     attributes: dict[str, Any]
     content: list[VectorStoreText]
+    twindex: dict[str, Any]
 
 
 class VectorStorePage(Shape):
@@ -115,6 +120,7 @@ class VectorStorePage(Shape):
     data:         the documents.
     has_more:     always false.
     next_page:    always null.
+    twindex:      the other fields of the native reply, such as `total`, `warnings` and `stages`.
     """
 
     object: Literal["vector_store.search_results.page"]
@@ -122,6 +128,7 @@ class VectorStorePage(Shape):
     data: list[VectorStoreHit]
     has_more: Literal[False]
     next_page: None
+    twindex: dict[str, Any]
 
 
 @router.post(
@@ -133,9 +140,13 @@ async def search_vector_store(request: Request, collection: str) -> Response:
     """Search a collection, in the form of OpenAI's vector stores."""
     raw = await body.read(request)
     calls: Calls = request.app.state.calls
-    deadline = search_deadline(request)
-    wanted = await calls.parse(lambda: _parse(body.parse_object(raw)), deadline)
-    return await renaming(calls.search(collection, lambda _: wanted, deadline, _reply), _path)
+    searching = calls.search(
+        collection, lambda _: _parse(body.parse_object(raw)), search_deadline(request), _reply
+    )
+    try:
+        return await searching
+    except InvalidInputError as error:
+        raise _renamed(problem_of(error, calls.service.root)) from None
 
 
 def _parse(given: dict[str, Any]) -> SearchRequest:
@@ -156,14 +167,19 @@ def _parse(given: dict[str, Any]) -> SearchRequest:
     try:
         return validate(SearchRequest, fields)
     except Problem as problem:
-        raise renamed(problem, _path) from None
+        raise _renamed(problem) from None
 
 
-def _path(field: str) -> str:
-    """Return the path of a field of SearchRequest in this request."""
-    head = field.partition(".")[0].partition("[")[0]
+def _renamed(problem: Problem) -> Problem:
+    """Return a problem of a native search, with the paths of the fields in this request."""
     known = {"limit": "max_num_results", "filter": "filters", "query": "query"}
-    return known.get(head, f"twindex.{field}")
+    errors = []
+    for one in problem.errors:
+        head = one["field"].partition(".")[0].partition("[")[0]
+        path = known.get(head, f"twindex.{one['field']}")
+        errors.append({"field": path, "message": one["message"]})
+    detail = "; ".join(f"{one['field']}: {one['message']}" for one in errors)
+    return Problem(422, detail or problem.detail, code=problem.code, errors=errors)
 
 
 def condition(given: Any, path: str = "filters", depth: int = 0) -> dict[str, Any]:
@@ -186,33 +202,44 @@ def condition(given: Any, path: str = "filters", depth: int = 0) -> dict[str, An
         raise _invalid(f"{path}.type", f"must be one of {known}, got {shown(kind)}")
     if set(given) != {"type", "key", "value"} or not isinstance(given["key"], str):
         raise _invalid(path, "must have the fields `type`, `key` (a string) and `value`")
+    if given["key"] in _GROUPS:
+        raise _invalid(
+            f"{path}.key",
+            f"{given['key']!r} is a word of filters, so this field of the metadata cannot be "
+            "filtered by; rename the field",
+        )
     if kind == "nin":
         return {"not": {given["key"]: {"in": given["value"]}}}
     return {given["key"]: {kind: given["value"]}}
 
 
-def _reply(_: Served, request: SearchRequest, result: SearchResult) -> Response:
+def _reply(served: Served, request: SearchRequest, result: SearchResult) -> Response:
+    native = search_result(request, result, served.encoders)
+    hits = native.pop("hits")
     return json_response(
         {
             "object": "vector_store.search_results.page",
             "search_query": [request.query or ""],
-            "data": [_hit(hit) for hit in result.hits],
+            "data": [_hit(hit, own) for hit, own in zip(result.hits, hits, strict=True)],
             "has_more": False,
             "next_page": None,
+            "twindex": native,
         }
     )
 
 
-def _hit(hit: Hit) -> dict[str, Any]:
+def _hit(hit: Hit, native: dict[str, Any]) -> dict[str, Any]:
     document, span = hit.document, hit.passage
     assert document is not None, "the request includes all parts"
     text = document.text if span is None else document.text[span.start : span.end]
+    shown_already = ("id", "score", "title", "text", "metadata")
     return {
         "file_id": hit.id,
         "filename": document.title or hit.id,
         "score": hit.score,
         "attributes": document.metadata,
         "content": [{"type": "text", "text": text}],
+        "twindex": {name: native[name] for name in native if name not in shown_already},
     }
 
 
