@@ -312,9 +312,11 @@ def _is_tag(part: str, value: Any, *, last: bool) -> bool:
     value: the value at this location.
     last:  True if `part` is the last part of the location.
     """
-    if isinstance(value, str | int | float | list | tuple):
-        return True
     branch = part.startswith(_BRANCHES) or part in ("str", "int", "float", "bool")
+    if isinstance(value, str | int | float | list | tuple):
+        # A validator may make an object of a text, so a name of a field may follow: the name of a
+        # class is a branch, and the name of a field is not.
+        return branch or part[:1].isupper()
     if branch and isinstance(value, Mapping) and part not in value:
         return True
     if not isinstance(value, Mapping) or part in value:

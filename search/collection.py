@@ -320,8 +320,8 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         Raises InvalidInputError for an unknown leg, and EncoderMismatchError if the encoder is not
         the one that encoded the collection.
         """
-        if leg not in self.config.legs:
-            near = did_you_mean(leg, self.config.legs)
+        if not isinstance(leg, str) or leg not in self.config.legs:
+            near = did_you_mean(str(leg), self.config.legs)
             raise InvalidInputError(f"there is no leg {leg!r}{near}", field="leg")
         self._load_fingerprints()
         return self._encoders[leg]

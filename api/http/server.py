@@ -160,8 +160,12 @@ def _import_mcp(service: Service) -> None:
     """
     while service.loading:
         sleep(0.5)
-    with suppress(MissingExtraError):
+    try:
         require_mcp()
+    except MissingExtraError:
+        pass
+    except Exception as error:  # noqa: BLE001 - the first request of an assistant tries again
+        logger.info("the package mcp is imported later: %s", type(error).__name__)
 
 
 def _announce(root: Path, address: str, service: Service) -> None:

@@ -74,7 +74,7 @@ class Embedded:
         assert self.vectors.dense is not None
         return self.vectors.dense
 
-    def rows(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
+    def sparse_vectors(self) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32]]]:
         """Yield (indices, weights) of the sparse vector of each text. Weights of 0 are left out."""
         matrix = self.vectors.sparse
         assert matrix is not None

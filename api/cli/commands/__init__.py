@@ -33,7 +33,7 @@ COMMANDS = {
     "train": "train a reranker from documents and judged queries",
     "calibrate": "fit a reranker's scores, or a generator's rule of abstention",
     "serve": "serve collections over HTTP, with a search page",
-    "mcp": "serve collections to an assistant over the Model Context Protocol",
+    "mcp": "serve collections to an assistant over the Model Context Protocol (MCP)",
     "demo": "index and search Python's own documentation",
 }
 """Name of a command -> summary, in the order of `--help`."""

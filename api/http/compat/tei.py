@@ -188,7 +188,7 @@ async def embed_sparse_inputs(request: Request) -> Response:
                     {"index": index, "value": value}
                     for index, value in zip(indices.tolist(), values.tolist(), strict=True)
                 ]
-                for indices, values in found.rows()
+                for indices, values in found.sparse_vectors()
             ]
         )
 

@@ -326,7 +326,7 @@ def test_examples_of_a_search_work(serving, client):
     with serving(client.app) as address:
         page = client.get("/docs").text
         shown = [unescape(t) for t in re.findall(r"<pre[^>]*>(from .*?)</pre>", page, re.S)]
-        (search,) = [t for t in shown if "/birds/search'" in t]
+        (search,) = [t for t in shown if "/collections/birds/search'" in t]
         program = search.replace("http://localhost", address)
         found = subprocess.run(
             ["python", "-c", program], check=True, capture_output=True, text=True

@@ -22,7 +22,11 @@ def examples(n=200, seed=0):
     removed = np.arange(n) % 2 == 1
     signal = np.where(removed, 0.0, 2.0) + random.standard_normal(n)
     values = [
-        {"good": float(one), "noise": float(random.standard_normal()), "constant": 3.0}
+        {
+            "overlap": float(one),
+            "rerank_top": float(random.standard_normal()),
+            "source_coverage": 3.0,
+        }
         for one in signal
     ]
     sufficient = ~removed & (random.random(n) < 0.9)
@@ -31,19 +35,19 @@ def examples(n=200, seed=0):
 
 def test_fit_finds_the_predictor():
     report = fit_abstention(examples())
-    assert [one.name for one in report.features] == ["good", "noise"]
+    assert [one.name for one in report.features] == ["overlap", "rerank_top"]
     assert report.rule.threshold == 0.5
     assert report.log_loss < report.constant_log_loss
     assert report.brier < report.constant_brier
     assert report.nauc is not None
     assert report.nauc > 0.5
-    confident = report.rule.confidence({"good": 3.0, "noise": 0.0})
-    assert confident > 0.8 > 0.2 > report.rule.confidence({"good": -1.0, "noise": 0.0})
+    confident = report.rule.confidence({"overlap": 3.0, "rerank_top": 0.0})
+    assert confident > 0.8 > 0.2 > report.rule.confidence({"overlap": -1.0, "rerank_top": 0.0})
 
 
 def test_fit_does_not_depend_on_the_scale_of_a_predictor():
     one = examples()
-    other = [{**values, "good": 1e3 * values["good"] - 7} for values in one.values]
+    other = [{**values, "overlap": 1e3 * values["overlap"] - 7} for values in one.values]
     scaled = Examples(one.questions, other, one.sufficient, one.removed)
     a, b = fit_abstention(one), fit_abstention(scaled)
     for mine, theirs in zip(one.values[:9], other[:9], strict=True):
@@ -66,7 +70,7 @@ def test_threshold_for_a_coverage():
 
 def test_fewer_unanswerable_questions_raise_the_confidence():
     half, few = (fit_abstention(examples(), unanswerable=share) for share in (0.5, 0.1))
-    values = {"good": 1.0, "noise": 0.0}
+    values = {"overlap": 1.0, "rerank_top": 0.0}
     assert few.rule.confidence(values) > half.rule.confidence(values)
     assert few.accuracy[1.0] == pytest.approx(0.9 * 0.9, abs=0.05)
     assert half.accuracy[1.0] == pytest.approx(0.9 * 0.5, abs=0.05)
@@ -87,7 +91,9 @@ def test_invalid_options(changes, field):
     given = examples(seed=4)
     if changes == {"accuracy": 0.99999}:  # Confidence says nothing: no threshold reaches it.
         noise = np.random.default_rng(0).random(len(given.values)) < 0.5
-        given = Examples(given.questions, [{"x": float(i % 7)} for i in range(200)], noise, noise)
+        given = Examples(
+            given.questions, [{"overlap": float(i % 7)} for i in range(200)], noise, noise
+        )
     with pytest.raises(InvalidInputError) as error:
         fit_abstention(given, **changes)
     assert error.value.field == field

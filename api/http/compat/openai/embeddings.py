@@ -201,7 +201,7 @@ async def create_sparse_embeddings(request: Request) -> Response:
 
     def reply(task: EmbedTask, found: Embedded) -> Response:
         data = []
-        for i, (indices, values) in enumerate(found.rows()):
+        for i, (indices, values) in enumerate(found.sparse_vectors()):
             item = {"object": "sparse_embedding", "index": i, "indices": indices, "values": values}
             if chosen["tokens"]:
                 item["tokens"] = [found.encoder.term(int(index)) for index in indices]
