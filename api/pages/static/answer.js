@@ -122,7 +122,10 @@ function counted(count, noun) {
 function ledger(reply, context) {
   const sent = reply.sources.filter((one) => one.kind === "document");
   if (!sent.length && !reply.left_out.length) return null;
-  const unit = reply.usage.calls || reply.usage.cache_hits ? "tokens" : "words";
+  const asked = (usage) => (usage ? usage.calls + usage.cache_hits : 0);
+  // Stages before the answer, such as rewriting, do not count: they did not read the sources.
+  const before = reply.stages.reduce((sum, stage) => sum + asked(stage.usage), 0);
+  const unit = asked(reply.usage) > before ? "tokens" : "words";
   const items = sent.map((one) => {
     const about = `· rank ${one.ranks.join(", ")}, ${one.tokens} ${unit}${one.cut ? ", cut" : ""}`;
     return element("li", "", ...source(one, context), " ", element("span", "quiet", about));

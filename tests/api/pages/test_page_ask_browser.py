@@ -134,11 +134,11 @@ def test_script_and_server_show_the_same(page: Any, address: str) -> None:
         page.locator(".options").evaluate("e => e.open = true")
         page.get_by_label("Rewriter").select_option("other")
         shown = ask(page, generator=generator)
-        shown.locator("details").evaluate("e => e.open = true")
+        shown.locator("details").evaluate_all("all => all.forEach(e => (e.open = true))")
         scripted = shown.inner_text()
         page.goto(f"/ask?collection=birds&generator={generator}&rewrite=other&q={QUESTION}")
         rendered = page.locator(".turn").first
-        rendered.locator("details").evaluate("e => e.open = true")
+        rendered.locator("details").evaluate_all("all => all.forEach(e => (e.open = true))")
         assert "other ran: “" in scripted
         lines = [text.splitlines()[:-1] for text in (scripted, rendered.inner_text())]
         assert lines[0] == lines[1], "all but the last line, which has times"
@@ -155,7 +155,7 @@ def test_follow_up_questions_send_the_turns(page: Any) -> None:
     page.get_by_label("Background").select_option("facts")
     turn = ask(page, "Can the emu run?", generator="wrong")
     assert ("background" in sent[0], sent[1]["background"]) == (False, "facts")
-    turn.locator("details").evaluate("e => e.open = true")
+    turn.locator("details").evaluate_all("all => all.forEach(e => (e.open = true))")
     assert "Kiwis have 7 hats." in turn.inner_text()
     assert sent[0]["turns"] == []
     assert [turn["role"] for turn in sent[1]["turns"]] == ["user", "assistant"]
