@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from ..core.errors import InvalidInputError, shown
@@ -68,6 +68,11 @@ class Reranking:
                 f"must be fail or keep, got {shown(self.on_error)}", field="on_error"
             )
 
+    @classmethod
+    def of(cls, component: Any) -> Reranking:
+        """Return the reranking that a component of a framework has in fields of these names."""
+        return cls(**{one.name: getattr(component, one.name) for one in fields(cls)})
+
     @property
     def _local(self) -> bool:
         return hasattr(self.reranker, "needs")
@@ -106,8 +111,7 @@ class Reranking:
         from ..rerank.relevance import relevance
 
         reranker = self.reranker
-        vectors = reranker.needs.vectors
-        needs = sorted(reranker.needs.legs | ({vectors} if vectors else set()))
+        needs = reranker.needs.stored
         if needs:
             raise InvalidInputError(
                 f"reads what a collection stores for leg {', '.join(map(repr, needs))}; use this "

@@ -137,6 +137,11 @@ class Needs:
     legs: frozenset[str] = frozenset()
     vectors: str | None = None
 
+    @property
+    def stored(self) -> list[str]:
+        """Names of all legs whose scores or vectors are read, sorted."""
+        return sorted(self.legs | ({self.vectors} if self.vectors else set()))
+
     def __or__(self, other: Needs) -> Needs:
         """Return the combined needs of two rerankers.
 

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from ..serving.problems import Problem
+from ..serving.problems import invalid_field
 
 
 class _TextConvertor(Convertor[str]):
@@ -68,9 +68,9 @@ class StrictRoute(ExactRoute):
                 for name in names:
                     if name not in known:
                         message = f"unknown parameter; known: {', '.join(sorted(known)) or 'none'}"
-                        raise _refused(name, message)
+                        raise invalid_field(name, message)
                     if names.count(name) > 1 and name not in several:
-                        raise _refused(name, "is given more than once; give it once")
+                        raise invalid_field(name, "is given more than once; give it once")
                 _check_text(request)
             return await handle(request)
 
@@ -87,8 +87,4 @@ def _check_text(request: Request) -> None:
             unquote_to_bytes(part).decode()
         except UnicodeDecodeError:
             name = part.partition(b"=")[0].decode("ascii", "replace")
-            raise _refused(name, "must be percent-encoded UTF-8") from None
-
-
-def _refused(name: str, message: str) -> Problem:
-    return Problem(422, f"{name}: {message}", errors=[{"field": name, "message": message}])
+            raise invalid_field(name, "must be percent-encoded UTF-8") from None

@@ -21,7 +21,7 @@ from ...search import AnswerRequest, SearchRequest, SearchResult
 from .embedding import Embedded, EmbedTask, embed
 from .given import GivenQuestion, RerankTask, answer_given, rerank_given
 from .limits.deadline import Deadline
-from .limits.work import check_answer, check_query, check_work
+from .limits.work import check_answer, check_query, check_texts, check_work
 from .measuring.metrics import Metrics
 from .problems import Problem, problem_of
 from .served import Served
@@ -36,6 +36,7 @@ Put = Callable[[AnswerEvent], object]
 
 
 TaskT = TypeVar("TaskT", bound=RerankTask)
+EmbedT = TypeVar("EmbedT", bound=EmbedTask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,14 +265,15 @@ class Calls:
 
     async def embed(
         self,
-        read: Callable[[], EmbedTask],
+        read: Callable[[], EmbedT],
         deadline: Deadline,
-        reply: Callable[[EmbedTask, Embedded], T],
+        reply: Callable[[EmbedT, Embedded], T],
     ) -> T:
         """Embed texts with an encoder of an open collection."""
 
         def work() -> T:
             task, began = read(), perf_counter()
+            check_texts(self.settings, task.texts, task.field)
             result = embed(self.service, task, deadline)
             tokens = sum(result.tokens)
             self.metrics.embedding(task.model, len(task.texts), tokens, perf_counter() - began)

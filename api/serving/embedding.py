@@ -16,7 +16,7 @@ from ...core.errors import shown
 from ...core.near import did_you_mean
 from ...encoders import Encoder, EncoderConfig
 from .limits.deadline import Deadline
-from .problems import Problem
+from .problems import unknown_model
 from .served import Served
 from .service import Service
 
@@ -144,9 +144,7 @@ def find_encoder(service: Service, model: str, part: Part) -> ServedEncoder:
     if not named:
         known = _names(one for one in served_encoders(service) if one.fills(part))
         near = did_you_mean(model, known) or f"; the models are {', '.join(known) or 'none'}"
-        message = f"no encoder {shown(model)} in the open collections{near}"
-        errors = [{"field": "model", "message": message}]
-        raise Problem(404, message, code="model_not_found", errors=errors)
+        raise unknown_model(f"no encoder {shown(model)} in the open collections{near}")
     fitting = [one for one in named if one.fills(part)]
     if not fitting:
         raise InvalidInputError(_unfit(named[0], part), field="model")

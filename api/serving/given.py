@@ -106,8 +106,7 @@ def _reranker(service: Service, name: str) -> Reranker:
         reranker = service.rerankers.get(name)
     except InvalidInputError as error:
         raise InvalidInputError(error.message, field="model") from None
-    vectors = reranker.needs.vectors
-    needs = sorted(reranker.needs.legs | ({vectors} if vectors else set()))
+    needs = reranker.needs.stored
     if needs:
         raise InvalidInputError(
             f"reranker {name!r} reads what a collection stores for leg "

@@ -176,6 +176,18 @@ def _invalid(found: Sequence[tuple[str | None, str]]) -> Problem:
     return Problem(422, detail, errors=errors)
 
 
+def invalid_field(field: str, message: str, *, code: str | None = None) -> Problem:
+    """Return the Problem 422 for a field. code: see `Problem`."""
+    errors = [{"field": field, "message": message}]
+    return Problem(422, f"{field}: {message}", code=code, errors=errors)
+
+
+def unknown_model(message: str) -> Problem:
+    """Return the Problem 404 for the name of a model that this server does not have."""
+    errors = [{"field": "model", "message": message}]
+    return Problem(404, message, code="model_not_found", errors=errors)
+
+
 async def answer(request: Request, error: Exception) -> Response:
     """Return the error reply for an exception. HANDLERS registers this function with FastAPI."""
     if isinstance(error, ClientGone):

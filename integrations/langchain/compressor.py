@@ -44,9 +44,7 @@ class TwindexReranker(BaseDocumentCompressor):
 
     def model_post_init(self, context: Any, /) -> None:
         """Check the fields together."""
-        names = ("model", "top_n", "timeout_ms", "calls", "tokens", "on_error")
-        limits: dict[str, Any] = {name: getattr(self, name) for name in names}
-        self._reranking = Reranking(self.reranker, **limits)
+        self._reranking = Reranking.of(self)
 
     def compress_documents(
         self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None

@@ -301,7 +301,7 @@ def _reranking(
         if request.on_error == "fail":
             raise
         return Reranking(request, None, Needs(), top_n, error)
-    for leg in sorted(needs.legs | ({needs.vectors} if needs.vectors else set())):
+    for leg in needs.stored:
         if leg not in config.legs:
             raise InvalidInputError(
                 f"{request.model!r} reads leg {leg!r}, which this collection does not have; choose "

@@ -6,14 +6,13 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
-from ..house import HOUSE
+from ..house import HOUSE, served
 from .conftest import Run
 
 EXAMPLES = HOUSE / "examples"
@@ -23,21 +22,8 @@ KIWI = "It lives in New Zealand."
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `twindex serve` in a separate process."""
-    root = tmp_path_factory.mktemp("service")
-    (root / "served").mkdir()
-    log = root / "log"
-    with log.open("w") as errors:
-        serve = [sys.executable, "-m", "twindex.api.cli.main", "serve", str(root / "served")]
-        process = subprocess.Popen([*serve, "--port", "0"], stderr=errors)
-    try:
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.1)
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(60)
+    with served(tmp_path_factory.mktemp("service")) as address:
+        yield address
 
 
 def needs_package(name: str) -> None:

@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ..house import served
 from .conftest import Run
 
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[str]:
     """The address of `twindex serve` in a separate process."""
-    (tmp_path / "served").mkdir()
-    log = tmp_path / "log"
-    with log.open("w") as errors:
-        serve = [sys.executable, "-m", "twindex.api.cli.main", "serve", str(tmp_path / "served")]
-        process = subprocess.Popen([*serve, "--port", "0"], stderr=errors)
-    try:
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.1)
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(60)
+    folder = tmp_path / "service"
+    folder.mkdir()
+    with served(folder) as address:
+        yield address
 
 
 def notes(folder: Path) -> Path:

@@ -73,6 +73,16 @@ def search_results(answer: Answer, links: Links) -> list[dict[str, Any]]:
     ]
 
 
+def further(answer: Answer, links: Links) -> dict[str, Any]:
+    """Return what replies in OpenAI's forms have in addition: sources and the native reply."""
+    found = search_results(answer, links)
+    return {
+        "citations": [one["url"] for one in found],
+        "search_results": found,
+        "twindex": details(answer),
+    }
+
+
 def details(answer: Answer) -> dict[str, Any]:
     """Return the native reply without the text, the sources and the usage."""
     whole = render.answer(answer)

@@ -12,7 +12,7 @@ from ....core.bounds import Calls, Milliseconds
 from ....core.errors import shown
 from ....core.near import did_you_mean
 from ....search import AnswerRequest
-from ...serving.problems import Problem, problem_of, validate
+from ...serving.problems import Problem, invalid_field, problem_of, unknown_model, validate
 from ...serving.service import Service
 from .fields import texts_of, unsupported
 
@@ -114,8 +114,7 @@ def conversation(messages: Sequence[Said], system: System, field: str) -> Conver
             )
     if not kept or kept[-1].role != "user":
         at = kept[-1].field + ".role" if kept else field
-        message = "the last message must be the question, with the role user"
-        raise Problem(422, f"{at}: {message}", errors=[{"field": at, "message": message}])
+        raise invalid_field(at, "the last message must be the question, with the role user")
     *earlier, last = kept
     return Conversation(
         last.text,
@@ -137,10 +136,7 @@ def collection_of(service: Service, model: str) -> tuple[str, str | None]:
         hint = did_you_mean(model, known) if model.strip(":") != PREFIX.strip(":") else ""
         if not hint and known:
             hint = f"; a model that answers is {PREFIX}COLLECTION, such as {known[0]}"
-        message = f"no model {shown(model)}{hint}"
-        raise Problem(
-            404, message, code="model_not_found", errors=[{"field": "model", "message": message}]
-        )
+        raise unknown_model(f"no model {shown(model)}{hint}")
     return name, generator or None
 
 
@@ -163,8 +159,7 @@ def answer_request(
     own.pop("system_message", None)
     if generator is not None and own.setdefault("generator", generator) != generator:
         message = f"differs from the generator in `model`, {generator!r}; name it once"
-        path = "twindex.generator"
-        raise Problem(422, f"{path}: {message}", errors=[{"field": path, "message": message}])
+        raise invalid_field("twindex.generator", message)
     given = {
         **own,
         **{name: value for name, value in options.items() if value is not None},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ....core.errors import shown
-from ...serving.problems import Problem
+from ...serving.problems import Problem, invalid_field
 
 UNSUPPORTED = "unsupported_parameter"
 """Code of the error for a field that an interface does not support."""
@@ -57,11 +57,25 @@ class Fields:
             if field not in self.refused and field not in self.ignored
         }
 
+    def supported_items(self, given: dict[str, Any], field: str) -> dict[str, Any]:
+        """Return a request without these fields in the objects of a list.
+
+        field: name of the list.
+
+        Raises Problem 422, with all refused fields of the first object that has one.
+        """
+        if not isinstance(items := given.get(field), list):
+            return given
+        kept = [
+            self.supported(one, f"{field}[{i}].") if isinstance(one, dict) else one
+            for i, one in enumerate(items)
+        ]
+        return {**given, field: kept}
+
 
 def unsupported(field: str, message: str) -> Problem:
     """Return the Problem 422 for a field that is not supported."""
-    errors = [{"field": field, "message": message}]
-    return Problem(422, f"{field}: {message}", code=UNSUPPORTED, errors=errors)
+    return invalid_field(field, message, code=UNSUPPORTED)
 
 
 def _is_one_of(value: Any, accepted: tuple[Any, ...]) -> bool:
@@ -86,7 +100,7 @@ def texts_of(content: Any, field: str, types: tuple[str, ...] = ("text",)) -> st
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise _invalid(field, f"must be a string or a list of parts, got {shown(content)}")
+        raise invalid_field(field, f"must be a string or a list of parts, got {shown(content)}")
     texts = []
     for i, part in enumerate(content):
         kind = part.get("type") if isinstance(part, Mapping) else None
@@ -96,13 +110,9 @@ def texts_of(content: Any, field: str, types: tuple[str, ...] = ("text",)) -> st
             )
         text = part.get("text")
         if not isinstance(text, str):
-            raise _invalid(f"{field}[{i}].text", f"must be a string, got {shown(text)}")
+            raise invalid_field(f"{field}[{i}].text", f"must be a string, got {shown(text)}")
         for name in part:
             if name not in _PART:
                 raise unsupported(f"{field}[{i}].{name}", "unknown field of a part; remove it")
         texts.append(text)
     return "".join(texts)
-
-
-def _invalid(field: str, message: str) -> Problem:
-    return Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])

@@ -5,6 +5,7 @@ A TEI server has one model. Here, `model` names it; it may be left out if there 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -19,8 +20,7 @@ from ....core.config import Flag
 from ....rerank import Reranked
 from ...serving.calls import Calls
 from ...serving.embedding import Embedded, EmbedTask, Part, served_encoders
-from ...serving.limits.work import check_texts
-from ...serving.problems import Problem, validate
+from ...serving.problems import invalid_field, validate
 from ...serving.service import Service
 from .. import body
 from ..admission import embedding_deadline
@@ -147,16 +147,14 @@ async def embed_inputs(request: Request) -> Response:
     """Return dense vectors of texts, in the form of text-embeddings-inference."""
     raw = await body.read(request)
     calls: Calls = request.app.state.calls
-    chosen: dict[str, bool] = {}
 
-    def read() -> EmbedTask:
+    def read() -> _Task:
         parsed = validate(TeiEmbedBody, EMBED.supported(body.parse_object(raw)))
-        chosen["normalize"] = parsed.normalize
-        return _task(calls, parsed, "dense", parsed.dimensions)
+        return _task(calls, parsed, "dense", parsed.dimensions, parsed.normalize)
 
-    def reply(task: EmbedTask, found: Embedded) -> Response:
+    def reply(task: _Task, found: Embedded) -> Response:
         dense = found.dense
-        if chosen["normalize"]:
+        if task.normalize:
             lengths = np.linalg.norm(dense, axis=1, keepdims=True)
             lengths[lengths == 0] = 1.0
             dense = (dense / lengths).astype(np.float32)
@@ -177,11 +175,11 @@ async def embed_sparse_inputs(request: Request) -> Response:
     raw = await body.read(request)
     calls: Calls = request.app.state.calls
 
-    def read() -> EmbedTask:
+    def read() -> _Task:
         parsed = validate(TeiSparseBody, EMBED.supported(body.parse_object(raw)))
         return _task(calls, parsed, "sparse")
 
-    def reply(task: EmbedTask, found: Embedded) -> Response:
+    def reply(task: _Task, found: Embedded) -> Response:
         return json_response(
             [
                 [
@@ -195,11 +193,21 @@ async def embed_sparse_inputs(request: Request) -> Response:
     return await calls.embed(read, embedding_deadline(request), reply)
 
 
+@dataclass(frozen=True, slots=True)
+class _Task(EmbedTask):
+    """Texts to embed. normalize: scale dense vectors to length 1."""
+
+    normalize: bool = False
+
+
 def _task(
-    calls: Calls, parsed: TeiSparseBody, part: Part, dimensions: int | None = None
-) -> EmbedTask:
-    check_texts(calls.settings, parsed.inputs, "inputs")
-    return EmbedTask(
+    calls: Calls,
+    parsed: TeiSparseBody,
+    part: Part,
+    dimensions: int | None = None,
+    normalize: bool = False,
+) -> _Task:
+    return _Task(
         parsed.model or _only_encoder(calls.service, part),
         parsed.inputs,
         part,
@@ -208,6 +216,7 @@ def _task(
         truncate=bool(parsed.truncate),
         field="inputs",
         cutting="`truncate` to true",
+        normalize=normalize,
     )
 
 
@@ -219,7 +228,7 @@ def _only_encoder(service: Service, part: Part) -> str:
     short = [one.name for one in fitting]
     distinct = [one.name if short.count(one.name) == 1 else one.places[0] for one in fitting]
     names = ", ".join(distinct) or "none"
-    raise _required(f"name one of the encoders of the open collections: {names}")
+    raise invalid_field("model", f"name one of the encoders of the open collections: {names}")
 
 
 def is_tei(given: dict[str, Any]) -> bool:
@@ -232,7 +241,7 @@ def rerank_body(service: Service, given: dict[str, Any]) -> tuple[RerankBody, Te
     parsed = validate(TeiRerankBody, RERANK.supported(given))
     names = service.rerankers.names
     if parsed.model is None and len(names) != 1:
-        raise _required(f"name one of the rerankers: {', '.join(names) or 'none'}")
+        raise invalid_field("model", f"name one of the rerankers: {', '.join(names) or 'none'}")
     model = parsed.model or names[0]
     return RerankBody(model=model, query=parsed.query, documents=parsed.texts), parsed  # type: ignore[arg-type]
 
@@ -247,7 +256,3 @@ def rerank_reply(parsed: TeiRerankBody, result: Reranked, scores: list[float]) -
         }
         for placed, score in zip(result.order, scores, strict=True)
     ]
-
-
-def _required(message: str) -> Problem:
-    return Problem(422, f"model: {message}", errors=[{"field": "model", "message": message}])

@@ -13,7 +13,7 @@ from ....generate import BackgroundConfig, GeneratorConfig
 from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
 from ...serving.embedding import served_encoders
-from ...serving.problems import Problem
+from ...serving.problems import unknown_model
 from ...serving.service import Service
 from ..compat.conversations import PREFIX
 from ..openapi import problems
@@ -48,9 +48,7 @@ async def model(request: Request, id: str) -> Response:  # noqa: A002
         if one["id"] == id or id in one.get("legs", ()):
             return json_response(one)
     hint = did_you_mean(id, (one["id"] for one in found))
-    message = f"no model {id!r}{hint or '; GET /v1/models lists them'}"
-    errors = [{"field": "model", "message": message}]
-    raise Problem(404, message, code="model_not_found", errors=errors)
+    raise unknown_model(f"no model {id!r}{hint or '; GET /v1/models lists them'}")
 
 
 def _all(service: Service) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....search import AnswerRequest, SearchRequest
-from ..problems import Problem
+from ..problems import invalid_field
 from ..settings import Settings
 
 BATCH_QUERIES = 10
@@ -28,13 +28,13 @@ def check_work(
         depth += max((leg.depth or search.depth for leg in search.legs), default=search.depth)
     most = BATCH_QUERIES * settings.query_chars
     if batch and characters > most:
-        raise _invalid(
+        raise invalid_field(
             "requests",
             f"the queries of a batch must have at most {most:,} characters in total (ten times the "
             f"setting `query_chars`), got {characters:,}; send fewer searches",
         )
     if batch and depth > settings.batch_depth:
-        raise _invalid(
+        raise invalid_field(
             "requests",
             f"the sum of `depth` must be at most {settings.batch_depth} (setting `batch_depth`), "
             f"got {depth}; lower `depth` or send fewer searches",
@@ -44,7 +44,7 @@ def check_work(
 def check_query(settings: Settings, query: str, field: str = "query") -> None:
     """Raise Problem 422 if a query is too long. field: path of the query in the request."""
     if len(query) > settings.query_chars:
-        raise _invalid(
+        raise invalid_field(
             field,
             f"must have at most {settings.query_chars:,} characters (setting `query_chars`), "
             f"got {len(query):,}",
@@ -66,12 +66,8 @@ def check_answer(settings: Settings, request: AnswerRequest) -> None:
         check_query(settings, turn.content, f"turns[{i}].content")
     most = BATCH_QUERIES * settings.query_chars
     if (characters := sum(len(turn.content) for turn in request.turns)) > most:
-        raise _invalid(
+        raise invalid_field(
             "turns",
             f"must have at most {most:,} characters in total (ten times the setting "
             f"`query_chars`), got {characters:,}; send only the latest turns",
         )
-
-
-def _invalid(field: str, message: str) -> Problem:
-    return Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])

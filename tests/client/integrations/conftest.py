@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ import pytest
 import twindex
 from twindex.rerank import parse_spec
 
+from ...house import served
 from .filtered import METADATA
 
 TEXTS: dict[str, Any] = {
@@ -62,22 +60,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of `twindex serve` in another process, with the rerankers fast and broken."""
     root = tmp_path_factory.mktemp("served")
     (root / "rerankers.toml").write_text(RERANKERS)
-    (root / "data").mkdir()
-    log = root / "log"
-    command = ["-m", "twindex.api.cli.main", "serve", str(root / "data"), "--port", "0"]
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, *command, "--rerankers", str(root / "rerankers.toml")], stderr=errors
-        )
-    try:
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            with pytest.raises(subprocess.TimeoutExpired):
-                process.wait(0.1)
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(60)
+    with served(root, "--rerankers", str(root / "rerankers.toml")) as address:
+        yield address
 
 
 Make = Callable[..., Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,21 +24,14 @@ from .....core.answers import (
 )
 from .....core.sse import MEDIA_TYPE, encoded
 from .....llm import Message
-from .....search import AnswerRequest
-from ....serving.calls import Calls
 from ....serving.given import GivenDocument, GivenQuestion
-from ....serving.limits.deadline import Deadline
-from ....serving.problems import Problem, validate
-from ... import body
-from ...admission import answer_deadline
-from ...events import Channel, event_stream
+from ....serving.problems import Problem, invalid_field, validate
 from ...openapi import json_body
-from ...render import json_response
 from ...strict import StrictRoute
 from ..answers import details
+from ..asked import Asked, answer_in_form
 from ..conversations import (
     PREFIX,
-    Paths,
     answer_request,
     collection_of,
     conversation,
@@ -87,24 +80,7 @@ async def create_chat(request: Request) -> Response:
     The collection is part of the model: `rag:COLLECTION`. With `documents`, the model is the name
     of a generator. Fields of Cohere's interface that no generator supports are refused by name.
     """
-    raw = await body.read(request)
-    calls: Calls = request.app.state.calls
-    deadline = answer_deadline(request)
-    asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
-    if not asked.body.stream:
-        return await asked.whole(calls, deadline, lambda one: json_response(asked.reply(one)))
-    return await event_stream(
-        request,
-        deadline,
-        lambda channel: asked.stream(calls, deadline, channel),
-        failure=_failed,
-    )
-
-
-def _failed(problem: Problem, request_id: str) -> bytes:
-    """Return the last event of a stream that failed, and its end."""
-    delta = {"finish_reason": "ERROR", "usage": _usage(Usage()), "error": problem.detail}
-    return _event("message-end", id=request_id, delta=delta) + _DONE
+    return await answer_in_form(request, lambda given: _parse(request, given))
 
 
 def _event(kind: str, **fields: Any) -> bytes:
@@ -112,12 +88,7 @@ def _event(kind: str, **fields: Any) -> bytes:
 
 
 def _parse(request: Request, given: dict[str, Any]) -> _Asked:
-    given = CHAT.supported(given)
-    if isinstance(messages := given.get("messages"), list):
-        given["messages"] = [
-            MESSAGE.supported(one, f"messages[{i}].") if isinstance(one, dict) else one
-            for i, one in enumerate(messages)
-        ]
+    given = MESSAGE.supported_items(CHAT.supported(given), "messages")
     parsed = validate(CohereChatBody, given)
     fields = parsed.twindex
     system = "refuse" if fields is None else fields.system_message
@@ -132,12 +103,11 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     if not parsed.documents:
         service = request.app.state.service
         if parsed.model in service.generators.names:
-            message = (
+            raise invalid_field(
+                "documents",
                 f"is required with the generator {parsed.model!r}; to search a collection, use the "
-                f"model {PREFIX}COLLECTION:{parsed.model}"
+                f"model {PREFIX}COLLECTION:{parsed.model}",
             )
-            errors = [{"field": "documents", "message": message}]
-            raise Problem(422, f"documents: {message}", errors=errors)
         collection, generator = collection_of(service, parsed.model)
         wanted, paths = answer_request(talk, fields, generator, options)
         return _Asked(request, parsed, collection, wanted, paths)
@@ -186,45 +156,12 @@ def _usage(usage: Usage) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Asked:
-    """One request, and how its answer is shown.
+class _Asked(Asked[CohereChatBody]):
+    """One request, and how its answer is shown."""
 
-    collection: None: the question is about documents of the request.
-    """
-
-    request: Request
-    body: CohereChatBody
-    collection: str | None
-    wanted: AnswerRequest | GivenQuestion
-    paths: Paths
     _said: str = ""
     _sent: int = 0
     _sources: dict[int, dict[str, Any]] = field(default_factory=dict)
-
-    async def whole(
-        self, calls: Calls, deadline: Deadline, reply: Callable[[Answer], Response]
-    ) -> Response:
-        """Write the whole answer."""
-        if isinstance(self.wanted, GivenQuestion):
-            answering = calls.answer_given(self.wanted, deadline, reply)
-        else:
-            assert self.collection is not None
-            answering = calls.answer(self.collection, self.wanted, deadline, reply)
-        return await self.paths.of(answering, calls.service.root)
-
-    async def stream(self, calls: Calls, deadline: Deadline, channel: Channel) -> None:
-        """Write the answer and put its events into a channel."""
-
-        def put(event: AnswerEvent) -> None:
-            for one in self._events(event):
-                channel.put(one)
-
-        if isinstance(self.wanted, GivenQuestion):
-            answering = calls.stream_answer_given(self.wanted, deadline, put)
-        else:
-            assert self.collection is not None
-            answering = calls.stream_answer(self.collection, self.wanted, deadline, put)
-        await self.paths.of(answering, calls.service.root)
 
     @property
     def _mode(self) -> str:
@@ -251,7 +188,7 @@ class _Asked:
             "twindex": details(answer),
         }
 
-    def _events(self, event: AnswerEvent) -> Iterator[bytes]:
+    def events(self, event: AnswerEvent) -> Iterator[bytes]:
         """Yield Cohere's events for an event of an answer."""
         if isinstance(event, SourcesEvent):
             self._read(event.sources)
@@ -268,6 +205,11 @@ class _Asked:
                 yield from self._cited(event.citation)
         elif isinstance(event, DoneEvent):
             yield from self._end(event.answer)
+
+    def failed(self, problem: Problem, request_id: str) -> bytes:
+        """Return the last event of a stream that failed, and its end."""
+        delta = {"finish_reason": "ERROR", "usage": _usage(Usage()), "error": problem.detail}
+        return _event("message-end", id=request_id, delta=delta) + _DONE
 
     def _end(self, answer: Answer) -> Iterator[bytes]:
         if self._mode == "ACCURATE":

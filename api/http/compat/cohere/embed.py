@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,6 @@ from starlette.responses import Response
 
 from ....serving.calls import Calls
 from ....serving.embedding import Embedded, EmbedTask
-from ....serving.limits.work import check_texts
 from ....serving.problems import Problem, validate
 from ... import body
 from ...admission import embedding_deadline
@@ -35,6 +36,13 @@ _EXAMPLE = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Task(EmbedTask):
+    """Texts to embed. types: forms of the vectors, each once."""
+
+    types: Sequence[EmbeddingType] = ()
+
+
 @router.post(
     "/v2/embed",
     responses={200: {"model": CohereEmbedReply}, **failures(CohereError)},
@@ -47,14 +55,11 @@ async def embed_texts(request: Request) -> Response:
     """
     raw = await body.read(request)
     calls: Calls = request.app.state.calls
-    chosen: list[EmbeddingType] = []
 
-    def read() -> EmbedTask:
+    def read() -> _Task:
         parsed = validate(CohereEmbedBody, EMBED.supported(body.parse_object(raw)))
-        chosen.extend(dict.fromkeys(parsed.embedding_types or ["float"]))
         field, texts = _texts(parsed)
-        check_texts(calls.settings, texts, field)
-        return EmbedTask(
+        return _Task(
             parsed.model,
             texts,
             role="query" if parsed.input_type == "search_query" else "document",
@@ -63,14 +68,15 @@ async def embed_texts(request: Request) -> Response:
             field=field,
             dimensions_field="output_dimension",
             cutting='`truncate` to "END"',
+            types=list(dict.fromkeys(parsed.embedding_types or ["float"])),
         )
 
-    def reply(task: EmbedTask, found: Embedded) -> Response:
+    def reply(task: _Task, found: Embedded) -> Response:
         return json_response(
             {
                 "id": request.state.request_id,
                 "response_type": "embeddings_by_type",
-                "embeddings": {kind: encoded(found.dense, kind) for kind in chosen},
+                "embeddings": {kind: encoded(found.dense, kind) for kind in task.types},
                 "texts": task.texts,
                 "meta": {
                     "api_version": {"version": "2"},

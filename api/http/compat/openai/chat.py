@@ -18,21 +18,15 @@ from .....core.answers import Answer, AnswerEvent, DoneEvent, SourcesEvent, Text
 from .....core.bounds import Bounds, Seed
 from .....core.config import Flag
 from .....core.sse import MEDIA_TYPE, encoded
-from .....search import AnswerRequest
-from ....serving.calls import Calls
-from ....serving.problems import Problem, validate
-from ... import body
-from ...admission import answer_deadline
-from ...events import event_stream
+from ....serving.problems import Problem, invalid_field, validate
 from ...openapi import json_body
-from ...render import json_response
 from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
-from ..answers import Links, details, search_results
+from ..answers import Links, further
+from ..asked import Asked, answer_in_form
 from ..conversations import (
     AnswerFields,
-    Paths,
     answer_request,
     collection_of,
     conversation,
@@ -191,58 +185,17 @@ async def create_chat_completion(request: Request) -> Response:
     The collection is part of the model: `rag:COLLECTION`. Fields of OpenAI's interface that no
     generator supports are refused by name.
     """
-    raw = await body.read(request)
-    calls: Calls = request.app.state.calls
-    deadline = answer_deadline(request)
-    asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
-    if not asked.body.stream:
-        answering = calls.answer(
-            asked.collection,
-            asked.wanted,
-            deadline,
-            lambda answer: json_response(asked.reply(answer)),
-        )
-        return await asked.paths.of(answering, calls.service.root)
-
-    def put(event: AnswerEvent, send: Any) -> None:
-        for chunk in asked.chunks(event):
-            send(chunk)
-
-    return await event_stream(
-        request,
-        deadline,
-        lambda channel: asked.paths.of(
-            calls.stream_answer(
-                asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
-            ),
-            calls.service.root,
-        ),
-        failure=error_event,
-    )
-
-
-def error_event(problem: Problem, request_id: str) -> bytes:
-    """Return the last event of a stream that failed; OpenAI's clients raise its error."""
-    return encoded(None, orjson.dumps({"error": openai_error(problem, request_id)}))
+    return await answer_in_form(request, lambda given: _parse(request, given))
 
 
 def _parse(request: Request, given: dict[str, Any]) -> _Asked:
-    given = CHAT.supported(given)
-    if isinstance(messages := given.get("messages"), list):
-        given["messages"] = [
-            MESSAGE.supported(one, f"messages[{i}].") if isinstance(one, dict) else one
-            for i, one in enumerate(messages)
-        ]
+    given = MESSAGE.supported_items(CHAT.supported(given), "messages")
     parsed = validate(ChatCompletionBody, given)
     if parsed.stream_options is not None and not parsed.stream:
-        message = "is only allowed with `stream`"
-        errors = [{"field": "stream_options", "message": message}]
-        raise Problem(422, f"stream_options: {message}", errors=errors)
+        raise invalid_field("stream_options", "is only allowed with `stream`")
     limits = {parsed.max_tokens, parsed.max_completion_tokens} - {None}
     if len(limits) > 1:
-        message = "differs from `max_tokens`; set one of them"
-        errors = [{"field": "max_completion_tokens", "message": message}]
-        raise Problem(422, f"max_completion_tokens: {message}", errors=errors)
+        raise invalid_field("max_completion_tokens", "differs from `max_tokens`; set one of them")
     collection, generator = collection_of(request.app.state.service, parsed.model)
     system = "refuse" if parsed.twindex is None else parsed.twindex.system_message
     talk = conversation(said(parsed.messages, "messages"), system, "messages")
@@ -256,15 +209,10 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     return _Asked(request, parsed, collection, wanted, paths, int(time()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request, and how its answer is shown."""
+@dataclass(slots=True)
+class _Asked(Asked[ChatCompletionBody]):
+    """One request, and how its answer is shown. created: time of the request, in seconds."""
 
-    request: Request
-    body: ChatCompletionBody
-    collection: str
-    wanted: AnswerRequest
-    paths: Paths
     created: int
 
     @property
@@ -274,14 +222,6 @@ class _Asked:
             "created": self.created,
             "model": self.body.model,
             "system_fingerprint": None,
-        }
-
-    def _further(self, answer: Answer, links: Links) -> dict[str, Any]:
-        found = search_results(answer, links)
-        return {
-            "citations": [one["url"] for one in found],
-            "search_results": found,
-            "twindex": details(answer),
         }
 
     def reply(self, answer: Answer) -> dict[str, Any]:
@@ -304,10 +244,10 @@ class _Asked:
             "object": "chat.completion",
             "choices": [choice],
             "usage": chat_usage(answer.usage),
-            **self._further(answer, links),
+            **further(answer, links),
         }
 
-    def chunks(self, event: AnswerEvent) -> Iterator[bytes]:
+    def events(self, event: AnswerEvent) -> Iterator[bytes]:
         """Yield the chunks for an event of an answer."""
         if isinstance(event, SourcesEvent):
             yield self._chunk({"role": "assistant", "content": ""})
@@ -316,22 +256,25 @@ class _Asked:
         elif isinstance(event, DoneEvent):
             links = Links(self.request, self.collection, event.answer)
             delta = {"annotations": url_annotations(event.answer, links)}
-            further = self._further(event.answer, links)
-            yield self._chunk(delta, FINISH[event.answer.finish], **further)
+            yield self._chunk(delta, FINISH[event.answer.finish], **further(event.answer, links))
             if self._counts:
                 whole = {"choices": [], "usage": chat_usage(event.answer.usage)}
                 yield self._encoded(whole)
             yield DONE
+
+    def failed(self, problem: Problem, request_id: str) -> bytes:
+        """Return the last event of a stream that failed; OpenAI's clients raise its error."""
+        return encoded(None, orjson.dumps({"error": openai_error(problem, request_id)}))
 
     @property
     def _counts(self) -> bool:
         options = self.body.stream_options
         return options is not None and options.include_usage
 
-    def _chunk(self, delta: dict[str, Any], finish: str | None = None, **further: Any) -> bytes:
+    def _chunk(self, delta: dict[str, Any], finish: str | None = None, **others: Any) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
         usage = {"usage": None} if self._counts else {}
-        return self._encoded({"choices": [choice], **usage, **further})
+        return self._encoded({"choices": [choice], **usage, **others})
 
     def _encoded(self, value: dict[str, Any]) -> bytes:
         whole = {**self._head, "object": "chat.completion.chunk", **value}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
@@ -15,7 +16,6 @@ from .....core.bounds import Bounds
 from .....core.config import Flag
 from ....serving.calls import Calls
 from ....serving.embedding import Embedded, EmbedTask
-from ....serving.limits.work import check_texts
 from ....serving.problems import validate
 from ... import body
 from ...admission import embedding_deadline
@@ -142,6 +142,20 @@ class SparseEmbeddingsReply(Shape):
     usage: EmbeddingUsage
 
 
+@dataclass(frozen=True, slots=True)
+class _DenseTask(EmbedTask):
+    """Texts to embed. base64: True: each vector is a string, its float32 values in base64."""
+
+    base64: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _SparseTask(EmbedTask):
+    """Texts to embed. tokens: True: the reply names the terms."""
+
+    tokens: bool = False
+
+
 @router.post(
     "/v1/embeddings",
     responses={200: {"model": EmbeddingsReply}, **failures(OpenAIErrorReply)},
@@ -154,23 +168,21 @@ async def create_embeddings(request: Request) -> Response:
     """
     raw = await body.read(request)
     calls: Calls = request.app.state.calls
-    chosen: dict[str, str] = {}
 
-    def read() -> EmbedTask:
+    def read() -> _DenseTask:
         parsed = validate(EmbeddingsBody, EMBEDDINGS.supported(body.parse_object(raw)))
-        chosen["format"] = parsed.encoding_format
-        check_texts(calls.settings, parsed.input, "input")
-        return EmbedTask(
+        return _DenseTask(
             parsed.model,
             parsed.input,
             role=parsed.input_type,
             dimensions=parsed.dimensions,
             truncate=parsed.truncate == "end",
+            base64=parsed.encoding_format == "base64",
         )
 
-    def reply(task: EmbedTask, found: Embedded) -> Response:
+    def reply(task: _DenseTask, found: Embedded) -> Response:
         rows: list[Any] = list(found.dense)
-        if chosen["format"] == "base64":
+        if task.base64:
             rows = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in found.dense]
         data = [{"object": "embedding", "index": i, "embedding": row} for i, row in enumerate(rows)]
         return _reply(task, found, data)
@@ -190,20 +202,23 @@ async def create_sparse_embeddings(request: Request) -> Response:
     """
     raw = await body.read(request)
     calls: Calls = request.app.state.calls
-    chosen: dict[str, bool] = {}
 
-    def read() -> EmbedTask:
+    def read() -> _SparseTask:
         parsed = validate(SparseEmbeddingsBody, EMBEDDINGS.supported(body.parse_object(raw)))
-        chosen["tokens"] = parsed.include_tokens
-        check_texts(calls.settings, parsed.input, "input")
-        end = parsed.truncate == "end"
-        return EmbedTask(parsed.model, parsed.input, "sparse", parsed.input_type, truncate=end)
+        return _SparseTask(
+            parsed.model,
+            parsed.input,
+            "sparse",
+            parsed.input_type,
+            truncate=parsed.truncate == "end",
+            tokens=parsed.include_tokens,
+        )
 
-    def reply(task: EmbedTask, found: Embedded) -> Response:
+    def reply(task: _SparseTask, found: Embedded) -> Response:
         data = []
         for i, (indices, values) in enumerate(found.sparse_vectors()):
             item = {"object": "sparse_embedding", "index": i, "indices": indices, "values": values}
-            if chosen["tokens"]:
+            if task.tokens:
                 item["tokens"] = [found.encoder.term(int(index)) for index in indices]
             data.append(item)
         return _reply(task, found, data)

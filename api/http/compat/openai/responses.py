@@ -19,20 +19,14 @@ from .....core.bounds import Bounds
 from .....core.config import Flag
 from .....core.errors import shown
 from .....core.sse import MEDIA_TYPE, encoded
-from .....search import AnswerRequest
-from ....serving.calls import Calls
 from ....serving.problems import Problem, validate
-from ... import body
-from ...admission import answer_deadline
-from ...events import event_stream
 from ...openapi import json_body
-from ...render import json_response
 from ...shapes.failures import OpenAIErrorReply
 from ...strict import StrictRoute
-from ..answers import Links, details, search_results
+from ..answers import Links, further
+from ..asked import Asked, answer_in_form
 from ..conversations import (
     AnswerFields,
-    Paths,
     Said,
     answer_request,
     collection_of,
@@ -108,34 +102,7 @@ class ResponsesBody(Config):
 )
 async def create_response(request: Request) -> Response:
     """Answer a question from a collection, in the form of OpenAI's responses. Nothing is stored."""
-    raw = await body.read(request)
-    calls: Calls = request.app.state.calls
-    deadline = answer_deadline(request)
-    asked = await calls.parse(lambda: _parse(request, body.parse_object(raw)), deadline)
-    if not asked.body.stream:
-        answering = calls.answer(
-            asked.collection,
-            asked.wanted,
-            deadline,
-            lambda answer: json_response(asked.reply(answer)),
-        )
-        return await asked.paths.of(answering, calls.service.root)
-
-    def put(event: AnswerEvent, send: Any) -> None:
-        for one in asked.events(event):
-            send(one)
-
-    return await event_stream(
-        request,
-        deadline,
-        lambda channel: asked.paths.of(
-            calls.stream_answer(
-                asked.collection, asked.wanted, deadline, lambda event: put(event, channel.put)
-            ),
-            calls.service.root,
-        ),
-        failure=asked.failed,
-    )
+    return await answer_in_form(request, lambda given: _parse(request, given))
 
 
 def _parse(request: Request, given: dict[str, Any]) -> _Asked:
@@ -161,14 +128,9 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
 
 
 @dataclass(slots=True)
-class _Asked:
-    """One request, and how its answer is shown."""
+class _Asked(Asked[ResponsesBody]):
+    """One request, and how its answer is shown. created: time of the request, in seconds."""
 
-    request: Request
-    body: ResponsesBody
-    collection: str
-    wanted: AnswerRequest
-    paths: Paths
     created: int
     _number: int = 0
     _text: str = ""
@@ -221,7 +183,6 @@ class _Asked:
         whole = answer.finish == "stop"
         status = "completed" if whole else "incomplete"
         usage = answer.usage
-        found = search_results(answer, links)
         part = self._part(answer.text, _annotations(answer, links))
         return {
             **self._head(status),
@@ -237,9 +198,7 @@ class _Asked:
                 "output_tokens_details": {"reasoning_tokens": 0},
                 "total_tokens": usage.prompt_tokens + usage.completion_tokens,
             },
-            "citations": [one["url"] for one in found],
-            "search_results": found,
-            "twindex": details(answer),
+            **further(answer, links),
         }
 
     def events(self, event: AnswerEvent) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from .....core.errors import shown
 from .....core.filters import parse_filter
 from .....search import SearchRequest, SearchResult
 from ....serving.calls import Calls
-from ....serving.problems import Problem, problem_of, validate
+from ....serving.problems import Problem, invalid_field, problem_of, validate
 from ....serving.served import Served
 from ... import body
 from ...admission import search_deadline
@@ -153,17 +153,19 @@ def _parse(given: dict[str, Any]) -> SearchRequest:
     parsed = validate(VectorStoreSearchBody, FIELDS.supported(given))
     RANKING.supported(parsed.ranking_options or {}, "ranking_options.")
     for name in {*(parsed.ranking_options or {})} - {*RANKING.refused}:
-        raise _invalid(f"ranking_options.{name}", "unknown field; use `ranker`")
+        raise invalid_field(f"ranking_options.{name}", "unknown field; use `ranker`")
     own = parsed.twindex or {}
     for name in sorted({"query", "limit", "filter", "include"} & set(own)):
-        raise _invalid(f"twindex.{name}", "is set by the other fields of this request; remove it")
+        raise invalid_field(
+            f"twindex.{name}", "is set by the other fields of this request; remove it"
+        )
     fields = {**own, "query": parsed.query, "limit": parsed.max_num_results}
     if parsed.filters is not None:
         fields["filter"] = condition(parsed.filters)
         try:
             parse_filter(fields["filter"])
         except InvalidInputError as error:
-            raise _invalid("filters", str(error)) from None
+            raise invalid_field("filters", str(error)) from None
     try:
         return validate(SearchRequest, fields)
     except Problem as problem:
@@ -188,22 +190,22 @@ def condition(given: Any, path: str = "filters", depth: int = 0) -> dict[str, An
     Raises Problem 422 for a filter that is invalid, or deeper than `_DEEPEST`.
     """
     if not isinstance(given, dict) or depth > _DEEPEST:
-        raise _invalid(path, f"must be an object with `type`, at most {_DEEPEST} deep")
+        raise invalid_field(path, f"must be an object with `type`, at most {_DEEPEST} deep")
     kind = given.get("type")
     if kind in ("and", "or"):
         inner = given.get("filters")
         if not isinstance(inner, list) or set(given) != {"type", "filters"}:
-            raise _invalid(path, f"must have the fields `type` and `filters` for {kind!r}")
+            raise invalid_field(path, f"must have the fields `type` and `filters` for {kind!r}")
         return {
             kind: [condition(one, f"{path}.filters[{i}]", depth + 1) for i, one in enumerate(inner)]
         }
     if kind not in _COMPARISONS:
         known = ", ".join((*_COMPARISONS, "and", "or"))
-        raise _invalid(f"{path}.type", f"must be one of {known}, got {shown(kind)}")
+        raise invalid_field(f"{path}.type", f"must be one of {known}, got {shown(kind)}")
     if set(given) != {"type", "key", "value"} or not isinstance(given["key"], str):
-        raise _invalid(path, "must have the fields `type`, `key` (a string) and `value`")
+        raise invalid_field(path, "must have the fields `type`, `key` (a string) and `value`")
     if given["key"] in _GROUPS:
-        raise _invalid(
+        raise invalid_field(
             f"{path}.key",
             f"{given['key']!r} is a word of filters, so this field of the metadata cannot be "
             "filtered by; rename the field",
@@ -241,7 +243,3 @@ def _hit(hit: Hit, native: dict[str, Any]) -> dict[str, Any]:
         "content": [{"type": "text", "text": text}],
         "twindex": {name: native[name] for name in native if name not in shown_already},
     }
-
-
-def _invalid(field: str, message: str) -> Problem:
-    return Problem(422, f"{field}: {message}", errors=[{"field": field, "message": message}])
