@@ -43,7 +43,7 @@ COMMANDS = {
 
 FOLDERS = {
     **dict.fromkeys(("ask", "chat"), "answering"),
-    **dict.fromkeys(("snapshot", "snapshots", "restore"), "operating"),
+    **dict.fromkeys(("merge", "repoint", "snapshot", "snapshots", "restore"), "operating"),
     **dict.fromkeys(("serve", "mcp"), "serving"),
 }
 """Name of a command -> sub-folder of its module."""

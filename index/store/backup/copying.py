@@ -14,8 +14,8 @@ from ...arrays.files import FileState
 from .manifest import SnapshotFile
 
 BLOCK = 1 << 20
-_REPORTED = 16 << 20
-"""Bytes between two reports of progress, which a job stores on disk."""
+_REPORT_SECONDS = 1.0
+"""Seconds between two reports of progress, which a job stores on disk."""
 
 
 class Pace:
@@ -30,14 +30,16 @@ class Pace:
         self._began = time.monotonic()
         self._copied = 0
         self._reported = 0
+        self._report_at = self._began + _REPORT_SECONDS
 
     def advance(self, size: int) -> None:
         """Record that `size` bytes were copied. Sleeps if that was faster than the rate."""
         self._copied += size
-        if self._copied - self._reported >= _REPORTED:
+        if (now := time.monotonic()) >= self._report_at:
+            self._report_at = now + _REPORT_SECONDS
             self.report()
         if self._rate is not None:
-            ahead = self._copied / self._rate - (time.monotonic() - self._began)
+            ahead = self._copied / self._rate - (now - self._began)
             if ahead > 0:
                 time.sleep(ahead)
 

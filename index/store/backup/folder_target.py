@@ -45,7 +45,7 @@ class FolderTarget:
         except OSError as error:
             raise self._failure("read", error) from error
         with file:
-            yield file  # type: ignore[misc]
+            yield file
 
     @contextmanager
     def writer(self, snapshot: str) -> Iterator[FolderWriter]:

@@ -102,9 +102,9 @@ def restore_snapshot(
                 _write(folder / path, _checked_blocks(target, info, path, pace))
             Mark(folder).reset(info.generation)
             LocalStore.open(folder, verify="size").close()
-            for path in [*folder.rglob("*"), folder]:
-                if path.is_dir():
-                    sync_directory(path)
+            for inner in [*folder.rglob("*"), folder]:
+                if inner.is_dir():
+                    sync_directory(inner)
             _check_free(directory)
             folder.rename(directory)
             sync_directory(directory.parent)

@@ -154,7 +154,7 @@ def _copy_database(source: sqlite3.Connection, path: Path, pace: Pace) -> None:
 def _state_of(path: Path) -> SnapshotFile:
     sums = Sums()
     with path.open("rb", buffering=0) as file:
-        for block in blocks_in(file):  # type: ignore[arg-type]
+        for block in blocks_in(file):
             sums.add(block)
     return sums.file
 
