@@ -40,7 +40,7 @@ async def take_snapshot(request: Request, collection: str) -> Response:
 
 @router.get(
     "/v1/collections/{collection}/snapshots",
-    responses={200: {"model": SnapshotList}, **problems(409, 429, 503)},
+    responses={200: {"model": SnapshotList}, **problems(404, 409, 429, 503)},
 )
 async def list_snapshots(request: Request, collection: str) -> Response:
     """List the complete snapshots of a collection, oldest first.
