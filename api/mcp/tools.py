@@ -55,11 +55,14 @@ class Tools:
         only = self.place.only
         if not (collection and slash and name):
             raise InvalidInputError(
-                f"must have the form COLLECTION/ID, as `search` returns it, got {shown(arguments.id)}",
+                "must have the form COLLECTION/ID, as `search` returns it, got "
+                f"{shown(arguments.id)}",
                 field="id",
             )
         if only not in (None, collection):
-            raise NotFoundError(f"no collection {shown(collection)}; the only collection is {only!r}")
+            raise NotFoundError(
+                f"no collection {shown(collection)}; the only collection is {only!r}"
+            )
         document = await self.backend.get(collection, name)
         return self._fetched(collection, document, arguments)
 

@@ -107,7 +107,5 @@ async def _stream(calls: Calls, asked: Asked[Any], deadline: Deadline, channel: 
         answering = calls.stream_answer_given(asked.wanted, deadline, put, asked.count)
     else:
         assert asked.collection is not None
-        answering = calls.stream_answer(
-            asked.collection, asked.wanted, deadline, put, asked.count
-        )
+        answering = calls.stream_answer(asked.collection, asked.wanted, deadline, put, asked.count)
     await asked.paths.of(answering, calls.service.root)

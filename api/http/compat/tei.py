@@ -19,7 +19,7 @@ from ....core.bounds import Bounds
 from ....core.config import Flag
 from ....rerank import Reranked
 from ...serving.calls import Calls
-from ...serving.embedding import Embedded, EmbedTask, Part, served_encoders
+from ...serving.embedding import Embedded, EmbedTask, Part, distinct_names, served_encoders
 from ...serving.problems import invalid_field, validate
 from ...serving.service import Service
 from .. import body
@@ -81,7 +81,7 @@ class TeiError(Shape):
 class TeiSparseBody(Config):
     """Texts for which a learned sparse encoder returns weights.
 
-    inputs:      a text, or up to 2,048 texts.
+    inputs:      a text, or up to 2,048 texts. An empty text is refused.
     truncate:    true: the end of a text that is too long is not read. false: the request fails.
     prompt_name: "document" or "query".
     model:       name of an encoder of an open collection; may be left out if there is only one.
@@ -225,9 +225,7 @@ def _only_encoder(service: Service, part: Part) -> str:
     fitting = [one for one in served_encoders(service) if one.fills(part)]
     if len(fitting) == 1:
         return fitting[0].places[0]
-    short = [one.name for one in fitting]
-    distinct = [one.name if short.count(one.name) == 1 else one.places[0] for one in fitting]
-    names = ", ".join(distinct) or "none"
+    names = ", ".join(distinct_names(fitting)) or "none"
     raise invalid_field("model", f"name one of the encoders of the open collections: {names}")
 
 
