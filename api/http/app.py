@@ -22,7 +22,7 @@ from ..serving.service import Service
 from ..serving.settings import Settings
 from . import cors, openapi
 from .admission import Admission
-from .compat import tei
+from .compat import tei, tei_info
 from .compat.cohere import chat as cohere_chat
 from .compat.cohere import embed as cohere_embed
 from .compat.openai import chat as openai_chat
@@ -127,6 +127,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         cohere_chat,
         cohere_embed,
         tei,
+        tei_info,
         page,
         ask_page,
         reference,

@@ -19,7 +19,9 @@ _OPENAI_TYPES = {
 }
 """HTTP status -> `type` of OpenAI's error object. Other statuses below 500 are invalid requests."""
 
-_TEI_TYPES = {413: "Validation", 422: "Validation", 429: "Overloaded", 424: "Backend"}
+_TEI_TYPES = {429: "Overloaded", 424: "Backend"}
+_UNHEALTHY = ("not_ready", "loading")
+"""Codes of a server that is not ready."""
 
 _FINAL = (409, 504)
 """Statuses after which OpenAI's clients must not send the request again by themselves."""
@@ -65,6 +67,8 @@ def tei(problem: Problem, request_id: str) -> tuple[int, bytes, str]:
     """Return the reply for clients of text-embeddings-inference."""
     status = problem.status
     kind = _TEI_TYPES.get(status, "Backend" if status >= 500 else "Validation")
+    if problem.code in _UNHEALTHY:
+        kind = "Unhealthy"
     body = {
         "error": problem.detail,
         "error_type": kind,

@@ -26,7 +26,8 @@ from .. import body
 from ..admission import embedding_deadline
 from ..openapi import json_body
 from ..render import json_response
-from ..shapes.reranking import RerankBody
+from ..shapes.failures import TeiErrorType
+from ..shapes.reranking import MOST_DOCUMENTS, RerankBody
 from ..shapes.schemas import FieldError
 from ..shapes.shape import Shape
 from ..strict import StrictRoute
@@ -58,6 +59,11 @@ RERANK = Fields(
 )
 """Fields of `POST /rerank` with `texts`."""
 
+RERANK_EXAMPLE = {
+    "query": "birds that cannot fly",
+    "texts": ["Swifts fly while they sleep.", "The kiwi is a bird that cannot fly."],
+    "model": "fast",
+}
 _EXAMPLE = {"inputs": ["The kiwi cannot fly."], "model": "fake"}
 
 
@@ -65,14 +71,14 @@ class TeiError(Shape):
     """The reply to a request that failed.
 
     error:      what went wrong, in words.
-    error_type: "Validation", "Overloaded" or "Backend".
+    error_type: "Validation", "Overloaded", "Unhealthy" or "Backend".
     code:       kind of error, a stable word that programs can test.
     request_id: id of the request, which logs contain too.
     errors:     the invalid fields of the request.
     """
 
     error: str
-    error_type: Literal["Validation", "Overloaded", "Backend"]
+    error_type: TeiErrorType
     code: str
     request_id: str
     errors: list[FieldError]
@@ -133,7 +139,7 @@ class TeiRerankBody(Config):
     """
 
     query: str
-    texts: list[str] = Field(min_length=1, max_length=1_000)
+    texts: list[str] = Field(min_length=1, max_length=MOST_DOCUMENTS)
     return_text: Flag = False
     model: str | None = None
 
