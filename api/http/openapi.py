@@ -36,6 +36,7 @@ COLLECTION = {
 """Path parameter of a route that reads the name from `request.path_params`."""
 _PARAMETERS = {
     "collection": _COLLECTION,
+    "alias": "Name of an alias.",
     "limit": "Maximum number of documents in a page.",
     "cursor": "`next_cursor` of the previous page.",
 }
