@@ -139,6 +139,18 @@ def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> di
     return found
 
 
+def documents_after(
+    connection: sqlite3.Connection, number: int, limit: int
+) -> Iterator[tuple[int, Document]]:
+    """Yield at most `limit` documents with numbers above `number`, by ascending number.
+
+    Raises CorruptFileError for a damaged document.
+    """
+    sql = f"{_DOCUMENT} WHERE number > ? ORDER BY number LIMIT ?"
+    for row in connection.execute(sql, (number, limit)):
+        yield row[0], _document(connection, row)
+
+
 def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:
     """Return document number -> size in bytes of title, text and metadata together."""
     found: dict[int, int] = {}
