@@ -265,8 +265,12 @@ class Service:
 
     def _reopen(self, served: Served) -> None:
         """Close a collection, and open the one that has replaced it in its folder."""
+        fresh = Served(served.name, served.path)
+        with self._opening:
+            self._open(fresh)
+            with self._lock:
+                self._served[served.name] = fresh
         self._drop(served)
-        self._open_on_demand(served.name, served.path)
 
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and stop serving it.

@@ -124,7 +124,8 @@ def roll_back(path: Path | str) -> bool:
     with _only_one(path):
         if not follows(path):
             return False
-        with exclusive(path / LOCK, wait=True), frozen(path):
+        with exclusive(path / LOCK, wait=True), frozen(path) as connection:
+            hand_over(connection, path, hidden(path), synced=False)
             exchange(path, hidden(path))
         remove_tree(hidden(path))
         return True

@@ -107,16 +107,19 @@ def frozen(directory: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("ROLLBACK")
 
 
-def hand_over(old: sqlite3.Connection, predecessor: Path, successor: Path) -> None:
+def hand_over(
+    old: sqlite3.Connection, predecessor: Path, successor: Path, *, synced: bool = True
+) -> None:
     """Copy the jobs, stored replies and the record of synced files to the successor.
 
     old: a connection to the predecessor, which is frozen.
+    synced: False: the successor keeps its own record of synced files.
     """
     try:
         with closing(to_write(successor / FILE_NAME).connect()) as new:
             new.execute("BEGIN IMMEDIATE")
             _copy_jobs(old, new)
-            if has_sync_tables(old):
+            if synced and has_sync_tables(old):
                 _copy_synced(old, new)
             # A process may still record a generation of the predecessor in the mark file, by path.
             highest = max(get_number(old, "generation"), get_number(new, "generation"))
