@@ -18,6 +18,7 @@ from .dense.config import DenseLeg
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
+from .restricted import RestrictedStore, restricted
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
 from .store.database.folders import check_free, is_collection
 from .store.local import LocalStore, Verify
@@ -84,6 +85,7 @@ __all__ = [
     "RabitqCodec",
     "Ranking",
     "Record",
+    "RestrictedStore",
     "ScalarCodec",
     "ScannConfig",
     "SpannConfig",
@@ -113,6 +115,7 @@ __all__ = [
     "reconfigure",
     "repoint",
     "require",
+    "restricted",
     "resume",
     "seal",
 ]
