@@ -12,11 +12,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...core.filters import show_filter
 from ...index.store.jobs import Reply
 from ...index.store.upload import Upload
+from ..serving.access.seen import Seen
 from ..serving.problems import Problem
 from ..serving.served import Served
-from ..serving.service import Service
 from .render import job
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -81,11 +82,11 @@ async def enqueue(
 
     Raises the same Problems as `once`.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
 
     def answer(served: Served, keep: Keep) -> Response:
         _, jobs = served.ready()
-        new = check(served)
+        new, within = check(served), service.access.filter
         with jobs.transaction():
             queued = jobs.create(
                 new.id or jobs.new_id(),
@@ -93,12 +94,14 @@ async def enqueue(
                 total=new.total,
                 unit=new.unit,
                 result=new.result,
+                owner=service.access.owner,
+                filter=None if within is None else show_filter(within),
             )
             body = orjson.dumps(job(served.name, queued))
             keep(202, body)
         if upload is not None:
             upload.keep()
-        service.runner.submit(served, queued.id)
+        service.submit(served, queued.id)
         return _response(202, body)
 
     try:
@@ -117,12 +120,14 @@ async def enqueue(
 async def _once(
     request: Request, collection: str, digest: str, answer: Callable[[Served, Keep], Response]
 ) -> Response:
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     key = request.headers.get("idempotency-key")
     if key is None:
         return await service.write(collection, lambda served: answer(served, _forget))
     if not _KEY.fullmatch(key):
         raise Problem(422, "Idempotency-Key must have 1 to 255 visible ASCII characters")
+    if owner := service.access.owner:
+        key = f"{owner} {key}"  # Keys of other owners are other keys.
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     request_digest = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
     served = await service.served(collection)

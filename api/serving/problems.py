@@ -195,7 +195,7 @@ async def answer(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == 405:
         problem = _wrong_method(request)
     else:
-        problem = problem_of(error, request.app.state.service.root)
+        problem = problem_of(error, request.state.service.root)
     return problem.response(request.state.request_id, request.state.error_shape)
 
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from ...core import ConfigError, ConflictError, InvalidInputError, NotFoundError, StorageError
 from ...core.errors import shown
-from ...core.near import did_you_mean
 from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
@@ -42,6 +41,10 @@ _RETRIED = ("building", "unreadable")
 """States in which the next request for a collection tries to open the collection again."""
 
 T = TypeVar("T")
+
+
+class NoCollectionError(NotFoundError):
+    """There is no collection of a name."""
 
 
 class Service:
@@ -245,10 +248,10 @@ class Service:
                 raise self._absent(name)
             return served
 
-    def _absent(self, name: str) -> NotFoundError:
-        """Return the error for a name without a collection. It suggests a similar name."""
-        hint = did_you_mean(name, (served.name for served in self.known()))
-        return NotFoundError(f"no collection {shown(name)}{hint}")
+    @staticmethod
+    def _absent(name: str) -> NoCollectionError:
+        """Return the error for a name without a collection."""
+        return NoCollectionError(f"no collection {shown(name)}")
 
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and stop serving it.
@@ -263,23 +266,8 @@ class Service:
                 del self._served[served.name]
         served.close()
 
-    async def read(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for searches, and return its result."""
-        return await self._run(self.readers, name, work)
-
-    async def rerank(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for reranking, and return its result."""
-        return await self._run(self.reranking, name, work)
-
-    async def answer(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for answers, and return its result."""
-        return await self._run(self.answering, name, work)
-
-    async def write(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for writes, and return its result."""
-        return await self._run(self.writers, name, work)
-
-    async def _run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
+    async def run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
+        """Run `work` on the collection `name`, in a thread of `pool`, and return its result."""
         served = await self.served(name)
         try:
             return await pool.run(work, served)

@@ -63,7 +63,7 @@ async def rerank(request: Request) -> Response:
     """
     raw = await body.read(request)
     began, deadline = perf_counter(), search_deadline(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
 
     as_tei: list[tei.TeiRerankBody] = []
 
