@@ -150,16 +150,12 @@ class Frame:
             raise Problem(400, "the path must be percent-encoded UTF-8")
         if scope["method"] not in _SAFE and self._is_foreign(headers):
             raise Problem(403, _FOREIGN)
-        if path not in OPEN_PATHS and self._door.open:
-            # A page can point its own host name at this address and become the same site.
-            if b"host" in headers and not self._is_own_host(
-                headers[b"host"].decode("latin-1").lower()
-            ):
-                detail = (
-                    "the Host header is not a name of this server; the operator can add the name "
-                    "to TWINDEX_ALLOWED_HOSTS"
-                )
-                raise Problem(403, detail)
+        if path not in OPEN_PATHS and self._door.open and not self._names_server(headers):
+            detail = (
+                "the Host header is not a name of this server; the operator can add the name "
+                "to TWINDEX_ALLOWED_HOSTS"
+            )
+            raise Problem(403, detail)
         return self._door.enter(scope["method"], path, headers)
 
     def _is_foreign(self, headers: dict[bytes, bytes]) -> bool:
@@ -177,6 +173,14 @@ class Frame:
         origin = page.partition("://")[2]
         host = headers.get(b"host", b"").decode("latin-1").lower()
         return origin != host and origin not in self._origins
+
+    def _names_server(self, headers: dict[bytes, bytes]) -> bool:
+        """Return False if the `Host` header is no name of this server.
+
+        A page can point its own host name at this address and become the same site.
+        """
+        host = headers.get(b"host")
+        return host is None or self._is_own_host(host.decode("latin-1").lower())
 
     def _is_own_host(self, authority: str) -> bool:
         """Return True if the value of a `Host` header is an IP address or a name of this server."""

@@ -37,8 +37,8 @@ class Settings(Config):
     """Settings of the server. Environment variables set them: TWINDEX_THREADS sets `threads`.
 
     api_key:         API key that every request must send, except to `/livez` and `/readyz`.
-    keys:            file of API keys, which `twindex keys` changes; None: `.twindex-keys.json` in the
-                     folder of the collections.
+    keys:            file of API keys, which `twindex keys` changes; None: the file
+                     `.twindex-keys.json` in the folder of the collections.
     without_keys:    serve an address beyond loopback although there is no API key.
     allowed_hosts:   additional names of this server, e.g. of a proxy, for the headers `Host` and
                      `Origin` of requests.

@@ -33,12 +33,19 @@ COMMANDS = {
     "train": "train a reranker from documents and judged queries",
     "calibrate": "fit a reranker's scores, or a generator's rule of abstention",
     "serve": "serve collections over HTTP, with a search page",
+    "keys": "create, list and revoke the API keys of a server",
     "mcp": "serve collections to an assistant over the Model Context Protocol (MCP)",
     "demo": "index and search Python's own documentation",
 }
 """Name of a command -> summary, in the order of `--help`."""
 
-FOLDERS = {"ask": "answering", "chat": "answering", "serve": "serving", "mcp": "serving"}
+FOLDERS = {
+    "ask": "answering",
+    "chat": "answering",
+    "serve": "serving",
+    "keys": "serving",
+    "mcp": "serving",
+}
 """Name of a command -> sub-folder of its module."""
 
 

@@ -104,10 +104,8 @@ class Keyring:
             state: _State | None = (status.st_ino, status.st_mtime_ns, status.st_size)
             problem = None
         except FileNotFoundError:
-            state, problem = None, None
-            if self._seen and self._problem is None:
-                logger.warning("%s is gone: its keys are refused", self._file.path)
-                problem = "is gone"
+            state = None
+            problem = f"{self._file.path} is gone" if self._seen else None
         except OSError as error:
             state, problem = None, str(error.strerror)
         if state is not None and state == self._state and self._problem is None:
