@@ -337,6 +337,9 @@ class JobStore:
 
 
 def _job(row: Any) -> Job:
-    *plain, result, created, updated, owner, within = row
-    condition = None if within is None else json.loads(within)
-    return Job(*plain, json.loads(result), created, updated, owner, condition)
+    job_id, kind, state, done, total, unit, error, result, created, updated, owner, within = row
+    return Job(
+        *(job_id, kind, state, done, total, unit, error, json.loads(result), created, updated),
+        owner=owner,
+        filter=None if within is None else json.loads(within),
+    )
