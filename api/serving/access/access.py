@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal, get_args
 
 from ....core.filters import And, Condition
@@ -71,7 +69,7 @@ class Access:
 
     def sees(self, collection: str) -> bool:
         """Return True if the request sees the collection of this name."""
-        return _pattern(self.collections).fullmatch(collection) is not None
+        return any(_matches(pattern, collection) for pattern in self.collections)
 
     def narrowed(self, condition: Condition) -> Access:
         """Return this access with a filter more. Both filters then apply."""
@@ -87,16 +85,19 @@ NOBODY = Access(scopes=frozenset(), collections=())
 """Access of a request without a key to a server that requires one."""
 
 
-@lru_cache(maxsize=1_024)
-def _pattern(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Return the regular expression of name patterns. Each `*` matches without backtracking."""
-    return re.compile("|".join(_expression(one) for one in patterns) or r"(?!)", re.DOTALL)
-
-
-def _expression(pattern: str) -> str:
-    first, *rest = [re.escape(part) for part in re.sub(r"\*+", "*", pattern).split("*")]
+def _matches(pattern: str, name: str) -> bool:
+    """Return True if a name matches a pattern, in which `*` stands for any characters."""
+    first, *rest = pattern.split("*")
     if not rest:
-        return first
+        return name == pattern
     *middle, last = rest
-    # An atomic group: the first match of a middle part is always good enough.
-    return first + "".join(f"(?>.*?{part})" for part in middle) + f".*{last}"
+    end = len(name) - len(last)
+    if not (name.startswith(first) and name.endswith(last) and len(first) <= end):
+        return False
+    at = len(first)
+    for part in middle:  # The first place of a part is always good enough.
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True
