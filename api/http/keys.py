@@ -12,7 +12,7 @@ from ..serving.access.keyring import Keyring
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS
 
-_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/embed", "/info", "/metrics", "/mcp")
+_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/embed", "/info", "/health", "/metrics", "/mcp")
 """Beginnings of the paths that programs request. People request the other paths in a browser."""
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from twindex.api.http.keys import scopes_of
+from twindex.api.serving.settings import OPEN_PATHS
 
 ROWS = [
     # method, path, body, scope
@@ -40,6 +41,7 @@ ROWS = [
     ("GET", "/v1/collections/shop", None, "any"),
     ("GET", "/v1/models", None, "any"),
     ("GET", "/v1/info", None, "any"),
+    ("GET", "/info", None, "any"),
     ("GET", "/healthz", None, "any"),
     ("GET", "/docs", None, "any"),
     ("GET", "/openapi.json", None, "any"),
@@ -79,7 +81,7 @@ def test_every_operation_of_the_reference_has_a_row(tenants):
         (method.upper(), path)
         for path, methods in document["paths"].items()
         for method in methods
-        if path not in ("/livez", "/readyz")
+        if path not in OPEN_PATHS
     }
     tested = {(method, scopes_of(method, path.partition("?")[0])) for method, path, *_ in ROWS}
     for method, path in described:

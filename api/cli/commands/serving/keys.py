@@ -1,8 +1,8 @@
 """Create, list and revoke the API keys of a server.
 
 The keys are in a file in the folder of the collections, or in the file of --keys. A server whose
-file has a key requires one for every request, except to `/livez` and `/readyz`. Changes take effect
-within a second, without a restart.
+file has a key requires one for every request, except to `/livez`, `/readyz` and `/health`. Changes
+take effect within a second, without a restart.
 """
 
 from __future__ import annotations
