@@ -24,10 +24,10 @@ _ADMIN: tuple[Scope, ...] = ("admin",)
 _JOBS: tuple[Scope, ...] = ("write", "admin")
 
 _GET = re.compile(
-    r"(?P<admin>/metrics)"
+    r"(?P<admin>/metrics|/v1/collections/[^/]+/snapshots)"
     r"|(?P<jobs>/v1/jobs(?:/.*)?)"
     r"|(?P<any>/healthz|/v1/info|/info|/v1/models(?:/.*)?|/openapi\.json|/docs|/static/.*"
-    r"|/v1/collections(?:/[^/]+)?)"
+    r"|/v1/aliases|/v1/collections(?:/[^/]+)?)"
     r"|(?P<read>.*)",
     re.DOTALL,
 )

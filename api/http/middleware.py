@@ -18,6 +18,7 @@ from ..serving.access.access import NOBODY, Access
 from ..serving.access.seen import Seen
 from ..serving.calls import Calls
 from ..serving.measuring.metrics import UNMATCHED, Metrics
+from ..serving.operations.aliases import pin
 from ..serving.problems import Problem
 from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
@@ -71,6 +72,7 @@ class Frame:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        pin()
         method = scope["method"]
         if method == "HEAD":
             scope = {**scope, "method": "GET"}  # The server drops the body.

@@ -37,6 +37,12 @@ ROWS = [
     ("POST", "/v1/collections/shop/merge", None, "admin"),
     ("POST", "/v1/collections/shop/reconfigure", {"legs": {}}, "admin"),
     ("DELETE", "/v1/collections/none", None, "admin"),
+    ("POST", "/v1/aliases", {"actions": []}, "admin"),
+    ("DELETE", "/v1/aliases/none", None, "admin"),
+    ("POST", "/v1/collections/shop/snapshots", None, "admin"),
+    ("GET", "/v1/collections/shop/snapshots", None, "admin"),
+    ("POST", "/v1/collections/new/restore", {"collection": "shop"}, "admin"),
+    ("GET", "/v1/aliases", None, "any"),
     ("GET", "/v1/collections", None, "any"),
     ("GET", "/v1/collections/shop", None, "any"),
     ("GET", "/v1/models", None, "any"),
@@ -89,7 +95,11 @@ def test_every_operation_of_the_reference_has_a_row(tenants):
         assert (method, scopes_of(method, example)) in tested
         if method != "GET" and scopes_of(method, example) == ("admin",):
             assert example in {
+                "/v1/aliases",
+                "/v1/aliases/{alias}",
                 "/v1/collections/shop",
+                "/v1/collections/shop/snapshots",
+                "/v1/collections/shop/restore",
                 "/v1/collections/shop/merge",
                 "/v1/collections/shop/reconfigure",
             }
@@ -185,3 +195,55 @@ def test_jobs_and_idempotency_keys_belong_to_their_key(tenants, keys, wait_for_j
     assert len(every) == 2
     hidden = keys("admin", collections=("vault",))
     assert tenants.get("/v1/jobs", headers=hidden).json()["jobs"] == []
+
+
+def actions(*pairs):
+    return {
+        "actions": [
+            {"action": "set", "alias": alias, "collection": name}
+            if name
+            else {"action": "delete", "alias": alias}
+            for alias, name in pairs
+        ]
+    }
+
+
+def test_an_alias_opens_no_collection_and_no_filter(tenants, keys):
+    post = tenants.post
+    made = post("/v1/aliases", json=actions(("s", "shop"), ("v", "vault")), headers=tenants.admin)
+    assert made.status_code == 200
+    headers = keys("read", collections=("shop", "v"), filter={"tenant": "acme"})
+    hits = post("/v1/collections/s/search", json={"query": "river"}, headers=headers).json()["hits"]
+    assert {hit["id"].partition("-")[0] for hit in hits} == {"acme"}
+    same = {**headers, "x-request-id": "same"}
+    one = post("/v1/collections/v/search", json={"query": "river"}, headers=same)
+    two = post("/v1/collections/w/search", json={"query": "river"}, headers=same)
+    assert one.status_code == 404
+    assert one.text.replace("'v'", "'w'") == two.text
+    listed = tenants.get("/v1/aliases", headers=headers).json()["aliases"]
+    assert listed == [{"alias": "s", "collection": "shop"}]
+
+
+def test_an_administrator_changes_only_aliases_within_its_patterns(tenants, keys):
+    assert tenants.post(
+        "/v1/aliases", json=actions(("shv", "vault"), ("sh2", "shop")), headers=tenants.admin
+    ).is_success
+    headers = keys("admin", collections=("sh*",))
+    for pairs, status in [
+        ([("sha", "vault")], 404),
+        ([("sha", "vaulted")], 404),
+        ([("other", "shop")], 403),
+        ([("shv", "shop")], 409),
+        ([("shv", None)], 404),
+        ([("none", None)], 404),
+        ([("sha", "shop"), ("sh2", None)], 200),
+    ]:
+        reply = tenants.post("/v1/aliases", json=actions(*pairs), headers=headers)
+        assert reply.status_code == status, reply.text
+        if pairs != [("sha", "vault")] and pairs != [("sha", "vaulted")]:
+            assert "vault" not in reply.text
+    assert reply.json()["aliases"] == [{"alias": "sha", "collection": "shop"}]
+    assert tenants.put("/v1/collections/shv", json={}, headers=headers).status_code == 409
+    assert tenants.delete("/v1/collections/shv", headers=headers).status_code == 404
+    kept = tenants.get("/v1/aliases", headers=tenants.admin).json()["aliases"]
+    assert {one["alias"] for one in kept} == {"sha", "shv"}
