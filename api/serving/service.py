@@ -29,9 +29,9 @@ from .limits.pool import Pool
 from .loading import Loader
 from .operations.lanes import JobLanes
 from .operations.names import NAME, RULE, Names
+from .operations.probe import Writable, WriteProbe
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
-from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
 from .served import Served, folder_name, identity, unreadable

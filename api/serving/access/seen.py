@@ -15,8 +15,8 @@ from ....index.store.jobs import Job
 from ..generators import ServedGenerators
 from ..limits.pool import Pool
 from ..operations.names import NoCollectionError
+from ..operations.probe import Writable
 from ..operations.snapshots import ServedSnapshots
-from ..probe import Writable
 from ..problems import Problem
 from ..rerankers import ServedRerankers
 from ..rewriters import ServedRewriters
