@@ -165,7 +165,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document["components"]["securitySchemes"] = _SCHEMES
         for path, methods in document["paths"].items():
             for operation in methods.values():
-                _complete(path, operation, keyed=settings.api_key is not None)
+                _complete(path, operation, keyed=app.state.keyring.required)
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "train": "train a reranker from documents and judged queries",
     "calibrate": "fit a reranker's scores, or a generator's rule of abstention",
     "serve": "serve collections over HTTP, with a search page",
+    "keys": "create, list and revoke the API keys of a server",
     "mcp": "serve collections to an assistant over the Model Context Protocol (MCP)",
     "demo": "index and search Python's own documentation",
 }
@@ -47,7 +48,7 @@ FOLDERS = {
     **dict.fromkeys(
         ("merge", "reembed", "repoint", "snapshot", "snapshots", "restore"), "operating"
     ),
-    **dict.fromkeys(("serve", "mcp"), "serving"),
+    **dict.fromkeys(("serve", "keys", "mcp"), "serving"),
 }
 """Name of a command -> sub-folder of its module."""
 

@@ -8,11 +8,11 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...serving.access.seen import Seen
 from ...serving.operations.reembedding import wanted
 from ...serving.operations.requests import ReembedRequest
 from ...serving.problems import validate
 from ...serving.served import Served
-from ...serving.service import Service
 from .. import body
 from ..idempotency import NewJob, enqueue
 from ..openapi import json_body, problems
@@ -40,14 +40,15 @@ async def reembed_collection(request: Request, collection: str) -> Response:
     The new collection replaces the old one in one step. The old one is kept until it is confirmed
     or rolled back.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
+    _ = service.reembedding  # Refuses keys that may not change the whole collection.
     raw = await body.read(request)
     parsed = validate(ReembedRequest, body.parse_object(raw))
     legs = parsed.model_dump(mode="json")["legs"]
 
     def check(served: Served) -> NewJob:
         opened, _ = served.ready()
-        service.models.check(wanted(opened.config, legs))
+        service.check_models(wanted(opened.config, legs))
         return NewJob("reembed", "documents", result={"legs": legs})
 
     return await enqueue(request, collection, sha256(raw).hexdigest(), check)
@@ -59,8 +60,10 @@ async def reembed_collection(request: Request, collection: str) -> Response:
 )
 async def confirm_reembedding(request: Request, collection: str) -> Response:
     """Remove the collection that the last re-embedding has replaced."""
-    service: Service = request.app.state.service
-    return json_response({"changed": await service.write(collection, service.reembedding.confirm)})
+    service: Seen = request.state.service
+    confirm = service.reembedding.confirm
+    done = await service.write(collection, lambda served: confirm(served.whole or served))
+    return json_response({"changed": done})
 
 
 @router.post(
@@ -72,6 +75,7 @@ async def roll_back_reembedding(request: Request, collection: str) -> Response:
 
     Documents that were written since are lost.
     """
-    service: Service = request.app.state.service
-    done = await service.write(collection, service.reembedding.roll_back)
+    service: Seen = request.state.service
+    roll_back = service.reembedding.roll_back
+    done = await service.write(collection, lambda served: roll_back(served.whole or served))
     return json_response({"changed": done})

@@ -31,7 +31,7 @@ from .synced import (
     read_files,
     read_with_current,
 )
-from .tables import documents_after, numbers_of
+from .tables import numbers_of, read_documents
 
 FOLLOWS = "follows"
 """Key in `meta` of a successor: its predecessor, and the number up to which it was copied."""
@@ -74,7 +74,9 @@ def newer_documents(
     connection: sqlite3.Connection, number: int, limit: int
 ) -> list[tuple[int, Document]]:
     """Return the documents with the lowest numbers above `number`, with their numbers."""
-    return list(documents_after(connection, number, limit))
+    sql = "SELECT number FROM documents WHERE number > ? ORDER BY number LIMIT ?"
+    numbers = [row[0] for row in connection.execute(sql, (number, limit))]
+    return list(read_documents(connection, numbers).items())
 
 
 def vanished_ids(successor: Path, predecessor: Path) -> list[str]:

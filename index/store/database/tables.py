@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ....core import ConfigError, CorruptFileError, Document, StorageError
-from ....core.filters import flatten
+from ....core.filters import Condition, flatten, meets
 from ...config import CollectionConfig
 from .checks import (
     content_check,
@@ -139,16 +139,17 @@ def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> di
     return found
 
 
-def documents_after(
-    connection: sqlite3.Connection, number: int, limit: int
-) -> Iterator[tuple[int, Document]]:
-    """Yield at most `limit` documents with numbers above `number`, by ascending number.
+def documents_inside(
+    connection: sqlite3.Connection, known: Mapping[str, int], within: Condition | None
+) -> dict[str, int]:
+    """Return the entries of `known` whose documents meet the condition `within`; None: all.
 
-    Raises CorruptFileError for a damaged document.
+    known: id -> number of a document.
     """
-    sql = f"{_DOCUMENT} WHERE number > ? ORDER BY number LIMIT ?"
-    for row in connection.execute(sql, (number, limit)):
-        yield row[0], _document(connection, row)
+    if within is None:
+        return dict(known)
+    found = read_documents(connection, list(known.values()))
+    return {name: number for name, number in known.items() if meets(found[number], within)}
 
 
 def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:
