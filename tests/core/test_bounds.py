@@ -170,6 +170,8 @@ def test_error_for_an_unknown_field_lists_known_fields():
 
 
 _GUESSES: dict[str, Any] = {
+    "action": "delete",
+    "actions": [{"action": "delete", "alias": "fake"}],
     "query": "x",
     "name": "overlap",
     "messages": [{"role": "user", "content": "x"}],
