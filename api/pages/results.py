@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -30,11 +31,16 @@ _PLAIN = LexicalEncoder(AnalyzerConfig(language="none"))
 
 
 def result(
-    opened: Collection, form: Form, settings: Settings, guard: Guard = UNGUARDED
+    opened: Collection,
+    form: Form,
+    settings: Settings,
+    guard: Guard = UNGUARDED,
+    count: Callable[..., None] = lambda *usages: None,
 ) -> dict[str, Any]:
     """Run the search of the form and return the values that the page shows.
 
     guard: stops the search by an exception, e.g. at a time limit.
+    count: called with the usages of language models.
 
     Raises InvalidInputError or Problem for invalid fields, and the exceptions of the guard.
     """
@@ -43,6 +49,7 @@ def result(
     began = perf_counter()
     found = opened.search(request, guard=guard)
     took = (perf_counter() - began) * 1e3
+    count(found.usage, None if found.rerank is None else found.rerank.usage)
     rows = []
     if found.rerank is not None:
         changes = {"rerank": None, "explain": False, "suggest": False}

@@ -1,4 +1,7 @@
-"""Check every file of a collection and every row of its database.
+"""Check every file of a collection and every row of its database, or a chained audit log.
+
+For the file of an audit log (--audit-log and --audit-chain of `twindex serve`), the report names
+the first line that was changed, removed or inserted.
 
 The exit status is 1 if something is damaged; the report names the file and the document. Nothing is
 changed, and the folder may be read-only. If acknowledged writes are missing, for example after
@@ -32,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.collection.is_file():
+        return _verify_log(arguments)
+
     from ....index import LocalStore
 
     problems = LocalStore.verify(arguments.collection, accept=arguments.accept)
@@ -42,3 +48,17 @@ def run(arguments: argparse.Namespace) -> int:
         if problems:
             print(REMEDY, file=sys.stderr)
     return 1 if problems else 0
+
+
+def _verify_log(arguments: argparse.Namespace) -> int:
+    from ....core import InvalidInputError
+    from ...serving.access.audit import problems
+
+    if arguments.accept:
+        raise InvalidInputError("is only for collections; remove it", field="--accept")
+    found = problems(arguments.collection)
+    if arguments.json:
+        print_json({"sound": not found, "problems": found})
+    else:
+        print("\n".join(found) or f"{arguments.collection}: sound")
+    return 1 if found else 0

@@ -19,6 +19,7 @@ from ...pages.form import Form
 from ...pages.results import QueryWords, result
 from ...pages.templates import render
 from ...serving.access.seen import Seen
+from ...serving.calls import Calls
 from ...serving.limits.work import check_query
 from ...serving.problems import Problem, answer, problem_of
 from ...serving.served import Served
@@ -74,6 +75,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
     """
     service: Seen = request.state.service
     settings: Settings = request.app.state.settings
+    calls: Calls = request.state.calls
     page |= await service.read(form.collection, lambda served: _options(served, form))
     form.add_condition(page["fields"])
     form.read_filters(page["fields"])
@@ -84,7 +86,8 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
     if form.query.strip():
         run = service.rerank if form.rerank else service.read
         page["result"] = await run(
-            form.collection, lambda served: result(served.ready()[0], form, settings, guard)
+            form.collection,
+            lambda served: result(served.ready()[0], form, settings, guard, calls.count),
         )
 
 
