@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from ..arguments.common import add_collection, add_json
+from ..arguments.common import add_json, parse_folder
 from ..terminal import print_json
 
 EXAMPLE = "twindex verify my-index"
@@ -25,13 +26,23 @@ REMEDY = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_collection(parser)
+    parser.add_argument(
+        "collection",
+        metavar="PATH",
+        type=_folder_or_log,
+        help="folder of the collection, or file of the audit log",
+    )
     add_json(parser)
     parser.add_argument(
         "--accept",
         action="store_true",
         help="accept that missing acknowledged writes are lost; the collection then opens again",
     )
+
+
+def _folder_or_log(text: str) -> Path:
+    path = Path(text)
+    return path if path.is_file() else parse_folder(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

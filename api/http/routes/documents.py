@@ -163,7 +163,7 @@ async def delete_many(request: Request, collection: str) -> Response:
             audit["deleted"] = int(count)
             return 200, {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
         found = set(opened.delete(parsed.ids))
-        audit |= {"ids": parsed.ids[:IDS], "deleted": len(found)}
+        audit.update(ids=parsed.ids[:IDS], deleted=len(found))
         missing = [name for name in dict.fromkeys(parsed.ids) if name not in found]
         return 200, {"deleted": len(found), "not_found": missing, "warnings": []}
 

@@ -103,7 +103,7 @@ def written(path, count: int, *, chained: bool = True) -> list[bytes]:
     return path.read_bytes().splitlines(keepends=True)
 
 
-@given(st.data())
+@given(data=st.data())
 @settings(
     max_examples=60,
     deadline=None,

@@ -62,7 +62,7 @@ def test_wrong_files_are_named_before_the_start(settings, field):
 
 def test_trusted_proxies_are_addresses():
     assert Settings(trusted_proxies="10.0.0.0/8, ::1").trusted_proxies == ("10.0.0.0/8", "::1")
-    with pytest.raises(ValueError, match="is not an IP address"):
+    with pytest.raises(ConfigError, match="is not an IP address"):
         Settings(trusted_proxies="proxy.example")
 
 

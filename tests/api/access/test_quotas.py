@@ -143,21 +143,24 @@ def test_a_server_answers_429_with_the_usual_headers(tenants, keys, problem):
     assert "RateLimit" not in tenants.get("/v1/collections", headers=tenants.admin).headers
 
 
-def test_model_time_of_answers_counts(serve, keys, fake_config, tmp_path):
-    file = tmp_path / "generators.toml"
-    file.write_text('[generators.slow]\nkind = "fake"\nmilliseconds = 60\n')
+def test_model_time_of_reranking_counts(serve, keys, fake_config, tmp_path):
+    file = tmp_path / "rerankers.toml"
+    file.write_text('[rerankers.slow]\nkind = "fake"\nmilliseconds = 20\n')
     admin = keys("read", "write", "admin")
-    client = serve(generators=file)
+    client = serve(rerankers=file)
     assert client.put("/v1/collections/a", json=fake_config, headers=admin).status_code == 201
     body = {"text": "The kiwi cannot fly."}
     assert client.put("/v1/collections/a/documents/1", json=body, headers=admin).status_code == 201
-    headers = keys("read", limits=Limits(model_seconds=0.001))
-    question = {"question": "Which bird cannot fly?", "generator": "slow"}
-    first = client.post("/v1/collections/a/answer", json=question, headers=headers)
-    assert first.status_code == 200, first.text
-    if first.json()["usage"]["seconds"] < 0.001:
-        pytest.skip("the fake generator reports no time")
-    second = client.post("/v1/collections/a/answer", json=question, headers=headers)
-    assert second.status_code == 429
-
-
+    requests = [
+        ("/v1/collections/a/search", {"query": "kiwi", "rerank": {"model": "slow"}}),
+        ("/v1/rerank", {"model": "slow", "query": "kiwi", "documents": ["a kiwi"]}),
+    ]
+    for path, body in requests:
+        headers = keys("read", limits=Limits(model_seconds=0.001))
+        first = client.post(path, json=body, headers=headers)
+        assert first.status_code == 200, first.text
+        assert first.headers["RateLimit"].startswith('"model-ms";r=0;t=')
+        second = client.post(path, json=body, headers=headers)
+        assert second.status_code == 429
+        assert "language models may work 0.001 seconds a minute" in second.json()["detail"]
+        assert int(second.headers["Retry-After"]) > 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_an_invalid_filter_is_refused(created, wrong):
 
 
 def test_signatures_are_compared_in_constant_time():
-    assert "compare_digest(given, signature(" in open(signed.__file__).read()
+    assert "compare_digest(given, signature(" in Path(signed.__file__).read_text()
 
 
 @pytest.mark.parametrize(
