@@ -125,6 +125,13 @@ class SearchMethods:
         if not self._encoders.complete:
             self._encoders.set_stored_fingerprints(self.store.fingerprints())
 
+    def add_usage(self, usage: Usage | None) -> None:
+        """Count usage of a model of the collection outside the collection's own methods.
+
+        Such usage is that of an encoder which `encoder` returned.
+        """
+        self._count(usage)
+
     def _count(self, usage: Usage | None) -> None:
         with self._usage_lock:
             self._usage = add_usages(self._usage, usage)
