@@ -37,14 +37,19 @@ FOLDERS = ("library", "command line")
 """Interfaces that open a folder. An unknown one is named by its path."""
 
 
+QUICK = "LangChain retriever"
+"""The adapter whose framework is imported fastest. Tests of the others with a server are slow."""
+
+
 def named(asks: Any, *begin: Any) -> list[Any]:
-    """Return a parameter for each interface. Importing the frameworks of adapters is slow."""
+    """Return a parameter for each interface."""
+    slow = {*ADAPTERS} - {QUICK}
     return [
         pytest.param(
             name,
             *begin,
             id=name,
-            marks=[pytest.mark.slow] if name.partition(",")[0] in ADAPTERS else [],
+            marks=[pytest.mark.slow] if name.partition(",")[0] in slow else [],
         )
         for name in asks
     ]
