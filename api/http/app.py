@@ -31,6 +31,7 @@ from .compat.openai import responses as openai_responses
 from .compat.openai import vector_stores
 from .middleware import Frame
 from .routes import (
+    aliases,
     answer,
     ask_page,
     collections,
@@ -42,6 +43,7 @@ from .routes import (
     reference,
     rerank,
     search,
+    snapshots,
 )
 from .routes.assistants import ROUTES as ASSISTANTS
 
@@ -117,6 +119,8 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         rerank,
         documents,
         collections,
+        aliases,
+        snapshots,
         jobs,
         models,
         operations,
