@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import Any
 
-from ...core import UNGUARDED, Guard, SearchResult, Usage, add_usages
+from ...core import UNGUARDED, Guard, SearchResult, Usage
 from ...core.arguments import checked
 from ...index import Store
 from .. import parameters
 from ..encoding.leg_encoders import LegEncoders
 from ..encoding.queries import QueryEncoder
+from ..encoding.usage import SpentUsage
 from ..request import SearchRequest
 from ..rerankers import RerankerRegistry
 from .pipeline import make_result, search_view
@@ -30,8 +30,7 @@ class SearchMethods:
     rewriters: RewriterRegistry
     _encoders: LegEncoders
     _queries: QueryEncoder
-    _usage: Usage | None
-    _usage_lock: Lock
+    _spent: SpentUsage
 
     def search(
         self,
@@ -133,5 +132,4 @@ class SearchMethods:
         self._count(usage)
 
     def _count(self, usage: Usage | None) -> None:
-        with self._usage_lock:
-            self._usage = add_usages(self._usage, usage)
+        self._spent.add(usage)
