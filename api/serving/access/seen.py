@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ....core import ConflictError, NotFoundError
 from ....core.errors import shown
+from ....core.filters import show_filter
 from ....core.near import did_you_mean
 from ....index import CollectionConfig
 from ....index.store.jobs import Job
@@ -271,5 +272,11 @@ class Seen:
         return name, job
 
     def _sees_job(self, name: str, job: Job) -> bool:
-        """Return True if the access sees the collection of a job, or the one that it restores."""
+        """Return True if the access sees the collection of a job, or the one that it restores.
+
+        With a filter, the job must have the same filter: other users of the key have others.
+        """
+        within = self.access.filter
+        if within is not None and job.filter != show_filter(within):
+            return False
         return self.access.sees(name or str(job.result.get("collection", "")))

@@ -151,6 +151,11 @@ def test_a_name_outside_the_patterns_cannot_be_created_whether_it_exists_or_not(
     assert tenants.delete("/v1/collections/shop", headers=headers).status_code == 204
 
 
+def test_metrics_need_a_key_that_sees_all_collections(tenants, keys):
+    assert tenants.get("/metrics", headers=keys("admin", collections=("sh*",))).status_code == 403
+    assert "vault" in tenants.get("/metrics", headers=keys("admin")).text
+
+
 def test_readiness_names_collections_only_to_keys_that_see_them(tenants, keys):
     assert tenants.get("/readyz").json()["collections"] == {}
     assert tenants.get("/readyz").status_code == 200
