@@ -171,7 +171,7 @@ def test_files_of_other_formats_are_named(tmp_path, content):
 
 def test_nobody_is_told_to_read_a_pickle(tmp_path):
     (tmp_path / "v.npy").write_bytes(b"1 2 3")
-    with pytest.raises(SourceError, match="its format is not that of .npy files") as caught:
+    with pytest.raises(SourceError, match="its format is not that of") as caught:
         read_vectors(tmp_path / "v.npy")
     assert "pickle" not in str(caught.value)
 
