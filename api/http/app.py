@@ -30,6 +30,7 @@ from .compat.openai import chat as openai_chat
 from .compat.openai import embeddings as openai_embeddings
 from .compat.openai import responses as openai_responses
 from .compat.openai import vector_stores
+from .gate import Gate
 from .middleware import Frame
 from .routes import (
     answer,
@@ -119,6 +120,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.metrics = metrics
     app.state.calls = Calls(service, settings, metrics)
     app.state.admission = admission = Admission.of(settings)
+    app.state.gate = gate = Gate(service, settings, metrics)
     for module in (
         search,
         answer,
@@ -142,7 +144,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         app.include_router(module.router)
     app.router.routes += ASSISTANTS
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Frame, settings=settings, metrics=metrics, admission=admission, host=host)
+    app.add_middleware(Frame, settings=settings, metrics=metrics, admission=admission, gate=gate, host=host)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

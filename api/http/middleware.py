@@ -22,6 +22,7 @@ from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
 from .compat.errors import error_shape
+from .gate import Gate
 from .reply import Reply
 
 logger = logging.getLogger(__name__)
@@ -51,11 +52,13 @@ class Frame:
         settings: Settings,
         metrics: Metrics,
         admission: Admission,
+        gate: Gate,
         host: str = "",
     ) -> None:
         self.app = app
         self.metrics = metrics
         self.admission = admission
+        self.gate = gate
         self.access_log = settings.access_log
         key = settings.api_key
         self._key = key.get_secret_value().encode() if key is not None else None
@@ -91,6 +94,7 @@ class Frame:
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
                 return
             self._admit(scope, path, headers)
+            self.gate.check(scope, path, headers)
             await self.app(scope, receive, reply)
         except Problem as problem:
             await problem.response(request_id.decode(), shape)(scope, receive, reply)

@@ -85,7 +85,7 @@ def serve(
             logger.warning("anyone who can reach %s may read and write; set TWINDEX_API_KEY", host)
         config = uvicorn.Config(
             app,
-            http=guarded(connections),
+            http=guarded(connections, app.state.gate),
             ws="none",
             timeout_keep_alive=math.ceil(settings.idle_seconds),
             log_config=None,

@@ -62,12 +62,12 @@ class Service:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         if self.single and not NAME.fullmatch(self.root.name):
             raise ConfigError(f"{self.root.name!r} is not a valid name of a collection; {_RULE}")
-        self.readers = Pool("search", settings.workers, settings.queue)
+        self.readers = Pool("search", settings.workers, settings.queue, settings.queue_seconds)
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
         self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
-        self.writers = Pool("write", WRITERS, settings.queue)
+        self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
         self.runner = JobRunner()
         self.jobs = JobList(self.known, self.collections, self.runner)

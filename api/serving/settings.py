@@ -44,8 +44,10 @@ class Settings(Config):
     job_bytes:       a bulk request with a body of more bytes becomes a job.
     job_documents:   a bulk request with more documents becomes a job.
     threads:         number of searches that run in parallel; 0: one for each CPU.
-    queue:           number of searches, and of writes, that may wait for a thread; further requests
-                     get 429.
+    queue:           maximum number of searches, and of writes, that may wait for a thread; further
+                     requests get 429.
+    queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. At least 32
+                     may wait, unless `queue` is smaller.
     rerankers:       TOML file that configures the rerankers for requests; without the file, the
                      server has no rerankers.
     generators:      TOML file that configures the generators for answers; the server always has the
@@ -102,6 +104,7 @@ class Settings(Config):
     job_documents: Annotated[int, Bounds(0, 1_000_000_000)] = 1_000
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
+    queue_seconds: Annotated[float, Bounds(0.001, 3_600)] = 0.1
     rerankers: Path | None = None
     generators: Path | None = None
     rewriters: Path | None = None
