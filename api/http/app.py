@@ -144,7 +144,9 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         app.include_router(module.router)
     app.router.routes += ASSISTANTS
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Frame, settings=settings, metrics=metrics, admission=admission, gate=gate, host=host)
+    app.add_middleware(
+        Frame, settings=settings, metrics=metrics, admission=admission, gate=gate, host=host
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

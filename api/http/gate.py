@@ -11,7 +11,6 @@ overload. So there are two places:
 from __future__ import annotations
 
 import re
-import secrets
 from hashlib import blake2b
 from time import perf_counter
 
@@ -23,6 +22,7 @@ from ..serving.problems import Problem
 from ..serving.service import Service
 from ..serving.settings import Settings
 from .compat.errors import error_shape
+from .request_id import NEW_ID
 
 _PATHS = {
     "/v1/rerank": "reranking",
@@ -98,6 +98,7 @@ class Gate:
         if found is None or not found[0].refuses(tenant):
             return
         problem = found[0].refusal()
+        scope["state"]["refused_route"] = found[1]
         length = headers.get(b"content-length", b"0")
         if b"transfer-encoding" in headers or not length.isdigit() or int(length) > _DRAINED:
             problem.headers["Connection"] = "close"
@@ -160,7 +161,7 @@ class Gate:
         if tenant is None or not found[0].refuses(tenant):
             return None
         given = _ID.search(data, 0, end + 2)
-        request_id = given[1].decode() if given is not None else secrets.token_hex(12)
+        request_id = given[1].decode() if given is not None else next(NEW_ID)
         reply = _reply(found[0].refusal(), path, request_id)
         self._metrics.request(method, found[1], 429, perf_counter() - began)
         return reply

@@ -11,7 +11,6 @@ import binascii
 import ipaddress
 import logging
 import re
-import secrets
 from hmac import compare_digest
 
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from .admission import Admission, Hold
 from .compat.errors import error_shape
 from .gate import Gate
 from .reply import Reply
+from .request_id import NEW_ID
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Frame:
             scope = {**scope, "method": "GET"}  # The server drops the body.
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
+        request_id = given if _REQUEST_ID.fullmatch(given) else next(NEW_ID).encode()
         hold = Hold(self.admission.bodies)
         path = self._local_path(scope)
         shape = error_shape(path)
@@ -201,7 +201,9 @@ def _route(scope: Scope, path: str) -> str:
         return str(route.path)
     if path.startswith("/static/"):
         return "/static"
-    return path if path in ("", "/openapi.json") else UNMATCHED
+    if path in ("", "/openapi.json"):
+        return path
+    return str(scope["state"].get("refused_route", UNMATCHED))
 
 
 def _key_of(headers: dict[bytes, bytes]) -> bytes:

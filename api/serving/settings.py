@@ -46,8 +46,8 @@ class Settings(Config):
     threads:         number of searches that run in parallel; 0: one for each CPU.
     queue:           maximum number of searches, and of writes, that may wait for a thread; further
                      requests get 429.
-    queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. At least 32
-                     may wait, unless `queue` is smaller.
+    queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. 32 may
+                     wait in any case, unless `queue` is smaller.
     rerankers:       TOML file that configures the rerankers for requests; without the file, the
                      server has no rerankers.
     generators:      TOML file that configures the generators for answers; the server always has the
@@ -184,8 +184,8 @@ class Settings(Config):
 
     @property
     def workers(self) -> int:
-        """Number of threads for searches: `threads`, or the number of CPUs if it is 0."""
-        return self.threads or os.cpu_count() or 1
+        """Number of threads for searches: `threads`, or the number of usable CPUs if it is 0."""
+        return self.threads or usable_cpus()
 
     @classmethod
     def from_environment(
@@ -228,6 +228,13 @@ class Settings(Config):
             if first["type"] == "extra_forbidden":
                 message = f"unknown setting; the settings are {', '.join(sorted(cls.model_fields))}"
             raise ConfigError(message, field=sources.get(field, field)) from None
+
+
+def usable_cpus() -> int:
+    """Return the number of CPUs on which this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def option(field: str) -> str:

@@ -75,6 +75,7 @@ class Client(asyncio.Protocol):
         self.transport: Any = None
         self.buffer = b""
         self.due = 0.0
+        self.opening: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -82,7 +83,7 @@ class Client(asyncio.Protocol):
     def send(self, due: float) -> None:
         self.due = due
         if self.transport is None or self.transport.is_closing():
-            asyncio.ensure_future(self.reconnect())
+            self.opening = asyncio.ensure_future(self.reconnect())
         else:
             self.transport.write(next(self.load.requests))
 

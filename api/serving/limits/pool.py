@@ -82,6 +82,11 @@ class Pool:
         return self._running
 
     @property
+    def active(self) -> int:
+        """Number of calls that run or wait."""
+        return self._running + len(self._line)
+
+    @property
     def most(self) -> int:
         """Number of calls that may wait now."""
         if math.isinf(self.seconds) or self.queue <= ALWAYS:
@@ -113,8 +118,7 @@ class Pool:
         seconds = min(_LONGEST, max(1, math.ceil(self.wait)))
         return Problem(
             429,
-            f"{self._running + len(self._line)} requests are running or waiting; try again in "
-            f"{seconds} s",
+            f"{self.active} requests are running or waiting; try again in {seconds} s",
             headers={"Retry-After": str(seconds)},
         )
 
@@ -124,9 +128,13 @@ class Pool:
         Raises Problem 429 if too many calls wait already. If the caller is cancelled, a call that
         waits is dropped, and a call that runs continues.
         """
-        tenant = TENANT.get()
-        call = _Waiting(partial(work, *args, **kwargs), Future())
-        future, dropped = call.future, None
+        # No variable names the future: its exception would refer to this frame, and so to itself.
+        return await asyncio.wrap_future(self._submit(partial(work, *args, **kwargs)))
+
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        """Run `work` in a thread, or let it wait for one. Raises Problem 429 as `run` does."""
+        tenant, future, dropped = TENANT.get(), Future[T](), None
+        call = _Waiting(work, future)
         with self._lock:
             if self._full(tenant):
                 raise self.refusal()
@@ -147,8 +155,7 @@ class Pool:
                 raise
         else:
             future.add_done_callback(partial(self._forget, tenant, call))
-        del call
-        return await asyncio.wrap_future(future)
+        return future
 
     def _drop(self) -> Future[Any] | None:
         """Take the latest call of the tenant with the most calls out of the queue."""
@@ -205,14 +212,14 @@ def _perform(call: _Waiting) -> tuple[float, Callable[[], None]]:
     if not call.future.set_running_or_notify_cancel():
         return 0.0, _nothing
     began = perf_counter()
-    deliver: Callable[[], None]
     try:
-        deliver = partial(call.future.set_result, call.work())
+        outcome = call.future.set_result, call.work()
     except BaseException as error:  # noqa: BLE001 - the caller gets it
-        deliver = partial(call.future.set_exception, error)
-    used = perf_counter() - began
-    del call  # The traceback of an exception keeps this frame, and the call keeps the exception.
-    return used, deliver
+        outcome = call.future.set_exception, error
+    try:
+        return perf_counter() - began, partial(*outcome)
+    finally:
+        del call, outcome  # The traceback of an exception keeps this frame.
 
 
 def _nothing() -> None:
