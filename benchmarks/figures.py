@@ -31,7 +31,8 @@ ORDER = (
     *("effectiveness", "feedback", "rewriting", "lexical", "sparse", "encode"),
     *("promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
-    *("answers", "answering", "cascade", "passage_cutting", "section_passages", "languages"),
+    *("answers", "perplexity", "answering", "cascade", "passage_cutting"),
+    *("section_passages", "passage_overlap", "languages"),
     *("files", "hostile_files", "own_vectors", "cold_start"),
     *("rest", "interfaces", "client", "build", "sync", "checksums"),
 )

@@ -40,6 +40,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "sparse": ("scipy", "pyseismic-lsr", "numba"),
     "encode": ("sentence-transformers", "torch"),
     "rewriting": ("transformers", "torch"),
+    "perplexity": ("transformers", "torch"),
     "promptreps": ("transformers", "torch"),
     "promptreps_speed": ("transformers", "torch"),
     "judges_speed": ("transformers", "torch"),

@@ -16,7 +16,7 @@ from ...core import InvalidInputError
 from ...core.answers import LeftOut, Reason, Source
 from ...encoders.passages.sentences import sentence_ends
 from ..protocol import Candidate, ContextOptions, Order
-from .copies import Copies
+from .copies import Copies, hashes
 from .sizes import Size
 
 FIELD = "context.tokens"
@@ -159,13 +159,14 @@ class _Builder:
     def _fit(
         self, rank: int, candidate: Candidate, text: str, of_document: Sequence[_Chosen]
     ) -> None:
-        if alike := self._copies.of(text):
+        shingles = hashes(text)
+        if alike := self._copies.of(shingles):
             better = next(one for one in self.chosen if one.group in alike)
             self._leave(rank, candidate, "copy", copy_of=better.ranks[0])
             return
         near = next((one for one in of_document if one.touches(candidate) and not one.cut), None)
         if near is None:
-            self._place(rank, candidate, text)
+            self._place(rank, candidate, shingles)
             return
         start, end = min(near.start, candidate.start), max(near.end, candidate.end)
         tokens = self._tokens(near.first, start, end)
@@ -176,7 +177,7 @@ class _Builder:
         near.start, near.end, near.tokens = start, end, tokens
         near.ranks.append(rank)
         near.pieces.append(candidate)
-        self._copies.add(text, near.group)
+        self._copies.add(shingles, near.group)
         self._taken += 1
         self._join(near)
 
@@ -202,7 +203,7 @@ class _Builder:
             self.chosen.insert(place, grown)
             self._by_document[document] = [one for one in self.chosen if one.first.id == document]
 
-    def _place(self, rank: int, candidate: Candidate, text: str) -> None:
+    def _place(self, rank: int, candidate: Candidate, shingles: Sequence[int]) -> None:
         end, tokens = candidate.end, self._cost(candidate, candidate.end)
         cut = tokens > self._left
         if cut and not self.chosen:
@@ -213,7 +214,7 @@ class _Builder:
             return
         self._left -= tokens
         self._taken += 1
-        self._copies.add(text, rank)
+        self._copies.add(shingles, rank)
         chosen = _Chosen(candidate, [rank], candidate.start, end, tokens, rank, cut)
         self.chosen.append(chosen)
         self._by_document.setdefault(candidate.id, []).append(chosen)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice
 
@@ -77,20 +78,23 @@ class Copies:
         self._groups: dict[int, tuple[int, ...]] = {}  # Hash of a shingle -> groups.
         self._joined: dict[int, int] = {}  # Group -> group that it became a part of.
 
-    def add(self, text: str, group: int) -> None:
-        """Add a text to a group."""
-        own: dict[int, tuple[int, ...]] = dict.fromkeys(hashes(text), (group,))
-        for one in own.keys() & self._groups.keys():
-            own[one] = (*self._groups[one], group)
-        self._groups.update(own)
+    def add(self, own: Sequence[int], group: int) -> None:
+        """Add a text to a group. own: its `hashes`."""
+        groups = self._groups
+        shared = {one: (*groups[one], group) for one in own if one in groups}
+        groups.update(dict.fromkeys(own, (group,)))
+        groups.update(shared)
 
     def join(self, group: int, other: int) -> None:
         """Make `other` a part of `group`."""
         self._joined[other] = group
 
-    def of(self, text: str) -> set[int]:
-        """Return the groups that contain at least the share `ALIKE` of the text's shingles."""
-        own, groups = hashes(text), self._groups
+    def of(self, own: Sequence[int]) -> set[int]:
+        """Return the groups that contain at least the share `ALIKE` of a text's shingles.
+
+        own: `hashes` of the text.
+        """
+        groups = self._groups
         if groups.keys().isdisjoint(own[: _some(len(own))]):
             return set()
         found = [known for one in own if (known := groups.get(one)) is not None]
