@@ -212,12 +212,13 @@ def _perform(call: _Waiting) -> tuple[float, Callable[[], None]]:
     if not call.future.set_running_or_notify_cancel():
         return 0.0, _nothing
     began = perf_counter()
+    outcome: Callable[[], None]
     try:
-        outcome = call.future.set_result, call.work()
+        outcome = partial(call.future.set_result, call.work())
     except BaseException as error:  # noqa: BLE001 - the caller gets it
-        outcome = call.future.set_exception, error
+        outcome = partial(call.future.set_exception, error)
     try:
-        return perf_counter() - began, partial(*outcome)
+        return perf_counter() - began, outcome
     finally:
         del call, outcome  # The traceback of an exception keeps this frame.
 
