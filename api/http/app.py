@@ -10,7 +10,6 @@ from pathlib import Path
 from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from ... import __version__
@@ -21,9 +20,9 @@ from ..serving.measuring.metrics import Metrics
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
-from . import openapi
+from . import cors, openapi
 from .admission import Admission
-from .compat import tei
+from .compat import tei, tei_info
 from .compat.cohere import chat as cohere_chat
 from .compat.cohere import embed as cohere_embed
 from .compat.openai import chat as openai_chat
@@ -50,13 +49,6 @@ from .routes.assistants import ROUTES as ASSISTANTS
 DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
 
 The reply to a write is sent after the data is on disk. Errors are RFC 9457 problem details."""
-
-CORS_TAKEN = (
-    *("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id"),
-    *("Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name"),
-)
-CORS_SHOWN = ("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed")
-"""Headers that pages of `cors_origins` may send (CORS_TAKEN) and read (CORS_SHOWN)."""
 
 LLM_COUNTS = {
     "calls": "Prompts that language models read.",
@@ -137,6 +129,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         cohere_chat,
         cohere_embed,
         tei,
+        tei_info,
         page,
         ask_page,
         reference,
@@ -149,11 +142,11 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     )
     if settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware,
+            cors.Cors,
             allow_origins=settings.cors_origins,
-            allow_methods=("GET", "POST", "PUT", "DELETE"),
-            allow_headers=CORS_TAKEN,
-            expose_headers=CORS_SHOWN,
+            allow_methods=cors.METHODS,
+            allow_headers=cors.TAKEN,
+            expose_headers=cors.SHOWN,
         )
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/embed", "/info", "/metrics", "/mcp")
+_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/embed", "/info", "/health", "/metrics", "/mcp")
 """Beginnings of the paths that programs request. People request the other paths in a browser."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (

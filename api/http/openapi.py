@@ -16,13 +16,15 @@ from ..descriptions import describe_fields
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
 from ..serving.settings import OPEN_PATHS, Settings
-from .shapes.failures import ModelProblem
+from .shapes.failures import CohereProblem, ModelProblem, TeiProblem
 from .shapes.schemas import ProblemDetails
 from .shapes.shape import Shape
 
 _TEMPLATE = "#/components/schemas/{model}"
 _BODIES: dict[str, type[BaseModel]] = {}
 """Name -> class of each request body; `json_body` adds them."""
+_PROBLEMS = (ProblemDetails, ModelProblem, CohereProblem, TeiProblem)
+"""Shapes of errors that routes declare by name."""
 _COLLECTION = "Name of a collection: 1 to 64 letters, digits, - and _."
 COLLECTION = {
     "name": "collection",
@@ -49,6 +51,8 @@ _OPERATION_IDS = {
     "live": "get_liveness",
     "ready": "get_readiness",
     "healthy": "get_health",
+    "health": "get_tei_health",
+    "model_info": "get_tei_info",
     "metrics": "get_metrics",
     "info": "get_info",
     "delete_many": "delete_documents",
@@ -83,10 +87,17 @@ def operation_id(route: APIRoute) -> str:
     return _OPERATION_IDS.get(route.name, route.name)
 
 
-def json_body(model: type[BaseModel], example: Any, *, required: bool = True) -> dict[str, Any]:
-    """Return the `openapi_extra` of a route that reads a JSON body."""
-    assert _BODIES.setdefault(model.__name__, model) is model, model
-    schema = {"$ref": _TEMPLATE.format(model=model.__name__)}
+def json_body(
+    model: type[BaseModel], example: Any, *others: type[BaseModel], required: bool = True
+) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route that reads a JSON body.
+
+    others: other shapes of the body.
+    """
+    for one in (model, *others):
+        assert _BODIES.setdefault(one.__name__, one) is one, one
+    refs = [{"$ref": _TEMPLATE.format(model=one.__name__)} for one in (model, *others)]
+    schema = {"anyOf": refs} if others else refs[0]
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": required, "content": content}}
 
@@ -140,9 +151,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             servers=[{"url": settings.root_path or "/"}],
             license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
         )
-        models = [
-            (model, "validation") for model in (*_BODIES.values(), ProblemDetails, ModelProblem)
-        ]
+        models = [(model, "validation") for model in (*_BODIES.values(), *_PROBLEMS)]
         _, definitions = models_json_schema(models, ref_template=_TEMPLATE)  # type: ignore[arg-type]
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(definitions["$defs"])

@@ -168,6 +168,25 @@ class SourceOfAnswer(TypedDict):
     score: float
 
 
+class UsageOfAnswer(TypedDict):
+    """The calls, tokens and time of language models for an answer.
+
+    calls:             number of prompts that the models read; 0 without a language model.
+    prompt_tokens:     number of tokens in these prompts.
+    cached_tokens:     number of prompt tokens whose keys and values were reused.
+    completion_tokens: number of tokens that the models generated.
+    cache_hits:        number of texts whose result came from the cache, without a call.
+    seconds:           time spent in language models, in seconds.
+    """
+
+    calls: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    cache_hits: int
+    seconds: float
+
+
 class AnswerResult(TypedDict):
     """The answer to a question, with citations.
 
@@ -181,6 +200,7 @@ class AnswerResult(TypedDict):
                 reached a time limit.
     generator:  name of the generator that wrote the answer.
     collection: name of the collection that was searched.
+    usage:      calls, tokens and time of language models.
     warnings:   warnings in words.
     """
 
@@ -192,4 +212,5 @@ class AnswerResult(TypedDict):
     finish: Literal["stop", "length", "timeout"]
     generator: str
     collection: str
+    usage: UsageOfAnswer
     warnings: list[str]

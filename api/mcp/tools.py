@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ...client import Answer
 from ...core import Document, Hit, InvalidInputError, NotFoundError
+from ...core.errors import shown
 from ...core.results import SearchResult
 from ..pages.links import source
 from . import shapes
@@ -55,11 +56,13 @@ class Tools:
         if not (collection and slash and name):
             raise InvalidInputError(
                 "must have the form COLLECTION/ID, as `search` returns it, got "
-                f"{arguments.id[:100]!r}",
+                f"{shown(arguments.id)}",
                 field="id",
             )
         if only not in (None, collection):
-            raise NotFoundError(f"no collection {collection!r}; the only collection is {only!r}")
+            raise NotFoundError(
+                f"no collection {shown(collection)}; the only collection is {only!r}"
+            )
         document = await self.backend.get(collection, name)
         return self._fetched(collection, document, arguments)
 
@@ -70,10 +73,7 @@ class Tools:
         try:
             result = await self.backend.answer(collection, request)
         except InvalidInputError as error:
-            if error.field is None or not error.field.startswith("search."):
-                raise
-            field = error.field.removeprefix("search.")
-            raise InvalidInputError(error.message, field=field) from None
+            raise _renamed(error) from None
         return self._answered(collection, result)
 
     async def _collection(self, given: str) -> str:
@@ -86,7 +86,7 @@ class Tools:
         if only is not None:
             if given in ("", only):
                 return only
-            raise NotFoundError(f"no collection {given!r}; the only collection is {only!r}")
+            raise NotFoundError(f"no collection {shown(given)}; the only collection is {only!r}")
         if given:
             return given
         names = [one.name for one in await self.backend.collections()]
@@ -147,6 +147,7 @@ class Tools:
         }
 
     def _answered(self, collection: str, result: Answer) -> shapes.AnswerResult:
+        usage = result.usage
         return {
             "outcome": result.outcome,
             "text": result.text,
@@ -186,8 +187,33 @@ class Tools:
             "finish": result.finish,
             "generator": result.generator,
             "collection": collection,
+            "usage": {
+                "calls": usage.calls,
+                "prompt_tokens": usage.prompt_tokens,
+                "cached_tokens": usage.cached_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "cache_hits": usage.cache_hits,
+                "seconds": round(usage.seconds, 6),
+            },
             "warnings": list(result.warnings),
         }
+
+
+_BUDGETS = ("context.tokens", "max_tokens", "tokens")
+"""Fields of a request for an answer that no argument of `answer` sets. Their defaults are too small
+for a long question."""
+
+
+def _renamed(error: InvalidInputError) -> InvalidInputError:
+    """Return an error of a request for an answer, with the name of the argument of `answer`."""
+    field = error.field or ""
+    if field in _BUDGETS:
+        cause = error.message.partition(";")[0]
+        remedy = f"ask a shorter question, or set `{field}` in the REST interface"
+        return InvalidInputError(f"{cause}; {remedy}", field="question")
+    if field.startswith("search."):
+        return InvalidInputError(error.message, field=field.removeprefix("search."))
+    return error
 
 
 def shortened(text: str, most: int) -> str:

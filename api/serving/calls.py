@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from ...core import Document, Guard, MissingExtraError, ModelError
+from ...core import Document, Guard, MissingExtraError, ModelError, Usage
 from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
 from ...rerank import Reranked
@@ -33,6 +32,13 @@ R = TypeVar("R")
 
 Put = Callable[[AnswerEvent], object]
 """Function that receives each event of an answer."""
+
+Spent = Callable[[Usage], object]
+"""Function that receives the usage of an answer that is not completed."""
+
+
+def unheard(usage: Usage) -> None:
+    """Ignore the usage of an answer that is not completed."""
 
 
 TaskT = TypeVar("TaskT", bound=RerankTask)
@@ -164,16 +170,24 @@ class Calls:
         return await deadline.wait(self.service.answer(collection, work))
 
     async def stream_answer(
-        self, collection: str, request: AnswerRequest, deadline: Deadline, put: Put
+        self,
+        collection: str,
+        request: AnswerRequest,
+        deadline: Deadline,
+        put: Put,
+        spent: Spent = unheard,
     ) -> None:
         """Answer a question, and call `put` with each event, in the thread that writes the answer.
+
+        spent: function that is called with the usage of an answer that is not completed, before its
+               exception is raised.
 
         An exception of `put` ends the answer. The caller watches the deadline.
         """
         check_answer(self.settings, request)
 
         def work(served: Served) -> None:
-            self._put_all(self._events(request, deadline, served), put)
+            self._put_all(self._events(request, deadline, served, spent), put)
 
         await self.service.answer(collection, work)
 
@@ -188,12 +202,14 @@ class Calls:
 
         return await deadline.wait(self.service.answering.run(work))
 
-    async def stream_answer_given(self, asked: GivenQuestion, deadline: Deadline, put: Put) -> None:
+    async def stream_answer_given(
+        self, asked: GivenQuestion, deadline: Deadline, put: Put, spent: Spent = unheard
+    ) -> None:
         """Answer a question from documents of the request as `stream_answer` does."""
         check_query(self.settings, asked.question, "question")
 
         def work() -> None:
-            self._put_all(self._given_events(asked, deadline), put)
+            self._put_all(self._given_events(asked, deadline, spent), put)
 
         await self.service.answering.run(work)
 
@@ -212,20 +228,27 @@ class Calls:
             close_iterator(events)
 
     def _events(
-        self, request: AnswerRequest, deadline: Deadline, served: Served
+        self, request: AnswerRequest, deadline: Deadline, served: Served, spent: Spent = unheard
     ) -> Iterator[AnswerEvent]:
         """Yield the events of an answer, and record its metrics."""
         generator = request.generator or self.service.generators.default
-        guard = self._counting(deadline, generator)
+        guard = self._counting(deadline, generator, spent)
         return self._observed(served.ready()[0].answer_stream(request, guard=guard), generator)
 
-    def _given_events(self, asked: GivenQuestion, deadline: Deadline) -> Iterator[AnswerEvent]:
-        guard = self._counting(deadline, asked.generator)
+    def _given_events(
+        self, asked: GivenQuestion, deadline: Deadline, spent: Spent = unheard
+    ) -> Iterator[AnswerEvent]:
+        guard = self._counting(deadline, asked.generator, spent)
         return self._observed(answer_given(self.service, asked, guard), asked.generator)
 
-    def _counting(self, deadline: Deadline, generator: str) -> Guard:
+    def _counting(self, deadline: Deadline, generator: str, spent: Spent) -> Guard:
         """Return the guard of an answer. It counts the usage of answers that are not finished."""
-        return replace(deadline.guard, spent=partial(self.metrics.answer_usage, generator))
+
+        def count(usage: Usage) -> None:
+            self.metrics.answer_usage(generator, usage)
+            spent(usage)
+
+        return replace(deadline.guard, spent=count)
 
     def _observed(self, events: Iterator[AnswerEvent], generator: str) -> Iterator[AnswerEvent]:
         began = perf_counter()

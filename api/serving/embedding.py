@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -88,7 +89,7 @@ class Embedded:
 class ServedEncoder:
     """An encoder of one or more open collections.
 
-    name:    short name, as `GET /v1/models` lists it.
+    name:    short name. Encoders with other options of the same model have the same one.
     kind:    kind of the encoder, such as "dense".
     config:  configuration, with the device "auto".
     legs:    the legs that use it, as (collection, leg).
@@ -134,6 +135,15 @@ def served_encoders(service: Service, model: str | None = None) -> list[ServedEn
     return [found[key] for key in sorted(found)]
 
 
+def distinct_names(encoders: Sequence[ServedEncoder]) -> list[str]:
+    """Return a name for each encoder that requests can use: its short name if no other has it.
+
+    The name of another encoder is its first leg, as `collection/leg`.
+    """
+    short = Counter(one.name for one in encoders)
+    return [one.name if short[one.name] == 1 else one.places[0] for one in encoders]
+
+
 def find_encoder(service: Service, model: str, part: Part) -> ServedEncoder:
     """Return the encoder with this name, or of this leg.
 
@@ -142,7 +152,7 @@ def find_encoder(service: Service, model: str, part: Part) -> ServedEncoder:
     """
     named = served_encoders(service, model)
     if not named:
-        known = _names(one for one in served_encoders(service) if one.fills(part))
+        known = distinct_names([one for one in served_encoders(service) if one.fills(part)])
         near = did_you_mean(model, known) or f"; the models are {', '.join(known) or 'none'}"
         raise unknown_model(f"no encoder {shown(model)} in the open collections{near}")
     fitting = [one for one in named if one.fills(part)]
@@ -156,10 +166,6 @@ def find_encoder(service: Service, model: str, part: Part) -> ServedEncoder:
             field="model",
         )
     return fitting[0]
-
-
-def _names(encoders: Iterable[ServedEncoder]) -> list[str]:
-    return list(dict.fromkeys(one.name for one in encoders))
 
 
 def _unfit(encoder: ServedEncoder, part: Part) -> str:

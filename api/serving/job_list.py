@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ...core import NotFoundError, StorageError
+from ...core.errors import shown
 from ...index.store.jobs import Job
 from .jobs import JobRunner
 from .served import Served, readable
@@ -58,7 +59,7 @@ class JobList:
                     failure = error
         if failure is not None:
             raise failure
-        raise NotFoundError(f"no job {job_id!r}; finished jobs are kept for a week")
+        raise NotFoundError(f"no job {shown(job_id)}; finished jobs are kept for a week")
 
     def _with_state(self, served: Served, job: Job) -> Job:
         """Return the job, with the state "waiting" if it waits for a retry.

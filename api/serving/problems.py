@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 
 from ...core import (
     Config,
@@ -30,6 +30,7 @@ from ...core import (
 )
 from ...core.bounds import TEXTS
 from ...core.config import field_path, invalid_fields, message_of
+from ...core.errors import shown
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -63,7 +64,6 @@ _CODES = {
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG)
 """Error numbers of a full, read-only or failing disk. Others are faults of the program."""
 
-_NO_PATH = "no such path; see /docs for all operations"
 _DOCUMENTS = re.compile(r"/v1/collections/[^/]+/documents")
 
 
@@ -115,6 +115,13 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         return Response(body, status, headers=self.headers, media_type=media_type)
 
 
+class UnknownPath(Problem):
+    """The Problem 404 for a path that has no operation. hint: words that begin with a semicolon."""
+
+    def __init__(self, hint: str = "", headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(404, f"no such path{hint}; see /docs for all operations", headers=headers)
+
+
 ErrorShape = Callable[[Problem, str], tuple[int, bytes, str]]
 """Function that returns (HTTP status, body, media type) of the reply to a problem, for an interface
 whose clients expect another body than problem details. Its second argument is the request id."""
@@ -146,10 +153,12 @@ def problem_of(error: Exception, root: Path) -> Problem:
         detail = f"reading or writing the disk failed: {error.strerror}"
         return Problem(503, detail, code=StorageError.code, headers={"Retry-After": "5"})
     if isinstance(error, HTTPException):
+        if error.status_code == 404:
+            return UnknownPath(headers=error.headers)
         known = error.status_code if error.status_code in _CODES else 400
-        # The details of the framework are only the phrase of the status.
-        detail = _NO_PATH if error.status_code == 404 else str(error.detail)
-        return Problem(error.status_code, detail, code=_CODES[known], headers=error.headers)
+        return Problem(
+            error.status_code, str(error.detail), code=_CODES[known], headers=error.headers
+        )
     raise error
 
 
@@ -194,20 +203,41 @@ async def answer(request: Request, error: Exception) -> Response:
         return Response(status_code=499)  # For the metrics, as in other servers.
     if isinstance(error, HTTPException) and error.status_code == 405:
         problem = _wrong_method(request)
+    elif isinstance(error, HTTPException) and error.status_code == 404:
+        problem = _unknown_path(request)
     else:
         problem = problem_of(error, request.app.state.service.root)
     return problem.response(request.state.request_id, request.state.error_shape)
 
 
+def _routes(request: Request) -> Iterator[BaseRoute]:
+    """Yield the routes of the application.
+
+    Some versions of FastAPI keep the routes of an included router in an object of their own.
+    """
+    for route in request.app.routes:
+        router = getattr(route, "original_router", None)
+        yield from [route] if router is None else router.routes
+
+
+def _unknown_path(request: Request) -> Problem:
+    """Return the Problem 404 of a path, with a hint if only `/v1` is missing before it.
+
+    The `base_url` of OpenAI's clients ends in `/v1`, which is easily forgotten.
+    """
+    path, root = request.scope["path"], request.scope.get("root_path", "")
+    longer = f"/v1{path.removeprefix(root)}"
+    scope = {**request.scope, "path": root + longer}
+    found = any(one.matches(scope)[0] is Match.FULL for one in _routes(request))
+    return UnknownPath(f"; did you mean {shown(longer)}?" if found else "")
+
+
 def _wrong_method(request: Request) -> Problem:
     """Return the Problem 405, with the methods that the path supports."""
     allowed: set[str] = set()
-    for route in request.app.routes:
-        # Some versions of FastAPI keep the routes of an included router in an object of their own.
-        router = getattr(route, "original_router", None)
-        for one in [route] if router is None else router.routes:
-            if one.matches(request.scope)[0] is not Match.NONE:
-                allowed |= getattr(one, "methods", None) or set()
+    for one in _routes(request):
+        if one.matches(request.scope)[0] is not Match.NONE:
+            allowed |= getattr(one, "methods", None) or set()
     methods = ", ".join(sorted(allowed))
     detail = f"this path supports {methods}, not {request.method}"
     path = request.url.path.removeprefix(request.scope.get("root_path", ""))

@@ -21,11 +21,11 @@ PREFIX = "TWINDEX_"
 ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_CACHE", "TWINDEX_DATA", "TWINDEX_DEBUG"}
 """Variables `TWINDEX_*` that are not settings of the server."""
 
-OPEN_PATHS = frozenset({"/livez", "/readyz"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/health"})
 """Paths that need no API key, for programs that monitor the process."""
 
 _OWN_PATHS = {
-    *("v1", "v2", "rerank", "embed", "embed_sparse", "info", "mcp"),
+    *("v1", "v2", "rerank", "embed", "embed_sparse", "info", "health", "mcp"),
     *("metrics", "docs", "static", "openapi.json", "healthz", "ask"),
 }
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
@@ -36,7 +36,8 @@ logger = logging.getLogger(__name__)
 class Settings(Config):
     """Settings of the server. Environment variables set them: TWINDEX_THREADS sets `threads`.
 
-    api_key:         API key that every request must send, except to `/livez` and `/readyz`.
+    api_key:         API key that every request must send, except to `/livez`, `/readyz` and
+                     `/health`.
     allowed_hosts:   additional names of this server, e.g. of a proxy, for the headers `Host` and
                      `Origin` of requests.
     max_body_bytes:  maximum bytes of a request body, except for bulk requests.

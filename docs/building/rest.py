@@ -19,8 +19,8 @@ A server has this reference as `GET /openapi.json`, and as a page with forms at 
 [REST interface](../rest.md) explains how to use it.
 
 [Errors](#errors) are [problem details](#problemdetails). If the server has a key, every request
-must have it, except `/livez` and `/readyz`: `Authorization: Bearer KEY`, `api-key: KEY`, or the
-password of HTTP basic authentication.
+must have it, except `/livez`, `/readyz` and `/health`: `Authorization: Bearer KEY`, `api-key: KEY`,
+or the password of HTTP basic authentication.
 """
 SCHEMAS = "#/components/schemas/"
 

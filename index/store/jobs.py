@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...core import ConflictError, NotFoundError, StorageError
+from ...core.errors import shown
 from .database.database import BUSY_SECONDS, FILE_NAME
 from .upload import Upload, remove_stray
 
@@ -181,7 +182,7 @@ class JobStore:
         """Return the job with this id. Raises NotFoundError if there is none."""
         rows = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,))
         if not rows:
-            raise NotFoundError(f"there is no job {job_id!r}")
+            raise NotFoundError(f"there is no job {shown(job_id)}")
         return _job(rows[0])
 
     def latest(self, limit: int = 100) -> list[Job]:

@@ -21,6 +21,7 @@ from ...core import (
     StorageError,
     checked_text,
 )
+from ...core.errors import shown
 from ...core.filters import Condition
 from ..arrays.vectors import VectorSource
 from ..protocol import Approximate
@@ -136,7 +137,7 @@ class LocalView:
         """Return the document with the id `name`. See `View.get`."""
         found = numbers_of(self.connection, [name])
         if not found:
-            raise NotFoundError(f"there is no document {name!r}")
+            raise NotFoundError(f"there is no document {shown(name)}")
         return self.documents([found[name]])[found[name]]
 
     def page(

@@ -19,6 +19,7 @@ from twindex.core import (
     TermWeight,
 )
 from twindex.core import InvalidInputError as Invalid
+from twindex.core.errors import shown
 from twindex.core.filters import (
     STRING,
     And,
@@ -220,7 +221,7 @@ class ReferenceView:
 
     def get(self, name: str) -> Document:
         if name not in self._numbers:
-            raise NotFoundError(f"there is no document {name!r}")
+            raise NotFoundError(f"there is no document {shown(name)}")
         return self._stored[self._numbers[name]].document
 
     def page(self, after, limit, where, *, most_bytes=None) -> list[Document]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ....core import Usage
 from ....core.answers import Answer, AnswerEvent
 from ....search import AnswerRequest
 from ...serving.calls import Calls
@@ -40,6 +41,7 @@ class Asked(ABC, Generic[B]):
     collection: the collection to search; None: the question is about documents of the request.
     wanted:     the question in our own form.
     paths:      where the fields of `wanted` are in the request, for errors.
+    spent:      usage of language models for an answer that failed; None until the models ended.
     """
 
     request: Request
@@ -47,6 +49,11 @@ class Asked(ABC, Generic[B]):
     collection: str | None
     wanted: AnswerRequest | GivenQuestion
     paths: Paths
+    spent: Usage | None = field(default=None, init=False)
+
+    def count(self, usage: Usage) -> None:
+        """Add usage of language models for an answer that failed."""
+        self.spent = usage if self.spent is None else self.spent + usage
 
     @abstractmethod
     def reply(self, answer: Answer) -> dict[str, Any]:
@@ -97,8 +104,8 @@ async def _stream(calls: Calls, asked: Asked[Any], deadline: Deadline, channel: 
             channel.put(one)
 
     if isinstance(asked.wanted, GivenQuestion):
-        answering = calls.stream_answer_given(asked.wanted, deadline, put)
+        answering = calls.stream_answer_given(asked.wanted, deadline, put, asked.count)
     else:
         assert asked.collection is not None
-        answering = calls.stream_answer(asked.collection, asked.wanted, deadline, put)
+        answering = calls.stream_answer(asked.collection, asked.wanted, deadline, put, asked.count)
     await asked.paths.of(answering, calls.service.root)

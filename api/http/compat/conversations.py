@@ -12,6 +12,7 @@ from ....core.bounds import Calls, Milliseconds
 from ....core.errors import shown
 from ....core.near import did_you_mean
 from ....search import AnswerRequest
+from ....search.stages import MOST_TURNS
 from ...serving.problems import Problem, invalid_field, problem_of, unknown_model, validate
 from ...serving.service import Service
 from .fields import texts_of, unsupported
@@ -93,8 +94,8 @@ class Conversation:
 def conversation(messages: Sequence[Said], system: System, field: str) -> Conversation:
     """Return the last message as the question, and the earlier ones as turns.
 
-    Raises Problem 422 for other roles than "user" and "assistant", and if the last message is not
-    from the user.
+    Raises Problem 422 for other roles than "user" and "assistant", for too many messages, and if
+    the last message is not from the user.
     """
     kept = []
     for one in messages:
@@ -116,6 +117,12 @@ def conversation(messages: Sequence[Said], system: System, field: str) -> Conver
         at = kept[-1].field + ".role" if kept else field
         raise invalid_field(at, "the last message must be the question, with the role user")
     *earlier, last = kept
+    if len(earlier) > MOST_TURNS:
+        message = (
+            f"must have at most {MOST_TURNS} messages of user and assistant before the question, "
+            f"got {len(earlier):,}; send only the latest messages"
+        )
+        raise invalid_field(field, message)
     return Conversation(
         last.text,
         last.content_field,

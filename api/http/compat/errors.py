@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ...serving.problems import MEDIA_TYPE, ErrorShape, Problem
+from ...serving.problems import MEDIA_TYPE, ErrorShape, Problem, UnknownPath
 
 JSON = "application/json"
 
@@ -19,7 +19,9 @@ _OPENAI_TYPES = {
 }
 """HTTP status -> `type` of OpenAI's error object. Other statuses below 500 are invalid requests."""
 
-_TEI_TYPES = {413: "Validation", 422: "Validation", 429: "Overloaded", 424: "Backend"}
+_TEI_TYPES = {429: "Overloaded", 424: "Backend"}
+_UNHEALTHY = ("not_ready", "loading")
+"""Codes of a server that is not ready."""
 
 _FINAL = (409, 504)
 """Statuses after which OpenAI's clients must not send the request again by themselves."""
@@ -36,7 +38,7 @@ def openai_error(problem: Problem, request_id: str) -> dict[str, Any]:
         "message": problem.detail,
         "type": _OPENAI_TYPES.get(problem.status, other),
         "param": fields[0] if fields else None,
-        "code": problem.code,
+        "code": "unknown_url" if isinstance(problem, UnknownPath) else problem.code,
         "request_id": request_id,
         "errors": problem.errors,
     }
@@ -65,6 +67,8 @@ def tei(problem: Problem, request_id: str) -> tuple[int, bytes, str]:
     """Return the reply for clients of text-embeddings-inference."""
     status = problem.status
     kind = _TEI_TYPES.get(status, "Backend" if status >= 500 else "Validation")
+    if problem.code in _UNHEALTHY:
+        kind = "Unhealthy"
     body = {
         "error": problem.detail,
         "error_type": kind,
@@ -101,23 +105,48 @@ _PATHS: dict[str, ErrorShape] = {
     "/embed": tei,
     "/embed_sparse": tei,
     "/info": tei,
+    "/health": tei,
 }
-_PREFIXES: tuple[tuple[str, ErrorShape], ...] = (
-    ("/v1/models/", _models),
-    ("/v1/vector_stores/", openai),
-    ("/v1/chat/", openai),
-    ("/v1/responses/", openai),
+
+NATIVE = frozenset({"collections", "info", "jobs", "rerank"})
+"""First parts of paths below /v1/ whose errors are problem details."""
+
+COHERE_V1 = frozenset(
+    {
+        *("chat", "check-api-key", "classify", "connectors", "datasets", "detokenize", "embed"),
+        *("embed-jobs", "finetuning", "generate", "summarize", "tokenize"),
+    }
 )
+"""First parts of paths below /v1/ that only clients of Cohere request."""
+
+TEI = frozenset(("embed_all", "predict", "predict_tokens", "similarity", "tokenize", "decode"))
+"""First parts of the paths of text-embeddings-inference that are not offered."""
+
+OPENAI = frozenset(("chat", "completions", "embeddings", "models", "responses"))
+"""First parts of paths that OpenAI's clients request if `/v1` is missing in their `base_url`."""
 
 
 def error_shape(path: str) -> ErrorShape | None:
     """Return the form of errors on a path; None: problem details.
 
+    A path that the server does not have gets the form of the clients that request it: below /v1/
+    OpenAI's, below /v2/ Cohere's.
+
     path: path of a request, without the server's `root_path`.
     """
     found = _PATHS.get(path)
-    if found is None:
-        for prefix, shape in _PREFIXES:
-            if path.startswith(prefix):
-                return shape
-    return found
+    if found is not None:
+        return found
+    first, _, rest = path.removeprefix("/").partition("/")
+    if first == "v1":
+        first, slash, _ = rest.partition("/")
+        if first in NATIVE:
+            return None
+        if first == "models":
+            return _models
+        return cohere if first in COHERE_V1 and not (first == "chat" and slash) else openai
+    if first == "v2":
+        return cohere
+    if first in TEI:
+        return tei
+    return openai if first in OPENAI else None

@@ -19,14 +19,15 @@ from ....core.bounds import Bounds
 from ....core.config import Flag
 from ....rerank import Reranked
 from ...serving.calls import Calls
-from ...serving.embedding import Embedded, EmbedTask, Part, served_encoders
+from ...serving.embedding import Embedded, EmbedTask, Part, distinct_names, served_encoders
 from ...serving.problems import invalid_field, validate
 from ...serving.service import Service
 from .. import body
 from ..admission import embedding_deadline
 from ..openapi import json_body
 from ..render import json_response
-from ..shapes.reranking import RerankBody
+from ..shapes.failures import TeiErrorType
+from ..shapes.reranking import MOST_DOCUMENTS, RerankBody
 from ..shapes.schemas import FieldError
 from ..shapes.shape import Shape
 from ..strict import StrictRoute
@@ -58,6 +59,11 @@ RERANK = Fields(
 )
 """Fields of `POST /rerank` with `texts`."""
 
+RERANK_EXAMPLE = {
+    "query": "birds that cannot fly",
+    "texts": ["Swifts fly while they sleep.", "The kiwi is a bird that cannot fly."],
+    "model": "fast",
+}
 _EXAMPLE = {"inputs": ["The kiwi cannot fly."], "model": "fake"}
 
 
@@ -65,14 +71,14 @@ class TeiError(Shape):
     """The reply to a request that failed.
 
     error:      what went wrong, in words.
-    error_type: "Validation", "Overloaded" or "Backend".
+    error_type: "Validation", "Overloaded", "Unhealthy" or "Backend".
     code:       kind of error, a stable word that programs can test.
     request_id: id of the request, which logs contain too.
     errors:     the invalid fields of the request.
     """
 
     error: str
-    error_type: Literal["Validation", "Overloaded", "Backend"]
+    error_type: TeiErrorType
     code: str
     request_id: str
     errors: list[FieldError]
@@ -81,7 +87,7 @@ class TeiError(Shape):
 class TeiSparseBody(Config):
     """Texts for which a learned sparse encoder returns weights.
 
-    inputs:      a text, or up to 2,048 texts.
+    inputs:      a text, or up to 2,048 texts. An empty text is refused.
     truncate:    true: the end of a text that is too long is not read. false: the request fails.
     prompt_name: "document" or "query".
     model:       name of an encoder of an open collection; may be left out if there is only one.
@@ -133,7 +139,7 @@ class TeiRerankBody(Config):
     """
 
     query: str
-    texts: list[str] = Field(min_length=1, max_length=1_000)
+    texts: list[str] = Field(min_length=1, max_length=MOST_DOCUMENTS)
     return_text: Flag = False
     model: str | None = None
 
@@ -225,9 +231,7 @@ def _only_encoder(service: Service, part: Part) -> str:
     fitting = [one for one in served_encoders(service) if one.fills(part)]
     if len(fitting) == 1:
         return fitting[0].places[0]
-    short = [one.name for one in fitting]
-    distinct = [one.name if short.count(one.name) == 1 else one.places[0] for one in fitting]
-    names = ", ".join(distinct) or "none"
+    names = ", ".join(distinct_names(fitting)) or "none"
     raise invalid_field("model", f"name one of the encoders of the open collections: {names}")
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from ....core.errors import shown
+
+EMPTY = "must not be empty: a text without words has no vector"
 
 MOST_TEXTS = 2_048
 """Maximum number of texts in a request for embeddings."""
 
 
 def _texts(value: object) -> object:
-    """Return a list of texts. Raises ValueError for tokens, which encoders do not read."""
+    """Return a list of texts. Raises ValueError for tokens, which encoders do not read.
+
+    Raises ValueError for an empty text too. OpenAI and text-embeddings-inference refuse one.
+    """
     if isinstance(value, str):
+        if not value:
+            raise ValueError(EMPTY)
         return [value]
     if not isinstance(value, list):
         raise ValueError(f"must be a string or a list of strings, got {shown(value)}")
@@ -27,8 +34,17 @@ def _texts(value: object) -> object:
     return value
 
 
+def _not_empty(value: str) -> str:
+    if not value:
+        raise ValueError(EMPTY)
+    return value
+
+
+TextToEmbed = Annotated[str, AfterValidator(_not_empty)]
+"""A text that is not empty."""
+
 Texts = Annotated[
-    list[str],
+    list[TextToEmbed],
     Field(min_length=1, max_length=MOST_TEXTS),
     BeforeValidator(_texts, json_schema_input_type=str | list[str]),
 ]

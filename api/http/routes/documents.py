@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ....core import InvalidInputError, NotFoundError
+from ....core.errors import shown
 from ....core.filters import parse_filter
 from ....core.filters.help import FILTER_HELP
 from ....sources import CheckedDocuments, parse_document
@@ -256,7 +257,7 @@ async def delete_document(request: Request, collection: str, id: str) -> Respons
     """Delete one document."""
     service: Service = request.app.state.service
     if not await service.write(collection, lambda served: served.ready()[0].delete([id])):
-        raise NotFoundError(f"no document {id!r} in collection {collection!r}")
+        raise NotFoundError(f"no document {shown(id)} in collection {shown(collection)}")
     return Response(status_code=204)
 
 

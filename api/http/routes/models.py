@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,7 +13,7 @@ from ....core.near import did_you_mean
 from ....generate import BackgroundConfig, GeneratorConfig
 from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
-from ...serving.embedding import served_encoders
+from ...serving.embedding import distinct_names, served_encoders
 from ...serving.problems import unknown_model
 from ...serving.service import Service
 from ..compat.conversations import PREFIX
@@ -52,14 +53,14 @@ async def model(request: Request, id: str) -> Response:  # noqa: A002
 
 
 def _all(service: Service) -> list[dict[str, Any]]:
-    return [
+    others = [
         *_rerankers(service),
         *_generators(service),
         *_backgrounds(service),
         *_rewriters(service),
-        *_encoders(service),
-        *_collections(service),
     ]
+    taken = {one["id"] for one in others}
+    return [*others, *_encoders(service, taken), *_collections(service)]
 
 
 def _rerankers(service: Service) -> list[dict[str, Any]]:
@@ -107,11 +108,16 @@ def _weights(
     return None if found is None else str(found)
 
 
-def _encoders(service: Service) -> list[dict[str, Any]]:
-    """Return an entry for each encoder of the open collections, with the legs that use it."""
+def _encoders(service: Service, taken: Container[str]) -> list[dict[str, Any]]:
+    """Return an entry for each encoder of the open collections, with the legs that use it.
+
+    taken: names of other models. An encoder with one of these names has the id of its first leg.
+    """
+    found = served_encoders(service)
     return [
-        _entry(service, one.name, "encoder", one.kind) | {"status": "ready", "legs": one.places}
-        for one in served_encoders(service)
+        _entry(service, one.places[0] if name in taken else name, "encoder", one.kind)
+        | {"status": "ready", "legs": one.places}
+        for one, name in zip(found, distinct_names(found), strict=True)
     ]
 
 

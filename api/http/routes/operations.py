@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .... import __version__
+from ...serving.problems import Problem
 from ...serving.service import Service
+from ..compat.tei import TeiError
 from ..openapi import problems
 from ..render import json_response
 from ..shapes.operations import Alive, Health, Info
@@ -47,6 +49,22 @@ async def healthy(request: Request) -> Response:
     The status "degraded" means that a collection or a part, such as a reranker, cannot be used.
     """
     return await ready(request)
+
+
+@router.get(
+    "/health",
+    response_class=Response,
+    responses={200: {"description": "The server is ready"}, 503: {"model": TeiError}},
+)
+async def health(request: Request) -> Response:
+    """Reply 200 without a body if `/readyz` replies 200, else 503.
+
+    This is the health check of text-embeddings-inference, which needs no API key.
+    """
+    found = await to_thread.run_sync(_health, request.app.state.service)
+    if found["status"] in ("loading", "unwritable"):
+        raise Problem(503, f"the server is {found['status']}", headers={"Retry-After": "5"})
+    return Response(status_code=200)
 
 
 @router.get(

@@ -20,10 +20,11 @@ from ..admission import search_deadline
 from ..compat import tei
 from ..openapi import json_body, problems
 from ..render import counts, json_response
-from ..shapes.reranking import RerankBody, RerankReply
+from ..shapes.failures import CohereProblem, TeiProblem
+from ..shapes.reranking import RerankBody, RerankReply, TeiRanks
 from ..strict import StrictRoute
 
-router = APIRouter(tags=["search"], route_class=StrictRoute)
+router = APIRouter(route_class=StrictRoute)
 
 CONFIGURED = {
     "relevant_spans": "the choice of the passages to read",
@@ -48,19 +49,35 @@ _EXAMPLE = {
 }
 
 
-@router.post("/rerank", include_in_schema=False)
-@router.post("/v2/rerank", include_in_schema=False)
+_FAILURES = (400, 401, 403, 413, 415, 422, 429, 503, 504)
+
+
+@router.post(
+    "/rerank",
+    name="rerank_texts",
+    tags=["compatible"],
+    description="Rerank texts as text-embeddings-inference does: a request with `texts` gets a "
+    "list of `index` and `score`. A request with `documents` is answered as by `/v1/rerank`.",
+    responses={200: {"model": RerankReply | TeiRanks}, **problems(*_FAILURES, shape=TeiProblem)},
+    openapi_extra=json_body(tei.TeiRerankBody, tei.RERANK_EXAMPLE, RerankBody),
+)
+@router.post(
+    "/v2/rerank",
+    name="rerank_documents",
+    tags=["compatible"],
+    description="Rerank documents that the request contains, for clients of Cohere. The fields and "
+    "the reply are those of `/v1/rerank`.",
+    responses={200: {"model": RerankReply}, **problems(*_FAILURES, shape=CohereProblem)},
+    openapi_extra=json_body(RerankBody, _EXAMPLE),
+)
 @router.post(
     "/v1/rerank",
+    tags=["search"],
     responses={200: {"model": RerankReply}, **problems(400, 413, 415, 422, 429, 503, 504)},
     openapi_extra=json_body(RerankBody, _EXAMPLE),
 )
 async def rerank(request: Request) -> Response:
-    """Rerank documents that the request contains; they need not be stored in a collection.
-
-    The operation is also available at /v2/rerank and /rerank. At /rerank, a request with `texts`
-    instead of `documents` gets a list of `index` and `score`, as from text-embeddings-inference.
-    """
+    """Rerank documents that the request contains; they need not be stored in a collection."""
     raw = await body.read(request)
     began, deadline = perf_counter(), search_deadline(request)
     calls: Calls = request.app.state.calls

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from .schemas import FieldError, ProblemDetails
 from .shape import Shape
+
+TeiErrorType = Literal["Validation", "Overloaded", "Unhealthy", "Backend"]
+"""Kinds of errors of text-embeddings-inference."""
 
 
 class OpenAIError(Shape):
@@ -32,6 +37,28 @@ class OpenAIErrorReply(Shape):
     """
 
     error: OpenAIError
+
+
+class CohereProblem(ProblemDetails):
+    """An error, as in RFC 9457, which Cohere's clients read too.
+
+    id:      id of the request, which logs contain too.
+    message: what went wrong, in words.
+    """
+
+    id: str
+    message: str
+
+
+class TeiProblem(ProblemDetails):
+    """An error, as in RFC 9457, which clients of text-embeddings-inference read too.
+
+    error:      what went wrong, in words.
+    error_type: "Validation", "Overloaded", "Unhealthy" or "Backend".
+    """
+
+    error: str
+    error_type: TeiErrorType
 
 
 class ModelProblem(ProblemDetails):

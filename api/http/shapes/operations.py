@@ -10,7 +10,9 @@ from .shape import Shape
 class Model(Shape):
     """An encoder, a reranker, a generator, a background or a rewriter of the server.
 
-    id:         name of the model, by which requests select it.
+    id:         name of the model, by which requests select it. It is unique among the models of a
+                type. An encoder that shares its name with another model has the id of its first
+                leg, as `collection/leg`.
     object:     always "model", as OpenAI's clients expect.
     owned_by:   always "twindex".
     type:       "encoder", "reranker", "generator", "background" or "rewriter"; "answers" for a

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, RootModel
 
 from ....core import Config
 from ....core.bounds import Calls, Count, Milliseconds
 from ....core.config import Flag
 from ....rerank import Budget
 from .shape import LanguageModelUsage, Shape
+
+MOST_DOCUMENTS = 1_000
+"""Maximum number of documents of a request."""
 
 
 class RerankPlace(Shape):
@@ -122,7 +125,7 @@ class RerankBody(Config):
         Annotated[
             RerankDocument, BeforeValidator(_document, json_schema_input_type=str | RerankDocument)
         ]
-    ] = Field(min_length=1, max_length=1_000)
+    ] = Field(min_length=1, max_length=MOST_DOCUMENTS)
     top_n: Count | None = None
     return_documents: Flag = False
     timeout_ms: Milliseconds | None = None
@@ -174,6 +177,23 @@ class RerankMeta(Shape):
     api_version: dict[str, str]
     billed_units: dict[str, int]
     tokens: dict[str, int]
+
+
+class TeiRank(Shape):
+    """A reranked text.
+
+    index: position of the text in the request, from 0.
+    score: score of the text; results are in descending order of it.
+    text:  the text; only with `return_text`.
+    """
+
+    index: int
+    score: float
+    text: str | None = None
+
+
+class TeiRanks(RootModel[list[TeiRank]]):
+    """The reranked texts, best first."""
 
 
 class RerankReply(Shape):

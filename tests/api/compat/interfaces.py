@@ -270,6 +270,7 @@ def answer_mcp(doors: Doors, name: str, question: str, search: Any) -> dict[str,
         **listed(reply["sources"]),
         "text": reply["text"],
         "citations": quoted(reply["citations"]),
+        "usage": (reply["usage"]["prompt_tokens"], reply["usage"]["completion_tokens"]),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from typing import Any
 
@@ -115,11 +116,29 @@ def test_values_that_ask_for_nothing_else_are_accepted(cohere):
     assert ask(cohere, max_tokens=2).finish_reason == "MAX_TOKENS"
 
 
-def test_a_stream_that_fails_says_why_in_its_last_event(cohere):
-    *_, last = stream(cohere, model="rag:birds:bad")
+def counted(server: Any) -> list[float]:
+    """Return the tokens that the generator `bad` read and wrote, from the metrics."""
+    found = re.findall(
+        r'_answer_(?:prompt|completion)_tokens_total\{generator="bad"\} (\S+)', server.metrics()
+    )
+    return sorted(map(float, found)) or [0.0, 0.0]
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["collection", "documents"])
+def test_a_stream_that_fails_says_why_and_what_it_used_in_its_last_event(server, cohere, given):
+    before = counted(server)
+    fields = {"documents": DOCUMENTS} if given else {}
+    *_, last = stream(cohere, model="bad" if given else "rag:birds:bad", **fields)
     assert last.type == "message-end"
     assert last.delta.finish_reason == "ERROR"
     assert "fails after 1 words" in last.delta.error
+    tokens = last.delta.usage.tokens
+    assert tokens.output_tokens == 1 < 10 < tokens.input_tokens
+    after = counted(server)
+    assert [new - old for new, old in zip(after, before, strict=True)] == [
+        tokens.output_tokens,
+        tokens.input_tokens,
+    ]
 
 
 def test_a_client_that_leaves_frees_the_only_thread(cohere):

@@ -19,6 +19,8 @@ BASES: dict[str, dict[str, Any]] = {
     "/v1/sparse_embeddings": {"model": "birds/sparse", "input": "a"},
     "/v2/chat": {"model": "rag:birds", "messages": MESSAGES},
     "/v2/embed": {"model": "birds/dense", "input_type": "search_query"},
+    "/embed": {"model": "birds/dense"},
+    "/embed_sparse": {},
 }
 
 
@@ -27,6 +29,8 @@ def refused(server, path: str, fields: dict[str, Any]) -> tuple[int, str, str]:
     reply = server.http.post(path, json={**BASES[path], **fields})
     body = reply.json()
     error = body.get("error", body)
+    if isinstance(error, str):  # The form of text-embeddings-inference.
+        error = {**body, "message": error}
     return reply.status_code, error["errors"][0]["field"], error["message"]
 
 
@@ -130,6 +134,19 @@ def test_what_cannot_be_done_is_refused_by_name(server, path, fields, name):
     assert refused(server, path, fields)[1] == name
 
 
+@pytest.mark.parametrize(
+    ("path", "field"), [(CHAT, "messages"), ("/v2/chat", "messages"), (RESPONSES, "input")]
+)
+def test_too_many_messages_are_counted_as_the_request_has_them(server, path, field):
+    talk = [{"role": "system", "content": "Be brief."}] if path != RESPONSES else []
+    talk += [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] * 75
+    talk += [{"role": "user", "content": "Which bird cannot fly?"}]
+    given = {field: talk, "twindex": {"system_message": "ignore"}}
+    _, named, message = refused(server, path, given)
+    assert named == field
+    assert "at most 100 messages of user and assistant before the question, got 150" in message
+
+
 def test_a_vector_store_returns_the_rest_of_the_native_reply(server):
     native = {"query": "kiwi", "explain": True, "suggest": True}
     whole = server.http.post("/v1/collections/birds/search", json=native).json()
@@ -146,3 +163,37 @@ def test_names_that_stand_for_several_encoders_are_not_offered(server):
     reply = server.http.post("/embed", json={"inputs": "a"}).json()
     assert "birds/dense" in reply["error"]
     assert "small/dense" in reply["error"]
+
+
+def test_ids_of_encoders_are_unique_and_can_be_used(server):
+    listed = server.http.get("/v1/models").json()["data"]
+    encoders = [one["id"] for one in listed if one["type"] == "encoder"]
+    assert {"birds/dense", "small/dense"} < set(encoders)  # Both are the model `fake`.
+    assert len(encoders) == len(set(encoders))
+    assert set(encoders).isdisjoint(one["id"] for one in listed if one["type"] != "encoder")
+    for one in listed:
+        if one["type"] == "encoder" and one["kind"] == "dense":
+            given = {"model": one["id"], "input": "kiwi"}
+            assert server.http.post("/v1/embeddings", json=given).status_code == 200
+            assert server.http.get(f"/v1/models/{one['id']}").json() == one
+    message = server.http.post("/v1/embeddings", json={"model": "fak", "input": "a"}).text
+    assert "'birds/dense'" in message or "birds/dense" in message
+
+
+EMPTY = [
+    ("/v1/embeddings", {"input": ""}, "input"),
+    ("/v1/embeddings", {"input": ["kiwi", ""]}, "input[1]"),
+    ("/v1/sparse_embeddings", {"input": ["kiwi", ""], "model": "birds/sparse"}, "input[1]"),
+    ("/v2/embed", {"texts": ["", "kiwi"]}, "texts[0]"),
+    ("/v2/embed", {"inputs": [{"content": ""}]}, "inputs[0].content"),
+    ("/v2/embed", {"inputs": [{"content": [{"type": "text", "text": ""}]}]}, "inputs[0].content"),
+    ("/embed", {"inputs": ""}, "inputs"),
+    ("/embed_sparse", {"inputs": ["kiwi", ""]}, "inputs[1]"),
+]
+
+
+@pytest.mark.parametrize(("path", "fields", "name"), EMPTY)
+def test_an_empty_text_is_refused_by_name(server, path, fields, name):
+    _, field, message = refused(server, path, fields)
+    assert field == name
+    assert message == f"{name}: must not be empty: a text without words has no vector"

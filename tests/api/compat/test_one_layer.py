@@ -27,7 +27,6 @@ WRONG = {"limit": 2, "filter": {"year": {"in": [[1]]}}}
 WHOLE = {"text", "sources", "scores", "places", "citations", "usage"}
 PARTS = {
     "Cohere chat": {"text", "citations", "usage"},
-    "MCP": WHOLE - {"usage"},
     "answer page": {"text", "sources", "places", "cited", "usage"},
 }
 """Interface -> what its answers have, where it is not everything."""
@@ -108,9 +107,10 @@ FIELDS = {
     "OpenAI chat": "twindex.search.filter",
     "OpenAI responses": "twindex.search.filter",
     "Cohere chat": "twindex.search.filter",
-    "OpenAI vector store": "filters: filter",
+    "OpenAI vector store": "filters.value",
 }
-"""Interface -> path of the filter in its requests. Others: filter, and search.filter in answers."""
+"""Interface -> path of the value, or of the filter, whose paths continue with the field and the
+operator. Others: filter, and search.filter in answers."""
 
 
 @pytest.mark.parametrize(("interface", "asks"), ASKED)
@@ -134,4 +134,5 @@ def test_an_invalid_filter_has_the_same_message(doors, interface, asks):
         return
     assert kind == INVALID.get(interface, "InvalidInputError")
     path = FIELDS.get(interface, "filter" if asks is SEARCHES else "search.filter")
-    assert message == f"{path}.year.in: must be a string, a finite number or a boolean, got a list"
+    place = path if path.endswith(".value") else f"{path}.year.in"
+    assert message == f"{place}: must be a string, a finite number or a boolean, got a list"

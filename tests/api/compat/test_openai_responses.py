@@ -134,7 +134,12 @@ def test_filters_of_vector_stores_select_documents(openai, filters, found):
         ({"max_num_results": 51}, "max_num_results"),
         ({"filters": {"type": "like", "key": "a", "value": "b"}}, "filters.type"),
         ({"filters": {"type": "eq", "key": "a"}}, "filters"),
-        ({"filters": {"type": "gt", "key": "a", "value": True}}, "filters"),
+        ({"filters": {"type": "gt", "key": "a", "value": True}}, "filters.value"),
+        (
+            {"filters": {"type": "and", "filters": [{"type": "in", "key": "a", "value": "b"}]}},
+            "filters.filters[0].value",
+        ),
+        ({"filters": {"type": "nin", "key": "a", "value": [{}]}}, "filters.value"),
         ({"extra_body": {"twindex": {"legs": [{"name": "nope"}]}}}, None),
     ],
 )

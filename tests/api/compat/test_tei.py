@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from twindex.api.serving.probe import Writable
 from twindex.encoders import (
     DenseEncoderConfig,
     FakeDenseEncoder,
@@ -67,3 +68,82 @@ def test_what_is_not_supported_is_refused_by_name(server, path, fields, name):
     reply = server.http.post(path, json=fields)
     assert reply.status_code == 422, reply.text
     assert name in [one["field"] for one in reply.json()["errors"]]
+
+
+FIELDS = {
+    *("model_id", "model_sha", "model_dtype", "model_type", "max_concurrent_requests", "version"),
+    *("max_input_length", "max_batch_tokens", "max_batch_requests", "max_client_batch_size"),
+    *("auto_truncate", "tokenization_workers", "sha", "docker_label"),
+}
+"""Fields of the schema `Info` of text-embeddings-inference 1.8."""
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "length"),
+    [
+        ("birds/dense", {"embedding": {"pooling": "model"}}, 20_000),
+        ("small/dense", {"embedding": {"pooling": "model"}}, 8),
+        ("birds/sparse", {"embedding": {"pooling": "splade"}}, 20_000),
+        ("fast", {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}}, 20_000),
+    ],
+)
+def test_info_describes_a_model(server, model, kind, length):
+    found = server.http.get("/info", params={"model": model}).json()
+    assert set(found) == FIELDS
+    assert found["model_id"] == model
+    assert found["model_type"] == kind
+    assert found["max_input_length"] == length
+    assert found["model_dtype"] == "float32"
+
+
+def test_info_requires_a_model_if_there_are_several_and_refuses_an_unknown_one(server):
+    several = server.http.get("/info")
+    assert several.status_code == 422
+    assert several.json()["errors"][0]["field"] == "model"
+    assert "birds/dense" in several.json()["error"]
+    unknown = server.http.get("/info", params={"model": "nobody"})
+    assert unknown.status_code == 404
+    assert "birds/dense" in unknown.json()["error"]
+    assert server.http.get("/info", params={"x": "1"}).status_code == 422
+
+
+def test_info_describes_the_only_model(serve):
+    client = serve()
+    assert client.get("/info").status_code == 404
+    legs = {"dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}}}
+    assert client.put("/v1/collections/birds", json={"legs": legs}).status_code == 201
+    assert client.get("/info").json()["model_id"] == "fake"
+
+
+def test_health_needs_no_key_and_info_does(server):
+    keyless = {"authorization": ""}
+    healthy = server.http.get("/health", headers=keyless)
+    assert (healthy.status_code, healthy.content) == (200, b"")
+    refused = server.http.get("/info", headers=keyless)
+    assert refused.status_code == 401
+    assert refused.json()["error_type"] == "Validation"
+
+
+def test_health_says_that_the_server_cannot_write(serve, monkeypatch):
+    client = serve()
+    service = client.app.state.service
+    monkeypatch.setattr(
+        type(service), "writable", lambda _: Writable("the disk is full", intended=False)
+    )
+    reply = client.get("/health")
+    assert reply.status_code == 503
+    assert reply.json()["error_type"] == "Unhealthy"
+    assert reply.json()["error"] == "the server is unwritable"
+
+
+def test_the_document_has_the_operations(server):
+    paths = server.http.get("/openapi.json").json()["paths"]
+    assert paths["/health"]["get"]["security"] == []
+    assert paths["/info"]["get"]["security"] != []
+    body = paths["/rerank"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    names = {one["$ref"].rpartition("/")[2] for one in body["anyOf"]}
+    assert names == {"RerankBody", "TeiRerankBody"}
+    assert "/v2/rerank" in paths
+    problem = paths["/v2/rerank"]["post"]["responses"]["422"]["content"]
+    schema = problem["application/problem+json"]["schema"]["$ref"]
+    assert schema.endswith("CohereProblem")

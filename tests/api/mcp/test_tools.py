@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -10,8 +11,10 @@ import jsonschema
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from twindex.api.http.app import create_app
 from twindex.api.mcp.server import KINDS, UNEXPECTED
 from twindex.api.mcp.tools import SNIPPET, Tools, shortened
+from twindex.api.serving.settings import Settings
 
 from .conftest import BIRDS, MODES, ODD, detail, error_of, once, remote, run, value_of
 
@@ -148,6 +151,7 @@ def test_answer_equals_the_rest_interface(address: str, mode: str) -> None:
     rest = post(address, "birds/answer", {"question": question, "search": {"limit": 2}})
     for same in ("outcome", "text", "reason", "finish", "generator", "warnings"):
         assert found[same] == rest[same]
+    assert found["usage"] == rest["usage"]
     assert found["citations"], "the answer cites something"
     for one, other in zip(found["citations"], rest["citations"], strict=True):
         assert {key: one[key] for key in ("start", "end", "supported")} == {
@@ -277,6 +281,37 @@ def test_errors_are_those_of_the_rest_interface(
 def test_an_error_in_the_filter_of_an_answer_names_the_argument(address: str) -> None:
     arguments = {"question": "x", "collection": "birds", "filter": {"year": {"over": 1}}}
     assert error_of(once(address, "answer", arguments)).startswith("filter.year: unknown operator")
+
+
+def test_a_question_that_is_too_long_for_the_generator_names_the_argument(
+    root: Path, serving: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "generators.toml"
+    file.write_text('[generators.small]\nkind = "fake"\n')
+    arguments = {"question": "kiwi " * 3_000, "collection": "birds"}
+    with serving(create_app(root, Settings(generators=file))) as address:
+        message = error_of(once(address, "answer", arguments))
+    assert message.startswith("question: the prompt may have ")
+    assert message.endswith(
+        "; ask a shorter question, or set `context.tokens` in the REST interface"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("fetch", {"id": f"birds/{'x' * 1_000_000}"}),
+        ("fetch", {"id": "x" * 1_000_000}),
+        ("fetch", {"id": f"{'x' * 1_000_000}/kiwi"}),
+        ("search", {"query": "kiwi", "collection": "x" * 1_000_000}),
+        ("search", {"query": "kiwi", "x" * 1_000_000: 1}),
+    ],
+    ids=["document", "form", "collection of an id", "collection", "argument"],
+)
+def test_an_error_shortens_a_long_argument(
+    address: str, tool: str, arguments: dict[str, Any]
+) -> None:
+    assert len(error_of(once(address, tool, arguments))) < 300
 
 
 def test_an_unexpected_error_hides_its_details(

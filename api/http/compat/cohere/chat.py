@@ -207,8 +207,12 @@ class _Asked(Asked[CohereChatBody]):
             yield from self._end(event.answer)
 
     def failed(self, problem: Problem, request_id: str) -> bytes:
-        """Return the last event of a stream that failed, and its end."""
-        delta = {"finish_reason": "ERROR", "usage": _usage(Usage()), "error": problem.detail}
+        """Return the last event of a stream that failed, and its end.
+
+        After a time limit, the model may still be working, so the usage is not known: null.
+        """
+        usage = None if self.spent is None else _usage(self.spent)
+        delta = {"finish_reason": "ERROR", "usage": usage, "error": problem.detail}
         return _event("message-end", id=request_id, delta=delta) + _DONE
 
     def _end(self, answer: Answer) -> Iterator[bytes]:

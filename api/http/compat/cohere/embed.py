@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from ....serving.calls import Calls
 from ....serving.embedding import Embedded, EmbedTask
-from ....serving.problems import Problem, validate
+from ....serving.problems import Problem, invalid_field, validate
 from ... import body
 from ...admission import embedding_deadline
 from ...openapi import json_body
@@ -23,6 +23,7 @@ from ...render import json_response
 from ...strict import StrictRoute
 from ..fields import texts_of, unsupported
 from ..replies import failures
+from ..texts import EMPTY
 from .fields import EMBED
 from .shapes import CohereEmbedBody, CohereEmbedReply, CohereError, EmbeddingType
 
@@ -99,9 +100,12 @@ def _texts(parsed: CohereEmbedBody) -> tuple[str, list[str]]:
     for i, one in enumerate(given):
         for name in sorted({*one} - {"content"}):
             raise unsupported(f"inputs[{i}].{name}", "unknown field; only `content` is read")
-    return "inputs", [
-        texts_of(one.get("content"), f"inputs[{i}].content") for i, one in enumerate(given)
-    ]
+    texts = []
+    for i, one in enumerate(given):
+        texts.append(texts_of(one.get("content"), f"inputs[{i}].content"))
+        if not texts[-1]:
+            raise invalid_field(f"inputs[{i}].content", EMPTY)
+    return "inputs", texts
 
 
 def encoded(dense: NDArray[np.float32], kind: EmbeddingType) -> list[Any]:

@@ -13,7 +13,7 @@ from .....core.errors import shown
 from ...shapes.schemas import FieldError
 from ...shapes.shape import Shape
 from ..conversations import AnswerFields
-from ..texts import MOST_TEXTS
+from ..texts import MOST_TEXTS, TextToEmbed
 
 
 def _upper(value: object) -> object:
@@ -234,7 +234,7 @@ class CohereEmbedBody(Config):
     model:      name of an encoder of an open collection, as in `GET /v1/models`, or the name of a
                 leg as `COLLECTION/LEG`.
     input_type: "search_document" or "search_query".
-    texts:      up to 2,048 texts.
+    texts:      up to 2,048 texts. An empty text is refused.
     inputs:     instead of `texts`: objects whose `content` is a list of parts with the type "text".
     embedding_types: forms of the vectors; by default "float". "int8": each vector is scaled so that
                 its largest absolute value is 127. "uint8": the same plus 128. "ubinary": one bit
@@ -246,7 +246,7 @@ class CohereEmbedBody(Config):
 
     model: str
     input_type: Annotated[Literal["search_document", "search_query"], BeforeValidator(_input_type)]
-    texts: list[str] | None = Field(default=None, min_length=1, max_length=MOST_TEXTS)
+    texts: list[TextToEmbed] | None = Field(default=None, min_length=1, max_length=MOST_TEXTS)
     inputs: list[dict[str, Any]] | None = Field(default=None, min_length=1, max_length=MOST_TEXTS)
     embedding_types: list[EmbeddingType] | None = Field(default=None, min_length=1)
     output_dimension: Annotated[int, Bounds(1, 1_000_000)] | None = None

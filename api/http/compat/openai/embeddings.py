@@ -38,7 +38,7 @@ class _TextsBody(Config):
 
     model:      name of an encoder of an open collection, as in `GET /v1/models`, or the name of a
                 leg as `COLLECTION/LEG`.
-    input:      a text, or up to 2,048 texts. Tokens are refused.
+    input:      a text, or up to 2,048 texts. Tokens and empty texts are refused.
     input_type: "document" or "query": encoders may have a prompt for each.
     truncate:   what happens to a text that is longer than the encoder reads. "none": the request
                 fails. "end": the end of the text is not read.

@@ -164,8 +164,8 @@ def _parse(given: dict[str, Any]) -> SearchRequest:
         fields["filter"] = condition(parsed.filters)
         try:
             parse_filter(fields["filter"])
-        except InvalidInputError as error:
-            raise invalid_field("filters", str(error)) from None
+        except InvalidInputError as error:  # The whole filter is too large.
+            raise invalid_field("filters", error.message) from None
     try:
         return validate(SearchRequest, fields)
     except Problem as problem:
@@ -210,9 +210,14 @@ def condition(given: Any, path: str = "filters", depth: int = 0) -> dict[str, An
             f"{given['key']!r} is a word of filters, so this field of the metadata cannot be "
             "filtered by; rename the field",
         )
-    if kind == "nin":
-        return {"not": {given["key"]: {"in": given["value"]}}}
-    return {given["key"]: {kind: given["value"]}}
+    operator = "in" if kind == "nin" else kind
+    found = {given["key"]: {operator: given["value"]}}
+    try:
+        parse_filter(found)
+    except InvalidInputError as error:
+        part = "key" if error.field == "filter" else "value"
+        raise invalid_field(f"{path}.{part}", error.message) from None
+    return {"not": found} if kind == "nin" else found
 
 
 def _reply(served: Served, request: SearchRequest, result: SearchResult) -> Response:
