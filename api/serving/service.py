@@ -19,6 +19,7 @@ from ...core.near import did_you_mean
 from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
+from ...search.encoding.courtesy import COURTESY
 from .allowed import AllowedModels
 from .generators import ServedGenerators
 from .job_list import JobList
@@ -69,6 +70,7 @@ class Service:
         self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
         self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
+        COURTESY.share = settings.bulk_share
         self.runner = JobRunner()
         self.jobs = JobList(self.known, self.collections, self.runner)
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)

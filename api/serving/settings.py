@@ -49,6 +49,7 @@ class Settings(Config):
                      requests get 429.
     queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. 32 may
                      wait in any case, unless `queue` is smaller.
+    bulk_share:      part of the processor time that writes may use while searches run; 1: any part.
     rerankers:       TOML file that configures the rerankers for requests; without the file, the
                      server has no rerankers.
     generators:      TOML file that configures the generators for answers; the server always has the
@@ -106,6 +107,7 @@ class Settings(Config):
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     queue_seconds: Annotated[float, Bounds(0.001, 3_600)] = 0.1
+    bulk_share: Annotated[float, Bounds(0.01, 1.0)] = 0.25
     rerankers: Path | None = None
     generators: Path | None = None
     rewriters: Path | None = None
