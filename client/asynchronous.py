@@ -28,11 +28,12 @@ from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .failures import Attempts, Failure
 from .replies import CollectionState, Job, Reranked
+from .upkeep import AsyncUpkeepMethods
 
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(AsyncUpkeepMethods):
     """A client of a Twindex service for asyncio. Use it in one event loop only.
 
     >>> async with AsyncClient("http://127.0.0.1:8080") as client:         # doctest: +SKIP

@@ -20,11 +20,12 @@ from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .failures import Attempts, Failure
 from .replies import CollectionState, Job, Reranked
+from .upkeep import UpkeepMethods
 
 T = TypeVar("T")
 
 
-class Client:
+class Client(UpkeepMethods):
     """A client of a Twindex service. Thread-safe.
 
     >>> with Client("http://127.0.0.1:8080") as client:                    # doctest: +SKIP

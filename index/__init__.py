@@ -18,6 +18,10 @@ from .dense.config import DenseLeg
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
+from .store.backup.manifest import SnapshotInfo
+from .store.backup.restoring import check_snapshot, list_snapshots, restore_snapshot
+from .store.backup.target import Target, open_target
+from .store.backup.writing import write_snapshot
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
 from .store.database.folders import check_free, is_collection
 from .store.local import LocalStore, Verify
@@ -86,10 +90,12 @@ __all__ = [
     "Record",
     "ScalarCodec",
     "ScannConfig",
+    "SnapshotInfo",
     "SpannConfig",
     "SparseLeg",
     "StorageConfig",
     "Store",
+    "Target",
     "TermStatistics",
     "Transaction",
     "TrialSegment",
@@ -103,16 +109,21 @@ __all__ = [
     "append_shard",
     "check_free",
     "check_reconfigure",
+    "check_snapshot",
     "consumed",
     "finish",
     "heaviest_first",
     "is_collection",
+    "list_snapshots",
     "maintain",
     "merge",
     "merge_due",
+    "open_target",
     "reconfigure",
     "repoint",
     "require",
+    "restore_snapshot",
     "resume",
     "seal",
+    "write_snapshot",
 ]

@@ -4,6 +4,7 @@ A leg is an index of a collection, with an encoder: dense, learned sparse or BM2
 """
 
 from ..core import QueryStage, RerankReport, SearchResult, WriteReport
+from ..index import SnapshotInfo
 from .answering.evidence import Evidence
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
@@ -46,6 +47,7 @@ __all__ = [
     "RewriterRegistry",
     "SearchRequest",
     "SearchResult",
+    "SnapshotInfo",
     "SyncOptions",
     "SyncReport",
     "Syncer",

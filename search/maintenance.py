@@ -6,17 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..core import ConflictError, Progress, Reconfigured
+from ..core import arguments as is_
 from ..core.arguments import checked
 from ..index import (
     DEFAULT_MEMORY,
     LocalStore,
+    SnapshotInfo,
     Store,
     VectorStorage,
     check_reconfigure,
+    list_snapshots,
     merge,
+    open_target,
     reconfigure,
     require,
+    restore_snapshot,
     seal,
+    write_snapshot,
 )
 from . import parameters
 
@@ -79,6 +85,60 @@ class MaintenanceMethods:
     def verify(self) -> list[str]:
         """Read all files. Return a description of each damage found; empty if there is none."""
         return self._local_store().problems()
+
+    @checked(**parameters.SNAPSHOT)
+    def snapshot(
+        self,
+        target: Path | str,
+        *,
+        keep: int | None = None,
+        rate: int | None = None,
+        progress: Progress | None = None,
+    ) -> SnapshotInfo:
+        """Copy the state of one commit to `target`, while searches and writes continue.
+
+        The snapshot is complete and durable on return. It has the documents and all indexes, but
+        not the jobs of a server.
+
+        target: a folder, or a URL such as `s3://bucket/prefix`. It may hold many snapshots.
+        keep: number of the newest snapshots of this collection to keep in `target`; older ones are
+            removed at the end. None: all.
+        rate: maximum bytes per second; None: no limit.
+
+        Raises CorruptFileError for a damaged file of the collection, StorageError if `target`
+        cannot be written, and MissingExtraError for a URL whose package is not installed.
+        """
+        to = open_target(target)
+        return write_snapshot(self._local_store(), to, keep=keep, rate=rate, progress=progress)
+
+    @staticmethod
+    @checked(target=is_.path)
+    def snapshots(target: Path | str) -> list[SnapshotInfo]:
+        """Return the complete snapshots in a folder or at a URL, oldest first."""
+        return list_snapshots(open_target(target))
+
+    @staticmethod
+    @checked(**parameters.RESTORE)
+    def restore(
+        target: Path | str,
+        path: Path | str,
+        *,
+        snapshot: str | None = None,
+        rate: int | None = None,
+        progress: Progress | None = None,
+    ) -> SnapshotInfo:
+        """Restore a snapshot from `target` as a collection in the new folder `path`.
+
+        The size and SHA-256 of every file are compared. The folder appears once it is complete.
+
+        snapshot: name of the snapshot; None: the newest in `target`.
+        rate: maximum bytes per second; None: no limit.
+
+        Raises ConflictError if `path` is in use, NotFoundError if there is no such snapshot, and
+        CorruptFileError for a damaged one.
+        """
+        origin = open_target(target)
+        return restore_snapshot(origin, Path(path), snapshot=snapshot, rate=rate, progress=progress)
 
     def _local_store(self) -> LocalStore:
         """Return `self.store`. Raises UnsupportedByStoreError if it is not a LocalStore."""

@@ -97,6 +97,23 @@ RECONFIGURE: dict[str, Check] = {
 }
 
 
+RATE = Bounds(1_024, 1 << 50)
+"""Bounds of `rate`, in bytes per second."""
+SNAPSHOT: dict[str, Check] = {
+    "target": is_.path,
+    "keep": optional(is_.integer(Bounds(1, 1_000_000))),
+    "rate": optional(is_.integer(RATE)),
+    **PROGRESS,
+}
+RESTORE: dict[str, Check] = {
+    "target": is_.path,
+    "path": is_.path,
+    "snapshot": optional(is_.text),
+    "rate": optional(is_.integer(RATE)),
+    **PROGRESS,
+}
+
+
 REPOINT: dict[str, Check] = {"path": is_.path, "model": is_.path, "legs": optional(names)}
 
 

@@ -32,6 +32,7 @@ from .compat.openai import vector_stores
 from .gate import Gate
 from .middleware import Frame
 from .routes import (
+    aliases,
     answer,
     ask_page,
     collections,
@@ -43,6 +44,7 @@ from .routes import (
     reference,
     rerank,
     search,
+    snapshots,
 )
 from .routes.assistants import ROUTES as ASSISTANTS
 
@@ -119,6 +121,8 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         rerank,
         documents,
         collections,
+        aliases,
+        snapshots,
         jobs,
         models,
         operations,

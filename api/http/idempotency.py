@@ -70,6 +70,7 @@ async def enqueue(
     digest: str,
     check: Callable[[Served], NewJob],
     upload: Upload | None = None,
+    holder: Served | None = None,
 ) -> Response:
     """Queue the job that `check` returns, once for each `Idempotency-Key`. Reply 202 with the job.
 
@@ -78,13 +79,14 @@ async def enqueue(
 
     digest: hash of the request's body.
     upload: file that the job reads. It is removed if no job is queued.
+    holder: holder of the job, if that is not the collection.
 
     Raises the same Problems as `once`.
     """
     service: Service = request.app.state.service
 
     def answer(served: Served, keep: Keep) -> Response:
-        _, jobs = served.ready()
+        jobs = served.job_store()
         new = check(served)
         with jobs.transaction():
             queued = jobs.create(
@@ -102,7 +104,7 @@ async def enqueue(
         return _response(202, body)
 
     try:
-        response = await _once(request, collection, digest, answer)
+        response = await _once(request, collection, digest, answer, holder)
     except Exception:  # Not after a cancellation: a thread may still queue the job.
         if upload is not None:
             upload.discard()
@@ -115,25 +117,33 @@ async def enqueue(
 
 
 async def _once(
-    request: Request, collection: str, digest: str, answer: Callable[[Served, Keep], Response]
+    request: Request,
+    collection: str,
+    digest: str,
+    answer: Callable[[Served, Keep], Response],
+    holder: Served | None = None,
 ) -> Response:
     service: Service = request.app.state.service
     key = request.headers.get("idempotency-key")
+
+    async def write(work: Callable[[Served], Response]) -> Response:
+        if holder is not None:
+            return await service.writers.run(work, holder)
+        return await service.write(collection, work)
+
     if key is None:
-        return await service.write(collection, lambda served: answer(served, _forget))
+        return await write(lambda served: answer(served, _forget))
     if not _KEY.fullmatch(key):
         raise Problem(422, "Idempotency-Key must have 1 to 255 visible ASCII characters")
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     request_digest = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
-    served = await service.served(collection)
+    served = holder or await service.served(collection)
     if key in served.busy_keys:
         detail = "a request with this Idempotency-Key is still running; try again later"
         raise Problem(409, detail, code="in_progress")
     served.busy_keys.add(key)
     try:
-        return await service.write(
-            collection, lambda served: _keyed(served, key, request_digest, answer)
-        )
+        return await write(lambda served: _keyed(served, key, request_digest, answer))
     finally:
         served.busy_keys.discard(key)
 
@@ -145,7 +155,7 @@ def _forget(status: int, body: bytes) -> None:
 def _keyed(
     served: Served, key: str, digest: str, answer: Callable[[Served, Keep], Response]
 ) -> Response:
-    _, jobs = served.ready()
+    jobs = served.job_store()
     kept = jobs.recall(key)
     if kept is None:
         return answer(served, lambda status, body: jobs.remember(key, Reply(digest, status, body)))

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..serving.measuring.metrics import UNMATCHED, Metrics
+from ..serving.operations.aliases import pin
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
@@ -71,6 +72,7 @@ class Frame:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        pin()
         method = scope["method"]
         if method == "HEAD":
             scope = {**scope, "method": "GET"}  # The server drops the body.

@@ -162,19 +162,23 @@ def answer_event(
 
 
 def job(collection: str, value: Job) -> dict[str, Any]:
-    """Return a job as a JSON object. collection: name of the job's collection."""
+    """Return a job as a JSON object.
+
+    collection: name of the job's collection. Empty: the result of the job names the collection.
+    """
     return {
         "id": value.id,
-        "collection": collection,
+        "collection": collection or value.result.get("collection", ""),
         "kind": value.kind,
         "state": value.state,
         "progress": {"done": value.done, "total": value.total, "unit": value.unit},
         "error": value.error,
         "result": value.result,
-        "created": _time(value.created),
-        "updated": _time(value.updated),
+        "created": moment(value.created),
+        "updated": moment(value.updated),
     }
 
 
-def _time(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Return a time in ISO 8601. seconds: since 1970."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...core import NotFoundError, StorageError
 from ...core.errors import shown
 from ...index.store.jobs import Job
-from .jobs import JobRunner
+from .operations.lanes import JobLanes
 from .served import Served, readable
 
 Listing = Callable[[], list[Served]]
@@ -23,7 +23,7 @@ class JobList:
     runner:      runs the jobs, and knows which of them wait for a retry.
     """
 
-    def __init__(self, known: Listing, collections: Listing, runner: JobRunner) -> None:
+    def __init__(self, known: Listing, collections: Listing, runner: JobLanes) -> None:
         self._known = known
         self._collections = collections
         self._runner = runner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,10 @@ Each pause is twice as long as the one before, up to the longest.
 """
 
 
+Work = Callable[[Served, Job, Progress], dict[str, Any]]
+"""Runs a job of a collection and returns its result."""
+
+
 class Interruption(Exception):  # noqa: N818 - not an error
     """Raised in a job if the server stops or the collection is deleted. The job keeps its state."""
 
@@ -57,9 +61,14 @@ class JobRunner:
 
     If a full or failing disk stops a job, the job keeps its position and is retried. Later jobs of
     the same collection wait for it, because their order matters. Other collections do not wait.
+
+    name: name of the lock file beside the jobs. Runners with other names run at the same time.
+    works: kind -> work, for kinds whose jobs are not retried.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "lock", works: Mapping[str, Work] | None = None) -> None:
+        self._name = name
+        self._works = works or {}
         self._changed = Condition()
         self._queue: list[_Entry] = []
         self._stopping = False
@@ -84,11 +93,15 @@ class JobRunner:
 
     def close(self) -> None:
         """Stop the thread after the current step of a job. The next server continues the job."""
+        self.stop()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def stop(self) -> None:
+        """Let the thread end after the current step of a job. Does not wait for it."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread.ident is not None:
-            self._thread.join()
 
     def _work(self) -> None:
         while (entry := self._next()) is not None:
@@ -124,7 +137,7 @@ class JobRunner:
     def _attempt(self, entry: _Entry) -> str | None:
         """Run a job. Return the reason to retry the job later; None: do not retry it."""
         served, job_id = entry.served, entry.job_id
-        collection, store = served.collection, served.jobs
+        store = served.jobs
 
         def proceed() -> None:
             if self._stopping or served.deleted:
@@ -132,13 +145,13 @@ class JobRunner:
 
         try:
             proceed()
-            if collection is None or store is None:
+            if store is None:
                 return None
             # Another server on the same folder may run the job.
-            with exclusive(store.spool / "lock", wait=True):
+            with exclusive(store.spool / self._name, wait=True):
                 job = store.get(job_id)
                 if not job.finished:
-                    _perform(collection, store, job, proceed)
+                    self._perform(served, store, job, proceed)
                 store.lines(job_id).unlink(missing_ok=True)
         except Interruption:
             return None
@@ -150,6 +163,45 @@ class JobRunner:
             logger.exception("job %s failed", job_id)
         return None
 
+    def _perform(
+        self, served: Served, store: JobStore, job: Job, proceed: Callable[[], None]
+    ) -> None:
+        """Run a job and store its final state, "done" or "failed".
+
+        If a retry may succeed, raises the error instead, and the job keeps its state.
+
+        proceed: raises Interruption if the job must stop.
+        """
+        proceed()
+        try:
+            if (work := self._works.get(job.kind)) is not None:
+                result = work(served, job, _StoredProgress(store, job, proceed))
+                store.save(job.id, "done", done=store.get(job.id).done, result=result)
+            elif (collection := served.collection) is None:
+                return
+            elif job.kind == "bulk":
+                _bulk(collection, store, job, proceed)
+            else:
+                progress = _StoredProgress(store, job)
+                progress.start(job.kind, None, job.unit)
+                result = _MAINTENANCE[job.kind](collection, job, progress)
+                store.save(job.id, "done", done=store.get(job.id).done, result=result)
+        except Interruption:
+            raise
+        except Exception as error:
+            proceed()  # If the collection is being deleted, the job did not cause the error.
+            if _is_temporary(error) and job.kind not in self._works:
+                raise
+            # Store the failure, or the next start would fail in the same way.
+            if isinstance(error, TwindexError):
+                reason = _reason(error, served.path)
+                logger.warning("job %s failed: %s", job.id, reason)
+            else:
+                reason = "an unexpected error; search the log for the id of the job"
+                logger.exception("job %s failed", job.id)
+            latest = store.get(job.id)
+            store.save(job.id, "failed", done=latest.done, result=latest.result, error=reason)
+
 
 def _is_temporary(error: Exception) -> bool:
     """Return True if a retry may succeed: after disk errors, but not for damaged files."""
@@ -160,41 +212,6 @@ def _is_temporary(error: Exception) -> bool:
 
 def _reason(error: Exception, path: Path) -> str:
     return str(error).replace(f"{path.parent}/", "")
-
-
-def _perform(
-    collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]
-) -> None:
-    """Run a job and store its final state, "done" or "failed".
-
-    If a retry may succeed, raises the error instead, and the job keeps its state.
-
-    proceed: raises Interruption if the job must stop.
-    """
-    proceed()
-    try:
-        if job.kind == "bulk":
-            _bulk(collection, store, job, proceed)
-        else:
-            progress = _StoredProgress(store, job)
-            progress.start(job.kind, None, job.unit)
-            result = _MAINTENANCE[job.kind](collection, job, progress)
-            store.save(job.id, "done", done=store.get(job.id).done, result=result)
-    except Interruption:
-        raise
-    except Exception as error:
-        proceed()  # If the collection is being deleted, the job did not cause the error.
-        if _is_temporary(error):
-            raise
-        # Store the failure, or the next start would fail in the same way.
-        if isinstance(error, TwindexError):
-            reason = _reason(error, collection.path)
-            logger.warning("job %s failed: %s", job.id, reason)
-        else:
-            reason = "an unexpected error; search the log for the id of the job"
-            logger.exception("job %s failed", job.id)
-        latest = store.get(job.id)
-        store.save(job.id, "failed", done=latest.done, result=latest.result, error=reason)
 
 
 def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[], None]) -> None:
@@ -235,10 +252,16 @@ def _next_step(lines: int, seconds: float) -> int:
 
 
 class _StoredProgress:
-    """A Progress that stores the progress of a job in the collection's database."""
+    """A Progress that stores the progress of a job in the collection's database.
 
-    def __init__(self, store: JobStore, job: Job) -> None:
+    proceed: raises Interruption if the job must stop.
+    """
+
+    def __init__(
+        self, store: JobStore, job: Job, proceed: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
+        self._proceed = proceed
         self._id = job.id
         self._result = job.result
         self._done = 0
@@ -249,6 +272,7 @@ class _StoredProgress:
         self._store.save(self._id, "running", done=done, result=result, total=total, unit=unit)
 
     def advance(self, n: int = 1) -> None:
+        self._proceed()
         self._done += n
         self._store.save(self._id, "running", done=self._done, result=self._result)
 

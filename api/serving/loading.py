@@ -28,7 +28,7 @@ from ...index.store.jobs import JobStore
 from ...llm.weights.places import find_named
 from ...search import Collection
 from .generators import ServedGenerators
-from .jobs import JobRunner
+from .operations.lanes import JobLanes
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
 from .served import Served, encoder_names, identity
@@ -42,7 +42,7 @@ class Loader:
     def __init__(
         self,
         root: Path,
-        runner: JobRunner,
+        runner: JobLanes,
         device: Device | None,
         rerankers: ServedRerankers,
         generators: ServedGenerators,

@@ -94,6 +94,10 @@ class Served:
             )
         return self.collection, self.jobs
 
+    def job_store(self) -> JobStore:
+        """Return the jobs. Raises the errors of `ready`, unless they belong to no collection."""
+        return self.jobs if not self.name and self.jobs is not None else self.ready()[1]
+
     def replaced(self) -> bool:
         """Return True if another process deleted or replaced the open database file."""
         return self.identity is not None and self.identity != identity(self.path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -13,19 +12,26 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
-from ...core import ConfigError, ConflictError, InvalidInputError, NotFoundError, StorageError
-from ...core.errors import shown
-from ...core.near import did_you_mean
+from ...core import (
+    ConflictError,
+    NotFoundError,
+    Progress,
+    StorageError,
+)
 from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
+from ...index.store.jobs import Job
 from ...search.encoding.courtesy import COURTESY
 from .allowed import AllowedModels
 from .generators import ServedGenerators
 from .job_list import JobList
-from .jobs import JobRunner
 from .limits.pool import Pool
 from .loading import Loader
+from .operations.lanes import JobLanes
+from .operations.names import NAME, RULE, Names
+from .operations.root_jobs import RootJobs
+from .operations.snapshots import ServedSnapshots
 from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
@@ -34,7 +40,6 @@ from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 WRITERS = 4
 WATCHERS = 8
 """Maximum number of requests for metrics that wait for the thread for metrics."""
@@ -61,8 +66,9 @@ class Service:
             self.single = (self.root / FILE_NAME).is_file()
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
-        if self.single and not NAME.fullmatch(self.root.name):
-            raise ConfigError(f"{self.root.name!r} is not a valid name of a collection; {_RULE}")
+        self.names = Names(
+            self.root, single=self.single, known=lambda: [one.name for one in self.known()]
+        )
         self.readers = Pool("search", settings.workers, settings.queue, settings.queue_seconds)
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
@@ -71,8 +77,14 @@ class Service:
         self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
         COURTESY.share = settings.bulk_share
-        self.runner = JobRunner()
-        self.jobs = JobList(self.known, self.collections, self.runner)
+        self.snapshots = ServedSnapshots(settings)
+        self.root_jobs = RootJobs(self.root)
+        self.runner = JobLanes({"snapshot": self.snapshots.take, "restore": self._restore})
+        self.jobs = JobList(
+            lambda: [*self.known(), *self.root_jobs.found()],
+            lambda: [*self.collections(), *self.root_jobs.found()],
+            self.runner,
+        )
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
         self.generators = ServedGenerators.of(settings.generators, settings.device)
         self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
@@ -106,6 +118,9 @@ class Service:
         for path in self._folders():
             name = folder_name(path)
             self._served[name] = Served(name, path)
+        for holder in self.root_jobs.found():
+            for job in holder.job_store().unfinished():
+                self.runner.submit(holder, job.id)
         self._loading = Thread(target=self._load_all, name="twindex-load", daemon=True)
         self._loading.start()
 
@@ -126,6 +141,7 @@ class Service:
             one.close()
         for served in self._served.values():
             served.close()
+        self.root_jobs.close()
         gc.unfreeze()
 
     def _folders(self) -> Iterator[Path]:
@@ -159,7 +175,7 @@ class Service:
         """Open a collection, or drop it if its folder is empty. The caller holds `_opening`."""
         served.identity = identity(served.path)
         if not NAME.fullmatch(served.name):
-            served.status, served.problem = "damaged", f"rename its folder: {_RULE}"
+            served.status, served.problem = "damaged", f"rename its folder: {RULE}"
             logger.error("collection %s is not served: %s", served.name, served.problem)
         elif (problem := unreadable(served.path)) is not None:
             if served.problem != problem:  # Checked often, logged once.
@@ -213,10 +229,11 @@ class Service:
         return self.known()
 
     async def served(self, name: str) -> Served:
-        """Return a collection by name. Raises NotFoundError if there is none.
+        """Return a collection by its name or an alias. Raises NotFoundError if there is none.
 
         First opens a collection that another process created, replaced or finished building.
         """
+        name = self.names.aliases.resolve(name)
         served = self._served.get(name)
         if served is not None and served.replaced():
             await self.writers.run(self._drop, served)
@@ -224,16 +241,8 @@ class Service:
         # A collection that is being created is "loading" too. Wait for its creation.
         waits = served is not None and served.status == "loading" and not self.loading
         if served is None or served.status in _RETRIED or waits:
-            served = await self.writers.run(self._open_on_demand, name, self._path(name))
+            served = await self.writers.run(self._open_on_demand, name, self.names.path(name))
         return served
-
-    def _path(self, name: str) -> Path:
-        """Return the folder of the collection `name`. Raises NotFoundError for an invalid name."""
-        if self.single and name == self.root.name:
-            return self.root
-        if self.single or not NAME.fullmatch(name):
-            raise self._absent(name)
-        return self.root / name
 
     def _open_on_demand(self, name: str, path: Path) -> Served:
         with self._opening:
@@ -244,13 +253,8 @@ class Service:
             if served is not None and served.status in ("loading", *_RETRIED):
                 self._open(served)
             if served is None or served.deleted:
-                raise self._absent(name)
+                raise self.names.absent(name)
             return served
-
-    def _absent(self, name: str) -> NotFoundError:
-        """Return the error for a name without a collection. It suggests a similar name."""
-        hint = did_you_mean(name, (served.name for served in self.known()))
-        return NotFoundError(f"no collection {shown(name)}{hint}")
 
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and stop serving it.
@@ -300,13 +304,8 @@ class Service:
         Raises ConfigError for a model that requests may not use, and ConflictError if a collection
         of this name exists with another configuration.
         """
-        if not NAME.fullmatch(name):
-            raise InvalidInputError(_RULE, field="collection")
-        if self.single:
-            raise ConflictError(
-                "a server of a single collection cannot create others; serve the parent folder"
-            )
-        path = self._path(name)
+        self.names.check_new(name, exists=True)
+        path = self.names.path(name)
         wanted = self.models.resolved(config)
         present = self._served.get(name)
         if present is not None and present.replaced():
@@ -338,6 +337,16 @@ class Service:
                 raise
         return served, True
 
+    def _restore(self, _: Served, job: Job, progress: Progress) -> dict[str, Any]:
+        """Run a job that restores a snapshot as a new collection, and open the collection."""
+        name = job.result["collection"]
+        path = self.names.path(name)
+        # A server that was killed may have completed the folder, but not the job.
+        if not (job.state == "running" and identity(path) is not None):
+            self.snapshots.restore(job, path, progress)
+        self._open_on_demand(name, path)
+        return dict(job.result)
+
     def _configured(self) -> list[dict[str, Any]]:
         """Return the configurations of open collections, rerankers, generators, ..., as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
@@ -353,14 +362,11 @@ class Service:
 
         If the deletion is interrupted, the next start of the server completes it.
         """
-        if self.single:
-            raise ConflictError(
-                "a server of a single collection cannot delete it; serve the parent folder"
-            )
+        self.names.check_deletable(name)
         trash = self.root / f".{name}{_TRASH}{secrets.token_hex(4)}"
         with self._opening:
             served = self._served.get(name)
-            path = self._path(name) if served is None else served.path
+            path = self.names.path(name) if served is None else served.path
             there = identity(path) is not None
             if (problem := unreadable(path)) is not None:
                 raise StorageError(f"collection {name!r} cannot be deleted: {problem}")
@@ -369,9 +375,6 @@ class Service:
         if served is not None:
             self._drop(served)
         if not there:
-            raise self._absent(name)
+            raise self.names.absent(name)
         sync_directory(self.root)
         remove_tree(trash)
-
-
-_RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"

@@ -75,6 +75,10 @@ class Settings(Config):
     device:          device that models run on; None: as configured for each collection, reranker,
                      generator or rewriter, by default "auto".
     shutdown_seconds: seconds that running requests and jobs have to finish when the server stops.
+    snapshots:       where snapshots of collections are stored: a folder, or a URL such as
+                     `s3://bucket/prefix`; without it, requests cannot take or restore snapshots.
+    snapshots_keep:  number of the newest snapshots of each collection to keep; 0: all.
+    snapshot_rate:   maximum bytes per second of a snapshot or restoration; 0: no limit.
     access_log:      log every request.
     log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
     log_format:      "text": lines of text; "json": one JSON object per line.
@@ -122,6 +126,9 @@ class Settings(Config):
     embed_seconds: Annotated[float, Bounds(0.0001, 3_600)] = 120.0
     device: Device | None = None
     shutdown_seconds: Annotated[int, Bounds(0, 86_400)] = 30
+    snapshots: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    snapshots_keep: Annotated[int, Bounds(0, 1_000_000)] = 0
+    snapshot_rate: Annotated[int, Bounds(0, 1 << 50)] = 64 << 20
     access_log: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"

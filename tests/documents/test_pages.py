@@ -29,7 +29,15 @@ RUN = sorted(
     ]
 )
 SLOW = {
-    *("backup.md", "contribute.md", "evaluate.md", "index.md", "memory.md", "migrate.md"),
+    *(
+        "aliases.md",
+        "backup.md",
+        "contribute.md",
+        "evaluate.md",
+        "index.md",
+        "memory.md",
+        "migrate.md",
+    ),
     *("haystack.md", "langchain.md", "llama-index.md"),
     *("languages.md", "own-vectors.md", "search.md", "sync.md", "encoder.md", "answers.md"),
     "proxy.md",

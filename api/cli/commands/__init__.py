@@ -26,6 +26,9 @@ COMMANDS = {
     "export": "write the documents and vectors of a collection as plain files",
     "info": "show what is in a collection",
     "verify": "check every file of a collection and every row of its database",
+    "snapshot": "copy a collection to a folder or an object store while it is used",
+    "snapshots": "list and check snapshots",
+    "restore": "restore a snapshot as a collection in a new folder",
     "merge": "merge all segments into one",
     "reconfigure": "change how the vectors of a collection are stored",
     "repoint": "set the stored path of a model after the model's folder was moved",
@@ -38,7 +41,11 @@ COMMANDS = {
 }
 """Name of a command -> summary, in the order of `--help`."""
 
-FOLDERS = {"ask": "answering", "chat": "answering", "serve": "serving", "mcp": "serving"}
+FOLDERS = {
+    **dict.fromkeys(("ask", "chat"), "answering"),
+    **dict.fromkeys(("merge", "repoint", "snapshot", "snapshots", "restore"), "operating"),
+    **dict.fromkeys(("serve", "mcp"), "serving"),
+}
 """Name of a command -> sub-folder of its module."""
 
 

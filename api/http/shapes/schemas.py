@@ -66,18 +66,19 @@ class JobReply(Shape):
 
     id:     id of the job.
     collection: name of the collection.
-    kind:   the work: "bulk" (a bulk write), "merge" or "reconfigure".
+    kind:   the work: "bulk" (a bulk write), "merge", "reconfigure", "snapshot" or "restore".
     progress: how much is done.
     state:  "waiting" means that a full or failing disk stopped the job. The server retries it.
     error:  why the job failed or waits.
     result: for a bulk job: counts of documents, and the errors of the first invalid lines. For a
-            reconfiguration: the requested legs, `changed`, and warnings.
+            reconfiguration: the requested legs, `changed`, and warnings. For a snapshot or a
+            restoration: the snapshot.
     created, updated: time of creation and of the last change, in ISO 8601.
     """
 
     id: str
     collection: str
-    kind: Literal["bulk", "merge", "reconfigure"]
+    kind: Literal["bulk", "merge", "reconfigure", "snapshot", "restore"]
     state: Literal["queued", "running", "waiting", "done", "failed"]
     progress: Progress
     error: str | None

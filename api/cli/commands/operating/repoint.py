@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 
-from ..arguments.common import add_collection, add_json
-from ..terminal import print_json
+from ...arguments.common import add_collection, add_json
+from ...terminal import print_json
 
 EXAMPLE = "twindex repoint my-index /srv/models/mini"
 
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....encoders.model_paths import absolute_name
-    from ....search import repoint
+    from .....encoders.model_paths import absolute_name
+    from .....search import repoint
 
     changed = repoint(arguments.collection, arguments.model, legs=arguments.leg)
     name = absolute_name(arguments.model)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
-from ...figures import size
-from ..arguments.common import add_collection, add_output, progress_of
-from ..terminal import print_json
+from ....figures import size
+from ...arguments.common import add_collection, add_output, progress_of
+from ...terminal import print_json
 
 EXAMPLE = "twindex merge my-index"
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from ....search import Collection
+    from .....search import Collection
 
     with Collection.open(arguments.collection) as collection:
         before = sum(collection.info()["bytes"].values())

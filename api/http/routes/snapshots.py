@@ -1,0 +1,83 @@
+"""Snapshots of collections: take, list, restore."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ...serving.operations.requests import RestoreRequest
+from ...serving.problems import validate
+from ...serving.service import Service
+from .. import body
+from ..idempotency import NewJob, enqueue
+from ..openapi import json_body, problems
+from ..render import json_response, moment
+from ..shapes.schemas import JobReply
+from ..shapes.upkeep import SnapshotList
+from ..strict import StrictRoute
+
+router = APIRouter(tags=["collections"], route_class=StrictRoute)
+
+
+@router.post(
+    "/v1/collections/{collection}/snapshots",
+    status_code=202,
+    responses={202: {"model": JobReply}, **problems(404, 409, 422, 429, 503)},
+)
+async def take_snapshot(request: Request, collection: str) -> Response:
+    """Start a job that copies the state of one commit. Searches and writes continue meanwhile.
+
+    The operator configures where snapshots are stored, and how many are kept.
+    """
+    service: Service = request.app.state.service
+    service.snapshots.target(service.names.aliases.resolve(collection))
+    new = NewJob("snapshot", "bytes")
+    return await enqueue(request, collection, "snapshot", lambda served: new)
+
+
+@router.get(
+    "/v1/collections/{collection}/snapshots",
+    responses={200: {"model": SnapshotList}, **problems(404, 409, 429, 503)},
+)
+async def list_snapshots(request: Request, collection: str) -> Response:
+    """List the complete snapshots of a collection, oldest first.
+
+    The collection need not exist any more.
+    """
+    service: Service = request.app.state.service
+    name = service.names.aliases.resolve(collection)
+    found = await service.writers.run(service.snapshots.list, name)
+    shown = [{**one.summary(), "created": moment(one.created)} for one in found]
+    return json_response({"snapshots": shown})
+
+
+@router.post(
+    "/v1/collections/{collection}/restore",
+    status_code=202,
+    responses={202: {"model": JobReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503)},
+    openapi_extra=json_body(RestoreRequest, {"collection": "birds"}, required=False),
+)
+async def restore_collection(request: Request, collection: str) -> Response:
+    """Start a job that restores a snapshot as a new collection with this name.
+
+    Every file is checked. The collection appears when it is complete. Without a body, the newest
+    snapshot of the collection with this name is restored.
+    """
+    service: Service = request.app.state.service
+    raw = await body.read(request) if "content-type" in request.headers else b""
+    wanted = validate(RestoreRequest, body.parse_object(raw)) if raw else RestoreRequest()
+    origin = service.names.aliases.resolve(wanted.collection or collection)
+
+    def check() -> NewJob:
+        service.names.check_new(collection)
+        found = service.snapshots.find(origin, wanted.snapshot)
+        result = {"collection": collection, "origin": origin, "snapshot": found.name}
+        return NewJob("restore", "bytes", total=found.bytes, result=result)
+
+    new = await service.writers.run(check)
+    holder = await service.writers.run(service.root_jobs.holder)
+    digest = sha256(raw).hexdigest()
+    return await enqueue(request, collection, digest, lambda served: new, holder=holder)

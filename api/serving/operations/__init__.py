@@ -1,0 +1,1 @@
+"""Snapshots, restorations, aliases and re-embedding of the collections of a server."""

@@ -1,0 +1,100 @@
+"""Names of collections and aliases: which are valid, free or in use."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ....core import ConfigError, ConflictError, InvalidInputError, NotFoundError
+from ....core.errors import shown
+from ....core.near import did_you_mean
+from ..served import identity
+from .aliases import Aliases
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"
+
+
+class Names:
+    """The names of the collections in the folder `root`, and their aliases.
+
+    single: True if `root` itself is the only collection.
+    known:  returns the names of the collections that the server knows.
+    """
+
+    def __init__(self, root: Path, *, single: bool, known: Callable[[], Iterable[str]]) -> None:
+        if single and not NAME.fullmatch(root.name):
+            raise ConfigError(f"{root.name!r} is not a valid name of a collection; {RULE}")
+        self._root = root
+        self._single = single
+        self._known = known
+        self.aliases = Aliases(root)
+
+    def path(self, name: str) -> Path:
+        """Return the folder of the collection `name`. Raises NotFoundError for an invalid name."""
+        if self._single and name == self._root.name:
+            return self._root
+        if self._single or not NAME.fullmatch(name):
+            raise self.absent(name)
+        return self._root / name
+
+    def absent(self, name: str) -> NotFoundError:
+        """Return the error for a name without a collection. It suggests a similar name."""
+        hint = did_you_mean(name, [*self._known(), *self.aliases.all()])
+        return NotFoundError(f"no collection {shown(name)}{hint}")
+
+    def check_new(self, name: str, *, exists: bool = False) -> None:
+        """Raise an error if no collection may be created with this name.
+
+        exists: True: accept the name of a collection that exists.
+        """
+        if not NAME.fullmatch(name):
+            raise InvalidInputError(RULE, field="collection")
+        if self._single:
+            raise ConflictError(
+                "a server of a single collection cannot create others; serve the parent folder"
+            )
+        if (target := self.aliases.all().get(name)) is not None:
+            raise ConflictError(
+                f"{name!r} is an alias of the collection {target!r}; delete the alias or choose "
+                "another name"
+            )
+        if not exists and identity(self.path(name)) is not None:
+            raise ConflictError(
+                f"collection {name!r} exists; choose another name, or delete it first"
+            )
+
+    def check_deletable(self, name: str) -> None:
+        """Raise ConflictError for an alias, and for a collection that has aliases."""
+        if self._single:
+            raise ConflictError(
+                "a server of a single collection cannot delete it; serve the parent folder"
+            )
+        if (target := self.aliases.all().get(name)) is not None:
+            raise ConflictError(
+                f"{name!r} is an alias of the collection {target!r}; name the collection, or "
+                f"delete the alias with DELETE /v1/aliases/{name}"
+            )
+        if own := self.aliases.of(name):
+            raise ConflictError(
+                f"collection {name!r} has the alias {', '.join(map(repr, own))}; delete or move "
+                "the alias first"
+            )
+
+    def change_aliases(self, actions: Sequence[tuple[str, str | None]]) -> Mapping[str, str]:
+        """Set and delete aliases, all or none; see `Aliases.change`.
+
+        Raises NotFoundError for an unknown collection, and ConflictError for an alias that is the
+        name of a collection.
+        """
+        return self.aliases.change(actions, self._check_alias)
+
+    def _check_alias(self, alias: str, collection: str, place: str) -> None:
+        if not NAME.fullmatch(alias):
+            raise InvalidInputError(RULE, field=f"{place}.alias")
+        taken = self._root.name == alias if self._single else identity(self._root / alias)
+        if alias == collection or taken:
+            raise ConflictError(f"{place}.alias: there is a collection {alias!r}; choose another")
+        if identity(self.path(collection)) is None:
+            raise self.absent(collection)

@@ -1,0 +1,175 @@
+"""Aliases, snapshots and restorations: the methods of both clients, and their HTTP calls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+from ..core.progress import Progress
+from . import arguments, replies
+from .calls import Call, Steps, wait
+
+T = TypeVar("T")
+
+
+def aliases() -> Steps[dict[str, str]]:
+    reply = yield Call("GET", "/v1/aliases")
+    return _aliases(reply.value)
+
+
+def change_aliases(actions: Sequence[Mapping[str, Any]]) -> Steps[dict[str, str]]:
+    given = [arguments.mapping(one, f"actions[{i}]") for i, one in enumerate(actions)]
+    reply = yield Call("POST", "/v1/aliases", body={"actions": given})
+    return _aliases(reply.value)
+
+
+def set_alias(alias: str, collection: str) -> Steps[None]:
+    yield from change_aliases([{"action": "set", "alias": alias, "collection": collection}])
+
+
+def delete_alias(alias: str) -> Steps[None]:
+    yield Call("DELETE", f"/v1/aliases/{quote(arguments.checked_text(alias, 'alias'), safe='')}")
+
+
+def _aliases(value: Any) -> dict[str, str]:
+    return {one["alias"]: one["collection"] for one in value["aliases"]}
+
+
+def snapshot(name: str, progress: Progress | None) -> Steps[dict[str, Any]]:
+    return (yield from _job(f"{arguments.collection(name)}/snapshots", None, progress))
+
+
+def snapshots(name: str) -> Steps[list[dict[str, Any]]]:
+    reply = yield Call("GET", f"{arguments.collection(name)}/snapshots")
+    return list(reply.value["snapshots"])
+
+
+def restore(
+    name: str, collection: str | None, snapshot: str | None, progress: Progress | None
+) -> Steps[dict[str, Any]]:
+    body = {"collection": collection, "snapshot": snapshot}
+    return (yield from _job(f"{arguments.collection(name)}/restore", body, progress))
+
+
+def _job(path: str, body: Any, progress: Progress | None) -> Steps[dict[str, Any]]:
+    """Start a job, wait until it is done and return its result."""
+    reporter = arguments.progress(progress)
+    reply = yield Call("POST", path, body=body, headers={"Idempotency-Key": uuid4().hex})
+    job = yield from wait(replies.job(reply.value).id, reporter)
+    return dict(job.result)
+
+
+class _Runs(Protocol):
+    def run(self, steps: Steps[T]) -> T: ...
+
+
+class _Awaits(Protocol):
+    async def run(self, steps: Steps[T]) -> T: ...
+
+
+class UpkeepMethods:
+    """Methods of `Client` for aliases and snapshots."""
+
+    def aliases(self: _Runs) -> dict[str, str]:
+        """Return alias -> collection. An alias works wherever the name of a collection does."""
+        return self.run(aliases())
+
+    def set_alias(self: _Runs, alias: str, collection: str) -> None:
+        """Create an alias of a collection, or move it from another collection in one step."""
+        self.run(set_alias(alias, collection))
+
+    def change_aliases(self: _Runs, actions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Change aliases, all or none, and return all aliases.
+
+        actions: mappings such as {"action": "set", "alias": "birds", "collection": "birds-2"} and
+                 {"action": "delete", "alias": "old"}.
+        """
+        return self.run(change_aliases(actions))
+
+    def delete_alias(self: _Runs, alias: str) -> None:
+        """Delete an alias. Its collection stays. Raises NotFoundError if there is none."""
+        self.run(delete_alias(alias))
+
+    def snapshot(self: _Runs, name: str, *, progress: Progress | None = None) -> dict[str, Any]:
+        """Take a snapshot of a collection, wait until it is complete, and return its description.
+
+        Raises ConflictError if the service has no place for snapshots.
+        """
+        return self.run(snapshot(name, progress))
+
+    def snapshots(self: _Runs, name: str) -> list[dict[str, Any]]:
+        """Return the complete snapshots of a collection, oldest first."""
+        return self.run(snapshots(name))
+
+    def restore(
+        self: _Runs,
+        name: str,
+        *,
+        collection: str | None = None,
+        snapshot: str | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Restore a snapshot as the new collection `name`, and wait until it is complete.
+
+        collection: collection that the snapshot is of. None: one with the same name.
+        snapshot:   name of the snapshot. None: the newest.
+
+        Raises ConflictError if the collection `name` exists.
+        """
+        return self.run(restore(name, collection, snapshot, progress))
+
+
+class AsyncUpkeepMethods:
+    """Methods of `AsyncClient` for aliases and snapshots."""
+
+    async def aliases(self: _Awaits) -> dict[str, str]:
+        """Return alias -> collection. An alias works wherever the name of a collection does."""
+        return await self.run(aliases())
+
+    async def set_alias(self: _Awaits, alias: str, collection: str) -> None:
+        """Create an alias of a collection, or move it from another collection in one step."""
+        await self.run(set_alias(alias, collection))
+
+    async def change_aliases(self: _Awaits, actions: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Change aliases, all or none, and return all aliases.
+
+        actions: mappings such as {"action": "set", "alias": "birds", "collection": "birds-2"} and
+                 {"action": "delete", "alias": "old"}.
+        """
+        return await self.run(change_aliases(actions))
+
+    async def delete_alias(self: _Awaits, alias: str) -> None:
+        """Delete an alias. Its collection stays. Raises NotFoundError if there is none."""
+        await self.run(delete_alias(alias))
+
+    async def snapshot(
+        self: _Awaits, name: str, *, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Take a snapshot of a collection, wait until it is complete, and return its description.
+
+        Raises ConflictError if the service has no place for snapshots.
+        """
+        return await self.run(snapshot(name, progress))
+
+    async def snapshots(self: _Awaits, name: str) -> list[dict[str, Any]]:
+        """Return the complete snapshots of a collection, oldest first."""
+        return await self.run(snapshots(name))
+
+    async def restore(
+        self: _Awaits,
+        name: str,
+        *,
+        collection: str | None = None,
+        snapshot: str | None = None,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Restore a snapshot as the new collection `name`, and wait until it is complete.
+
+        collection: collection that the snapshot is of. None: one with the same name.
+        snapshot:   name of the snapshot. None: the newest.
+
+        Raises ConflictError if the collection `name` exists.
+        """
+        return await self.run(restore(name, collection, snapshot, progress))
