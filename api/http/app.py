@@ -22,6 +22,7 @@ from ..serving.service import Service
 from ..serving.settings import Settings
 from . import cors, openapi
 from .admission import Admission
+from .arrival.gate import Gate
 from .compat import tei, tei_info
 from .compat.cohere import chat as cohere_chat
 from .compat.cohere import embed as cohere_embed
@@ -29,7 +30,6 @@ from .compat.openai import chat as openai_chat
 from .compat.openai import embeddings as openai_embeddings
 from .compat.openai import responses as openai_responses
 from .compat.openai import vector_stores
-from .gate import Gate
 from .middleware import Frame
 from .routes import (
     aliases,

@@ -21,10 +21,10 @@ from ..serving.operations.aliases import pin
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
+from .arrival.gate import Gate
+from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
-from .gate import Gate
 from .reply import Reply
-from .request_id import NEW_ID
 
 logger = logging.getLogger(__name__)
 

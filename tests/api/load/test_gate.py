@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.api.http.app import create_app
+from twindex.api.http.arrival.gate import Gate
 from twindex.api.http.connections import Connections, guarded
-from twindex.api.http.gate import Gate
 from twindex.api.serving.settings import Settings
 
 SEARCH = "/v1/collections/birds/search"

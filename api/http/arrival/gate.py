@@ -16,12 +16,12 @@ from time import perf_counter
 
 from starlette.types import Scope
 
-from ..serving.limits.pool import TENANT, Pool
-from ..serving.measuring.metrics import Metrics
-from ..serving.problems import Problem
-from ..serving.service import Service
-from ..serving.settings import Settings
-from .compat.errors import error_shape
+from ...serving.limits.pool import TENANT, Pool
+from ...serving.measuring.metrics import Metrics
+from ...serving.problems import Problem
+from ...serving.service import Service
+from ...serving.settings import Settings
+from ..compat.errors import error_shape
 from .request_id import NEW_ID
 
 _PATHS = {
