@@ -18,6 +18,7 @@ from .dense.config import DenseLeg
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
+from .restricted import RestrictedStore, restricted
 from .store.backup.manifest import SnapshotInfo
 from .store.backup.restoring import check_snapshot, list_snapshots, restore_snapshot
 from .store.backup.target import Target, open_target
@@ -88,6 +89,7 @@ __all__ = [
     "RabitqCodec",
     "Ranking",
     "Record",
+    "RestrictedStore",
     "ScalarCodec",
     "ScannConfig",
     "SnapshotInfo",
@@ -123,6 +125,7 @@ __all__ = [
     "repoint",
     "require",
     "restore_snapshot",
+    "restricted",
     "resume",
     "seal",
     "write_snapshot",

@@ -83,6 +83,11 @@ In a store with the capability "transactions" both become durable or neither doe
 """
 
 
+def taken(name: str) -> ConflictError:
+    """Return the error of a write whose id belongs to a document that it may not replace."""
+    return ConflictError(f"the id {name!r} cannot be used here; choose another id")
+
+
 class OutdatedError(ConflictError):
     """Another write has replaced or deleted a document that this write expected to be unchanged."""
 
@@ -119,6 +124,7 @@ class Store(Protocol):
         *,
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
+        within: Condition | None = None,
     ) -> Written:
         """Insert or replace documents. In a durable store they are on disk on return.
 
@@ -127,12 +133,17 @@ class Store(Protocol):
             `batch`. If one of them now has another number, the write raises OutdatedError and
             stores nothing.
         record: called in the transaction of the write; see `Record`.
+        within: condition that a stored document must meet to be replaced. If it does not meet the
+            condition, the write raises ConflictError and stores nothing.
 
         If several documents in `batch` have the same id, the last one is stored.
         """
 
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents. Return those of the `ids` that existed, in the same order."""
+    def delete(self, ids: Sequence[str], *, within: Condition | None = None) -> list[str]:
+        """Delete documents. Return those of the `ids` that existed, in the same order.
+
+        within: condition that a document must meet to be deleted. Other documents are not found.
+        """
 
     def delete_where(self, where: Condition) -> DeletedCount:
         """Delete the documents that meet a condition.

@@ -162,13 +162,17 @@ class View(Protocol):
     def count(self, where: Condition | None) -> int:
         """Return the number of documents that meet the condition `where`; None: all."""
 
-    def fields(self, limit: int = 100) -> list[tuple[str, int]]:
+    def passage_count(self, where: Condition | None) -> int:
+        """Return the number of passages of the documents that meet `where`; None: of all."""
+
+    def fields(self, limit: int = 100, where: Condition | None = None) -> list[tuple[str, int]]:
         """Return the metadata fields of all documents as (name, kind of value) pairs, ascending.
 
         A field with values of several kinds has one pair for each kind. The kinds are the constants
         NUMBER, STRING and BOOLEAN of `core.filters`.
 
         limit: maximum number of pairs.
+        where: condition on the documents whose fields are returned. None: all documents.
         """
 
     def warnings(self, where: Condition | None) -> list[str]:

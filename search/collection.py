@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
-from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 from ..core import (
     ConflictError,
@@ -22,17 +22,19 @@ from ..core import (
 from ..core.arguments import checked
 from ..core.closing import Closing
 from ..core.errors import shown
-from ..core.filters import Filter, parse_filter
+from ..core.filters import Condition, Filter, parse_filter
 from ..core.near import did_you_mean
 from ..encoders import Encoder, EncoderLoader, detects_languages, load_encoder
 from ..index import (
     CollectionConfig,
     LocalStore,
+    RestrictedStore,
     Store,
     Transaction,
     Verify,
     check_free,
     require,
+    restricted,
 )
 from ..index.models import absolute, model_names
 from ..sources import check_document as converted
@@ -42,18 +44,23 @@ from .answering.generators import GeneratorRegistry
 from .answering.methods import AnswerMethods
 from .config_difference import config_difference
 from .documents import DocumentMethods
-from .encoding.languages import CollectionLanguages
+from .encoding.languages import CollectionLanguages, HiddenLanguages, Languages
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
+from .encoding.usage import SpentUsage
 from .finding.rewriters import RewriterRegistry
 from .info import describe
 from .maintenance import MaintenanceMethods
+from .recent import Recent
 from .request import SearchRequest
 from .rerankers import RerankerRegistry
 from .writing.cutting import check_document
 from .writing.ingest import Refused, writable
 from .writing.upkeep import Upkeep
 from .writing.writer import Writer
+
+_PARTS = 64
+"""Maximum number of parts of a collection that are kept; see `Collection.within`."""
 
 
 class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
@@ -84,11 +91,11 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         self.path = store.directory
         self.read_only = read_only
         self._encoders = encoders
-        self._languages = CollectionLanguages(store, encoders)
-        self._queries = QueryEncoder(store.config, encoders, self._languages)
+        self._languages: Languages = (languages := CollectionLanguages(store, encoders))
+        self._queries = QueryEncoder(store.config, encoders, languages)
         self._upkeep = Upkeep(store)
-        self._usage: Usage | None = None
-        self._usage_lock = Lock()
+        self._spent = SpentUsage()
+        self._parts: Recent[Condition, Self] = Recent(_PARTS, lambda part: 1)
 
     @classmethod
     @checked(**parameters.CREATE)
@@ -211,6 +218,27 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         }
         self.search(SearchRequest(query="warm", vectors=vectors, limit=1))
 
+    @checked(**parameters.DELETE_WHERE)
+    def within(self, filter: Filter) -> Self:  # noqa: A002
+        """Return the part of the collection that meets a filter, as a collection.
+
+        All its methods read, count, write and delete only documents that meet the filter. Encoders
+        and files are shared. Scores are those of the whole collection, whose statistics of terms
+        count all documents. Methods that maintain files raise UnsupportedByStoreError.
+
+        A write of a document that does not meet the filter raises InvalidInputError. A write with
+        the id of a document outside the part raises ConflictError.
+        """
+        condition = parse_filter(filter)
+        assert condition is not None, "checked"
+        if (part := self._parts.get(condition)) is None:
+            part = copy(self)
+            part.store = restricted(self.store, condition)
+            part._parts = Recent(_PARTS, lambda part: 1)
+            part._languages = HiddenLanguages()
+            self._parts.put(condition, part)
+        return part
+
     def __repr__(self) -> str:
         return f"Collection({str(self.path)!r})"
 
@@ -284,7 +312,10 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         """
         if not isinstance(document, Document):
             raise InvalidInputError(f"must be a Document, got {shown(document)}", field="document")
-        check_document(converted(document), self.config, self._encoders)
+        document = converted(document)
+        check_document(document, self.config, self._encoders)
+        if isinstance(self.store, RestrictedStore):
+            self.store.check(document)
 
     @checked(**parameters.IDS)
     def delete(self, ids: Sequence[str]) -> list[str]:
@@ -342,10 +373,12 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods):
         Includes the usage of failed searches and writes. None if no model was used.
         """
         encoded = add_usages(self._queries.usage, self._encoders.usage)
-        return add_usages(self._usage, encoded)
+        return add_usages(self._spent.total, encoded)
 
     def close(self) -> None:
-        """Wait for running maintenance and close the files."""
+        """Wait for running maintenance and close the files. Does nothing for a part."""
+        if isinstance(self.store, RestrictedStore):
+            return
         self._upkeep.close()
         self._queries.close()
         self.store.close()

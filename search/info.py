@@ -7,10 +7,10 @@ from typing import Any
 
 from ..encoders import MOST_TOKENS, counted_by_words, detects_languages
 from ..index import CollectionConfig, Store
-from .encoding.languages import CollectionLanguages
+from .encoding.languages import Languages
 
 
-def describe(store: Store, languages: CollectionLanguages) -> dict[str, Any]:
+def describe(store: Store, languages: Languages) -> dict[str, Any]:
     """Return counts, segments, sizes, legs, encoders and configuration of a collection.
 
     All values are JSON values. The entry "cut" says how documents are cut into passages:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from ..core import Document, InvalidInputError, MissingExtraError, SourceError, TwindexError
 from .document import parse_document
@@ -114,6 +113,8 @@ def _network(allowed: bool) -> Iterator[list[str]]:
 
     Yields a list, to which each refused download is added.
     """
+    from unittest.mock import patch  # Its import takes as long as that of numpy.
+
     from ir_datasets.util import download
 
     refused: list[str] = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
+import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
@@ -12,17 +14,53 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from .house import ROOMS
+
+REWRITTEN = ("test_", "conftest")
+"""Beginnings of the names of files in which pytest rewrites assertions."""
+
 # Test workers share the cores, so each gets one thread.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-settings.register_profile("quick", max_examples=20, deadline=None)
+settings.register_profile("quick", max_examples=20, stateful_step_count=30, deadline=None)
 settings.register_profile("thorough", max_examples=100, deadline=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Use fewer Hypothesis examples unless the slow tests run too."""
     settings.load_profile("quick" if config.option.markexpr == "not slow" else "thorough")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile a share of the files in each worker before all workers import all files.
+
+    Workers import the files in the same order, so without a compiled copy each would compile all.
+    """
+    config = session.config
+    given = getattr(config, "workerinput", None)
+    if given is None or sys.dont_write_bytecode or config.args_source.name != "TESTPATHS":
+        return
+    number, count = int(given["workerid"].removeprefix("gw")), given["workercount"]
+    tests = [p for p in (config.rootpath / "tests").rglob("*.py") if p.stem.startswith(REWRITTEN)]
+    try:
+        for path in sorted(tests)[number::count]:
+            _compile_test(path, config)
+    except (ImportError, AttributeError, TypeError):  # Another pytest has other private names.
+        return
+    package = config.rootpath / ".package" / "twindex"
+    for path in sorted(p for room in ROOMS for p in (package / room).rglob("*.py"))[number::count]:
+        compileall.compile_file(path, quiet=2)
+
+
+def _compile_test(path: Path, config: pytest.Config) -> None:
+    from _pytest.assertion import rewrite
+
+    folder = rewrite.get_cache_dir(path)
+    compiled = folder / f"{path.stem}{rewrite.PYC_TAIL}"
+    if rewrite.try_makedirs(folder) and rewrite._read_pyc(path, compiled) is None:
+        digest, code = rewrite._rewrite_test(path, config)
+        rewrite._write_pyc(config.stash[rewrite.assertstate_key], code, digest, compiled)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from ... import __version__
 from ..mcp.http import assistants
-from ..serving.calls import Calls
+from ..serving.access.keyring import keyring_of
 from ..serving.measuring.counts import document_counts, job_counts, usage
 from ..serving.measuring.metrics import Metrics
 from ..serving.problems import HANDLERS
@@ -30,6 +30,7 @@ from .compat.openai import chat as openai_chat
 from .compat.openai import embeddings as openai_embeddings
 from .compat.openai import responses as openai_responses
 from .compat.openai import vector_stores
+from .keys import Door
 from .middleware import Frame
 from .routes import (
     aliases,
@@ -93,7 +94,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         service.start()
-        async with assistants(app.state.calls) as app.state.assistants:
+        async with assistants(settings) as app.state.assistants:
             yield
         service.close()
 
@@ -112,7 +113,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.settings = settings
     app.state.service = service
     app.state.metrics = metrics
-    app.state.calls = Calls(service, settings, metrics)
+    app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
     app.state.gate = gate = Gate(service, settings, metrics)
     for module in (
@@ -141,8 +142,16 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         app.include_router(module.router)
     app.router.routes += ASSISTANTS
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    door = Door(app.state.keyring)
     app.add_middleware(
-        Frame, settings=settings, metrics=metrics, admission=admission, gate=gate, host=host
+        Frame,
+        settings=settings,
+        service=service,
+        metrics=metrics,
+        admission=admission,
+        door=door,
+        gate=gate,
+        host=host,
     )
     if settings.cors_origins:
         app.add_middleware(

@@ -170,7 +170,7 @@ class EventStream(Response):
         """Return the event `error` for an exception."""
         request_id: str = self._request.state.request_id
         try:
-            problem = problem_of(error, self._request.app.state.service.root)
+            problem = problem_of(error, self._request.state.service.root)
         except Exception:
             logger.exception("request %s failed", request_id)
             problem = Problem(500, "an unexpected error; search the log for this request_id")

@@ -12,11 +12,12 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...core.filters import show_filter
 from ...index.store.jobs import Reply
 from ...index.store.upload import Upload
+from ..serving.access.seen import Seen
 from ..serving.problems import Problem
 from ..serving.served import Served
-from ..serving.service import Service
 from .render import job
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -83,11 +84,11 @@ async def enqueue(
 
     Raises the same Problems as `once`.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
 
     def answer(served: Served, keep: Keep) -> Response:
         jobs = served.job_store()
-        new = check(served)
+        new, within = check(served), service.access.filter
         with jobs.transaction():
             queued = jobs.create(
                 new.id or jobs.new_id(),
@@ -95,12 +96,14 @@ async def enqueue(
                 total=new.total,
                 unit=new.unit,
                 result=new.result,
+                owner=service.access.owner,
+                filter=None if within is None else show_filter(within),
             )
             body = orjson.dumps(job(served.name, queued))
             keep(202, body)
         if upload is not None:
             upload.keep()
-        service.runner.submit(served, queued.id)
+        service.submit(served, queued.id)
         return _response(202, body)
 
     try:
@@ -123,7 +126,7 @@ async def _once(
     answer: Callable[[Served, Keep], Response],
     holder: Served | None = None,
 ) -> Response:
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     key = request.headers.get("idempotency-key")
 
     async def write(work: Callable[[Served], Response]) -> Response:
@@ -135,6 +138,8 @@ async def _once(
         return await write(lambda served: answer(served, _forget))
     if not _KEY.fullmatch(key):
         raise Problem(422, "Idempotency-Key must have 1 to 255 visible ASCII characters")
+    if owner := service.access.owner:
+        key = f"{owner} {key}"  # Keys of other owners are other keys.
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     request_digest = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
     served = holder or await service.served(collection)

@@ -6,32 +6,32 @@ search.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import logging
 import re
-from hmac import compare_digest
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..serving.access.access import NOBODY, Access
+from ..serving.access.seen import Seen
+from ..serving.calls import Calls
 from ..serving.measuring.metrics import UNMATCHED, Metrics
 from ..serving.operations.aliases import pin
 from ..serving.problems import Problem
+from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
 from .arrival.gate import Gate
 from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
+from .keys import Door
 from .reply import Reply
 
 logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_PROGRAMS = ("/v1/", "/v2/", "/rerank", "/embed", "/info", "/health", "/metrics", "/mcp")
-"""Beginnings of the paths that programs request. People request the other paths in a browser."""
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (
     "requests from pages of other sites may only read: the Origin of this request differs from its "
@@ -51,8 +51,10 @@ class Frame:
         app: ASGIApp,
         *,
         settings: Settings,
+        service: Service,
         metrics: Metrics,
         admission: Admission,
+        door: Door,
         gate: Gate,
         host: str = "",
     ) -> None:
@@ -61,8 +63,9 @@ class Frame:
         self.admission = admission
         self.gate = gate
         self.access_log = settings.access_log
-        key = settings.api_key
-        self._key = key.get_secret_value().encode() if key is not None else None
+        self._settings = settings
+        self._service = service
+        self._door = door
         self._root = settings.root_path
         self._origins = set(settings.allowed_hosts)
         self._pages = set(settings.cors_origins)
@@ -85,6 +88,7 @@ class Frame:
         scope.setdefault("state", {}).update(
             request_id=request_id.decode(), hold=hold, error_shape=shape
         )
+        self._show(scope, NOBODY)
         extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
         parent = headers.get(b"traceparent")
         if parent is not None and _TRACEPARENT.fullmatch(parent):
@@ -95,7 +99,9 @@ class Frame:
             if path == "":
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
                 return
-            self._admit(scope, path, headers)
+            access = self._admit(scope, path, headers)
+            self._show(scope, access)
+            scope["state"]["tenant"] = access.key
             self.gate.check(scope, path, headers)
             await self.app(scope, receive, reply)
         except Problem as problem:
@@ -117,8 +123,15 @@ class Frame:
                     "status": reply.status,
                     "milliseconds": round(reply.seconds * 1e3, 1),
                     "request_id": request_id.decode(),
+                    "key": scope["state"]["service"].access.key,
                 }
-                logger.info("%s %s %d %.1f ms %s", *fields.values(), extra=fields)
+                logger.info("%s %s %d %.1f ms %s %s", *fields.values(), extra=fields)
+
+    def _show(self, scope: Scope, access: Access) -> None:
+        """Set `request.state.service` and `request.state.calls`: what the request sees."""
+        seen = Seen(self._service, access)
+        calls = Calls(seen, self._settings, self.metrics)
+        scope["state"].update(service=seen, calls=calls)
 
     def _local_path(self, scope: Scope) -> str:
         """Return the path without the prefix `root_path`. Sets `root_path` and path in `scope`.
@@ -135,8 +148,8 @@ class Frame:
         scope["raw_path"] = self._root.encode() + scope.get("raw_path", path.encode())
         return path
 
-    def _admit(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
-        """Raise Problem for a request that is not allowed.
+    def _admit(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> Access:
+        """Return what a request may do. Raise Problem for a request that is not allowed.
 
         Checks the encoding of the path, the site that sent the request, the host and the API key.
         path: path without `root_path`.
@@ -145,26 +158,13 @@ class Frame:
             raise Problem(400, "the path must be percent-encoded UTF-8")
         if scope["method"] not in _SAFE and self._is_foreign(headers):
             raise Problem(403, _FOREIGN)
-        if path in OPEN_PATHS:
-            return
-        if self._key is None:
-            # A page can point its own host name at this address and become the same site.
-            if b"host" in headers and not self._is_own_host(
-                headers[b"host"].decode("latin-1").lower()
-            ):
-                detail = (
-                    "the Host header is not a name of this server; the operator can add the name "
-                    "to TWINDEX_ALLOWED_HOSTS"
-                )
-                raise Problem(403, detail)
-        elif not compare_digest(_key_of(headers), self._key):
-            # A browser prompts its user for Basic credentials, but not for a bearer token.
-            scheme = "Bearer" if path.startswith(_PROGRAMS) else "Basic"
-            raise Problem(
-                401,
-                "API key missing or wrong; send `Authorization: Bearer KEY` or `api-key: KEY`",
-                headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
+        if path not in OPEN_PATHS and self._door.open and not self._names_server(headers):
+            detail = (
+                "the Host header is not a name of this server; the operator can add the name "
+                "to TWINDEX_ALLOWED_HOSTS"
             )
+            raise Problem(403, detail)
+        return self._door.enter(scope["method"], path, headers)
 
     def _is_foreign(self, headers: dict[bytes, bytes]) -> bool:
         """Return True if a web page of another site or port sent the request.
@@ -181,6 +181,14 @@ class Frame:
         origin = page.partition("://")[2]
         host = headers.get(b"host", b"").decode("latin-1").lower()
         return origin != host and origin not in self._origins
+
+    def _names_server(self, headers: dict[bytes, bytes]) -> bool:
+        """Return False if the `Host` header is no name of this server.
+
+        A page can point its own host name at this address and become the same site.
+        """
+        host = headers.get(b"host")
+        return host is None or self._is_own_host(host.decode("latin-1").lower())
 
     def _is_own_host(self, authority: str) -> bool:
         """Return True if the value of a `Host` header is an IP address or a name of this server."""
@@ -206,18 +214,3 @@ def _route(scope: Scope, path: str) -> str:
     if path in ("", "/openapi.json"):
         return path
     return str(scope["state"].get("refused_route", UNMATCHED))
-
-
-def _key_of(headers: dict[bytes, bytes]) -> bytes:
-    """Return the API key from the header `api-key` or `Authorization`; empty without a key."""
-    if b"api-key" in headers:
-        return headers[b"api-key"]
-    scheme, _, value = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer":
-        return value.strip()
-    if scheme.lower() == b"basic":
-        try:
-            return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
-        except binascii.Error:
-            return b""
-    return b""

@@ -36,6 +36,7 @@ COLLECTION = {
 """Path parameter of a route that reads the name from `request.path_params`."""
 _PARAMETERS = {
     "collection": _COLLECTION,
+    "alias": "Name of an alias.",
     "limit": "Maximum number of documents in a page.",
     "cursor": "`next_cursor` of the previous page.",
 }
@@ -164,7 +165,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document["components"]["securitySchemes"] = _SCHEMES
         for path, methods in document["paths"].items():
             for operation in methods.values():
-                _complete(path, operation, keyed=settings.api_key is not None)
+                _complete(path, operation, keyed=app.state.keyring.required)
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -24,10 +24,11 @@ import uvicorn
 from ...core import ConfigError, ConflictError, MissingExtraError
 from ...core.config import Device
 from ..mcp.server import require_mcp
+from ..serving.access.keyring import Keyring
 from ..serving.service import Service
 from ..serving.settings import Settings
 from .app import create_app
-from .connections import RESERVE, Connections, guarded
+from .arrival.connections import RESERVE, Connections, guarded
 from .logs import configure
 
 logger = logging.getLogger(__name__)
@@ -85,12 +86,11 @@ def serve(
     if not 0 <= port <= 65_535:
         raise ConfigError(f"must be between 0 and 65535, got {port}", field="port")
     app = create_app(root, settings, host=host)
+    _check_keys(app.state.keyring, host, settings)
     connections = Connections(settings, _connection_limit(settings.max_connections))
     with closing(_listen(host, port)) as listener:
         shown = f"[{host}]" if ":" in host else host
         address = f"http://{shown}:{listener.getsockname()[1]}"
-        if settings.api_key is None and not _loopback(host):
-            logger.warning("anyone who can reach %s may read and write; set TWINDEX_API_KEY", host)
         config = uvicorn.Config(
             app,
             http=guarded(connections, app.state.gate),
@@ -238,6 +238,26 @@ def _listen(host: str, port: int) -> socket.socket:
             f"cannot listen on {host}:{port} ({error.strerror}); choose another --port"
         ) from None
     return listener
+
+
+def _check_keys(keyring: Keyring, host: str, settings: Settings) -> None:
+    """Raise ConfigError for an address beyond loopback without a key, unless it is wanted."""
+    if settings.without_keys:
+        if keyring.required:
+            raise ConfigError(
+                f"contradicts the key of the setting `api_key` or of {keyring.path}; remove one of "
+                "them",
+                field="without_keys",
+            )
+        if not _loopback(host):
+            logger.warning("anyone who can reach %s may read, write and delete", host)
+    elif not keyring.required and not _loopback(host):
+        raise ConfigError(
+            f"{host} can be reached from other machines, and there is no API key; create one with "
+            "`twindex keys create ROOT --name NAME`, set TWINDEX_API_KEY, or serve everyone "
+            "with --without-keys",
+            field="host",
+        )
 
 
 def _loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from ...index.store.jobs import JobStore
 from ...index.store.upload import Upload
-from ..serving.service import Service
+from ..serving.access.seen import Seen
 from . import body
 
 _PIECE = 1 << 20
@@ -41,7 +41,7 @@ async def receive(request: Request, jobs: JobStore, *, as_job: bool) -> Received
 
     Raises StorageError if the file cannot be written.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     settings = request.app.state.settings
     digest = sha256()
     held = bytearray()

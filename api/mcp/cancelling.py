@@ -44,7 +44,7 @@ class RunningCalls:
         if method == "initialize":
             await serve(_with_session(send))
             return
-        session = dict(scope["headers"]).get(SESSION)
+        session = _session(scope)
         if session is None:
             await serve(send)
             return
@@ -82,6 +82,15 @@ class RunningCalls:
             if not begun:
                 await send({"type": "http.response.start", "status": 202, "headers": []})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _session(scope: Scope) -> bytes | None:
+    """Return the session id of a request with its owner, who alone may cancel its calls."""
+    session = dict(scope["headers"]).get(SESSION)
+    seen = scope.get("state", {}).get("service")
+    return (
+        session if session is None or seen is None else f"{seen.access.owner} ".encode() + session
+    )
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

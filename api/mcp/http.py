@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from ..serving.calls import Calls
+from ..serving.settings import Settings
 from .cancelling import RunningCalls
 from .local import LocalBackend
 from .places import Place
@@ -27,9 +27,8 @@ class Assistants:
     several servers can share the requests of a client.
     """
 
-    def __init__(self, calls: Calls, most: int) -> None:
+    def __init__(self, most: int) -> None:
         """most: maximum size of the body of a request, in bytes."""
-        self._backend = LocalBackend(calls)
         self._most = most
         self._calls = RunningCalls()
         self._lock = asyncio.Lock()
@@ -68,7 +67,7 @@ class Assistants:
 
         # By default, this library cuts its replies as soon as the server begins to stop.
         AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
-        server = build_server(self._backend, place_of)
+        server = build_server(backend_of, place_of)
         manager = StreamableHTTPSessionManager(
             server, stateless=True, max_request_body_size=self._most
         )
@@ -91,13 +90,19 @@ class Assistants:
 
 
 @asynccontextmanager
-async def assistants(calls: Calls) -> AsyncIterator[Assistants]:
+async def assistants(settings: Settings) -> AsyncIterator[Assistants]:
     """Return a context manager for the tools of a server, which ends their calls at its end."""
-    found = Assistants(calls, calls.settings.max_body_bytes)
+    found = Assistants(settings.max_body_bytes)
     try:
         yield found
     finally:
         await found.close()
+
+
+def backend_of(context: Any) -> LocalBackend:
+    """Return the collections that a request sees."""
+    request: Request = context.request
+    return LocalBackend(request.state.calls)
 
 
 def place_of(context: Any) -> Place:

@@ -12,6 +12,7 @@ from ...client.failures import failure_of
 from ...core.results import SearchResult
 from ...core.types import Document
 from ...search import AnswerRequest, SearchRequest
+from ..serving.access.seen import Seen
 from ..serving.calls import Calls
 from ..serving.limits.deadline import Deadline
 from ..serving.measuring.metrics import Metrics
@@ -99,6 +100,6 @@ async def running(service: Service, settings: Settings) -> AsyncIterator[LocalBa
     """Start a service. Its collections load in the background, and calls wait for them."""
     service.start()
     try:
-        yield LocalBackend(Calls(service, settings, Metrics()), waits=True)
+        yield LocalBackend(Calls(Seen(service), settings, Metrics()), waits=True)
     finally:
         await asyncio.to_thread(service.close)

@@ -90,10 +90,11 @@ def require_mcp() -> None:
         raise MissingExtraError("mcp", "mcp") from None
 
 
-def build_server(backend: Backend, place: Callable[[Any], Place]) -> Server[Any]:
+def build_server(backend: Callable[[Any], Backend], place: Callable[[Any], Place]) -> Server[Any]:
     """Return an MCP server with the tools. It serves any number of connections.
 
-    place: function that returns the Place for a call, from the context of the request.
+    backend, place: functions that return the Backend and the Place for a call, from the context of
+        the request.
 
     Raises MissingExtraError if the package `mcp` is not installed.
     """
@@ -113,7 +114,9 @@ def build_server(backend: Backend, place: Callable[[Any], Place]) -> Server[Any]
         if kind is None:
             hint = did_you_mean(params.name, KINDS) or f"; the tools are {', '.join(KINDS)}"
             raise MCPError(INVALID_PARAMS, f"no tool {shown(params.name)}{hint}")
-        return await call_tool(Tools(backend, place(context)), kind, params.arguments or {})
+        return await call_tool(
+            Tools(backend(context), place(context)), kind, params.arguments or {}
+        )
 
     server: Server[Any] = Server(
         "twindex",

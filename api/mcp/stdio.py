@@ -78,5 +78,5 @@ async def _serve(opening: Opening, place: Place) -> None:
     from mcp.server.stdio import stdio_server
 
     async with stdio_server() as (read, write), opening() as backend:
-        server = build_server(backend, lambda _: place)
+        server = build_server(lambda _: backend, lambda _: place)
         await server.run(read, write, server.create_initialization_options())

@@ -11,7 +11,14 @@ from typing import Any
 
 import orjson
 
-from ...core import Document, InvalidInputError, Usage, WriteReport, add_usages
+from ...core import (
+    ConflictError,
+    Document,
+    InvalidInputError,
+    Usage,
+    WriteReport,
+    add_usages,
+)
 from ...search import Collection
 from ...search.encoding.courtesy import COURTESY, Slices
 from ...sources import CheckedDocuments, parse_document
@@ -54,7 +61,8 @@ def parse_lines(lines: Iterable[bytes], start: int = 1) -> Iterator[Line]:
 def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]:
     """Yield the lines, with an error in place of each document that the collection cannot store.
 
-    Such a document has too many passages, or vectors that the collection does not accept.
+    Such a document has too many passages, or vectors that the collection does not accept, or it is
+    outside the part of the collection, or has the id of a document outside.
     """
     for line in lines:
         if line.document is not None:
@@ -68,6 +76,10 @@ def check_lines(collection: Collection, lines: Iterable[Line]) -> Iterator[Line]
                     "detail": error.message,
                 }
                 line = replace(line, document=None, error=found, status=422)
+            except ConflictError as error:
+                found = {"code": error.code, "line": line.number, "field": "id"}
+                found["detail"] = str(error)
+                line = replace(line, document=None, error=found, status=409)
         yield line
 
 

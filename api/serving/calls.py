@@ -17,6 +17,7 @@ from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
 from ...rerank import Reranked
 from ...search import AnswerRequest, SearchRequest, SearchResult
+from .access.seen import Seen
 from .embedding import Embedded, EmbedTask, embed
 from .given import GivenQuestion, RerankTask, answer_given, rerank_given
 from .limits.deadline import Deadline
@@ -24,7 +25,6 @@ from .limits.work import check_answer, check_query, check_texts, check_work
 from .measuring.metrics import Metrics
 from .problems import Problem, problem_of
 from .served import Served
-from .service import Service
 from .settings import Settings
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Calls:
     TwindexError; `problem_of` converts the latter.
     """
 
-    def __init__(self, service: Service, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, service: Seen, settings: Settings, metrics: Metrics) -> None:
         self.service = service
         self.settings = settings
         self.metrics = metrics

@@ -16,10 +16,10 @@ from ...core import InvalidInputError, Representation, Role
 from ...core.errors import shown
 from ...core.near import did_you_mean
 from ...encoders import Encoder, EncoderConfig
+from .access.seen import Seen
 from .limits.deadline import Deadline
 from .problems import unknown_model
 from .served import Served
-from .service import Service
 
 Part = Literal["dense", "sparse"]
 """Kind of vectors: a part of a `Representation`."""
@@ -112,7 +112,7 @@ class ServedEncoder:
         return part in self.config.fills and not self.config.many and self.config.encodes_text
 
 
-def served_encoders(service: Service, model: str | None = None) -> list[ServedEncoder]:
+def served_encoders(service: Seen, model: str | None = None) -> list[ServedEncoder]:
     """Return the encoders of the open collections, sorted by name. Equal ones are listed once.
 
     model: only the encoders with this name, or of the leg with this place; None: all.
@@ -144,7 +144,7 @@ def distinct_names(encoders: Sequence[ServedEncoder]) -> list[str]:
     return [one.name if short[one.name] == 1 else one.places[0] for one in encoders]
 
 
-def find_encoder(service: Service, model: str, part: Part) -> ServedEncoder:
+def find_encoder(service: Seen, model: str, part: Part) -> ServedEncoder:
     """Return the encoder with this name, or of this leg.
 
     Raises Problem 404 if no open collection has it, and InvalidInputError if the name stands for
@@ -176,7 +176,7 @@ def _unfit(encoder: ServedEncoder, part: Part) -> str:
     return f"{encoder.name!r} ({encoder.kind}) returns no {part} vectors; choose another model"
 
 
-def embed(service: Service, task: EmbedTask, deadline: Deadline) -> Embedded:
+def embed(service: Seen, task: EmbedTask, deadline: Deadline) -> Embedded:
     """Embed texts, in a thread. The deadline is checked after each batch of the encoder.
 
     Raises the errors of `find_encoder`, and InvalidInputError for a text that is too long and for

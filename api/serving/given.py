@@ -19,7 +19,7 @@ from ...llm import Message
 from ...rerank import Budget, Candidate, Reranked, Reranker, failed
 from ...rerank import Task as RerankerTask
 from ...rerank.checking import reranked
-from .service import Service
+from .access.seen import Seen
 
 
 class GivenText(Protocol):
@@ -81,7 +81,7 @@ class GivenQuestion:
     turns: Sequence[Message] = ()
 
 
-def rerank_given(service: Service, task: RerankTask, guard: Guard) -> Reranked:
+def rerank_given(service: Seen, task: RerankTask, guard: Guard) -> Reranked:
     """Rerank the documents of a request. A failure of the model is in the result."""
     candidates = [
         Candidate(str(i), document.text, document.title, score=-float(i))
@@ -96,7 +96,7 @@ def rerank_given(service: Service, task: RerankTask, guard: Guard) -> Reranked:
     return result
 
 
-def _reranker(service: Service, name: str) -> Reranker:
+def _reranker(service: Seen, name: str) -> Reranker:
     """Return the reranker with this name.
 
     Raises InvalidInputError for an unknown name, and for a reranker that needs a collection because
@@ -116,7 +116,7 @@ def _reranker(service: Service, name: str) -> Reranker:
     return reranker
 
 
-def answer_given(service: Service, asked: GivenQuestion, guard: Guard) -> Iterator[AnswerEvent]:
+def answer_given(service: Seen, asked: GivenQuestion, guard: Guard) -> Iterator[AnswerEvent]:
     """Answer a question from the documents of the request, and yield the events of the answer."""
     generator = service.generators.get(asked.generator)
     passages = [

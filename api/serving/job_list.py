@@ -28,8 +28,10 @@ class JobList:
         self._collections = collections
         self._runner = runner
 
-    def latest(self) -> list[tuple[str, Job]]:
+    def latest(self, owner: str | None = None) -> list[tuple[str, Job]]:
         """Return (collection name, job) for the latest jobs of all collections, newest job first.
+
+        owner: only jobs of this owner; None: all jobs.
 
         Skips collections that cannot be read.
         """
@@ -38,7 +40,8 @@ class JobList:
             with readable(served):
                 if served.jobs is not None:
                     found += [
-                        (served.name, self._with_state(served, job)) for job in served.jobs.latest()
+                        (served.name, self._with_state(served, job))
+                        for job in served.jobs.latest(owner=owner)
                     ]
         return sorted(found, key=lambda pair: -pair[1].created)
 
@@ -59,7 +62,12 @@ class JobList:
                     failure = error
         if failure is not None:
             raise failure
-        raise NotFoundError(f"no job {shown(job_id)}; finished jobs are kept for a week")
+        raise self.absent(job_id)
+
+    @staticmethod
+    def absent(job_id: str) -> NotFoundError:
+        """Return the error for the id of a job that does not exist."""
+        return NotFoundError(f"no job {shown(job_id)}; finished jobs are kept for a week")
 
     def _with_state(self, served: Served, job: Job) -> Job:
         """Return the job, with the state "waiting" if it waits for a retry.

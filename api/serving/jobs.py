@@ -221,6 +221,8 @@ def _bulk(collection: Collection, store: JobStore, job: Job, proceed: Callable[[
     def record(connection: sqlite3.Connection, line: int) -> None:
         store.record(connection, job.id, done=line, result=asdict(result))
 
+    if job.filter is not None:
+        collection = collection.within(job.filter)
     store.save(job.id, "running", done=done, result=asdict(result))
     try:
         file = store.lines(job.id).open("rb")

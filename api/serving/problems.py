@@ -206,7 +206,7 @@ async def answer(request: Request, error: Exception) -> Response:
     elif isinstance(error, HTTPException) and error.status_code == 404:
         problem = _unknown_path(request)
     else:
-        problem = problem_of(error, request.app.state.service.root)
+        problem = problem_of(error, request.state.service.root)
     return problem.response(request.state.request_id, request.state.error_shape)
 
 

@@ -60,6 +60,7 @@ class Served:
     deleted:      True once the server no longer serves the collection.
     encoders:     leg -> name of its model or language.
     busy_keys:    values of the header `Idempotency-Key` of running requests.
+    whole:        the whole collection, if `collection` is a part of it; else None.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Served:
     deleted: bool = False
     encoders: dict[str, str] = field(default_factory=dict)
     busy_keys: set[str] = field(default_factory=set)
+    whole: Served | None = None
 
     def ready(self) -> tuple[Collection, JobStore]:
         """Return the open collection and its jobs.

@@ -30,9 +30,9 @@ from .limits.pool import Pool
 from .loading import Loader
 from .operations.lanes import JobLanes
 from .operations.names import NAME, RULE, Names
+from .operations.probe import Writable, WriteProbe
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
-from .probe import Writable, WriteProbe
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
 from .served import Served, folder_name, identity, unreadable
@@ -66,9 +66,7 @@ class Service:
             self.single = (self.root / FILE_NAME).is_file()
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
-        self.names = Names(
-            self.root, single=self.single, known=lambda: [one.name for one in self.known()]
-        )
+        self.names = Names(self.root, single=self.single)
         self.readers = Pool("search", settings.workers, settings.queue, settings.queue_seconds)
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
@@ -269,23 +267,8 @@ class Service:
                 del self._served[served.name]
         served.close()
 
-    async def read(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for searches, and return its result."""
-        return await self._run(self.readers, name, work)
-
-    async def rerank(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for reranking, and return its result."""
-        return await self._run(self.reranking, name, work)
-
-    async def answer(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for answers, and return its result."""
-        return await self._run(self.answering, name, work)
-
-    async def write(self, name: str, work: Callable[[Served], T]) -> T:
-        """Run `work` on the collection `name`, in a thread for writes, and return its result."""
-        return await self._run(self.writers, name, work)
-
-    async def _run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
+    async def run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
+        """Run `work` on the collection `name`, in a thread of `pool`, and return its result."""
         served = await self.served(name)
         try:
             return await pool.run(work, served)

@@ -38,6 +38,9 @@ class Settings(Config):
 
     api_key:         API key that every request must send, except to `/livez`, `/readyz` and
                      `/health`.
+    keys:            file of API keys, which `twindex keys` changes; None: the file
+                     `.twindex-keys.json` in the folder of the collections.
+    without_keys:    serve an address beyond loopback although there is no API key.
     allowed_hosts:   additional names of this server, e.g. of a proxy, for the headers `Host` and
                      `Origin` of requests.
     max_body_bytes:  maximum bytes of a request body, except for bulk requests.
@@ -103,6 +106,8 @@ class Settings(Config):
     """
 
     api_key: SecretStr | None = None
+    keys: Path | None = None
+    without_keys: bool = False
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 16 << 20
     max_bulk_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 1 << 30

@@ -1,6 +1,6 @@
 """How many tokens neighbouring passages should share.
 
-    python benchmarks/run.py passage_overlap --documents 40
+    python benchmarks/run.py passage_overlap --documents 22
 
 The queries are sentences of RFCs that cite a section (`common/section_ways.py`). Everything but
 the overlap is as in a new collection.

@@ -202,6 +202,9 @@ def main() -> None:
     model = load_model(options.llm)
     figures = {
         "llm": model.name,
+        "window": WINDOW,
+        "query": QUERY,
+        "passage": PASSAGE_TOKENS,
         "sets": {name: measured(name, options, model) for name in options.sets.split(",")},
     }
     if options.json:

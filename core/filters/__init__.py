@@ -5,6 +5,7 @@ own query language. `show_filter` turns a `Condition` back into JSON.
 """
 
 from .conditions import And, Condition, Dated, Equal, Exists, In, Not, Operator, Or, Prefix, Range
+from .matching import meets
 from .parsing import MAX_CONDITIONS, MAX_DEPTH, Filter, check_selective, parse_filter
 from .showing import show_filter
 from .text import read_filters, write_filters
@@ -32,6 +33,7 @@ __all__ = [
     "Scalar",
     "check_selective",
     "flatten",
+    "meets",
     "parse_filter",
     "read_filters",
     "show_filter",

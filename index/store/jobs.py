@@ -43,8 +43,12 @@ CREATE TABLE IF NOT EXISTS replies (
     key TEXT PRIMARY KEY, digest TEXT NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL,
     created REAL NOT NULL
 );
+CREATE TABLE IF NOT EXISTS job_owners (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, filter TEXT
+);
 """
 _COLUMNS = "id, kind, state, done, total, unit, error, result, created, updated"
+_JOBS = f"SELECT {_COLUMNS}, coalesce(owner, ''), filter FROM jobs LEFT JOIN job_owners USING (id)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Job:
     error:       error message of a failed job; None for other jobs.
     result:      result so far, a JSON object.
     created, updated: time of creation and of the last change, in seconds since 1970.
+    owner:       id of the key that started the job; "" without keys.
+    filter:      JSON filter within which the job works; None: the whole collection.
     """
 
     id: str
@@ -68,6 +74,8 @@ class Job:
     result: Mapping[str, Any]
     created: float
     updated: float
+    owner: str = ""
+    filter: Mapping[str, Any] | None = None
 
     @property
     def finished(self) -> bool:
@@ -154,6 +162,8 @@ class JobStore:
         total: int | None,
         unit: str,
         result: Mapping[str, Any] | None = None,
+        owner: str = "",
+        filter: Mapping[str, Any] | None = None,  # noqa: A002
     ) -> Job:
         """Add a job with the state "queued". It is on disk on return.
 
@@ -162,6 +172,7 @@ class JobStore:
         kind: operation of the job, such as "merge".
         total: amount of work in `unit`, such as "passages". None: not known.
         result: initial result, a JSON object. It may describe the work to do.
+        owner, filter: see `Job`.
 
         Raises ConflictError if the store is read-only.
         """
@@ -172,23 +183,29 @@ class JobStore:
                 "DELETE FROM jobs WHERE state IN ('done', 'failed') AND updated < ?",
                 (now - JOBS_KEPT,),
             )
+            connection.execute("DELETE FROM job_owners WHERE id NOT IN (SELECT id FROM jobs)")
             connection.execute(
                 f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, 'queued', 0, ?, ?, NULL, ?, ?, ?)",
                 (job_id, kind, total, unit, json.dumps(dict(result or {})), now, now),
             )
+            if owner or filter is not None:
+                connection.execute(
+                    "INSERT INTO job_owners (id, owner, filter) VALUES (?, ?, ?)",
+                    (job_id, owner, None if filter is None else json.dumps(dict(filter))),
+                )
         return self.get(job_id)
 
     def get(self, job_id: str) -> Job:
         """Return the job with this id. Raises NotFoundError if there is none."""
-        rows = self._read(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,))
+        rows = self._read(f"{_JOBS} WHERE id = ?", (job_id,))
         if not rows:
             raise NotFoundError(f"there is no job {shown(job_id)}")
         return _job(rows[0])
 
-    def latest(self, limit: int = 100) -> list[Job]:
-        """Return the newest `limit` jobs, newest first."""
-        order = "ORDER BY created DESC, id LIMIT ?"
-        return [_job(row) for row in self._read(f"SELECT {_COLUMNS} FROM jobs {order}", (limit,))]
+    def latest(self, limit: int = 100, owner: str | None = None) -> list[Job]:
+        """Return the newest `limit` jobs, newest first. owner: only its jobs; None: all."""
+        where = "WHERE ? IS NULL OR coalesce(owner, '') = ? ORDER BY created DESC, id LIMIT ?"
+        return [_job(row) for row in self._read(f"{_JOBS} {where}", (owner, owner, limit))]
 
     def unfinished(self) -> list[Job]:
         """Return jobs that are queued or running, oldest first.
@@ -196,8 +213,7 @@ class JobStore:
         A job with the state "running" may belong to a process that has ended.
         """
         rows = self._read(
-            f"SELECT {_COLUMNS} FROM jobs WHERE state IN ('queued', 'running') "
-            "ORDER BY created, id",
+            f"{_JOBS} WHERE state IN ('queued', 'running') ORDER BY created, id",
             (),
         )
         return [_job(row) for row in rows]
@@ -322,5 +338,9 @@ class JobStore:
 
 
 def _job(row: Any) -> Job:
-    job_id, kind, state, done, total, unit, error, result, created, updated = row
-    return Job(job_id, kind, state, done, total, unit, error, json.loads(result), created, updated)
+    job_id, kind, state, done, total, unit, error, result, created, updated, owner, within = row
+    return Job(
+        *(job_id, kind, state, done, total, unit, error, json.loads(result), created, updated),
+        owner=owner,
+        filter=None if within is None else json.loads(within),
+    )

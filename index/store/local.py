@@ -32,13 +32,14 @@ from ...core.arguments import checked
 from ...core.filters import Condition, check_selective
 from ..arrays.files import sync_directory
 from ..config import CollectionConfig
-from ..store_protocol import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written
+from ..store_protocol import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written, taken
 from .database.database import Database, get_meta, get_number, set_meta
 from .database.folders import check_free
 from .database.segments import read_segments
 from .database.tables import (
     count_pending,
     delete_documents,
+    documents_inside,
     existing_numbers,
     insert_documents,
     insert_passages,
@@ -271,6 +272,7 @@ class LocalStore:
         *,
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
+        within: Condition | None = None,
     ) -> Written:
         """See Store. `record` receives the transaction's connection and must not commit.
 
@@ -292,6 +294,8 @@ class LocalStore:
                     "write expected to be unchanged; try again"
                 )
             known = numbers_of(connection, list(last))
+            if other := sorted(known.keys() - documents_inside(connection, known, within).keys()):
+                raise taken(other[0])
             delete_documents(connection, list(known.values()))
             kept = [i for i, item in enumerate(batch) if last[item.document.id] == i]
             numbers = insert_documents(connection, [batch[i].document for i in kept])
@@ -308,10 +312,10 @@ class LocalStore:
         return written
 
     @checked(ids=arguments.ids)
-    def delete(self, ids: Sequence[str]) -> list[str]:
+    def delete(self, ids: Sequence[str], *, within: Condition | None = None) -> list[str]:
         """See Store. The deletion is on disk on return."""
         with self.database.write() as connection:
-            known = numbers_of(connection, ids)
+            known = documents_inside(connection, numbers_of(connection, ids), within)
             delete_documents(connection, list(known.values()))
         return [name for name in dict.fromkeys(ids) if name in known]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
@@ -29,13 +30,16 @@ from ..view import Handles
 from .database.tables import ids_of, numbers_of, read_documents, read_sizes
 from .filters.columns import Numbers
 from .filters.field_names import unknown_fields
-from .filters.selection import select
+from .filters.selection import has_field, select
 from .snapshot import Masks, Snapshot
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 _CACHED_FILTERS = 32
+_FIELDS = 10_000
+"""Maximum number of fields of a collection that `fields` compares with a condition."""
+
 _BLOCK = 8_192
 """Number of rows that `leg_vectors` reads at once."""
 
@@ -187,8 +191,19 @@ class LocalView:
             return int(self.connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         return len(select(self.connection, where))
 
-    def fields(self, limit: int = 100) -> list[tuple[str, int]]:
-        """See View. The time depends on the number of fields, not on the number of documents."""
+    def passage_count(self, where: Condition | None) -> int:
+        """Return the number of passages of the documents that meet `where`; None: of all."""
+        if where is None:
+            return self.snapshot.live_passages
+        return sum(int(np.count_nonzero(mask)) for mask in self.select(where) if mask is not None)
+
+    def fields(self, limit: int = 100, where: Condition | None = None) -> list[tuple[str, int]]:
+        """See View. Without `where`, the time does not depend on the number of documents."""
+        if where is not None:
+            numbers = select(self.connection, where)
+            every = self.fields(_FIELDS)
+            within = (pair for pair in every if has_field(self.connection, *pair, numbers))
+            return list(islice(within, limit))
         found: list[tuple[str, int]] = []
         last = ("", -1)
         while len(found) < limit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from ...encoders import AnalyzerConfig, MultilingualEncoder, detects_languages
 from ...encoders.lexical.multilingual import markers
@@ -16,6 +17,20 @@ def multilingual(encoders: LegEncoders, leg: str) -> MultilingualEncoder | None:
         return None
     encoder = encoders[leg]
     return encoder if isinstance(encoder, MultilingualEncoder) else None
+
+
+class Languages(Protocol):
+    """Counts the passages of a collection in each language."""
+
+    def passages(self, leg: str) -> Mapping[str, int]: ...
+
+
+class HiddenLanguages:
+    """Counts no passages, for a part of a collection."""
+
+    def passages(self, leg: str) -> Mapping[str, int]:
+        """Return {}."""
+        return {}
 
 
 class CollectionLanguages:

@@ -1,10 +1,27 @@
-"""Divides the language-model usage of a batch among the texts of the batch."""
+"""Adds up the usage of language models, and divides it among the texts of a batch."""
 
 from __future__ import annotations
 
 from dataclasses import fields
+from threading import Lock
 
-from ...core import Usage
+from ...core import Usage, add_usages
+
+
+class SpentUsage:
+    """A sum of usages. Thread-safe.
+
+    total: the sum; None before the first usage.
+    """
+
+    def __init__(self) -> None:
+        self.total: Usage | None = None
+        self._lock = Lock()
+
+    def add(self, usage: Usage | None) -> None:
+        """Add a usage to the sum."""
+        with self._lock:
+            self.total = add_usages(self.total, usage)
 
 
 def usage_share(usage: Usage | None, part: int, parts: int) -> Usage | None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from threading import Lock
 from typing import Any
 
-from ...core import UNGUARDED, Guard, SearchResult, Usage, add_usages
+from ...core import UNGUARDED, Guard, SearchResult, Usage
 from ...core.arguments import checked
 from ...index import Store
 from .. import parameters
 from ..encoding.courtesy import COURTESY
 from ..encoding.leg_encoders import LegEncoders
 from ..encoding.queries import QueryEncoder
+from ..encoding.usage import SpentUsage
 from ..request import SearchRequest
 from ..rerankers import RerankerRegistry
 from .pipeline import make_result, search_view
@@ -31,8 +31,7 @@ class SearchMethods:
     rewriters: RewriterRegistry
     _encoders: LegEncoders
     _queries: QueryEncoder
-    _usage: Usage | None
-    _usage_lock: Lock
+    _spent: SpentUsage
 
     def search(
         self,
@@ -135,5 +134,4 @@ class SearchMethods:
             self._encoders.set_stored_fingerprints(self.store.fingerprints())
 
     def _count(self, usage: Usage | None) -> None:
-        with self._usage_lock:
-            self._usage = add_usages(self._usage, usage)
+        self._spent.add(usage)

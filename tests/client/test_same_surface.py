@@ -274,6 +274,9 @@ def test_metadata_that_json_would_change_is_refused(birds):
     assert birds.count() == 3
 
 
+@pytest.mark.parametrize(
+    "door", ["local", "blocking", pytest.param("asyncio", marks=pytest.mark.slow)], indirect=True
+)
 def test_document_larger_than_a_batch_is_written(birds):
     text = "w" * 9_000_000
     report = birds.add([{"id": "long", "text": text}])

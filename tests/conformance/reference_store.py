@@ -36,6 +36,7 @@ from twindex.core.filters import (
 from twindex.core.filters.conditions import tested
 from twindex.core.filters.dates import instant
 from twindex.index import CollectionTerms, LegResult, OutdatedError, Written
+from twindex.index.store_protocol import taken
 
 MOST_PASSAGES = 1 << 20
 """A passage's handle is its document's handle times this number, plus its position."""
@@ -239,8 +240,11 @@ class ReferenceView:
     def count(self, where) -> int:
         return len(self.select(where))
 
-    def fields(self, limit: int = 100) -> list[tuple[str, int]]:
-        known = (flatten(one.document.metadata) for one in self._stored.values())
+    def passage_count(self, where) -> int:
+        return sum(len(self._stored[number].spans) for number in self.select(where))
+
+    def fields(self, limit: int = 100, where=None) -> list[tuple[str, int]]:
+        known = (flatten(self._stored[n].document.metadata) for n in self.select(where))
         return sorted({(key, kind) for fields in known for key, kind, _ in fields})[:limit]
 
     def warnings(self, where) -> list[str]:
@@ -283,12 +287,15 @@ class ReferenceStore:
             if one.id in known and known[one.id].document == one
         }
 
-    def write(self, batch, legs, *, unchanged=None, record=None) -> Written:
+    def write(self, batch, legs, *, unchanged=None, record=None, within=None) -> Written:
         stored = dict(self._state.stored)
         for name, number in (unchanged or {}).items():
             if name not in stored or stored[name].number != number:
                 raise OutdatedError(f"document {name} was replaced or deleted")
         known = {item.document.id for item in batch} & set(stored)
+        for name in sorted(known):
+            if within is not None and not meets(stored[name].document, within):
+                raise taken(name)
         row = 0
         for item in batch:
             rows = range(row, row := row + item.count)
@@ -303,8 +310,13 @@ class ReferenceStore:
             record(None, written)
         return written
 
-    def delete(self, ids) -> list[str]:
-        found = [name for name in dict.fromkeys(ids) if name in self._state.stored]
+    def delete(self, ids, *, within=None) -> list[str]:
+        found = [
+            name
+            for name in dict.fromkeys(ids)
+            if name in self._state.stored
+            and (within is None or meets(self._state.stored[name].document, within))
+        ]
         self._change({n: one for n, one in self._state.stored.items() if n not in found})
         return found
 

@@ -40,7 +40,7 @@ SLOW = {
     ),
     *("haystack.md", "langchain.md", "llama-index.md"),
     *("languages.md", "own-vectors.md", "search.md", "sync.md", "encoder.md", "answers.md"),
-    "proxy.md",
+    *("proxy.md", "keys.md"),
 }
 """Pages that load models or frameworks, or run many commands."""
 MODELS = {"search.md", "index.md"}

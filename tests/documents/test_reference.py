@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,16 +19,20 @@ from twindex.docs.building import commands, python_names, rest, server
 FOLDER = Path(twindex.__file__).parent / "docs" / "reference"
 MAKERS = (commands, python_names, rest, server)
 
+pages = cache(lambda maker: maker.pages())
+explained = cache(python_names.explained)
+document: Any = cache(rest.document)
+
 
 @pytest.mark.parametrize("maker", MAKERS, ids=lambda maker: maker.__name__.rpartition(".")[2])
 def test_page_is_up_to_date(maker):
-    for name, text in maker.pages().items():
+    for name, text in pages(maker).items():
         written = (FOLDER / name).read_text(encoding="utf-8")
         assert written == text, f"{name}: run python tests/documents/{Path(__file__).name}"
 
 
 def test_no_other_page_exists():
-    made = {name for maker in MAKERS for name in maker.pages()}
+    made = {name for maker in MAKERS for name in pages(maker)}
     assert {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.md")} == made
 
 
@@ -38,14 +44,14 @@ def test_every_command_and_option_is_documented():
 
 
 def test_every_endpoint_and_parameter_is_documented():
-    for method, path, operation in rest.operations(rest.document()):
+    for method, path, operation in rest.operations(document()):
         assert operation.get("description"), (method, path)
         for parameter in operation.get("parameters", []):
             assert parameter.get("description"), (method, path, parameter["name"])
 
 
 def test_every_field_of_a_schema_is_documented():
-    schemas = rest.document()["components"]["schemas"]
+    schemas = document()["components"]["schemas"]
     missing = [
         f"{name}.{field}"
         for name, schema in schemas.items()
@@ -64,7 +70,6 @@ def test_every_setting_is_documented():
 @pytest.mark.parametrize("module", python_names.MODULES)
 def test_every_public_name_is_documented(module):
     loaded = import_module(f"twindex.{module}" if module else "twindex")
-    explained = python_names.explained()
     for name in python_names.names(module):
         value = getattr(loaded, name)
         if inspect.isclass(value) or inspect.isroutine(value):
@@ -74,7 +79,7 @@ def test_every_public_name_is_documented(module):
             )  # A dataclass generates such a docstring.
             assert given, f"{loaded.__name__}.{name} has no docstring"
         else:
-            assert name in explained, f"{loaded.__name__}.{name} has no docstring"
+            assert name in explained(), f"{loaded.__name__}.{name} has no docstring"
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import errno
 import pytest
 
 SHORT = [
-    ("write", errno.ENOSPC, "rest", 10, 18),
-    ("sync", errno.EIO, "one", 10, 3),
-    ("open,mkdir", errno.ENOSPC, "rest", 10, 3),
+    ("write", errno.ENOSPC, "rest", 10, 27),
+    ("sync", errno.EIO, "one", 10, 5),
+    ("open,mkdir", errno.ENOSPC, "rest", 10, 5),
 ]
 LONG = [
     (kinds, error, each)

@@ -227,7 +227,7 @@ def test_results_do_not_depend_on_the_batch(
     assert all(np.allclose(r.dense, together.dense, atol=1e-5) for r in again)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("layer", [-1, -2, -3])
+@pytest.mark.parametrize("layer", [-1, pytest.param(-2, marks=pytest.mark.slow), -3])
 def test_layers_and_center(tiny_folder: Path, layer: int) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -183,7 +183,10 @@ def test_concurrent_threads_load_weights_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.usefixtures("no_collector")
-@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize(
+    "family",
+    ["minilm", *(pytest.param(one, marks=pytest.mark.slow) for one in ("splade", "tilde"))],
+)
 def test_weights_are_freed_with_their_last_encoder(family: str) -> None:
     encoders = [load_encoder(config) for config in FAMILIES[family].values()]
     for encoder in encoders:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,6 @@ OTHERS = ("curl.sh", "javascript/")
 """Examples in other languages."""
 NOTEBOOKS = sorted(EXAMPLES.glob("*.ipynb"))
 TESTS = Path(__file__).parent
-
-HELP = """
-import runpy, sys
-for script in sys.argv[1:]:
-    sys.argv[1:] = ["--help"]
-    try:
-        runpy.run_path(script, run_name="__main__")
-    except SystemExit as end:
-        assert not end.code, script
-"""
 
 
 def test_the_list_names_exactly_the_examples() -> None:
@@ -61,15 +50,17 @@ def test_a_script_is_short_and_documents_its_output(script: Path) -> None:
     assert f"\n    python examples/{script.name}" in said
 
 
-def test_scripts_document_their_arguments() -> None:
+def test_scripts_document_their_arguments(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     asking = [script for script in SCRIPTS if "ArgumentParser" in script.read_text()]
     assert len(asking) >= 7
-    done = subprocess.run(
-        [sys.executable, "-c", HELP, *map(str, asking)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
     for script in asking:
-        assert f"usage: {script.name} [-h]" in done.stdout
+        monkeypatch.setattr("sys.argv", [str(script), "--help"])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(script), run_name="__main__")
+        assert not end.value.code, script
+        assert f"usage: {script.name} [-h]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,29 @@ def test_no_file_has_marks_of_an_unfinished_merge():
 def test_types_of_every_room_are_checked():
     (rooms,) = re.findall(r"^ROOMS := (.*)$", (HOUSE / "Makefile").read_text(), re.MULTILINE)
     assert rooms.split() == list(ROOMS)
+
+
+def test_no_room_imports_a_module_whose_types_are_not_read():
+    overrides = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+    followed = {one.get("follow_imports"): one["module"] for one in overrides}
+    assert followed["normal"] == ["transformers.models", "transformers.models.auto.*"]
+    skipped = tuple(pattern.removesuffix(".*") for pattern in followed["skip"])
+    imported = {}
+    for path in (path for room in ROOMS for path in (HOUSE / room).rglob("*.py")):
+        text = path.read_text()
+        if not any(name.rpartition(".")[2] in text for name in skipped):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                imported.update({alias.name: path for alias in node.names})
+            elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+                imported.update({f"{node.module}.{alias.name}": path for alias in node.names})
+    of_auto = tuple(pattern.removesuffix(".*") for pattern in followed["normal"][1:])
+    assert {
+        name: path
+        for name, path in imported.items()
+        if not name.startswith(of_auto) and any(f"{name}.".startswith(f"{one}.") for one in skipped)
+    } == {}
 
 
 def test_shell_scripts_are_sound(tool):

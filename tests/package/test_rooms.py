@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,16 @@ MAX_SIBLINGS = 20
 """Maximum number of files and folders in a folder."""
 
 
+Statement = ast.Import | ast.ImportFrom
+
+
+@cache
+def statements(path: Path) -> list[Statement]:
+    """Return the import statements of a file, including those in functions and for types."""
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, Statement)]
+
+
+@cache
 def modules() -> dict[str, Path]:
     """Return module name -> file for every module of the project."""
     return {
@@ -27,11 +38,11 @@ def modules() -> dict[str, Path]:
 
 
 def imported_modules(name: str, path: Path, known: Mapping[str, Path]) -> set[str]:
-    """Return the modules that a module imports, including imports in functions and for types."""
+    """Return the modules that a module imports."""
     parts = name.split(".")
     package = parts if path.name == "__init__.py" else parts[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(path):
         if isinstance(node, ast.ImportFrom) and node.level:
             above = package[: len(package) - (node.level - 1)]
             source = ".".join([*above, *([node.module] if node.module else [])])
@@ -62,13 +73,13 @@ def imported_rooms(path: Path) -> set[str]:
     """Return the sub-packages from which a file imports relatively."""
     depth = len(path.relative_to(HOUSE).parts)
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in statements(path):
         if isinstance(node, ast.ImportFrom):
             assert not (node.module or "").startswith("twindex"), f"{path}: import relatively"
             if node.level == depth:
                 names = [node.module] if node.module else [alias.name for alias in node.names]
                 found.update(name.split(".")[0] for name in names)
-        elif isinstance(node, ast.Import):
+        else:
             assert not any(alias.name.startswith("twindex") for alias in node.names), path
     return found
 

@@ -237,7 +237,7 @@ def test_searches_and_writes_run_concurrently(collection):
     threads = [threading.Thread(target=read) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for round_ in range(15):
+    for round_ in range(9):
         collection.add([Document(f"r{round_}-{i}", f"filler {i}") for i in range(5)])
         collection.delete([f"r{round_}-0"])
         if round_ % 4 == 0:

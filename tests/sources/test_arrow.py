@@ -35,7 +35,10 @@ WRITERS: dict[str, Callable[[Any, Path], None]] = {
     "a.arrow": file,
     "s.arrow": stream,
 }
-each_kind = pytest.mark.parametrize("name", WRITERS)
+each_kind = pytest.mark.parametrize(
+    "name",  # a.feather is an Arrow file too.
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "a.arrow")) for name in WRITERS],
+)
 
 
 @each_kind

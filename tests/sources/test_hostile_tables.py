@@ -152,7 +152,9 @@ def test_the_content_decides_between_parquet_and_arrow(tmp_path: Path) -> None:
     assert [one.id for one in read_documents(path)] == ["a"]
 
 
-@pytest.mark.parametrize("cut", [4, 8, 12, 100])
+@pytest.mark.parametrize(
+    "cut", [4, 12, *(pytest.param(one, marks=pytest.mark.slow) for one in (8, 100))]
+)
 def test_other_files_are_read_after_a_damaged_one(tmp_path: Path, cut: int) -> None:
     bad, good = tmp_path / "bad.parquet", tmp_path / "good.parquet"
     parquet.write_table(pyarrow.table({"id": ["a"], "text": ["x"]}), good)

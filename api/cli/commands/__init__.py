@@ -36,6 +36,7 @@ COMMANDS = {
     "train": "train a reranker from documents and judged queries",
     "calibrate": "fit a reranker's scores, or a generator's rule of abstention",
     "serve": "serve collections over HTTP, with a search page",
+    "keys": "create, list and revoke the API keys of a server",
     "mcp": "serve collections to an assistant over the Model Context Protocol (MCP)",
     "demo": "index and search Python's own documentation",
 }
@@ -44,7 +45,7 @@ COMMANDS = {
 FOLDERS = {
     **dict.fromkeys(("ask", "chat"), "answering"),
     **dict.fromkeys(("merge", "repoint", "snapshot", "snapshots", "restore"), "operating"),
-    **dict.fromkeys(("serve", "mcp"), "serving"),
+    **dict.fromkeys(("serve", "keys", "mcp"), "serving"),
 }
 """Name of a command -> sub-folder of its module."""
 

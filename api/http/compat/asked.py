@@ -73,7 +73,7 @@ async def answer_in_form(
 ) -> Response:
     """Answer the question of a request. parse: makes the question of the request's body."""
     raw = await body.read(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
     deadline = answer_deadline(request)
     asked = await calls.parse(lambda: parse(body.parse_object(raw)), deadline)
     if not asked.body.stream:

@@ -13,8 +13,8 @@ from ....core.errors import shown
 from ....core.near import did_you_mean
 from ....search import AnswerRequest
 from ....search.stages import MOST_TURNS
+from ...serving.access.seen import Seen
 from ...serving.problems import Problem, invalid_field, problem_of, unknown_model, validate
-from ...serving.service import Service
 from .fields import texts_of, unsupported
 
 T = TypeVar("T")
@@ -132,7 +132,7 @@ def conversation(messages: Sequence[Said], system: System, field: str) -> Conver
     )
 
 
-def collection_of(service: Service, model: str) -> tuple[str, str | None]:
+def collection_of(service: Seen, model: str) -> tuple[str, str | None]:
     """Return (collection, generator or None) of a model such as `rag:birds` or `rag:birds:small`.
 
     Raises Problem 404 if the name has another form.

@@ -18,10 +18,10 @@ from ....core import Config
 from ....core.bounds import Bounds
 from ....core.config import Flag
 from ....rerank import Reranked
+from ...serving.access.seen import Seen
 from ...serving.calls import Calls
 from ...serving.embedding import Embedded, EmbedTask, Part, distinct_names, served_encoders
 from ...serving.problems import invalid_field, validate
-from ...serving.service import Service
 from .. import body
 from ..admission import embedding_deadline
 from ..openapi import json_body
@@ -152,7 +152,7 @@ class TeiRerankBody(Config):
 async def embed_inputs(request: Request) -> Response:
     """Return dense vectors of texts, in the form of text-embeddings-inference."""
     raw = await body.read(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
 
     def read() -> _Task:
         parsed = validate(TeiEmbedBody, EMBED.supported(body.parse_object(raw)))
@@ -179,7 +179,7 @@ async def embed_inputs(request: Request) -> Response:
 async def embed_sparse_inputs(request: Request) -> Response:
     """Return sparse vectors of texts, in the form of text-embeddings-inference."""
     raw = await body.read(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
 
     def read() -> _Task:
         parsed = validate(TeiSparseBody, EMBED.supported(body.parse_object(raw)))
@@ -226,7 +226,7 @@ def _task(
     )
 
 
-def _only_encoder(service: Service, part: Part) -> str:
+def _only_encoder(service: Seen, part: Part) -> str:
     """Return the place of the only encoder with this kind of vectors."""
     fitting = [one for one in served_encoders(service) if one.fills(part)]
     if len(fitting) == 1:
@@ -240,7 +240,7 @@ def is_tei(given: dict[str, Any]) -> bool:
     return "texts" in given and "documents" not in given
 
 
-def rerank_body(service: Service, given: dict[str, Any]) -> tuple[RerankBody, TeiRerankBody]:
+def rerank_body(service: Seen, given: dict[str, Any]) -> tuple[RerankBody, TeiRerankBody]:
     """Return a request in the form of TEI as a request of this server, and as it was."""
     parsed = validate(TeiRerankBody, RERANK.supported(given))
     names = service.rerankers.names

@@ -70,7 +70,7 @@ async def model_info(
     ),
 ) -> Response:
     """Describe a model as text-embeddings-inference does."""
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
     deadline = Deadline.of(calls.settings)
     return json_response(await calls.parse(lambda: _info(calls, model), deadline))
 

@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...serving.access.seen import Seen
 from ...serving.operations.requests import AliasRequest
 from ...serving.problems import validate
-from ...serving.service import Service
 from .. import body
 from ..openapi import json_body, problems
 from ..render import json_response
@@ -30,8 +30,8 @@ _EXAMPLE = {
 @router.get("/v1/aliases", responses={200: {"model": AliasList}, **problems(429, 503)})
 async def list_aliases(request: Request) -> Response:
     """List all aliases. An alias can be used wherever the name of a collection can."""
-    service: Service = request.app.state.service
-    return _reply(await service.readers.run(service.names.aliases.all))
+    service: Seen = request.state.service
+    return _reply(await service.readers.run(service.aliases))
 
 
 @router.post(
@@ -44,17 +44,17 @@ async def change_aliases(request: Request) -> Response:
 
     A request that is in progress keeps the collection with which it began.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     wanted = validate(AliasRequest, body.parse_object(await body.read(request)))
     actions = [(one.alias, one.collection) for one in wanted.actions]
-    return _reply(await service.writers.run(service.names.change_aliases, actions))
+    return _reply(await service.writers.run(service.change_aliases, actions))
 
 
 @router.delete("/v1/aliases/{alias}", status_code=204, responses=problems(404, 409, 429, 503))
 async def delete_alias(request: Request, alias: str) -> Response:
     """Delete an alias. Its collection stays."""
-    service: Service = request.app.state.service
-    await service.writers.run(service.names.change_aliases, [(alias, None)])
+    service: Seen = request.state.service
+    await service.writers.run(service.change_aliases, [(alias, None)])
     return Response(status_code=204)
 
 

@@ -50,7 +50,7 @@ async def answer(request: Request) -> Response:
     """
     raw = await body.read(request)
     began, deadline = perf_counter(), answer_deadline(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
     collection = request.path_params["collection"]
 
     def parse(_: Served) -> AnswerBody:

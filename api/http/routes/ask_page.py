@@ -12,9 +12,9 @@ from ....core import TwindexError
 from ...pages.ask import WORDS, AskForm, asked_before, view
 from ...pages.home import first_ready
 from ...pages.templates import render
+from ...serving.access.seen import Seen
 from ...serving.calls import Calls
 from ...serving.problems import Problem, problem_of
-from ...serving.service import Service
 from ..admission import answer_deadline
 
 router = APIRouter(include_in_schema=False)
@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/ask", response_class=HTMLResponse)
 async def ask_page(request: Request) -> Response:
     """Show the form for questions and, below the form, the answer to its question."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     deadline = answer_deadline(request)
     collections = await service.readers.run(service.collections)
     form = AskForm.read(request.query_params)
@@ -46,7 +46,7 @@ async def ask_page(request: Request) -> Response:
         # A link on another site must not start a language model. It only fills the form.
         if form.question.strip() and request.headers.get("sec-fetch-site") != "cross-site":
             wanted = form.request()
-            calls: Calls = request.app.state.calls
+            calls: Calls = request.state.calls
             answer = await calls.answer(form.collection, wanted, deadline, lambda whole: whole)
             page["answer"] = view(form, answer)
             page["turns"] = form.following(answer.text)

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from ....index import CollectionConfig
 from ....search import ReconfigureRequest
+from ...serving.access.seen import Seen
 from ...serving.problems import validate
 from ...serving.served import Served, summary
-from ...serving.service import Service
 from .. import body
 from ..idempotency import NewJob, enqueue
 from ..openapi import json_body, problems
@@ -38,7 +38,7 @@ _STORED = {
 @router.get("/v1/collections", responses={200: {"model": CollectionList}, **problems(429)})
 async def list_collections(request: Request) -> Response:
     """List all collections, including those that cannot be used."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     summaries = await service.readers.run(lambda: [summary(s) for s in service.collections()])
     return json_response({"collections": summaries})
 
@@ -60,7 +60,7 @@ async def create_collection(request: Request, collection: str) -> Response:
 
     The reply is sent after the models are loaded.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     config = CollectionConfig()
     announced = request.headers.get("content-length", "0") != "0"
     if (announced or "content-type" in request.headers) and (raw := await body.read(request)):
@@ -81,14 +81,14 @@ async def create_collection(request: Request, collection: str) -> Response:
 )
 async def describe_collection(request: Request, collection: str) -> Response:
     """Return the counts, sizes and segments of a collection, its legs, and its configuration."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     return json_response(await service.read(collection, _description))
 
 
 @router.delete("/v1/collections/{collection}", status_code=204, responses=problems(404, 409, 429))
 async def delete_collection(request: Request, collection: str) -> Response:
     """Delete a collection and its files."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     await service.writers.run(service.delete, collection)
     return Response(status_code=204)
 

@@ -20,10 +20,10 @@ from ....core.filters import parse_filter
 from ....core.filters.help import FILTER_HELP
 from ....sources import CheckedDocuments, parse_document
 from ....sources.document import parse_id
+from ...serving.access.seen import Seen
 from ...serving.bulk import ERRORS_KEPT, BulkResult, check_lines, parse_lines
 from ...serving.problems import Problem, validate
 from ...serving.served import Served
-from ...serving.service import Service
 from ...serving.settings import Settings
 from .. import body, cursor
 from ..idempotency import NewJob, enqueue, once
@@ -80,7 +80,7 @@ async def write_bulk(
     an invalid line fails the request (422) and nothing is written. A large body becomes a job
     (202). Jobs do not support `on_error=fail`. The header `Idempotency-Key` is supported.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     _, jobs = (await service.served(collection)).ready()
     if on_error == "fail" and as_job:
         raise InvalidInputError(
@@ -197,7 +197,7 @@ async def list_documents(
             "next_cursor": cursor.encode(last, condition) if last and more else None,
         }
 
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     return json_response(await service.read(collection, page))
 
 
@@ -240,14 +240,14 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
             written, 201 if created else 200, {"Location": location} if created else None
         )
 
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     return await service.write(collection, put)
 
 
 @router.get(_DOCUMENT, responses={200: {"model": StoredDocument}, **problems(404, 429, 503)})
 async def get_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
     """Return one document."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     found = await service.read(collection, lambda served: served.ready()[0].get(id))
     return json_response(document(found))
 
@@ -255,7 +255,7 @@ async def get_document(request: Request, collection: str, id: str) -> Response: 
 @router.delete(_DOCUMENT, status_code=204, responses=problems(404, 429, 503))
 async def delete_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
     """Delete one document."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     if not await service.write(collection, lambda served: served.ready()[0].delete([id])):
         raise NotFoundError(f"no document {shown(id)} in collection {shown(collection)}")
     return Response(status_code=204)

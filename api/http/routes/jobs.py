@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...serving.service import Service
+from ...serving.access.seen import Seen
 from ..openapi import problems
 from ..render import job, json_response
 from ..shapes.schemas import JobList, JobReply
@@ -18,13 +18,13 @@ router = APIRouter(tags=["jobs"], route_class=StrictRoute)
 @router.get("/v1/jobs", responses={200: {"model": JobList}, **problems(429)})
 async def list_jobs(request: Request) -> Response:
     """List the latest jobs of all collections, newest first."""
-    service: Service = request.app.state.service
-    found = await service.readers.run(service.jobs.latest)
+    service: Seen = request.state.service
+    found = await service.readers.run(service.jobs)
     return json_response({"jobs": [job(*pair) for pair in found]})
 
 
 @router.get("/v1/jobs/{id}", responses={200: {"model": JobReply}, **problems(404, 429)})
 async def get_job(request: Request, id: str) -> Response:  # noqa: A002
     """Return one job with its state, progress and result."""
-    service: Service = request.app.state.service
-    return json_response(job(*await service.readers.run(service.jobs.get, id)))
+    service: Seen = request.state.service
+    return json_response(job(*await service.readers.run(service.job, id)))

@@ -13,9 +13,9 @@ from ....core.near import did_you_mean
 from ....generate import BackgroundConfig, GeneratorConfig
 from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
+from ...serving.access.seen import Seen
 from ...serving.embedding import distinct_names, served_encoders
 from ...serving.problems import unknown_model
-from ...serving.service import Service
 from ..compat.conversations import PREFIX
 from ..openapi import problems
 from ..render import json_response
@@ -35,7 +35,7 @@ async def models(request: Request) -> Response:
     They are the rerankers, generators, backgrounds, rewriters and encoders. A collection is a model
     too: OpenAI's and Cohere's clients ask it questions as `rag:COLLECTION`.
     """
-    return json_response({"object": "list", "data": _all(request.app.state.service)})
+    return json_response({"object": "list", "data": _all(request.state.service)})
 
 
 @router.get(
@@ -44,7 +44,7 @@ async def models(request: Request) -> Response:
 )
 async def model(request: Request, id: str) -> Response:  # noqa: A002
     """Return one model, as it is in the list of models."""
-    found = _all(request.app.state.service)
+    found = _all(request.state.service)
     for one in found:
         if one["id"] == id or id in one.get("legs", ()):
             return json_response(one)
@@ -52,7 +52,7 @@ async def model(request: Request, id: str) -> Response:  # noqa: A002
     raise unknown_model(f"no model {id!r}{hint or '; GET /v1/models lists them'}")
 
 
-def _all(service: Service) -> list[dict[str, Any]]:
+def _all(service: Seen) -> list[dict[str, Any]]:
     others = [
         *_rerankers(service),
         *_generators(service),
@@ -63,7 +63,7 @@ def _all(service: Service) -> list[dict[str, Any]]:
     return [*others, *_encoders(service, taken), *_collections(service)]
 
 
-def _rerankers(service: Service) -> list[dict[str, Any]]:
+def _rerankers(service: Seen) -> list[dict[str, Any]]:
     return [
         _entry(service, name, "reranker", config.kind)
         | {
@@ -75,7 +75,7 @@ def _rerankers(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _generators(service: Service) -> list[dict[str, Any]]:
+def _generators(service: Seen) -> list[dict[str, Any]]:
     return [
         _entry(service, name, "generator", config.kind)
         | {"status": service.generators.status(name), "weights": _weights(config)}
@@ -83,7 +83,7 @@ def _generators(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _backgrounds(service: Service) -> list[dict[str, Any]]:
+def _backgrounds(service: Seen) -> list[dict[str, Any]]:
     found = service.generators.backgrounds
     return [
         _entry(service, name, "background", config.kind)
@@ -92,7 +92,7 @@ def _backgrounds(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _rewriters(service: Service) -> list[dict[str, Any]]:
+def _rewriters(service: Seen) -> list[dict[str, Any]]:
     return [
         _entry(service, name, "rewriter", config.kind)
         | {"status": service.rewriters.status(name), "weights": _weights(config)}
@@ -108,7 +108,7 @@ def _weights(
     return None if found is None else str(found)
 
 
-def _encoders(service: Service, taken: Container[str]) -> list[dict[str, Any]]:
+def _encoders(service: Seen, taken: Container[str]) -> list[dict[str, Any]]:
     """Return an entry for each encoder of the open collections, with the legs that use it.
 
     taken: names of other models. An encoder with one of these names has the id of its first leg.
@@ -121,7 +121,7 @@ def _encoders(service: Service, taken: Container[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _collections(service: Service) -> list[dict[str, Any]]:
+def _collections(service: Seen) -> list[dict[str, Any]]:
     """Return an entry for each open collection, and one for each generator that may answer."""
     generators: dict[str | None, str] = {None: service.generators.default}
     generators |= {name: name for name in service.generators.names}
@@ -139,7 +139,7 @@ def _collections(service: Service) -> list[dict[str, Any]]:
     ]
 
 
-def _entry(service: Service, name: str, type_: str, kind: str) -> dict[str, Any]:
+def _entry(service: Seen, name: str, type_: str, kind: str) -> dict[str, Any]:
     return {
         "id": name,
         "object": "model",

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from .... import __version__
+from ...serving.access.seen import Seen
 from ...serving.problems import Problem
-from ...serving.service import Service
 from ..compat.tei import TeiError
 from ..openapi import problems
 from ..render import json_response
@@ -37,7 +37,7 @@ async def ready(request: Request) -> Response:
 
     If the folder of the server is read-only, the reply is 200 with `"writable": false`.
     """
-    health = await to_thread.run_sync(_health, request.app.state.service)
+    health = await to_thread.run_sync(_health, request.state.service)
     failed = health["status"] in ("loading", "unwritable")
     return json_response(health, 503 if failed else 200)
 
@@ -61,7 +61,7 @@ async def health(request: Request) -> Response:
 
     This is the health check of text-embeddings-inference, which needs no API key.
     """
-    found = await to_thread.run_sync(_health, request.app.state.service)
+    found = await to_thread.run_sync(_health, request.state.service)
     if found["status"] in ("loading", "unwritable"):
         raise Problem(503, f"the server is {found['status']}", headers={"Retry-After": "5"})
     return Response(status_code=200)
@@ -74,7 +74,7 @@ async def health(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Return the metrics of the server in the text format of Prometheus."""
-    text = await request.app.state.service.watchers.run(request.app.state.metrics.text)
+    text = await request.state.service.watchers.run(request.app.state.metrics.text)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
@@ -90,7 +90,7 @@ async def info(request: Request) -> Response:
             "name": "twindex",
             "version": __version__,
             "limits": limits,
-            "collections": len(request.app.state.service.known()),
+            "collections": len(request.state.service.known()),
         }
     )
 
@@ -98,7 +98,7 @@ async def info(request: Request) -> Response:
 router.include_router(_v1)
 
 
-def _health(service: Service) -> dict[str, object]:
+def _health(service: Seen) -> dict[str, object]:
     statuses = {served.name: served.status for served in service.known()}
     rerankers, generators = service.rerankers.statuses(), service.generators.statuses()
     backgrounds = service.generators.backgrounds.statuses()
@@ -111,7 +111,8 @@ def _health(service: Service) -> dict[str, object]:
     else:
         parts = (statuses, rerankers, generators, backgrounds, rewriters)
         every = [status for part in parts for status in part.values()]
-        status = "ok" if all(s == "ready" for s in every) else "degraded"
+        ready = service.healthy and all(status == "ready" for status in every)
+        status = "ok" if ready else "degraded"
     return {
         "status": status,
         "writable": writable.problem is None,

@@ -18,10 +18,10 @@ from ...pages.ask import AskForm
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
 from ...pages.templates import render
+from ...serving.access.seen import Seen
 from ...serving.limits.work import check_query
 from ...serving.problems import Problem, answer, problem_of
 from ...serving.served import Served
-from ...serving.service import Service
 from ...serving.settings import Settings
 from ..admission import search_deadline
 
@@ -34,7 +34,7 @@ METHODS = get_args(Fusion.model_fields["method"].annotation)
 @router.get("/", response_class=HTMLResponse)
 async def search_page(request: Request) -> Response:
     """Show the search form and, below the form, the hits of the query or the collections."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     deadline = search_deadline(request)
     collections = await service.readers.run(service.collections)
     form = Form.read(request.query_params)
@@ -72,7 +72,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
 
     guard: stops the search at its time limit.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     settings: Settings = request.app.state.settings
     page |= await service.read(form.collection, lambda served: _options(served, form))
     form.add_condition(page["fields"])
@@ -122,7 +122,7 @@ async def document_page(request: Request) -> Response:
     - `language`: language of the query.
     - `from`: "ask" if a link of the answer page leads here.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     given, deadline = request.query_params, search_deadline(request)
     collection, name = given.get("collection", ""), given.get("id", "")
     page: dict[str, Any] = {
@@ -182,7 +182,7 @@ async def unknown_page(request: Request, error: HTTPException) -> Response:
     """Return a page for an unknown path if a browser requests it, else problem details."""
     if error.status_code != 404 or "text/html" not in request.headers.get("accept", ""):
         return await answer(request, error)
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     root: str = request.app.state.settings.root_path
     path: str = request.scope["path"]
     depth = request.scope.get("raw_path", path.encode()).count(b"/") - root.count("/")

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from ...pages import examples
 from ...pages.templates import render
-from ...serving.service import Service
+from ...serving.access.seen import Seen
 
 router = APIRouter(include_in_schema=False)
 
@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs", response_class=HTMLResponse)
 async def reference_page(request: Request) -> Response:
     """Show every operation with its parameters, body, replies and examples."""
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     names = [served.name for served in service.known()]
     base = str(request.base_url).rstrip("/")
     return await service.readers.run(_page, request.app.openapi(), names, base)

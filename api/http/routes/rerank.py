@@ -80,7 +80,7 @@ async def rerank(request: Request) -> Response:
     """Rerank documents that the request contains; they need not be stored in a collection."""
     raw = await body.read(request)
     began, deadline = perf_counter(), search_deadline(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
 
     as_tei: list[tei.TeiRerankBody] = []
 

@@ -63,7 +63,7 @@ async def search(request: Request) -> Response:
         }
         return json_response(found, headers={"Server-Timing": server_timing(result.timings)})
 
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
     return await calls.search(request.path_params["collection"], read, deadline, reply)
 
 
@@ -97,7 +97,7 @@ async def search_batch(request: Request, collection: str) -> Response:
         }
         return json_response(found)
 
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
     return await calls.search_batch(collection, read, deadline, reply)
 
 

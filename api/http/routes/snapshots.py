@@ -8,9 +8,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ...serving.access.seen import Seen
 from ...serving.operations.requests import RestoreRequest
 from ...serving.problems import validate
-from ...serving.service import Service
 from .. import body
 from ..idempotency import NewJob, enqueue
 from ..openapi import json_body, problems
@@ -32,8 +32,8 @@ async def take_snapshot(request: Request, collection: str) -> Response:
 
     The operator configures where snapshots are stored, and how many are kept.
     """
-    service: Service = request.app.state.service
-    service.snapshots.target(service.names.aliases.resolve(collection))
+    service: Seen = request.state.service
+    service.snapshots.target(service.resolve(collection))
     new = NewJob("snapshot", "bytes")
     return await enqueue(request, collection, "snapshot", lambda served: new)
 
@@ -47,8 +47,8 @@ async def list_snapshots(request: Request, collection: str) -> Response:
 
     The collection need not exist any more.
     """
-    service: Service = request.app.state.service
-    name = service.names.aliases.resolve(collection)
+    service: Seen = request.state.service
+    name = service.resolve(collection)
     found = await service.writers.run(service.snapshots.list, name)
     shown = [{**one.summary(), "created": moment(one.created)} for one in found]
     return json_response({"snapshots": shown})
@@ -66,18 +66,19 @@ async def restore_collection(request: Request, collection: str) -> Response:
     Every file is checked. The collection appears when it is complete. Without a body, the newest
     snapshot of the collection with this name is restored.
     """
-    service: Service = request.app.state.service
+    service: Seen = request.state.service
     raw = await body.read(request) if "content-type" in request.headers else b""
     wanted = validate(RestoreRequest, body.parse_object(raw)) if raw else RestoreRequest()
-    origin = service.names.aliases.resolve(wanted.collection or collection)
+    service.check_new(collection)
+    origin = service.resolve(wanted.collection or collection)
 
     def check() -> NewJob:
-        service.names.check_new(collection)
+        service.check_restoration(collection)
         found = service.snapshots.find(origin, wanted.snapshot)
         result = {"collection": collection, "origin": origin, "snapshot": found.name}
         return NewJob("restore", "bytes", total=found.bytes, result=result)
 
     new = await service.writers.run(check)
-    holder = await service.writers.run(service.root_jobs.holder)
+    holder = await service.writers.run(service.restorations)
     digest = sha256(raw).hexdigest()
     return await enqueue(request, collection, digest, lambda served: new, holder=holder)

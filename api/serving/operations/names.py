@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ....core import ConfigError, ConflictError, InvalidInputError, NotFoundError
 from ....core.errors import shown
-from ....core.near import did_you_mean
 from ..served import identity
 from .aliases import Aliases
 
@@ -16,19 +15,21 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 RULE = "use 1 to 64 letters, digits, - and _, beginning with a letter or digit"
 
 
+class NoCollectionError(NotFoundError):
+    """There is no collection of a name."""
+
+
 class Names:
     """The names of the collections in the folder `root`, and their aliases.
 
     single: True if `root` itself is the only collection.
-    known:  returns the names of the collections that the server knows.
     """
 
-    def __init__(self, root: Path, *, single: bool, known: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, root: Path, *, single: bool) -> None:
         if single and not NAME.fullmatch(root.name):
             raise ConfigError(f"{root.name!r} is not a valid name of a collection; {RULE}")
         self._root = root
         self._single = single
-        self._known = known
         self.aliases = Aliases(root)
 
     def path(self, name: str) -> Path:
@@ -39,10 +40,10 @@ class Names:
             raise self.absent(name)
         return self._root / name
 
-    def absent(self, name: str) -> NotFoundError:
-        """Return the error for a name without a collection. It suggests a similar name."""
-        hint = did_you_mean(name, [*self._known(), *self.aliases.all()])
-        return NotFoundError(f"no collection {shown(name)}{hint}")
+    @staticmethod
+    def absent(name: str) -> NoCollectionError:
+        """Return the error for a name without a collection. It suggests no other name."""
+        return NoCollectionError(f"no collection {shown(name)}")
 
     def check_new(self, name: str, *, exists: bool = False) -> None:
         """Raise an error if no collection may be created with this name.

@@ -13,9 +13,10 @@ NONE, LEXICAL = "none", "lexical"
 
 def section(figures: dict[str, Any]) -> Iterator[str]:
     yield (
-        f"Perplexity of {figures['llm']} on the second half of windows of 1,024 tokens, lower is "
-        "better. One passage of at most 200 tokens stands before the window. The last 32 tokens of "
-        "its first half are the query. The documents that are read are not in the collection. "
+        f"Perplexity of {figures['llm']} on the second half of windows of "
+        f"{whole(figures['window'])} tokens, lower is better. One passage of at most "
+        f"{figures['passage']} tokens stands before the window. The last {figures['query']} tokens "
+        "of its first half are the query. The documents that are read are not in the collection. "
         "Passages that repeat the scored text are left out. Brackets hold the p-values of paired "
         "randomisation tests on the log-likelihoods of windows: first against no passage, then "
         "against the passage of BM25. They are not corrected for the number of rows."

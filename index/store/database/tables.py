@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from ....core import ConfigError, CorruptFileError, Document, StorageError
-from ....core.filters import flatten
+from ....core.filters import Condition, flatten, meets
 from ...config import CollectionConfig
 from .checks import (
     content_check,
@@ -137,6 +137,19 @@ def read_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> di
             found[row[0]] = _document(connection, row)
     _check_found(connection, numbers, found)
     return found
+
+
+def documents_inside(
+    connection: sqlite3.Connection, known: Mapping[str, int], within: Condition | None
+) -> dict[str, int]:
+    """Return the entries of `known` whose documents meet the condition `within`; None: all.
+
+    known: id -> number of a document.
+    """
+    if within is None:
+        return dict(known)
+    found = read_documents(connection, list(known.values()))
+    return {name: number for name, number in known.items() if meets(found[number], within)}
 
 
 def read_sizes(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, int]:

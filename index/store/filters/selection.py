@@ -98,6 +98,16 @@ def select(connection: sqlite3.Connection, condition: Condition) -> Numbers:
     )
 
 
+def has_field(connection: sqlite3.Connection, key: str, kind: int, among: Numbers) -> bool:
+    """Return True if one of the documents `among` has a value of this kind in the field `key`.
+
+    among: document numbers, ascending.
+    """
+    sql = "SELECT number FROM fields WHERE key = ? AND kind = ?"
+    having = _numbers(connection, sql, (key, kind))
+    return len(np.intersect1d(having, among, assume_unique=True)) > 0
+
+
 def _parts(condition: Condition) -> Iterator[Condition]:
     """Yield `condition` itself and the conditions inside it, at every depth."""
     yield condition

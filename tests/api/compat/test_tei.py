@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twindex.api.serving.probe import Writable
+from twindex.api.serving.operations.probe import Writable
 from twindex.encoders import (
     DenseEncoderConfig,
     FakeDenseEncoder,

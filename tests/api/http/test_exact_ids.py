@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 from urllib.parse import quote
 
+import httpx2 as httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twindex.api.http.app import create_app
 from twindex.core import InvalidInputError
 
 from ...house import scaled
-from ..serving.test_server_process import Server
 
 DOCUMENTS = "/v1/collections/birds/documents"
 IDS = [
@@ -26,11 +26,12 @@ def path(name):
     return f"{DOCUMENTS}/{quote(name, safe='')}"
 
 
-def test_each_id_addresses_its_own_document(tmp_path):
+def test_each_id_addresses_its_own_document(tmp_path, serving):
     """Uses a real server, because the test client decodes percent signs twice."""
-    server = Server(tmp_path)
-    try:
-        client = server.client
+    with (
+        serving(create_app(tmp_path)) as address,
+        httpx.Client(base_url=address, timeout=60) as client,
+    ):
         client.put("/v1/collections/birds", json={"legs": {"lexical": {"kind": "lexical"}}})
         for name in IDS:
             put = client.put(path(name), json={"text": f"of {name}"})
@@ -41,9 +42,6 @@ def test_each_id_addresses_its_own_document(tmp_path):
         for left in reversed(range(len(IDS))):
             assert client.delete(path(IDS[left])).status_code == 204
             assert client.get(DOCUMENTS).json()["total"] == left
-    finally:
-        server.stop(signal.SIGKILL)
-        server.process.stderr.close()
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\0", "\x1f", "\x7f", "\x85", "\n\n"])

@@ -181,7 +181,7 @@ def test_a_stop_leaves_the_job_for_the_next_start(
         return add(documents, **options)
 
     monkeypatch.setattr(opened, "add", slow)
-    total = 40 * bulk_module.BATCH
+    total = 12 * bulk_module.BATCH
     content = lines(total)
     job_id = post(client, content).json()["id"]
     client.__exit__(None, None, None)

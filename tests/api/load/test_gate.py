@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twindex.api.http.app import create_app
+from twindex.api.http.arrival.connections import Connections, guarded
 from twindex.api.http.arrival.gate import Gate
-from twindex.api.http.connections import Connections, guarded
 from twindex.api.serving.settings import Settings
 
 SEARCH = "/v1/collections/birds/search"
@@ -160,7 +160,7 @@ def live(request, tmp_path, fake_config) -> Iterator[tuple[Any, int]]:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from twindex.api.http import connections
+    from twindex.api.http.arrival import connections
     from twindex.api.http.server import _listen
 
     app = create_app(tmp_path, Settings())

@@ -89,7 +89,7 @@ async def remote(
 ) -> AsyncIterator[Client]:
     """Connect the official client to the tools of a running service, in this process."""
     async with AsyncClient(address, **options) as client:
-        server = build_server(RemoteBackend(client), lambda _: Place(only, f"{address}/"))
+        server = build_server(lambda _: RemoteBackend(client), lambda _: Place(only, f"{address}/"))
         async with Client(server, mode=mode) as connected:
             yield connected
 

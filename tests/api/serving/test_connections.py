@@ -120,6 +120,13 @@ def test_silent_and_partial_requests_are_closed(server, sent):
         assert 0.3 < seconds_until_closed(connection) < 5
 
 
+def test_an_oversized_body_is_not_read_completely(server):
+    with server.connect() as connection:
+        connection.sendall(f"{HEAD}Content-Length: 1000000000\r\n\r\n{{".encode())
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 413")
+    assert server.get("/livez").status_code == 200
+
+
 @pytest.mark.parametrize(
     "head", ["GET / HTTP/1.1\r\nX: ", f"{HEAD}Content-Length: 10000\r\n\r\n"], ids=["head", "body"]
 )

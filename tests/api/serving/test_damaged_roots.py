@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from twindex.api.serving import probe as probe_module
-from twindex.api.serving.probe import WriteProbe
+from twindex.api.serving.operations.probe import WriteProbe
 from twindex.core import StorageError
 
 from .test_server_process import Server

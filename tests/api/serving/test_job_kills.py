@@ -118,6 +118,7 @@ class Trial:
     state: dict[str, str] = field(default_factory=lambda: dict.fromkeys(IDS, ABSENT))
     ops: dict[str, list[Op]] = field(default_factory=dict)
     jobs: dict[str, list[Op]] = field(default_factory=dict)
+    least: int = 0
     acknowledged: int = 0
     checks: int = 0
     kills: int = 0
@@ -259,6 +260,8 @@ class Trial:
             for worker in workers:
                 worker.start()
             time.sleep(seconds)
+            if kill:
+                self._wait_for_writes()
             self.kill()
             killed = time.monotonic()
             for worker in workers:
@@ -270,6 +273,14 @@ class Trial:
             self.start()
             seeds = [self.random.random() for _ in range(2)]
         self.settle()
+
+    def _wait_for_writes(self) -> None:
+        """Wait until `least` writes of this round are acknowledged, which takes a while if busy."""
+        for _ in range(3_000):
+            ops = [op for each in list(self.ops.values()) for op in list(each)]
+            if sum(op.kind == "write" and not op.optional for op in ops) >= self.least:
+                return
+            time.sleep(0.01)
 
     def _guarded(self, seed: float) -> None:
         try:
@@ -309,10 +320,10 @@ class Trial:
         self.state, self.ops = found, {}
 
 
-def run(root: Path, kills: int, seed: int, fake_config: dict) -> Trial:
+def run(root: Path, kills: int, seed: int, fake_config: dict, least: int = 0) -> Trial:
     from itertools import count
 
-    trial = Trial(root, random.Random(seed), count())
+    trial = Trial(root, random.Random(seed), count(), least=least)
     try:
         trial.start()
         config = {
@@ -335,7 +346,7 @@ def run(root: Path, kills: int, seed: int, fake_config: dict) -> Trial:
 
 
 def test_kills_lose_and_repeat_nothing(tmp_path, fake_config):
-    trial = run(tmp_path, 2, 11, fake_config)
+    trial = run(tmp_path, 2, 11, fake_config, least=21)
     assert trial.acknowledged > 20
 
 

@@ -32,6 +32,8 @@ from twindex.index.structures.protocol import STRUCTURES, codecs_of
 from ...house import scaled
 
 Vectors = NDArray[np.float32]
+PROJECTED = [("flat", "pca"), ("flat", "random"), ("flat", "matryoshka"), ("ivf", "pca")]
+"""Pairs of index and projection in the quick tests."""
 ROWS, WIDTH = 3_000, 32
 
 
@@ -95,13 +97,16 @@ def recall(found: NDArray[np.int64], true: NDArray[np.int64]) -> float:
     )
 
 
-@pytest.mark.parametrize(
+each_kind = pytest.mark.parametrize(
     ("index", "codec"),
     [
         pytest.param(index, codec, marks=[pytest.mark.slow] * (index in GRAPHS and codec in NARROW))
         for index, codec in KINDS
     ],
 )
+
+
+@each_kind
 def test_every_kind_reaches_its_recall_target(index: str, codec: str, shared: Shared) -> None:
     folder, part = shared(index, codec)
     queries = Representation(dense=QUERIES)
@@ -180,8 +185,14 @@ def test_without_originals_decoded_codes_are_searched(
     np.testing.assert_allclose(merged.read(0, ROWS), decoded, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["pca", "random", "matryoshka"])
-@pytest.mark.parametrize("index", ["flat", "ivf", pytest.param("hnsw", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("index", "kind"),
+    [
+        pytest.param(index, kind, marks=[pytest.mark.slow] * ((index, kind) not in PROJECTED))
+        for index in ("flat", "ivf", "hnsw")
+        for kind in ("pca", "random", "matryoshka")
+    ],
+)
 def test_queries_keep_their_width_under_a_projection(index: str, kind: str, tmp_path: Path) -> None:
     projection = {"kind": kind, "share": 0.5}
     config = leg(index, projection=projection)
@@ -341,7 +352,7 @@ def test_missing_search_parameters_come_from_the_configuration(tmp_path: Path) -
     assert little["nprobe"] < much["nprobe"]
 
 
-@pytest.mark.parametrize(("index", "codec"), KINDS)
+@each_kind
 def test_description_reports_the_loss_of_the_codec(index: str, codec: str, shared: Shared) -> None:
     loss = shared(index, codec)[1].description()["loss"]
     if codec in ("float32", "rabitq") or (index, codec) == ("flat", "float16"):

@@ -291,13 +291,13 @@ def bytes_on_disk(path: Path) -> int:
 def test_disk_shrinks_after_delete_and_merge(tmp_path):
     path = tmp_path / "c"
     with Collection.create(path, configuration()) as collection:
-        collection.add(document(f"n{i}", i) for i in range(3_000))
+        collection.add(document(f"n{i}", i) for i in range(2_000))
         collection.merge()
         full = bytes_on_disk(path)
-        collection.delete([f"n{i}" for i in range(2_700)])
+        collection.delete([f"n{i}" for i in range(1_800)])
         collection.merge()
         assert bytes_on_disk(path) < 0.3 * full
-        assert collection.count() == 300
+        assert collection.count() == 200
 
 
 def test_readers_in_other_processes_see_committed_writes(tmp_path):

@@ -30,6 +30,15 @@ ROWS, WIDTH, K = 3_000, 32, 10
 CLASSES: dict[str, type[Structure]] = {"ivf": IvfLists, "hnsw": HnswGraph}
 KINDS = [(index, codec) for index in CLASSES for codec in codecs_of(STRUCTURES[index])]
 MEMORY = 1 << 20
+each_kind = pytest.mark.parametrize(
+    ("index", "codec"),
+    [  # float16 and bfloat16 differ in `decode` only, so the quick tests try them with IVF.
+        pytest.param(
+            index, codec, marks=[pytest.mark.slow] * (index == "hnsw" and codec.endswith("float16"))
+        )
+        for index, codec in KINDS
+    ],
+)
 
 
 def clustered(rows: int, seed: int, width: int = WIDTH) -> Vectors:
@@ -77,7 +86,7 @@ def recall(found: NDArray[np.int64], allowed: Mask | None = None) -> float:
     return float(np.mean([np.isin(t, f).mean() for t, f in zip(true, found, strict=True)]))
 
 
-@pytest.mark.parametrize(("index", "codec"), KINDS)
+@each_kind
 def test_search_has_high_recall_and_read_decodes(
     index: str, codec: str, shared: Callable[[str, str], Structure]
 ) -> None:
@@ -118,7 +127,7 @@ def test_search_has_high_recall_and_read_decodes(
         np.testing.assert_array_equal(exact, VECTORS)
 
 
-@pytest.mark.parametrize(("index", "codec"), KINDS)
+@each_kind
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.5])
 def test_filtered_searches_return_allowed_rows(
     index: str, codec: str, share: float, shared: Callable[[str, str], Structure]

@@ -144,7 +144,7 @@ def test_a_collection_that_is_not_synced_has_no_record(tmp_path):
     assert not {"synced_files", "synced_documents"} & names
 
 
-@pytest.mark.parametrize("part", ["end", "middle", "row"])
+@pytest.mark.parametrize("part", ["end", pytest.param("middle", marks=pytest.mark.slow), "row"])
 def test_a_damaged_parquet_file_keeps_its_documents(tmp_path: Path, part: str) -> None:
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")

@@ -101,7 +101,7 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     given_citations = {} if fields is None else fields.citations or {}
     options["citations"] = {"markers": "remove", **given_citations}
     if not parsed.documents:
-        service = request.app.state.service
+        service = request.state.service
         if parsed.model in service.generators.names:
             raise invalid_field(
                 "documents",

@@ -55,7 +55,7 @@ async def embed_texts(request: Request) -> Response:
     Only encoders of open collections are used; a request never loads a model.
     """
     raw = await body.read(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
 
     def read() -> _Task:
         parsed = validate(CohereEmbedBody, EMBED.supported(body.parse_object(raw)))

@@ -196,7 +196,7 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
     limits = {parsed.max_tokens, parsed.max_completion_tokens} - {None}
     if len(limits) > 1:
         raise invalid_field("max_completion_tokens", "differs from `max_tokens`; set one of them")
-    collection, generator = collection_of(request.app.state.service, parsed.model)
+    collection, generator = collection_of(request.state.service, parsed.model)
     system = "refuse" if parsed.twindex is None else parsed.twindex.system_message
     talk = conversation(said(parsed.messages, "messages"), system, "messages")
     options = {

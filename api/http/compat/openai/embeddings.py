@@ -167,7 +167,7 @@ async def create_embeddings(request: Request) -> Response:
     Only encoders of open collections are used; a request never loads a model.
     """
     raw = await body.read(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
 
     def read() -> _DenseTask:
         parsed = validate(EmbeddingsBody, EMBEDDINGS.supported(body.parse_object(raw)))
@@ -201,7 +201,7 @@ async def create_sparse_embeddings(request: Request) -> Response:
     Only encoders of open collections are used; a request never loads a model.
     """
     raw = await body.read(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
 
     def read() -> _SparseTask:
         parsed = validate(SparseEmbeddingsBody, EMBEDDINGS.supported(body.parse_object(raw)))

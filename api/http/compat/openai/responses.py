@@ -115,7 +115,7 @@ def _parse(request: Request, given: dict[str, Any]) -> _Asked:
                 f"input[{i}].type", f"must be message, got {shown(kind)}; remove this item"
             )
     parsed = validate(ResponsesBody, given)
-    collection, generator = collection_of(request.app.state.service, parsed.model)
+    collection, generator = collection_of(request.state.service, parsed.model)
     if isinstance(parsed.input, str):
         messages = [Said("user", parsed.input, "input", "input")]
     else:

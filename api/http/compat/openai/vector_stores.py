@@ -139,7 +139,7 @@ class VectorStorePage(Shape):
 async def search_vector_store(request: Request, collection: str) -> Response:
     """Search a collection, in the form of OpenAI's vector stores."""
     raw = await body.read(request)
-    calls: Calls = request.app.state.calls
+    calls: Calls = request.state.calls
     searching = calls.search(
         collection, lambda _: _parse(body.parse_object(raw)), search_deadline(request), _reply
     )

@@ -18,10 +18,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..serving.problems import Problem
-from ..serving.settings import OPEN_PATHS, Settings
-from .arrival.gate import Gate
-from .compat.errors import error_shape
+from ...serving.problems import Problem
+from ...serving.settings import OPEN_PATHS, Settings
+from ..compat.errors import error_shape
+from .gate import Gate
 
 logger = logging.getLogger(__name__)
 

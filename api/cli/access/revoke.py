@@ -1,0 +1,23 @@
+"""Revoke an API key. A running server refuses the key within a second.
+
+The key stays in the list, so that its id in logs can be explained.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from .place import add_place, key_file
+
+EXAMPLE = "twindex keys revoke collections 5d3a0c9be1f2"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_place(parser)
+    parser.add_argument("id", metavar="ID", help="id of the key, as `twindex keys list` shows it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    key = key_file(arguments).revoke(arguments.id)
+    print(f"key {key.id} ({key.name}) is revoked")
+    return 0

@@ -1,0 +1,33 @@
+"""Create, list and revoke the API keys of a server.
+
+The keys are in a file in the folder of the collections, or in the file of --keys. A server whose
+file has a key requires one for every request, except to `/livez`, `/readyz` and `/health`. Changes
+take effect within a second, without a restart.
+"""
+
+from __future__ import annotations
+
+import argparse
+from types import ModuleType
+
+from ...access import create, revoke, show
+from ...parser import fill
+
+EXAMPLE = "twindex keys create collections --name app --scope read --scope write"
+
+ACTIONS: dict[str, ModuleType] = {"create": create, "list": show, "revoke": revoke}
+"""Action -> its module. The module has the members of a command's module."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(
+        metavar="ACTION", required=True, dest="action", parser_class=type(parser)
+    )
+    for name, module in ACTIONS.items():
+        summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+        fill(actions.add_parser(name, help=summary[0].lower() + summary[1:]), module)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    status: int = ACTIONS[arguments.action].run(arguments)
+    return status
