@@ -20,6 +20,7 @@ from ..core.answers import (
 from .asynchronous import AsyncClient, AsyncRemoteCollection
 from .blocking import Client, RemoteCollection
 from .replies import CollectionState, Job, Reranked
+from .signing import sign_filter
 
 __all__ = [
     "Answer",
@@ -36,4 +37,5 @@ __all__ = [
     "SourcesEvent",
     "TextEvent",
     "UsageEvent",
+    "sign_filter",
 ]

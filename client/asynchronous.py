@@ -8,6 +8,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     AsyncIterator,
+    Callable,
     Iterable,
     Mapping,
     Sequence,
@@ -51,6 +52,7 @@ class AsyncClient(AsyncUpkeepMethods):
         timeout: float = 60.0,
         patience: float = 60.0,
         headers: Mapping[str, str] | None = None,
+        signed_filter: str | Callable[[], str] | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         """Create a client. It connects at the first call.
@@ -63,6 +65,8 @@ class AsyncClient(AsyncUpkeepMethods):
                    connection is retried for 5 seconds at most, because the URL is probably wrong.
                    The service executes a retried write or deletion of documents only once.
         headers:   HTTP headers that the client adds to every request.
+        signed_filter: filter that narrows every request to what an end user may see; see
+                   `sign_filter`. A function is called for each request, and signs a filter anew.
         transport: object that sends the requests, such as `httpx2.MockTransport` in tests. None:
                    requests are sent over the network.
         """
@@ -70,7 +74,8 @@ class AsyncClient(AsyncUpkeepMethods):
         self._patience = patience
         self._reached = False
         self._http = httpx2.AsyncClient(
-            **requests.options(url, api_key, timeout, patience, headers), transport=transport
+            **requests.options(url, api_key, timeout, patience, headers, signed_filter),
+            transport=transport,
         )
 
     async def create(self, name: str, config: Any = None) -> AsyncRemoteCollection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
@@ -43,6 +43,7 @@ class Client(UpkeepMethods):
         timeout: float = 60.0,
         patience: float = 60.0,
         headers: Mapping[str, str] | None = None,
+        signed_filter: str | Callable[[], str] | None = None,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
         """Create a client. It connects at the first call.
@@ -55,6 +56,8 @@ class Client(UpkeepMethods):
                    connection is retried for 5 seconds at most, because the URL is probably wrong.
                    The service executes a retried write or deletion of documents only once.
         headers:   HTTP headers that the client adds to every request.
+        signed_filter: filter that narrows every request to what an end user may see; see
+                   `sign_filter`. A function is called for each request, and signs a filter anew.
         transport: object that sends the requests, such as `httpx2.MockTransport` in tests. None:
                    requests are sent over the network.
         """
@@ -62,7 +65,8 @@ class Client(UpkeepMethods):
         self._patience = patience
         self._reached = False
         self._http = httpx2.Client(
-            **requests.options(url, api_key, timeout, patience, headers), transport=transport
+            **requests.options(url, api_key, timeout, patience, headers, signed_filter),
+            transport=transport,
         )
 
     def create(self, name: str, config: Any = None) -> RemoteCollection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx2
@@ -14,6 +14,7 @@ from ..core.sse import MEDIA_TYPE
 from . import arguments
 from .calls import Call, Reply
 from .failures import FIRST_CONTACT, Failure, failure_of
+from .signing import HEADER
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 _SENDABLE = {"http", "https"}
@@ -27,6 +28,7 @@ def options(
     timeout: float,
     patience: float,
     headers: Mapping[str, str] | None,
+    signed_filter: str | Callable[[], str] | None = None,
 ) -> dict[str, Any]:
     """Check the options of a client, and return them as arguments of `httpx2.Client`.
 
@@ -66,7 +68,24 @@ def options(
                 field="api_key",
             )
         own["Authorization"] = f"Bearer {api_key}"
-    return {"base_url": base, "timeout": timeout, "headers": own, "trust_env": False}
+    found = {"base_url": base, "timeout": timeout, "headers": own, "trust_env": False}
+    return found if signed_filter is None else {**found, "auth": _signing(signed_filter)}
+
+
+def _signing(signed_filter: str | Callable[[], str]) -> Callable[[httpx2.Request], httpx2.Request]:
+    """Return a function that adds the header with the signed filter to a request."""
+    if not isinstance(signed_filter, str) and not callable(signed_filter):
+        raise InvalidInputError(
+            "must be the result of `sign_filter`, or a function that returns it",
+            field="signed_filter",
+        )
+
+    def sign(request: httpx2.Request) -> httpx2.Request:
+        value = signed_filter if isinstance(signed_filter, str) else signed_filter()
+        request.headers[HEADER] = value
+        return request
+
+    return sign
 
 
 def sent(call: Call) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 
 from ... import __version__
 from ..mcp.http import assistants
+from ..serving.access.audit import AuditLog
 from ..serving.access.keyring import keyring_of
 from ..serving.measuring.counts import document_counts, job_counts, usage
 from ..serving.measuring.metrics import Metrics
@@ -42,6 +43,7 @@ from .routes import (
     models,
     operations,
     page,
+    reembed,
     reference,
     rerank,
     search,
@@ -124,6 +126,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         collections,
         aliases,
         snapshots,
+        reembed,
         jobs,
         models,
         operations,
@@ -143,6 +146,8 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.router.routes += ASSISTANTS
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     door = Door(app.state.keyring)
+    log = settings.audit_log
+    audit = None if log is None else AuditLog(log, chained=settings.audit_chain)
     app.add_middleware(
         Frame,
         settings=settings,
@@ -151,6 +156,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         admission=admission,
         door=door,
         gate=gate,
+        audit=audit,
         host=host,
     )
     if settings.cors_origins:

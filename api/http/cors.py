@@ -8,14 +8,17 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
+from ...client.signing import HEADER
+
 TAKEN = (
     *("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id"),
-    *("Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id"),
+    *("Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", HEADER),
 )
 """Headers that pages may send."""
 
 SHOWN = (
     *("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed"),
+    *("RateLimit", "RateLimit-Policy"),
     *("X-Should-Retry", "Mcp-Session-Id"),
 )
 """Headers that pages may read."""

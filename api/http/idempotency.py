@@ -104,6 +104,7 @@ async def enqueue(
         if upload is not None:
             upload.keep()
         service.submit(served, queued.id)
+        request.state.audit.update(job=queued.id, kind=new.kind)
         return _response(202, body)
 
     try:
@@ -141,6 +142,8 @@ async def _once(
     if owner := service.access.owner:
         key = f"{owner} {key}"  # Keys of other owners are other keys.
     where = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if within := service.access.filter:
+        digest = f"{digest} {within}"  # The same request of another user has another effect.
     request_digest = sha256(f"{request.method} {where} {digest}".encode()).hexdigest()
     served = holder or await service.served(collection)
     if key in served.busy_keys:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import time
 from collections.abc import Mapping
 
+from ...client.signing import HEADER
 from ..serving.access.access import EVERYONE, NOBODY, SCOPES, Access, Scope
 from ..serving.access.keyring import Keyring
+from ..serving.access.signed import condition_of
 from ..serving.problems import Problem
 from ..serving.settings import OPEN_PATHS
 
@@ -17,6 +20,7 @@ _PROGRAMS = ("/v1/", "/v2/", "/rerank", "/embed", "/info", "/health", "/metrics"
 
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
+_SIGNED = HEADER.lower().encode()
 _ANY = SCOPES
 _READ: tuple[Scope, ...] = ("read",)
 _WRITE: tuple[Scope, ...] = ("write",)
@@ -59,6 +63,11 @@ def scopes_of(method: str, path: str) -> tuple[Scope, ...]:
     return _GROUPS[group]
 
 
+def changes(method: str, path: str) -> bool:
+    """Return True if a request writes or administers, so that the audit log has a line on it."""
+    return method not in _SAFE and scopes_of(method, path) != _READ
+
+
 class Door:
     """Finds the access of each request."""
 
@@ -73,13 +82,16 @@ class Door:
     def enter(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Access:
         """Return what a request may do.
 
-        Raises Problem 401 without a valid key, and 403 if the key lacks the scope.
+        Raises Problem 401 without a valid key, and 403 if the key lacks the scope or the signed
+        filter of the request is wrong.
         """
+        signed = headers.get(_SIGNED)
         if self.open:
+            condition_of(signed, None, time.time())
             return EVERYONE
         found = self._keyring.find(key_of(headers))
         if path in OPEN_PATHS:
-            return NOBODY if found is None else found[1]
+            return NOBODY if found is None else found[1]  # Shows names of collections only.
         if found is None:
             # A browser prompts its user for Basic credentials, but not for a bearer token.
             scheme = "Bearer" if path.startswith(_PROGRAMS) else "Basic"
@@ -88,7 +100,10 @@ class Door:
                 "API key missing or wrong; send `Authorization: Bearer KEY` or `api-key: KEY`",
                 headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
             )
-        _, access = found
+        key, access = found
+        condition = condition_of(signed, key, time.time())
+        if condition is not None:
+            access = access.narrowed(condition)
         needed = scopes_of(method, path)
         if not access.may(needed):
             raise Problem(403, f"this request needs a key with the scope {' or '.join(needed)}")

@@ -9,11 +9,15 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
+from functools import partial
 
+from anyio import to_thread
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..serving.access.access import NOBODY, Access
+from ..serving.access.audit import AuditLog
+from ..serving.access.quotas import Quotas, Ticket
 from ..serving.access.seen import Seen
 from ..serving.calls import Calls
 from ..serving.measuring.metrics import UNMATCHED, Metrics
@@ -25,13 +29,16 @@ from .admission import Admission, Hold
 from .arrival.gate import Gate
 from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
-from .keys import Door
+from .keys import Door, changes
 from .reply import Reply
 
 logger = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_LONGEST = 1_000
+"""Maximum number of characters of a path in the audit log."""
+
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (
     "requests from pages of other sites may only read: the Origin of this request differs from its "
@@ -56,6 +63,7 @@ class Frame:
         admission: Admission,
         door: Door,
         gate: Gate,
+        audit: AuditLog | None = None,
         host: str = "",
     ) -> None:
         self.app = app
@@ -66,6 +74,8 @@ class Frame:
         self._settings = settings
         self._service = service
         self._door = door
+        self._quotas = Quotas()
+        self._audit = audit
         self._root = settings.root_path
         self._origins = set(settings.allowed_hosts)
         self._pages = set(settings.cors_origins)
@@ -86,23 +96,30 @@ class Frame:
         path = self._local_path(scope)
         shape = error_shape(path)
         scope.setdefault("state", {}).update(
-            request_id=request_id.decode(), hold=hold, error_shape=shape
+            request_id=request_id.decode(), hold=hold, error_shape=shape, audit={}
         )
-        self._show(scope, NOBODY)
+        ticket = Ticket(None)
+        self._show(scope, NOBODY, ticket)
         extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
         parent = headers.get(b"traceparent")
         if parent is not None and _TRACEPARENT.fullmatch(parent):
             extra.append((b"traceparent", parent))
         root = self._root.encode()
         reply = Reply(send, self.admission.replies, request_id, extra, root, shape)
+        if self._audit is not None and changes(method, path):
+            reply.before = partial(self._record, self._audit, scope, path, request_id.decode())
         try:
             if path == "":
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
                 return
             access = self._admit(scope, path, headers)
-            self._show(scope, access)
+            self._show(scope, access, ticket)
             scope["state"]["tenant"] = access.key
             self.gate.check(scope, path, headers)
+            if path not in OPEN_PATHS:
+                ticket = self._quotas.enter(access)
+                reply.limits = ticket.headers
+                self._show(scope, access, ticket)
             await self.app(scope, receive, reply)
         except Problem as problem:
             await problem.response(request_id.decode(), shape)(scope, receive, reply)
@@ -114,6 +131,7 @@ class Frame:
             await failure.response(request_id.decode(), shape)(scope, receive, reply)
         finally:
             hold.release()
+            ticket.close()
             route = _route(scope, path)
             self.metrics.request(method, route, reply.status, reply.seconds)
             if self.access_log:
@@ -127,10 +145,27 @@ class Frame:
                 }
                 logger.info("%s %s %d %.1f ms %s %s", *fields.values(), extra=fields)
 
-    def _show(self, scope: Scope, access: Access) -> None:
+    async def _record(
+        self, audit: AuditLog, scope: Scope, path: str, request_id: str, status: int
+    ) -> None:
+        """Write a line of the audit log."""
+        state, params = scope["state"], scope.get("path_params", {})
+        entry = {
+            "key": state["service"].access.key,
+            "action": getattr(scope.get("route"), "name", None) or "refused",
+            "method": scope["method"],
+            "path": path[:_LONGEST],
+            "collection": params.get("collection"),
+            **state["audit"],
+            "request_id": request_id,
+            "status": status,
+        }
+        await to_thread.run_sync(audit.write, entry)
+
+    def _show(self, scope: Scope, access: Access, ticket: Ticket) -> None:
         """Set `request.state.service` and `request.state.calls`: what the request sees."""
         seen = Seen(self._service, access)
-        calls = Calls(seen, self._settings, self.metrics)
+        calls = Calls(seen, self._settings, self.metrics, ticket.spend)
         scope["state"].update(service=seen, calls=calls)
 
     def _local_path(self, scope: Scope) -> str:

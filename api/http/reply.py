@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 
 from starlette.types import Message, Send
@@ -20,6 +20,8 @@ class Reply:
     """An ASGI `send` for one request. Adds headers, and sends no faster than the client reads.
 
     status: HTTP status of the reply; 0 before the application replies.
+    limits: function that returns the headers on the limits of the request's key.
+    before: function that is called with the status before the reply begins; None: none.
     begun:  True once the status and headers of the reply are sent.
     """
 
@@ -41,6 +43,8 @@ class Reply:
         self._began = perf_counter()
         self._start: Message | None = None
         self._refused = False
+        self.limits: Callable[[], Headers] = list
+        self.before: Callable[[int], Awaitable[None]] | None = None
         self.status = 0
         self.begun = False
 
@@ -80,13 +84,16 @@ class Reply:
         """Send the status and headers of the reply, unless they are already sent."""
         start, self._start = self._start, None
         if start is not None:
+            before, self.before = self.before, None
+            if before is not None:
+                await before(self.status)
             self.begun = True
             start["headers"] = [*self._below_root(start.get("headers", ())), *self._framing()]
             await self._send(start)
 
     def _framing(self) -> Headers:
         total = b"total;dur=%.2f" % (self.seconds * 1e3)
-        return [*self._extra, (b"server-timing", total)]
+        return [*self._extra, *self.limits(), (b"server-timing", total)]
 
     def _below_root(self, headers: Sequence[tuple[bytes, bytes]]) -> Headers:
         """Return the headers, with `root_path` put before the path in the `Location` header."""

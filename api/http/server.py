@@ -10,6 +10,7 @@ import math
 import os
 import resource
 import socket
+import ssl
 import sys
 import threading
 from collections.abc import Callable
@@ -87,10 +88,12 @@ def serve(
         raise ConfigError(f"must be between 0 and 65535, got {port}", field="port")
     app = create_app(root, settings, host=host)
     _check_keys(app.state.keyring, host, settings)
+    _check_tls(settings)
     connections = Connections(settings, _connection_limit(settings.max_connections))
     with closing(_listen(host, port)) as listener:
         shown = f"[{host}]" if ":" in host else host
-        address = f"http://{shown}:{listener.getsockname()[1]}"
+        scheme = "http" if settings.tls_certificate is None else "https"
+        address = f"{scheme}://{shown}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             app,
             http=guarded(connections, app.state.gate),
@@ -99,6 +102,10 @@ def serve(
             log_config=None,
             access_log=False,  # `Frame` logs requests, with their id.
             server_header=False,
+            ssl_certfile=settings.tls_certificate,
+            ssl_keyfile=settings.tls_key,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
         try:
@@ -258,6 +265,30 @@ def _check_keys(keyring: Keyring, host: str, settings: Settings) -> None:
             "with --without-keys",
             field="host",
         )
+
+
+def _check_tls(settings: Settings) -> None:
+    """Raise ConfigError for a certificate or private key that cannot be used."""
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if settings.audit_chain and settings.audit_log is None:
+        raise ConfigError("requires `audit_log`; name a file, or remove it", field="audit_chain")
+    if certificate is None:
+        if key is not None:
+            raise ConfigError("requires `tls_certificate`; name its file", field="tls_key")
+        return
+    for field, path in (("tls_certificate", certificate), ("tls_key", key)):
+        if path is not None and not path.is_file():
+            raise ConfigError(f"{path} is not a file", field=field)
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            certificate, key, password=lambda: b""
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{certificate} cannot be used ({error}); name a certificate in PEM, and its private "
+            "key without a password with --tls-key",
+            field="tls_certificate",
+        ) from None
 
 
 def _loopback(host: str) -> bool:

@@ -164,6 +164,10 @@ class Form:
         ]
         return "./?" + urlencode(fields)
 
+    def elsewhere(self, collection: str) -> str:
+        """Return the address of the first page of this search in another collection."""
+        return replace(self, collection=collection).link(0)
+
     def filtered(self, condition: str) -> str:
         """Return the address of the first page of this search, with `condition` as its filter."""
         return replace(self, filter=condition).link(0)

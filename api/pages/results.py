@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from time import perf_counter
 from typing import Any
 
 from ...core import UNGUARDED, Document, Guard, Hit
@@ -16,11 +15,9 @@ from ...encoders import (
     load_analyzer,
 )
 from ...index import LexicalLeg
-from ...search import Collection, SearchRequest
+from ...search import Collection, SearchRequest, SearchResult
 from ...search.request import WINDOW
 from ..reranked import cost_line, stage_lines
-from ..serving.limits.work import check_work
-from ..serving.settings import Settings
 from . import conditions, explained, highlight, markdown, movement
 from .document import address
 from .form import Form
@@ -30,19 +27,20 @@ _PLAIN = LexicalEncoder(AnalyzerConfig(language="none"))
 
 
 def result(
-    opened: Collection, form: Form, settings: Settings, guard: Guard = UNGUARDED
+    opened: Collection,
+    form: Form,
+    request: SearchRequest,
+    found: SearchResult,
+    guard: Guard = UNGUARDED,
 ) -> dict[str, Any]:
-    """Run the search of the form and return the values that the page shows.
+    """Return the values that the page shows of a search.
 
-    guard: stops the search by an exception, e.g. at a time limit.
+    request: the search of the form.
+    found:   its result.
+    guard:   stops the work by an exception, e.g. at a time limit.
 
-    Raises InvalidInputError or Problem for invalid fields, and the exceptions of the guard.
+    After a reranking, the search runs again without it, to show how the documents moved.
     """
-    request = form.request(opened.config.legs)
-    check_work(settings, [request])
-    began = perf_counter()
-    found = opened.search(request, guard=guard)
-    took = (perf_counter() - began) * 1e3
     rows = []
     if found.rerank is not None:
         changes = {"rerank": None, "explain": False, "suggest": False}
@@ -63,7 +61,7 @@ def result(
         "wider": [] if hits else form.wider(opened.config.legs),
         "total": found.total,
         "relation": found.relation,
-        "took": took,
+        "took": found.milliseconds,
         "timings": found.timings,
         "warnings": found.warnings,
         "suggestion": found.suggestion

@@ -60,10 +60,24 @@ class Calls:
     TwindexError; `problem_of` converts the latter.
     """
 
-    def __init__(self, service: Seen, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        service: Seen,
+        settings: Settings,
+        metrics: Metrics,
+        spend: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """spend: function that counts the seconds of a language model for the key."""
         self.service = service
         self.settings = settings
         self.metrics = metrics
+        self._spend = spend
+
+    def count(self, *usages: Usage | None) -> None:
+        """Count the time of language models for the key of the request."""
+        for usage in usages:
+            if usage is not None:
+                self._spend(usage.seconds)
 
     async def read(
         self, collection: str, work: Callable[[Served], T], deadline: Deadline | None = None
@@ -101,6 +115,7 @@ class Calls:
         def run(served: Served, request: SearchRequest) -> T:
             result = served.ready()[0].search(request, guard=deadline.guard)
             self._observe(result)
+            self.count(result.usage)
             return reply(served, request, result)
 
         # One call in a thread does the whole search, so that the event loop only waits for bytes.
@@ -125,6 +140,7 @@ class Calls:
             results = served.ready()[0].search_batch(requests, guard=deadline.guard)
             for result in results:
                 self._observe(result)
+                self.count(result.usage)
             return reply(served, requests, results)
 
         def begin(served: Served) -> T | _Slow[Sequence[SearchRequest]]:
@@ -151,6 +167,7 @@ class Calls:
         self.metrics.search(result.timings)
         if (done := result.rerank) is not None:
             self.metrics.rerank(done.model, done.status, done.seconds, done.usage)
+            self.count(done.usage)
 
     # -- answers ---------------------------------------------------------------------------
 
@@ -246,6 +263,7 @@ class Calls:
 
         def count(usage: Usage) -> None:
             self.metrics.answer_usage(generator, usage)
+            self.count(usage)
             spent(usage)
 
         return replace(deadline.guard, spent=count)
@@ -258,6 +276,7 @@ class Calls:
                     if event.answer.search is not None:
                         self._observe(event.answer.search)
                     self.metrics.answer(event.answer, perf_counter() - began)
+                    self.count(event.answer.usage)
                 yield event
         except (ModelError, MissingExtraError):
             self.metrics.failed_answer(generator)
@@ -280,6 +299,7 @@ class Calls:
             check_query(self.settings, task.query)
             result = rerank_given(self.service, task, deadline.guard)
             self.metrics.rerank(task.model, result.status, result.seconds, result.usage)
+            self.count(result.usage)
             if result.status == "failed" and task.on_error == "fail":
                 raise result.error or ModelError("the reranker failed")
             return reply(task, result)

@@ -179,17 +179,22 @@ def _unfit(encoder: ServedEncoder, part: Part) -> str:
 def embed(service: Seen, task: EmbedTask, deadline: Deadline) -> Embedded:
     """Embed texts, in a thread. The deadline is checked after each batch of the encoder.
 
+    The usage of an encoder that is a language model is added to that of its collection. If several
+    collections use the encoder, it is the first of them, or the one that the task names.
+
     Raises the errors of `find_encoder`, and InvalidInputError for a text that is too long and for
     dimensions that the encoder does not support. The field of such an error is one
     of the fields of the task.
     """
     found = find_encoder(service, task.model, task.part)
     served, leg = found.legs[0]
-    encoder = served.ready()[0].encoder(leg)
+    collection = served.ready()[0]
+    encoder = collection.encoder(leg)
     if task.dimensions is not None:
         _check_dimensions(found, encoder, task, task.dimensions)
     tokens, limit = _tokens(encoder, task, deadline)
     vectors = encoder.encode(task.texts, role=task.role, advance=lambda _: deadline.check())
+    collection.add_usage(vectors.usage)
     if not task.truncate and vectors.truncated is not None and vectors.truncated.any():
         first = int(np.argmax(vectors.truncated))
         raise _too_long(task, first, tokens[first], limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import re
@@ -41,6 +42,15 @@ class Settings(Config):
     keys:            file of API keys, which `twindex keys` changes; None: the file
                      `.twindex-keys.json` in the folder of the collections.
     without_keys:    serve an address beyond loopback although there is no API key.
+    tls_certificate: file with the certificate of this server, and those between it and a root
+                     certificate, in PEM. The server then speaks HTTPS.
+    tls_key:         file with the private key of the certificate, in PEM; None: it is in
+                     `tls_certificate`.
+    trusted_proxies: addresses or networks of proxies, separated by commas, whose headers
+                     `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    audit_log:       file to which a line is appended for each request that writes or administers.
+    audit_chain:     link each line of the audit log to the line before it, so that `twindex verify`
+                     finds changes.
     allowed_hosts:   additional names of this server, e.g. of a proxy, for the headers `Host` and
                      `Origin` of requests.
     max_body_bytes:  maximum bytes of a request body, except for bulk requests.
@@ -108,6 +118,11 @@ class Settings(Config):
     api_key: SecretStr | None = None
     keys: Path | None = None
     without_keys: bool = False
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    audit_log: Path | None = None
+    audit_chain: bool = False
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 16 << 20
     max_bulk_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 1 << 30
@@ -185,7 +200,19 @@ class Settings(Config):
                 )
         return value
 
-    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ipaddress.ip_network(one)
+            except ValueError:
+                raise ValueError(
+                    f"{one!r} is not an IP address or a network such as 10.0.0.0/8"
+                ) from None
+        return value
+
+    @field_validator("allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

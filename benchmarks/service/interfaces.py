@@ -1,12 +1,13 @@
 """The interfaces of other services: throughput of embeddings, and processor time of each route.
 
-The server runs in a process of its own, with a collection of short documents.
+The server runs in a process of its own, with a collection of some thousand short documents.
 
 1. embeddings: the same texts are embedded through `/v1/embeddings` (float and base64) and by the
    same encoder in this process, in turns. Figures: texts a second and processor time a text, each
    as a ratio, which is the median over the rounds.
 2. routes: requests of each interface and of the native route that does the same work, in turns.
-   The figure is processor time of the server for a request.
+   The figure is processor time of the server for a request. `/v1/embeddings` is the native route of
+   the other embeddings. The tools of MCP are called over HTTP as assistants do, without a session.
 
     python benchmarks/run.py interfaces
 """
@@ -15,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import statistics
 import subprocess
@@ -36,13 +36,15 @@ WORDS = (
     "bridge", "forest", "candle", "engine", "harbour", "copper", "valley", "thunder", "paper",
 )  # fmt: skip
 QUESTION = "Where is the silver bridge?"
-MESSAGES = [{"role": "user", "content": QUESTION}]
-CHAT = {"model": f"rag:{NAME}:extractive", "messages": MESSAGES}
+MODEL = f"rag:{NAME}:extractive"
+LEG = f"{NAME}/dense"
+CHAT = {"model": MODEL, "messages": [{"role": "user", "content": QUESTION}]}
 ASKED = {"question": QUESTION, "generator": "extractive"}
 RERANKED = {"query": QUESTION, "model": "fast"}
-TICKS = os.sysconf("SC_CLK_TCK")
 
 Figures = dict[str, Any]
+Request = tuple[str, str, Figures | None]
+"""Method, path and body of a request."""
 
 
 def texts(count: int, words: int) -> list[str]:
@@ -53,49 +55,52 @@ def texts(count: int, words: int) -> list[str]:
     ]
 
 
-def routes() -> dict[str, tuple[str, tuple[str, Figures], tuple[str, Figures]]]:
+def post(path: str, **body: Any) -> Request:
+    return "POST", path, body
+
+
+def tool(name: str, **arguments: Any) -> Request:
+    """Return the request by which an assistant calls a tool."""
+    call = {"name": name, "arguments": arguments}
+    return post("/mcp", jsonrpc="2.0", id=1, method="tools/call", params=call)
+
+
+def routes() -> dict[str, tuple[str, Request, Request]]:
     """Name -> (name of the native route, native request, request of the interface)."""
-    answer = f"/v1/collections/{NAME}/answer"
-    search = f"/v1/collections/{NAME}/search"
+    own = f"/v1/collections/{NAME}"
     documents = texts(20, 12)
-    whole = (answer, ASKED)
-    stream = (answer, {**ASKED, "stream": True})
+    answer, stream = post(f"{own}/answer", **ASKED), post(f"{own}/answer", **ASKED, stream=True)
+    search = post(f"{own}/search", query=QUESTION)
+    rerank = post("/v1/rerank", **RERANKED, documents=documents)
+    read: Request = ("GET", f"{own}/documents/7", None)
+    embeddings = post("/v1/embeddings", model=LEG, input=documents[:1])
+    cohere = post("/v2/embed", model=LEG, texts=documents[:1], input_type="search_document")
+    chat, other = "/v1/chat/completions", "/v2/chat"
     return {
-        "/v1/chat/completions": ("answer", whole, ("/v1/chat/completions", CHAT)),
-        "/v1/chat/completions, stream": (
-            "answer, stream",
-            stream,
-            ("/v1/chat/completions", {**CHAT, "stream": True}),
-        ),
-        "/v1/responses": (
-            "answer",
-            whole,
-            ("/v1/responses", {"model": CHAT["model"], "input": QUESTION}),
-        ),
-        "/v2/chat": ("answer", whole, ("/v2/chat", CHAT)),
-        "/v2/chat, stream": ("answer, stream", stream, ("/v2/chat", {**CHAT, "stream": True})),
+        chat: ("answer", answer, post(chat, **CHAT)),
+        f"{chat}, stream": ("answer, stream", stream, post(chat, **CHAT, stream=True)),
+        "/v1/responses": ("answer", answer, post("/v1/responses", model=MODEL, input=QUESTION)),
+        other: ("answer", answer, post(other, **CHAT)),
+        f"{other}, stream": ("answer, stream", stream, post(other, **CHAT, stream=True)),
         "/v1/vector_stores/{id}/search": (
             "search",
-            (search, {"query": QUESTION}),
-            (f"/v1/vector_stores/{NAME}/search", {"query": QUESTION}),
+            search,
+            post(f"/v1/vector_stores/{NAME}/search", query=QUESTION),
         ),
-        "/v2/rerank": (
-            "rerank",
-            ("/v1/rerank", {**RERANKED, "documents": documents}),
-            ("/v2/rerank", {**RERANKED, "documents": documents}),
-        ),
-        "/rerank with texts": (
-            "rerank",
-            ("/v1/rerank", {**RERANKED, "documents": documents}),
-            ("/rerank", {**RERANKED, "texts": documents}),
-        ),
+        "/v2/rerank": ("rerank", rerank, post("/v2/rerank", **RERANKED, documents=documents)),
+        "/rerank with texts": ("rerank", rerank, post("/rerank", **RERANKED, texts=documents)),
+        "/v2/embed": ("embeddings", embeddings, cohere),
+        "/embed": ("embeddings", embeddings, post("/embed", inputs=documents[:1])),
+        "/mcp, search": ("search", search, tool("search", query=QUESTION)),
+        "/mcp, fetch": ("document", read, tool("fetch", id=f"{NAME}/7")),
+        "/mcp, answer": ("answer", answer, tool("answer", question=QUESTION)),
     }
 
 
 class Server:
     """`twindex serve` with a collection and a reranker. client: sends requests to it."""
 
-    def __init__(self, root: Path, model: str) -> None:
+    def __init__(self, root: Path, model: str, documents: int) -> None:
         (root / "data").mkdir()
         (root / "rerankers.toml").write_text('[rerankers.fast]\nkind = "fake"\n')
         command = [sys.executable, "-m", "twindex.api.cli.main", "serve", str(root / "data")]
@@ -105,28 +110,46 @@ class Server:
         found = None
         while found is None:
             found = re.search(r"http://127\.0\.0\.1:\d+", self.process.stderr.readline())
-        self.client = httpx2.Client(base_url=found[0], timeout=600, trust_env=False)
+        accepted = {"accept": "application/json, text/event-stream"}  # As MCP requires.
+        self.client = httpx2.Client(
+            base_url=found[0], timeout=600, trust_env=False, headers=accepted
+        )
         while self.client.get("/readyz").status_code != 200:
             time.sleep(0.1)
         dense = {"kind": "dense", "encoder": {"kind": "dense", "model": model}}
         legs = {"dense": dense, "lexical": {"kind": "lexical"}}
-        self.post(f"/v1/collections/{NAME}", {"legs": legs}, method="PUT")
-        for i, text in enumerate(texts(200, 30)):
-            path = f"/v1/collections/{NAME}/documents/{i}"
-            self.post(path, {"title": f"Note {i}", "text": f"{text}."}, method="PUT")
+        self.send(("PUT", f"/v1/collections/{NAME}", {"legs": legs}))
+        lines = [
+            json.dumps({"id": str(i), "title": f"Note {i}", "text": f"{text}."})
+            for i, text in enumerate(texts(documents, 30))
+        ]
+        for first in range(0, documents, 500):  # A larger body would become a job.
+            reply = self.client.post(
+                f"/v1/collections/{NAME}/documents/bulk",
+                content="\n".join(lines[first : first + 500]),
+                headers={"content-type": "application/x-ndjson"},
+            )
+            reply.raise_for_status()
+        self.send(("POST", f"/v1/collections/{NAME}/merge", None))
+        while any(
+            job["state"] in ("queued", "running")
+            for job in self.client.get("/v1/jobs").json()["jobs"]
+        ):
+            time.sleep(0.1)
 
-    def post(self, path: str, body: Figures, method: str = "POST") -> bytes:
+    def send(self, request: Request) -> bytes:
         """Send a request and return the reply. Raises SystemExit for an error."""
+        method, path, body = request
         reply = self.client.request(method, path, json=body)
-        if reply.status_code >= 300:
+        if reply.status_code >= 300 or b'"isError":true' in reply.content:
             raise SystemExit(f"{path}: {reply.status_code} {reply.text}")
         return reply.content
 
     @property
     def seconds(self) -> float:
-        """Return the processor time of the server so far."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
-        return (int(stat[11]) + int(stat[12])) / TICKS
+        """Return the processor time of the server's threads so far, to the nanosecond."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(one.read_text().split()[0]) for one in tasks) / 1e9
 
     def close(self) -> None:
         self.client.close()
@@ -141,17 +164,18 @@ def main() -> None:
     parser.add_argument("--words", type=int, default=60, help="words in a text")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=100, help="requests in a round of 2")
+    parser.add_argument("--documents", type=int, default=3_000)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        server = Server(Path(folder), arguments.model)
+        server = Server(Path(folder), arguments.model, arguments.documents)
         try:
             given = texts(arguments.texts, arguments.words)
             embedded = embeddings(server, arguments.model, given, arguments.rounds)
             compared = compare(server, arguments.rounds, arguments.requests)
         finally:
             server.close()
-    figures = {"embeddings": embedded, "routes": compared}
+    figures = {"documents": arguments.documents, "embeddings": embedded, "routes": compared}
     print(json.dumps(figures, indent=2))
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
@@ -171,7 +195,7 @@ def embeddings(server: Server, model: str, given: list[str], rounds: int) -> Fig
 
         def run() -> float:
             began = server.seconds
-            server.post("/v1/embeddings", body)
+            server.send(post("/v1/embeddings", **body))
             return server.seconds - began
 
         return run
@@ -203,10 +227,10 @@ def compare(server: Server, rounds: int, requests: int) -> Figures:
     for name, (native, plain, other) in routes().items():
         times: dict[str, list[float]] = {"native": [], "other": []}
         for number in range(rounds + 1):
-            for kind, (path, body) in {"native": plain, "other": other}.items():
+            for kind, request in {"native": plain, "other": other}.items():
                 began = server.seconds
                 for _ in range(requests):
-                    server.post(path, body)
+                    server.send(request)
                 if number:
                     times[kind].append((server.seconds - began) / requests * 1e3)
         own, its = (statistics.median(times[kind]) for kind in ("native", "other"))

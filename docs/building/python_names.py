@@ -13,6 +13,9 @@ import twindex
 MODULES = ("", "client", "search", "eval", "eval.answers", "rerank", "encoders", "index")
 """Sub-packages with a page; "" is twindex itself."""
 
+ADAPTERS = ("integrations.langchain", "integrations.llama_index", "integrations.haystack")
+"""Sub-packages with a page that need a framework. They are read, and not imported."""
+
 
 def names(module: str) -> list[str]:
     """The public names of a module, sorted."""
@@ -39,7 +42,24 @@ def pages() -> dict[str, str]:
         if elsewhere:
             text.append(f"Also here: {', '.join(elsewhere)}.")
         found[f"python/{module or 'twindex'}.md"] = "\n\n".join([*text, *own]) + "\n"
-    return found
+    return found | {f"python/{module}.md": _adapter(module) for module in ADAPTERS}
+
+
+def _adapter(module: str) -> str:
+    """Return the page of a sub-package that needs a framework."""
+    file = Path(twindex.__file__).parent.joinpath(*module.split("."), "__init__.py")
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    summary = " ".join((ast.get_docstring(tree) or "").partition("\n\n")[0].split())
+    (public,) = (
+        ast.literal_eval(one.value)
+        for one in tree.body
+        if isinstance(one, ast.Assign) and ast.unparse(one.targets[0]) == "__all__"
+    )
+    path = _path(module)
+    guide = module.rpartition(".")[2].replace("_", "-")
+    more = f"[How to use it](../../interfaces/{guide}.md)."
+    text = [f"# `{path}`", f"{summary} {more}", *(f"::: {path}.{name}" for name in sorted(public))]
+    return "\n\n".join(text) + "\n"
 
 
 def explained() -> set[str]:

@@ -133,5 +133,12 @@ class SearchMethods:
         if not self._encoders.complete:
             self._encoders.set_stored_fingerprints(self.store.fingerprints())
 
+    def add_usage(self, usage: Usage | None) -> None:
+        """Count usage of a model of the collection outside the collection's own methods.
+
+        Such usage is that of an encoder which `encoder` returned.
+        """
+        self._count(usage)
+
     def _count(self, usage: Usage | None) -> None:
         self._spent.add(usage)

@@ -107,4 +107,9 @@ class Writer:
             if self._record is not None:
                 self._record(transaction, self.report)
 
-        self._store.write(encoded.documents, encoded.legs, unchanged=known, record=record)
+        before = self.report
+        try:
+            self._store.write(encoded.documents, encoded.legs, unchanged=known, record=record)
+        except BaseException:
+            self.report = before  # The transaction was rolled back after `record`.
+            raise

@@ -1,4 +1,7 @@
-"""Check every file of a collection and every row of its database.
+"""Check every file of a collection and every row of its database, or a chained audit log.
+
+For the file of an audit log (--audit-log and --audit-chain of `twindex serve`), the report names
+the first line that was changed, removed or inserted.
 
 The exit status is 1 if something is damaged; the report names the file and the document. Nothing is
 changed, and the folder may be read-only. If acknowledged writes are missing, for example after
@@ -10,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from ..arguments.common import add_collection, add_json
+from ..arguments.common import add_json, parse_folder
 from ..terminal import print_json
 
 EXAMPLE = "twindex verify my-index"
@@ -22,7 +26,12 @@ REMEDY = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_collection(parser)
+    parser.add_argument(
+        "collection",
+        metavar="PATH",
+        type=_folder_or_log,
+        help="folder of the collection, or file of the audit log",
+    )
     add_json(parser)
     parser.add_argument(
         "--accept",
@@ -31,7 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _folder_or_log(text: str) -> Path:
+    path = Path(text)
+    return path if path.is_file() else parse_folder(text)
+
+
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.collection.is_file():
+        return _verify_log(arguments)
+
     from ....index import LocalStore
 
     problems = LocalStore.verify(arguments.collection, accept=arguments.accept)
@@ -42,3 +59,17 @@ def run(arguments: argparse.Namespace) -> int:
         if problems:
             print(REMEDY, file=sys.stderr)
     return 1 if problems else 0
+
+
+def _verify_log(arguments: argparse.Namespace) -> int:
+    from ....core import InvalidInputError
+    from ...serving.access.audit import problems
+
+    if arguments.accept:
+        raise InvalidInputError("is only for collections; remove it", field="--accept")
+    found = problems(arguments.collection)
+    if arguments.json:
+        print_json({"sound": not found, "problems": found})
+    else:
+        print("\n".join(found) or f"{arguments.collection}: sound")
+    return 1 if found else 0

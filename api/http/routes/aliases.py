@@ -47,6 +47,7 @@ async def change_aliases(request: Request) -> Response:
     service: Seen = request.state.service
     wanted = validate(AliasRequest, body.parse_object(await body.read(request)))
     actions = [(one.alias, one.collection) for one in wanted.actions]
+    request.state.audit["aliases"] = [list(pair) for pair in actions[:100]]
     return _reply(await service.writers.run(service.change_aliases, actions))
 
 

@@ -22,6 +22,7 @@ from ....sources import CheckedDocuments, parse_document
 from ....sources.document import parse_id
 from ...serving.access.seen import Seen
 from ...serving.bulk import ERRORS_KEPT, BulkResult, check_lines, parse_lines
+from ...serving.calls import Calls
 from ...serving.problems import Problem, validate
 from ...serving.served import Served
 from ...serving.settings import Settings
@@ -46,6 +47,9 @@ router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 _DOCUMENTS = "/v1/collections/{collection}/documents"
 _DOCUMENT = _DOCUMENTS + "/{id:text}"
+IDS = 100
+"""Maximum number of ids of a deletion in the audit log."""
+
 _EXAMPLE = {
     "title": "Kiwi",
     "text": "The kiwi is a bird that cannot fly.",
@@ -94,7 +98,10 @@ async def write_bulk(
         raise InvalidInputError(message, field="on_error")
 
     def write(served: Served) -> tuple[int, Any]:
-        return 200, _write_now(served, received, whole=on_error == "fail")
+        calls: Calls = request.state.calls
+        found = _write_now(served, received, calls, whole=on_error == "fail")
+        request.state.audit.update({name: found[name] for name in ("written", "replaced")})
+        return 200, found
 
     if received.upload is None:
         return await once(request, collection, received.digest, write)
@@ -102,7 +109,7 @@ async def write_bulk(
     return await enqueue(request, collection, received.digest, lambda served: new, received.upload)
 
 
-def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, Any]:
+def _write_now(served: Served, received: Received, calls: Calls, *, whole: bool) -> dict[str, Any]:
     """Write the lines and return the reply. whole: write nothing if a line is invalid."""
     opened, _ = served.ready()
     lines = list(check_lines(opened, parse_lines((received.data or b"").split(b"\n"))))
@@ -110,7 +117,10 @@ def _write_now(served: Served, received: Received, *, whole: bool) -> dict[str, 
         first = errors[0]
         raise Problem(422, f"{first['field']}: {first['message']}", errors=errors[:ERRORS_KEPT])
     result = BulkResult()
-    result.write(opened, lines)
+    try:
+        result.write(opened, lines)
+    finally:
+        calls.count(result.usage)
     return {
         "errors": result.failed > 0,
         "items": [line.item() for line in lines],
@@ -142,6 +152,7 @@ async def delete_many(request: Request, collection: str) -> Response:
     """
     raw = await body.read(request)
     parsed = validate(DeleteRequest, body.parse_object(raw))
+    audit: dict[str, Any] = request.state.audit
     if (parsed.ids is None) == (parsed.filter is None):
         raise Problem(422, "send exactly one of `ids` and `filter`")
 
@@ -149,8 +160,10 @@ async def delete_many(request: Request, collection: str) -> Response:
         opened, _ = served.ready()
         if parsed.ids is None:
             count = opened.delete_where(parsed.filter or {})
+            audit["deleted"] = int(count)
             return 200, {"deleted": int(count), "not_found": [], "warnings": list(count.warnings)}
         found = set(opened.delete(parsed.ids))
+        audit.update(ids=parsed.ids[:IDS], deleted=len(found))
         missing = [name for name in dict.fromkeys(parsed.ids) if name not in found]
         return 200, {"deleted": len(found), "not_found": missing, "warnings": []}
 
@@ -226,6 +239,9 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
     def put(served: Served) -> Response:
         opened, _ = served.ready()
         report = opened.add(CheckedDocuments([new]))
+        calls: Calls = request.state.calls
+        calls.count(report.usage)
+        request.state.audit["id"] = new.id
         created = report.replaced + report.unchanged == 0
         written = {
             "id": new.id,

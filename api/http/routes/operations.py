@@ -73,7 +73,12 @@ async def health(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(429)},
 )
 async def metrics(request: Request) -> Response:
-    """Return the metrics of the server in the text format of Prometheus."""
+    """Return the metrics of the server in the text format of Prometheus.
+
+    A key must see all collections, because metrics name them.
+    """
+    if not request.state.service.access.sees_all:
+        raise Problem(403, "metrics need a key that sees all collections")
     text = await request.state.service.watchers.run(request.app.state.metrics.text)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -10,7 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ....core import Guard, NotFoundError, TwindexError
+from ....core import NotFoundError, TwindexError
+from ....core.near import nearest
 from ....search import Fusion
 from ....search.stages import METHODS as FEEDBACK_METHODS
 from ...pages import conditions, document, home, links
@@ -19,10 +20,11 @@ from ...pages.form import Form
 from ...pages.results import QueryWords, result
 from ...pages.templates import render
 from ...serving.access.seen import Seen
+from ...serving.calls import Calls
+from ...serving.limits.deadline import Deadline
 from ...serving.limits.work import check_query
 from ...serving.problems import Problem, answer, problem_of
 from ...serving.served import Served
-from ...serving.settings import Settings
 from ..admission import search_deadline
 
 router = APIRouter(include_in_schema=False)
@@ -54,27 +56,25 @@ async def search_page(request: Request) -> Response:
         "rerankers": service.rerankers.names,
         "result": None,
         "problem": None,
+        "near": None,
     }
     status = 200
     try:
         if form.collection:
-            await deadline.wait(_fill(request, form, page, deadline.guard))
+            await _fill(request, form, page, deadline)
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status
+        page["near"] = nearest(form.collection, (one.name for one in collections))
     if page["result"] is None and (status == 404 or not form.query.strip()):
         page["cards"] = await service.readers.run(home.cards, collections)
     return await service.readers.run(render, "search.html", page, status)
 
 
-async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard) -> None:
-    """Add the collection's legs and metadata fields, and the result of the search, to `page`.
-
-    guard: stops the search at its time limit.
-    """
-    service: Seen = request.state.service
-    settings: Settings = request.app.state.settings
-    page |= await service.read(form.collection, lambda served: _options(served, form))
+async def _fill(request: Request, form: Form, page: dict[str, Any], deadline: Deadline) -> None:
+    """Add the collection's legs and metadata fields, and the result of the search, to `page`."""
+    calls: Calls = request.state.calls
+    page |= await calls.read(form.collection, lambda served: _options(served, form), deadline)
     form.add_condition(page["fields"])
     form.read_filters(page["fields"])
     page["active"] = [
@@ -82,9 +82,13 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], guard: Guard
         for one in conditions.active(conditions.parse(form.filter))
     ]
     if form.query.strip():
-        run = service.rerank if form.rerank else service.read
-        page["result"] = await run(
-            form.collection, lambda served: result(served.ready()[0], form, settings, guard)
+        page["result"] = await calls.search(
+            form.collection,
+            lambda served: form.request(served.ready()[0].config.legs),
+            deadline,
+            lambda served, wanted, found: result(
+                served.ready()[0], form, wanted, found, deadline.guard
+            ),
         )
 
 

@@ -71,6 +71,11 @@ class Access:
         """Return True if the request sees the collection of this name."""
         return any(_matches(pattern, collection) for pattern in self.collections)
 
+    @property
+    def sees_all(self) -> bool:
+        """Return True if the request sees every collection."""
+        return "*" in self.collections and self.filter is None
+
     def narrowed(self, condition: Condition) -> Access:
         """Return this access with a filter more. Both filters then apply."""
         return replace(

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ....core import ConflictError, NotFoundError
 from ....core.errors import shown
+from ....core.filters import show_filter
 from ....core.near import did_you_mean
 from ....index import CollectionConfig
 from ....index.store.jobs import Job
@@ -16,6 +17,7 @@ from ..generators import ServedGenerators
 from ..limits.pool import Pool
 from ..operations.names import NoCollectionError
 from ..operations.probe import Writable
+from ..operations.reembedding import Reembedding
 from ..operations.snapshots import ServedSnapshots
 from ..problems import Problem
 from ..rerankers import ServedRerankers
@@ -237,6 +239,16 @@ class Seen:
         """Return the holder of the jobs that restore snapshots."""
         return self._service.root_jobs.holder()
 
+    @property
+    def reembedding(self) -> Reembedding:
+        """Re-embedding of whole collections. Raises Problem 403 for a key that may not do it."""
+        self._administer()
+        return self._service.reembedding
+
+    def check_models(self, config: CollectionConfig) -> None:
+        """Raise ConfigError for a model that requests may not use."""
+        self._service.models.check(config)
+
     # -- jobs ------------------------------------------------------------------------------
 
     def submit(self, served: Served, job_id: str) -> None:
@@ -260,5 +272,11 @@ class Seen:
         return name, job
 
     def _sees_job(self, name: str, job: Job) -> bool:
-        """Return True if the access sees the collection of a job, or the one that it restores."""
+        """Return True if the access sees the collection of a job, or the one that it restores.
+
+        With a filter, the job must have the same filter: other users of the key have others.
+        """
+        within = self.access.filter
+        if within is not None and job.filter != show_filter(within):
+            return False
         return self.access.sees(name or str(job.result.get("collection", "")))

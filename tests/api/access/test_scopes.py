@@ -41,6 +41,9 @@ ROWS = [
     ("DELETE", "/v1/aliases/none", None, "admin"),
     ("POST", "/v1/collections/shop/snapshots", None, "admin"),
     ("GET", "/v1/collections/shop/snapshots", None, "admin"),
+    ("POST", "/v1/collections/shop/reembed", {"legs": {"absent": None}}, "admin"),
+    ("POST", "/v1/collections/shop/reembed/confirm", None, "admin"),
+    ("POST", "/v1/collections/shop/reembed/roll-back", None, "admin"),
     ("POST", "/v1/collections/new/restore", {"collection": "shop"}, "admin"),
     ("GET", "/v1/aliases", None, "any"),
     ("GET", "/v1/collections", None, "any"),
@@ -99,6 +102,9 @@ def test_every_operation_of_the_reference_has_a_row(tenants):
                 "/v1/aliases/{alias}",
                 "/v1/collections/shop",
                 "/v1/collections/shop/snapshots",
+                "/v1/collections/shop/reembed",
+                "/v1/collections/shop/reembed/confirm",
+                "/v1/collections/shop/reembed/roll-back",
                 "/v1/collections/shop/restore",
                 "/v1/collections/shop/merge",
                 "/v1/collections/shop/reconfigure",
@@ -143,6 +149,11 @@ def test_a_name_outside_the_patterns_cannot_be_created_whether_it_exists_or_not(
         assert "named sh*" in reply.json()["detail"]
     assert tenants.delete("/v1/collections/vault", headers=headers).status_code == 404
     assert tenants.delete("/v1/collections/shop", headers=headers).status_code == 204
+
+
+def test_metrics_need_a_key_that_sees_all_collections(tenants, keys):
+    assert tenants.get("/metrics", headers=keys("admin", collections=("sh*",))).status_code == 403
+    assert "vault" in tenants.get("/metrics", headers=keys("admin")).text
 
 
 def test_readiness_names_collections_only_to_keys_that_see_them(tenants, keys):

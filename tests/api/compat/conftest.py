@@ -92,10 +92,10 @@ class Process:
         return self.http.get("/metrics").text
 
 
-def launch(root: Path, **variables: str) -> Process:
-    """Start `twindex serve` on a free port, and wait until it is ready."""
+def launch(root: Path, port: int = 0, **variables: str) -> Process:
+    """Start `twindex serve`, and wait until it is ready. port: 0 for a free one."""
     command = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
-    arguments = [sys.executable, "-c", command, "serve", str(root), "--port", "0"]
+    arguments = [sys.executable, "-c", command, "serve", str(root), "--port", str(port)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "TWINDEX_API_KEY": KEY, **variables}
     process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None

@@ -19,7 +19,8 @@ import pytest
 from twindex.api.descriptions import fields as described
 from twindex.api.http.compat import tei
 from twindex.api.http.compat.cohere import fields as cohere_fields
-from twindex.api.http.compat.cohere.shapes import CohereChatBody, CohereEmbedBody
+from twindex.api.http.compat.cohere.embed_shapes import CohereEmbedBody
+from twindex.api.http.compat.cohere.shapes import CohereChatBody
 from twindex.api.http.compat.fields import Fields
 from twindex.api.http.compat.openai import fields as openai_fields
 from twindex.api.http.compat.openai import vector_stores

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,14 +37,19 @@ FOLDERS = ("library", "command line")
 """Interfaces that open a folder. An unknown one is named by its path."""
 
 
+QUICK = "LangChain retriever"
+"""The adapter whose framework is imported fastest. Tests of the others with a server are slow."""
+
+
 def named(asks: Any, *begin: Any) -> list[Any]:
-    """Return a parameter for each interface. Importing the frameworks of adapters is slow."""
+    """Return a parameter for each interface."""
+    slow = {*ADAPTERS} - {QUICK}
     return [
         pytest.param(
             name,
             *begin,
             id=name,
-            marks=[pytest.mark.slow] if name.partition(",")[0] in ADAPTERS else [],
+            marks=[pytest.mark.slow] if name.partition(",")[0] in slow else [],
         )
         for name in asks
     ]
@@ -136,3 +143,23 @@ def test_an_invalid_filter_has_the_same_message(doors, interface, asks):
     path = FIELDS.get(interface, "filter" if asks is SEARCHES else "search.filter")
     place = path if path.endswith(".value") else f"{path}.year.in"
     assert message == f"{place}: must be a string, a finite number or a boolean, got a list"
+
+
+def test_the_search_page_shows_the_same_documents_and_errors(doors):
+    fields = {"collection": "birds", "q": QUESTION, "limit": "2"}
+    fields["filter"] = json.dumps(SEARCH["filter"])
+    for rerank in ({}, {"rerank": "fast"}):
+        native = {**SEARCH, "rerank": {"model": "fast"}} if rerank else SEARCH
+        page = doors.page("/", **fields, **rerank)
+        found = re.findall(r'<h2><a href="document\?[^"]*?;id=([a-z]+)', page)
+        assert found == [id_ for id_, _ in SEARCHES["REST"](doors, "birds", QUESTION, native)]
+    wrong = {**fields, "filter": json.dumps(WRONG["filter"])}
+    with pytest.raises(Refused) as raised:
+        doors.page("/", **wrong)
+    assert raised.value.status == 422
+    native = refusal(doors, SEARCHES["REST"], "birds", WRONG)[1]
+    assert str(raised.value) == native
+    with pytest.raises(Refused) as raised:
+        doors.page("/", **{**fields, "collection": "bird"})
+    assert raised.value.status == 404
+    assert str(raised.value).startswith("Did you mean birds?")

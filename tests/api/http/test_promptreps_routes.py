@@ -119,6 +119,27 @@ def test_metrics_count_what_the_models_did(client, serve, fake_config, tmp_path)
     assert metrics(other) == {}
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"model": "birds/dense", "input": ["a", "b c"]}),
+        ("/v1/sparse_embeddings", {"model": "birds/sparse", "input": ["a", "b c"]}),
+        (
+            "/v2/embed",
+            {"model": "birds/dense", "texts": ["a", "b c"], "input_type": "search_query"},
+        ),
+        ("/embed", {"inputs": ["a", "b c"]}),
+    ],
+)
+def test_embeddings_are_usage_of_the_language_model(client, path, body):
+    before = metrics(client)
+    assert client.post(path, json=body).status_code == 200
+    after = metrics(client)
+    gained = {name: after[name] - before[name] for name in after}
+    assert gained["twindex_llm_calls_total"] == 2
+    assert gained["twindex_llm_prompt_tokens_total"] > 2
+
+
 def metrics(client):
     found = re.findall(
         r'^(twindex_llm_\w+)\{collection="birds"\} (\S+)$', client.get("/metrics").text, re.M

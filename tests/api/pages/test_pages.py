@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from urllib.parse import urljoin
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 
@@ -97,6 +97,25 @@ def test_pages_without_the_collection_or_any(page, serve, tmp_path):
     assert "No collection yet" in empty.get("/").text
 
 
+def test_a_similar_name_is_suggested_for_an_unknown_collection(page):
+    text = page(404, collection="brids", q="fly", filter='{"year": 1}')
+    (link,) = re.findall(r'Did you mean <a href="([^"]*)">birds</a>\?', text)
+    fields = parse_qs(urlsplit(unescape(link)).query)
+    assert fields["collection"] == ["birds"]
+    assert (fields["q"], fields["filter"]) == (["fly"], ['{"year": 1}'])
+
+
+def test_searches_of_the_page_are_in_the_metrics(client, page):
+    def counted() -> float:
+        text = client.get("/metrics").text
+        found = re.search(r'_stage_seconds_count\{stage="lexical"\} (\S+)', text)
+        return float(found[1]) if found else 0.0
+
+    before = counted()
+    page(q="fly")
+    assert counted() == before + 1
+
+
 def links(text):
     start = text.index('<div class="notice">')
     found = re.findall(r'<a href="([^"]*)">([^<]*)</a>', text[start : text.index("</div>", start)])
@@ -172,7 +191,9 @@ def test_an_unknown_path_is_a_page_for_browsers_only(client, path):
     for accept in ("*/*", "application/json"):
         response = client.get(path, headers={"accept": accept})
         assert response.status_code == 404
-        assert response.headers["content-type"] == "application/problem+json"
+        openai = path.startswith("/v1/")  # Clients of OpenAI request such paths.
+        media_type = "application/json" if openai else "application/problem+json"
+        assert response.headers["content-type"] == media_type
     response = client.post("/docs", headers={"accept": "text/html"})
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
 

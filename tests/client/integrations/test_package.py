@@ -82,20 +82,77 @@ def test_an_import_opens_no_connection_and_loads_no_model_library(adapter, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("adapter", ADAPTERS)
-def test_the_adapters_work_with_the_client_alone(adapter, tmp_path):
+def copy_client(folder: Path) -> None:
+    """Make the package `twindex_client` in a folder, as its distribution has it."""
     clients = HOUSE / "clients" / "python"
-    shutil.copytree(clients / "twindex_client", tmp_path / "twindex_client")
+    shutil.copytree(clients / "twindex_client", folder / "twindex_client")
     names = re.search(r"SHARED = \((.*?)\)", (clients / "hatch_build.py").read_text(), re.DOTALL)
     assert names is not None
     for name in re.findall(r'"(.+?)"', names[1]):
-        target = tmp_path / "twindex_client" / name
+        target = folder / "twindex_client" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if Path(HOUSE / name).is_dir():
             shutil.copytree(HOUSE / name, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(HOUSE / name, target)
+
+
+SAVED = """
+import sys
+from pathlib import Path
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "twindex":
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+from haystack import Pipeline
+saved = Path(sys.argv[1]).read_text()
+try:
+    Pipeline.loads(saved, allowed_modules=["twindex.integrations.haystack"])
+except Exception as error:
+    print("twindex.integrations.haystack" in str(error))
+saved = saved.replace("twindex.integrations.", "twindex_client.integrations.")
+again = Pipeline.loads(saved, allowed_modules=["twindex_client.integrations.haystack"])
+print(again.dumps() == saved)
+print(again.dumps().replace("twindex_client.integrations.", "twindex.integrations."), end="")
+"""
+
+
+@pytest.mark.slow
+def test_a_saved_pipeline_loads_with_the_client_after_its_modules_are_renamed(tmp_path):
+    haystack = pytest.importorskip("haystack", reason="haystack-ai is not installed")
+    from twindex.integrations.haystack import (
+        TwindexDocumentStore,
+        TwindexEmbeddingRetriever,
+        TwindexRanker,
+        TwindexRetriever,
+    )
+
+    url = "http://127.0.0.1:9"
+    store = TwindexDocumentStore("birds", url=url, embedding_leg="dense")
+    pipeline = haystack.Pipeline()
+    pipeline.add_component("texts", TwindexRetriever(store, top_k=3))
+    pipeline.add_component("vectors", TwindexEmbeddingRetriever(store))
+    pipeline.add_component("ranker", TwindexRanker("fast", url=url))
+    saved = pipeline.dumps()
+    copy_client(tmp_path)
+    (tmp_path / "pipeline.yaml").write_text(saved)
+    done = subprocess.run(
+        [sys.executable, "-c", SAVED, str(tmp_path / "pipeline.yaml")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "HAYSTACK_TELEMETRY_ENABLED": "False"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"True\nTrue\n{saved}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ADAPTERS)
+def test_the_adapters_work_with_the_client_alone(adapter, tmp_path):
+    copy_client(tmp_path)
     allowed = ["torch", "scipy"] if adapter == "haystack" else []
     code = OFFLINE.format(package="twindex_client", adapter=adapter, allowed=allowed)
     code += "assert 'twindex' not in sys.modules\n"

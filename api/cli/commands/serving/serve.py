@@ -24,7 +24,7 @@ from ...arguments.parts import add_file
 EXAMPLE = "twindex serve collections --port 8080"
 _ELSEWHERE = {"api_key", "device", "generators", "models", "rerankers", "rewriters"}
 """Settings whose options are added elsewhere."""
-_ON = {"access_log", "without_keys"}
+_ON = {"access_log", "audit_chain", "without_keys"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -24,8 +24,9 @@ from ...strict import StrictRoute
 from ..fields import texts_of, unsupported
 from ..replies import failures
 from ..texts import EMPTY
+from .embed_shapes import CohereEmbedBody, CohereEmbedReply, EmbeddingType
 from .fields import EMBED
-from .shapes import CohereEmbedBody, CohereEmbedReply, CohereError, EmbeddingType
+from .shapes import CohereError
 
 router = APIRouter(tags=["compatible"], route_class=StrictRoute)
 
