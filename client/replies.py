@@ -44,7 +44,7 @@ class CollectionState:
 class Job:
     """A long operation of the service.
 
-    kind: "bulk", "merge", "reconfigure", "snapshot" or "restore".
+    kind: "bulk", "merge", "reconfigure", "snapshot", "restore" or "reembed".
     state: "queued", "running", "waiting" (a disk problem stopped the job; the service retries it),
         "done" or "failed".
     done, total: number of finished units, and number of all units. `total` is None while it is

@@ -1,4 +1,4 @@
-"""Aliases, snapshots and restorations: the methods of both clients, and their HTTP calls."""
+"""Aliases, snapshots and re-embedding: the methods of both clients, and their HTTP calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from ..core.progress import Progress
 from . import arguments, replies
-from .calls import Call, Steps, wait
+from .calls import Call, Steps, as_json, wait
 
 T = TypeVar("T")
 
@@ -53,6 +53,17 @@ def restore(
     return (yield from _job(f"{arguments.collection(name)}/restore", body, progress))
 
 
+def reembed(name: str, legs: Mapping[str, Any], progress: Progress | None) -> Steps[dict[str, Any]]:
+    given = arguments.mapping(legs, "legs")
+    body = {"legs": {leg: as_json(one) for leg, one in given.items()}}
+    return (yield from _job(f"{arguments.collection(name)}/reembed", body, progress))
+
+
+def end_reembedding(name: str, action: str) -> Steps[bool]:
+    reply = yield Call("POST", f"{arguments.collection(name)}/reembed/{action}")
+    return bool(reply.value["changed"])
+
+
 def _job(path: str, body: Any, progress: Progress | None) -> Steps[dict[str, Any]]:
     """Start a job, wait until it is done and return its result."""
     reporter = arguments.progress(progress)
@@ -70,7 +81,7 @@ class _Awaits(Protocol):
 
 
 class UpkeepMethods:
-    """Methods of `Client` for aliases and snapshots."""
+    """Methods of `Client` for aliases, snapshots and re-embedding."""
 
     def aliases(self: _Runs) -> dict[str, str]:
         """Return alias -> collection. An alias works wherever the name of a collection does."""
@@ -120,9 +131,31 @@ class UpkeepMethods:
         """
         return self.run(restore(name, collection, snapshot, progress))
 
+    def reembed(
+        self: _Runs, name: str, legs: Mapping[str, Any], *, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Encode the documents of a collection again, and wait until it is complete.
+
+        legs: leg -> its new configuration; None removes the leg. Other legs stay.
+
+        The replaced collection is kept until `confirm_reembedding` or `roll_back_reembedding`.
+        """
+        return self.run(reembed(name, legs, progress))
+
+    def confirm_reembedding(self: _Runs, name: str) -> bool:
+        """Remove the collection that was replaced. Returns False if there is none."""
+        return self.run(end_reembedding(name, "confirm"))
+
+    def roll_back_reembedding(self: _Runs, name: str) -> bool:
+        """Bring back the collection that was replaced. Returns False if there is none.
+
+        Documents that were written since are lost.
+        """
+        return self.run(end_reembedding(name, "roll-back"))
+
 
 class AsyncUpkeepMethods:
-    """Methods of `AsyncClient` for aliases and snapshots."""
+    """Methods of `AsyncClient` for aliases, snapshots and re-embedding."""
 
     async def aliases(self: _Awaits) -> dict[str, str]:
         """Return alias -> collection. An alias works wherever the name of a collection does."""
@@ -173,3 +206,25 @@ class AsyncUpkeepMethods:
         Raises ConflictError if the collection `name` exists.
         """
         return await self.run(restore(name, collection, snapshot, progress))
+
+    async def reembed(
+        self: _Awaits, name: str, legs: Mapping[str, Any], *, progress: Progress | None = None
+    ) -> dict[str, Any]:
+        """Encode the documents of a collection again, and wait until it is complete.
+
+        legs: leg -> its new configuration; None removes the leg. Other legs stay.
+
+        The replaced collection is kept until `confirm_reembedding` or `roll_back_reembedding`.
+        """
+        return await self.run(reembed(name, legs, progress))
+
+    async def confirm_reembedding(self: _Awaits, name: str) -> bool:
+        """Remove the collection that was replaced. Returns False if there is none."""
+        return await self.run(end_reembedding(name, "confirm"))
+
+    async def roll_back_reembedding(self: _Awaits, name: str) -> bool:
+        """Bring back the collection that was replaced. Returns False if there is none.
+
+        Documents that were written since are lost.
+        """
+        return await self.run(end_reembedding(name, "roll-back"))

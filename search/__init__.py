@@ -25,6 +25,10 @@ from .syncing.report import SyncOptions, SyncReport
 from .syncing.sync import Syncer, sync
 from .writing.build import BuildReport, build
 from .writing.preview import CutPassage, preview_passages
+from .writing.reembed import Reembedded, reembed
+from .writing.reembed import confirm as confirm_reembedding
+from .writing.reembed import hidden as replaced_folder
+from .writing.reembed import roll_back as roll_back_reembedding
 
 __all__ = [
     "AnswerRequest",
@@ -40,6 +44,7 @@ __all__ = [
     "LegRequest",
     "QueryStage",
     "ReconfigureRequest",
+    "Reembedded",
     "RerankReport",
     "RerankRequest",
     "RerankerRegistry",
@@ -54,7 +59,11 @@ __all__ = [
     "Turn",
     "WriteReport",
     "build",
+    "confirm_reembedding",
     "preview_passages",
+    "reembed",
+    "replaced_folder",
     "repoint",
+    "roll_back_reembedding",
     "sync",
 ]

@@ -51,15 +51,17 @@ class JobList:
         If the job is not found, raises StorageError if a collection could not be read, else
         NotFoundError.
         """
-        failure: StorageError | None = None
-        for served in self._known():
-            if served.jobs is not None:
-                try:
-                    return served.name, self._with_state(served, served.jobs.get(job_id))
-                except NotFoundError:
-                    continue
-                except StorageError as error:
-                    failure = error
+        # A collection that has just replaced another one is only in the second listing.
+        for listing in (self._known, self._collections):
+            failure: StorageError | None = None
+            for served in listing():
+                if served.jobs is not None:
+                    try:
+                        return served.name, self._with_state(served, served.jobs.get(job_id))
+                    except NotFoundError:
+                        continue
+                    except StorageError as error:
+                        failure = error
         if failure is not None:
             raise failure
         raise self.absent(job_id)

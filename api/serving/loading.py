@@ -78,7 +78,7 @@ class Loader:
             collection = Collection.open(
                 served.path,
                 read_only=not os.access(served.path, os.W_OK),
-                encoders=self._encoder,
+                encoders=self.encoder,
                 models=self._models,
                 **self._parts,
             )
@@ -111,7 +111,7 @@ class Loader:
         try:
             for leg, chosen in config.legs.items():
                 where = f"legs.{leg}.encoder"
-                loaded.append(self._encoder(chosen.encoder))
+                loaded.append(self.encoder(chosen.encoder))
         except ConfigError as error:
             field = f"{where}.{error.field}" if error.field else where
             raise ConfigError(error.message, field=field) from None
@@ -119,7 +119,7 @@ class Loader:
             logger.error("%s: %s", where, error)
             names = [name for _, name in named(chosen.encoder)]
             raise ConfigError(_without_folders(str(error), names), field=where) from None
-        collection = Collection.create(served.path, config, encoders=self._encoder, **self._parts)
+        collection = Collection.create(served.path, config, encoders=self.encoder, **self._parts)
         served.identity = identity(served.path)
         self._adopt(served, collection)
 
@@ -144,7 +144,7 @@ class Loader:
         names = [] if collection is None else model_names(collection.config)
         return _without_folders(str(error).replace(f"{self._root}/", ""), [*names, *self._models])
 
-    def _encoder(self, config: EncoderConfig) -> Encoder:
+    def encoder(self, config: EncoderConfig) -> Encoder:
         with self._lock:
             key = config if self._device is None else config.on(self._device)
             encoder = self._encoders.get(key)

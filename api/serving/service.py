@@ -22,6 +22,8 @@ from ...index import CollectionConfig
 from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import Job
+from ...search import replaced_folder
+from ...search.encoding.courtesy import COURTESY
 from .allowed import AllowedModels
 from .generators import ServedGenerators
 from .job_list import JobList
@@ -30,6 +32,7 @@ from .loading import Loader
 from .operations.lanes import JobLanes
 from .operations.names import NAME, RULE, Names
 from .operations.probe import Writable, WriteProbe
+from .operations.reembedding import Reembedding
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
 from .rerankers import ServedRerankers
@@ -66,16 +69,23 @@ class Service:
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         self.names = Names(self.root, single=self.single)
-        self.readers = Pool("search", settings.workers, settings.queue)
+        self.readers = Pool("search", settings.workers, settings.queue, settings.queue_seconds)
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
         self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
-        self.writers = Pool("write", WRITERS, settings.queue)
+        self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
+        COURTESY.share = settings.bulk_share
         self.snapshots = ServedSnapshots(settings)
         self.root_jobs = RootJobs(self.root)
-        self.runner = JobLanes({"snapshot": self.snapshots.take, "restore": self._restore})
+        self.runner = JobLanes(
+            {
+                "snapshot": self.snapshots.take,
+                "restore": self._restore,
+                "reembed": lambda *job: self.reembedding.run(*job),
+            }
+        )
         self.jobs = JobList(
             lambda: [*self.known(), *self.root_jobs.found()],
             lambda: [*self.collections(), *self.root_jobs.found()],
@@ -95,6 +105,7 @@ class Service:
             self.rewriters,
             settings.models,
         )
+        self.reembedding = Reembedding(self._reopen, self._loader.encoder)
         self._probe = WriteProbe()
         self._loading: Thread | None = None
         self._stopping = Event()
@@ -252,6 +263,15 @@ class Service:
                 raise self.names.absent(name)
             return served
 
+    def _reopen(self, served: Served) -> None:
+        """Close a collection, and open the one that has replaced it in its folder."""
+        fresh = Served(served.name, served.path)
+        with self._opening:
+            self._open(fresh)
+            with self._lock:
+                self._served[served.name] = fresh
+        self._drop(served)
+
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and stop serving it.
 
@@ -359,3 +379,4 @@ class Service:
             raise self.names.absent(name)
         sync_directory(self.root)
         remove_tree(trash)
+        remove_tree(replaced_folder(path))

@@ -23,6 +23,7 @@ from typing import Any, Literal
 from ...core import ConflictError, NotFoundError, StorageError
 from ...core.errors import shown
 from .database.database import BUSY_SECONDS, FILE_NAME
+from .database.succession import identity_of
 from .upload import Upload, remove_stray
 
 State = Literal["queued", "running", "waiting", "done", "failed"]
@@ -123,6 +124,7 @@ class JobStore:
             )
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_SCHEMA)
+            self._identity = None if read_only else identity_of(directory)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
                 f"{directory}: the jobs of this collection cannot be opened ({error}); check the "
@@ -311,6 +313,14 @@ class JobStore:
                     f"{self.directory}: the jobs of this collection cannot be read ({error})"
                 ) from error
 
+    def _check_identity(self) -> None:
+        """Raise StorageError if the database was removed or replaced: a job would be lost in it."""
+        if self._identity is not None and self._identity != identity_of(self.directory):
+            raise StorageError(
+                f"{self.directory / FILE_NAME} was removed or replaced while it was open; open the "
+                "collection again"
+            )
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Return a context manager that runs its block in one transaction.
@@ -324,6 +334,7 @@ class JobStore:
             self._depth += 1
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._check_identity()
                 yield self._connection
                 self._connection.execute("COMMIT")
             except sqlite3.Error as error:

@@ -32,6 +32,13 @@ class Upkeep:
             if self._pending is None or self._pending.done():
                 self._pending = self._executor.submit(self._seal_and_merge, store)
 
+    def wait(self) -> None:
+        """Wait until running maintenance has finished."""
+        with self._lock:
+            pending = self._pending
+        if pending is not None:
+            pending.result()
+
     def close(self) -> None:
         """Wait until running maintenance has finished."""
         self._executor.shutdown(wait=True)

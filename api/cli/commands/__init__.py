@@ -31,6 +31,7 @@ COMMANDS = {
     "restore": "restore a snapshot as a collection in a new folder",
     "merge": "merge all segments into one",
     "reconfigure": "change how the vectors of a collection are stored",
+    "reembed": "encode a collection again with other models, while it is used",
     "repoint": "set the stored path of a model after the model's folder was moved",
     "tune": "choose how vectors are stored, by measuring on the collection",
     "train": "train a reranker from documents and judged queries",
@@ -44,7 +45,9 @@ COMMANDS = {
 
 FOLDERS = {
     **dict.fromkeys(("ask", "chat"), "answering"),
-    **dict.fromkeys(("merge", "repoint", "snapshot", "snapshots", "restore"), "operating"),
+    **dict.fromkeys(
+        ("merge", "reembed", "repoint", "snapshot", "snapshots", "restore"), "operating"
+    ),
     **dict.fromkeys(("serve", "keys", "mcp"), "serving"),
 }
 """Name of a command -> sub-folder of its module."""

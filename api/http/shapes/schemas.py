@@ -66,7 +66,8 @@ class JobReply(Shape):
 
     id:     id of the job.
     collection: name of the collection.
-    kind:   the work: "bulk" (a bulk write), "merge", "reconfigure", "snapshot" or "restore".
+    kind:   the work: "bulk" (a bulk write), "merge", "reconfigure", "snapshot", "restore" or
+            "reembed".
     progress: how much is done.
     state:  "waiting" means that a full or failing disk stopped the job. The server retries it.
     error:  why the job failed or waits.
@@ -78,7 +79,7 @@ class JobReply(Shape):
 
     id: str
     collection: str
-    kind: Literal["bulk", "merge", "reconfigure", "snapshot", "restore"]
+    kind: Literal["bulk", "merge", "reconfigure", "snapshot", "restore", "reembed"]
     state: Literal["queued", "running", "waiting", "done", "failed"]
     progress: Progress
     error: str | None

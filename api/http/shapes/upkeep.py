@@ -53,3 +53,12 @@ class SnapshotList(Shape):
     """
 
     snapshots: list[Snapshot]
+
+
+class Changed(Shape):
+    """Whether a request has changed something.
+
+    changed: False if there was nothing to do.
+    """
+
+    changed: bool

@@ -17,6 +17,7 @@ from ..generators import ServedGenerators
 from ..limits.pool import Pool
 from ..operations.names import NoCollectionError
 from ..operations.probe import Writable
+from ..operations.reembedding import Reembedding
 from ..operations.snapshots import ServedSnapshots
 from ..problems import Problem
 from ..rerankers import ServedRerankers
@@ -237,6 +238,16 @@ class Seen:
     def restorations(self) -> Served:
         """Return the holder of the jobs that restore snapshots."""
         return self._service.root_jobs.holder()
+
+    @property
+    def reembedding(self) -> Reembedding:
+        """Re-embedding of whole collections. Raises Problem 403 for a key that may not do it."""
+        self._administer()
+        return self._service.reembedding
+
+    def check_models(self, config: CollectionConfig) -> None:
+        """Raise ConfigError for a model that requests may not use."""
+        self._service.models.check(config)
 
     # -- jobs ------------------------------------------------------------------------------
 

@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ....core import Config
+from ....core.kinds.one_of import OneOf
+from ....index import LEGS, CollectionConfig, LegConfig
+from ....index.legs import LEG_NAME
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -50,3 +53,22 @@ class RestoreRequest(Config):
 
     collection: Name | None = None
     snapshot: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+
+
+class ReembedRequest(Config):
+    """A request to encode the documents of a collection again.
+
+    legs: leg name -> the leg's new configuration; null removes the leg. Legs that are left out keep
+          their configuration.
+    """
+
+    legs: Annotated[
+        dict[Annotated[str, Field(pattern=LEG_NAME)], Annotated[LegConfig, OneOf(LEGS)] | None],
+        Field(min_length=1),
+    ]
+
+    def applied(self, config: CollectionConfig) -> CollectionConfig:
+        """Return `config` with these legs. Raises ConfigError if no leg is left."""
+        legs: dict[str, object] = {**config.legs, **self.legs}
+        kept = {name: leg for name, leg in legs.items() if leg is not None}
+        return CollectionConfig.parse({**dict(config), "legs": kept})
