@@ -16,13 +16,14 @@ from ... import __version__
 from ..mcp.http import assistants
 from ..serving.access.audit import AuditLog
 from ..serving.access.keyring import keyring_of
-from ..serving.measuring.counts import document_counts, job_counts, usage
+from ..serving.measuring.counts import document_counts, job_counts, ready_counts, usage, writable
 from ..serving.measuring.metrics import Metrics
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
 from . import cors, openapi
 from .admission import Admission
+from .arrival.gate import Gate
 from .compat import tei, tei_info
 from .compat.cohere import chat as cohere_chat
 from .compat.cohere import embed as cohere_embed
@@ -88,6 +89,9 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     documents_of, jobs_of = partial(document_counts, service), partial(job_counts, service)
     metrics.register(gauge, "twindex_documents", "Documents.", of, documents_of)
     metrics.register(gauge, "twindex_jobs", "Jobs by state.", states, jobs_of)
+    ready_of, writable_of = partial(ready_counts, service), partial(writable, service)
+    metrics.register(gauge, "twindex_collection_ready", "1 if it can be used.", of, ready_of)
+    metrics.register(gauge, "twindex_writable", "0 if writes fail, else 1.", (), writable_of)
     for field, meaning in LLM_COUNTS.items():
         read = partial(usage, service, field)
         metrics.register(CounterMetricFamily, f"twindex_llm_{field}", meaning, of, read)
@@ -116,6 +120,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.metrics = metrics
     app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
+    app.state.gate = gate = Gate(service, settings, metrics)
     for module in (
         search,
         answer,
@@ -153,6 +158,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         metrics=metrics,
         admission=admission,
         door=door,
+        gate=gate,
         audit=audit,
         host=host,
     )
