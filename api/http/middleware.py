@@ -13,6 +13,7 @@ import secrets
 from functools import partial
 
 from anyio import to_thread
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,12 +24,12 @@ from ..serving.access.seen import Seen
 from ..serving.calls import Calls
 from ..serving.measuring.metrics import UNMATCHED, Metrics
 from ..serving.operations.aliases import pin
-from ..serving.problems import Problem
+from ..serving.problems import Problem, no_operation
 from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
 from .compat.errors import error_shape
-from .keys import Door, changes
+from .keys import Door, ScopeMissing, changes
 from .reply import Reply
 
 logger = logging.getLogger(__name__)
@@ -194,7 +195,11 @@ class Frame:
                 "to TWINDEX_ALLOWED_HOSTS"
             )
             raise Problem(403, detail)
-        return self._door.enter(scope["method"], path, headers)
+        try:
+            return self._door.enter(scope["method"], path, headers)
+        except ScopeMissing as problem:
+            # No scope helps where no operation is, and clients read the kind of the error.
+            raise no_operation(Request(scope)) or problem from None
 
     def _is_foreign(self, headers: dict[bytes, bytes]) -> bool:
         """Return True if a web page of another site or port sent the request.
