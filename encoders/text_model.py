@@ -9,19 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..core import ConfigError, ModelError
+from ..core import ConfigError, ModelError, Role
 from ..core.config import Precision
 from ..core.unicode import unicode_errors
 from ..llm import find_weights
 from ..llm.batching import batches, mask, pad
 from ..llm.local.pretrained import loading, pick_device, quiet
+from ..llm.turns import Turns
 from ..llm.weights.shared import SharedModel, freed_at_once, share
 from .dense.config import DenseEncoderConfig
 from .late.config import LateEncoderConfig
@@ -95,7 +95,7 @@ class TextModel:
         self.tokenizing = shared.tokenizing
         """The tokenizer's lock. Hold it for each call: its truncation is mutable state."""
         self._budget = BUDGET[self.device.type]
-        self._running = Lock()
+        self._turns = Turns()
         self.tokenizer: Any = getattr(model, "tokenizer", None)
         if not getattr(self.tokenizer, "is_fast", False) or not hasattr(model[0], "auto_model"):
             raise ModelError(
@@ -158,14 +158,14 @@ class TextModel:
         }
 
     @contextmanager
-    def running(self, precision: Precision) -> Iterator[None]:
+    def running(self, precision: Precision, role: Role = "query") -> Iterator[None]:
         """Return a context in which the caller may run the model, with the given precision.
 
-        Only one thread at a time can be inside this context.
+        Only one thread at a time can be inside this context. Queries go before documents.
         """
         reduced = precision == "bfloat16"
         with (
-            self._running,
+            self._turns.turn(urgent=role == "query"),
             torch.inference_mode(),
             torch.autocast(self.device.type, torch.bfloat16, enabled=reduced),
         ):

@@ -23,6 +23,7 @@ from ..serving.service import Service
 from ..serving.settings import Settings
 from . import cors, openapi
 from .admission import Admission
+from .arrival.gate import Gate
 from .compat import tei, tei_info
 from .compat.cohere import chat as cohere_chat
 from .compat.cohere import embed as cohere_embed
@@ -116,6 +117,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.metrics = metrics
     app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
+    app.state.gate = gate = Gate(service, settings, metrics)
     for module in (
         search,
         answer,
@@ -153,6 +155,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         metrics=metrics,
         admission=admission,
         door=door,
+        gate=gate,
         audit=audit,
         host=host,
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-import secrets
 from functools import partial
 
 from anyio import to_thread
@@ -28,6 +27,8 @@ from ..serving.problems import Problem, no_operation
 from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
+from .arrival.gate import Gate
+from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
 from .keys import Door, ScopeMissing, changes
 from .reply import Reply
@@ -62,12 +63,14 @@ class Frame:
         metrics: Metrics,
         admission: Admission,
         door: Door,
+        gate: Gate,
         audit: AuditLog | None = None,
         host: str = "",
     ) -> None:
         self.app = app
         self.metrics = metrics
         self.admission = admission
+        self.gate = gate
         self.access_log = settings.access_log
         self._settings = settings
         self._service = service
@@ -89,7 +92,7 @@ class Frame:
             scope = {**scope, "method": "GET"}  # The server drops the body.
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
-        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(12).encode()
+        request_id = given if _REQUEST_ID.fullmatch(given) else next(NEW_ID).encode()
         hold = Hold(self.admission.bodies)
         path = self._local_path(scope)
         shape = error_shape(path)
@@ -112,6 +115,8 @@ class Frame:
                 return
             access = self._admit(scope, path, headers)
             self._show(scope, access, ticket)
+            scope["state"]["tenant"] = access.key
+            self.gate.check(scope, path, headers)
             if path not in OPEN_PATHS:
                 ticket = self._quotas.enter(access)
                 reply.limits = ticket.headers
@@ -246,4 +251,6 @@ def _route(scope: Scope, path: str) -> str:
         return str(route.path)
     if path.startswith("/static/"):
         return "/static"
-    return path if path in ("", "/openapi.json") else UNMATCHED
+    if path in ("", "/openapi.json"):
+        return path
+    return str(scope["state"].get("refused_route", UNMATCHED))

@@ -11,6 +11,7 @@ import os
 import resource
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -28,11 +29,17 @@ from ..serving.access.keyring import Keyring
 from ..serving.service import Service
 from ..serving.settings import Settings
 from .app import create_app
-from .connections import RESERVE, Connections, guarded
+from .arrival.connections import RESERVE, Connections, guarded
 from .logs import configure
 
 logger = logging.getLogger(__name__)
 
+SWITCH_SECONDS = 0.0002
+"""Time after which a thread must give up the interpreter, if another waits for it.
+
+The event loop gives it up at each system call, twice for a refusal. With Python's default of 5 ms,
+beside busy search threads it could answer only about a hundred requests a second.
+"""
 _NAMED = 8
 """Maximum number of collections whose names the server logs when it starts."""
 
@@ -71,6 +78,7 @@ def serve(
     update = {name: value for name, value in given.items() if value is not None}
     settings = settings.model_copy(update=update)
     configure(settings.log_level, settings.log_format)
+    sys.setswitchinterval(SWITCH_SECONDS)
     # This logger logs each request to a language model's server: hundreds for one reranking.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("mcp").setLevel(logging.WARNING)
@@ -88,7 +96,7 @@ def serve(
         address = f"{scheme}://{shown}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             app,
-            http=guarded(connections),
+            http=guarded(connections, app.state.gate),
             ws="none",
             timeout_keep_alive=math.ceil(settings.idle_seconds),
             log_config=None,

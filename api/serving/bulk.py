@@ -20,6 +20,7 @@ from ...core import (
     add_usages,
 )
 from ...search import Collection
+from ...search.encoding.courtesy import COURTESY, Slices
 from ...sources import CheckedDocuments, parse_document
 from ...sources.records.exact_json import parse_json
 
@@ -146,7 +147,11 @@ class BulkResult:
         record: called in each transaction with the database connection and the number of the last
         line written. When `record` is called, the counts in `self` include this line.
         """
-        lines = list(lines)
+        slices = Slices(COURTESY)
+        given, lines = lines, []
+        for line in given:
+            lines.append(line)
+            slices.pause()
         before = replace(self, truncated=dict(self.truncated))
         reached = 0
 

@@ -23,6 +23,7 @@ from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import Job
 from ...search import replaced_folder
+from ...search.encoding.courtesy import COURTESY
 from .allowed import AllowedModels
 from .generators import ServedGenerators
 from .job_list import JobList
@@ -68,13 +69,14 @@ class Service:
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         self.names = Names(self.root, single=self.single)
-        self.readers = Pool("search", settings.workers, settings.queue)
+        self.readers = Pool("search", settings.workers, settings.queue, settings.queue_seconds)
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
         self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
-        self.writers = Pool("write", WRITERS, settings.queue)
+        self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
+        COURTESY.share = settings.bulk_share
         self.snapshots = ServedSnapshots(settings)
         self.root_jobs = RootJobs(self.root)
         self.runner = JobLanes(

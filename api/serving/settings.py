@@ -58,8 +58,11 @@ class Settings(Config):
     job_bytes:       a bulk request with a body of more bytes becomes a job.
     job_documents:   a bulk request with more documents becomes a job.
     threads:         number of searches that run in parallel; 0: one for each CPU.
-    queue:           number of searches, and of writes, that may wait for a thread; further requests
-                     get 429.
+    queue:           maximum number of searches, and of writes, that may wait for a thread; further
+                     requests get 429.
+    queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. 32 may
+                     wait in any case, unless `queue` is smaller.
+    bulk_share:      part of the processor time that writes may use while searches run; 1: any part.
     rerankers:       TOML file that configures the rerankers for requests; without the file, the
                      server has no rerankers.
     generators:      TOML file that configures the generators for answers; the server always has the
@@ -127,6 +130,8 @@ class Settings(Config):
     job_documents: Annotated[int, Bounds(0, 1_000_000_000)] = 1_000
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
+    queue_seconds: Annotated[float, Bounds(0.001, 3_600)] = 0.1
+    bulk_share: Annotated[float, Bounds(0.01, 1.0)] = 0.25
     rerankers: Path | None = None
     generators: Path | None = None
     rewriters: Path | None = None
@@ -221,8 +226,8 @@ class Settings(Config):
 
     @property
     def workers(self) -> int:
-        """Number of threads for searches: `threads`, or the number of CPUs if it is 0."""
-        return self.threads or os.cpu_count() or 1
+        """Number of threads for searches: `threads`, or the number of usable CPUs if it is 0."""
+        return self.threads or usable_cpus()
 
     @classmethod
     def from_environment(
@@ -265,6 +270,13 @@ class Settings(Config):
             if first["type"] == "extra_forbidden":
                 message = f"unknown setting; the settings are {', '.join(sorted(cls.model_fields))}"
             raise ConfigError(message, field=sources.get(field, field)) from None
+
+
+def usable_cpus() -> int:
+    """Return the number of CPUs on which this process may run."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def option(field: str) -> str:

@@ -1,6 +1,6 @@
 """Perplexity of a language model that reads a retrieved passage before a text.
 
-    python benchmarks/run.py perplexity --targets 8 --windows 3
+    python benchmarks/run.py perplexity --targets 8 --windows 2
 
 Some long documents of a set are left out of the collection. The language model reads a window of
 1,024 tokens of such a document, and its second half is scored. The last 32 tokens of the first half
@@ -193,8 +193,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", default=SETS)
     parser.add_argument("--targets", type=int, default=8, help="documents that are read")
-    parser.add_argument("--windows", type=int, default=3, help="most windows of a document")
-    parser.add_argument("--documents", type=int, default=30, help="of the collection")
+    parser.add_argument("--windows", type=int, default=2, help="most windows of a document")
+    parser.add_argument("--documents", type=int, default=12, help="of the collection")
     parser.add_argument("--llm", default="SmolLM2-135M-Instruct", help="language model")
     parser.add_argument("--work", type=Path, default=Path(".cache/perplexity"))
     parser.add_argument("--json", type=Path)

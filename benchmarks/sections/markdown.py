@@ -15,6 +15,7 @@ SETS = {
     "msrd_movies": "MSRD movies",
     "xquad_de": "XQuAD, German",
     "xquad_en": "XQuAD, English",
+    "rfc": "RFCs",
     "qmsum_meetings_long": "QMSum meetings",
     "musique_100": "MuSiQue",
 }

@@ -64,7 +64,7 @@ class DenseEncoder:
         dense = np.empty((len(texts), self.dimensions), np.float32)
         truncated = np.zeros(len(texts), np.bool_)
         for batch in self._model.batches(texts, prompt):
-            with self._model.running(self.config.precision):
+            with self._model.running(self.config.precision, role):
                 vectors = self._model.model(batch.features)["sentence_embedding"].float()
                 if self.config.normalize:
                     vectors = torch.nn.functional.normalize(vectors, dim=1)

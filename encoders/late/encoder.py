@@ -194,7 +194,7 @@ class LateEncoder:
             for name, value in features.items()
         }
         ids, seen = features["input_ids"], features["attention_mask"].bool()
-        with self._model.running(self.config.precision):
+        with self._model.running(self.config.precision, role):
             output = self._model.model(features, task=role)
             kept = output["attention_mask"].bool()
             # A text whose tokens are all skipped keeps its first token.

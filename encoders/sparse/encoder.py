@@ -75,7 +75,7 @@ class SparseEncoder:
         order = [np.empty(0, np.int64)]
         truncated = np.zeros(len(texts), np.bool_)
         for batch in self._model.batches(texts):
-            with self._model.running(self.config.precision):
+            with self._model.running(self.config.precision, role):
                 weights = self._weights(batch.features).cpu().numpy()
             parts.append(keep_heaviest(csr_array(weights), top or self._own_limit))
             order.append(batch.rows)

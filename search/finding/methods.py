@@ -9,6 +9,7 @@ from ...core import UNGUARDED, Guard, SearchResult, Usage
 from ...core.arguments import checked
 from ...index import Store
 from .. import parameters
+from ..encoding.courtesy import COURTESY
 from ..encoding.leg_encoders import LegEncoders
 from ..encoding.queries import QueryEncoder
 from ..encoding.usage import SpentUsage
@@ -48,7 +49,8 @@ class SearchMethods:
         guard: limits of the caller. The search ends if `guard.check` raises an exception.
         """
         parameters.guard(guard, "guard")
-        return self._found(parameters.request(request, fields), guard)[1]
+        with COURTESY.searching():
+            return self._found(parameters.request(request, fields), guard)[1]
 
     def _found(self, request: SearchRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
         """Run a search. Return its fused list and its result."""
@@ -77,6 +79,13 @@ class SearchMethods:
         Raises InvalidInputError for an invalid request. The `field` of the error starts with the
         position of the request, for example `requests[2].legs[0].name`.
         """
+        with COURTESY.searching():
+            return self._found_batch(requests, guard)
+
+    def _found_batch(
+        self, requests: Sequence[SearchRequest | Mapping[str, Any] | str], guard: Guard
+    ) -> list[SearchResult]:
+        """Run the searches of `search_batch`."""
         self._load_fingerprints()
         plans: list[Plan] = []
         texts: dict[str, list[str]] = {}

@@ -22,6 +22,8 @@ from .rows import merged
 
 BATCH_DOCUMENTS = 512
 BATCH_CHARACTERS = 4_000_000
+_CUT = 16
+"""Number of documents that are cut into passages between two pauses."""
 
 
 class Advance(Protocol):
@@ -87,17 +89,22 @@ def encode(
     encoders: LegEncoders,
     *,
     advance: Advance | None = None,
+    pause: Callable[[], None] = lambda: None,
 ) -> EncodedBatch:
     """Cut documents into passages, and encode the passages for every leg.
 
     If a document has its own vectors for a leg, these are used instead of the leg's encoder.
 
     advance: function that is called with the progress of each encoder.
+    pause:   function that is called between pieces of the work, in which the caller may wait.
     """
     brought = BroughtVectors(config, encoders)
     for document in documents:
         _check_legs(document, brought)
-    outlined = cut_documents(documents, config, encoders)
+    outlined = []
+    for start in range(0, len(documents), _CUT):
+        outlined += cut_documents(documents[start : start + _CUT], config, encoders)
+        pause()
     cut = [one.stored for one in outlined]
     read = [
         # No leg reads the texts of a document that has its own vectors for every leg.

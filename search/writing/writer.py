@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...core import Document, Progress, Usage, WriteReport
 from ...core.errors import count_written
+from ...encoders import EncoderConfig
 from ...index import OutdatedError, Store, Transaction, Written
+from ..encoding.courtesy import COURTESY, Slices
 from ..encoding.leg_encoders import LegEncoders
 from .ingest import BATCH_DOCUMENTS, batches, encode
 from .pace import FIRST_DOCUMENTS, Pace
@@ -59,6 +61,7 @@ class Writer:
         self, documents: Iterable[Document | Mapping[str, object]]
     ) -> Iterator[None]:
         self._progress.start("add", None, "documents")
+        slices = Slices(COURTESY)
         for batch in batches(documents, max_documents=self._pace.documents):
             unique = list({document.id: document for document in batch}.values())
             # Vectors are not compared, so a document with its own vectors is always written.
@@ -71,16 +74,24 @@ class Writer:
                     self._skip(known)
                 continue
             try:
-                self._write([one for one in unique if one.id not in known], known)
+                self._write([one for one in unique if one.id not in known], known, slices)
             except OutdatedError:  # Another writer replaced or deleted some of `known`.
-                self._write(unique, {})
+                self._write(unique, {}, slices)
             yield
+            slices.pause()
 
-    def _write(self, documents: Sequence[Document], known: Mapping[str, int]) -> None:
+    def _write(
+        self, documents: Sequence[Document], known: Mapping[str, int], slices: Slices
+    ) -> None:
         self._bind()
         self._pace.begin(len(documents))
         config = self._store.config
-        encoded = encode(documents, config, self._encoders, advance=self._pace.read)
+
+        def advance(encoder: EncoderConfig, n: int, *, of: int) -> None:
+            self._pace.read(encoder, n, of=of)
+            slices.pause()
+
+        encoded = encode(documents, config, self._encoders, advance=advance, pause=slices.pause)
         self._pace.complete()
         self._count(encoded.usage)
 

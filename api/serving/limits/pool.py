@@ -3,55 +3,225 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial
 from threading import Lock
-from typing import ParamSpec, TypeVar
+from time import perf_counter
+from typing import Any, ParamSpec, TypeVar
 
 from ..problems import Problem
+from .fair import FairQueue
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+TENANT: ContextVar[str] = ContextVar("twindex_tenant", default="")
+"""Tenant of the request that the current task answers; empty if the server has no tenants."""
+
+ALWAYS = 32
+"""Number of calls that may wait, however long that takes, unless `queue` is smaller.
+
+A few clients that each wait for their reply are therefore never refused.
+"""
+
+_WEIGHT = 0.05
+"""Weight of the latest call in the mean time of a call."""
+_LONGEST = 30
+"""Maximum value of `Retry-After`, in seconds."""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A call that waits for a thread."""
+
+    work: Callable[[], Any]
+    future: Future[Any]
+
 
 class Pool:
-    """A thread pool that runs at most `threads` calls at once; at most `queue` more calls may wait.
+    """A pool of threads with a queue that is bounded in number and in time, and fair to tenants.
 
-    A call that was cancelled still counts until its thread ends.
+    Of the calls that wait, that of the tenant runs next whose calls have used the least time. The
+    number of calls that may wait is `seconds` * threads / mean time of a call, at least ALWAYS and
+    at most `queue`. When as many wait, a further call is refused, unless its tenant has fewer calls
+    waiting than another: then the latest call of the tenant with the most is refused instead.
+
+    A call that was cancelled while it ran still counts until its thread ends.
+
+    name:    name of the pool, for threads and metrics.
+    threads: maximum number of calls that run at once.
+    queue:   maximum number of further calls that wait.
+    seconds: expected wait beyond which calls are refused; see above.
     """
 
-    def __init__(self, name: str, threads: int, queue: int) -> None:
+    def __init__(self, name: str, threads: int, queue: int, seconds: float = math.inf) -> None:
+        self.name = name
+        self.threads = threads
+        self.queue = queue
+        self.seconds = seconds
+        self.refused = 0
+        """Number of calls that were refused because too many waited."""
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"twindex-{name}")
-        self._most = threads + queue
         self._lock = Lock()
-        self._active = 0
+        self._line: FairQueue[_Waiting] = FairQueue()
+        self._running = 0
+        self._mean = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Number of calls that wait for a thread."""
+        return len(self._line)
+
+    @property
+    def running(self) -> int:
+        """Number of threads that run a call."""
+        return self._running
+
+    @property
+    def active(self) -> int:
+        """Number of calls that run or wait."""
+        return self._running + len(self._line)
+
+    @property
+    def most(self) -> int:
+        """Number of calls that may wait now."""
+        if math.isinf(self.seconds) or self.queue <= ALWAYS:
+            return self.queue
+        in_time = self.seconds * self.threads / max(self._mean, 1e-9)
+        return int(min(self.queue, max(ALWAYS, in_time)))
+
+    @property
+    def wait(self) -> float:
+        """Expected seconds until the calls that wait now have begun."""
+        return len(self._line) * self._mean / self.threads
+
+    def refuses(self, tenant: str) -> bool:
+        """Return True if a call of this tenant would be refused now."""
+        if self._running < self.threads:
+            return False
+        with self._lock:
+            return self._full(tenant)
+
+    def _full(self, tenant: str) -> bool:
+        if self._running < self.threads or len(self._line) < self.most:
+            return False
+        longest = self._line.longest()
+        return longest is None or self._line.waiting(tenant) + 1 >= self._line.waiting(longest)
+
+    def refusal(self) -> Problem:
+        """Return the Problem 429 for a call that is refused now, and count it."""
+        self.refused += 1
+        seconds = min(_LONGEST, max(1, math.ceil(self.wait)))
+        return Problem(
+            429,
+            f"{self.active} requests are running or waiting; try again in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        )
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `work(...)` in a thread and return its result.
 
-        Raises Problem 429 if `queue` calls wait already. If the caller is cancelled, a call that
+        Raises Problem 429 if too many calls wait already. If the caller is cancelled, a call that
         waits is dropped, and a call that runs continues.
         """
-        with self._lock:
-            if self._active >= self._most:
-                raise Problem(
-                    429,
-                    f"{self._active} requests are running or waiting; try again in a second",
-                    headers={"Retry-After": "1"},
-                )
-            self._active += 1
-        try:
-            future = self._executor.submit(work, *args, **kwargs)
-        except BaseException:
-            self._end(None)
-            raise
-        future.add_done_callback(self._end)
-        return await asyncio.wrap_future(future)
+        # No variable names the future: its exception would refer to this frame, and so to itself.
+        return await asyncio.wrap_future(self._submit(partial(work, *args, **kwargs)))
 
-    def _end(self, _: Future[T] | None) -> None:
+    def _submit(self, work: Callable[[], T]) -> Future[T]:
+        """Run `work` in a thread, or let it wait for one. Raises Problem 429 as `run` does."""
+        tenant, future, dropped = TENANT.get(), Future[T](), None
+        call = _Waiting(work, future)
         with self._lock:
-            self._active -= 1
+            if self._full(tenant):
+                raise self.refusal()
+            begins = self._running < self.threads
+            if begins:  # Then no call waits.
+                self._running += 1
+            else:
+                dropped = self._drop() if len(self._line) >= self.most else None
+                self._line.push(tenant, call)
+        if dropped is not None:
+            dropped.set_exception(self.refusal())
+        if begins:
+            try:
+                self._executor.submit(self._work, tenant, call)
+            except BaseException:
+                with self._lock:
+                    self._running -= 1
+                raise
+        else:
+            future.add_done_callback(partial(self._forget, tenant, call))
+        return future
+
+    def _drop(self) -> Future[Any] | None:
+        """Take the latest call of the tenant with the most calls out of the queue."""
+        longest = self._line.longest()
+        if longest is None:
+            return None
+        future = self._line.drop(longest).future
+        return future if future.set_running_or_notify_cancel() else None
+
+    def _forget(self, tenant: str, call: _Waiting, future: Future[Any]) -> None:
+        """Take a call that was cancelled while it waited out of the queue."""
+        if future.cancelled():
+            with self._lock:
+                self._line.remove(tenant, call)
+
+    def _work(self, tenant: str, call: _Waiting) -> None:
+        """Run a call, and then others until none waits. The method runs in a thread."""
+        charged = self._mean
+        with self._lock:
+            self._line.charge(tenant, charged)
+        while True:
+            used, deliver = _perform(call)
+            del call  # A thread that waits must not keep the result of its last call.
+            with self._lock:
+                if used:
+                    self._mean += (used - self._mean) * (_WEIGHT if self._mean else 1.0)
+                self._line.charge(tenant, used - charged)
+                found = self._line.pop()
+                if found is None:
+                    self._running -= 1
+                else:
+                    charged = self._mean
+                    self._line.charge(found[0], charged)
+            deliver()  # After the thread counts as free: its caller may call again at once.
+            del deliver
+            if found is None:
+                return
+            tenant, call = found
+            del found
 
     def close(self) -> None:
         """Wait for the calls that run, and drop the calls that wait."""
+        dropped = []
+        with self._lock:
+            while (found := self._line.pop()) is not None:
+                dropped.append(found[1].future)
+        for future in dropped:  # Without the lock, which `_forget` takes.
+            future.cancel()
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _perform(call: _Waiting) -> tuple[float, Callable[[], None]]:
+    """Run a call. Return the seconds that it took, and a function that delivers its outcome."""
+    if not call.future.set_running_or_notify_cancel():
+        return 0.0, _nothing
+    began = perf_counter()
+    outcome: Callable[[], None]
+    try:
+        outcome = partial(call.future.set_result, call.work())
+    except BaseException as error:  # noqa: BLE001 - the caller gets it
+        outcome = partial(call.future.set_exception, error)
+    try:
+        return perf_counter() - began, outcome
+    finally:
+        del call, outcome  # The traceback of an exception keeps this frame.
+
+
+def _nothing() -> None:
+    """Deliver nothing: the call was cancelled."""

@@ -131,13 +131,19 @@ class Metrics:
         )
 
         self._by_stage: dict[str, Histogram] = {}
+        self._by_request: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count and time one request. route: path of the route, with `{id}` in place of an id."""
         if method not in METHODS:
             method = OTHER
-        self._requests.labels(method, route, str(status)).inc()
-        self._latency.labels(method, route).observe(seconds)
+        found = self._by_request.get((method, route, status))
+        if found is None:
+            counter = self._requests.labels(method, route, str(status))
+            found = counter, self._latency.labels(method, route)
+            self._by_request[method, route, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def search(self, timings: Mapping[str, float]) -> None:
         """Record the stages of one search. timings: stage -> milliseconds."""

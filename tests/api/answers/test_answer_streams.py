@@ -124,10 +124,10 @@ def test_a_client_that_leaves_frees_its_thread_within_200_ms(connect, server, sc
     wire = connect(address)
     wire.socket.sendall(request("slow"))
     wire.until(b"word3")
-    assert service.answering._active == 1
+    assert service.answering.active == 1
     written = scripted.written
     wire.socket.close()
-    wait_until(lambda: service.answering._active == 0)
+    wait_until(lambda: service.answering.active == 0)
     assert scripted.ended.is_set(), "the iterator of the model is closed"
     assert scripted.written - written <= 10, "a word takes 20 ms, so the thread took over 200 ms"
     text = httpx.get(f"{address}/metrics").text
@@ -142,7 +142,7 @@ def test_a_client_that_leaves_before_the_first_text(connect, server, scripted):
     wire.until(b"event: sources")
     wire.socket.close()
     scripted.gate.set()
-    wait_until(lambda: service.answering._active == 0)
+    wait_until(lambda: service.answering.active == 0)
     assert scripted.ended.is_set()
 
 
@@ -152,7 +152,7 @@ def test_a_plain_answer_ends_when_its_client_leaves(connect, server, scripted):
     wire.socket.sendall(request("slow", stream=False))
     assert scripted.began.wait(20)
     wire.socket.close()
-    wait_until(lambda: service.answering._active == 0)
+    wait_until(lambda: service.answering.active == 0)
     assert scripted.written < 100
 
 
@@ -161,7 +161,7 @@ def test_a_full_queue_is_429_and_searches_go_on(connect, server, scripted):
     wires = [connect(address) for _ in range(3)]
     for number, wire in enumerate(wires, 1):
         wire.socket.sendall(request("stuck"))
-        wait_until(lambda number=number: service.answering._active == number)
+        wait_until(lambda number=number: service.answering.active == number)
     with httpx.Client(base_url=address, timeout=30) as client:
         for stream in (True, False):
             body = {"question": "one", "generator": "scripted", "stream": stream}
@@ -175,11 +175,11 @@ def test_a_full_queue_is_429_and_searches_go_on(connect, server, scripted):
             assert found["hits"][0]["id"] == "kiwi"
         assert time.perf_counter() - began < 10, "a waiting model blocks the event loop"
     wires[2].socket.close()  # The one that waits for a thread is dropped.
-    wait_until(lambda: service.answering._active == 2)
+    wait_until(lambda: service.answering.active == 2)
     scripted.gate.set()
     for wire in wires[:2]:
         assert b"event: done" in wire.body()
-    wait_until(lambda: service.answering._active == 0)
+    wait_until(lambda: service.answering.active == 0)
 
 
 def test_two_answers_at_once_do_not_mix(connect, server):
@@ -227,7 +227,7 @@ def test_a_client_that_does_not_read_keeps_no_thread_for_ever(
         time.sleep(0.3)
     assert 50 <= written < 2_000
     wire.socket.close()
-    wait_until(lambda: service.answering._active == 0)
+    wait_until(lambda: service.answering.active == 0)
     assert scripted.ended.is_set()
 
 

@@ -207,7 +207,7 @@ def test_searches_end_when_the_client_leaves():
         for task in (first, second):
             with pytest.raises(ClientGone):
                 await task
-        while pool._active:
+        while pool.active:
             await asyncio.sleep(0.01)
         assert await pool.run(lambda: 7) == 7
         pool.close()

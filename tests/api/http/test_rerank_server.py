@@ -160,10 +160,10 @@ def test_slow_reranking_does_not_block_searches_and_is_bounded(gated, problem):
         thread.start()
     service = client.app.state.service
     for _ in range(1_000):
-        if reranker.busy == 2 and service.reranking._active == 3:
+        if reranker.busy == 2 and service.reranking.active == 3:
             break
         time.sleep(0.01)
-    assert (reranker.busy, service.reranking._active) == (2, 3)
+    assert (reranker.busy, service.reranking.active) == (2, 3)
     for path, body in [(SEARCH, payload), (RERANK, direct)]:
         response = client.post(path, json=body)
         problem(response, 429, "too_many_requests")

@@ -216,7 +216,7 @@ def test_a_cancelled_call_frees_its_thread(
             call.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await call
-            await asyncio.to_thread(wait_until, lambda: service.answering._active == 0)
+            await asyncio.to_thread(wait_until, lambda: service.answering.active == 0)
             assert value_of(await client.call_tool("list_collections", {}))["collections"]
 
     run(work())
@@ -245,7 +245,7 @@ def test_a_client_that_leaves_frees_its_thread(
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
     threading.Thread(target=_leave, args=(address, body, headers, scripted)).start()
     assert scripted.began.wait(20)
-    wait_until(lambda: service.answering._active == 0)
+    wait_until(lambda: service.answering.active == 0)
     assert scripted.written < 100
 
 

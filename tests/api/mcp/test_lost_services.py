@@ -130,7 +130,7 @@ def test_a_cancelled_call_frees_the_thread_of_the_service(
             with pytest.raises(asyncio.CancelledError):
                 await call
             service = app.state.service
-            await asyncio.to_thread(wait_until, lambda: service.answering._active == 0)
+            await asyncio.to_thread(wait_until, lambda: service.answering.active == 0)
             assert value_of(await client.call_tool("list_collections", {}))["collections"]
 
     with serving(app) as address:

@@ -26,7 +26,7 @@ RERANK = {"model": "slow", "query": "word", "documents": DOCUMENTS}
 def wait_until_free(pool: Any, seconds: float) -> None:
     """Wait until all threads of the pool are free."""
     ends = time.perf_counter() + seconds
-    while pool._active:
+    while pool.active:
         assert time.perf_counter() < ends, "the work goes on"
         time.sleep(0.02)
 

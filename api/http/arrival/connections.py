@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+import h11
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..serving.problems import Problem
-from ..serving.settings import OPEN_PATHS, Settings
-from .compat.errors import error_shape
+from ...serving.problems import Problem
+from ...serving.settings import OPEN_PATHS, Settings
+from ..compat.errors import error_shape
+from .gate import Gate
 
 logger = logging.getLogger(__name__)
 
@@ -212,9 +214,14 @@ class _Guarded(_Base):
     """Mixin for a protocol of `uvicorn` that registers its connections with `guard`.
 
     guard: set by a subclass.
+    gate:  set by a subclass; refuses requests before they are parsed.
     """
 
     guard: Connections
+    gate: Gate | None
+    _begun = 0
+    """Number of requests whose first byte the parser has read."""
+    _done = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         counted = Transport(transport)
@@ -231,11 +238,37 @@ class _Guarded(_Base):
         found = self.guard.protocols.get(self)
         if found is not None:
             found.received += len(data)
+        if self.gate is not None and self.gate.crowded and self._between():
+            refusal = self.gate.answer(data)
+            if refusal is not None:
+                # From here on, `Connections` closes the connection if it is idle.
+                self._unset_keepalive_if_required()
+                self.transport.write(refusal)
+                if found is not None:
+                    found.waiting = monotonic()
+                return
         super().data_received(data)
         if found is not None and self.cycle is not None and not self.cycle.response_complete:
             found.waiting = None
 
+    def _between(self) -> bool:
+        """Return True if the parser has read no byte of a request that is not answered yet."""
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return False
+        cycle = self.cycle
+        if cycle is not None and (cycle.more_body or not cycle.response_complete):
+            return False
+        if hasattr(self, "conn"):
+            return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+        return self._begun == self._done
+
+    def on_message_begin(self) -> None:
+        """Count a request. Only the parser `httptools` calls this method."""
+        self._begun += 1
+        super().on_message_begin()  # type: ignore[misc]
+
     def on_response_complete(self) -> None:
+        self._done += 1
         found = self.guard.protocols.get(self)
         if found is not None:
             found.waiting = monotonic()
@@ -246,10 +279,12 @@ class _Guarded(_Base):
         super().connection_lost(exc)
 
 
-def guarded(connections: Connections) -> type[asyncio.Protocol]:
+def guarded(connections: Connections, gate: Gate | None = None) -> type[asyncio.Protocol]:
     """Return a protocol class for `uvicorn.Config(http=...)` that registers with `connections`.
 
     The class uses the fastest installed HTTP parser.
+
+    gate: refuses requests before they are parsed; None: all requests are parsed.
     """
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -257,4 +292,4 @@ def guarded(connections: Connections) -> type[asyncio.Protocol]:
         bases: tuple[type, ...] = (_Guarded, H11Protocol)
     else:
         bases = (_Guarded, HttpToolsProtocol)
-    return type("GuardedProtocol", bases, {"guard": connections})
+    return type("GuardedProtocol", bases, {"guard": connections, "gate": gate})

@@ -1,0 +1,221 @@
+"""The pool of threads: bounded queues, fairness, cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+
+from twindex.api.serving.limits.pool import ALWAYS, TENANT, Pool
+from twindex.api.serving.problems import Problem
+
+
+@contextmanager
+def pool(threads: int = 1, queue: int = 8, seconds: float = 1_000.0) -> Iterator[Pool]:
+    made = Pool("test", threads, queue, seconds)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def as_tenant(tenant: str, run: Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
+    """Start a call of a tenant."""
+
+    async def call() -> Any:
+        TENANT.set(tenant)
+        return await run()
+
+    return asyncio.get_running_loop().create_task(call(), context=copy_context())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(3_000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen in 30 s")
+
+
+class Blocked:
+    """A call that runs until `go` is set."""
+
+    def __init__(self) -> None:
+        self.began, self.go = threading.Event(), threading.Event()
+
+    def __call__(self) -> str:
+        self.began.set()
+        assert self.go.wait(30)
+        return "done"
+
+
+def test_results_and_exceptions_reach_the_caller():
+    async def main() -> None:
+        with pool() as made:
+            assert await made.run(lambda a, b: a + b, 1, b=2) == 3
+            with pytest.raises(ZeroDivisionError):
+                await made.run(lambda: 1 // 0)
+            assert (made.running, made.waiting) == (0, 0)
+
+    asyncio.run(main())
+
+
+def test_calls_beyond_the_queue_are_refused_at_once():
+    async def main() -> None:
+        with pool(threads=2, queue=3) as made:
+            blocked = Blocked()
+            tasks = [asyncio.ensure_future(made.run(blocked)) for _ in range(5)]
+            await asyncio.sleep(0)
+            assert (made.running, made.waiting) == (2, 3)
+            assert made.refuses("")
+            with pytest.raises(Problem) as refused:
+                await made.run(blocked)
+            assert refused.value.status == 429
+            assert refused.value.headers["Retry-After"] == "1"
+            assert made.refused == 1
+            blocked.go.set()
+            assert await asyncio.gather(*tasks) == ["done"] * 5
+            assert not made.refuses("")
+
+    asyncio.run(main())
+
+
+def test_a_caller_that_calls_again_finds_its_thread_free():
+    async def main() -> None:
+        with pool(queue=0) as made:
+            for _ in range(500):
+                await made.run(int)
+
+    asyncio.run(main())
+
+
+def test_a_slow_call_shortens_the_queue():
+    async def main() -> None:
+        with pool(queue=1_000, seconds=0.01) as made:
+            await made.run(int)
+            assert made.most > ALWAYS
+            for _ in range(20):
+                await made.run(time.sleep, 0.02)
+            assert made.most == ALWAYS
+        with pool(queue=5, seconds=0.01) as made:
+            await made.run(time.sleep, 0.02)
+            assert made.most == 5  # `queue` is the upper limit.
+
+    asyncio.run(main())
+
+
+def test_a_tenant_with_one_call_does_not_wait_for_a_flood():
+    async def main() -> None:
+        order: list[str] = []
+        with pool(queue=20) as made:
+            blocked = Blocked()
+            first = as_tenant("flood", lambda: made.run(blocked))
+            await until(blocked.began.is_set)
+            flood = [as_tenant("flood", lambda: made.run(order.append, "flood")) for _ in range(10)]
+            await asyncio.sleep(0)
+            other = as_tenant("other", lambda: made.run(order.append, "other"))
+            await asyncio.sleep(0)
+            blocked.go.set()
+            await asyncio.gather(first, other, *flood)
+        assert order.index("other") <= 1
+        assert order.count("flood") == 10
+
+    asyncio.run(main())
+
+
+def test_a_full_queue_takes_the_call_of_another_tenant_and_refuses_the_latest_of_the_flood():
+    async def main() -> None:
+        with pool(queue=4) as made:
+            blocked = Blocked()
+            flood = [as_tenant("flood", lambda: made.run(blocked)) for _ in range(5)]
+            await asyncio.sleep(0)
+            assert made.refuses("flood")
+            assert not made.refuses("other")
+            others = [as_tenant("other", lambda: made.run(blocked)) for _ in range(3)]
+            await until(lambda: others[2].done())
+            assert made.waiting == 4
+            blocked.go.set()
+            ends = await asyncio.gather(*flood, *others, return_exceptions=True)
+        refused = [isinstance(one, Problem) and one.status == 429 for one in ends]
+        # Two of each tenant wait in the end, and one of the flood runs.
+        assert refused == [False] * 3 + [True] * 2 + [False] * 2 + [True]
+
+    asyncio.run(main())
+
+
+def test_a_cancelled_call_leaves_the_queue():
+    async def main() -> None:
+        with pool(queue=2) as made:
+            blocked, ran = Blocked(), []
+            first = asyncio.ensure_future(made.run(blocked))
+            waiting = [asyncio.ensure_future(made.run(ran.append, i)) for i in range(2)]
+            await asyncio.sleep(0)
+            assert made.refuses("")
+            waiting[0].cancel()
+            await until(lambda: made.waiting == 1)
+            assert not made.refuses("")
+            blocked.go.set()
+            await first
+            await waiting[1]
+        assert ran == [1]
+
+    asyncio.run(main())
+
+
+def test_a_call_that_is_cancelled_while_it_runs_counts_until_it_ends():
+    async def main() -> None:
+        with pool(queue=0) as made:
+            blocked = Blocked()
+            first = asyncio.ensure_future(made.run(blocked))
+            await until(blocked.began.is_set)
+            first.cancel()
+            await asyncio.sleep(0.01)
+            assert made.refuses("")
+            blocked.go.set()
+            await until(lambda: not made.refuses(""))
+
+    asyncio.run(main())
+
+
+def test_a_closed_pool_drops_calls_that_wait():
+    async def main() -> None:
+        made = Pool("test", 1, 4)
+        blocked = Blocked()
+        first = asyncio.ensure_future(made.run(blocked))
+        second = asyncio.ensure_future(made.run(int))
+        await until(blocked.began.is_set)
+        closing = asyncio.get_running_loop().run_in_executor(None, made.close)
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        blocked.go.set()
+        assert await first == "done"
+        await closing
+
+    asyncio.run(main())
+
+
+def test_a_pool_that_waits_keeps_nothing_of_its_last_call():
+    class Large:
+        pass
+
+    async def main() -> None:
+        with pool() as made:
+            argument = Large()
+            gone = weakref.ref(argument)
+            gc.disable()
+            try:
+                await made.run(lambda given: given, argument)
+                del argument
+                await until(lambda: gone() is None)
+            finally:
+                gc.enable()
+
+    asyncio.run(main())
