@@ -16,7 +16,7 @@ from ... import __version__
 from ..mcp.http import assistants
 from ..serving.access.audit import AuditLog
 from ..serving.access.keyring import keyring_of
-from ..serving.measuring.counts import document_counts, job_counts, usage
+from ..serving.measuring.counts import document_counts, job_counts, ready_counts, usage, writable
 from ..serving.measuring.metrics import Metrics
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
@@ -89,6 +89,9 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     documents_of, jobs_of = partial(document_counts, service), partial(job_counts, service)
     metrics.register(gauge, "twindex_documents", "Documents.", of, documents_of)
     metrics.register(gauge, "twindex_jobs", "Jobs by state.", states, jobs_of)
+    ready_of, writable_of = partial(ready_counts, service), partial(writable, service)
+    metrics.register(gauge, "twindex_collection_ready", "1 if it can be used.", of, ready_of)
+    metrics.register(gauge, "twindex_writable", "0 if writes fail, else 1.", (), writable_of)
     for field, meaning in LLM_COUNTS.items():
         read = partial(usage, service, field)
         metrics.register(CounterMetricFamily, f"twindex_llm_{field}", meaning, of, read)

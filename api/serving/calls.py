@@ -114,7 +114,7 @@ class Calls:
 
         def run(served: Served, request: SearchRequest) -> T:
             result = served.ready()[0].search(request, guard=deadline.guard)
-            self._observe(result)
+            self._observe(result, served.name)
             self.count(result.usage)
             return reply(served, request, result)
 
@@ -139,7 +139,7 @@ class Calls:
         def run(served: Served, requests: Sequence[SearchRequest]) -> T:
             results = served.ready()[0].search_batch(requests, guard=deadline.guard)
             for result in results:
-                self._observe(result)
+                self._observe(result, served.name)
                 self.count(result.usage)
             return reply(served, requests, results)
 
@@ -163,8 +163,8 @@ class Calls:
         request = begun.request
         return await self.service.rerank(collection, lambda served: run(served, request))
 
-    def _observe(self, result: SearchResult) -> None:
-        self.metrics.search(result.timings)
+    def _observe(self, result: SearchResult, collection: str | None = None) -> None:
+        self.metrics.search(result.timings, collection)
         if (done := result.rerank) is not None:
             self.metrics.rerank(done.model, done.status, done.seconds, done.usage)
             self.count(done.usage)

@@ -34,6 +34,17 @@ def document_counts(service: Service) -> Counts:
     return found
 
 
+def ready_counts(service: Service) -> Counts:
+    """Return (collection,) -> 1 for a collection that is ready, else 0."""
+    return {(served.name,): float(served.status == "ready") for served in service.collections()}
+
+
+def writable(service: Service) -> Counts:
+    """Return () -> 0 if writes fail although the folder is not meant to be read-only, else 1."""
+    found = service.writable()
+    return {(): float(found.problem is None or found.intended)}
+
+
 def usage(service: Service, field: str) -> Counts:
     """Return (collection,) -> `field` of its Usage, for collections with a language model."""
     return {

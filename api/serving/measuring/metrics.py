@@ -73,6 +73,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._by_collection = Histogram(
+            "twindex_search_seconds",
+            "Time that all stages of a search took together, without answers.",
+            ("collection",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self._reranks = Counter(
             "twindex_reranks",
             "Queries reranked, by final status.",
@@ -145,8 +152,15 @@ class Metrics:
         found[0].inc()
         found[1].observe(seconds)
 
-    def search(self, timings: Mapping[str, float]) -> None:
-        """Record the stages of one search. timings: stage -> milliseconds."""
+    def search(self, timings: Mapping[str, float], collection: str | None = None) -> None:
+        """Record the stages of one search.
+
+        timings: stage -> milliseconds.
+        collection: name of the collection; None: the search of an answer.
+        """
+        if collection is not None:
+            seconds = sum(timings.values()) / 1e3
+            self._by_collection.labels(collection).observe(seconds)
         for stage, milliseconds in timings.items():
             histogram = self._by_stage.get(stage)
             if histogram is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 from ....descriptions import fields
@@ -36,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--port", type=int, default=8080, help="port to listen on (default: 8080)")
     parser.add_argument("--config", type=Path, metavar="FILE.toml", help="TOML file of settings")
+    parser.add_argument(
+        "--check-config",
+        action="store_true",
+        help="check the settings, the files that they name, and that all models are on this "
+        "machine; print the settings without secrets, and do not start. The exit status is 1 if "
+        "something is wrong",
+    )
     add_file(parser, "reranker")
     add_generators(parser)
     add_file(parser, "rewriter")
@@ -75,5 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
         values["api_key"] = read_key(arguments.api_key_file)
     given = {name: value for name, value in values.items() if value not in (None, [])}
     settings = Settings.from_environment(os.environ, file=arguments.config, given=given)
+    if arguments.check_config:
+        from .check_config import check, shown
+
+        problems = check(arguments.root, settings)
+        print(shown(settings))
+        for problem in problems:
+            print(f"twindex: error: {problem}", file=sys.stderr)
+        return 1 if problems else 0
     serve(arguments.root, host=arguments.host, port=arguments.port, settings=settings)
     return 0

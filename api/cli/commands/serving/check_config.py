@@ -1,0 +1,105 @@
+"""Checks the configuration of a server without starting it: `twindex serve --check-config`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from .....core import ModelError, NotFoundError, TwindexError
+from .....index import LocalStore, is_collection, open_target
+from .....index.models import model_names
+from .....llm import find_weights
+from .....llm.fake import NAME as FAKE
+from ....serving.allowed import objects
+from ....serving.generators import ServedGenerators
+from ....serving.rerankers import ServedRerankers
+from ....serving.rewriters import ServedRewriters
+from ....serving.settings import Settings
+
+_REMOTE = ("base_url", "url")
+"""Fields of models that run in another process."""
+
+
+def check(root: Path, settings: Settings) -> list[str]:
+    """Return a message for each problem of a configuration. Loads no model and changes nothing.
+
+    Checks the folder of the collections, the files of rerankers, generators and rewriters, the
+    place of snapshots, and that every model is on this machine.
+    """
+    problems = []
+    names: dict[str, str] = {}
+    for part in (_parts, _snapshots):
+        for found in part(settings):
+            if isinstance(found, TwindexError):
+                problems.append(str(found))
+            else:
+                names |= found
+    if not root.is_dir():
+        problems.append(str(NotFoundError(f"{root} is not a folder; create it first")))
+    else:
+        for folder in [root, *sorted(root.iterdir())]:
+            if is_collection(folder) and not folder.name.startswith("."):
+                try:
+                    store = LocalStore.open(folder, verify="size", read_only=True)
+                except TwindexError as error:
+                    problems.append(str(error))
+                    continue
+                names |= dict.fromkeys(model_names(store.config), f"collection {folder.name}")
+                store.close()
+    names |= dict.fromkeys(settings.models, "models")
+    for name, where in names.items():
+        try:
+            if name != FAKE:
+                find_weights(name)
+        except ModelError as error:
+            problems.append(f"{where}: {error}")
+    return problems
+
+
+def _parts(settings: Settings) -> Iterator[TwindexError | dict[str, str]]:
+    """Yield the models of each file of parts, with the name of the setting; or its error."""
+    for name, kind in (
+        ("rerankers", ServedRerankers),
+        ("generators", ServedGenerators),
+        ("rewriters", ServedRewriters),
+    ):
+        try:
+            served: Any = kind.of(getattr(settings, name), settings.device)
+        except TwindexError as error:
+            yield error
+            continue
+        configs = getattr(served, "every_config", None) or served.configs.values()
+        for config in configs:
+            yield dict.fromkeys(_models(config.model_dump()), name)
+
+
+def _models(config: Mapping[str, Any]) -> Iterator[str]:
+    for one in objects(config):
+        model = one.get("model")
+        if isinstance(model, str) and not any(one.get(field) for field in _REMOTE):
+            yield model
+
+
+def _snapshots(settings: Settings) -> Iterator[TwindexError | dict[str, str]]:
+    if settings.snapshots is not None:
+        try:
+            open_target(settings.snapshots)
+        except TwindexError as error:
+            yield error
+
+
+def shown(settings: Settings) -> str:
+    """Return the effective settings, one a line, without secrets."""
+    lines = []
+    for name, value in settings:
+        if isinstance(value, SecretStr):
+            text = "(set)"
+        elif isinstance(value, tuple):
+            text = ", ".join(map(str, value)) or "none"
+        else:
+            text = "none" if value is None else str(value)
+        lines.append(f"{name} = {text}")
+    return "\n".join(lines)
