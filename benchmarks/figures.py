@@ -34,7 +34,7 @@ ORDER = (
     *("answers", "perplexity", "answering", "cascade", "passage_cutting"),
     *("section_passages", "passage_overlap", "languages"),
     *("files", "hostile_files", "own_vectors", "cold_start"),
-    *("rest", "interfaces", "client", "build", "sync", "checksums"),
+    *("rest", "load", "interfaces", "client", "build", "sync", "checksums"),
 )
 """Benchmarks as they follow one another on the page."""
 COMPARED = ("lexical", "sparse", "encode", "promptreps_speed", "vectors", "spann", "effectiveness")

@@ -53,6 +53,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "hostile_files": ("pypdfium2", "pypdf"),
     "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),
+    "load": ("uvicorn", "fastapi"),
 }
 """Packages whose versions a benchmark's figures depend on, besides Twindex."""
 

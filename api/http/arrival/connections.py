@@ -30,6 +30,8 @@ RESERVE = 16
 
 On these connections, the server replies only to requests for `OPEN_PATHS`.
 """
+PAUSE_SECONDS = 0.1
+"""Time after a refusal in which the connection is not read."""
 QUIET_SECONDS = 60.0
 """Minimum time between two log lines with the same warning."""
 
@@ -244,6 +246,9 @@ class _Guarded(_Base):
                 # From here on, `Connections` closes the connection if it is idle.
                 self._unset_keepalive_if_required()
                 self.transport.write(refusal)
+                # A client that repeats its request at once would use the time of other requests.
+                self.transport.pause_reading()
+                self.loop.call_later(PAUSE_SECONDS, self.transport.resume_reading)
                 if found is not None:
                     found.waiting = monotonic()
                 return

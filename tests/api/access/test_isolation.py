@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import time
 
 import pytest
 
@@ -46,6 +47,7 @@ class Asker:
         self.forced = forced
         self.other = OTHER[tenant]
         self.sent: set[str] = set()
+        self.jobs: set[str] = set()
 
     def text(self) -> str:
         return " ".join(self.chance.choices(WORDS, k=self.chance.randint(1, 4)))
@@ -61,6 +63,7 @@ class Asker:
                 {"id": {"prefix": ""}},
                 {"title": {"prefix": "Title"}},
                 {"nothing": 1},
+                {"field_": 1},
             ]
         )
         wrap = self.chance.randint(0, 4)
@@ -236,6 +239,21 @@ def stored(client, tenant: str) -> list:
     return client.get(path, headers=client.admin).json()["documents"]
 
 
+def changes(request) -> bool:
+    """Return True if a request changes documents."""
+    method, path, *_ = request
+    return method != "GET" and "/documents" in path
+
+
+def wait_for_jobs(client) -> None:
+    for _ in range(1_000):
+        jobs = client.get("/v1/jobs", headers=client.admin).json()["jobs"]
+        if all(job["state"] in ("done", "failed") for job in jobs):
+            return
+        time.sleep(0.01)
+    raise AssertionError(jobs)
+
+
 def check(tenants, keys, rounds: int, seed: int) -> dict[str, int]:
     """Send random requests by random keys. Return kind of reply -> number of replies."""
     chance = random.Random(seed)
@@ -247,9 +265,10 @@ def check(tenants, keys, rounds: int, seed: int) -> dict[str, int]:
     counts = {"sent": 0, "ok": 0, "shows own": 0}
     for i in range(rounds):
         asker, headers = chance.choice(holders)
-        writes = i % 50 == 0
-        before = stored(tenants, asker.other) if writes else None
-        request = asker.request()
+        request, before = asker.request(), None
+        if request[1] == "/v1/collections" or (changes(request) and (i < 1_000 or i % 10 == 0)):
+            wait_for_jobs(tenants)  # Jobs of the other tenant may change its documents.
+            before = stored(tenants, asker.other)
         reply = send(tenants, request, headers)
         counts["sent"] += 1
         counts["ok"] += reply.status_code < 300
@@ -261,7 +280,12 @@ def check(tenants, keys, rounds: int, seed: int) -> dict[str, int]:
         for name in asker.sent:
             text = text.replace(name, "")
         assert asker.other not in text, (asker.forced, request, reply.text)
+        if reply.status_code == 202:
+            asker.jobs.add(reply.json()["id"])
+        if request[1] == "/v1/jobs":
+            assert {job["id"] for job in reply.json()["jobs"]} <= asker.jobs
         if before is not None:
+            wait_for_jobs(tenants)
             assert stored(tenants, asker.other) == before, request
         if request[0] == "GET" and request[1] == "/v1/collections":
             (one,) = [c for c in reply.json()["collections"] if c["name"] == "shop"]

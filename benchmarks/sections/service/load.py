@@ -1,0 +1,43 @@
+"""The section of service/load.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sections.markdown import table, whole
+
+TITLE = "The server under load"
+
+
+def _row(title: str, found: dict[str, Any]) -> list[str]:
+    return [title, whole(found["per_second"])] + [
+        f"{found[f'p{share}_ms']:.1f}" for share in (50, 95, 99)
+    ]
+
+
+def section(figures: dict[str, Any]) -> Iterator[str]:
+    yield (
+        f"Searches of {whole(figures['documents'])} documents by three legs with fake encoders. "
+        "The server and the driver have a core each. Higher searches a second and lower "
+        "milliseconds are better."
+    )
+    rows = [_row("in process, one thread", figures["process"])]
+    rows += [_row(f"{n} clients", one["ok"]) for n, one in figures["clients"].items()]
+    rows += [
+        _row(f"{times} times the rate of the most clients, accepted", one["ok"])
+        for times, one in figures["overload"].items()
+    ]
+    for share, one in figures["bulk"].items():
+        rows.append(_row(f"four clients, `bulk_share` {share}", one["alone"]["ok"]))
+        rows.append(_row("the same beside four bulk writers", one["beside"]["ok"]))
+    rows.append(_row("one client of a key", figures["tenants"]["alone"]["ok"]))
+    rows.append(_row("the same beside a flood by another", figures["tenants"]["beside"]["ok"]))
+    yield table(["", "searches/s", "p50 ms", "p95 ms", "p99 ms"], rows)
+    for times, one in figures["overload"].items():
+        before, after = one["resident_mb"]
+        statuses = ", ".join(f"{status}: {whole(n)}" for status, n in one["statuses"].items())
+        yield (
+            f"At {times} times: statuses {statuses}; memory {before:.0f} MB before and {after:.0f} "
+            f"MB after; p99 a second later {one['recovered_p99_ms']:.1f} ms."
+        )
