@@ -68,6 +68,13 @@ def changes(method: str, path: str) -> bool:
     return method not in _SAFE and scopes_of(method, path) != _READ
 
 
+class ScopeMissing(Problem):
+    """The Problem 403 for a request whose key lacks the scope. needed: scopes of which one does."""
+
+    def __init__(self, needed: tuple[Scope, ...]) -> None:
+        super().__init__(403, f"this request needs a key with the scope {' or '.join(needed)}")
+
+
 class Door:
     """Finds the access of each request."""
 
@@ -82,8 +89,8 @@ class Door:
     def enter(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Access:
         """Return what a request may do.
 
-        Raises Problem 401 without a valid key, and 403 if the key lacks the scope or the signed
-        filter of the request is wrong.
+        Raises Problem 401 without a valid key, ScopeMissing if the key lacks the scope, and Problem
+        403 if the signed filter of the request is wrong.
         """
         signed = headers.get(_SIGNED)
         if self.open:
@@ -106,7 +113,7 @@ class Door:
             access = access.narrowed(condition)
         needed = scopes_of(method, path)
         if not access.may(needed):
-            raise Problem(403, f"this request needs a key with the scope {' or '.join(needed)}")
+            raise ScopeMissing(needed)
         return access
 
 

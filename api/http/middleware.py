@@ -12,6 +12,7 @@ import re
 from functools import partial
 
 from anyio import to_thread
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,14 +23,14 @@ from ..serving.access.seen import Seen
 from ..serving.calls import Calls
 from ..serving.measuring.metrics import UNMATCHED, Metrics
 from ..serving.operations.aliases import pin
-from ..serving.problems import Problem
+from ..serving.problems import Problem, no_operation
 from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
 from .arrival.gate import Gate
 from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
-from .keys import Door, changes
+from .keys import Door, ScopeMissing, changes
 from .reply import Reply
 
 logger = logging.getLogger(__name__)
@@ -199,7 +200,11 @@ class Frame:
                 "to TWINDEX_ALLOWED_HOSTS"
             )
             raise Problem(403, detail)
-        return self._door.enter(scope["method"], path, headers)
+        try:
+            return self._door.enter(scope["method"], path, headers)
+        except ScopeMissing as problem:
+            # No scope helps where no operation is, and clients read the kind of the error.
+            raise no_operation(Request(scope)) or problem from None
 
     def _is_foreign(self, headers: dict[bytes, bytes]) -> bool:
         """Return True if a web page of another site or port sent the request.

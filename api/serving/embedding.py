@@ -33,7 +33,7 @@ _PIECE = 256
 class EmbedTask:
     """Texts to embed.
 
-    model:      name of an encoder of an open collection, or `collection/leg`.
+    model:      name of an encoder of an open collection, or `collection/leg`, also by an alias.
     part:       kind of vectors.
     role:       whether the texts are queries or documents.
     dimensions: keep this many of the first dimensions, and scale vectors to length 1; None: all.
@@ -117,6 +117,7 @@ def served_encoders(service: Seen, model: str | None = None) -> list[ServedEncod
 
     model: only the encoders with this name, or of the leg with this place; None: all.
     """
+    model = None if model is None else place_of(service, model)
     found: dict[tuple[str, str], ServedEncoder] = {}
     for served in service.known():
         if served.collection is None:
@@ -133,6 +134,12 @@ def served_encoders(service: Seen, model: str | None = None) -> list[ServedEncod
             matryoshka = matryoshka or (before is not None and before.matryoshka)
             found[key] = ServedEncoder(name, plain.kind, plain, legs, matryoshka)
     return [found[key] for key in sorted(found)]
+
+
+def place_of(service: Seen, model: str) -> str:
+    """Return `ALIAS/LEG` as `COLLECTION/LEG`, and any other name of a model as it is."""
+    name, slash, leg = model.partition("/")
+    return f"{service.aliases().get(name, name)}{slash}{leg}" if slash else model
 
 
 def distinct_names(encoders: Sequence[ServedEncoder]) -> list[str]:

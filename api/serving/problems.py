@@ -210,6 +210,14 @@ async def answer(request: Request, error: Exception) -> Response:
     return problem.response(request.state.request_id, request.state.error_shape)
 
 
+def no_operation(request: Request) -> Problem | None:
+    """Return the Problem 404 or 405 if no operation has the path and method of a request."""
+    found = {one.matches(request.scope)[0] for one in _routes(request)}
+    if Match.FULL in found:
+        return None
+    return _wrong_method(request) if Match.PARTIAL in found else _unknown_path(request)
+
+
 def _routes(request: Request) -> Iterator[BaseRoute]:
     """Yield the routes of the application.
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from .... import __version__
 from ...serving.calls import Calls
-from ...serving.embedding import ServedEncoder, distinct_names, served_encoders
+from ...serving.embedding import ServedEncoder, distinct_names, place_of, served_encoders
 from ...serving.limits.deadline import Deadline
 from ...serving.problems import Problem, invalid_field, unknown_model
 from ..render import json_response
@@ -83,7 +83,8 @@ def _info(calls: Calls, model: str | None) -> dict[str, Any]:
     by_name = dict(zip(distinct_names(encoders), encoders, strict=True))
     rerankers = service.rerankers.configs
     name = model if model is not None else _only(by_name or rerankers)
-    found = by_name.get(name) or next((one for one in encoders if name in one.places), None)
+    place = place_of(service, name)
+    found = by_name.get(name) or next((one for one in encoders if place in one.places), None)
     if found is not None:
         return _of_encoder(calls, name, found)
     if name in rerankers:
@@ -94,9 +95,8 @@ def _info(calls: Calls, model: str | None) -> dict[str, Any]:
         return _described(name, "float32", kind, length, MOST_DOCUMENTS, parallel)
     if service.loading:
         raise Problem(503, "the server is still loading", headers={"Retry-After": "5"})
-    raise unknown_model(
-        f"no model of this name; the models are {', '.join((*by_name, *rerankers))}"
-    )
+    known = ", ".join((*by_name, *rerankers)) or "none"
+    raise unknown_model(f"no model of this name; the models are {known}")
 
 
 def _only(names: Any) -> str:

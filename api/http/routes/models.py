@@ -14,7 +14,7 @@ from ....generate import BackgroundConfig, GeneratorConfig
 from ....generate.rewriting import RewriterConfig
 from ....rerank import RerankerConfig
 from ...serving.access.seen import Seen
-from ...serving.embedding import distinct_names, served_encoders
+from ...serving.embedding import distinct_names, place_of, served_encoders
 from ...serving.problems import unknown_model
 from ..compat.conversations import PREFIX
 from ..openapi import problems
@@ -33,7 +33,7 @@ async def models(request: Request) -> Response:
     """List the models of the server, which requests may name.
 
     They are the rerankers, generators, backgrounds, rewriters and encoders. A collection is a model
-    too: OpenAI's and Cohere's clients ask it questions as `rag:COLLECTION`.
+    too: OpenAI's and Cohere's clients ask it questions as `rag:COLLECTION` or `rag:ALIAS`.
     """
     return json_response({"object": "list", "data": _all(request.state.service)})
 
@@ -45,8 +45,9 @@ async def models(request: Request) -> Response:
 async def model(request: Request, id: str) -> Response:  # noqa: A002
     """Return one model, as it is in the list of models."""
     found = _all(request.state.service)
+    place = place_of(request.state.service, id)
     for one in found:
-        if one["id"] == id or id in one.get("legs", ()):
+        if one["id"] == id or place in one.get("legs", ()):
             return json_response(one)
     hint = did_you_mean(id, (one["id"] for one in found))
     raise unknown_model(f"no model {id!r}{hint or '; GET /v1/models lists them'}")
@@ -122,19 +123,23 @@ def _encoders(service: Seen, taken: Container[str]) -> list[dict[str, Any]]:
 
 
 def _collections(service: Seen) -> list[dict[str, Any]]:
-    """Return an entry for each open collection, and one for each generator that may answer."""
+    """Return an entry for each open collection, and one for each generator that may answer.
+
+    A collection has these entries under each of its names: its own and its aliases.
+    """
+    names = [served.name for served in service.known() if served.collection is not None]
+    names += [alias for alias, target in service.aliases().items() if target in set(names)]
     generators: dict[str | None, str] = {None: service.generators.default}
     generators |= {name: name for name in service.generators.names}
     return [
         _entry(
             service,
-            f"{PREFIX}{served.name}" + (f":{suffix}" if suffix else ""),
+            f"{PREFIX}{collection}" + (f":{suffix}" if suffix else ""),
             "answers",
             service.generators.config(name).kind,
         )
         | {"status": service.generators.status(name)}
-        for served in service.known()
-        if served.collection is not None
+        for collection in names
         for suffix, name in generators.items()
     ]
 

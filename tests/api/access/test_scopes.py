@@ -117,6 +117,42 @@ def test_unknown_paths_that_change_something_need_admin():
         assert scopes_of("PUT", path) == ("admin",)
 
 
+def test_what_does_not_exist_is_not_explained_by_a_missing_scope(tenants, keys):
+    headers = keys("read")
+    for path, code in [
+        ("/v1/moderations", ("error", "code")),
+        ("/v2/parse", ("code",)),
+        ("/embed_all", ("code",)),
+        ("/v1/collections/shop/new", ("code",)),
+    ]:
+        reply = tenants.post(path, json={}, headers=headers)
+        assert reply.status_code == 404, path
+        found = reply.json()
+        for part in code:
+            found = found[part]
+        assert found in ("unknown_url", "not_found")
+        assert tenants.post(path, json={}).status_code == 401
+    reply = tenants.delete("/v1/chat/completions", headers=headers)
+    assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
+    hint = tenants.post("/chat/completions", json={}, headers=headers).json()["error"]["message"]
+    assert "did you mean '/v1/chat/completions'?" in hint
+
+
+def test_an_alias_names_models_only_for_keys_that_see_its_collection(tenants, keys):
+    made = tenants.post(
+        "/v1/aliases", json=actions(("s", "shop"), ("v", "vault")), headers=tenants.admin
+    )
+    assert made.is_success
+    headers = keys("read", collections=("shop", "v"))
+    listed = {one["id"] for one in tenants.get("/v1/models", headers=headers).json()["data"]}
+    assert "rag:s" in listed
+    assert not {one for one in listed if one.startswith(("rag:v", "v"))}
+    for name in ("v/dense", "vault/dense"):
+        assert tenants.get(f"/v1/models/{name}", headers=headers).status_code == 404
+        body = {"model": name, "input": "river"}
+        assert tenants.post("/v1/embeddings", json=body, headers=headers).status_code == 404
+
+
 def test_collections_outside_the_patterns_do_not_exist(tenants, keys):
     headers = keys("read", "write", "admin", collections=("sh*", "nothing"))
     for method, path, body, _ in ROWS:

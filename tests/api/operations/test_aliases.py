@@ -45,6 +45,24 @@ def emus(client, fake_config):
     return client
 
 
+def test_an_alias_is_part_of_the_names_of_models(emus):
+    listed = {one["id"] for one in emus.get("/v1/models").json()["data"]}
+    assert {"rag:live", "rag:live:extractive", "rag:birds"} <= listed
+    for name in ("rag:live", "rag:live:extractive", "live/dense"):
+        assert emus.get(f"/v1/models/{name}").status_code == 200
+    assert emus.get("/info", params={"model": "live/dense"}).json()["model_id"] == "live/dense"
+    vectors = [
+        emus.post("/v1/embeddings", json={"model": f"{name}/dense", "input": "emu"}).json()["data"]
+        for name in ("live", "birds")
+    ]
+    assert vectors[0] == vectors[1]
+    for name in ("live/none", "none/dense"):
+        refused = emus.post("/v1/embeddings", json={"model": name, "input": "emu"})
+        assert refused.status_code == 404
+    assert change(emus, away("live")).status_code == 200
+    assert emus.get("/v1/models/rag:live").status_code == 404
+
+
 def ids(client, name):
     found = client.post(f"/v1/collections/{name}/search", json={"query": "emu", "limit": 10})
     assert found.status_code == 200, found.text
