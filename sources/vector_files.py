@@ -97,7 +97,9 @@ def _open_npy(path: Path) -> np.memmap[Any, Any]:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, SyntaxError, TokenError) as error:
-        message = f"is not a NumPy array of numbers ({error}); write it with numpy.save"
+        # NumPy's text for other files suggests reading them as pickles, which Twindex never does.
+        cause = "its format is not that of .npy files" if "pickle" in str(error) else error
+        message = f"is not a NumPy array of numbers ({cause}); write it with numpy.save"
         raise SourceError(message, path=path) from None
     except OSError as error:
         raise unreadable(path, error) from None

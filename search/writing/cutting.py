@@ -80,14 +80,18 @@ def token_readers(encoders: LegEncoders) -> list[TokenReader]:
 
 
 def check_document(document: Document, config: CollectionConfig, encoders: LegEncoders) -> None:
-    """Raise InvalidInputError if a document cannot be written.
+    """Raise InvalidInputError, which names the document, if the document cannot be written.
 
     Such a document has vectors that its legs do not accept, or too many passages. To count the
     passages, a text is cut only if it has more characters than the maximum number of passages.
     These passages are cached, so that writing the document does not cut it again.
     """
     brought = BroughtVectors(config, encoders)
-    brought.check(document)
+    try:
+        brought.check(document)
+    except InvalidInputError as error:
+        message = f"document {document.id!r}: {error.message}"
+        raise InvalidInputError(message, field=error.field) from None
     several = any(is_several(vector) for vector in document.vectors.values())
     if _is_long(document) or several:
         cut = cut_documents([document], config, encoders)[0].stored

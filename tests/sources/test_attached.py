@@ -169,6 +169,13 @@ def test_files_of_other_formats_are_named(tmp_path, content):
             list(read_vectors(tmp_path / name))
 
 
+def test_nobody_is_told_to_read_a_pickle(tmp_path):
+    (tmp_path / "v.npy").write_bytes(b"1 2 3")
+    with pytest.raises(SourceError, match="its format is not that of") as caught:
+        read_vectors(tmp_path / "v.npy")
+    assert "pickle" not in str(caught.value)
+
+
 def test_objects_in_npy_are_not_loaded(tmp_path):
     np.save(tmp_path / "v.npy", np.array([[{}]], dtype=object), allow_pickle=True)
     with pytest.raises(SourceError, match="not a NumPy array of numbers"):

@@ -37,7 +37,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     if kills := figures.get("kills"):
         yield (
             f"{whole(kills['kills'])} syncs were killed at random times (SIGKILL), with changed "
-            f"files before each, and {whole(kills['ended'])} ended before their kill. "
+            f"files before each; {whole(kills['ended'])} more ended before their kill. "
             f"{whole(kills['compared'])} times, the next sync was left alone, and the documents "
             f"were compared with the files: {whole(kills['different'])} times they differed."
         )

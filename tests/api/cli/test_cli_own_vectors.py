@@ -47,6 +47,24 @@ def test_vectors_in_fields(run, files):
     assert "mine" not in run("get", "index", "d1").json["metadata"]
 
 
+@pytest.mark.parametrize(
+    ("vectors", "words"),
+    [
+        ({"dense": [1, 2]}, "document 'wrong': must have 3 dimensions, got 2"),
+        ({"dens": [1, 2, 3]}, "document 'wrong': there is no leg 'dens'"),
+        ({}, "document 'wrong': is required, because leg 'dense' encodes no text"),
+    ],
+)
+@pytest.mark.parametrize("sync", [[], ["--sync"]])
+def test_a_document_with_wrong_vectors_is_named(run, files, tmp_path, vectors, words, sync):
+    given = [{"id": "right", "text": "a", "vectors": {"dense": [1, 2, 3]}}]
+    given += [{"id": "wrong", "text": "b", "vectors": vectors}]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(one) + "\n" for one in given))
+    done = run("build", "index", "--documents", "own.jsonl", "--dimensions", "3", *OWN, *sync)
+    assert done.status == (0 if sync else 2)
+    assert words in done.err
+
+
 def test_a_column_of_vectors_is_no_metadata(run, files):
     arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     rows = {"id": [f"d{i}" for i in range(20)], "text": ["bird"] * 20, "year": list(range(20))}
