@@ -6,7 +6,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 
 from ...client.signing import HEADER
 from ..serving.access.access import EVERYONE, NOBODY, SCOPES, Access, Scope
@@ -86,8 +86,16 @@ class Door:
         """True if requests need no key."""
         return not self._keyring.required
 
-    def enter(self, method: str, path: str, headers: Mapping[bytes, bytes]) -> Access:
+    def enter(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[bytes, bytes],
+        audit: MutableMapping[str, object],
+    ) -> Access:
         """Return what a request may do.
+
+        audit: gets the id of the request's key as `key`, also if the request is refused.
 
         Raises Problem 401 without a valid key, ScopeMissing if the key lacks the scope, and Problem
         403 if the signed filter of the request is wrong.
@@ -108,6 +116,7 @@ class Door:
                 headers={"WWW-Authenticate": f'{scheme} realm="twindex"'},
             )
         key, access = found
+        audit["key"] = access.key
         condition = condition_of(signed, key, time.time())
         if condition is not None:
             access = access.narrowed(condition)

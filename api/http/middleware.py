@@ -201,7 +201,7 @@ class Frame:
             )
             raise Problem(403, detail)
         try:
-            return self._door.enter(scope["method"], path, headers)
+            return self._door.enter(scope["method"], path, headers, scope["state"]["audit"])
         except ScopeMissing as problem:
             # No scope helps where no operation is, and clients read the kind of the error.
             raise no_operation(Request(scope)) or problem from None

@@ -20,6 +20,9 @@ class Backend(Protocol):
     async def collections(self) -> Sequence[CollectionState]:
         """Return the state of every collection."""
 
+    async def aliases(self) -> Mapping[str, str]:
+        """Return alias -> name of its collection."""
+
     async def search(self, collection: str, request: Mapping[str, Any]) -> SearchResult:
         """Search a collection. request: fields of a SearchRequest."""
 
@@ -38,6 +41,9 @@ class RemoteBackend:
 
     async def collections(self) -> Sequence[CollectionState]:
         return await self._client.collections()
+
+    async def aliases(self) -> Mapping[str, str]:
+        return await self._client.aliases()
 
     async def search(self, collection: str, request: Mapping[str, Any]) -> SearchResult:
         return await AsyncRemoteCollection(self._client, collection).search(request)

@@ -49,6 +49,9 @@ class LocalBackend:
 
         return await self._run(call)
 
+    async def aliases(self) -> Mapping[str, str]:
+        return self._calls.service.aliases()
+
     async def search(self, collection: str, request: Mapping[str, Any]) -> SearchResult:
         def call() -> Awaitable[SearchResult]:
             return self._calls.search(

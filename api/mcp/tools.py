@@ -31,16 +31,17 @@ class Tools:
     async def list_collections(self, _: ListArguments) -> shapes.CollectionsResult:
         found = await self.backend.collections()
         only = self.place.only
+        target = only if only is None else (await self.backend.aliases()).get(only, only)
         return {
             "collections": [
                 {
-                    "name": one.name,
+                    "name": only or one.name,
                     "status": one.status,
                     "documents": one.documents,
                     "problem": one.problem,
                 }
                 for one in found
-                if only in (None, one.name)
+                if target in (None, one.name)
             ]
         }
 

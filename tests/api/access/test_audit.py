@@ -74,6 +74,7 @@ def test_writes_and_administration_are_recorded_without_texts_or_secrets(audited
     ]
     own = writer["api-key"].split("_")[1]
     assert {one["key"] for one in found[1:8]} == {own}
+    assert [one["key"] for one in found[8:10]] == [reader["api-key"].split("_")[1], ""]
     assert found[1]["request_id"] == "wanted"
     assert (found[1]["collection"], found[1]["id"]) == ("a", "1")
     assert (found[2]["written"], found[2]["replaced"]) == (1, 0)

@@ -205,6 +205,18 @@ def test_the_only_collection_needs_no_argument(single: str) -> None:
     assert value_of(once(single, "answer", {"question": "kiwi?"}))["collection"] == "birds"
 
 
+def test_an_alias_may_be_the_only_collection(address: str) -> None:
+    actions = [{"action": "set", "alias": "now", "collection": "birds"}]
+    assert httpx.post(f"{address}/v1/aliases", json={"actions": actions}).status_code == 200
+    try:
+        listed = value_of(once(address, "list_collections", {}, only="now"))["collections"]
+        found = value_of(once(address, "search", {"query": "kiwi"}, only="now"))
+    finally:
+        assert httpx.delete(f"{address}/v1/aliases/now").status_code == 204
+    assert [(one["name"], one["documents"]) for one in listed] == [("now", 3)]
+    assert found["collection"] == "now"
+
+
 def test_tools_of_one_collection_read_no_other(address: str) -> None:
     only = {"only": "lakes"}
     found = value_of(once(address, "list_collections", {}, **only))["collections"]
