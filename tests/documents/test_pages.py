@@ -22,7 +22,10 @@ RUN = sorted(
     [
         *DOCS.glob("tutorials/*.md"),
         *DOCS.glob("how-to/*.md"),
-        *(DOCS / "interfaces" / f"{name}.md" for name in ("haystack", "langchain", "llama-index")),
+        *(
+            DOCS / "interfaces" / f"{name}.md"
+            for name in ("haystack", "http", "langchain", "llama-index")
+        ),
         DOCS / "answers.md",
         DOCS / "index.md",
         DOCS / "languages.md",
@@ -40,7 +43,7 @@ SLOW = {
     ),
     *("haystack.md", "langchain.md", "llama-index.md"),
     *("languages.md", "own-vectors.md", "search.md", "sync.md", "encoder.md", "answers.md"),
-    *("proxy.md", "keys.md"),
+    *("proxy.md", "keys.md", "http.md"),
 }
 """Pages that load models or frameworks, or run many commands."""
 MODELS = {"search.md", "index.md"}
@@ -48,6 +51,10 @@ MODELS = {"search.md", "index.md"}
 PACKAGES = {"migrate.md": ("chromadb", "qdrant_client")}
 """Page -> packages that it imports. They are large, so nothing else installs them. To run the page:
 pip install --target FOLDER chromadb qdrant-client, then set PYTHONPATH=FOLDER."""
+
+
+PROGRAMS = {"http.md": ("node",)}
+"""Page -> programs that it runs, besides bash and those of Twindex."""
 
 
 @pytest.mark.parametrize(
@@ -66,6 +73,8 @@ def test_page_runs(page, tmp_path):
             pytest.skip(f"needs the default models: {error}")
     if missing := [one for one in PACKAGES.get(page.name, ()) if find_spec(one) is None]:
         pytest.skip(f"needs {' and '.join(missing)}; see PACKAGES")
+    if missing := [one for one in PROGRAMS.get(page.name, ()) if shutil.which(one) is None]:
+        pytest.skip(f"needs {' and '.join(missing)}")
     pages.run(page, tmp_path)
 
 
