@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...core import UNGUARDED, Guard, SearchResult, Usage
+from ...core import UNGUARDED, Guard, InvalidInputError, SearchResult, Usage
 from ...core.arguments import checked
 from ...index import Store
 from .. import parameters
@@ -137,7 +137,13 @@ class SearchMethods:
         """Count usage of a model of the collection outside the collection's own methods.
 
         Such usage is that of an encoder which `encoder` returned.
+
+        Raises InvalidInputError if `usage` is not a Usage.
         """
+        if usage is not None and not isinstance(usage, Usage):
+            raise InvalidInputError(
+                f"must be a Usage or None, got {type(usage).__name__}", field="usage"
+            )
         self._count(usage)
 
     def _count(self, usage: Usage | None) -> None:

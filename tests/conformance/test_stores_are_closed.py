@@ -13,18 +13,27 @@ from ..house import HOUSE, ROOMS
 ABOVE = ROOMS[ROOMS.index("index") + 1 :]
 INSIDE = {"connection", "live_passages", "masks", "parts", "rows", "segments", "snapshot"}
 """Internal attributes of the local store, its views, snapshots and parts."""
-KEPT = {"api": {"jobs", "upload", "database.database"}, "search": {"manifest"}}
-"""Room -> modules of the local store for what the room keeps in a collection's database: REST its
-jobs, sync its record of files."""
+KEPT = {
+    "api": {"jobs", "upload", "database.database"},
+    "search": {"manifest", "database.succession", "folder"},
+}
+"""Room -> modules of the local store for what the room keeps in a collection's database or folder:
+REST its jobs, sync its record of files, re-embedding its successor."""
 SQL = re.compile(r"\b(SELECT\b.+\bFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)\b", re.S)
 
 
 def accesses(source: str) -> set[str]:
-    """Return the internal attributes that a module accesses, and "SQL" if it contains SQL."""
+    """Return the internal attributes that a module accesses, and "SQL" if it contains SQL.
+
+    The method `snapshot` of a collection, and an argument of this name, have no attributes.
+    """
     found = set()
-    for node in ast.walk(ast.parse(source)):
+    nodes = list(ast.walk(ast.parse(source)))
+    bases = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    for node in nodes:
         if isinstance(node, ast.Attribute) and node.attr in INSIDE:
-            found.add(node.attr)
+            if node.attr != "snapshot" or id(node) in bases:
+                found.add(node.attr)
         elif (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)

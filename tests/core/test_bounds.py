@@ -142,6 +142,8 @@ def required(model: type[Config]) -> dict[str, Any]:
     needed += either.get(model.__name__, [])
     if model.__name__ == "PairEncoderConfig":
         return {name: {"kind": "dense", "model": "fake"} for name in needed}
+    if model.__name__ == "ReembedRequest":
+        return {"legs": {"dense": {"kind": "dense"}}}
     return {name: _GUESSES.get(name, "fake") for name in needed}
 
 

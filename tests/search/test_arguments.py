@@ -105,8 +105,10 @@ def test_every_wrongly_typed_call_succeeds_or_names_the_argument(collection, tmp
             for p in inspect.signature(getattr(Collection, name)).parameters.values()
             if p.default is p.empty and p.name in GOOD and p.kind is not p.VAR_KEYWORD
         }
-        if name == "export":
+        if name in ("export", "restore"):
             arguments["path"] = tmp_path / f"n{tried}"
+        if name == "restore":
+            arguments["target"] = tmp_path / "snapshots"
         if name in ("create", "open", "open_or_create"):
             arguments["path"] = (
                 tmp_path / f"n{tried}" if name.endswith("create") else collection.path

@@ -42,11 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _folder_or_log(text: str) -> Path:
     path = Path(text)
-    return path if path.is_file() else parse_folder(text)
+    return path if _is_log(path) else parse_folder(text)
+
+
+def _is_log(path: Path) -> bool:
+    """Return True for a file. A path that cannot be read may be a collection."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def run(arguments: argparse.Namespace) -> int:
-    if arguments.collection.is_file():
+    if _is_log(arguments.collection):
         return _verify_log(arguments)
 
     from ....index import LocalStore

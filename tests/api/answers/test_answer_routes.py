@@ -210,7 +210,7 @@ def test_time_limits(answering, problem, parsed):
 def test_answers_run_in_threads_of_their_own(answering):
     client = answering(threads=1, answer_threads=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(client.app.state.service.readers, "_most", 1)
+        patch.setattr(client.app.state.service.readers, "queue", 0)
         assert ask(client).status_code == 200
 
 

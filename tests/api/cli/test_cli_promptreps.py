@@ -14,6 +14,7 @@ from twindex.api.cli.arguments.configuration import configuration, flags
 from twindex.api.cli.main import main, parser
 from twindex.api.cli.terminal import figure, model_usage
 from twindex.api.http import server
+from twindex.api.serving.access.keyring import Keyring
 from twindex.api.serving.settings import Settings
 from twindex.core import ConfigError, SourceError, Usage
 from twindex.encoders import (
@@ -267,7 +268,9 @@ def test_serve_overrides_the_setting(tmp_path: Path, monkeypatch: Any) -> None:
 
     def create_app(root: Path, settings: Settings, host: str) -> Any:
         taken.append(settings)
-        return SimpleNamespace(state=SimpleNamespace(service=None))
+        return SimpleNamespace(
+            state=SimpleNamespace(service=None, gate=None, keyring=Keyring(tmp_path / "keys"))
+        )
 
     monkeypatch.setattr(server, "create_app", create_app)
     monkeypatch.setattr(server, "_Server", NoServer)

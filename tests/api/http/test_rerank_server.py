@@ -34,8 +34,8 @@ def test_models_are_listed(reranking):
     assert (rerankers["short"].kind, rerankers["short"].candidates) == ("fake", 2)
     encoders = {(model.id, model.kind): model.legs for model in models if model.type == "encoder"}
     assert encoders == {
-        ("fake", "dense"): ["birds/dense"],
-        ("fake", "sparse"): ["birds/sparse"],
+        ("birds/dense", "dense"): ["birds/dense"],
+        ("birds/sparse", "sparse"): ["birds/sparse"],
         ("en", "analyzer"): ["birds/lexical"],
         ("late:fake", "late"): ["birds/late"],
     }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from twindex.api.serving.access.seen import Seen
 from twindex.api.serving.calls import Calls
 from twindex.api.serving.embedding import EmbedTask
 from twindex.api.serving.limits.deadline import Deadline
@@ -44,10 +45,14 @@ class SlowEncoder:
         return Representation(dense=np.zeros((len(texts), 2), np.float32))
 
 
+def calls_of(client: Any) -> Calls:
+    state = client.app.state
+    return Calls(Seen(state.service), state.settings, state.metrics)
+
+
 @pytest.fixture
 def calls(client: Any) -> Calls:
-    found: Calls = client.app.state.calls
-    return found
+    return calls_of(client)
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -91,7 +96,7 @@ def test_errors_are_those_of_the_routes(calls):
 @pytest.fixture
 def slow(calls: Calls, monkeypatch: pytest.MonkeyPatch) -> SlowEncoder:
     encoder = SlowEncoder()
-    collection = calls.service._served["birds"].collection
+    collection = calls.service._service._served["birds"].collection
     monkeypatch.setattr(collection, "encoder", lambda leg: encoder)
     return encoder
 
@@ -131,9 +136,9 @@ def test_embeddings_end_when_the_client_leaves_or_cancels(calls, slow):
 def test_embeddings_have_a_bounded_queue_and_leave_threads_for_searches(serve, fake_config):
     client = serve(embed_threads=1, embed_queue=0)
     assert client.put("/v1/collections/birds", json=fake_config).status_code == 201
-    calls = client.app.state.calls
+    calls = calls_of(client)
     slow = SlowEncoder()
-    calls.service._served["birds"].collection.encoder = lambda leg: slow
+    calls.service._service._served["birds"].collection.encoder = lambda leg: slow
 
     async def scenario() -> None:
         deadline = Deadline(30, 1_000)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from twindex.api.serving import probe as probe_module
+from twindex.api.serving.operations import probe as probe_module
 from twindex.api.serving.operations.probe import WriteProbe
 from twindex.core import StorageError
 
