@@ -107,7 +107,7 @@ def test_every_wrongly_typed_call_succeeds_or_names_the_argument(collection, tmp
         }
         if name in ("export", "restore"):
             arguments["path"] = tmp_path / f"n{tried}"
-        if name == "restore":
+        if name in ("snapshot", "restore"):
             arguments["target"] = tmp_path / "snapshots"
         if name in ("create", "open", "open_or_create"):
             arguments["path"] = (
