@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from contextlib import ExitStack
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -127,9 +128,11 @@ class DictionaryWriter(Closing):
     """Writes the files of a `TermDictionary`."""
 
     def __init__(self, directory: Path) -> None:
-        self._hashes = NpyWriter(directory / "hashes.npy", np.uint64)
-        self._offsets = NpyWriter(directory / "offsets.npy", np.int64)
-        self._terms = NpyWriter(directory / "terms.npy", np.uint8)
+        with ExitStack() as opened:  # Closes all if one cannot be opened.
+            self._hashes = opened.enter_context(NpyWriter(directory / "hashes.npy", np.uint64))
+            self._offsets = opened.enter_context(NpyWriter(directory / "offsets.npy", np.int64))
+            self._terms = opened.enter_context(NpyWriter(directory / "terms.npy", np.uint8))
+            opened.pop_all()
         self._written = 0
         self._offsets.append(np.zeros(1, dtype=np.int64))
 

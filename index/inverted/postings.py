@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,9 +137,11 @@ class PostingsWriter(Closing):
     """Writes the files that `Postings` reads. Lists must be appended in order of terms."""
 
     def __init__(self, directory: Path, values: str, dtype: type[np.generic]) -> None:
-        self._indptr = NpyWriter(directory / "indptr.npy", np.int64)
-        self._rows = NpyWriter(directory / "rows.npy", np.int32)
-        self._values = NpyWriter(directory / values, dtype)
+        with ExitStack() as opened:  # Closes all if one cannot be opened.
+            self._indptr = opened.enter_context(NpyWriter(directory / "indptr.npy", np.int64))
+            self._rows = opened.enter_context(NpyWriter(directory / "rows.npy", np.int32))
+            self._values = opened.enter_context(NpyWriter(directory / values, dtype))
+            opened.pop_all()
         self._written = 0
         self._indptr.append(np.zeros(1, dtype=np.int64))
 

@@ -18,6 +18,14 @@ from twindex.api.serving.limits.pool import ALWAYS, TENANT, Pool
 from twindex.api.serving.problems import Problem
 
 
+@pytest.fixture(autouse=True)
+def no_tenant() -> Iterator[None]:
+    """Calls have no tenant, whichever tenant an earlier test of this process left behind."""
+    token = TENANT.set("")
+    yield
+    TENANT.reset(token)
+
+
 @contextmanager
 def pool(threads: int = 1, queue: int = 8, seconds: float = 1_000.0) -> Iterator[Pool]:
     made = Pool("test", threads, queue, seconds)

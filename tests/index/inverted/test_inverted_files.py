@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import tracemalloc
@@ -21,6 +22,7 @@ from twindex.index.arrays.npy import NpyFile, NpyWriter
 from twindex.index.compiling import kernel
 from twindex.index.inverted.dictionary import DictionaryWriter, TermDictionary, hash_of
 from twindex.index.inverted.lexical import LexicalSegment
+from twindex.index.inverted.postings import PostingsWriter
 from twindex.index.inverted.selection import GROUP, LANES, Scratch, ScratchPool, pool
 from twindex.index.inverted.sparse import SparseSegment
 from twindex.index.inverted.warm import warm
@@ -292,3 +294,14 @@ def test_kernels_work_without_a_writable_cache(monkeypatch: pytest.MonkeyPatch) 
 def test_warm_can_be_repeated() -> None:
     warm()
     warm()
+
+
+@pytest.mark.parametrize("last", ["terms.npy", "values.npy"])
+def test_writers_close_their_files_if_one_cannot_be_opened(tmp_path, last):
+    (tmp_path / last).mkdir()
+    with pytest.raises(IsADirectoryError):
+        if last == "terms.npy":
+            DictionaryWriter(tmp_path)
+        else:
+            PostingsWriter(tmp_path, last, np.float32)
+    gc.collect()  # A file that is still open warns, and warnings are errors.
