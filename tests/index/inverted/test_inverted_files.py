@@ -296,12 +296,15 @@ def test_warm_can_be_repeated() -> None:
     warm()
 
 
-@pytest.mark.parametrize("last", ["terms.npy", "values.npy"])
-def test_writers_close_their_files_if_one_cannot_be_opened(tmp_path, last):
+@pytest.mark.parametrize(
+    ("last", "opened"),
+    [
+        ("terms.npy", DictionaryWriter),
+        ("values.npy", lambda directory: PostingsWriter(directory, "values.npy", np.float32)),
+    ],
+)
+def test_writers_close_their_files_if_one_cannot_be_opened(tmp_path, last, opened):
     (tmp_path / last).mkdir()
     with pytest.raises(IsADirectoryError):
-        if last == "terms.npy":
-            DictionaryWriter(tmp_path)
-        else:
-            PostingsWriter(tmp_path, last, np.float32)
+        opened(tmp_path)
     gc.collect()  # A file that is still open warns, and warnings are errors.
