@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 MISUSE = 2
@@ -68,3 +68,19 @@ def fill(parser: argparse.ArgumentParser, module: Any) -> None:
     parser.description = module.__doc__
     parser.epilog = f"example:\n  {module.EXAMPLE}"
     module.add_arguments(parser)
+
+
+def add_modules(
+    parser: argparse.ArgumentParser, modules: Mapping[str, Any], *, metavar: str, dest: str
+) -> None:
+    """Add a required choice of modules to a command, each with arguments of its own.
+
+    modules: name on the command line -> module with the members of a command's module.
+    dest:    attribute of the parsed arguments that gets the name.
+    """
+    choices = parser.add_subparsers(
+        metavar=metavar, required=True, dest=dest, parser_class=type(parser)
+    )
+    for name, module in modules.items():
+        summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
+        fill(choices.add_parser(name, help=summary[0].lower() + summary[1:]), module)

@@ -7,7 +7,7 @@ from time import perf_counter
 
 from starlette.types import Message, Send
 
-from ..serving.problems import MEDIA_TYPE, ErrorShape, Problem
+from ..serving.problems import ErrorShape, Problem
 from .admission import Budget
 
 PIECE = 1 << 18
@@ -116,9 +116,7 @@ class Reply:
             code="overloaded",
         )
         self.status = 503
-        body, media_type = problem.body(self._request_id.decode()), MEDIA_TYPE
-        if self._shape is not None:
-            _, body, media_type = self._shape(problem, self._request_id.decode())
+        _, body, media_type = problem.rendered(self._request_id.decode(), self._shape)
         headers = [
             (b"content-type", media_type.encode()),
             (b"retry-after", b"5"),

@@ -109,10 +109,14 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
     def response(self, request_id: str, shape: ErrorShape | None = None) -> Response:
         """Return the HTTP response. shape: makes its body; None: the body is problem details."""
-        status, body, media_type = self.status, self.body(request_id), MEDIA_TYPE
-        if shape is not None:
-            status, body, media_type = shape(self, request_id)
+        status, body, media_type = self.rendered(request_id, shape)
         return Response(body, status, headers=self.headers, media_type=media_type)
+
+    def rendered(self, request_id: str, shape: ErrorShape | None) -> tuple[int, bytes, str]:
+        """Return (status, body, media type) of the HTTP response; see `response`."""
+        if shape is not None:
+            return shape(self, request_id)
+        return self.status, self.body(request_id), MEDIA_TYPE
 
 
 class UnknownPath(Problem):

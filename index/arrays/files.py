@@ -103,6 +103,27 @@ def remove_tree(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
+def try_lock(path: Path, flags: int) -> int | None:
+    """Open and lock a file or folder. Return its descriptor, which the caller closes.
+
+    None: another process has locked it, or removed it after it was opened.
+
+    flags: flags of `os.open`.
+    """
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
 @contextmanager
 def exclusive(path: Path, *, wait: bool) -> Iterator[bool]:
     """Hold an exclusive lock on the file `path` in the `with` block. Yields True if it is acquired.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...core import StorageError
-from .files import remove_tree
+from .files import remove_tree, try_lock
 
 
 @contextmanager
@@ -67,20 +66,9 @@ def _create(parent: Path, prefix: str) -> tuple[Path, int]:
 def _locked(path: Path) -> int | None:
     """Open and lock a folder, and return its descriptor. None: it is in use or was removed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        return try_lock(path, os.O_RDONLY | os.O_DIRECTORY)
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None
 
 
 def _escaped(text: str) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 
 from ...core import StorageError
-from ..arrays.files import sync_directory
+from ..arrays.files import sync_directory, try_lock
 
 
 class Upload:
@@ -28,7 +27,7 @@ class Upload:
         self._lock = Lock()
         try:
             while self._descriptor is None:
-                self._descriptor = _locked(path, os.O_WRONLY | os.O_CREAT)
+                self._descriptor = try_lock(path, os.O_WRONLY | os.O_CREAT)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -90,7 +89,7 @@ def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
     Does nothing if the folder is not writable.
     """
     try:
-        descriptor = _locked(path, os.O_RDONLY)
+        descriptor = try_lock(path, os.O_RDONLY)
         if descriptor is None:
             return
         try:
@@ -100,24 +99,3 @@ def remove_stray(path: Path, is_wanted: Callable[[], bool]) -> None:
             os.close(descriptor)
     except OSError:
         return
-
-
-def _locked(path: Path, flags: int) -> int | None:
-    """Open and lock a file. Return its descriptor.
-
-    flags: flags of `os.open`.
-
-    None: another process has locked or removed the file.
-    """
-    descriptor = os.open(path, flags, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    except BaseException:
-        os.close(descriptor)
-        raise
-    os.close(descriptor)
-    return None

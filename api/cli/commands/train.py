@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from types import ModuleType
 
-from ..parser import fill
+from ..parser import add_modules
 from ..training import cross_encoder, passage_scorer
 
 EXAMPLE = (
@@ -24,12 +24,7 @@ KINDS: dict[str, ModuleType] = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    kinds = parser.add_subparsers(
-        metavar="KIND", required=True, dest="trained", parser_class=type(parser)
-    )
-    for name, module in KINDS.items():
-        summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
-        fill(kinds.add_parser(name, help=summary[0].lower() + summary[1:]), module)
+    add_modules(parser, KINDS, metavar="KIND", dest="trained")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -181,10 +181,7 @@ class Gate:
 
 def _reply(problem: Problem, path: str, request_id: str) -> bytes:
     """Return the bytes of the response to a request that is refused."""
-    _, body, media_type = 429, problem.body(request_id), "application/problem+json"
-    shape = error_shape(path)
-    if shape is not None:
-        _, body, media_type = shape(problem, request_id)
+    _, body, media_type = problem.rendered(request_id, error_shape(path))
     headers = {
         "content-type": media_type,
         "content-length": str(len(body)),

@@ -11,7 +11,7 @@ import argparse
 from types import ModuleType
 
 from ...access import create, revoke, show
-from ...parser import fill
+from ...parser import add_modules
 
 EXAMPLE = "twindex keys create collections --name app --scope read --scope write"
 
@@ -20,12 +20,7 @@ ACTIONS: dict[str, ModuleType] = {"create": create, "list": show, "revoke": revo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(
-        metavar="ACTION", required=True, dest="action", parser_class=type(parser)
-    )
-    for name, module in ACTIONS.items():
-        summary = (module.__doc__ or "").partition("\n")[0].rstrip(".")
-        fill(actions.add_parser(name, help=summary[0].lower() + summary[1:]), module)
+    add_modules(parser, ACTIONS, metavar="ACTION", dest="action")
 
 
 def run(arguments: argparse.Namespace) -> int:
