@@ -107,6 +107,9 @@ def test_command_line_reembeds_confirms_and_rolls_back(index, tmp_path, run):
     assert "brought back" in run("reembed", index, "--roll-back").out
     assert run("reembed", index, "--config", str(config), "--quiet", "--json").json["changed"]
     assert "removed" in run("reembed", index, "--confirm").out
+    for option in ("--confirm", "--roll-back"):
+        refused = run("reembed", index, option, "--config", str(config))
+        assert (refused.status, f"error: {option}: accepts no" in refused.err) == (2, True)
     assert "nothing was replaced" in run("reembed", index, "--confirm").out
     same = run("reembed", index, "--config", str(config), "--quiet")
     assert "has this configuration already" in same.out

@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.confirm or arguments.roll_back:
         if arguments.model or arguments.config:
-            raise InvalidInputError("accepts no new configuration", field="--confirm")
+            option = "--confirm" if arguments.confirm else "--roll-back"
+            raise InvalidInputError("accepts no new configuration", field=option)
         act = confirm_reembedding if arguments.confirm else roll_back_reembedding
         done = act(arguments.collection)
         if arguments.json:
