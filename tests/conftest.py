@@ -27,6 +27,19 @@ settings.register_profile("quick", max_examples=20, stateful_step_count=30, dead
 settings.register_profile("thorough", max_examples=100, deadline=None)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--trials", type=int, help="trials of the tests marked `trials`")
+
+
+@pytest.fixture
+def trials(request: pytest.FixtureRequest) -> int:
+    """The number of trials of a test: of the option, or of the mark."""
+    given: int | None = request.config.getoption("--trials")
+    marker = request.node.get_closest_marker("trials")
+    assert marker is not None
+    return given or int(marker.args[0])
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Use fewer Hypothesis examples unless the slow tests run too."""
     settings.load_profile("quick" if config.option.markexpr == "not slow" else "thorough")
