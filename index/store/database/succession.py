@@ -151,7 +151,7 @@ def hand_over(
 
 
 def _copy_jobs(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    for table in ("jobs", "replies"):
+    for table in ("jobs", "replies", "job_owners"):
         sql = old.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
         if sql is None:
             continue

@@ -258,7 +258,7 @@ def trial(watched: Watched, name: str, operation: int) -> int:
     for path in (root / "data").iterdir():
         if path.name == ".twindex":
             assert {one.name for one in path.iterdir()} <= {
-                "aliases.json", "aliases.lock", "collection.db", "collection.db-shm",
+                "aliases.json", "aliases.lock", "aliases.new", "collection.db", "collection.db-shm",
                 "collection.db-wal", "jobs",
             }  # fmt: skip
             continue
