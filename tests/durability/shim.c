@@ -7,7 +7,8 @@
  *   shim_count(kinds)             return the number of operations of these kinds since shim_fail
  *
  * Another process can do the same through the file $SHIM_CONTROL, which is mapped as a
- * `struct control`. The error -1 ends the process by SIGKILL before the operation.
+ * `struct control`. The error -1 ends the process by SIGKILL before the operation. It also moves the
+ * clock.
  *
  * Stores through memory maps and buffered writes of the C library are not intercepted.
  */
@@ -26,6 +27,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { WRITE = 1, SYNC = 2, OPEN = 4, RENAME = 8, TRUNCATE = 16, UNLINK = 32, MKDIR = 64, READ = 128 };
@@ -36,10 +38,11 @@ static char *names[FDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
 
-/* Which operations fail, and the number of operations of each kind since then. */
+/* Which operations fail, the number of operations of each kind since then, and the seconds by which
+ * the clock of the process is wrong. */
 struct control {
     int32_t kinds, error;
-    int64_t from, to, counts[KINDS];
+    int64_t from, to, counts[KINDS], seconds;
 };
 static struct control own, *control = &own;
 
@@ -132,7 +135,7 @@ void shim_record(const char *path) {
 }
 
 void shim_fail(int kinds, long n, long m, int error) {
-    *control = (struct control){kinds, error, n, m, {0}};
+    *control = (struct control){kinds, error, n, m, {0}, 0};
 }
 
 long shim_count(int kinds) {
@@ -312,3 +315,9 @@ static int made(int folder, const char *path, mode_t mode) {
 }
 int mkdir(const char *path, mode_t mode) { return made(AT_FDCWD, path, mode); }
 int mkdirat(int folder, const char *path, mode_t mode) { return made(folder, path, mode); }
+
+int clock_gettime(clockid_t clock, struct timespec *out) {
+    int result = syscall(SYS_clock_gettime, clock, out);
+    if (!result && clock == CLOCK_REALTIME) out->tv_sec += control->seconds;
+    return result;
+}

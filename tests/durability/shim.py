@@ -27,7 +27,7 @@ KILL = -1
 """The error that ends the process by SIGKILL before its operation."""
 NEVER = 2**60
 """An operation number that is never reached."""
-_CONTROL = struct.Struct("<2i2q8q")
+_CONTROL = struct.Struct("<2i2q8qq")
 
 
 def compiled(folder: Path) -> Path:
@@ -54,14 +54,18 @@ class Control:
     def fail(self, kinds: int, error: int, first: int = 1, last: int = NEVER) -> None:
         """Let the operations `first` to `last` of `kinds` fail, counted from now."""
         self.clear()
-        self._map[8:] = _CONTROL.pack(0, 0, first, last, *[0] * 8)[8:]
+        self._map[8:-8] = _CONTROL.pack(0, 0, first, last, *[0] * 9)[8:-8]
         self._map[:8] = struct.pack("<2i", kinds, error)
 
     def clear(self) -> None:
         """Let no operation fail."""
         self._map[:4] = bytes(4)
 
+    def move_clock(self, seconds: int) -> None:
+        """Let the clock of the processes be wrong by `seconds`."""
+        self._map[-8:] = struct.pack("<q", seconds)
+
     def count(self, kinds: int) -> int:
         """Return the number of operations of `kinds` since `fail`."""
-        counts = _CONTROL.unpack(self._map[:])[4:]
+        counts = _CONTROL.unpack(self._map[:])[4:-1]
         return sum(count for bit, count in enumerate(counts) if kinds >> bit & 1)

@@ -33,12 +33,16 @@ class Watched:
     control: Control
     made: Path
     """Folder with `data`, which has collections, and `backups`, which has a snapshot."""
-    trials: int = 0
+    _last: int = 0
+
+    def number(self) -> int:
+        """Return a number that no other folder has."""
+        self._last += 1
+        return self._last
 
     def fresh(self) -> Path:
         """Return a new copy of `made`."""
-        self.trials += 1
-        return Path(shutil.copytree(self.made, self.folder / str(self.trials)))
+        return Path(shutil.copytree(self.made, self.folder / str(self.number())))
 
     def start(self, root: Path, *options: str) -> httpx.Client:
         """Start a server of a copy of `made`, and return a client of it."""
@@ -52,6 +56,7 @@ def watched(watched_module: Watched) -> Iterator[Watched]:
     """Servers of one test. None runs when it begins, and no operation fails."""
     yield watched_module
     watched_module.control.clear()
+    watched_module.control.move_clock(0)
     watched_module.parent.stop()
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx2 as httpx
 import pytest
 
 from twindex.api.serving.access.access import Limits
 from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
 
-from .conftest import CONFIG
-from .forked import Parent
+from .conftest import CONFIG, Watched
 from .requests import BIRDS, NDJSON, finished, texts
 
 DAY = 86_400
@@ -23,38 +19,17 @@ WRONG = (-400 * DAY, -DAY, 10 * DAY)
 
 
 @pytest.fixture
-def clocked(tmp_path: Path) -> Iterator[tuple[Parent, Callable[[float], None]]]:
-    """A parent of servers, and a function that moves their clock by seconds from the true time."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if shutil.which("faketime") is None or not found:
-        pytest.skip("needs libfaketime (Debian: apt-get install faketime)")
-    offset = tmp_path / "offset"
-    offset.write_text("+0\n")
-    environment = {
-        "LD_PRELOAD": str(found[0]),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    parent = Parent(tmp_path / "log", environment)
-    try:
-        yield parent, lambda seconds: offset.write_text(f"{seconds:+.0f}\n") and None
-    finally:
-        parent.close()
-
-
-def client_of(parent: Parent, root: Path, **headers: str) -> httpx.Client:
-    backups = str(root.parent / "backups")
-    address = parent.start(root, "--snapshots", backups, "--snapshots-keep", "2")
-    return httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False)
+def root(watched: Watched) -> Path:
+    """A new folder for a server and its snapshots."""
+    path = watched.folder / f"clock{watched.number()}"
+    (path / "data").mkdir(parents=True)
+    return path
 
 
 @pytest.mark.parametrize("seconds", [pytest.param(s, marks=pytest.mark.slow) for s in WRONG])
-def test_jobs_keep_their_order_and_snapshots_their_age(clocked, tmp_path, seconds):
-    parent, move = clocked
-    root = tmp_path / "data"
-    root.mkdir()
-    with client_of(parent, root) as client:
+def test_jobs_keep_their_order_and_snapshots_their_age(watched, root, seconds):
+    move = watched.control.move_clock
+    with watched.start(root) as client:
         assert client.put(BIRDS, json=CONFIG).status_code == 201
         path, job = f"{BIRDS}/documents/bulk", {"async": "true"}
         finished(client, client.post(path, content='{"id": "a", "text": "1"}', headers=NDJSON,
@@ -82,16 +57,14 @@ def test_jobs_keep_their_order_and_snapshots_their_age(clocked, tmp_path, second
         # A week after its end, a job is forgotten.
         assert ({one["id"] for one in before} <= listed) == (seconds < 7 * DAY)
         assert client.post(f"{BIRDS}/search", json={"query": "4"}).json()["hits"][0]["id"] == "a"
-    assert parent.end(signal.SIGTERM) in (0, -signal.SIGTERM)
+    assert watched.parent.end(signal.SIGTERM) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.slow
-def test_interrupted_jobs_continue_in_their_order_after_the_clock_was_moved_back(clocked, tmp_path):
+def test_interrupted_jobs_continue_in_their_order_after_the_clock_was_moved_back(watched, root):
     """A document is written by two jobs. The later job wins, whatever their times are."""
-    parent, move = clocked
-    root = tmp_path / "data"
-    root.mkdir()
-    with client_of(parent, root) as client:
+    move = watched.control.move_clock
+    with watched.start(root) as client:
         assert client.put(BIRDS, json=CONFIG).status_code == 201
         path, query = f"{BIRDS}/documents/bulk", {"async": "true"}
         many = "\n".join(f'{{"id": "a{n}", "text": "{"word " * 40}"}}' for n in range(3_000))
@@ -102,24 +75,22 @@ def test_interrupted_jobs_continue_in_their_order_after_the_clock_was_moved_back
             queued = client.post(path, content=line, headers=NDJSON, params=query)
             assert queued.status_code == 202
         assert client.get(f"/v1/jobs/{queued.json()['id']}").json()["state"] == "queued"
-    parent.end()
-    with client_of(parent, root) as client:
+    watched.parent.end()
+    with watched.start(root) as client:
         finished(client, queued)
-        assert texts(client)["last"] == "2"
-    parent.end()
+        assert client.get(f"{BIRDS}/documents/last").json()["text"] == "2"
+    watched.parent.end()
 
 
 @pytest.mark.slow
-def test_keys_expire_by_the_clock_and_limits_do_not_depend_on_it(clocked, tmp_path):
-    parent, move = clocked
-    root = tmp_path / "data"
-    root.mkdir()
-    file = KeyFile(root / FILE_NAME)
+def test_keys_expire_by_the_clock_and_limits_do_not_depend_on_it(watched, root):
+    move = watched.control.move_clock
+    file = KeyFile(root / "data" / FILE_NAME)
     lasting = new_key("lasting", scopes=("read",), limits=Limits(requests=5))
     short = new_key("short", scopes=("read",), expires=time.time() + DAY)
     for made in (lasting, short):
         file.add(made.key)
-    with client_of(parent, root) as client:
+    with watched.start(root) as client:
 
         def status(made) -> int:
             return client.get("/v1/collections", headers={"api-key": made.secret}).status_code
@@ -136,4 +107,4 @@ def test_keys_expire_by_the_clock_and_limits_do_not_depend_on_it(clocked, tmp_pa
             reply = client.get("/v1/collections", headers={"api-key": lasting.secret})
             assert reply.status_code == 429
             assert 0 < int(reply.headers["retry-after"]) <= 60
-    parent.end()
+    watched.parent.end()
