@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from starlette.types import Scope
 
 from ....core.trace.spans import REQUEST_ID, SPANS, Attributes
 from ...serving.access.access import Access
 from ...serving.measuring.metrics import METHODS, UNMATCHED
-from ...serving.measuring.tracing import RecordedSpan, Tracing
+from ...serving.measuring.tracing import Tracing
+
+if TYPE_CHECKING:
+    from ...serving.measuring.recorded import RequestSpan
 
 _CONVERTER = re.compile(r":[a-z]+\}")
 """End of a parameter in the path of a route: `{id:text}` becomes `{id}`."""
@@ -28,7 +32,7 @@ def begin(
     scope: Scope,
     headers: Mapping[bytes, bytes],
     request_id: str,
-) -> RecordedSpan | None:
+) -> RequestSpan | None:
     """Begin to work for a request: set its id, and begin its span. None: it has no span."""
     REQUEST_ID.set(request_id)
     if tracing is None:
@@ -55,7 +59,7 @@ def begin(
 
 
 def end(
-    span: RecordedSpan,
+    span: RequestSpan,
     method: str,
     scope: Scope,
     route: str,
@@ -70,10 +74,11 @@ def end(
     error:  exception that no handler turned into a reply.
     """
     attributes: Attributes = {}
+    name = None
     if route not in ("", UNMATCHED):
         route = _CONVERTER.sub("}", route)
         attributes["http.route"] = route
-        span.rename(f"{method} {route}")
+        name = f"{method} {route}"
     if status:
         attributes["http.response.status_code"] = status
     if access.key:
@@ -90,4 +95,4 @@ def end(
         failure = "no_response"
     elif status >= 500:
         failure = str(status)
-    span.finish(attributes, failure)
+    span.finish(attributes, failure, name)

@@ -13,7 +13,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from threading import Thread
-from time import monotonic, time_ns
+from time import monotonic
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,11 +23,11 @@ from ....core.trace.spans import Attributes
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from opentelemetry.context import Context
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
-    from opentelemetry.trace import Span, Tracer
+
+    from .recorded import RequestSpan
 
 logger = logging.getLogger(__name__)
 
@@ -105,35 +105,44 @@ class Tracing:
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
+        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-        # Its own log lines would come with every batch; `_Sender` logs failures rarely.
+        from .recorded import Sink
+
+        # Its own log lines would come with every batch; `_sender` logs failures, rarely.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self.spans: Counter[str] = Counter(sent=0, failed=0)
         """Outcome -> number of spans: "sent", or "failed" if the collector did not take them."""
+        resource = _resource()
         self._provider = TracerProvider(
             sampler=None if sampling is None else ParentBasedTraceIdRatio(sampling),
-            resource=_resource(),
+            resource=resource,
             shutdown_on_exit=False,
         )
         sender = _sender(OTLPSpanExporter(endpoint=url), self.spans, url)
-        self._provider.add_span_processor(BatchSpanProcessor(sender))
+        processor = BatchSpanProcessor(sender)
+        self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer("twindex", __version__)
+        scope = InstrumentationScope("twindex", __version__)
+        self._sink = Sink(processor.on_end, resource, scope)
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(
         self, name: str, attributes: Attributes, headers: Mapping[bytes, bytes]
-    ) -> RecordedSpan:
+    ) -> RequestSpan:
         """Begin the span of a request. headers: of the request; `traceparent` names its parent."""
         from opentelemetry.context import Context
         from opentelemetry.trace import SpanKind
+
+        from .recorded import RequestSpan
 
         parent = Context()
         if b"traceparent" in headers:
             found = {n: headers.get(n.encode(), b"").decode("latin-1") for n in _PARENT}
             parent = self._propagator.extract(found, parent)
         span = self._tracer.start_span(name, parent, SpanKind.SERVER, attributes)
-        return RecordedSpan(self._tracer, span)
+        return RequestSpan(self._sink, span)
 
     def close(self) -> None:
         """Send the last spans, for at most CLOSE_SECONDS."""
@@ -142,77 +151,6 @@ class Tracing:
         thread.join(CLOSE_SECONDS)
         if thread.is_alive():
             logger.warning("the collector of traces did not take the last spans in time")
-
-
-class RecordedSpan:
-    """A span of OpenTelemetry. Has the methods of `core.trace.spans.Spans`."""
-
-    __slots__ = ("_context", "_span", "_tracer", "recording")
-
-    def __init__(self, tracer: Tracer, span: Span) -> None:
-        self._tracer = tracer
-        self._span = span
-        self._context: Context | None = None
-        self.recording: bool = span.is_recording()
-
-    @property
-    def trace_id(self) -> str:
-        """The id of the trace, 32 hexadecimal digits."""
-        return format(self._span.get_span_context().trace_id, "032x")
-
-    def begin(self, name: str, attributes: Attributes, *, outgoing: bool) -> RecordedSpan:
-        """See `Spans.begin`."""
-        from opentelemetry.trace import SpanKind
-
-        kind = SpanKind.CLIENT if outgoing else SpanKind.INTERNAL
-        span = self._tracer.start_span(name, self._below(), kind, attributes)
-        return RecordedSpan(self._tracer, span)
-
-    def end(self, attributes: Attributes, error: BaseException | None) -> None:
-        """See `Spans.end`. An error's message is not recorded: it may contain a text."""
-        status = attributes.get("http.response.status_code")
-        kind = attributes.get("error.type")
-        if error is not None:
-            kind = type(error).__qualname__
-        elif isinstance(status, int) and status >= 400:
-            kind = str(status)
-        self.finish(attributes, kind)
-
-    def finish(self, attributes: Attributes, failure: object | None = None) -> None:
-        """End the span. failure: its `error.type`; None: it did not fail."""
-        self._span.set_attributes(attributes)
-        if failure is not None:
-            from opentelemetry.trace import StatusCode
-
-            self._span.set_attribute("error.type", str(failure))
-            self._span.set_status(StatusCode.ERROR)
-        self._span.end()
-
-    def rename(self, name: str) -> None:
-        """Change the name of the span."""
-        self._span.update_name(name)
-
-    def record(self, name: str, seconds: float, attributes: Attributes) -> None:
-        """See `Spans.record`."""
-        began = time_ns() - int(seconds * 1e9)
-        span = self._tracer.start_span(name, self._below(), attributes=attributes, start_time=began)
-        span.end()
-
-    def headers(self) -> Mapping[str, str]:
-        """See `Spans.headers`."""
-        own = self._span.get_span_context()
-        parent = f"00-{own.trace_id:032x}-{own.span_id:016x}-{int(own.trace_flags):02x}"
-        state = own.trace_state.to_header() if own.trace_state else ""
-        return {"traceparent": parent, **({"tracestate": state} if state else {})}
-
-    def _below(self) -> Context:
-        """Return the context of spans below this one."""
-        from opentelemetry.context import Context
-        from opentelemetry.trace import set_span_in_context
-
-        if self._context is None:
-            self._context = set_span_in_context(self._span, Context())
-        return self._context
 
 
 def _resource() -> Resource:

@@ -245,3 +245,25 @@ print([name for name in sys.modules if name.startswith(("opentelemetry.sdk", "op
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_client_continues_the_trace_of_its_program(traced, collector, serving):
+    from opentelemetry.context import attach, detach
+    from opentelemetry.propagate import get_global_textmap
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import set_span_in_context
+
+    from twindex.client import Client
+
+    assert get_global_textmap() is not None
+    span = TracerProvider(shutdown_on_exit=False).get_tracer("program").start_span("work")
+    with serving(traced.app) as url, Client(url) as client:
+        token = attach(set_span_in_context(span))
+        try:
+            client.info()
+        finally:
+            detach(token)
+        found, _ = collector.trace("GET /v1/info")
+    own = span.get_span_context()
+    assert found["trace"] == format(own.trace_id, "032x")
+    assert found["parent"] == format(own.span_id, "016x")
