@@ -13,6 +13,7 @@ from threading import Lock
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
+from ....core.trace.spans import in_context
 from ..problems import Problem
 from .fair import FairQueue
 
@@ -134,7 +135,7 @@ class Pool:
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         """Run `work` in a thread, or let it wait for one. Raises Problem 429 as `run` does."""
         tenant, future, dropped = TENANT.get(), Future[T](), None
-        call = _Waiting(work, future)
+        call = _Waiting(in_context(work), future)
         with self._lock:
             if self._full(tenant):
                 raise self.refusal()

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
-from .types import Usage
+from ..types import Usage
+from .spans import span
 
 
 def _always() -> None:
@@ -53,11 +54,15 @@ class Trace:
         self.guard = guard
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure the time of a `with` block. The times of a repeated stage are added."""
+    def stage(self, name: str, span_name: str | None = None) -> Iterator[None]:
+        """Measure the time of a `with` block. The times of a repeated stage are added.
+
+        span_name: name of the stage's span in a distributed trace; None: `name`.
+        """
         self.guard.check()
         began = perf_counter()
         try:
-            yield
+            with span(span_name or name):
+                yield
         finally:
             self.timings[name] = self.timings.get(name, 0.0) + (perf_counter() - began) * 1e3
