@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem details: `{type, title, status, detail, code, request_id, errors}`."""
+"""Errors as RFC 9457 problem details: `{type, title, status, detail, code, request_id, errors}`.
+
+With traces, a problem also has the `trace_id` of the request.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ from ...core import (
 from ...core.bounds import TEXTS
 from ...core.config import field_path, invalid_fields, message_of
 from ...core.errors import shown
+from ...core.trace.spans import trace_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -105,6 +109,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
                 "code": self.code,
                 "request_id": request_id,
                 "errors": self.errors,
+                **({} if (trace := trace_id()) is None else {"trace_id": trace}),
             },
             option=orjson.OPT_NON_STR_KEYS,
         )

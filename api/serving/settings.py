@@ -95,6 +95,11 @@ class Settings(Config):
                      `s3://bucket/prefix`; without it, requests cannot take or restore snapshots.
     snapshots_keep:  number of the newest snapshots of each collection to keep; 0: all.
     snapshot_rate:   maximum bytes per second of a snapshot or restoration; 0: no limit.
+    traces:          address of an OpenTelemetry collector, such as `http://collector:4318`, which
+                     gets the spans of requests. Needs the extra `otel`; without it, a variable
+                     OTEL_EXPORTER_OTLP_ENDPOINT may name the collector.
+    traces_sampling: share of the requests whose spans are sent; without it, the variables
+                     OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG apply, by default all.
     access_log:      log every request.
     log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
     log_format:      "text": lines of text; "json": one JSON object per line.
@@ -153,6 +158,8 @@ class Settings(Config):
     snapshots: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
     snapshots_keep: Annotated[int, Bounds(0, 1_000_000)] = 0
     snapshot_rate: Annotated[int, Bounds(0, 1 << 50)] = 64 << 20
+    traces: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    traces_sampling: Annotated[float, Bounds(0.0, 1.0)] | None = None
     access_log: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"

@@ -22,6 +22,7 @@ from ...core import (
     Usage,
     add_usages,
 )
+from ...core.trace.spans import span
 from ...generate import checking
 from ...generate.rewriting import Question, Rewrites
 from ...index import Handles, Store
@@ -120,7 +121,8 @@ def _written(encoded: Sequence[EncodedPlan]) -> list[Rewrites]:
         questions = [_question(one) for one in encoded]
         try:
             part, limits = f"rewriter {step.request.model!r}", step.request.limits
-            return checking.rewrites(step.rewriter, questions, limits, guard, part)
+            with span("rewrite", {"twindex.part": part}):
+                return checking.rewrites(step.rewriter, questions, limits, guard, part)
         except TwindexError as failure:
             guard.check()  # Raises if the caller gave up.
             error = failure

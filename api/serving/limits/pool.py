@@ -15,6 +15,7 @@ from threading import Event, Lock, local
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
+from ....core.trace.spans import in_context
 from ....search.encoding.lending import Spend, set_lend
 from ..problems import Problem
 from .arrivals import ARRIVING, Arrivals, Arriving
@@ -174,7 +175,7 @@ class Pool:
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         """Run `work` in a thread, or let it wait for one. Raises Problem 429 as `run` does."""
         tenant, future, dropped = TENANT.get(), Future[T](), None
-        call, arriving = _Waiting(work, future), ARRIVING.get()
+        call, arriving = _Waiting(in_context(work), future), ARRIVING.get()
         with self._lock:
             if arriving is not None and arriving.arrivals is self._arrivals:
                 self._arrivals.remove(arriving)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from threading import local
 from time import monotonic, perf_counter
 
-from .errors import TimeLimitError
-from .types import Usage
+from ..errors import TimeLimitError
+from ..types import Usage
+from .spans import span
 
 
 def _always() -> None:
@@ -92,13 +93,17 @@ class Trace:
         self.guard = guard
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure the time of a `with` block. The times of a repeated stage are added."""
+    def stage(self, name: str, span_name: str | None = None) -> Iterator[None]:
+        """Measure the time of a `with` block. The times of a repeated stage are added.
+
+        span_name: name of the stage's span in a distributed trace; None: `name`.
+        """
         self.guard.check()
         outer, _CURRENT.guard = _CURRENT.guard, self.guard
         began = perf_counter()
         try:
-            yield
+            with span(span_name or name):
+                yield
         finally:
             _CURRENT.guard = outer
             self.timings[name] = self.timings.get(name, 0.0) + (perf_counter() - began) * 1e3
