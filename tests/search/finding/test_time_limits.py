@@ -63,10 +63,10 @@ def test_a_leg_stops_between_segments(collection, monkeypatch):
     part = type(collection.store.view().__enter__().snapshot.parts[0].legs["lexical"])
     search = part.search
 
-    def slow(self, *arguments):
+    def slow(self, *arguments, **named):
         calls.append(1)
         time.sleep(0.1)
-        return search(self, *arguments)
+        return search(self, *arguments, **named)
 
     collection.load()
     collection.search("bird", legs=["lexical"])
