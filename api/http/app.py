@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from anyio import to_thread
 from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.exceptions import HTTPException
@@ -18,6 +20,7 @@ from ..serving.access.audit import AuditLog
 from ..serving.access.keyring import keyring_of
 from ..serving.measuring.counts import document_counts, job_counts, ready_counts, usage, writable
 from ..serving.measuring.metrics import Metrics
+from ..serving.measuring.tracing import tracing_of
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
@@ -92,6 +95,15 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     ready_of, writable_of = partial(ready_counts, service), partial(writable, service)
     metrics.register(gauge, "twindex_collection_ready", "1 if it can be used.", of, ready_of)
     metrics.register(gauge, "twindex_writable", "0 if writes fail, else 1.", (), writable_of)
+    tracing = tracing_of(settings, os.environ)
+    if tracing is not None:
+        metrics.register(
+            CounterMetricFamily,
+            "twindex_trace_spans",
+            'Spans by outcome: "sent", or "failed" if the collector did not take them.',
+            ("outcome",),
+            lambda: {(outcome,): float(n) for outcome, n in tracing.spans.items()},
+        )
     for field, meaning in LLM_COUNTS.items():
         read = partial(usage, service, field)
         metrics.register(CounterMetricFamily, f"twindex_llm_{field}", meaning, of, read)
@@ -102,6 +114,8 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         async with assistants(settings) as app.state.assistants:
             yield
         service.close()
+        if tracing is not None:
+            await to_thread.run_sync(tracing.close)
 
     app = FastAPI(
         title="Twindex",
@@ -114,6 +128,8 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
+        # The framework's own spans and metrics would contain queries.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.service = service
@@ -160,6 +176,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         door=door,
         gate=gate,
         audit=audit,
+        tracing=tracing,
         host=host,
     )
     if settings.cors_origins:

@@ -25,6 +25,7 @@ from ...index.arrays.temporary import remove_abandoned
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import Job
 from ...search import replaced_folder
+from ...search.encoding.batches import BATCHING
 from ...search.encoding.courtesy import COURTESY
 from ...search.writing.reembed import REMOVED
 from .allowed import AllowedModels
@@ -79,6 +80,7 @@ class Service:
         self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
         self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
+        BATCHING.most = settings.query_batch
         COURTESY.share = settings.bulk_share
         # `_opening` is locked while a collection is opened, created or deleted; `_lock` protects
         # the dictionary.

@@ -15,6 +15,7 @@ from .....llm import find_weights
 from .....llm.fake import NAME as FAKE
 from ....serving.allowed import objects
 from ....serving.generators import ServedGenerators
+from ....serving.measuring.tracing import endpoint, require_otel
 from ....serving.rerankers import ServedRerankers
 from ....serving.rewriters import ServedRewriters
 from ....serving.settings import Settings
@@ -31,7 +32,7 @@ def check(root: Path, settings: Settings) -> list[str]:
     """
     problems = []
     names: dict[str, str] = {}
-    for part in (_parts, _snapshots):
+    for part in (_parts, _snapshots, _traces):
         for found in part(settings):
             if isinstance(found, TwindexError):
                 problems.append(str(found))
@@ -87,6 +88,15 @@ def _snapshots(settings: Settings) -> Iterator[TwindexError | dict[str, str]]:
     if settings.snapshots is not None:
         try:
             open_target(settings.snapshots)
+        except TwindexError as error:
+            yield error
+
+
+def _traces(settings: Settings) -> Iterator[TwindexError | dict[str, str]]:
+    if settings.traces is not None:
+        try:
+            endpoint(settings.traces)
+            require_otel()
         except TwindexError as error:
             yield error
 
