@@ -36,7 +36,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     yield table(["", "searches/s", "p50 ms", "p95 ms", "p99 ms"], rows)
     yield (
         "The default legs, whose models encode each query alone (`query_batch` 1), or together with "
-        "those of other searches (the default). The models' time is most of the time of a search."
+        "others (the default). Most of the time of such a search is that of its models."
     )
     yield table(
         ["clients", "`query_batch`", "searches/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms a search"],
