@@ -40,7 +40,7 @@ from twindex.sources import read_stdlib_docstrings
 DRIVER = Path(__file__).parents[1] / "common" / "load_driver.py"
 CLIENTS = (1, 8, 32)
 TIMES = (1, 2, 10)
-CONNECTIONS = 400
+CONNECTIONS = 900
 BATCHED = 200
 """Number of documents of the phase `batches`."""
 Figures = dict[str, Any]
