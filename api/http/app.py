@@ -134,6 +134,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.settings = settings
     app.state.service = service
     app.state.metrics = metrics
+    app.state.traces = tracing is not None
     app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
     app.state.gate = gate = Gate(service, settings, metrics)
