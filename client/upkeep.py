@@ -42,6 +42,11 @@ def info() -> Steps[dict[str, Any]]:
     return dict(reply.value)
 
 
+def reload() -> Steps[dict[str, Any]]:
+    reply = yield Call("POST", "/v1/reload")
+    return dict(reply.value)
+
+
 def snapshot(name: str, progress: Progress | None) -> Steps[dict[str, Any]]:
     return (yield from _job(f"{arguments.collection(name)}/snapshots", None, progress))
 
@@ -94,6 +99,13 @@ class UpkeepMethods:
         A key with the scope "admin" that sees all collections gets the settings too.
         """
         return self.run(info())
+
+    def reload(self: _Runs) -> dict[str, Any]:
+        """Let the service read its files of rerankers, generators and rewriters again.
+
+        Returns what changed. Raises ConflictError, with the reason, if everything stays as it is.
+        """
+        return self.run(reload())
 
     def aliases(self: _Runs) -> dict[str, str]:
         """Return alias -> collection. An alias works wherever the name of a collection does."""
@@ -175,6 +187,13 @@ class AsyncUpkeepMethods:
         A key with the scope "admin" that sees all collections gets the settings too.
         """
         return await self.run(info())
+
+    async def reload(self: _Awaits) -> dict[str, Any]:
+        """Let the service read its files of rerankers, generators and rewriters again.
+
+        Returns what changed. Raises ConflictError, with the reason, if everything stays as it is.
+        """
+        return await self.run(reload())
 
     async def aliases(self: _Awaits) -> dict[str, str]:
         """Return alias -> collection. An alias works wherever the name of a collection does."""

@@ -82,6 +82,36 @@ class Health(Shape):
     rewriters: dict[str, str]
 
 
+class PartChanges(Shape):
+    """Names of parts, by what a reload did with them.
+
+    added:   new parts.
+    changed: parts whose configuration has changed; they are loaded again.
+    removed: parts that are no longer configured.
+    kept:    parts that stay as they are.
+    """
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    kept: list[str]
+
+
+class Reloaded(Shape):
+    """What a reload changed, for each table of the files.
+
+    rerankers:   tables `[rerankers.NAME]`.
+    generators:  tables `[generators.NAME]`.
+    backgrounds: tables `[backgrounds.NAME]`.
+    rewriters:   tables `[rewriters.NAME]`.
+    """
+
+    rerankers: PartChanges
+    generators: PartChanges
+    backgrounds: PartChanges
+    rewriters: PartChanges
+
+
 class ModelNames(Shape):
     """Names that requests may use.
 
