@@ -136,6 +136,7 @@ class Frame:
             failure = Problem(500, "an unexpected error; search the log for this request_id")
             await failure.response(request_id.decode(), shape)(scope, receive, reply)
         finally:
+            self.gate.leave(scope)
             hold.release()
             ticket.close()
             access = scope["state"]["access"]

@@ -123,6 +123,7 @@ class Calls:
         # A search with reranking or rewriting continues in another thread pool.
         def begin(served: Served) -> T | _Slow[SearchRequest]:
             request = read(served)
+            deadline.limit(request.timeout_ms)
             check_work(self.settings, [request])
             return _Slow(request) if _is_slow(request) else run(served, request)
 

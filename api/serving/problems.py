@@ -29,6 +29,7 @@ from ...core import (
     ModelError,
     NotFoundError,
     StorageError,
+    TimeLimitError,
     TwindexError,
 )
 from ...core.bounds import TEXTS
@@ -42,6 +43,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 _STATUS: tuple[tuple[type[TwindexError], int], ...] = (
     (InvalidInputError, 422),
+    (TimeLimitError, 504),
     (NotFoundError, 404),
     (ConflictError, 409),
     (ModelError, 503),

@@ -23,6 +23,7 @@ from ...index.arrays.files import remove_tree, sync_directory
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import Job
 from ...search import replaced_folder
+from ...search.encoding.batches import BATCHING
 from ...search.encoding.courtesy import COURTESY
 from .allowed import AllowedModels
 from .generators import ServedGenerators
@@ -78,6 +79,7 @@ class Service:
         self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
         self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
+        BATCHING.most = settings.query_batch
         COURTESY.share = settings.bulk_share
         self.snapshots = ServedSnapshots(settings)
         self.root_jobs = RootJobs(self.root)

@@ -17,6 +17,7 @@ from ...core.bounds import TEXTS, Bounds
 from ...core.config import Device
 from ...core.toml import parse_toml
 from ...llm.weights.places import split_models
+from ...search.encoding.batches import DEFAULT_MOST
 
 PREFIX = "TWINDEX_"
 ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_CACHE", "TWINDEX_DATA", "TWINDEX_DEBUG"}
@@ -62,6 +63,8 @@ class Settings(Config):
                      requests get 429.
     queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. 32 may
                      wait in any case, unless `queue` is smaller.
+    query_batch:     maximum number of queries of concurrent searches that a model encodes together;
+                     1: each query alone.
     bulk_share:      part of the processor time that writes may use while searches run; 1: any part.
     rerankers:       TOML file that configures the rerankers for requests; without the file, the
                      server has no rerankers.
@@ -136,6 +139,7 @@ class Settings(Config):
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     queue_seconds: Annotated[float, Bounds(0.001, 3_600)] = 0.1
+    query_batch: Annotated[int, Bounds(1, 1_024)] = DEFAULT_MOST
     bulk_share: Annotated[float, Bounds(0.01, 1.0)] = 0.25
     rerankers: Path | None = None
     generators: Path | None = None

@@ -199,7 +199,7 @@ def _used(encoded: EncodedPlan, texts: Sequence[str]) -> _Done:
     others = []
     for text in texts:
         request = plan.request.model_copy(update={"query": text, "vectors": {}})
-        query = encoded.encoder.encode(read, request)
+        query = encoded.encoder.encode(read, request, encoded.trace.guard)
         others.append(OtherQuery(dict(zip(read, query.legs, strict=True)), use.weight))
         done.usage = add_usages(done.usage, query.usage)
         done.notes += query.warnings
@@ -213,7 +213,7 @@ def _replaced(encoded: EncodedPlan, text: str, weight: float, done: _Done) -> _D
     """
     request = encoded.plan.request.model_copy(update={"query": text})
     plan = replace(encoded.plan, request=request)
-    query = encoded.encoder.encode(plan.encoded_legs, request)
+    query = encoded.encoder.encode(plan.encoded_legs, request, encoded.trace.guard)
     original = {
         leg.name: row
         for leg, row in zip(plan.legs, encoded.query.legs, strict=False)

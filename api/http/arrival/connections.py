@@ -253,6 +253,8 @@ class _Guarded(_Base):
                     found.waiting = monotonic()
                 return
         super().data_received(data)
+        if self.gate is not None:
+            self.gate.passed(self.loop)
         if found is not None and self.cycle is not None and not self.cycle.response_complete:
             found.waiting = None
 
