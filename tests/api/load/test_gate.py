@@ -149,24 +149,18 @@ def test_a_refusal_knows_the_tenant_of_a_key_that_was_right(client):
     assert asked == ["a"]
 
 
-@pytest.fixture(params=["h11", "httptools"])
-def live(request, tmp_path, fake_config) -> Iterator[tuple[Any, int]]:
-    """A server on a real socket, with one of the parsers. Yields its application and its port."""
+@pytest.fixture
+def live(tmp_path, fake_config) -> Iterator[tuple[Any, int]]:
+    """A server on a real socket. Yields its application and its port."""
     import threading
     import time
 
     import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from twindex.api.http.arrival import connections
     from twindex.api.http.server import _listen
 
     app = create_app(tmp_path, Settings())
     kind: type = guarded(Connections(Settings(), 100), app.state.gate)
-    if request.param == "httptools":
-        pytest.importorskip("httptools")
-    else:
-        kind = type("Protocol", (connections._Guarded, H11Protocol), dict(kind.__dict__))
     server = uvicorn.Server(uvicorn.Config(app, http=kind, log_config=None, ws="none"))
     listener = _listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
