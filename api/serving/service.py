@@ -37,8 +37,10 @@ from .operations.lanes import JobLanes
 from .operations.names import NAME, RULE, Names
 from .operations.probe import Writable, WriteProbe
 from .operations.reembedding import Reembedding
+from .operations.reloading import Reloading
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
+from .preloaded import PreloadedParts
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
 from .served import Served, folder_name, identity, unreadable
@@ -103,6 +105,12 @@ class Service:
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
         self.generators = ServedGenerators.of(settings.generators, settings.device)
         self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
+        parts: dict[str, PreloadedParts[Any, Any]] = {
+            "rerankers": self.rerankers,
+            "generators": self.generators,
+            "rewriters": self.rewriters,
+        }
+        self.reloading = Reloading(parts, settings, lambda: self.loading)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time())
         self._loader = Loader(
