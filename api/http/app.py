@@ -48,6 +48,7 @@ from .routes import (
     page,
     reembed,
     reference,
+    reload,
     rerank,
     search,
     snapshots,
@@ -95,6 +96,22 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     ready_of, writable_of = partial(ready_counts, service), partial(writable, service)
     metrics.register(gauge, "twindex_collection_ready", "1 if it can be used.", of, ready_of)
     metrics.register(gauge, "twindex_writable", "0 if writes fail, else 1.", (), writable_of)
+    reloading = service.reloading
+    metrics.register(
+        CounterMetricFamily,
+        "twindex_reloads",
+        'Reloads of rerankers, generators and rewriters: "done", or "refused" with the reason in '
+        "the log.",
+        ("outcome",),
+        lambda: {(outcome,): float(n) for outcome, n in reloading.counts.items()},
+    )
+    metrics.register(
+        gauge,
+        "twindex_last_reload_ok",
+        "0 if the latest reload was refused, else 1.",
+        (),
+        lambda: {(): float(reloading.problem is None)},
+    )
     tracing = tracing_of(settings, os.environ)
     if tracing is not None:
         metrics.register(
@@ -134,6 +151,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.settings = settings
     app.state.service = service
     app.state.metrics = metrics
+    app.state.traces = tracing is not None
     app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
     app.state.gate = gate = Gate(service, settings, metrics)
@@ -149,6 +167,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         jobs,
         models,
         operations,
+        reload,
         openai_chat,
         openai_embeddings,
         openai_responses,

@@ -26,10 +26,12 @@ from ...core import ConfigError, ConflictError, MissingExtraError
 from ...core.config import Device
 from ..mcp.server import require_mcp
 from ..serving.access.keyring import Keyring
+from ..serving.operations.reloading import Reloading
 from ..serving.service import Service
 from ..serving.settings import Settings
 from .app import create_app
 from .arrival.connections import RESERVE, Connections, guarded
+from .arrival.hangup import reload_at_hangup
 from .logs import configure
 
 logger = logging.getLogger(__name__)
@@ -110,7 +112,9 @@ def serve(
         )
         try:
             ready = partial(_begin, root, address, app.state.service)
-            _Server(config, settings.shutdown_seconds, connections, ready).run(sockets=[listener])
+            server = _Server(config, settings.shutdown_seconds, connections, ready)
+            server.reloading = app.state.service.reloading
+            server.run(sockets=[listener])
         except KeyboardInterrupt:
             logger.info("stopped")
 
@@ -130,6 +134,7 @@ class _Server(uvicorn.Server):
         self._ready = ready
         self._connections = connections
         self._watch: asyncio.Task[None] | None = None
+        self.reloading: Reloading | None = None
         self._guard = threading.Timer(seconds + 1, _exit)
         self._guard.daemon = True
 
@@ -137,8 +142,13 @@ class _Server(uvicorn.Server):
         asyncio.get_running_loop().set_exception_handler(self._report)
         await super().startup(sockets)
         self._watch = asyncio.create_task(self._connections.watch())
+        if self.reloading is not None:
+            reload_at_hangup(self.reloading, self._end)
         if self.started:
             self._ready()
+
+    def _end(self) -> None:
+        self.should_exit = True
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error of the event loop.

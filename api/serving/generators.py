@@ -5,7 +5,7 @@ They load when the server starts, and never during a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -66,10 +66,15 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
         found.backgrounds = ServedBackgrounds.of(path, device)
         return found
 
-    @property
-    def every_config(self) -> Sequence[GeneratorConfig | BackgroundConfig]:
-        """Return the configurations of all generators and backgrounds."""
-        return [*self.configs.values(), *self.backgrounds.configs.values()]
+    def adopt(self, old: Self) -> None:
+        """Take the loaded generators and backgrounds; see `PreloadedParts.adopt`."""
+        super().adopt(old)
+        self.backgrounds.adopt(old.backgrounds)
+
+    def replace(self, other: Self) -> None:
+        """Replace the generators and backgrounds; see `PreloadedParts.replace`."""
+        super().replace(other)
+        self.backgrounds.replace(other.backgrounds)
 
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every generator and every background. See `PreloadedParts.load`."""

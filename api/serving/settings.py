@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 
 from ...core import Config, ConfigError
 from ...core.bounds import TEXTS, Bounds
@@ -177,6 +177,8 @@ class Settings(Config):
     stall_seconds: Annotated[float, Bounds(0.001, 3_600)] = 20.0
     min_rate: Annotated[int, Bounds(0, 1 << 30)] = 1_024
 
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
     @field_validator("api_key")
     @classmethod
     def _printable(cls, value: SecretStr | None) -> SecretStr | None:
@@ -272,7 +274,7 @@ class Settings(Config):
         for field, chosen in (given or {}).items():
             values[field], sources[field] = chosen, option(field)
         try:
-            return cls.model_validate(values, context=TEXTS)
+            found = cls.model_validate(values, context=TEXTS)
         except ValidationError as error:
             # Without `include_input=False`, the error could contain the API key.
             first = error.errors(include_url=False, include_input=False)[0]
@@ -281,6 +283,18 @@ class Settings(Config):
             if first["type"] == "extra_forbidden":
                 message = f"unknown setting; the settings are {', '.join(sorted(cls.model_fields))}"
             raise ConfigError(message, field=sources.get(field, field)) from None
+        found._sources.update(sources)
+        return found
+
+    def source(self, name: str) -> str:
+        """Return where the value of a setting comes from.
+
+        The result is the option, the variable, or the file and field; "default", or "argument" for
+        a value that a program has set.
+        """
+        if getattr(self, name) == type(self).model_fields[name].default:
+            return self._sources.get(name, "default")
+        return self._sources.get(name, "argument")
 
 
 def usable_cpus() -> int:
