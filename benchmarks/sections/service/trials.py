@@ -27,8 +27,8 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     cases = figures["cases"]
     yield (
         f"**Generated requests.** {whole(cases['cases'])} requests of all operations of the "
-        "OpenAPI document, without keys and with keys of several scopes: no status of 500 or "
-        "above, and no undocumented status, content type or body "
+        "OpenAPI document, without keys and with keys of several scopes: no server "
+        "error, and no undocumented status, content type or body "
         "(`tests/api/http/test_openapi_cases.py`)."
     )
     isolation = figures["isolation"]
