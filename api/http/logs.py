@@ -17,7 +17,13 @@ class JsonFormatter(logging.Formatter):
 
     The object has `time`, `level`, `logger` and `message`. A record of an exception also has
     `error`, with the traceback. A record of a request also has the names in FIELDS.
+
+    worker: number of this worker, which becomes a field; None: this process is alone.
     """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -25,6 +31,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._worker,
         }
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info:
@@ -32,15 +39,19 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Write log messages of at least `level` to standard error. form: "text" or "json".
+def configure(level: str, form: Literal["text", "json"], worker: int | None = None) -> None:
+    """Write log messages of at least `level` to standard error.
+
+    form:   "text" or "json".
+    worker: number of this worker, for each line; None: this process is alone.
 
     Does nothing if the program has already configured handlers of the root logger.
     """
     handler = logging.StreamHandler()
+    mark = "" if worker is None else f"[worker {worker}] "
     handler.setFormatter(
-        JsonFormatter()
+        JsonFormatter(worker)
         if form == "json"
-        else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        else logging.Formatter(f"%(asctime)s %(levelname)s {mark}%(name)s: %(message)s")
     )
     logging.basicConfig(level=level.upper(), handlers=[handler])

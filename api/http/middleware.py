@@ -27,7 +27,9 @@ from ..serving.problems import Problem, no_operation
 from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
+from .arrival.following import Follower
 from .arrival.gate import Gate
+from .arrival.relay import Relay, lists
 from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
 from .keys import Door, ScopeMissing, changes
@@ -51,7 +53,9 @@ _FOREIGN = (
 class Frame:
     """The middleware around the application. It sets `request.state.request_id`.
 
-    host: name that the server listens on.
+    relay:    passes requests that write on to another worker; None: this one writes.
+    follower: follows the worker that writes; None: there are no other workers.
+    host:     name that the server listens on.
     """
 
     def __init__(
@@ -64,7 +68,10 @@ class Frame:
         admission: Admission,
         door: Door,
         gate: Gate,
+        quotas: Quotas,
         audit: AuditLog | None = None,
+        relay: Relay | None = None,
+        follower: Follower | None = None,
         host: str = "",
     ) -> None:
         self.app = app
@@ -75,7 +82,9 @@ class Frame:
         self._settings = settings
         self._service = service
         self._door = door
-        self._quotas = Quotas()
+        self._quotas = quotas
+        self._relay = relay
+        self._follower = follower
         self._audit = audit
         self._root = settings.root_path
         self._origins = set(settings.allowed_hosts)
@@ -109,12 +118,19 @@ class Frame:
         reply = Reply(send, self.admission.replies, request_id, extra, root, shape)
         if self._audit is not None and changes(method, path):
             reply.before = partial(self._record, self._audit, scope, path, request_id.decode())
+        passed = False
         try:
             if path == "":
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
                 return
             access = self._admit(scope, path, headers)
             self._show(scope, access, ticket)
+            if self._relay is not None and self._relay.takes(method, path):
+                await self._relay.send(scope, receive, reply.passing, request_id)
+                passed = True
+                return
+            if self._follower is not None and lists(path):
+                await self._follower.catch_up()
             scope["state"]["tenant"] = access.key
             self.gate.check(scope, path, headers)
             if path not in OPEN_PATHS:
@@ -133,9 +149,10 @@ class Frame:
         finally:
             hold.release()
             ticket.close()
-            route = _route(scope, path)
-            self.metrics.request(method, route, reply.status, reply.seconds)
-            if self.access_log:
+            if not passed:  # The worker that replied counts and logs the request.
+                route = _route(scope, path)
+                self.metrics.request(method, route, reply.status, reply.seconds)
+            if self.access_log and not passed:
                 fields = {
                     "method": method,
                     "path": scope["path"],

@@ -48,12 +48,16 @@ class Loader:
         generators: ServedGenerators,
         rewriters: ServedRewriters,
         models: Sequence[str],
+        *,
+        writes: bool = True,
     ) -> None:
         """models: names and folders of models that the operator allows.
+        writes: False: another process writes the collections, and this one only reads them.
 
         If the folder of a collection's model was moved, the loader looks for the same weights in
         these models.
         """
+        self._writes = writes
         self._root = root
         self._parts: dict[str, Any] = {
             "rerankers": rerankers,
@@ -77,7 +81,7 @@ class Loader:
         try:
             collection = Collection.open(
                 served.path,
-                read_only=not os.access(served.path, os.W_OK),
+                read_only=not (self._writes and os.access(served.path, os.W_OK)),
                 encoders=self.encoder,
                 models=self._models,
                 **self._parts,
@@ -127,8 +131,9 @@ class Loader:
         """Load the models and jobs of an open collection, mark it ready and continue its jobs."""
         try:
             collection.load()
-            jobs = JobStore(served.path, read_only=collection.read_only)
-            jobs.remove_stray_lines()
+            jobs = JobStore(served.path, read_only=not os.access(served.path, os.W_OK))
+            if self._writes:
+                jobs.remove_stray_lines()
         except BaseException:
             collection.close()
             raise
@@ -136,8 +141,9 @@ class Loader:
         served.collection, served.jobs = collection, jobs
         served.status, served.problem = "ready", None
         for job in jobs.unfinished():
-            logger.info("continuing job %s of collection %s", job.id, served.name)
-            self._runner.submit(served, job.id)
+            if self._writes:
+                logger.info("continuing job %s of collection %s", job.id, served.name)
+                self._runner.submit(served, job.id)
 
     def _public_text(self, error: TwindexError, collection: Collection | None) -> str:
         """Return the error's message without names of the server's folders, for clients."""

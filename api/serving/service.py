@@ -35,6 +35,7 @@ from .operations.probe import Writable, WriteProbe
 from .operations.reembedding import Reembedding
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
+from .operations.workers import Place
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
 from .served import Served, folder_name, identity, unreadable
@@ -55,12 +56,17 @@ T = TypeVar("T")
 class Service:
     """Serves the collections in the subfolders of `root`, or `root` itself if it is a collection.
 
+    place: place of this process among several workers. Only the first worker writes, and the others
+           follow. None: this process is alone.
+
     Raises NotFoundError if `root` is not a folder, StorageError if it cannot be read, and
     ConfigError if `root` is a collection and its name is invalid.
     """
 
-    def __init__(self, root: Path, settings: Settings) -> None:
+    def __init__(self, root: Path, settings: Settings, place: Place | None = None) -> None:
         self.root = root.resolve()
+        self.place = place
+        self.writes = place is None or place.writes
         try:
             if not self.root.is_dir():
                 raise NotFoundError(f"{root} is not a folder; create it first")
@@ -69,7 +75,9 @@ class Service:
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         self.names = Names(self.root, single=self.single)
-        self.readers = Pool("search", settings.workers, settings.queue, settings.queue_seconds)
+        self.readers = Pool(
+            "search", settings.search_threads, settings.queue, settings.queue_seconds
+        )
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
@@ -84,7 +92,8 @@ class Service:
                 "snapshot": self.snapshots.take,
                 "restore": self._restore,
                 "reembed": lambda *job: self.reembedding.run(*job),
-            }
+            },
+            runs=self.writes,
         )
         self.jobs = JobList(
             lambda: [*self.known(), *self.root_jobs.found()],
@@ -95,7 +104,7 @@ class Service:
         self.generators = ServedGenerators.of(settings.generators, settings.device)
         self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
         self.models = AllowedModels(settings.models, self._configured)
-        self.started = int(time.time())
+        self.started = int(time.time()) if place is None else place.started
         self._loader = Loader(
             self.root,
             self.runner,
@@ -104,6 +113,7 @@ class Service:
             self.generators,
             self.rewriters,
             settings.models,
+            writes=self.writes,
         )
         self.reembedding = Reembedding(self._reopen, self._loader.encoder)
         self._probe = WriteProbe()
@@ -119,13 +129,13 @@ class Service:
 
     def start(self) -> None:
         """Complete interrupted deletions. Then load collections and models in a thread."""
-        for path in sorted(self.root.glob(f".*{_TRASH}*")):
+        for path in sorted(self.root.glob(f".*{_TRASH}*")) if self.writes else ():
             logger.info("removing %s, whose deletion was interrupted", folder_name(path))
             remove_tree(path)
         for path in self._folders():
             name = folder_name(path)
             self._served[name] = Served(name, path)
-        for holder in self.root_jobs.found():
+        for holder in self.root_jobs.found() if self.writes else ():
             for job in holder.job_store().unfinished():
                 self.runner.submit(holder, job.id)
         self._loading = Thread(target=self._load_all, name="twindex-load", daemon=True)
@@ -263,6 +273,11 @@ class Service:
                 raise self.names.absent(name)
             return served
 
+    def _changed(self) -> None:
+        """Let other workers look for collections that were created, deleted or replaced."""
+        if self.place is not None and self.writes:
+            self.place.board.change()
+
     def _reopen(self, served: Served) -> None:
         """Close a collection, and open the one that has replaced it in its folder."""
         fresh = Served(served.name, served.path)
@@ -271,6 +286,7 @@ class Service:
             with self._lock:
                 self._served[served.name] = fresh
         self._drop(served)
+        self._changed()
 
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and stop serving it.
@@ -336,6 +352,7 @@ class Service:
             except BaseException:
                 self._drop(served)
                 raise
+        self._changed()
         return served, True
 
     def _restore(self, _: Served, job: Job, progress: Progress) -> dict[str, Any]:
@@ -346,6 +363,7 @@ class Service:
         if not (job.state == "running" and identity(path) is not None):
             self.snapshots.restore(job, path, progress)
         self._open_on_demand(name, path)
+        self._changed()
         return dict(job.result)
 
     def _configured(self) -> list[dict[str, Any]]:
@@ -373,6 +391,7 @@ class Service:
                 raise StorageError(f"collection {name!r} cannot be deleted: {problem}")
             if there:
                 path.rename(trash)
+                self._changed()
         if served is not None:
             self._drop(served)
         if not there:

@@ -19,6 +19,7 @@ from ..operations.names import NoCollectionError
 from ..operations.probe import Writable
 from ..operations.reembedding import Reembedding
 from ..operations.snapshots import ServedSnapshots
+from ..operations.workers import Place
 from ..problems import Problem
 from ..rerankers import ServedRerankers
 from ..rewriters import ServedRewriters
@@ -81,6 +82,10 @@ class Seen:
     @property
     def rewriters(self) -> ServedRewriters:
         return self._service.rewriters
+
+    @property
+    def place(self) -> Place | None:
+        return self._service.place
 
     @property
     def started(self) -> int:

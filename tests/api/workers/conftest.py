@@ -1,0 +1,136 @@
+"""A real server with several worker processes."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+COMMAND = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
+LEXICAL = {"legs": {"lexical": {"kind": "lexical"}}}
+BIRDS = "/v1/collections/birds"
+NDJSON = {"content-type": "application/x-ndjson"}
+
+
+class Workers:
+    """`twindex serve --workers N` on a free port. The log is in `log`."""
+
+    def __init__(self, root: Path, *options: str, workers: int = 2) -> None:
+        root.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", COMMAND, "serve", str(root), "--port", "0"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [*command, "--workers", str(workers), *options],
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.log: list[str] = []
+        self._reading = threading.Thread(target=self._drain, daemon=True)
+        self._reading.start()
+        self.port = int(self.logged(r" at https?://[^ ]+:(\d+)")[1])
+        until = time.monotonic() + 120
+        while self.call("GET", "/readyz")[0] != 200:
+            assert time.monotonic() < until, "".join(self.log)
+            time.sleep(0.05)
+
+    def _drain(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.log.append(line)
+
+    def logged(self, pattern: str, seconds: float = 120) -> re.Match[str]:
+        """Wait for a line of the log."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            text = "".join(self.log)
+            if found := re.search(pattern, text):
+                return found
+            assert self.process.poll() is None or self._reading.is_alive(), text
+            time.sleep(0.02)
+        raise AssertionError("".join(self.log))
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        connection: http.client.HTTPConnection | None = None,
+    ) -> tuple[int, Any, dict[str, str]]:
+        """Send a request, by default on a connection of its own."""
+        raw = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        own = connection or self.connect()
+        try:
+            sent = {"content-type": "application/json", **(headers or {})}
+            own.request(method, path, raw, sent if raw is not None else headers or {})
+            reply = own.getresponse()
+            text = reply.read()
+            fields = {name.lower(): value for name, value in reply.getheaders()}
+            kind = fields.get("content-type", "")
+            return reply.status, json.loads(text) if "json" in kind else text, fields
+        finally:
+            if connection is None:
+                own.close()
+
+    def pids(self) -> dict[int, int]:
+        """Return number of a worker -> id of its process."""
+        text = self.call("GET", "/metrics")[1].decode()
+        found = re.findall(r'process_start_time_seconds{worker="(\d+)"}', text)
+        children = sorted(
+            int(pid)
+            for task in Path(f"/proc/{self.process.pid}/task").iterdir()
+            for pid in (task / "children").read_text().split()
+        )
+        by_number = {}
+        for pid in children:
+            number = number_of(pid)
+            if str(number) in found:
+                by_number[number] = pid
+        return by_number
+
+    def documents(self) -> int:
+        total: int = self.call("GET", f"{BIRDS}/documents?limit=1")[1]["total"]
+        return total
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(60)
+
+
+def number_of(pid: int) -> int:
+    """Return the number of a worker by the file of metrics that its process maps."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    found = re.search(r"/metrics/counter_(\d+)\.db", maps)
+    return int(found[1]) if found else 0
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Workers]]:
+    servers: list[Workers] = []
+
+    def begin(*options: str, workers: int = 2) -> Workers:
+        servers.append(Workers(tmp_path / "data", *options, workers=workers))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop(signal.SIGTERM)
+        assert server.process.stderr is not None
+        server._reading.join(10)
+        server.process.stderr.close()
