@@ -88,20 +88,13 @@ class Workers:
                 own.close()
 
     def pids(self) -> dict[int, int]:
-        """Return number of a worker -> id of its process."""
-        text = self.call("GET", "/metrics")[1].decode()
-        found = re.findall(r'process_start_time_seconds{worker="(\d+)"}', text)
-        children = sorted(
+        """Return number of a worker -> id of its process, for workers that have started."""
+        children = [
             int(pid)
             for task in Path(f"/proc/{self.process.pid}/task").iterdir()
             for pid in (task / "children").read_text().split()
-        )
-        by_number = {}
-        for pid in children:
-            number = number_of(pid)
-            if str(number) in found:
-                by_number[number] = pid
-        return by_number
+        ]
+        return {number: pid for pid in children if (number := number_of(pid))}
 
     def documents(self) -> int:
         total: int = self.call("GET", f"{BIRDS}/documents?limit=1")[1]["total"]
