@@ -195,6 +195,7 @@ class Supervisor:
             start_new_session=True,  # Ctrl-C ends this process, which stops the others.
         )
         assert popen.stdin is not None
+        logger.info("worker %d is process %d", number, popen.pid)
         self._board.started(number, popen.pid, again=again)
         self._processes.append(_Process(number, popen, time.monotonic(), pause))
         with suppress(BrokenPipeError):  # Its exit status tells more.

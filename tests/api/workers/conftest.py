@@ -50,14 +50,14 @@ class Workers:
         for line in self.process.stderr:
             self.log.append(line)
 
-    def logged(self, pattern: str, seconds: float = 120) -> re.Match[str]:
-        """Wait for a line of the log."""
-        until = time.monotonic() + seconds
+    def logged(self, pattern: str, *, times: int = 1) -> re.Match[str]:
+        """Wait until lines of the log match a pattern so many times. Return the last match."""
+        until = time.monotonic() + 120
         while time.monotonic() < until:
-            text = "".join(self.log)
-            if found := re.search(pattern, text):
-                return found
-            assert self.process.poll() is None or self._reading.is_alive(), text
+            found = list(re.finditer(pattern, "".join(self.log)))
+            if len(found) >= times:
+                return found[-1]
+            assert self._reading.is_alive(), "".join(self.log)
             time.sleep(0.02)
         raise AssertionError("".join(self.log))
 
@@ -88,13 +88,9 @@ class Workers:
                 own.close()
 
     def pids(self) -> dict[int, int]:
-        """Return number of a worker -> id of its process, for workers that have started."""
-        children = [
-            int(pid)
-            for task in Path(f"/proc/{self.process.pid}/task").iterdir()
-            for pid in (task / "children").read_text().split()
-        ]
-        return {number: pid for pid in children if (number := number_of(pid))}
+        """Return number of a worker -> id of its latest process."""
+        found = re.findall(r"worker (\d+) is process (\d+)", "".join(self.log))
+        return {int(number): int(pid) for number, pid in found}
 
     def documents(self) -> int:
         total: int = self.call("GET", f"{BIRDS}/documents?limit=1")[1]["total"]
@@ -105,11 +101,10 @@ class Workers:
         return self.process.wait(60)
 
 
-def number_of(pid: int) -> int:
-    """Return the number of a worker by the file of metrics that its process maps."""
-    maps = Path(f"/proc/{pid}/maps").read_text()
-    found = re.search(r"/metrics/counter_(\d+)\.db", maps)
-    return int(found[1]) if found else 0
+def total(text: bytes, name: str) -> float:
+    """Return the sum of the samples whose line begins with `name`."""
+    lines = (line for line in text.decode().splitlines() if line.startswith(name))
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
 
 
 @pytest.fixture

@@ -12,22 +12,26 @@ import sys
 import threading
 import time
 from collections import Counter
-from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from .conftest import BIRDS, COMMAND, LEXICAL, NDJSON
+from .conftest import BIRDS, COMMAND, LEXICAL, NDJSON, total
 
 SEARCH = f"{BIRDS}/search"
 
 
 def serve_fails(*options: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-c", COMMAND, "serve", *options], capture_output=True, timeout=120
-    )
+    """Return the exit status and the log of a server that cannot start. It leaves no files."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        command = [sys.executable, "-c", COMMAND, "serve", *options]
+        variables = {**os.environ, "TMPDIR": folder}
+        done = subprocess.run(command, capture_output=True, timeout=120, env=variables)
+        assert os.listdir(folder) == []
     return done.returncode, done.stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_start_stops_the_server(tmp_path):
     file = tmp_path / "rerankers.toml"
     file.write_text("[rerankers.fast]\nkind = 'unknown'\n")
@@ -35,16 +39,13 @@ def test_a_worker_that_cannot_start_stops_the_server(tmp_path):
     status, log = serve_fails(*options)
     assert (status, log.count("rerankers.toml"), "Traceback" in log) == (2, 1, False), log
     assert "worker 1 could not start (status 2); the server stops" in log
-    assert not [
-        path for path in Path("/tmp").glob("twindex-*/board") if path.stat().st_mtime > time.time()
-    ]
 
 
 def test_a_port_in_use_is_named_before_workers_start(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         status, log = serve_fails(str(tmp_path), "--port", port, "--workers", "2")
-    assert (status, len(log.splitlines())) == (2, 1)
+    assert (status, len(log.splitlines())) == (2, 1), log
     assert f"127.0.0.1:{port}" in log
 
 
@@ -84,7 +85,7 @@ def test_other_workers_go_on_when_a_reader_is_killed(start):
         pid = server.pids()[2]
         time.sleep(1)
         os.kill(pid, signal.SIGKILL)
-        server.logged(r"(worker 2 ended \(SIGKILL\)[^\n]*\n[^$]*){%d}" % (turn + 1))
+        server.logged(r"worker 2 ended \(SIGKILL\)", times=turn + 1)
         for n in range(10):  # Writes and reads go on.
             assert server.call("PUT", f"{BIRDS}/documents/w{turn}-{n}", {"text": "bird"})[0] == 201
         until = time.monotonic() + 60
@@ -99,17 +100,11 @@ def test_other_workers_go_on_when_a_reader_is_killed(start):
     # Only connections of the killed worker broke.
     broken = sum(n for status, n in statuses.items() if status != 200)
     assert broken <= 2 * 3, statuses
-    text = server.call("GET", "/metrics")[1].decode()
-    assert 'twindex_worker_restarts_total{worker="2"} 2.0' in text
+    text = server.call("GET", "/metrics")[1]
+    assert total(text, 'twindex_worker_restarts_total{worker="2"}') == 2
     # Counts of the killed processes are kept.
-    line = next(
-        line
-        for line in text.splitlines()
-        if line.startswith("twindex_requests_total")
-        and "/search" in line
-        and 'status="200"' in line
-    )
-    assert abs(float(line.split()[-1]) - statuses[200]) <= 2 * 3
+    counted = total(text, "twindex_search_seconds_count")
+    assert abs(counted - statuses[200]) <= 2 * 3
     assert server.documents() == 21
     assert server.stop() == -signal.SIGTERM
 
@@ -136,7 +131,7 @@ def test_no_acknowledged_write_is_lost_when_the_writer_is_killed(start):
                     failed[type(error).__name__] += 1
                     continue
                 if status == 200:
-                    assert reply["written"] == 50
+                    assert reply["written"] + reply["unchanged"] == 50
                     break
                 failed[status] += 1
                 assert status in (409, 503), reply
@@ -151,7 +146,7 @@ def test_no_acknowledged_write_is_lost_when_the_writer_is_killed(start):
     for turn in range(3):
         time.sleep(1.5)
         os.kill(server.pids()[1], signal.SIGKILL)
-        server.logged(r"(worker 1 ended \(SIGKILL\)[^\n]*\n[^$]*){%d}" % (turn + 1))
+        server.logged(r"worker 1 ended \(SIGKILL\)", times=turn + 1)
         assert server.call("POST", SEARCH, {"query": "bird"})[0] == 200  # Readers go on.
         until = time.monotonic() + 60
         while server.call("GET", "/readyz")[1]["workers"]["1"] != "ready":
@@ -170,4 +165,3 @@ def test_no_acknowledged_write_is_lost_when_the_writer_is_killed(start):
         cursor = f"&cursor={page['next_cursor']}"
     assert acknowledged <= stored
     assert len(acknowledged) > 150
-    print(len(acknowledged), len(stored), failed)

@@ -6,9 +6,11 @@ import json
 import signal
 import time
 
+import pytest
+
 from twindex.api.serving.access.audit import problems
 
-from .conftest import BIRDS, LEXICAL, NDJSON
+from .conftest import BIRDS, LEXICAL, NDJSON, total
 
 FAKE = {
     "legs": {
@@ -18,12 +20,7 @@ FAKE = {
 }
 
 
-def total(text: bytes, name: str) -> float:
-    """Return the sum of the samples whose line begins with `name`."""
-    lines = (line for line in text.decode().splitlines() if line.startswith(name))
-    return sum(float(line.rpartition(" ")[2]) for line in lines)
-
-
+@pytest.mark.slow
 def test_several_workers_are_one_server(start, tmp_path):
     log = tmp_path / "audit.log"
     server = start("--audit-log", str(log), "--audit-chain", "--log-format", "json")
@@ -95,6 +92,7 @@ def test_several_workers_are_one_server(start, tmp_path):
     assert {entry.get("worker") for entry in started} == {None, 1, 2}
 
 
+@pytest.mark.slow
 def test_connections_are_shared_out(start):
     server = start()
     server.call("PUT", BIRDS, LEXICAL)
