@@ -21,6 +21,7 @@ from typing import TypeVar
 from weakref import WeakSet
 
 from ..core import UNGUARDED, Guard
+from ..core.trace.spans import in_context
 from ..llm.stopping import ended_by
 from .meter import Cost
 
@@ -163,7 +164,7 @@ class Waiting:
                 self._slots.release()
 
         try:
-            thread = Thread(target=work, name="twindex-ask", daemon=True)
+            thread = Thread(target=in_context(work), name="twindex-ask", daemon=True)
             thread.start()
             let_end(thread)
         except RuntimeError:

@@ -18,6 +18,7 @@ from ..core.errors import (
     NotFoundError,
     ServiceError,
     StorageError,
+    TimeLimitError,
     TwindexError,
     UnavailableError,
     UnsupportedError,
@@ -42,6 +43,7 @@ _BY_CODE: Mapping[str, type[TwindexError]] = {
             ModelError,
             NotFoundError,
             StorageError,
+            TimeLimitError,
             UnsupportedError,
         )
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -100,6 +101,9 @@ def sent(call: Call) -> dict[str, Any]:
         except (TypeError, ValueError) as error:
             raise InvalidInputError(f"the request cannot be written as JSON ({error})") from None
         headers["Content-Type"] = "application/json"
+    # A program that uses OpenTelemetry has imported it. Its current span is the parent.
+    if (propagate := sys.modules.get("opentelemetry.propagate")) is not None:
+        propagate.inject(headers)
     return {
         "method": call.method,
         "url": call.path,

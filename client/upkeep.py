@@ -37,6 +37,16 @@ def _aliases(value: Any) -> dict[str, str]:
     return {one["alias"]: one["collection"] for one in value["aliases"]}
 
 
+def info() -> Steps[dict[str, Any]]:
+    reply = yield Call("GET", "/v1/info")
+    return dict(reply.value)
+
+
+def reload() -> Steps[dict[str, Any]]:
+    reply = yield Call("POST", "/v1/reload")
+    return dict(reply.value)
+
+
 def snapshot(name: str, progress: Progress | None) -> Steps[dict[str, Any]]:
     return (yield from _job(f"{arguments.collection(name)}/snapshots", None, progress))
 
@@ -82,6 +92,20 @@ class _Awaits(Protocol):
 
 class UpkeepMethods:
     """Methods of `Client` for aliases, snapshots and re-embedding."""
+
+    def info(self: _Runs) -> dict[str, Any]:
+        """Return the version, features, models and limits of the service, and what the key may do.
+
+        A key with the scope "admin" that sees all collections gets the settings too.
+        """
+        return self.run(info())
+
+    def reload(self: _Runs) -> dict[str, Any]:
+        """Let the service read its files of rerankers, generators and rewriters again.
+
+        Returns what changed. Raises ConflictError, with the reason, if everything stays as it is.
+        """
+        return self.run(reload())
 
     def aliases(self: _Runs) -> dict[str, str]:
         """Return alias -> collection. An alias works wherever the name of a collection does."""
@@ -156,6 +180,20 @@ class UpkeepMethods:
 
 class AsyncUpkeepMethods:
     """Methods of `AsyncClient` for aliases, snapshots and re-embedding."""
+
+    async def info(self: _Awaits) -> dict[str, Any]:
+        """Return the version, features, models and limits of the service, and what the key may do.
+
+        A key with the scope "admin" that sees all collections gets the settings too.
+        """
+        return await self.run(info())
+
+    async def reload(self: _Awaits) -> dict[str, Any]:
+        """Let the service read its files of rerankers, generators and rewriters again.
+
+        Returns what changed. Raises ConflictError, with the reason, if everything stays as it is.
+        """
+        return await self.run(reload())
 
     async def aliases(self: _Awaits) -> dict[str, str]:
         """Return alias -> collection. An alias works wherever the name of a collection does."""

@@ -14,6 +14,7 @@ TwindexError
 ├── ServiceError               a service did not return a result
 │   ├── AccessError            the key is missing, wrong or lacks the permission
 │   └── UnavailableError       the service is unreachable, overloaded, not ready or too slow
+│       └── TimeLimitError     the call took longer than its time limit
 └── StorageError               files on disk cannot be read or written
     └── CorruptFileError       a file is damaged; names it
 """
@@ -177,6 +178,12 @@ class UnavailableError(ServiceError):
     """A service cannot be reached, is overloaded, is not ready or takes too long."""
 
     code = "unavailable"
+
+
+class TimeLimitError(UnavailableError):
+    """A call took longer than its time limit: that of its request, or that of the service."""
+
+    code = "deadline"
 
 
 class StorageError(TwindexError):

@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 from ..ask.waiting import let_end
 from ..core import Guard
 from ..core.closing import Closing
+from ..core.trace.spans import in_context
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class Ahead(Closing, Generic[T]):
         self._values = values
         self._ready: Queue[tuple[T | None, BaseException | None]] = Queue(MOST)
         self._left = Event()
-        self._thread = Thread(target=self._read, name="twindex-answer", daemon=True)
+        self._thread = Thread(target=in_context(self._read), name="twindex-answer", daemon=True)
         self._thread.start()
         let_end(self._thread)
 

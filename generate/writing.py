@@ -24,6 +24,7 @@ from ..core.answers import (
     TextEvent,
     UsageEvent,
 )
+from ..core.trace.spans import record
 from ..llm import Chunk
 from .ahead import Ahead
 from .citing.claims import supported_share
@@ -130,6 +131,7 @@ class WritingGenerator:
         )
         context = _verified(context, task, support)
         timings = {"context": _since(began)}
+        record("context", timings["context"] / 1e3)
         yield SourcesEvent(context.sources, context.left_out)
         documents = [one for one in context.sources if one.kind == "document"]
         if not context.sources or (task.candidates and not documents):
@@ -157,6 +159,8 @@ class WritingGenerator:
         if run.first_token is not None:
             timings["first_token"] = run.first_token
         timings["generate"] = _since(began)
+        counts = {"twindex.completion_tokens": run.usage.completion_tokens}
+        record("generate", timings["generate"] / 1e3, {"twindex.part": self.kind, **counts})
         reason = run.reason
         if reason == "model" and not self._writer.frame(task):  # A writer without a model.
             reason = "no match"

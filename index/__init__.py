@@ -20,7 +20,12 @@ from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .restricted import RestrictedStore, restricted
 from .store.backup.manifest import SnapshotInfo
-from .store.backup.restoring import check_snapshot, list_snapshots, restore_snapshot
+from .store.backup.restoring import (
+    check_snapshot,
+    list_snapshots,
+    restore_snapshot,
+    restored_from,
+)
 from .store.backup.target import Target, open_target
 from .store.backup.writing import write_snapshot
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
@@ -125,6 +130,7 @@ __all__ = [
     "repoint",
     "require",
     "restore_snapshot",
+    "restored_from",
     "restricted",
     "resume",
     "seal",

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..ask.faults import faults_named
 from ..core import InvalidInputError, ModelError, TwindexError
+from ..core.trace.spans import span
 from .protocol import Budget, Reranked, Reranker, Task, failed
 
 
@@ -22,7 +23,7 @@ def reranked(
     """
     guard = tasks[0].guard
     try:
-        with faults_named(part, guard):
+        with faults_named(part, guard), span("rerank", {"twindex.part": part}):
             found = reranker.rerank(tasks, budget)
         return checked(found, tasks, part)
     except InvalidInputError:  # The input is wrong; the model did not fail.

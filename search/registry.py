@@ -44,6 +44,28 @@ class MadePart(Config):
         return self.made
 
 
+class _Parts(Generic[C, P]):
+    """The content of a registry, which is replaced as a whole.
+
+    configs: name -> configuration.
+    load:    function that loads a part from its configuration.
+    files:   name -> TOML file that configures the part.
+    loaded:  name -> part, for those that are loaded.
+    locks:   name -> lock that is held while the part is loaded.
+    """
+
+    __slots__ = ("configs", "files", "load", "loaded", "locks")
+
+    def __init__(
+        self, configs: Mapping[str, C], load: Callable[[C], P], files: Mapping[str, Path]
+    ) -> None:
+        self.configs = configs
+        self.load = load
+        self.files = files
+        self.loaded: dict[str, P] = {}
+        self.locks = {name: threading.Lock() for name in configs}
+
+
 class PartRegistry(Generic[C, P]):
     """Parts by name. Each is loaded from its configuration at its first use. Thread-safe.
 
@@ -78,7 +100,6 @@ class PartRegistry(Generic[C, P]):
                  configuration.
         files:   name -> TOML file that configures the part, for the errors of loading.
         """
-        self.files: Mapping[str, Path] = files or {}
         named, made = {}, {}
         given: Mapping[str, Any] = configs or {}
         for name, one in given.items():
@@ -95,10 +116,7 @@ class PartRegistry(Generic[C, P]):
         nouns = f"{self.noun}s"
         found = getattr(self.file(**{nouns: named}), nouns) | made
         missing = {name: one for name, one in self.always.items() if name not in found}
-        self._configs: Mapping[str, C] = found | missing
-        self._load = load or _load
-        self._loaded: dict[str, P] = {}
-        self._locks = {name: threading.Lock() for name in self._configs}
+        self._parts: _Parts[C, P] = _Parts(found | missing, load or _load, files or {})
 
     @classmethod
     def read(cls, path: Path, *, load: Callable[[C], P] | None = None) -> Self:
@@ -121,24 +139,32 @@ class PartRegistry(Generic[C, P]):
     @property
     def configs(self) -> Mapping[str, C]:
         """Name -> configuration."""
-        return self._configs
+        return self._parts.configs
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """Name -> TOML file that configures the part."""
+        return self._parts.files
 
     @property
     def names(self) -> tuple[str, ...]:
-        return tuple(self._configs)
+        return tuple(self._parts.configs)
 
     def config(self, name: str) -> C:
         """Return the configuration of the part with a name.
 
         Raises InvalidInputError if there is none; the error lists the configured names.
         """
-        found = self._configs.get(name)
+        return self._config(self._parts, name)
+
+    def _config(self, parts: _Parts[C, P], name: str) -> C:
+        found = parts.configs.get(name)
         if found is None:
-            known = ", ".join(self._configs)
+            known = ", ".join(parts.configs)
             raise InvalidInputError(
                 f"there is no {self.noun} {name!r}; "
                 + (
-                    f"the configured {self.noun}s are {known}{did_you_mean(name, self._configs)}"
+                    f"the configured {self.noun}s are {known}{did_you_mean(name, parts.configs)}"
                     if known
                     else f"no {self.noun} is configured"
                 ),
@@ -152,19 +178,24 @@ class PartRegistry(Generic[C, P]):
         Raises InvalidInputError for an unknown name, and the errors of loading: ModelError in place
         of an unknown exception. If loading fails, the next call tries again.
         """
-        config = self.config(name)
-        found = self._loaded.get(name)
+        parts = self._parts  # Another thread may replace them.
+        config = self._config(parts, name)
+        found = parts.loaded.get(name)
         if found is None:
-            with self._locks[name]:
-                found = self._loaded.get(name)
+            with parts.locks[name]:
+                found = parts.loaded.get(name)
                 if found is None:
-                    found = self._loaded[name] = self._made(name, config)
+                    found = parts.loaded[name] = self._made(parts, name, config)
         return found
 
-    def _made(self, name: str, config: C) -> P:
+    def replace(self, other: Self) -> None:
+        """Replace the parts by those of another registry. Work with an old part goes on with it."""
+        self._parts = other._parts
+
+    def _made(self, parts: _Parts[C, P], name: str, config: C) -> P:
         part = f"{self.noun} {name!r}"
-        with faults_named(f"loading {part}"), self._placed(name):
-            found = self._load(config)
+        with faults_named(f"loading {part}"), self._placed(name, parts.files.get(name)):
+            found = parts.load(config)
         if not callable(getattr(found, self.method, None)):
             raise ModelError(
                 f"loading {part} returned {type(found).__name__}, which has no method "
@@ -173,9 +204,9 @@ class PartRegistry(Generic[C, P]):
         return found
 
     @contextmanager
-    def _placed(self, name: str) -> Iterator[None]:
+    def _placed(self, name: str, path: Path | None) -> Iterator[None]:
         """Name the part, and the file that configures it, in errors of loading the part."""
-        path, table = self.files.get(name), f"{self.noun}s.{name}"
+        table = f"{self.noun}s.{name}"
         try:
             yield
         except SourceError:  # It names another file.

@@ -215,6 +215,9 @@ class SearchRequest(Config):
              legs.
     suggest: also return a suggestion: the query with misspelled words replaced by words of the
              collection. It needs a lexical leg.
+    timeout_ms: wall-clock time limit of the search in milliseconds, with reranking and rewriting.
+             After it, no result is returned. In a service, the limit begins when the request has
+             been read. None = no limit of the request.
     """
 
     query: str | None = None
@@ -250,6 +253,7 @@ class SearchRequest(Config):
     parse_filters: Flag = False
     predictors: Flag = False
     suggest: Flag = False
+    timeout_ms: Milliseconds | None = None
 
     @field_validator("query")
     @classmethod

@@ -8,8 +8,11 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
+from math import inf
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import settings
@@ -25,6 +28,22 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 settings.register_profile("quick", max_examples=20, stateful_step_count=30, deadline=None)
 settings.register_profile("thorough", max_examples=100, deadline=None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--trials", type=int, help="trials of the tests marked `trials`")
+    parser.addoption("--minutes", type=float, help="minutes after which these tests begin no trial")
+
+
+@pytest.fixture
+def trials(request: pytest.FixtureRequest) -> Iterable[int]:
+    """The numbers of the trials of a test: as many as the option or the mark says."""
+    given: int | None = request.config.getoption("--trials")
+    minutes: float = request.config.getoption("--minutes") or inf
+    marker = request.node.get_closest_marker("trials")
+    assert marker is not None
+    end = monotonic() + 60 * minutes
+    return takewhile(lambda _: monotonic() < end, range(given or int(marker.args[0])))
 
 
 def pytest_configure(config: pytest.Config) -> None:

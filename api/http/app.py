@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from anyio import to_thread
 from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from starlette.exceptions import HTTPException
@@ -22,6 +24,7 @@ from ..serving.measuring.counts import document_counts, job_counts, ready_counts
 from ..serving.measuring.metrics import Metrics
 from ..serving.measuring.shared import SharedMetrics
 from ..serving.operations.workers import Place
+from ..serving.measuring.tracing import tracing_of
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
@@ -51,6 +54,7 @@ from .routes import (
     page,
     reembed,
     reference,
+    reload,
     rerank,
     search,
     snapshots,
@@ -102,6 +106,31 @@ def create_app(
     ready_of, writable_of = partial(ready_counts, service), partial(writable, service)
     metrics.register(gauge, "twindex_collection_ready", "1 if it can be used.", of, ready_of)
     metrics.register(gauge, "twindex_writable", "0 if writes fail, else 1.", (), writable_of)
+    reloading = service.reloading
+    metrics.register(
+        CounterMetricFamily,
+        "twindex_reloads",
+        'Reloads of rerankers, generators and rewriters: "done", or "refused" with the reason in '
+        "the log.",
+        ("outcome",),
+        lambda: {(outcome,): float(n) for outcome, n in reloading.counts.items()},
+    )
+    metrics.register(
+        gauge,
+        "twindex_last_reload_ok",
+        "0 if the latest reload was refused, else 1.",
+        (),
+        lambda: {(): float(reloading.problem is None)},
+    )
+    tracing = tracing_of(settings, os.environ)
+    if tracing is not None:
+        metrics.register(
+            CounterMetricFamily,
+            "twindex_trace_spans",
+            'Spans by outcome: "sent", or "failed" if the collector did not take them.',
+            ("outcome",),
+            lambda: {(outcome,): float(n) for outcome, n in tracing.spans.items()},
+        )
     for field, meaning in LLM_COUNTS.items():
         read = partial(usage, service, field)
         metrics.register(CounterMetricFamily, f"twindex_llm_{field}", meaning, of, read)
@@ -112,6 +141,8 @@ def create_app(
         async with assistants(settings) as app.state.assistants:
             yield
         service.close()
+        if tracing is not None:
+            await to_thread.run_sync(tracing.close)
 
     app = FastAPI(
         title="Twindex",
@@ -124,10 +155,13 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
+        # The framework's own spans and metrics would contain queries.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.service = service
     app.state.metrics = metrics
+    app.state.traces = tracing is not None
     app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
     app.state.gate = gate = Gate(service, settings, metrics)
@@ -149,6 +183,7 @@ def create_app(
         jobs,
         models,
         operations,
+        reload,
         openai_chat,
         openai_embeddings,
         openai_responses,
@@ -179,6 +214,7 @@ def create_app(
         audit=audit,
         relay=relay,
         follower=follower,
+        tracing=tracing,
         host=host,
     )
     if settings.cors_origins:

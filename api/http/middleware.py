@@ -16,17 +16,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ...core.trace.spans import trace_id
 from ..serving.access.access import NOBODY, Access
 from ..serving.access.audit import AuditLog
 from ..serving.access.quotas import Quotas, Ticket
 from ..serving.access.seen import Seen
 from ..serving.calls import Calls
 from ..serving.measuring.metrics import UNMATCHED, Metrics
+from ..serving.measuring.tracing import Tracing
 from ..serving.operations.aliases import pin
 from ..serving.problems import Problem, no_operation
 from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
+from .arrival import traced
 from .arrival.following import Follower
 from .arrival.gate import Gate
 from .arrival.relay import Relay, lists
@@ -72,6 +75,7 @@ class Frame:
         audit: AuditLog | None = None,
         relay: Relay | None = None,
         follower: Follower | None = None,
+        tracing: Tracing | None = None,
         host: str = "",
     ) -> None:
         self.app = app
@@ -86,6 +90,7 @@ class Frame:
         self._relay = relay
         self._follower = follower
         self._audit = audit
+        self._tracing = tracing
         self._root = settings.root_path
         self._origins = set(settings.allowed_hosts)
         self._pages = set(settings.cors_origins)
@@ -102,14 +107,14 @@ class Frame:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given if _REQUEST_ID.fullmatch(given) else next(NEW_ID).encode()
+        span = traced.begin(self._tracing, method, scope, headers, request_id.decode())
         hold = Hold(self.admission.bodies)
         path = self._local_path(scope)
         shape = error_shape(path)
         scope.setdefault("state", {}).update(
-            request_id=request_id.decode(), hold=hold, error_shape=shape, audit={}
+            request_id=request_id.decode(), hold=hold, error_shape=shape, audit={}, access=NOBODY
         )
-        ticket = Ticket(None)
-        self._show(scope, NOBODY, ticket)
+        ticket, unexpected = Ticket(None), None
         extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
         parent = headers.get(b"traceparent")
         if parent is not None and _TRACEPARENT.fullmatch(parent):
@@ -123,11 +128,10 @@ class Frame:
             if path == "":
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
                 return
-            access = self._admit(scope, path, headers)
-            self._show(scope, access, ticket)
+            scope["state"]["access"] = access = self._admit(scope, path, headers)
             if self._relay is not None and self._relay.takes(method, path):
-                await self._relay.send(scope, receive, reply.passing, request_id)
                 passed = True
+                await self._relay.send(scope, receive, reply.passing, request_id)
                 return
             if self._follower is not None and lists(path):
                 await self._follower.catch_up()
@@ -136,32 +140,40 @@ class Frame:
             if path not in OPEN_PATHS:
                 ticket = self._quotas.enter(access)
                 reply.limits = ticket.headers
-                self._show(scope, access, ticket)
+            self._show(scope, access, ticket)
             await self.app(scope, receive, reply)
         except Problem as problem:
             await problem.response(request_id.decode(), shape)(scope, receive, reply)
-        except Exception:
+        except Exception as error:
+            unexpected = error
             logger.exception("request %s failed", request_id.decode())
             if reply.begun:
                 raise  # Too late for a reply: the server closes the connection.
             failure = Problem(500, "an unexpected error; search the log for this request_id")
             await failure.response(request_id.decode(), shape)(scope, receive, reply)
         finally:
+            self.gate.leave(scope)
             hold.release()
             ticket.close()
-            if not passed:  # The worker that replied counts and logs the request.
-                route = _route(scope, path)
+            access = scope["state"]["access"]
+            route = _route(scope, path)
+            counted = not passed or not reply.begun  # Else by the worker that replied.
+            if counted:
                 self.metrics.request(method, route, reply.status, reply.seconds)
-            if self.access_log and not passed:
+            if self.access_log and counted:
                 fields = {
                     "method": method,
                     "path": scope["path"],
                     "status": reply.status,
                     "milliseconds": round(reply.seconds * 1e3, 1),
                     "request_id": request_id.decode(),
-                    "key": scope["state"]["service"].access.key,
+                    "key": access.key,
                 }
-                logger.info("%s %s %d %.1f ms %s %s", *fields.values(), extra=fields)
+                if (trace := trace_id()) is not None:
+                    fields["trace_id"] = trace
+                logger.info("%s %s %d %.1f ms %s %s", *list(fields.values())[:6], extra=fields)
+            if span is not None:
+                traced.end(span, method, scope, route, reply.status, access, unexpected)
 
     async def _record(
         self, audit: AuditLog, scope: Scope, path: str, request_id: str, status: int
@@ -169,7 +181,7 @@ class Frame:
         """Write a line of the audit log."""
         state, params = scope["state"], scope.get("path_params", {})
         entry = {
-            "key": state["service"].access.key,
+            "key": state["access"].key,
             "action": getattr(scope.get("route"), "name", None) or "refused",
             "method": scope["method"],
             "path": path[:_LONGEST],

@@ -135,7 +135,7 @@ _MEANING = {
     422: "A field or parameter is invalid",
     429: "Too many requests are waiting",
     503: "Not ready, damaged or overloaded, or a model failed",
-    504: "The request took longer than `search_seconds`, or an answer than `answer_seconds`",
+    504: "The request took longer than its `timeout_ms`, `search_seconds` or `answer_seconds`",
 }
 
 

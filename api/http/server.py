@@ -23,11 +23,13 @@ from fastapi import FastAPI
 from ...core import ConfigError, MissingExtraError
 from ...core.config import Device
 from ..mcp.server import require_mcp
+from ..serving.operations.reloading import Reloading
 from ..serving.operations.workers import Place
 from ..serving.service import Service
 from ..serving.settings import Settings
 from .app import create_app
 from .arrival.connections import Connections, guarded
+from .arrival.hangup import reload_at_hangup
 from .arrival.listener import STARTED, address_of, listen
 from .arrival.requirements import check_keys, check_tls, connection_limit
 from .logs import configure
@@ -145,6 +147,7 @@ class Server(uvicorn.Server):
         self._connections = connections
         self._ready = ready
         self._watch: asyncio.Task[None] | None = None
+        self.reloading: Reloading | None = None
         self._guard = threading.Timer(seconds + 1, _exit)
         self._guard.daemon = True
 
@@ -152,8 +155,13 @@ class Server(uvicorn.Server):
         asyncio.get_running_loop().set_exception_handler(self._report)
         await super().startup(sockets)
         self._watch = asyncio.create_task(self._connections.watch())
+        if self.reloading is not None:
+            reload_at_hangup(self.reloading, self._end)
         if self.started:
             self._ready()
+
+    def _end(self) -> None:
+        self.should_exit = True
 
     def _report(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Log an error of the event loop.

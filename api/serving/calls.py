@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from ...core import Document, Guard, MissingExtraError, ModelError, Usage
 from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
+from ...core.trace.spans import span
 from ...rerank import Reranked
 from ...search import AnswerRequest, SearchRequest, SearchResult
 from .access.seen import Seen
@@ -122,6 +123,7 @@ class Calls:
         # A search with reranking or rewriting continues in another thread pool.
         def begin(served: Served) -> T | _Slow[SearchRequest]:
             request = read(served)
+            deadline.limit(request.timeout_ms)
             check_work(self.settings, [request])
             return _Slow(request) if _is_slow(request) else run(served, request)
 
@@ -317,7 +319,8 @@ class Calls:
         def work() -> T:
             task, began = read(), perf_counter()
             check_texts(self.settings, task.texts, task.field)
-            result = embed(self.service, task, deadline)
+            with span("embed", {"twindex.model": task.model, "twindex.texts": len(task.texts)}):
+                result = embed(self.service, task, deadline)
             tokens = sum(result.tokens)
             self.metrics.embedding(task.model, len(task.texts), tokens, perf_counter() - began)
             return reply(task, result)

@@ -66,6 +66,16 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
         found.backgrounds = ServedBackgrounds.of(path, device)
         return found
 
+    def adopt(self, old: Self) -> None:
+        """Take the loaded generators and backgrounds; see `PreloadedParts.adopt`."""
+        super().adopt(old)
+        self.backgrounds.adopt(old.backgrounds)
+
+    def replace(self, other: Self) -> None:
+        """Replace the generators and backgrounds; see `PreloadedParts.replace`."""
+        super().replace(other)
+        self.backgrounds.replace(other.backgrounds)
+
     @property
     def every_config(self) -> Sequence[GeneratorConfig | BackgroundConfig]:
         """Return the configurations of all generators and backgrounds."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from threading import Lock
 
 from ...core import NotFoundError, StorageError
 from ...core.errors import shown
 from ...index.store.jobs import Job
 from .operations.lanes import JobLanes
+from .problems import Problem
 from .served import Served, readable
 
+OPENING_SECONDS = 5.0
+"""Seconds for which a request for jobs waits for a collection that is being opened."""
 Listing = Callable[[], list[Served]]
 """A function that returns the collections of a server."""
 
@@ -21,12 +25,16 @@ class JobList:
     known:       returns the collections that the server knows. It reads no files.
     collections: returns all collections, also new ones.
     runner:      runs the jobs, and knows which of them wait for a retry.
+    opening:     locked while a collection is opened.
     """
 
-    def __init__(self, known: Listing, collections: Listing, runner: JobLanes) -> None:
+    def __init__(
+        self, known: Listing, collections: Listing, runner: JobLanes, opening: Lock
+    ) -> None:
         self._known = known
         self._collections = collections
         self._runner = runner
+        self._opening = opening
 
     def latest(self, owner: str | None = None) -> list[tuple[str, Job]]:
         """Return (collection name, job) for the latest jobs of all collections, newest job first.
@@ -36,7 +44,7 @@ class JobList:
         Skips collections that cannot be read.
         """
         found = []
-        for served in self._collections():
+        for served in self._opened():
             with readable(served):
                 if served.jobs is not None:
                     found += [
@@ -48,11 +56,11 @@ class JobList:
     def get(self, job_id: str) -> tuple[str, Job]:
         """Return (collection name, job) for the id of a job.
 
-        If the job is not found, raises StorageError if a collection could not be read, else
-        NotFoundError.
+        If the job is not found, raises StorageError if a collection could not be read, Problem 503
+        if one is still loading, else NotFoundError.
         """
         # A collection that has just replaced another one is only in the second listing.
-        for listing in (self._known, self._collections):
+        for listing in (self._known, self._opened):
             failure: StorageError | None = None
             for served in listing():
                 if served.jobs is not None:
@@ -64,7 +72,19 @@ class JobList:
                         failure = error
         if failure is not None:
             raise failure
+        if any(served.status == "loading" for served in self._known()):
+            headers = {"Retry-After": "1"}
+            raise Problem(503, "collections are loading; try again", headers=headers)
         raise self.absent(job_id)
+
+    def _opened(self) -> list[Served]:
+        """Return all collections, after waiting for one that is being opened."""
+        found = self._collections()
+        if any(served.status == "loading" for served in found):
+            if self._opening.acquire(timeout=OPENING_SECONDS):
+                self._opening.release()
+            found = self._collections()
+        return found
 
     @staticmethod
     def absent(job_id: str) -> NotFoundError:

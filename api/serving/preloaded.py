@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,6 +52,8 @@ class PreloadedParts(PartRegistry[C, P]):
         super().__init__(configs, load=load, files=files)
         self._ready: set[str] = set()
         self._problems: dict[str, TwindexError] = {}
+        self._adopted: set[str] = set()
+        self._level = logging.ERROR
 
     @classmethod
     def of(cls, path: Path | None, device: Device | None) -> Self:
@@ -61,6 +63,37 @@ class PreloadedParts(PartRegistry[C, P]):
         """
         configs = {} if path is None else cls.configs_in(path)
         return cls(configs, device, {} if path is None else dict.fromkeys(configs, path))
+
+    @property
+    def problems(self) -> Mapping[str, TwindexError]:
+        """Name -> error, for the parts that could not be loaded."""
+        return self._problems
+
+    def loaded_parts(self, names: Iterable[str]) -> list[P]:
+        """Return those of the named parts that are loaded."""
+        loaded = self._parts.loaded
+        return [loaded[name] for name in names if name in loaded]
+
+    def adopt(self, old: Self) -> None:
+        """Take the loaded parts of another registry whose configurations are the same here.
+
+        For a registry that is to replace the other one: its parts are loaded, and a failure is not
+        logged as an error, because the old parts stay in use.
+        """
+        self._level = logging.DEBUG
+        for name, config in self.configs.items():
+            part = old._parts.loaded.get(name)
+            if part is not None and old.configs.get(name) == config and name not in old._problems:
+                self._parts.loaded[name] = part
+                self._adopted.add(name)
+
+    def replace(self, other: Self) -> None:
+        """Replace the parts; see `PartRegistry.replace`."""
+        ready = self._ready
+        super().replace(other)
+        self._ready, self._problems = other._ready, other._problems
+        # A part that is not ready yet may have become so in the meantime.
+        self._ready |= ready & other._adopted
 
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every part and run it once. If one fails, stores its error and loads the others.
@@ -73,6 +106,8 @@ class PreloadedParts(PartRegistry[C, P]):
         stopping: returns True if the server stops. No further part is then loaded.
         """
         for name in sorted(self.names, key=lambda one: _has_model(self.configs[one])):
+            if name in self._adopted:
+                continue
             if stopping():
                 return
             with self._problem_stored(name):
@@ -110,7 +145,7 @@ class PreloadedParts(PartRegistry[C, P]):
         try:
             yield
         except TwindexError as error:
-            logger.error("%s %s is not served: %s", self.noun, name, error)
+            logger.log(self._level, "%s %s is not served: %s", self.noun, name, error)
             # A client must not see the path of the file that configures the part.
             cause = error.__cause__ if isinstance(error.__cause__, TwindexError) else error
             # A wrong configuration is not an error of the request.

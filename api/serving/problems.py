@@ -1,4 +1,7 @@
-"""Errors as RFC 9457 problem details: `{type, title, status, detail, code, request_id, errors}`."""
+"""Errors as RFC 9457 problem details: `{type, title, status, detail, code, request_id, errors}`.
+
+With traces, a problem also has the `trace_id` of the request.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +29,13 @@ from ...core import (
     ModelError,
     NotFoundError,
     StorageError,
+    TimeLimitError,
     TwindexError,
 )
 from ...core.bounds import TEXTS
 from ...core.config import field_path, invalid_fields, message_of
 from ...core.errors import shown
+from ...core.trace.spans import trace_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -38,6 +43,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 
 _STATUS: tuple[tuple[type[TwindexError], int], ...] = (
     (InvalidInputError, 422),
+    (TimeLimitError, 504),
     (NotFoundError, 404),
     (ConflictError, 409),
     (ModelError, 503),
@@ -103,6 +109,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
                 "code": self.code,
                 "request_id": request_id,
                 "errors": self.errors,
+                **({} if (trace := trace_id()) is None else {"trace_id": trace}),
             },
             option=orjson.OPT_NON_STR_KEYS,
         )

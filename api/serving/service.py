@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
@@ -18,12 +19,15 @@ from ...core import (
     Progress,
     StorageError,
 )
-from ...index import CollectionConfig
+from ...index import CollectionConfig, restored_from
 from ...index.arrays.files import remove_tree, sync_directory
+from ...index.arrays.temporary import remove_abandoned
 from ...index.store.database.database import FILE_NAME
 from ...index.store.jobs import Job
 from ...search import replaced_folder
+from ...search.encoding.batches import BATCHING
 from ...search.encoding.courtesy import COURTESY
+from ...search.writing.reembed import REMOVED
 from .allowed import AllowedModels
 from .generators import ServedGenerators
 from .job_list import JobList
@@ -33,9 +37,11 @@ from .operations.lanes import JobLanes
 from .operations.names import NAME, RULE, Names
 from .operations.probe import Writable, WriteProbe
 from .operations.reembedding import Reembedding
+from .operations.reloading import Reloading
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
 from .operations.workers import Place
+from .preloaded import PreloadedParts
 from .rerankers import ServedRerankers
 from .rewriters import ServedRewriters
 from .served import Served, folder_name, identity, unreadable
@@ -84,7 +90,11 @@ class Service:
         self.embedding = Pool("embed", settings.embed_threads, settings.embed_queue)
         self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
+        BATCHING.most = settings.query_batch
         COURTESY.share = settings.bulk_share
+        # `_opening` is locked while a collection is opened, created or deleted; `_lock` protects
+        # the dictionary.
+        self._opening = Lock()
         self.snapshots = ServedSnapshots(settings)
         self.root_jobs = RootJobs(self.root)
         self.runner = JobLanes(
@@ -99,10 +109,17 @@ class Service:
             lambda: [*self.known(), *self.root_jobs.found()],
             lambda: [*self.collections(), *self.root_jobs.found()],
             self.runner,
+            self._opening,
         )
         self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
         self.generators = ServedGenerators.of(settings.generators, settings.device)
         self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
+        parts: dict[str, PreloadedParts[Any, Any]] = {
+            "rerankers": self.rerankers,
+            "generators": self.generators,
+            "rewriters": self.rewriters,
+        }
+        self.reloading = Reloading(parts, settings, lambda: self.loading)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time()) if place is None else place.started
         self._loader = Loader(
@@ -119,9 +136,6 @@ class Service:
         self._probe = WriteProbe()
         self._loading: Thread | None = None
         self._stopping = Event()
-        # `_opening` is locked while a collection is opened, created or deleted; `_lock` protects
-        # the dictionary.
-        self._opening = Lock()
         self._lock = Lock()
         self._served: dict[str, Served] = {}
 
@@ -132,6 +146,7 @@ class Service:
         for path in sorted(self.root.glob(f".*{_TRASH}*")) if self.writes else ():
             logger.info("removing %s, whose deletion was interrupted", folder_name(path))
             remove_tree(path)
+        remove_abandoned(self.root, REMOVED)
         for path in self._folders():
             name = folder_name(path)
             self._served[name] = Served(name, path)
@@ -280,11 +295,14 @@ class Service:
 
     def _reopen(self, served: Served) -> None:
         """Close a collection, and open the one that has replaced it in its folder."""
-        fresh = Served(served.name, served.path)
         with self._opening:
-            self._open(fresh)
-            with self._lock:
-                self._served[served.name] = fresh
+            # A request may have noticed the exchange, and opened the new one.
+            present = self._served.get(served.name)
+            if present is None or present is served:
+                fresh = Served(served.name, served.path)
+                self._open(fresh)
+                with self._lock:
+                    self._served[served.name] = fresh
         self._drop(served)
         self._changed()
 
@@ -360,7 +378,7 @@ class Service:
         name = job.result["collection"]
         path = self.names.path(name)
         # A server that was killed may have completed the folder, but not the job.
-        if not (job.state == "running" and identity(path) is not None):
+        if restored_from(path) != job.result["snapshot"]:
             self.snapshots.restore(job, path, progress)
         self._open_on_demand(name, path)
         self._changed()
@@ -382,7 +400,7 @@ class Service:
         If the deletion is interrupted, the next start of the server completes it.
         """
         self.names.check_deletable(name)
-        trash = self.root / f".{name}{_TRASH}{secrets.token_hex(4)}"
+        trash = [self.root / f".{name}{_TRASH}{secrets.token_hex(4)}" for _ in range(2)]
         with self._opening:
             served = self._served.get(name)
             path = self.names.path(name) if served is None else served.path
@@ -390,12 +408,15 @@ class Service:
             if (problem := unreadable(path)) is not None:
                 raise StorageError(f"collection {name!r} cannot be deleted: {problem}")
             if there:
-                path.rename(trash)
+                # The collection last: without it, nothing would name the rest.
+                with suppress(FileNotFoundError):
+                    replaced_folder(path).rename(trash[0])
+                path.rename(trash[1])
                 self._changed()
         if served is not None:
             self._drop(served)
         if not there:
             raise self.names.absent(name)
         sync_directory(self.root)
-        remove_tree(trash)
-        remove_tree(replaced_folder(path))
+        for folder in trash:
+            remove_tree(folder)

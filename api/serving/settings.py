@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 
 from ...core import Config, ConfigError
 from ...core.bounds import TEXTS, Bounds
 from ...core.config import Device
 from ...core.toml import parse_toml
 from ...llm.weights.places import split_models
+from ...search.encoding.batches import DEFAULT_MOST
 
 PREFIX = "TWINDEX_"
 ELSEWHERE = {"TWINDEX_ALLOW_DOWNLOAD", "TWINDEX_CACHE", "TWINDEX_DATA", "TWINDEX_DEBUG"}
@@ -65,6 +66,8 @@ class Settings(Config):
                      requests get 429.
     queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. 32 may
                      wait in any case, unless `queue` is smaller.
+    query_batch:     maximum number of queries of concurrent searches that a model encodes together;
+                     1: each query alone.
     bulk_share:      part of the processor time that writes may use while searches run; 1: any part.
     rerankers:       TOML file that configures the rerankers for requests; without the file, the
                      server has no rerankers.
@@ -95,6 +98,11 @@ class Settings(Config):
                      `s3://bucket/prefix`; without it, requests cannot take or restore snapshots.
     snapshots_keep:  number of the newest snapshots of each collection to keep; 0: all.
     snapshot_rate:   maximum bytes per second of a snapshot or restoration; 0: no limit.
+    traces:          address of an OpenTelemetry collector, such as `http://collector:4318`, which
+                     gets the spans of requests. Needs the extra `otel`; without it, a variable
+                     OTEL_EXPORTER_OTLP_ENDPOINT may name the collector.
+    traces_sampling: share of the requests whose spans are sent; without it, the variables
+                     OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG apply, by default all.
     access_log:      log every request.
     log_level:       lowest level of messages to log: "debug", "info", "warning" or "error".
     log_format:      "text": lines of text; "json": one JSON object per line.
@@ -135,6 +143,7 @@ class Settings(Config):
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     queue_seconds: Annotated[float, Bounds(0.001, 3_600)] = 0.1
+    query_batch: Annotated[int, Bounds(1, 1_024)] = DEFAULT_MOST
     bulk_share: Annotated[float, Bounds(0.01, 1.0)] = 0.25
     rerankers: Path | None = None
     generators: Path | None = None
@@ -153,6 +162,8 @@ class Settings(Config):
     snapshots: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
     snapshots_keep: Annotated[int, Bounds(0, 1_000_000)] = 0
     snapshot_rate: Annotated[int, Bounds(0, 1 << 50)] = 64 << 20
+    traces: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    traces_sampling: Annotated[float, Bounds(0.0, 1.0)] | None = None
     access_log: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "text"
@@ -169,6 +180,8 @@ class Settings(Config):
     idle_seconds: Annotated[float, Bounds(0.001, 3_600)] = 30.0
     stall_seconds: Annotated[float, Bounds(0.001, 3_600)] = 20.0
     min_rate: Annotated[int, Bounds(0, 1 << 30)] = 1_024
+
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @field_validator("api_key")
     @classmethod
@@ -265,7 +278,7 @@ class Settings(Config):
         for field, chosen in (given or {}).items():
             values[field], sources[field] = chosen, option(field)
         try:
-            return cls.model_validate(values, context=TEXTS)
+            found = cls.model_validate(values, context=TEXTS)
         except ValidationError as error:
             # Without `include_input=False`, the error could contain the API key.
             first = error.errors(include_url=False, include_input=False)[0]
@@ -274,6 +287,18 @@ class Settings(Config):
             if first["type"] == "extra_forbidden":
                 message = f"unknown setting; the settings are {', '.join(sorted(cls.model_fields))}"
             raise ConfigError(message, field=sources.get(field, field)) from None
+        found._sources.update(sources)
+        return found
+
+    def source(self, name: str) -> str:
+        """Return where the value of a setting comes from.
+
+        The result is the option, the variable, or the file and field; "default", or "argument" for
+        a value that a program has set.
+        """
+        if getattr(self, name) == type(self).model_fields[name].default:
+            return self._sources.get(name, "default")
+        return self._sources.get(name, "argument")
 
 
 def usable_cpus() -> int:

@@ -1,7 +1,7 @@
 """The server under load: clients at capacity, at 2 and 10 times capacity, and beside bulk writes.
 
 The server and the driver (`common/load_driver.py`) run in processes of their own, each on a core of
-its own. Encoders are fakes. Phases:
+its own. Encoders are fakes, except in the last phase. Phases:
 
 1. clients: 1, 8 and 32 clients send searches, each as soon as its last one was answered; and the
    same searches in process, in one thread.
@@ -10,6 +10,8 @@ its own. Encoders are fakes. Phases:
 3. bulk: 4 clients search, alone and beside 4 clients that write bulk bodies of 200 documents, with
    `bulk_share` 1 (writers never rest) and with its default.
 4. tenants: a client of one API key searches, alone and beside 64 clients of another key.
+5. batches: 1, 8 and 32 clients search by the default legs, whose models encode each query alone
+   (`query_batch` 1) or together with others (the default). No query comes twice.
 
     python benchmarks/run.py load
     python benchmarks/service/load.py --seconds 5 --runs 1
@@ -26,17 +28,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rest import NAME, Server, fill
 
 from twindex.search import Collection, SearchRequest
+from twindex.sources import read_stdlib_docstrings
 
 DRIVER = Path(__file__).parents[1] / "common" / "load_driver.py"
 CLIENTS = (1, 8, 32)
 TIMES = (1, 2, 10)
-CONNECTIONS = 400
+CONNECTIONS = 900
+BATCHED = 200
+"""Number of documents of the phase `batches`."""
 Figures = dict[str, Any]
 
 
@@ -155,6 +161,7 @@ def measure(
         for name, options in {"1": ("--bulk-share", "1"), "default": ()}.items()
     }
     figures["tenants"] = tenants(root, queries, core, arguments)
+    figures["batches"] = batches(core, arguments)
     return figures
 
 
@@ -215,6 +222,36 @@ def tenants(
     return {"alone": middle(alone), "beside": middle(beside), "flood": flooded}
 
 
+def batches(core: int, arguments: argparse.Namespace) -> Figures:
+    """Rounds with the two settings, one after the other. Of each row, the run in the middle."""
+    documents = list(islice(read_stdlib_docstrings(), 4_000))
+    queries = list(dict.fromkeys(" ".join(one.text.split()[:8]) for one in documents))
+    runs: dict[str, dict[str, list[Figures]]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        with Collection.create(root / NAME) as collection:
+            collection.add(documents[:BATCHED])
+            collection.merge()
+        for _ in range(arguments.runs):
+            for setting, options in {"1": ("--query-batch", "1"), "default": ()}.items():
+                server = Server(root, *options)
+                driver = Driver(core, server.port, arguments.seconds)
+                left = iter(searches(queries))
+                driver.run(list(islice(left, 100)), clients=8, seconds=2)
+                for count in CLIENTS:
+                    asked = list(islice(left, len(queries) // 4))
+                    began = server.cpu_seconds()
+                    found = driver.run(asked, clients=count)
+                    answered = sum(found["statuses"].values())
+                    found["cpu_ms"] = round((server.cpu_seconds() - began) / answered * 1e3, 1)
+                    runs.setdefault(setting, {}).setdefault(str(count), []).append(found)
+                server.close()
+    return {
+        setting: {count: middle(found) for count, found in by_count.items()}
+        for setting, by_count in runs.items()
+    }
+
+
 def new_key(root: Path, name: str) -> str:
     """Create an API key and return it."""
     command = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
@@ -244,6 +281,11 @@ def report(figures: Figures) -> None:
     found = figures["tenants"]
     print("one tenant alone:", found["alone"]["ok"], "beside a flood:", found["beside"]["ok"])
     print("  the flood:", found["flood"]["ok"], found["flood"]["statuses"])
+    for setting, by_count in figures["batches"].items():
+        for count, found in by_count.items():
+            print(
+                f"query_batch {setting}, {count} clients:", found["ok"], found["cpu_ms"], "CPU ms"
+            )
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ class JobStore:
 
     def latest(self, limit: int = 100, owner: str | None = None) -> list[Job]:
         """Return the newest `limit` jobs, newest first. owner: only its jobs; None: all."""
-        where = "WHERE ? IS NULL OR coalesce(owner, '') = ? ORDER BY created DESC, id LIMIT ?"
+        where = "WHERE ? IS NULL OR coalesce(owner, '') = ? ORDER BY jobs.rowid DESC LIMIT ?"
         return [_job(row) for row in self._read(f"{_JOBS} {where}", (owner, owner, limit))]
 
     def unfinished(self) -> list[Job]:
@@ -215,7 +215,8 @@ class JobStore:
         A job with the state "running" may belong to a process that has ended.
         """
         rows = self._read(
-            f"{_JOBS} WHERE state IN ('queued', 'running') ORDER BY created, id",
+            # Not by time: the clock may have been moved back.
+            f"{_JOBS} WHERE state IN ('queued', 'running') ORDER BY jobs.rowid",
             (),
         )
         return [_job(row) for row in rows]

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Contribution, InvalidInputError, Passage, Representation, TermWeight
+from ...core.trace import checkpoint
 from ..config import CollectionConfig
 from ..protocol import (
     Approximate,
@@ -295,6 +296,7 @@ def _best_passages(
     rows = len(part)
     if rows == 0:
         return Ranking.empty(len(queries), 0)
+    checkpoint()
     numbers = part.passages.numbers
     if how is not None and isinstance(scorer, Approximate):
         scorer = scorer.tuned(how)

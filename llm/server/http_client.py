@@ -15,6 +15,7 @@ import httpx2
 
 from ...core import ConfigError, InvalidInputError, ModelError
 from ...core.sse import MEDIA_TYPE, events
+from ...core.trace.spans import Attributes, span, trace_headers
 
 TEMPORARY = frozenset({429, 500, 502, 503, 504})
 """HTTP status codes of failures for which a retry may succeed."""
@@ -126,9 +127,11 @@ class JsonClient:
             raise InvalidInputError(
                 "a prompt contains half of a surrogate pair; remove it"
             ) from None
-        with self._failures_named(url):
-            request = self._client.build_request("POST", url, content=content)
+        with self._failures_named(url), span("POST", _attributes(url), outgoing=True) as found:
+            headers = dict(trace_headers())
+            request = self._client.build_request("POST", url, content=content, headers=headers)
             response = self._client.send(request, stream=True)
+            found["http.response.status_code"] = response.status_code
         if response.is_success:
             return response
         wait = _seconds(response.headers.get("retry-after", ""))
@@ -199,6 +202,18 @@ class JsonClient:
             text = text.replace(self._key, "***")
         line = " ".join(text.split())
         return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+
+
+def _attributes(url: str) -> Attributes:
+    """Return the attributes of a request's span, by OpenTelemetry's conventions for HTTP."""
+    found = httpx2.URL(url)
+    port = found.port or (443 if found.scheme == "https" else 80)
+    return {
+        "http.request.method": "POST",
+        "url.full": url,
+        "server.address": found.host,
+        "server.port": port,
+    }
 
 
 def checked_url(text: str) -> str:

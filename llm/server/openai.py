@@ -28,6 +28,7 @@ import numpy as np
 
 from ...core import ConfigError, InvalidInputError, ModelError, UnsupportedError, Usage
 from ...core.errors import shown
+from ...core.trace.spans import in_context
 from ..boundary import check, divide, following
 from ..protocol import (
     Capability,
@@ -314,7 +315,7 @@ def _concurrently(work: Callable[[T], R], items: Sequence[T]) -> list[R]:
     if len(items) < 2:
         return [work(item) for item in items]
     with ThreadPoolExecutor(min(CONCURRENCY, len(items))) as pool:
-        futures = [pool.submit(work, item) for item in items]
+        futures = [pool.submit(in_context(work), item) for item in items]
         try:
             return [future.result() for future in futures]
         except BaseException:

@@ -7,6 +7,7 @@ from time import perf_counter
 
 from ...ask import Limits, Meter
 from ...core import Guard, MissingExtraError, ModelError, Usage
+from ...core.trace.spans import span
 from ...generate import Background, checking
 from .backgrounds import BackgroundRegistry, BackgroundRequest
 
@@ -72,7 +73,8 @@ def write_background(
         if isinstance(background, ModelError | MissingExtraError):
             raise background.with_traceback(None)
         part = f"background {request.model!r}"
-        written = checking.write_background(background, question, limits, guard, part)
+        with span("background", {"twindex.part": part}):
+            written = checking.write_background(background, question, limits, guard, part)
         texts, meter.usage = tuple(written.texts), written.usage
         if not texts:
             raise ModelError(f"{part} has no text: {written.reason or 'it wrote none'}")

@@ -5,14 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from ...core import Document, InvalidInputError, Representation, TermCounts, Usage, add_usages
-from ...encoders import Languages, LexicalEncoder, detects_languages
+from ...core import (
+    UNGUARDED,
+    Document,
+    Guard,
+    InvalidInputError,
+    Representation,
+    TermCounts,
+    Usage,
+    add_usages,
+)
+from ...encoders import EncoderConfig, Languages, LexicalEncoder, detects_languages
 from ...encoders.lexical.encoder import Token
 from ...encoders.lexical.multilingual import markers
-from ...index import CollectionConfig, SparseLeg
+from ...index import CollectionConfig, LexicalLeg, SparseLeg
 from ..recent import digest
 from ..request import SearchRequest
+from .batches import QueryBatches
 from .brought import BroughtVectors
 from .languages import CollectionLanguages, multilingual
 from .leg_encoders import LegEncoders
@@ -58,6 +69,7 @@ class QueryEncoder:
         self._brought = BroughtVectors(config, encoders)
         self._known = languages
         self._owner = object()
+        self._batches: dict[EncoderConfig, QueryBatches] = {}
         self._usage: Usage | None = None
         self._lock = threading.Lock()
 
@@ -80,8 +92,12 @@ class QueryEncoder:
         for leg in legs:
             _ = self._encoders[leg]
 
-    def encode(self, legs: Sequence[str], request: SearchRequest) -> EncodedQuery:
+    def encode(
+        self, legs: Sequence[str], request: SearchRequest, guard: Guard = UNGUARDED
+    ) -> EncodedQuery:
         """Return the query of a request, encoded for each leg named in `legs`.
+
+        A model encodes the queries of concurrent searches together; see `QueryBatches`.
 
         Raises InvalidInputError for a query vector that a leg does not accept.
         """
@@ -99,7 +115,7 @@ class QueryEncoder:
             own = self._languages(leg, request.query, request.language)
             if own:
                 languages[leg] = own
-            query = self._encoded_text(leg, request.query, taken, own)
+            query = self._encoded_text(leg, request.query, taken, guard, own)
             if query.truncated is not None and query.truncated.any():
                 warnings.append(
                     f"leg {leg}: the query is too long for the encoder, so its end was ignored"
@@ -224,6 +240,7 @@ class QueryEncoder:
         leg: str,
         text: str,
         taken: dict[Key, Representation],
+        guard: Guard,
         languages: Languages = (),
     ) -> Representation:
         """Return a query text encoded for a leg, from `taken`, the cache or the encoder.
@@ -237,16 +254,26 @@ class QueryEncoder:
             found = QUERY_CACHE.get(key, as_cache_hit)
             if found is None:
                 encoder = multilingual(self._encoders, leg)
-                if encoder is None:
+                if encoder is not None:
+                    found = encoder.encode([text], role="query", languages=[languages])
+                elif isinstance(self._config.legs[leg], LexicalLeg):
                     found = self._encoders[leg].encode([text], role="query")
                 else:
-                    found = encoder.encode([text], role="query", languages=[languages])
+                    found = self._batched(leg).encode(text, guard.check)
                 self._count(found.usage)
                 QUERY_CACHE.put(key, as_cache_hit(found))
             elif found.usage == CACHE_HIT:  # `prepare` has counted any other usage already.
                 self._count(found.usage)
             taken[key] = found
         return taken[key]
+
+    def _batched(self, leg: str) -> QueryBatches:
+        """Return the batches of a leg's encoder."""
+        key, encoder = self._encoders.key(leg), self._encoders[leg]
+        with self._lock:
+            if key not in self._batches:
+                self._batches[key] = QueryBatches(partial(encoder.encode, role="query"))
+            return self._batches[key]
 
     def close(self) -> None:
         """Remove this object's queries from the query cache, which the whole process shares."""

@@ -47,6 +47,8 @@ class SearchMethods:
         fields: other fields of the request, not allowed with a SearchRequest or a mapping. The
             search request is then `SearchRequest(query=request, **fields)`.
         guard: limits of the caller. The search ends if `guard.check` raises an exception.
+
+        Raises TimeLimitError if the search takes longer than its `timeout_ms`.
         """
         parameters.guard(guard, "guard")
         with COURTESY.searching():
@@ -54,6 +56,7 @@ class SearchMethods:
 
     def _found(self, request: SearchRequest, guard: Guard) -> tuple[FusedResults, SearchResult]:
         """Run a search. Return its fused list and its result."""
+        guard = guard.within(request.timeout_ms)
         self._load_fingerprints()
         planned = plan(self.store, request, self.rerankers, self.rewriters)
         (encoded,) = self._rewritten([encode_plan(planned, self._queries, guard)])
@@ -77,7 +80,8 @@ class SearchMethods:
         rewriter and the same limits are rewritten together.
 
         Raises InvalidInputError for an invalid request. The `field` of the error starts with the
-        position of the request, for example `requests[2].legs[0].name`.
+        position of the request, for example `requests[2].legs[0].name`. Raises TimeLimitError if
+        a search is not finished within its `timeout_ms`, which begins with the batch.
         """
         with COURTESY.searching():
             return self._found_batch(requests, guard)
@@ -88,10 +92,12 @@ class SearchMethods:
         """Run the searches of `search_batch`."""
         self._load_fingerprints()
         plans: list[Plan] = []
+        guards: list[Guard] = []
         texts: dict[str, list[str]] = {}
         for i, given in enumerate(requests):
             with naming_request(i):
                 request = parameters.request(given, {})
+                guards.append(guard.within(request.timeout_ms))
                 plans.append(plan(self.store, request, self.rerankers, self.rewriters))
             planned = plans[-1].request  # Without the filters in its query, if they are read.
             for leg in plans[-1].encoded_legs:
@@ -102,7 +108,7 @@ class SearchMethods:
         encoded: list[EncodedPlan] = []
         for i, one in enumerate(plans):
             with naming_request(i):
-                encoded.append(encode_plan(one, self._queries, guard))
+                encoded.append(encode_plan(one, self._queries, guards[i]))
         encoded = self._rewritten(encoded)
         with self.store.view() as view:
             for i, rewritten in enumerate(encoded):

@@ -72,7 +72,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     documents: dict[int, Document] = {}
     candidates = None
     if rerank is not None:
-        with trace.stage("rerank"):
+        with trace.stage("rerank", "read candidates"):
             top = numbers[: rerank.top_n]
             documents = view.documents(top.tolist())
             candidates = read_candidates(
@@ -174,7 +174,7 @@ def _search_leg(
 ) -> Leg:
     """Search one leg. within: the documents that may be returned."""
     request = encoded.plan.request
-    with encoded.trace.stage(leg.name):
+    with encoded.trace.stage(leg.name, f"search {leg.name}"):
         how = vector_search(request, leg)
         result = view.search(leg.name, query, leg.depth or request.depth, within, how)[0]
     return Leg(leg, query, result, ranks(result.scores))

@@ -158,7 +158,7 @@ def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> 
         with trace.stage("load"):
             queries.load(unloaded)
     with trace.stage("encode"):
-        encoded = queries.encode(plan.encoded_legs, plan.request)
+        encoded = queries.encode(plan.encoded_legs, plan.request, guard)
     return EncodedPlan(plan, encoded, trace, queries)
 
 

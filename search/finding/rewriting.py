@@ -22,6 +22,7 @@ from ...core import (
     Usage,
     add_usages,
 )
+from ...core.trace.spans import span
 from ...generate import checking
 from ...generate.rewriting import Question, Rewrites
 from ...index import Handles, Store
@@ -120,7 +121,8 @@ def _written(encoded: Sequence[EncodedPlan]) -> list[Rewrites]:
         questions = [_question(one) for one in encoded]
         try:
             part, limits = f"rewriter {step.request.model!r}", step.request.limits
-            return checking.rewrites(step.rewriter, questions, limits, guard, part)
+            with span("rewrite", {"twindex.part": part}):
+                return checking.rewrites(step.rewriter, questions, limits, guard, part)
         except TwindexError as failure:
             guard.check()  # Raises if the caller gave up.
             error = failure
@@ -197,7 +199,7 @@ def _used(encoded: EncodedPlan, texts: Sequence[str]) -> _Done:
     others = []
     for text in texts:
         request = plan.request.model_copy(update={"query": text, "vectors": {}})
-        query = encoded.encoder.encode(read, request)
+        query = encoded.encoder.encode(read, request, encoded.trace.guard)
         others.append(OtherQuery(dict(zip(read, query.legs, strict=True)), use.weight))
         done.usage = add_usages(done.usage, query.usage)
         done.notes += query.warnings
@@ -211,7 +213,7 @@ def _replaced(encoded: EncodedPlan, text: str, weight: float, done: _Done) -> _D
     """
     request = encoded.plan.request.model_copy(update={"query": text})
     plan = replace(encoded.plan, request=request)
-    query = encoded.encoder.encode(plan.encoded_legs, request)
+    query = encoded.encoder.encode(plan.encoded_legs, request, encoded.trace.guard)
     original = {
         leg.name: row
         for leg, row in zip(plan.legs, encoded.query.legs, strict=False)

@@ -19,7 +19,8 @@ from ...core import ConflictError, Document, NoProgress, NotFoundError, Progress
 from ...encoders import EncoderLoader, load_encoder
 from ...index import CollectionConfig, LocalStore, Transaction, is_collection
 from ...index.arrays.exchange import exchange
-from ...index.arrays.files import exclusive, remove_tree
+from ...index.arrays.files import exclusive, remove_tree, sync_directory
+from ...index.arrays.temporary import remove_abandoned, temporary_folder
 from ...index.models import absolute
 from ...index.store.database.succession import (
     forget_predecessor,
@@ -34,6 +35,8 @@ from ...index.store.database.succession import (
 from ...index.store.folder import LOCK
 from ..collection import Collection
 
+REMOVED = ".removed-"
+"""Start of the names of folders that are being removed, beside a collection."""
 _PAGE = 256
 """Documents that are read at a time."""
 _FEW = 100
@@ -106,7 +109,7 @@ def confirm(path: Path | str) -> bool:
     with _only_one(path):
         there = follows(path)
         if there:
-            remove_tree(hidden(path))
+            _remove_hidden(path)
             store = LocalStore.open(path, verify="size")
             try:
                 forget_predecessor(store.database)
@@ -127,13 +130,25 @@ def roll_back(path: Path | str) -> bool:
         with exclusive(path / LOCK, wait=True), frozen(path) as connection:
             hand_over(connection, path, hidden(path), synced=False)
             exchange(path, hidden(path))
-        remove_tree(hidden(path))
+        _remove_hidden(path)
         return True
 
 
 def hidden(path: Path) -> Path:
     """Return the folder beside a collection for its successor or its predecessor."""
     return path.with_name(f".reembed-{path.name}")
+
+
+def _remove_hidden(path: Path) -> None:
+    """Remove the hidden folder. An interruption leaves no part of it under its name."""
+    with temporary_folder(path.parent, _trash(path)) as trash:
+        hidden(path).rename(trash / path.name)
+        sync_directory(path.parent)
+
+
+def _trash(path: Path) -> str:
+    """Return the start of the names of folders that are being removed."""
+    return f"{REMOVED}{path.name}-"
 
 
 def follows(path: Path) -> bool:
@@ -158,6 +173,7 @@ def _only_one(path: Path) -> Iterator[None]:
     with exclusive(lock, wait=False) as held:
         if not held:
             raise ConflictError(f"{path}: another process re-embeds it; wait until it has finished")
+        remove_abandoned(path.parent, _trash(path))
         yield
         lock.unlink(missing_ok=True)
 
@@ -173,8 +189,8 @@ def _successor(
         try:
             new = Collection.open(folder, encoders=encoders, verify="size")
             with new._local_store().database.read() as connection:
-                copied = read_copied(connection)
-            if new.config != config or copied is None or copied[0] != identity_of(path):
+                predecessor, number = read_copied(connection) or (None, None)
+            if new.config != config or number is None or predecessor != identity_of(path):
                 new.close()
                 new = None
         except (StorageError, NotFoundError):
@@ -209,6 +225,8 @@ def _replace(old: LocalStore, new: Collection, progress: Progress) -> Reembedded
         for start in range(0, len(gone), _PAGE):
             new.delete(gone[start : start + _PAGE])
         hand_over(connection, path, new.path)
+        with new._local_store().database.write() as last:
+            record_copied(last, identity_of(path) or "", None)
         documents = new.count()
         new.close()
         exchange(path, new.path)
@@ -221,8 +239,9 @@ def _copy(old: LocalStore, new: Collection, progress: Progress) -> int:
     with store.database.read() as connection:
         stored = read_copied(connection)
     assert stored is not None, "a successor records its predecessor"
-    predecessor, last = stored
-    copied = 0
+    predecessor, number = stored
+    assert number is not None, "it has not taken its predecessor's place"
+    last, copied = number, 0
 
     def documents() -> Iterator[Document]:
         nonlocal last, copied

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ...core import Document, Progress, Usage, WriteReport
 from ...core.errors import count_written
+from ...core.trace.spans import span
 from ...encoders import EncoderConfig
 from ...index import OutdatedError, Store, Transaction, Written
 from ..encoding.courtesy import COURTESY, Slices
@@ -91,7 +92,9 @@ class Writer:
             self._pace.read(encoder, n, of=of)
             slices.pause()
 
-        encoded = encode(documents, config, self._encoders, advance=advance, pause=slices.pause)
+        with span("encode", {"twindex.documents": len(documents)}) as found:
+            encoded = encode(documents, config, self._encoders, advance=advance, pause=slices.pause)
+            found["twindex.passages"] = encoded.passages
         self._pace.complete()
         self._count(encoded.usage)
 
@@ -109,7 +112,8 @@ class Writer:
 
         before = self.report
         try:
-            self._store.write(encoded.documents, encoded.legs, unchanged=known, record=record)
+            with span("commit", {"twindex.documents": len(documents)}):
+                self._store.write(encoded.documents, encoded.legs, unchanged=known, record=record)
         except BaseException:
             self.report = before  # The transaction was rolled back after `record`.
             raise

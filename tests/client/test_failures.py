@@ -35,7 +35,7 @@ from .scripted import Script, info, problem
         (503, "model", twindex.ModelError),
         (503, "unavailable", twindex.ModelError),
         (503, "unsupported", twindex.UnsupportedError),
-        (504, "deadline", twindex.UnavailableError),
+        (504, "deadline", twindex.TimeLimitError),
     ],
 )
 def test_error_reply_raises_its_class_without_retry(status, code, kind, pauses):

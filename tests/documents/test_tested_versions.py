@@ -13,6 +13,7 @@ PAGES = {
     "openai": "openai",
     "cohere": "cohere",
     "mcp": "mcp",
+    "opentelemetry": "opentelemetry-sdk",
     "langchain": "langchain-core",
     "llama-index": "llama-index-core",
     "haystack": "haystack-ai",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,8 @@ import pytest
 
 import twindex
 
+from .shim import compiled
+
 HERE = Path(__file__).parent
 Run = Callable[..., str]
 
@@ -20,12 +21,7 @@ Run = Callable[..., str]
 @pytest.fixture(scope="session")
 def run_watched(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A function that runs `workload.py` with the shim and returns its output."""
-    if not sys.platform.startswith("linux") or shutil.which("gcc") is None:
-        pytest.skip("needs Linux and gcc to intercept the file operations of a process")
-    library = tmp_path_factory.mktemp("shim") / "shim.so"
-    subprocess.run(
-        ["gcc", "-O1", "-shared", "-fPIC", "-o", library, HERE / "shim.c", "-lpthread"], check=True
-    )
+    library = compiled(tmp_path_factory.mktemp("shim"))
 
     def run(what: str, root: Path, *arguments: object) -> str:
         environment = {

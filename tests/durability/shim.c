@@ -6,6 +6,10 @@
  *   shim_fail(kinds, n, m, error) let operations n to m of these kinds fail, counted from now
  *   shim_count(kinds)             return the number of operations of these kinds since shim_fail
  *
+ * Another process can do the same through the file $SHIM_CONTROL, which is mapped as a
+ * `struct control`. The error -1 ends the process by SIGKILL before the operation. It also moves the
+ * clock.
+ *
  * Stores through memory maps and buffered writes of the C library are not intercepted.
  */
 #define _GNU_SOURCE
@@ -13,24 +17,44 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { WRITE = 1, SYNC = 2, OPEN = 4, RENAME = 8, TRUNCATE = 16, UNLINK = 32, MKDIR = 64 };
+enum { WRITE = 1, SYNC = 2, OPEN = 4, RENAME = 8, TRUNCATE = 16, UNLINK = 32, MKDIR = 64, READ = 128 };
+enum { KINDS = 8 };
 
 #define FDS 4096
 static char *names[FDS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int log_fd = -1;
-static int failing_kinds, failing_errno;
-static long failing_from, failing_to, counts[7];
+
+/* Which operations fail, the number of operations of each kind since then, and the seconds by which
+ * the clock of the process is wrong. */
+struct control {
+    int32_t kinds, error;
+    int64_t from, to, counts[KINDS], seconds;
+};
+static struct control own, *control = &own;
+
+__attribute__((constructor)) static void attach(void) {
+    const char *path = getenv("SHIM_CONTROL");
+    if (!path) return;
+    int fd = syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+    if (fd < 0) abort();
+    control = mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (control == MAP_FAILED) abort();
+    syscall(SYS_close, fd);
+}
 
 static const char *root(void) {
     static const char *value;
@@ -96,12 +120,13 @@ static int fails(int kind, const char *path) {
     if (length > 4 && !strcmp(path + length - 4, ".ack")) return 0;
     long before = 0;
     pthread_mutex_lock(&lock);
-    counts[index_of(kind)]++;
-    for (int i = 0; i < 7; i++)
-        if (failing_kinds & (1 << i)) before += counts[i];
-    int fail = (failing_kinds & kind) && before >= failing_from && before <= failing_to;
+    control->counts[index_of(kind)]++;
+    for (int i = 0; i < KINDS; i++)
+        if (control->kinds & (1 << i)) before += control->counts[i];
+    int fail = (control->kinds & kind) && before >= control->from && before <= control->to;
     pthread_mutex_unlock(&lock);
-    if (fail) errno = failing_errno;
+    if (fail && control->error == -1) kill(getpid(), SIGKILL);
+    if (fail) errno = control->error;
     return fail;
 }
 
@@ -110,20 +135,15 @@ void shim_record(const char *path) {
 }
 
 void shim_fail(int kinds, long n, long m, int error) {
-    memset(counts, 0, sizeof counts);
-    failing_kinds = kinds;
-    failing_errno = error;
-    failing_from = n;
-    failing_to = m;
+    *control = (struct control){kinds, error, n, m, {0}, 0};
 }
 
 long shim_count(int kinds) {
     long sum = 0;
-    for (int i = 0; i < 7; i++)
-        if (kinds & (1 << i)) sum += counts[i];
+    for (int i = 0; i < KINDS; i++)
+        if (kinds & (1 << i)) sum += control->counts[i];
     return sum;
 }
-
 
 static int opened(int folder, const char *path, int flags, mode_t mode) {
     char whole[PATH_MAX];
@@ -193,6 +213,21 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
     return written(fd, data, size, at);
 }
 
+static ssize_t obtained(int fd, void *data, size_t size, off_t at) {
+    const char *path = name_of(fd);
+    if (path && fails(READ, path)) return -1;
+    return syscall(SYS_pread64, fd, data, size, at);
+}
+ssize_t pread(int fd, void *data, size_t size, off_t at) { return obtained(fd, data, size, at); }
+ssize_t pread64(int fd, void *data, size_t size, off64_t at) {
+    return obtained(fd, data, size, at);
+}
+ssize_t read(int fd, void *data, size_t size) {
+    const char *path = name_of(fd);
+    if (path && fails(READ, path)) return -1;
+    return syscall(SYS_read, fd, data, size);
+}
+
 static int cut(int fd, off_t size) {
     const char *path = name_of(fd);
     if (!path) return syscall(SYS_ftruncate, fd, size);
@@ -248,6 +283,13 @@ int rename(const char *old, const char *new) { return renamed(AT_FDCWD, old, AT_
 int renameat(int from, const char *old, int to, const char *new) {
     return renamed(from, old, to, new);
 }
+/* Exchanges and renames without replacement are counted, and not recorded. */
+int renameat2(int from, const char *old, int to, const char *new, unsigned flags) {
+    char target[PATH_MAX];
+    absolute(target, to, new);
+    if (watched(target) && fails(RENAME, target)) return -1;
+    return syscall(SYS_renameat2, from, old, to, new, flags);
+}
 
 static int removed(int folder, const char *path, int flags) {
     char whole[PATH_MAX];
@@ -273,3 +315,9 @@ static int made(int folder, const char *path, mode_t mode) {
 }
 int mkdir(const char *path, mode_t mode) { return made(AT_FDCWD, path, mode); }
 int mkdirat(int folder, const char *path, mode_t mode) { return made(folder, path, mode); }
+
+int clock_gettime(clockid_t clock, struct timespec *out) {
+    int result = syscall(SYS_clock_gettime, clock, out);
+    if (!result && clock == CLOCK_REALTIME) out->tv_sec += control->seconds;
+    return result;
+}

@@ -1,7 +1,7 @@
 """The workload of the watched process: create a collection, then write, delete, seal and merge.
 
     python workload.py record ROOT LOG SEED STEPS full|off
-    python workload.py fail ROOT KINDS ERRNO one|rest SEED STEPS EVERY
+    python workload.py fail ROOT MASK ERRNO one|rest SEED STEPS EVERY
 
 with LD_PRELOAD=shim.so and SHIM_ROOT=ROOT in the environment.
 
@@ -23,7 +23,6 @@ from twindex.encoders import DenseEncoderConfig, SparseEncoderConfig
 from twindex.index import CollectionConfig, DenseLeg, LexicalLeg, SparseLeg, StorageConfig
 from twindex.search import Collection
 
-KINDS = {"write": 1, "sync": 2, "open": 4, "rename": 8, "truncate": 16, "unlink": 32, "mkdir": 64}
 NAMES = 12
 NEVER = 2**60
 """An operation number that is never reached."""
@@ -124,15 +123,15 @@ def record(root: Path, log: Path, seed: int, count: int, synchronous: str) -> No
         steps(collection, seed, count, note)
 
 
-def fail(root: Path, kinds: str, error: int, each: str, seed: int, count: int, every: int) -> None:
+def fail(root: Path, mask: int, error: int, each: str, seed: int, count: int, every: int) -> None:
     """Run the steps once for each n = 1, 1 + every, ..., and let file operations fail.
 
+    mask: sum of `KINDS` in `shim.py`.
     each: "one" lets only the n-th operation fail, "rest" also all later ones.
 
     Each run is a separate process and prints its problems, one per line, after n.
     """
     shim = ctypes.CDLL(None)
-    mask = sum(KINDS[kind] for kind in kinds.split(","))
     root.mkdir()
     with Collection.create(
         root / "warm", configuration()
@@ -219,4 +218,4 @@ if __name__ == "__main__":
     if what == "record":
         record(Path(root), Path(rest[0]), int(rest[1]), int(rest[2]), rest[3])
     else:
-        fail(Path(root), rest[0], int(rest[1]), rest[2], *map(int, rest[3:]))
+        fail(Path(root), int(rest[0]), int(rest[1]), rest[2], *map(int, rest[3:]))

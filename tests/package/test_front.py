@@ -19,8 +19,9 @@ NAMES = [
     "CollectionConfig", "ConfigError", "ConflictError", "CorruptFileError", "Document",
     "EncoderMismatchError", "GeneratorRegistry", "Hit", "InvalidInputError", "MissingExtraError",
     "ModelError", "NotFoundError", "RerankerRegistry", "RewriterRegistry",
-    "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError", "TwindexError",
-    "UnavailableError", "UnsupportedByStoreError", "UnsupportedError", "WriteReport",
+    "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError",
+    "TimeLimitError", "TwindexError", "UnavailableError", "UnsupportedByStoreError",
+    "UnsupportedError", "WriteReport",
     "__version__", "build", "create", "open_or_create", "register", "sync",
 ]  # fmt: skip
 

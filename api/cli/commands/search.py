@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also show this many passages before and after the best passage of a hit",
     )
     parser.add_argument(
+        "--timeout-ms",
+        type=float,
+        metavar="MS",
+        help="time limit of the search, without the time to load models (default: no limit)",
+    )
+    parser.add_argument(
         "--explain",
         action="store_true",
         help="show how much each term adds to the score, the terms that sparse encoders chose, and "
@@ -79,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
             "offset": arguments.offset,
             "explain": arguments.explain,
             "neighbours": arguments.neighbours,
+            "timeout_ms": arguments.timeout_ms,
             **selection_fields(arguments),
             **understanding_fields(arguments),
             **rewriter.fields,
@@ -92,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         rerankers=rerank.registry,
         rewriters=rewriter.registry,
     ) as collection:
+        if request.timeout_ms is not None:
+            collection.load()
         result = collection.search(request)
     if arguments.json:
         from ...http.render import search_result

@@ -11,12 +11,11 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import h11
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ...serving.problems import Problem
 from ...serving.settings import OPEN_PATHS, Settings
@@ -32,6 +31,8 @@ On these connections, the server replies only to requests for `OPEN_PATHS`.
 """
 PAUSE_SECONDS = 0.1
 """Time after a refusal in which the connection is not read."""
+HEAD_BYTES = 1 << 16
+"""Bytes of a request's line and headers that are read after the first piece."""
 QUIET_SECONDS = 60.0
 """Minimum time between two log lines with the same warning."""
 
@@ -206,14 +207,8 @@ async def reserved(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> 
     await response(scope, receive, send)
 
 
-if TYPE_CHECKING:
-    _Base = H11Protocol
-else:
-    _Base = object
-
-
-class _Guarded(_Base):
-    """Mixin for a protocol of `uvicorn` that registers its connections with `guard`.
+class _Guarded(HttpToolsProtocol):
+    """A protocol of `uvicorn` that registers its connections with `guard`.
 
     guard: set by a subclass.
     gate:  set by a subclass; refuses requests before they are parsed.
@@ -224,6 +219,9 @@ class _Guarded(_Base):
     _begun = 0
     """Number of requests whose first byte the parser has read."""
     _done = 0
+    _head: int | None = None
+    """Number of bytes read since a request began, without its first piece. None: its head is
+    complete."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         counted = Transport(transport)
@@ -237,6 +235,11 @@ class _Guarded(_Base):
             self.app = answer
 
     def data_received(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > HEAD_BYTES:
+                self.send_400_response("The head of the request is too large.")
+                return
         found = self.guard.protocols.get(self)
         if found is not None:
             found.received += len(data)
@@ -253,6 +256,8 @@ class _Guarded(_Base):
                     found.waiting = monotonic()
                 return
         super().data_received(data)
+        if self.gate is not None:
+            self.gate.passed(self.loop)
         if found is not None and self.cycle is not None and not self.cycle.response_complete:
             found.waiting = None
 
@@ -263,14 +268,16 @@ class _Guarded(_Base):
         cycle = self.cycle
         if cycle is not None and (cycle.more_body or not cycle.response_complete):
             return False
-        if hasattr(self, "conn"):
-            return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
         return self._begun == self._done
 
     def on_message_begin(self) -> None:
-        """Count a request. Only the parser `httptools` calls this method."""
         self._begun += 1
-        super().on_message_begin()  # type: ignore[misc]
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
 
     def on_response_complete(self) -> None:
         self._done += 1
@@ -287,14 +294,6 @@ class _Guarded(_Base):
 def guarded(connections: Connections, gate: Gate | None = None) -> type[asyncio.Protocol]:
     """Return a protocol class for `uvicorn.Config(http=...)` that registers with `connections`.
 
-    The class uses the fastest installed HTTP parser.
-
     gate: refuses requests before they are parsed; None: all requests are parsed.
     """
-    try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-    except ImportError:
-        bases: tuple[type, ...] = (_Guarded, H11Protocol)
-    else:
-        bases = (_Guarded, HttpToolsProtocol)
-    return type("GuardedProtocol", bases, {"guard": connections, "gate": gate})
+    return type("GuardedProtocol", (_Guarded,), {"guard": connections, "gate": gate})

@@ -10,12 +10,15 @@ overload. So there are two places:
 
 from __future__ import annotations
 
+import asyncio
 import re
+from functools import partial
 from hashlib import blake2b
 from time import perf_counter
 
 from starlette.types import Scope
 
+from ...serving.limits.arrivals import ARRIVING
 from ...serving.limits.pool import TENANT, Pool
 from ...serving.measuring.metrics import Metrics
 from ...serving.problems import Problem
@@ -72,6 +75,7 @@ class Gate:
         self._metrics = metrics
         self._root = settings.root_path
         self._early = not settings.access_log  # The log needs what the parser finds.
+        self._passed = 0
         self._tenants: dict[bytes, str] = {}
         self._pools: dict[str, Pool] = {
             "readers": service.readers,
@@ -84,25 +88,49 @@ class Gate:
     # -- after the head is parsed ----------------------------------------------------------
 
     def check(self, scope: Scope, path: str, headers: dict[bytes, bytes]) -> None:
-        """Raise Problem 429 if the pool that the request needs would refuse its call.
+        """Keep a place for the request in the pool that it needs; `leave` frees the place.
 
         Also tells pools the tenant of this request, which is `tenant` of `scope["state"]`.
 
         path: path without `root_path`.
+
+        Raises Problem 429 if the pool would refuse the request's call.
         """
         tenant = scope["state"].get("tenant", "")
         TENANT.set(tenant)
         if tenant:
             self._know(headers, tenant)
         found = self._pool(scope["method"], path)
-        if found is None or not found[0].refuses(tenant):
+        if found is None:
             return
-        problem = found[0].refusal()
-        scope["state"]["refused_route"] = found[1]
-        length = headers.get(b"content-length", b"0")
-        if b"transfer-encoding" in headers or not length.isdigit() or int(length) > _DRAINED:
-            problem.headers["Connection"] = "close"
-        raise problem
+        pool, route = found
+        try:
+            arriving = pool.arrive(tenant)
+        except Problem as problem:
+            scope["state"]["refused_route"] = route
+            length = headers.get(b"content-length", b"0")
+            if b"transfer-encoding" in headers or not length.isdigit() or int(length) > _DRAINED:
+                problem.headers["Connection"] = "close"
+            raise
+        ARRIVING.set(arriving)
+        scope["state"]["leave"] = partial(pool.left, arriving)
+
+    def leave(self, scope: Scope) -> None:
+        """Free the place that `check` kept for a request, if its call did not take the place."""
+        if (leave := scope["state"].get("leave")) is not None:
+            leave()
+
+    def passed(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count a request that goes to the parser, until `check` has seen it.
+
+        Call it after the parser has received the request: the task that answers the request is
+        then ahead in the event loop.
+        """
+        self._passed += 1
+        loop.call_soon(self._checked)
+
+    def _checked(self) -> None:
+        self._passed -= 1
 
     def _know(self, headers: dict[bytes, bytes], tenant: str) -> None:
         """Remember the tenant of a key that was right, for refusals by `answer`."""
@@ -129,7 +157,7 @@ class Gate:
     @property
     def crowded(self) -> bool:
         """True if a pool may refuse calls."""
-        return self._early and any(pool.waiting >= pool.most for pool in self._pools.values())
+        return self._early and any(pool.is_full(self._passed) for pool in self._pools.values())
 
     def answer(self, data: bytes) -> bytes | None:
         """Return the refusal of the request in `data`; None: the request is to be parsed.
@@ -158,7 +186,7 @@ class Gate:
         if found is None:
             return None
         tenant = self._tenant(data[: end + 2])
-        if tenant is None or not found[0].refuses(tenant):
+        if tenant is None or not found[0].refuses(tenant, self._passed):
             return None
         given = _ID.search(data, 0, end + 2)
         request_id = given[1].decode() if given is not None else next(NEW_ID)

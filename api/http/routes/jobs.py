@@ -23,7 +23,7 @@ async def list_jobs(request: Request) -> Response:
     return json_response({"jobs": [job(*pair) for pair in found]})
 
 
-@router.get("/v1/jobs/{id}", responses={200: {"model": JobReply}, **problems(404, 429)})
+@router.get("/v1/jobs/{id}", responses={200: {"model": JobReply}, **problems(404, 429, 503)})
 async def get_job(request: Request, id: str) -> Response:  # noqa: A002
     """Return one job with its state, progress and result."""
     service: Seen = request.state.service

@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .... import __version__
 from ...serving.access.seen import Seen
+from ...serving.measuring.info import describe
 from ...serving.problems import Problem
 from ..compat.tei import TeiError
 from ..openapi import problems
@@ -88,19 +88,18 @@ async def metrics(request: Request) -> Response:
 
 @_v1.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
 async def info(request: Request) -> Response:
-    """Return the version and limits of this server."""
-    settings = request.app.state.settings
-    limits = settings.model_dump(
-        include={"max_body_bytes", "max_bulk_bytes", "job_bytes", "job_documents"}
+    """Return the version, features, models and limits of this server, as the key may see them.
+
+    A key with the scope "admin" that sees all collections gets the settings too, without secrets.
+    """
+    state = request.app.state
+    described = describe(
+        request.state.service,
+        state.settings,
+        keys=state.keyring.required,
+        traces=state.traces,
     )
-    return json_response(
-        {
-            "name": "twindex",
-            "version": __version__,
-            "limits": limits,
-            "collections": len(request.state.service.known()),
-        }
-    )
+    return json_response(described)
 
 
 router.include_router(_v1)

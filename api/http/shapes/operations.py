@@ -86,16 +86,115 @@ class Health(Shape):
     workers: dict[str, str] = Field(default_factory=dict)
 
 
-class Info(Shape):
-    """The version and limits of the server.
+class PartChanges(Shape):
+    """Names of parts, by what a reload did with them.
 
-    name:        always "twindex".
-    version:     version of Twindex.
-    limits:      name of a limit -> value, such as the maximum size of a body in bytes.
-    collections: number of collections.
+    added:   new parts.
+    changed: parts whose configuration has changed; they are loaded again.
+    removed: parts that are no longer configured.
+    kept:    parts that stay as they are.
+    """
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+    kept: list[str]
+
+
+class Reloaded(Shape):
+    """What a reload changed, for each table of the files.
+
+    rerankers:   tables `[rerankers.NAME]`.
+    generators:  tables `[generators.NAME]`.
+    backgrounds: tables `[backgrounds.NAME]`.
+    rewriters:   tables `[rewriters.NAME]`.
+    """
+
+    rerankers: PartChanges
+    generators: PartChanges
+    backgrounds: PartChanges
+    rewriters: PartChanges
+
+
+class ModelNames(Shape):
+    """Names that requests may use.
+
+    encoders:    encoders of the collections that the key sees, for embeddings.
+    rerankers:   rerankers.
+    generators:  generators of answers.
+    backgrounds: backgrounds of answers.
+    rewriters:   rewriters of queries.
+    """
+
+    encoders: list[str]
+    rerankers: list[str]
+    generators: list[str]
+    backgrounds: list[str]
+    rewriters: list[str]
+
+
+class KeyInfo(Shape):
+    """What the key of a request may do.
+
+    id:            id of the key; "" without a key.
+    name:          name of the key, for people; "" without one.
+    scopes:        scopes of the key; all without a key.
+    collections:   names of the collections that it sees. `*` stands for any characters.
+    filtered:      true if a filter applies to all documents that it reads or writes.
+    requests:      maximum number of requests in a minute; null: no limit.
+    concurrent:    maximum number of requests at the same time; null: no limit.
+    model_seconds: seconds that language models may work in a minute; null: no limit.
+    """
+
+    id: str
+    name: str
+    scopes: list[Literal["read", "write", "admin"]]
+    collections: list[str]
+    filtered: bool
+    requests: int | None
+    concurrent: int | None
+    model_seconds: float | None
+
+
+class SettingInfo(Shape):
+    """The value of a setting, and where it comes from.
+
+    value:  the value; "(set)" for a secret.
+    source: option, environment variable, or file and field that sets it; "default"; "argument" for
+            an argument of the Python function.
+    """
+
+    value: bool | int | float | str | list[str] | None
+    source: str
+
+
+class Info(Shape):
+    """The version, features, models and limits of the server.
+
+    name:           always "twindex".
+    version:        version of Twindex.
+    started:        time when the server started, in ISO 8601.
+    uptime_seconds: seconds since then.
+    formats:        kind of files on disk -> the version of its format that the server writes.
+    features:       extra of the package, such as "s3" -> whether it is installed.
+    capabilities:   what this server offers beyond search and writes, such as "snapshots".
+    models:         names that requests may use.
+    limits:         name of a setting that limits requests -> its value.
+    collections:    number of collections that the key sees.
+    key:            what the key of the request may do.
+    settings:       setting -> value and source; only for the scope "admin" and a key that sees all
+                    collections.
     """
 
     name: str
     version: str
-    limits: dict[str, int]
+    started: str
+    uptime_seconds: int
+    formats: dict[str, int]
+    features: dict[str, bool]
+    capabilities: list[str]
+    models: ModelNames
+    limits: dict[str, int | float]
     collections: int
+    key: KeyInfo
+    settings: dict[str, SettingInfo] | None = None

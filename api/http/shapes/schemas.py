@@ -37,6 +37,7 @@ class ProblemDetails(Shape):
     code:       kind of error, a stable word that programs can test.
     request_id: id of the request, which logs contain too.
     errors:     the invalid fields of the request.
+    trace_id:   id of the request's OpenTelemetry trace; absent without one.
     """
 
     type: str = Field(examples=["urn:twindex:problem:not_found"])
@@ -46,6 +47,7 @@ class ProblemDetails(Shape):
     code: str = Field(examples=["not_found"])
     request_id: str
     errors: list[FieldError]
+    trace_id: str | None = None
 
 
 class Progress(Shape):

@@ -41,6 +41,7 @@ class Access:
     collections: names of the collections that it sees. `*` stands for any characters.
     filter:      condition on all documents that it reads or writes; None: all documents.
     limits:      limits of its key.
+    name:        name of its key, for people; "" without one.
     """
 
     key: str = ""
@@ -48,6 +49,7 @@ class Access:
     collections: tuple[str, ...] = ("*",)
     filter: Condition | None = None
     limits: Limits = field(default_factory=Limits)
+    name: str = ""
 
     def may(self, scopes: Iterable[Scope]) -> bool:
         """Return True if one of these scopes is allowed. "admin" requires access without filter."""

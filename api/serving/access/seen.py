@@ -18,6 +18,7 @@ from ..limits.pool import Pool
 from ..operations.names import NoCollectionError
 from ..operations.probe import Writable
 from ..operations.reembedding import Reembedding
+from ..operations.reloading import Reloading
 from ..operations.snapshots import ServedSnapshots
 from ..operations.workers import Place
 from ..problems import Problem
@@ -249,6 +250,14 @@ class Seen:
         """Re-embedding of whole collections. Raises Problem 403 for a key that may not do it."""
         self._administer()
         return self._service.reembedding
+
+    @property
+    def reloading(self) -> Reloading:
+        """Reloading of parts. Raises Problem 403 for a key that does not see all collections."""
+        self._administer()
+        if not self.access.sees_all:
+            raise Problem(403, "a reload needs a key that sees all collections")
+        return self._service.reloading
 
     def check_models(self, config: CollectionConfig) -> None:
         """Raise ConfigError for a model that requests may not use."""

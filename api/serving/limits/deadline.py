@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from ....core import Guard
+from ....core.trace import late
 from ..problems import ClientGone, Problem
 from ..settings import Settings
 
@@ -36,6 +37,7 @@ class Deadline:
                 its call.
     at:         latest end of the call, on the monotonic clock.
     gone:       True once the client has left.
+    own_ms:     time limit of the request in milliseconds; None: it has none.
     """
 
     seconds: float
@@ -45,6 +47,7 @@ class Deadline:
     leaving: Leaving | None = None
     at: float = field(init=False)
     gone: bool = field(default=False, init=False)
+    own_ms: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.at = monotonic() + self.seconds
@@ -71,6 +74,12 @@ class Deadline:
         """A guard for a search in a thread. It calls `check`, whose exception stops the search."""
         return Guard(self.check, self.page_bytes)
 
+    def limit(self, milliseconds: float | None) -> None:
+        """Lower the time limit to that of a request, which began when the call began."""
+        if milliseconds is not None and milliseconds < self.seconds * 1e3:
+            self.at = min(self.at, self.at - self.seconds + milliseconds / 1e3)
+            self.own_ms = milliseconds
+
     def check(self) -> None:
         """Raise ClientGone if the client has left, or Problem 504 after the limit."""
         if self.gone:
@@ -80,6 +89,8 @@ class Deadline:
 
     def late(self) -> Problem:
         """Return the Problem 504 for a call that took too long."""
+        if self.own_ms is not None:
+            return Problem(504, late(self.own_ms))
         return Problem(
             504,
             f"the request took longer than {self.seconds:g} s (setting `{self.setting}`); "

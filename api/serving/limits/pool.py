@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
+from threading import Event, Lock, local
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
+from ....core.trace.spans import in_context
+from ....search.encoding.lending import Spend, set_lend
 from ..problems import Problem
+from .arrivals import ARRIVING, Arrivals, Arriving
 from .fair import FairQueue
 
 P = ParamSpec("P")
@@ -42,6 +47,12 @@ class _Waiting:
     future: Future[Any]
 
 
+class _Away(local):
+    """Seconds for which the current call lent its thread's place."""
+
+    seconds = 0.0
+
+
 class Pool:
     """A pool of threads with a queue that is bounded in number and in time, and fair to tenants.
 
@@ -50,7 +61,9 @@ class Pool:
     at most `queue`. When as many wait, a further call is refused, unless its tenant has fewer calls
     waiting than another: then the latest call of the tenant with the most is refused instead.
 
-    A call that was cancelled while it ran still counts until its thread ends.
+    A call that was cancelled while it ran still counts until its thread ends. A call whose query is
+    encoded in a batch lends its place: then one more call runs. Afterwards it gets the next place
+    that is free.
 
     name:    name of the pool, for threads and metrics.
     threads: maximum number of calls that run at once.
@@ -65,10 +78,17 @@ class Pool:
         self.seconds = seconds
         self.refused = 0
         """Number of calls that were refused because too many waited."""
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"twindex-{name}")
+        # Calls that lend their places keep their threads. There are never more than let in.
+        self._executor = ThreadPoolExecutor(
+            threads + 2 * queue + ALWAYS, thread_name_prefix=f"twindex-{name}"
+        )
         self._lock = Lock()
         self._line: FairQueue[_Waiting] = FairQueue()
+        self._arrivals = Arrivals()
         self._running = 0
+        self._lent = 0
+        self._returning: deque[Event] = deque()
+        self._away = _Away()
         self._mean = 0.0
 
     @property
@@ -83,8 +103,8 @@ class Pool:
 
     @property
     def active(self) -> int:
-        """Number of calls that run or wait."""
-        return self._running + len(self._line)
+        """Number of calls that run, wait, or lend their places."""
+        return self._running + self._lent + len(self._line)
 
     @property
     def most(self) -> int:
@@ -99,18 +119,39 @@ class Pool:
         """Expected seconds until the calls that wait now have begun."""
         return len(self._line) * self._mean / self.threads
 
-    def refuses(self, tenant: str) -> bool:
-        """Return True if a call of this tenant would be refused now."""
-        if self._running < self.threads:
+    def is_full(self, more: int = 0) -> bool:
+        """Return True if some calls would be refused now. more: number of calls to come."""
+        return self.active + self._arrivals.count + more >= self.threads + self.most
+
+    def refuses(self, tenant: str, more: int = 0) -> bool:
+        """Return True if a call of this tenant would be refused after `more` calls of it."""
+        if not self.is_full(more):
             return False
         with self._lock:
-            return self._full(tenant)
+            return self._refuses(tenant, more)
 
-    def _full(self, tenant: str) -> bool:
-        if self._running < self.threads or len(self._line) < self.most:
+    def arrive(self, tenant: str) -> Arriving:
+        """Keep a place for a call of this tenant. Raises Problem 429 if it would be refused now."""
+        with self._lock:
+            if self._refuses(tenant):
+                raise self.refusal()
+            return self._arrivals.add(tenant)
+
+    def left(self, arriving: Arriving) -> None:
+        """Free the place of a request that has ended. It may have called the pool."""
+        with self._lock:
+            self._arrivals.remove(arriving)
+
+    def _refuses(self, tenant: str, more: int = 0) -> bool:
+        if not self.is_full(more):
             return False
-        longest = self._line.longest()
-        return longest is None or self._line.waiting(tenant) + 1 >= self._line.waiting(longest)
+
+        def wait(name: str) -> int:
+            return self._line.waiting(name) + self._arrivals.of(name)
+
+        others = {*self._arrivals.tenants, self._line.longest()} - {None, tenant}
+        longest = max((wait(name) for name in others if name is not None), default=0)
+        return wait(tenant) + more + 1 >= longest
 
     def refusal(self) -> Problem:
         """Return the Problem 429 for a call that is refused now, and count it."""
@@ -134,9 +175,11 @@ class Pool:
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         """Run `work` in a thread, or let it wait for one. Raises Problem 429 as `run` does."""
         tenant, future, dropped = TENANT.get(), Future[T](), None
-        call = _Waiting(work, future)
+        call, arriving = _Waiting(in_context(work), future), ARRIVING.get()
         with self._lock:
-            if self._full(tenant):
+            if arriving is not None and arriving.arrivals is self._arrivals:
+                self._arrivals.remove(arriving)
+            if self._refuses(tenant):
                 raise self.refusal()
             begins = self._running < self.threads
             if begins:  # Then no call waits.
@@ -147,15 +190,19 @@ class Pool:
         if dropped is not None:
             dropped.set_exception(self.refusal())
         if begins:
-            try:
-                self._executor.submit(self._work, tenant, call)
-            except BaseException:
-                with self._lock:
-                    self._running -= 1
-                raise
+            self._begin(tenant, call)
         else:
             future.add_done_callback(partial(self._forget, tenant, call))
         return future
+
+    def _begin(self, tenant: str, call: _Waiting) -> None:
+        """Run a call in another thread. The call has its place."""
+        try:
+            self._executor.submit(self._work, tenant, call)
+        except RuntimeError:  # The pool is closed.
+            with self._lock:
+                self._running -= 1
+            call.future.cancel()
 
     def _drop(self) -> Future[Any] | None:
         """Take the latest call of the tenant with the most calls out of the queue."""
@@ -176,17 +223,18 @@ class Pool:
         charged = self._mean
         with self._lock:
             self._line.charge(tenant, charged)
+        set_lend(self._lend)
         while True:
+            self._away.seconds = 0.0
             used, deliver = _perform(call)
+            used = max(0.0, used - self._away.seconds)
             del call  # A thread that waits must not keep the result of its last call.
             with self._lock:
                 if used:
                     self._mean += (used - self._mean) * (_WEIGHT if self._mean else 1.0)
                 self._line.charge(tenant, used - charged)
-                found = self._line.pop()
-                if found is None:
-                    self._running -= 1
-                else:
+                found = self._next()
+                if found is not None:
                     charged = self._mean
                     self._line.charge(found[0], charged)
             deliver()  # After the thread counts as free: its caller may call again at once.
@@ -195,6 +243,41 @@ class Pool:
                 return
             tenant, call = found
             del found
+
+    def _next(self) -> tuple[str, _Waiting] | None:
+        """Give a place to a call that returns, else to one that waits, which is returned."""
+        if self._returning:
+            self._returning.popleft().set()
+            return None
+        found = self._line.pop()
+        if found is None:
+            self._running -= 1
+        return found
+
+    @contextmanager
+    def _lend(self) -> Iterator[Spend]:
+        """Lend the place of the call in the current thread; see `lent`."""
+        began = perf_counter()
+        with self._lock:
+            self._lent += 1
+            found = self._next()
+        if found is not None:
+            self._begin(*found)
+        spent: list[float] = []
+        try:
+            yield spent.append
+        finally:
+            turn = None
+            with self._lock:
+                self._lent -= 1
+                if self._running < self.threads:
+                    self._running += 1
+                else:
+                    turn = Event()
+                    self._returning.append(turn)
+            if turn is not None:
+                turn.wait()
+            self._away.seconds += perf_counter() - began - sum(spent)
 
     def close(self) -> None:
         """Wait for the calls that run, and drop the calls that wait."""

@@ -1,1 +1,1 @@
-"""The metrics of a server, and the counts that they read."""
+"""What operators see of a server: its description, metrics and traces."""

@@ -34,6 +34,19 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     rows.append(_row("one client of a key", figures["tenants"]["alone"]["ok"]))
     rows.append(_row("the same beside a flood by another", figures["tenants"]["beside"]["ok"]))
     yield table(["", "searches/s", "p50 ms", "p95 ms", "p99 ms"], rows)
+    yield (
+        "Searches by the default legs. Models encode a query alone (`query_batch` 1), or with "
+        "others (the default). Most of the time of such a search is that of its models."
+    )
+    yield table(
+        ["clients", "`query_batch`", "searches/s", "p50 ms", "p95 ms", "p99 ms", "CPU ms a search"],
+        (
+            [count, setting, *_row("", one["ok"])[1:], f"{one['cpu_ms']:.1f}"]
+            for count in figures["batches"]["default"]
+            for setting, by_count in figures["batches"].items()
+            for one in [by_count[count]]
+        ),
+    )
     for times, one in figures["overload"].items():
         before, after = one["resident_mb"]
         statuses = ", ".join(f"{status}: {whole(n)}" for status, n in one["statuses"].items())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,8 +20,10 @@ from ....core import (
 )
 from ...arrays.files import sync_directory
 from ...arrays.temporary import temporary_folder
-from ..database.folders import check_free, is_collection
+from ..database.access import to_write
+from ..database.folders import FILE_NAME, check_free, is_collection
 from ..database.mark import Mark
+from ..database.meta import get_meta, set_meta
 from ..local import LocalStore
 from .copying import Pace, Sums, blocks_in
 from .manifest import MANIFEST, SnapshotInfo, by_age, collection_of, damaged, parse
@@ -27,6 +31,8 @@ from .target import Target
 
 _MAX_MANIFEST = 64 << 20
 """Maximum size of a manifest in bytes."""
+_RESTORED = "restored"
+"""Key in `meta` of a restored collection: the name of its snapshot."""
 
 
 def read_info(target: Target, name: str) -> SnapshotInfo:
@@ -100,6 +106,7 @@ def restore_snapshot(
             (folder / "segments").mkdir()
             for path in info.files:
                 _write(folder / path, _checked_blocks(target, info, path, pace))
+            _note(folder, info.name)
             Mark(folder).reset(info.generation)
             LocalStore.open(folder, verify="size").close()
             for inner in [*folder.rglob("*"), folder]:
@@ -108,13 +115,35 @@ def restore_snapshot(
             _check_free(directory)
             folder.rename(directory)
             sync_directory(directory.parent)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
         raise StorageError(
-            f"{directory}: the snapshot cannot be restored ({error.strerror or error}); check the "
+            f"{directory}: the snapshot cannot be restored ({reason or error}); check the "
             "permissions of the folder and the free space of the disk"
         ) from error
     pace.report()
     return info
+
+
+def restored_from(directory: Path) -> str | None:
+    """Return the name of the snapshot that a collection was restored from; None if there is none.
+
+    Raises StorageError if the collection cannot be read.
+    """
+    if not is_collection(directory):
+        return None
+    store = LocalStore.open(directory, verify="size", read_only=True)
+    try:
+        with store.database.read() as connection:
+            return get_meta(connection, _RESTORED)
+    finally:
+        store.close()
+
+
+def _note(folder: Path, snapshot: str) -> None:
+    """Record in a copied collection which snapshot it is."""
+    with closing(to_write(folder / FILE_NAME).connect()) as connection:
+        set_meta(connection, _RESTORED, snapshot)
 
 
 def find_snapshot(target: Target, snapshot: str | None) -> str:

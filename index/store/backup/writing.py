@@ -145,7 +145,7 @@ def _copy_database(source: sqlite3.Connection, path: Path, pace: Pace) -> None:
         copy.execute("PRAGMA synchronous=OFF")  # The file is synced as a whole.
         source.backup(copy, pages=_PAGES, progress=report)
         copy.execute("BEGIN")
-        for table in ("jobs", "replies"):
+        for table in ("jobs", "replies", "job_owners"):
             if copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
                 copy.execute(f"DELETE FROM {table}")
         copy.execute("COMMIT")

@@ -34,7 +34,11 @@ from .synced import (
 from .tables import numbers_of, read_documents
 
 FOLLOWS = "follows"
-"""Key in `meta` of a successor: its predecessor, and the number up to which it was copied."""
+"""Key in `meta` of a successor: its predecessor, and the number up to which it was copied.
+
+The number is null once the successor takes the place of its predecessor. It then has documents of
+its own, so it never serves as an unfinished successor again, also after a roll-back.
+"""
 _CHUNK = 500
 
 
@@ -47,13 +51,19 @@ def identity_of(directory: Path) -> str | None:
     return f"{found.st_dev}:{found.st_ino}"
 
 
-def record_copied(connection: sqlite3.Connection, follows: str, number: int) -> None:
-    """Store, in the transaction of the copied documents, that all up to `number` are copied."""
+def record_copied(connection: sqlite3.Connection, follows: str, number: int | None) -> None:
+    """Store, in the transaction of the copied documents, that all up to `number` are copied.
+
+    number: None: all are, and the successor takes the place of its predecessor.
+    """
     set_meta(connection, FOLLOWS, json.dumps({"identity": follows, "number": number}))
 
 
-def read_copied(connection: sqlite3.Connection) -> tuple[str, int] | None:
-    """Return the identity of the predecessor and the last copied number; None: it follows none."""
+def read_copied(connection: sqlite3.Connection) -> tuple[str, int | None] | None:
+    """Return the identity of the predecessor and the last copied number; None: it follows none.
+
+    The number is None if the successor took the place of its predecessor.
+    """
     value = get_meta(connection, FOLLOWS)
     if value is None:
         return None
@@ -141,7 +151,7 @@ def hand_over(
 
 
 def _copy_jobs(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
-    for table in ("jobs", "replies"):
+    for table in ("jobs", "replies", "job_owners"):
         sql = old.execute("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).fetchone()
         if sql is None:
             continue

@@ -45,6 +45,7 @@ ROWS = [
     ("POST", "/v1/collections/shop/reembed/confirm", None, "admin"),
     ("POST", "/v1/collections/shop/reembed/roll-back", None, "admin"),
     ("POST", "/v1/collections/new/restore", {"collection": "shop"}, "admin"),
+    ("POST", "/v1/reload", None, "admin"),
     ("GET", "/v1/aliases", None, "any"),
     ("GET", "/v1/collections", None, "any"),
     ("GET", "/v1/collections/shop", None, "any"),
@@ -100,6 +101,7 @@ def test_every_operation_of_the_reference_has_a_row(tenants):
             assert example in {
                 "/v1/aliases",
                 "/v1/aliases/{alias}",
+                "/v1/reload",
                 "/v1/collections/shop",
                 "/v1/collections/shop/snapshots",
                 "/v1/collections/shop/reembed",

@@ -116,16 +116,14 @@ def test_requests_that_are_not_plain_and_complete_go_to_the_parser(client):
 @given(st.binary(max_size=80), st.integers(0, 200), st.integers(0, 40))
 def test_no_bytes_make_the_gate_fail(piece, at, length):
     class Full:
-        waiting = most = 0
-
-        def refuses(self, tenant: str) -> bool:
+        def refuses(self, tenant: str, more: int) -> bool:
             return True
 
         def refusal(self) -> Any:
             raise AssertionError("the bytes were taken for a request")
 
     gate = Gate.__new__(Gate)
-    gate._root, gate._tenants = "", {}
+    gate._root, gate._tenants, gate._passed = "", {}, 0
     gate._pools = dict.fromkeys(set(POOLS.values()), Full())  # type: ignore[arg-type]
     whole = request()
     changed = whole[:at] + piece + whole[at + length :]
@@ -143,7 +141,7 @@ def test_a_refusal_knows_the_tenant_of_a_key_that_was_right(client):
     asked = []
     with full(client.app) as gate:
         pool = client.app.state.service.readers
-        pool.refuses = lambda tenant: asked.append(tenant) or True
+        pool.refuses = lambda tenant, more: asked.append(tenant) or True
         assert gate.answer(request(Authorization="Bearer right")) is not None
         assert gate.answer(request(Authorization="Bearer other")) is None
         assert gate.answer(request()) is None
@@ -151,24 +149,18 @@ def test_a_refusal_knows_the_tenant_of_a_key_that_was_right(client):
     assert asked == ["a"]
 
 
-@pytest.fixture(params=["h11", "httptools"])
-def live(request, tmp_path, fake_config) -> Iterator[tuple[Any, int]]:
-    """A server on a real socket, with one of the parsers. Yields its application and its port."""
+@pytest.fixture
+def live(tmp_path, fake_config) -> Iterator[tuple[Any, int]]:
+    """A server on a real socket. Yields its application and its port."""
     import threading
     import time
 
     import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from twindex.api.http.arrival import connections
     from twindex.api.http.arrival.listener import listen
 
     app = create_app(tmp_path, Settings())
     kind: type = guarded(Connections(Settings(), 100), app.state.gate)
-    if request.param == "httptools":
-        pytest.importorskip("httptools")
-    else:
-        kind = type("Protocol", (connections._Guarded, H11Protocol), dict(kind.__dict__))
     server = uvicorn.Server(uvicorn.Config(app, http=kind, log_config=None, ws="none"))
     listener = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from twindex.api.serving.limits.arrivals import ARRIVING
 from twindex.api.serving.limits.pool import ALWAYS, TENANT, Pool
 from twindex.api.serving.problems import Problem
+from twindex.search.encoding.lending import lent
 
 
 @pytest.fixture(autouse=True)
@@ -225,5 +227,135 @@ def test_a_pool_that_waits_keeps_nothing_of_its_last_call():
                 await until(lambda: gone() is None)
             finally:
                 gc.enable()
+
+    asyncio.run(main())
+
+
+def test_a_place_is_kept_for_a_request_until_it_calls_or_ends():
+    async def main() -> None:
+        with pool(queue=1) as made:
+            first, second = made.arrive("a"), made.arrive("a")
+            assert made.refuses("a")
+            with pytest.raises(Problem):
+                made.arrive("a")
+            made.left(first)
+            made.left(first)
+            assert not made.refuses("a")
+            blocked = Blocked()
+            token = ARRIVING.set(second)
+            tasks = [asyncio.ensure_future(made.run(blocked)) for _ in range(2)]
+            ARRIVING.reset(token)
+            await until(blocked.began.is_set)
+            assert (made.running, made.waiting) == (1, 1)
+            with pytest.raises(Problem):
+                made.arrive("a")
+            made.left(second)  # It has called, so it keeps no place.
+            assert made.refuses("a")
+            blocked.go.set()
+            await asyncio.gather(*tasks)
+            assert not made.refuses("a")
+
+    asyncio.run(main())
+
+
+def test_requests_that_have_not_called_yet_are_fair_to_tenants():
+    with pool(queue=3) as made:
+        for _ in range(4):
+            made.arrive("flood")
+        assert made.refuses("flood")
+        assert not made.refuses("other")
+        made.arrive("other")
+        made.arrive("other")
+        made.arrive("other")
+        assert made.refuses("other")
+
+
+def test_a_call_that_waits_for_another_thread_lends_its_place():
+    async def main() -> None:
+        with pool(queue=3) as made:
+            waits, go = threading.Event(), threading.Event()
+
+            def waiting() -> str:
+                with lent():
+                    waits.set()
+                    assert go.wait(30)
+                return "waited"
+
+            first = asyncio.ensure_future(made.run(waiting))
+            await until(waits.is_set)
+            assert (made.running, made.active) == (0, 1)
+            blocked = Blocked()
+            second = asyncio.ensure_future(made.run(blocked))
+            third = asyncio.ensure_future(made.run(int))
+            await until(blocked.began.is_set)
+            go.set()
+            await asyncio.sleep(0.05)
+            assert not first.done()  # The other call has the only place.
+            assert (made.running, made.active, made.waiting) == (1, 2, 1)
+            blocked.go.set()
+            assert await first == "waited"
+            assert await asyncio.gather(second, third) == ["done", 0]
+            assert (made.running, made.active) == (0, 0)
+
+    asyncio.run(main())
+
+
+def test_calls_that_lend_their_places_run_one_at_a_time_otherwise():
+    async def main() -> None:
+        inside = most = done = 0
+        lock = threading.Lock()
+
+        def call() -> None:
+            nonlocal inside, most, done
+            for _ in range(5):
+                with lock:
+                    inside += 1
+                    most = max(most, inside)
+                time.sleep(0.0005)
+                with lock:
+                    inside -= 1
+                with lent():
+                    time.sleep(0.001)
+            done += 1
+
+        with pool(threads=2, queue=50) as made:
+            await asyncio.gather(*(made.run(call) for _ in range(40)))
+            assert (made.running, made.active, done) == (0, 0, 40)
+        assert most <= 2
+
+    asyncio.run(main())
+
+
+def test_time_for_which_a_place_is_lent_is_not_time_of_the_call():
+    async def main() -> None:
+        def call() -> None:
+            with lent():
+                time.sleep(0.2)
+
+        with pool(queue=1_000, seconds=1.0) as made:
+            await made.run(call)
+            assert made.most > 100  # A fifth of a second for each call would allow five.
+
+    asyncio.run(main())
+
+
+def test_a_pool_closes_while_a_place_is_lent():
+    async def main() -> None:
+        waits, go = threading.Event(), threading.Event()
+
+        def waiting() -> str:
+            with lent():
+                waits.set()
+                assert go.wait(30)
+            return "waited"
+
+        made = Pool("test", 1, 4)
+        first = asyncio.ensure_future(made.run(waiting))
+        await until(waits.is_set)
+        closing = asyncio.get_running_loop().run_in_executor(None, made.close)
+        await asyncio.sleep(0.05)
+        go.set()
+        assert await first == "waited"
+        await closing
 
     asyncio.run(main())

@@ -70,6 +70,34 @@ def test_bulk_jobs_and_searches_continue_meanwhile(serve, fake_config, wait_for_
     assert "dense" not in legs(client)
 
 
+def test_a_job_is_found_at_every_moment_of_an_exchange(client):
+    dense = client.get(BIRDS).json()["config"]["legs"]["dense"]
+    stop, latest, wrong = threading.Event(), [], []
+
+    def poll():
+        while not stop.is_set():
+            for job in latest[-1:]:
+                for path in (f"/v1/jobs/{job}", "/v1/jobs"):
+                    reply = client.get(path)
+                    if reply.status_code != 200 or job not in reply.text:
+                        wrong.append(reply.text)
+            client.post(f"{BIRDS}/search", json={"query": "bird"})
+
+    threads = [threading.Thread(target=poll) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for number in range(8):
+        legs = {"dense": dense if number % 2 else None}
+        latest.append(client.post(f"{BIRDS}/reembed", json={"legs": legs}).json()["id"])
+        while (reply := client.get(f"/v1/jobs/{latest[-1]}")).json().get("state") != "done":
+            assert reply.json()["state"] != "failed", reply.text
+        assert client.post(f"{BIRDS}/reembed/confirm").json() == {"changed": True}
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
 def test_invalid_requests_are_refused_before_a_job_starts(client, problem):
     wrong = ({}, {"dense": {"kind": "nothing"}}, {"a b": None})
     for body in ({}, *({"legs": legs} for legs in wrong)):

@@ -127,6 +127,32 @@ def test_an_oversized_body_is_not_read_completely(server):
     assert server.get("/livez").status_code == 200
 
 
+@pytest.mark.parametrize("sent", ["X: ", "GET /", "X: a\r\n" * 3])
+def test_a_very_large_head_is_refused(server, sent):
+    with server.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" if "X" in sent else b"")
+        try:
+            connection.sendall(sent.encode())
+            for _ in range(600):
+                connection.sendall(b"a" * 1_000)
+        except ConnectionError:
+            pass  # The server has closed the connection.
+        assert b"HTTP/1.1 400" in received(connection)
+    assert server.get("/livez").status_code == 200
+
+
+def test_heads_of_60_kilobytes_are_read_one_after_another(server):
+    head = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 60_000 + b"\r\n\r\n"
+    with server.connect() as connection:
+        for _ in range(5):
+            for at in range(0, len(head), 7_000):
+                connection.sendall(head[at : at + 7_000])
+            reply = b""
+            while not reply.endswith(b"}"):
+                reply += connection.recv(10_000)
+            assert reply.startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize(
     "head", ["GET / HTTP/1.1\r\nX: ", f"{HEAD}Content-Length: 10000\r\n\r\n"], ids=["head", "body"]
 )

@@ -136,14 +136,16 @@ def test_jobs_and_the_record_of_synced_files_are_handed_over(tmp_path):
     upload = jobs.upload(job_id)
     upload.write(b'{"id": "x", "text": "t"}\n')
     upload.sync()
-    jobs.create(job_id, "bulk", total=1, unit="documents")
+    jobs.create(job_id, "bulk", total=1, unit="documents", owner="key", filter={"year": 1})
     upload.keep()
+    later = jobs.create(jobs.new_id(), "merge", total=None, unit="passages")
     reembed(path, NEW)
     with pytest.raises(StorageError, match="removed or replaced"):
         jobs.create(jobs.new_id(), "merge", total=None, unit="passages")
     jobs.close()
     handed = JobStore(path)
-    assert [job.id for job in handed.unfinished()] == [job_id]
+    assert [job.id for job in handed.unfinished()] == [job_id, later.id]
+    assert (handed.get(job_id).owner, handed.get(job_id).filter) == ("key", {"year": 1})
     assert handed.lines(job_id).read_bytes() == b'{"id": "x", "text": "t"}\n'
     handed.close()
     (tmp_path / "files" / "b.txt").unlink()

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
-from .....core import ModelError, NotFoundError, TwindexError
+from .....core import NotFoundError, TwindexError
 from .....index import LocalStore, is_collection, open_target
 from .....index.models import model_names
-from .....llm import find_weights
-from .....llm.fake import NAME as FAKE
-from ....serving.allowed import objects
-from ....serving.generators import ServedGenerators
-from ....serving.rerankers import ServedRerankers
-from ....serving.rewriters import ServedRewriters
+from ....serving.measuring.tracing import endpoint, require_otel
+from ....serving.operations.reloading import KINDS, missing_models, models_of
 from ....serving.settings import Settings
-
-_REMOTE = ("base_url", "url")
-"""Fields of models that run in another process."""
 
 
 def check(root: Path, settings: Settings) -> list[str]:
@@ -31,7 +23,7 @@ def check(root: Path, settings: Settings) -> list[str]:
     """
     problems = []
     names: dict[str, str] = {}
-    for part in (_parts, _snapshots):
+    for part in (_parts, _snapshots, _traces):
         for found in part(settings):
             if isinstance(found, TwindexError):
                 problems.append(str(found))
@@ -50,43 +42,33 @@ def check(root: Path, settings: Settings) -> list[str]:
                 names |= dict.fromkeys(model_names(store.config), f"collection {folder.name}")
                 store.close()
     names |= dict.fromkeys(settings.models, "models")
-    for name, where in names.items():
-        try:
-            if name != FAKE:
-                find_weights(name)
-        except ModelError as error:
-            problems.append(f"{where}: {error}")
-    return problems
+    return [*problems, *missing_models(names)]
 
 
 def _parts(settings: Settings) -> Iterator[TwindexError | dict[str, str]]:
     """Yield the models of each file of parts, with the name of the setting; or its error."""
-    for name, kind in (
-        ("rerankers", ServedRerankers),
-        ("generators", ServedGenerators),
-        ("rewriters", ServedRewriters),
-    ):
+    for name, kind in KINDS.items():
         try:
-            served: Any = kind.of(getattr(settings, name), settings.device)
+            found = kind.of(getattr(settings, name), settings.device)
         except TwindexError as error:
             yield error
             continue
-        configs = getattr(served, "every_config", None) or served.configs.values()
-        for config in configs:
-            yield dict.fromkeys(_models(config.model_dump()), name)
-
-
-def _models(config: Mapping[str, Any]) -> Iterator[str]:
-    for one in objects(config):
-        model = one.get("model")
-        if isinstance(model, str) and not any(one.get(field) for field in _REMOTE):
-            yield model
+        yield dict.fromkeys(models_of(found), name)
 
 
 def _snapshots(settings: Settings) -> Iterator[TwindexError | dict[str, str]]:
     if settings.snapshots is not None:
         try:
             open_target(settings.snapshots)
+        except TwindexError as error:
+            yield error
+
+
+def _traces(settings: Settings) -> Iterator[TwindexError | dict[str, str]]:
+    if settings.traces is not None:
+        try:
+            endpoint(settings.traces)
+            require_otel()
         except TwindexError as error:
             yield error
 
