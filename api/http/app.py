@@ -23,8 +23,8 @@ from ..serving.access.shared_quotas import shared_quotas
 from ..serving.measuring.counts import document_counts, job_counts, ready_counts, usage, writable
 from ..serving.measuring.metrics import Metrics
 from ..serving.measuring.shared import SharedMetrics
-from ..serving.operations.workers import Place
 from ..serving.measuring.tracing import tracing_of
+from ..serving.operations.workers import Place
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
@@ -113,7 +113,7 @@ def create_app(
         'Reloads of rerankers, generators and rewriters: "done", or "refused" with the reason in '
         "the log.",
         ("outcome",),
-        lambda: {(outcome,): float(n) for outcome, n in reloading.counts.items()},
+        lambda: {(outcome,): float(n) for outcome, n in reloading.counts.items() if service.writes},
     )
     metrics.register(
         gauge,

@@ -87,7 +87,9 @@ def serve(
         address = address_of(host, listener, settings)
         config = configured(app, settings, connections)
         ready = partial(begin, root, address, app.state.service)
-        run(Server(config, settings.shutdown_seconds, connections, ready), listener)
+        server = Server(config, settings.shutdown_seconds, connections, ready)
+        server.reloading = app.state.service.reloading
+        run(server, listener)
 
 
 def prepared(root: Path, host: str, settings: Settings, place: Place | None = None) -> FastAPI:

@@ -5,7 +5,7 @@ They load when the server starts, and never during a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -75,11 +75,6 @@ class ServedGenerators(PreloadedParts[GeneratorConfig, Generator], GeneratorRegi
         """Replace the generators and backgrounds; see `PreloadedParts.replace`."""
         super().replace(other)
         self.backgrounds.replace(other.backgrounds)
-
-    @property
-    def every_config(self) -> Sequence[GeneratorConfig | BackgroundConfig]:
-        """Return the configurations of all generators and backgrounds."""
-        return [*self.configs.values(), *self.backgrounds.configs.values()]
 
     def load(self, stopping: Callable[[], bool]) -> None:
         """Load every generator and every background. See `PreloadedParts.load`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -27,10 +27,7 @@ from ...index.models import model_names
 from ...index.store.jobs import JobStore
 from ...llm.weights.places import find_named
 from ...search import Collection
-from .generators import ServedGenerators
 from .operations.lanes import JobLanes
-from .rerankers import ServedRerankers
-from .rewriters import ServedRewriters
 from .served import Served, encoder_names, identity
 
 logger = logging.getLogger(__name__)
@@ -44,14 +41,15 @@ class Loader:
         root: Path,
         runner: JobLanes,
         device: Device | None,
-        rerankers: ServedRerankers,
-        generators: ServedGenerators,
-        rewriters: ServedRewriters,
+        parts: Mapping[str, Any],
         models: Sequence[str],
         *,
         writes: bool = True,
     ) -> None:
-        """models: names and folders of models that the operator allows.
+        """Create a loader.
+
+        parts: argument of `Collection.open` -> registry, such as `rerankers`.
+        models: names and folders of models that the operator allows.
         writes: False: another process writes the collections, and this one only reads them.
 
         If the folder of a collection's model was moved, the loader looks for the same weights in
@@ -59,11 +57,7 @@ class Loader:
         """
         self._writes = writes
         self._root = root
-        self._parts: dict[str, Any] = {
-            "rerankers": rerankers,
-            "generators": generators,
-            "rewriters": rewriters,
-        }
+        self._parts = parts
         self._runner = runner
         self._device = device
         self._models = models

@@ -7,7 +7,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -29,7 +29,6 @@ from ...search.encoding.batches import BATCHING
 from ...search.encoding.courtesy import COURTESY
 from ...search.writing.reembed import REMOVED
 from .allowed import AllowedModels
-from .generators import ServedGenerators
 from .job_list import JobList
 from .limits.pool import Pool
 from .loading import Loader
@@ -37,13 +36,10 @@ from .operations.lanes import JobLanes
 from .operations.names import NAME, RULE, Names
 from .operations.probe import Writable, WriteProbe
 from .operations.reembedding import Reembedding
-from .operations.reloading import Reloading
+from .operations.reloading import Reloading, ServedParts
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
 from .operations.workers import Place
-from .preloaded import PreloadedParts
-from .rerankers import ServedRerankers
-from .rewriters import ServedRewriters
 from .served import Served, folder_name, identity, unreadable
 from .settings import Settings
 
@@ -81,9 +77,8 @@ class Service:
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         self.names = Names(self.root, single=self.single)
-        self.readers = Pool(
-            "search", settings.search_threads, settings.queue, settings.queue_seconds
-        )
+        searches = settings.search_threads
+        self.readers = Pool("search", searches, settings.queue, settings.queue_seconds)
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
@@ -91,6 +86,8 @@ class Service:
         self.writers = Pool("write", WRITERS, settings.queue, settings.queue_seconds)
         self.watchers = Pool("watch", 1, WATCHERS)
         BATCHING.most = settings.query_batch
+        self._pools = [self.readers, self.reranking, self.answering, self.embedding]
+        self._pools += [self.writers, self.watchers]
         COURTESY.share = settings.bulk_share
         # `_opening` is locked while a collection is opened, created or deleted; `_lock` protects
         # the dictionary.
@@ -111,24 +108,16 @@ class Service:
             self.runner,
             self._opening,
         )
-        self.rerankers = ServedRerankers.of(settings.rerankers, settings.device)
-        self.generators = ServedGenerators.of(settings.generators, settings.device)
-        self.rewriters = ServedRewriters.of(settings.rewriters, settings.device)
-        parts: dict[str, PreloadedParts[Any, Any]] = {
-            "rerankers": self.rerankers,
-            "generators": self.generators,
-            "rewriters": self.rewriters,
-        }
-        self.reloading = Reloading(parts, settings, lambda: self.loading)
+        self.parts = ServedParts.of(settings)
+        done = place.board.reload if place is not None and place.writes else lambda: None
+        self.reloading = Reloading(self.parts, settings, lambda: self.loading, done)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time()) if place is None else place.started
         self._loader = Loader(
             self.root,
             self.runner,
             settings.device,
-            self.rerankers,
-            self.generators,
-            self.rewriters,
+            self.parts.by_setting,
             settings.models,
             writes=self.writes,
         )
@@ -143,11 +132,12 @@ class Service:
 
     def start(self) -> None:
         """Complete interrupted deletions. Then load collections and models in a thread."""
-        for path in sorted(self.root.glob(f".*{_TRASH}*")) if self.writes else ():
-            logger.info("removing %s, whose deletion was interrupted", folder_name(path))
-            remove_tree(path)
-        remove_abandoned(self.root, REMOVED)
-        for path in self._folders():
+        if self.writes:
+            for path in sorted(self.root.glob(f".*{_TRASH}*")):
+                logger.info("removing %s, whose deletion was interrupted", folder_name(path))
+                remove_tree(path)
+            remove_abandoned(self.root, REMOVED)
+        for path in self.names.folders():
             name = folder_name(path)
             self._served[name] = Served(name, path)
         for holder in self.root_jobs.found() if self.writes else ():
@@ -162,32 +152,12 @@ class Service:
         if self._loading is not None:
             self._loading.join()
         self.runner.close()
-        for one in (
-            self.readers,
-            self.reranking,
-            self.answering,
-            self.embedding,
-            self.writers,
-            self.watchers,
-        ):
-            one.close()
+        for pool in self._pools:
+            pool.close()
         for served in self._served.values():
             served.close()
         self.root_jobs.close()
         gc.unfreeze()
-
-    def _folders(self) -> Iterator[Path]:
-        """Yield the folders of collections, and unreadable folders that may contain one."""
-        if self.single:
-            yield self.root
-            return
-        for path in sorted(self.root.iterdir()):
-            if not path.name.startswith("."):
-                if unreadable(path) is None:
-                    if (path / FILE_NAME).is_file():
-                        yield path
-                elif NAME.fullmatch(path.name):
-                    yield path
 
     def _load_all(self) -> None:
         for served in self.known():
@@ -196,9 +166,7 @@ class Service:
             with self._opening:
                 if served.status == "loading" and not served.deleted:
                     self._open(served)
-        self.rerankers.load(self._stopping.is_set)
-        self.generators.load(self._stopping.is_set)
-        self.rewriters.load(self._stopping.is_set)
+        self.parts.load(self._stopping.is_set)
         # Models and libraries live as long as the process. Full garbage collections stop every
         # thread and can skip their objects (0.3 s with torch and transformers).
         gc.freeze()
@@ -245,7 +213,7 @@ class Service:
                 if served.replaced():
                     self._drop(served)
             try:
-                paths = list(self._folders())
+                paths = list(self.names.folders())
             except OSError as error:
                 logger.error("%s cannot be read: %s", self.root, error.strerror)
                 paths = []
@@ -387,12 +355,7 @@ class Service:
     def _configured(self) -> list[dict[str, Any]]:
         """Return the configurations of open collections, rerankers, generators, ..., as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        parts = (
-            *self.rerankers.configs.values(),
-            *self.generators.every_config,
-            *self.rewriters.configs.values(),
-        )
-        return [one.model_dump() for one in (*(e.config for e in opened), *parts)]
+        return [one.model_dump() for one in (*(e.config for e in opened), *self.parts.configs)]
 
     def delete(self, name: str) -> None:
         """Delete a collection, even a damaged one.

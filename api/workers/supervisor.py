@@ -24,6 +24,7 @@ from types import FrameType
 
 from ...core import ConfigError, TwindexError
 from ..http.arrival.listener import STARTED, address_of, listen
+from ..http.arrival.terminal import has_terminal
 from ..http.logs import configure
 from ..serving.operations.workers import (
     WRITER,
@@ -134,17 +135,19 @@ class Supervisor:
     inner: socket.socket
     signalled: int | None = None
     _forced: bool = False
+    _reload: bool = False
     _wake: Event = field(default_factory=Event)
     _processes: list[_Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._board = Board(board_of(self.folder), self.settings.workers, create=True)
         self._started = int(time.time())
+        self._terminal = has_terminal()
 
     @contextmanager
     def signals(self) -> Iterator[None]:
-        """Return a context in which SIGINT and SIGTERM stop the workers."""
-        handled = (signal.SIGINT, signal.SIGTERM)
+        """Return a context in which SIGINT and SIGTERM stop the workers, and SIGHUP reloads."""
+        handled = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, self._handle) for number in handled}
         try:
             yield
@@ -153,6 +156,10 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and (has_terminal() or not self._terminal):
+            self._reload = True
+            self._wake.set()
+            return
         self._forced = self.signalled is not None and number == signal.SIGINT
         self.signalled = self.signalled or number
         self._wake.set()
@@ -235,7 +242,10 @@ class Supervisor:
         return False
 
     def _watch(self) -> None:
-        """Replace workers that have ended."""
+        """Replace workers that have ended, and let the writer reload after SIGHUP."""
+        if self._reload and self._board.answers(WRITER):
+            self._reload = False
+            os.kill(self._board.pid(WRITER), signal.SIGHUP)
         now = time.monotonic()
         for process in list(self._processes):
             if process.due is None and (status := process.popen.poll()) is not None:

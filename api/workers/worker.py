@@ -68,6 +68,8 @@ class Worker(Server):
             partial(self._started, root, app),
         )
         self._place = place
+        if place.writes:  # The others reload when this one has reloaded.
+            self.reloading = app.state.service.reloading
         self._follower: Follower = app.state.follower
         self._inner = inner
         self._acceptor: Acceptor | None = None

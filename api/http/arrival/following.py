@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
+from ....core import TwindexError
 from ...serving.measuring.metrics import Metrics
 from ...serving.operations.workers import Place
 from ...serving.service import Service
@@ -44,6 +45,16 @@ class Follower:
                 await asyncio.to_thread(self._service.collections)
                 self._seen = changes
 
+    def _reload(self) -> None:
+        """Reload what the writer has reloaded."""
+        try:
+            if not self._service.writes:
+                self._service.reloading.run()
+        except TwindexError:
+            pass  # It is logged. The old configuration of this worker stays.
+        finally:
+            self._board.reloaded(self._number)
+
     async def loaded(self) -> None:
         """Wait until collections and models are loaded, but not longer than LOAD_SECONDS."""
         until = monotonic() + LOAD_SECONDS
@@ -60,6 +71,8 @@ class Follower:
             publish()
             if self._board.state(self._number) == "loading" and not self._service.loading:
                 self._board.enter(self._number, "ready")
+            if self._board.must_reload(self._number) and not self._service.loading:
+                await asyncio.to_thread(self._reload)
             if ticks % _SECOND == 0:
                 try:
                     await self.catch_up()

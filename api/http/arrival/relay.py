@@ -14,6 +14,7 @@ from time import monotonic
 import h11
 from starlette.types import Message, Receive, Scope, Send
 
+from ....core.trace.spans import trace_headers
 from ...serving.operations.workers import WRITER, Place, socket_of
 from ...serving.problems import Problem
 from ..keys import changes
@@ -30,6 +31,7 @@ _DROPPED = {
     *(b"origin", b"sec-fetch-site", b"x-request-id"),
 }
 """Headers of a request that concern only its first connection."""
+_TRACE = {b"traceparent", b"tracestate"}
 _LISTING = re.compile(
     r"/v1/(models|embeddings|sparse_embeddings|info)(/.*)?|/v2/embed|/embed.*|/info"
 )
@@ -105,8 +107,11 @@ def _head(scope: Scope, request_id: bytes) -> h11.Request:
     target = scope.get("raw_path") or scope["path"].encode()
     if scope["query_string"]:
         target += b"?" + scope["query_string"]
-    given = [(name, value) for name, value in scope["headers"] if name.lower() not in _DROPPED]
+    trace = trace_headers()  # The work of the writer belongs to the span of this worker.
+    dropped = _DROPPED | _TRACE if trace else _DROPPED
+    given = [(name, value) for name, value in scope["headers"] if name.lower() not in dropped]
     headers = [*given, (b"x-request-id", request_id)]
+    headers += [(name.encode(), value.encode()) for name, value in trace.items()]
     names = {name.lower() for name, _ in headers}
     if b"host" not in names:  # A request of HTTP/1.0.
         headers.append((b"host", b"localhost"))

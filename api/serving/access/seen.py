@@ -74,15 +74,15 @@ class Seen:
 
     @property
     def rerankers(self) -> ServedRerankers:
-        return self._service.rerankers
+        return self._service.parts.rerankers
 
     @property
     def generators(self) -> ServedGenerators:
-        return self._service.generators
+        return self._service.parts.generators
 
     @property
     def rewriters(self) -> ServedRewriters:
-        return self._service.rewriters
+        return self._service.parts.rewriters
 
     @property
     def place(self) -> Place | None:

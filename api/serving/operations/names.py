@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ....core import ConfigError, ConflictError, InvalidInputError, NotFoundError
 from ....core.errors import shown
-from ..served import identity
+from ....index.store.database.database import FILE_NAME
+from ..served import identity, unreadable
 from .aliases import Aliases
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -39,6 +40,19 @@ class Names:
         if self._single or not NAME.fullmatch(name):
             raise self.absent(name)
         return self._root / name
+
+    def folders(self) -> Iterator[Path]:
+        """Yield the folders of collections, and unreadable folders that may contain one."""
+        if self._single:
+            yield self._root
+            return
+        for path in sorted(self._root.iterdir()):
+            if not path.name.startswith("."):
+                if unreadable(path) is None:
+                    if (path / FILE_NAME).is_file():
+                        yield path
+                elif NAME.fullmatch(path.name):
+                    yield path
 
     @staticmethod
     def absent(name: str) -> NoCollectionError:

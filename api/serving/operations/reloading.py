@@ -17,7 +17,7 @@ from time import sleep
 from typing import Any
 from weakref import ref
 
-from ....core import ConflictError, ModelError, TwindexError
+from ....core import Config, ConflictError, ModelError, TwindexError
 from ....llm import find_weights
 from ....llm.fake import NAME as FAKE
 from ..allowed import objects
@@ -42,6 +42,40 @@ _REMOTE = ("base_url", "url")
 """Fields of models that run in another process."""
 
 Parts = PreloadedParts[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedParts:
+    """The parts of a server that requests can name."""
+
+    rerankers: ServedRerankers
+    generators: ServedGenerators
+    rewriters: ServedRewriters
+
+    @classmethod
+    def of(cls, settings: Settings) -> ServedParts:
+        """Return the parts in the files of the settings. Raises SourceError for an invalid file."""
+        made: dict[str, Any] = {
+            setting: kind.of(getattr(settings, setting), settings.device)
+            for setting, kind in KINDS.items()
+        }
+        return cls(**made)
+
+    @property
+    def by_setting(self) -> dict[str, Parts]:
+        """Setting of the file -> registry."""
+        return {setting: getattr(self, setting) for setting in KINDS}
+
+    @property
+    def configs(self) -> list[Config]:
+        """The configurations of all parts."""
+        every = [one for parts in self.by_setting.values() for one in registries(parts).values()]
+        return [config for one in every for config in one.configs.values()]
+
+    def load(self, stopping: Callable[[], bool]) -> None:
+        """Load every part; see `PreloadedParts.load`."""
+        for parts in self.by_setting.values():
+            parts.load(stopping)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +122,24 @@ def missing_models(models: Mapping[str, str]) -> Iterator[str]:
 class Reloading:
     """Reloads the parts of a server whose files the operator has named.
 
-    parts:   setting of the file -> registry that requests use.
+    parts:   parts that requests use.
     loading: returns True while the server starts.
+    done:    called after a reload; it lets other workers reload, and waits for them.
     counts:  outcome -> number of reloads: "done", or "refused" if the old configuration stays.
     problem: why the latest reload was refused; None if it was not.
     """
 
     def __init__(
-        self, parts: Mapping[str, Parts], settings: Settings, loading: Callable[[], bool]
+        self,
+        parts: ServedParts,
+        settings: Settings,
+        loading: Callable[[], bool],
+        done: Callable[[], None] = lambda: None,
     ) -> None:
-        self._parts = parts
+        self._parts = parts.by_setting
         self._settings = settings
         self._loading = loading
+        self._done = done
         self._lock = Lock()
         self.counts: Counter[str] = Counter(done=0, refused=0)
         self.problem: str | None = None
@@ -125,6 +165,7 @@ class Reloading:
                 ) from None
             self.counts["done"] += 1
             self.problem = None
+            self._done()
         finally:
             self._lock.release()
         for table, changes in found.items():

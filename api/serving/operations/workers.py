@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from time import monotonic, sleep
 
 STATES = ("absent", "starting", "loading", "ready", "stopping", "ended")
 """States of a worker. starting: it answers no requests yet. loading: it answers requests, and loads
@@ -21,8 +22,10 @@ WRITER = 1
 """Number of the worker that writes."""
 
 _FIELDS = 8
-_BEGAN, _CHANGES = 0, 1
-_PID, _STATE, _RESTARTS, _CONNECTIONS = range(4)
+_BEGAN, _CHANGES, _RELOADS = range(3)
+_PID, _STATE, _RESTARTS, _CONNECTIONS, _RELOADED = range(5)
+_RELOAD_SECONDS = 60.0
+"""Maximum time to wait until other workers have reloaded."""
 
 
 class Board:
@@ -73,6 +76,16 @@ class Board:
         with self._lock:
             self._numbers[_CHANGES] += 1
 
+    def reload(self) -> None:
+        """Let the other workers reload, and wait for them. Only the writer calls it."""
+        self._numbers[_RELOADS] += 1
+        others = [number for number in self.numbers if number != WRITER]
+        until = monotonic() + _RELOAD_SECONDS
+        while any(self.answers(number) and self.must_reload(number) for number in others):
+            if monotonic() > until:
+                break
+            sleep(0.02)
+
     # -- the workers -----------------------------------------------------------------------
 
     def started(self, number: int, pid: int, *, again: bool) -> None:
@@ -106,6 +119,14 @@ class Board:
     def pid(self, number: int) -> int:
         """Return the id of a worker's process; 0 before its start."""
         return self._get(number, _PID)
+
+    def must_reload(self, number: int) -> bool:
+        """Return True if the writer has reloaded since the last `reloaded` of a worker."""
+        return self._get(number, _RELOADED) != self._numbers[_RELOADS]
+
+    def reloaded(self, number: int) -> None:
+        """Note that a worker reads, or has read, the present files."""
+        self._set(number, _RELOADED, self._numbers[_RELOADS])
 
     def connect(self, number: int, connections: int) -> None:
         """Note how many connections of clients a worker has."""
@@ -155,7 +176,9 @@ class Place:
     @classmethod
     def join(cls, number: int, count: int, folder: Path, started: int) -> Place:
         """Return the place of a worker. The server has `count` workers."""
-        return cls(number, folder, Board(board_of(folder), count), started)
+        board = Board(board_of(folder), count)
+        board.reloaded(number)
+        return cls(number, folder, board, started)
 
     @property
     def writes(self) -> bool:
