@@ -88,7 +88,7 @@ def _keys(root: Path) -> list[dict[str, str]]:
 
 
 def _fill(url: str, headers: dict[str, str]) -> None:
-    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=120) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.02)
         config = {
