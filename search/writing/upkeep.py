@@ -52,6 +52,6 @@ class Upkeep:
             # Writes and searches continue without maintenance; `info` shows the error.
             self.failure = f"{type(error).__name__}: {error}"
             if isinstance(error, TwindexError):  # Another process has replaced the collection, ...
-                log.warning("maintenance of %s failed: %s", store.directory, error)
+                log.error("maintenance of %s failed: %s", store.directory, error)
             else:
                 log.exception("maintenance of %s failed", store.directory)
