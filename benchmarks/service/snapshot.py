@@ -130,7 +130,7 @@ def measure(root: Path, arguments: argparse.Namespace) -> Figures:
         for _ in range(arguments.rounds):
             alone.append(drive(given, arguments.seconds))
             before = writer.acknowledged
-            queued = json.loads(server.ask("POST", f"/v1/collections/{NAME}/snapshots")[1])
+            queued = ask(server, "POST", f"/v1/collections/{NAME}/snapshots")
             started = time.perf_counter()
             expected = size / (64 << 20)
             beside.append(drive(given, max(2.0, expected - 1)))
@@ -140,7 +140,7 @@ def measure(root: Path, arguments: argparse.Namespace) -> Figures:
         writer.over.set()
         writer.join()
         body = json.dumps({"collection": NAME}).encode()
-        queued = json.loads(server.ask("POST", "/v1/collections/copy/restore", body)[1])
+        queued = ask(server, "POST", "/v1/collections/copy/restore", body)
         finished(server, queued["id"])
     finally:
         server.close()
@@ -177,9 +177,16 @@ def drive(given: Figures, seconds: float) -> Figures:
     return found
 
 
+def ask(server: Server, method: str, path: str, body: bytes | None = None) -> Figures:
+    """Ask on a new connection: the server closes connections that are idle for long."""
+    server.connection.close()
+    found: Figures = json.loads(server.ask(method, path, body)[1])
+    return found
+
+
 def finished(server: Server, job_id: str) -> Figures:
     while True:
-        job: Figures = json.loads(server.ask("GET", f"/v1/jobs/{job_id}")[1])
+        job = ask(server, "GET", f"/v1/jobs/{job_id}")
         if job["state"] in ("done", "failed"):
             assert job["state"] == "done", job
             return job
