@@ -28,8 +28,10 @@ class RequestFilter(logging.Filter):
 class TextFormatter(logging.Formatter):
     """Formats a log record as text. The id of its request follows the message."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    def __init__(self, worker: int | None = None) -> None:
+        """worker: number of this worker, for each line; None: this process is alone."""
+        mark = "" if worker is None else f"[worker {worker}] "
+        super().__init__(f"%(asctime)s %(levelname)s {mark}%(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - of the base class
         line = super().formatMessage(record)
@@ -43,7 +45,13 @@ class JsonFormatter(logging.Formatter):
     The object has `time`, `level`, `logger` and `message`. A record of an exception also has
     `error`, with the traceback. A record of work for a request also has `request_id`, and the line
     of the request itself all names in FIELDS.
+
+    worker: number of this worker, which becomes a field; None: this process is alone.
     """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -51,6 +59,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._worker,
         }
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info:
@@ -58,12 +67,16 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Write log messages of at least `level` to standard error. form: "text" or "json".
+def configure(level: str, form: Literal["text", "json"], worker: int | None = None) -> None:
+    """Write log messages of at least `level` to standard error.
+
+    form:   "text" or "json".
+    worker: number of this worker, for each line; None: this process is alone.
 
     Does nothing if the program has already configured handlers of the root logger.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    formatter = JsonFormatter(worker) if form == "json" else TextFormatter(worker)
+    handler.setFormatter(formatter)
     handler.addFilter(RequestFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler])

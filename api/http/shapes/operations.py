@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from .shape import Shape
 
 
@@ -70,6 +72,7 @@ class Health(Shape):
     generators:  name of a generator -> its status.
     backgrounds: name of a background -> its status.
     rewriters:   name of a rewriter -> its status.
+    workers:     number of a worker -> its state; only if the server has several workers.
     """
 
     status: Literal["ok", "loading", "degraded", "unwritable"]
@@ -80,6 +83,7 @@ class Health(Shape):
     generators: dict[str, str]
     backgrounds: dict[str, str]
     rewriters: dict[str, str]
+    workers: dict[str, str] = Field(default_factory=dict)
 
 
 class PartChanges(Shape):
