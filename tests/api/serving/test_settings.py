@@ -152,4 +152,9 @@ def test_logs_can_be_json():
         raise ValueError("why")
     except ValueError:
         failed = logging.makeLogRecord({"msg": "x", "exc_info": sys.exc_info()})
-    assert "ValueError: why" in json.loads(JsonFormatter().format(failed))["error"]
+    shown = json.loads(JsonFormatter().format(failed))["error"]
+    assert "ValueError" in shown
+    assert "why" not in shown, "a message may contain a text"
+    failed.exc_text = None
+    debug = JsonFormatter(messages=True).format(failed)
+    assert "ValueError: why" in json.loads(debug)["error"]
