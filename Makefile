@@ -1,6 +1,7 @@
 # make demo   build an index of the standard library's documentation, and search it
 # make test   check format, lint and types, and run the quick tests
 # make docs   build the documentation site in build/site
+# make nightly  kill a server 1,000 times, and other trials that take hours
 # make setup  install into .venv; make test-all adds the slow tests; make bench runs benchmarks
 
 PYTHON ?= python3
@@ -10,7 +11,7 @@ READY := $(VENV)/ready
 DEMO := demo/stdlib
 ROOMS := core client llm ask sources encoders index rerank generate search integrations eval train api
 
-.PHONY: setup demo serve lint types kernels test tests test-all docs bench format clean
+.PHONY: setup demo serve lint types kernels test tests test-all nightly docs bench format clean
 .DEFAULT_GOAL := setup
 
 setup: $(READY)
@@ -60,6 +61,11 @@ kernels: $(READY)
 
 test-all: lint types kernels
 	$(PYTEST) -m "slow or not slow"
+
+# Keeps what was tried in benchmarks/results/trials.json; `--minutes 30` ends each test earlier.
+nightly: $(READY) kernels
+	$(BIN)/python benchmarks/run.py trials
+	$(BIN)/python benchmarks/figures.py
 
 # --strict: a broken link, or a page that is not in the navigation, is an error. Nothing is
 # downloaded.

@@ -35,6 +35,7 @@ ORDER = (
     *("section_passages", "passage_overlap", "languages"),
     *("files", "hostile_files", "own_vectors", "cold_start"),
     *("rest", "load", "interfaces", "client", "build", "sync", "checksums"),
+    *("snapshot", "trials"),
 )
 """Benchmarks as they follow one another on the page."""
 COMPARED = ("lexical", "sparse", "encode", "promptreps_speed", "vectors", "spann", "effectiveness")

@@ -6,7 +6,8 @@
 
 Writes `benchmarks/results/NAME.json`, from which `benchmarks/figures.py` makes the page. Other
 options are those of the benchmark: `python benchmarks/run.py NAME --help`. `all` runs every
-benchmark with its defaults, one after the other, and goes on when one fails.
+benchmark with its defaults, one after the other, except those of `make nightly`, and goes on when
+one fails.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ RESULTS = HERE / "results"
 GROUPS = ("quality", "speed", "service")
 FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 """Processor features that the compared libraries use."""
+NIGHTLY = {"trials"}
+"""Benchmarks that `make nightly` runs, because they take hours."""
 DIGITS = 6
 """Significant digits of a stored number."""
 PACKAGES: dict[str, tuple[str, ...]] = {
@@ -135,8 +138,8 @@ def run(name: str, options: Sequence[str]) -> int:
 
 
 def failures() -> Iterator[str]:
-    """Run all; the names of those that failed."""
-    for name in scripts():
+    """Run all that `make bench` runs; the names of those that failed."""
+    for name in (one for one in scripts() if one not in NIGHTLY):
         print(f"\n== {name}", flush=True)
         if run(name, []):
             yield name

@@ -49,9 +49,10 @@ class Admission:
 
     @classmethod
     def of(cls, settings: Settings) -> Admission:
+        """Return the budgets of one worker, which has its part of the memory."""
         return cls(
-            Budget(max(settings.body_memory, settings.max_body_bytes)),
-            Budget(settings.reply_memory),
+            Budget(max(settings.body_memory // settings.workers, settings.max_body_bytes)),
+            Budget(settings.reply_memory // settings.workers),
         )
 
 

@@ -18,15 +18,21 @@ from ... import __version__
 from ..mcp.http import assistants
 from ..serving.access.audit import AuditLog
 from ..serving.access.keyring import keyring_of
+from ..serving.access.quotas import Quotas
+from ..serving.access.shared_quotas import shared_quotas
 from ..serving.measuring.counts import document_counts, job_counts, ready_counts, usage, writable
 from ..serving.measuring.metrics import Metrics
+from ..serving.measuring.shared import SharedMetrics
 from ..serving.measuring.tracing import tracing_of
+from ..serving.operations.workers import Place
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
 from . import cors, openapi
 from .admission import Admission
+from .arrival.following import Follower
 from .arrival.gate import Gate
+from .arrival.relay import Relay
 from .compat import tei, tei_info
 from .compat.cohere import chat as cohere_chat
 from .compat.cohere import embed as cohere_embed
@@ -74,7 +80,9 @@ LLM_COUNTS = {
 STATIC = Path(__file__).parents[1] / "pages" / "static"
 
 
-def create_app(root: Path, settings: Settings | None = None, *, host: str = "") -> FastAPI:
+def create_app(
+    root: Path, settings: Settings | None = None, *, host: str = "", place: Place | None = None
+) -> FastAPI:
     """Return the ASGI application that serves the collections in the folder `root`.
 
     After it starts, collections and models load in the background; `/readyz` returns 200 when they
@@ -82,13 +90,15 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
 
     settings: settings of the server; None: the defaults.
     host:     host name that the server listens on.
+    place:    place of this process among several workers; None: it is alone.
 
     Raises NotFoundError if `root` is not a folder, and SourceError for an invalid file of rerankers
     or generators.
     """
     settings = settings or Settings()
-    service = Service(root, settings)
-    metrics = Metrics()
+    shared = None if place is None else SharedMetrics(place)
+    service = Service(root, settings, place)
+    metrics = Metrics(shared)
     of, states = ("collection",), ("collection", "state")
     gauge = GaugeMetricFamily
     documents_of, jobs_of = partial(document_counts, service), partial(job_counts, service)
@@ -104,7 +114,7 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         'Reloads of rerankers, generators and rewriters: "done", or "refused" with the reason in '
         "the log.",
         ("outcome",),
-        lambda: {(outcome,): float(n) for outcome, n in reloading.counts.items()},
+        lambda: {(outcome,): float(n) for outcome, n in reloading.counts.items() if service.writes},
     )
     metrics.register(
         gauge,
@@ -156,6 +166,12 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
     app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
     app.state.gate = gate = Gate(service, settings, metrics)
+    relay, quotas, follower = None, Quotas(), None
+    if place is not None:
+        relay = None if place.writes else Relay(place)
+        quotas = Quotas(make=shared_quotas(place, settings.workers))
+        follower = Follower(service, metrics, place)
+    app.state.follower = follower
     for module in (
         search,
         answer,
@@ -196,7 +212,10 @@ def create_app(root: Path, settings: Settings | None = None, *, host: str = "") 
         admission=admission,
         door=door,
         gate=gate,
+        quotas=quotas,
         audit=audit,
+        relay=relay,
+        follower=follower,
         tracing=tracing,
         host=host,
     )

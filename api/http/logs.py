@@ -36,10 +36,16 @@ class RequestFilter(logging.Filter):
 
 
 class _Formatter(logging.Formatter):
-    """Formats exceptions. messages: True: with their messages."""
+    """Formats exceptions.
 
-    def __init__(self, *, messages: bool = False) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    worker:   number of this worker, for each line; None: this process is alone.
+    messages: True: exceptions have their messages.
+    """
+
+    def __init__(self, worker: int | None = None, *, messages: bool = False) -> None:
+        mark = "" if worker is None else f"[worker {worker}] "
+        super().__init__(f"%(asctime)s %(levelname)s {mark}%(name)s: %(message)s")
+        self._worker = worker
         self._messages = messages
 
     def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - of the base class
@@ -78,7 +84,7 @@ class JsonFormatter(_Formatter):
 
     The object has `time`, `level`, `logger` and `message`. A record of an exception also has
     `error`, with the traceback. A record of work for a request also has `request_id`, and the line
-    of the request itself all names in FIELDS.
+    of the request itself all names in FIELDS. A worker adds `worker`, its number.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -87,6 +93,7 @@ class JsonFormatter(_Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **({} if self._worker is None else {"worker": self._worker}),
         }
         line |= {name: getattr(record, name) for name in FIELDS if hasattr(record, name)}
         if record.exc_info:
@@ -94,13 +101,16 @@ class JsonFormatter(_Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def configure(level: str, form: Literal["text", "json"]) -> None:
-    """Write log messages of at least `level` to standard error. form: "text" or "json".
+def configure(level: str, form: Literal["text", "json"], worker: int | None = None) -> None:
+    """Write log messages of at least `level` to standard error.
+
+    form:   "text" or "json".
+    worker: number of this worker, for each line; None: this process is alone.
 
     Does nothing if the program has already configured handlers of the root logger.
     """
     handler = logging.StreamHandler()
     kind = JsonFormatter if form == "json" else TextFormatter
-    handler.setFormatter(kind(messages=level == "debug"))
+    handler.setFormatter(kind(worker, messages=level == "debug"))
     handler.addFilter(RequestFilter())
     logging.basicConfig(level=level.upper(), handlers=[handler])

@@ -30,7 +30,9 @@ from ..serving.service import Service
 from ..serving.settings import OPEN_PATHS, Settings
 from .admission import Admission, Hold
 from .arrival import traced
+from .arrival.following import Follower
 from .arrival.gate import Gate
+from .arrival.relay import Relay, lists
 from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
 from .keys import Door, ScopeMissing, changes
@@ -54,7 +56,9 @@ _FOREIGN = (
 class Frame:
     """The middleware around the application. It sets `request.state.request_id`.
 
-    host: name that the server listens on.
+    relay:    passes requests that write on to another worker; None: this one writes.
+    follower: follows the worker that writes; None: there are no other workers.
+    host:     name that the server listens on.
     """
 
     def __init__(
@@ -67,7 +71,10 @@ class Frame:
         admission: Admission,
         door: Door,
         gate: Gate,
+        quotas: Quotas,
         audit: AuditLog | None = None,
+        relay: Relay | None = None,
+        follower: Follower | None = None,
         tracing: Tracing | None = None,
         host: str = "",
     ) -> None:
@@ -79,7 +86,9 @@ class Frame:
         self._settings = settings
         self._service = service
         self._door = door
-        self._quotas = Quotas()
+        self._quotas = quotas
+        self._relay = relay
+        self._follower = follower
         self._audit = audit
         self._tracing = tracing
         self._root = settings.root_path
@@ -114,11 +123,18 @@ class Frame:
         reply = Reply(send, self.admission.replies, request_id, extra, root, shape)
         if self._audit is not None and changes(method, path):
             reply.before = partial(self._record, self._audit, scope, path, request_id.decode())
+        passed = False
         try:
             if path == "":
                 await Response(status_code=308, headers={"Location": "/"})(scope, receive, reply)
                 return
             scope["state"]["access"] = access = self._admit(scope, path, headers)
+            if self._relay is not None and self._relay.takes(method, path):
+                passed = True
+                await self._relay.send(scope, receive, reply.passing, request_id)
+                return
+            if self._follower is not None and lists(path):
+                await self._follower.catch_up()
             scope["state"]["tenant"] = access.key
             self.gate.check(scope, path, headers)
             if path not in OPEN_PATHS:
@@ -141,8 +157,10 @@ class Frame:
             ticket.close()
             access = scope["state"]["access"]
             route = _route(scope, path)
-            self.metrics.request(method, route, reply.status, reply.seconds)
-            if self.access_log:
+            counted = not passed or not reply.begun  # Else by the worker that replied.
+            if counted:
+                self.metrics.request(method, route, reply.status, reply.seconds)
+            if self.access_log and counted:
                 fields = {
                     "method": method,
                     "path": scope["path"],

@@ -80,6 +80,12 @@ class Reply:
         finally:
             self._budget.give(len(body))
 
+    async def passing(self, message: Message) -> None:
+        """Send a message of a reply that another process has made, as it is."""
+        if message["type"] == "http.response.start":
+            self.status, self.begun = message["status"], True
+        await self._send(message)
+
     async def _begin(self) -> None:
         """Send the status and headers of the reply, unless they are already sent."""
         start, self._start = self._start, None

@@ -43,15 +43,19 @@ class Loader:
         device: Device | None,
         parts: Mapping[str, Any],
         models: Sequence[str],
+        *,
+        writes: bool = True,
     ) -> None:
         """Create a loader.
 
         parts: argument of `Collection.open` -> registry, such as `rerankers`.
         models: names and folders of models that the operator allows.
+        writes: False: another process writes the collections, and this one only reads them.
 
         If the folder of a collection's model was moved, the loader looks for the same weights in
         these models.
         """
+        self._writes = writes
         self._root = root
         self._parts = parts
         self._runner = runner
@@ -71,7 +75,7 @@ class Loader:
         try:
             collection = Collection.open(
                 served.path,
-                read_only=not os.access(served.path, os.W_OK),
+                read_only=not (self._writes and os.access(served.path, os.W_OK)),
                 encoders=self.encoder,
                 models=self._models,
                 **self._parts,
@@ -121,8 +125,9 @@ class Loader:
         """Load the models and jobs of an open collection, mark it ready and continue its jobs."""
         try:
             collection.load()
-            jobs = JobStore(served.path, read_only=collection.read_only)
-            jobs.remove_stray_lines()
+            jobs = JobStore(served.path, read_only=not os.access(served.path, os.W_OK))
+            if self._writes:
+                jobs.remove_stray_lines()
         except BaseException:
             collection.close()
             raise
@@ -130,8 +135,9 @@ class Loader:
         served.collection, served.jobs = collection, jobs
         served.status, served.problem = "ready", None
         for job in jobs.unfinished():
-            logger.info("continuing job %s of collection %s", job.id, served.name)
-            self._runner.submit(served, job.id)
+            if self._writes:
+                logger.info("continuing job %s of collection %s", job.id, served.name)
+                self._runner.submit(served, job.id)
 
     def _public_text(self, error: TwindexError, collection: Collection | None) -> str:
         """Return the error's message without names of the server's folders, for clients."""

@@ -39,6 +39,7 @@ from .operations.reembedding import Reembedding
 from .operations.reloading import Reloading, ServedParts
 from .operations.root_jobs import RootJobs
 from .operations.snapshots import ServedSnapshots
+from .operations.workers import Place
 from .served import Served, folder_name, identity, unreadable
 from .settings import Settings
 
@@ -57,12 +58,17 @@ T = TypeVar("T")
 class Service:
     """Serves the collections in the subfolders of `root`, or `root` itself if it is a collection.
 
+    place: place of this process among several workers. Only the first worker writes, and the others
+           follow. None: this process is alone.
+
     Raises NotFoundError if `root` is not a folder, StorageError if it cannot be read, and
     ConfigError if `root` is a collection and its name is invalid.
     """
 
-    def __init__(self, root: Path, settings: Settings) -> None:
+    def __init__(self, root: Path, settings: Settings, place: Place | None = None) -> None:
         self.root = root.resolve()
+        self.place = place
+        self.writes = place is None or place.writes
         try:
             if not self.root.is_dir():
                 raise NotFoundError(f"{root} is not a folder; create it first")
@@ -71,7 +77,8 @@ class Service:
         except OSError as error:
             raise StorageError(f"{root} cannot be read: {error.strerror}") from None
         self.names = Names(self.root, single=self.single)
-        self.readers = Pool("search", settings.workers, settings.queue, settings.queue_seconds)
+        searches = settings.search_threads
+        self.readers = Pool("search", searches, settings.queue, settings.queue_seconds)
         # A reranker or a rewriter may take seconds. Searches without them never wait for it.
         self.reranking = Pool("rerank", settings.rerank_threads, settings.rerank_queue)
         self.answering = Pool("answer", settings.answer_threads, settings.answer_queue)
@@ -92,7 +99,8 @@ class Service:
                 "snapshot": self.snapshots.take,
                 "restore": self._restore,
                 "reembed": lambda *job: self.reembedding.run(*job),
-            }
+            },
+            runs=self.writes,
         )
         self.jobs = JobList(
             lambda: [*self.known(), *self.root_jobs.found()],
@@ -101,15 +109,17 @@ class Service:
             self._opening,
         )
         self.parts = ServedParts.of(settings)
-        self.reloading = Reloading(self.parts, settings, lambda: self.loading)
+        done = place.board.reload if place is not None and place.writes else lambda: None
+        self.reloading = Reloading(self.parts, settings, lambda: self.loading, done)
         self.models = AllowedModels(settings.models, self._configured)
-        self.started = int(time.time())
+        self.started = int(time.time()) if place is None else place.started
         self._loader = Loader(
             self.root,
             self.runner,
             settings.device,
             self.parts.by_setting,
             settings.models,
+            writes=self.writes,
         )
         self.reembedding = Reembedding(self._reopen, self._loader.encoder)
         self._probe = WriteProbe()
@@ -122,14 +132,15 @@ class Service:
 
     def start(self) -> None:
         """Complete interrupted deletions. Then load collections and models in a thread."""
-        for path in sorted(self.root.glob(f".*{_TRASH}*")):
-            logger.info("removing %s, whose deletion was interrupted", folder_name(path))
-            remove_tree(path)
-        remove_abandoned(self.root, REMOVED)
+        if self.writes:
+            for path in sorted(self.root.glob(f".*{_TRASH}*")):
+                logger.info("removing %s, whose deletion was interrupted", folder_name(path))
+                remove_tree(path)
+            remove_abandoned(self.root, REMOVED)
         for path in self.names.folders():
             name = folder_name(path)
             self._served[name] = Served(name, path)
-        for holder in self.root_jobs.found():
+        for holder in self.root_jobs.found() if self.writes else ():
             for job in holder.job_store().unfinished():
                 self.runner.submit(holder, job.id)
         self._loading = Thread(target=self._load_all, name="twindex-load", daemon=True)
@@ -245,6 +256,11 @@ class Service:
                 raise self.names.absent(name)
             return served
 
+    def _changed(self) -> None:
+        """Let other workers look for collections that were created, deleted or replaced."""
+        if self.place is not None and self.writes:
+            self.place.board.change()
+
     def _reopen(self, served: Served) -> None:
         """Close a collection, and open the one that has replaced it in its folder."""
         with self._opening:
@@ -256,6 +272,7 @@ class Service:
                 with self._lock:
                     self._served[served.name] = fresh
         self._drop(served)
+        self._changed()
 
     def _drop(self, served: Served) -> None:
         """Close a collection that no longer exists, and stop serving it.
@@ -321,6 +338,7 @@ class Service:
             except BaseException:
                 self._drop(served)
                 raise
+        self._changed()
         return served, True
 
     def _restore(self, _: Served, job: Job, progress: Progress) -> dict[str, Any]:
@@ -331,6 +349,7 @@ class Service:
         if restored_from(path) != job.result["snapshot"]:
             self.snapshots.restore(job, path, progress)
         self._open_on_demand(name, path)
+        self._changed()
         return dict(job.result)
 
     def _configured(self) -> list[dict[str, Any]]:
@@ -356,6 +375,7 @@ class Service:
                 with suppress(FileNotFoundError):
                     replaced_folder(path).rename(trash[0])
                 path.rename(trash[1])
+                self._changed()
         if served is not None:
             self._drop(served)
         if not there:

@@ -58,7 +58,10 @@ class Settings(Config):
     max_bulk_bytes:  maximum bytes of the body of a bulk request.
     job_bytes:       a bulk request with a body of more bytes becomes a job.
     job_documents:   a bulk request with more documents becomes a job.
-    threads:         number of searches that run in parallel; 0: one for each CPU.
+    workers:         number of processes that answer requests. The first of them also writes, for
+                     all of them.
+    threads:         number of searches that run in parallel in each worker; 0: one for each CPU,
+                     divided by `workers`.
     queue:           maximum number of searches, and of writes, that may wait for a thread; further
                      requests get 429.
     queue_seconds:   expected wait in seconds beyond which searches, and writes, get 429. 32 may
@@ -136,6 +139,7 @@ class Settings(Config):
     max_bulk_bytes: Annotated[int, Bounds(1_024, 1 << 40)] = 1 << 30
     job_bytes: Annotated[int, Bounds(0, 1 << 40)] = 8 << 20
     job_documents: Annotated[int, Bounds(0, 1_000_000_000)] = 1_000
+    workers: Annotated[int, Bounds(1, 64)] = 1
     threads: Annotated[int, Bounds(0, 256)] = 0
     queue: Annotated[int, Bounds(0, 1_000_000)] = 128
     queue_seconds: Annotated[float, Bounds(0.001, 3_600)] = 0.1
@@ -238,9 +242,9 @@ class Settings(Config):
         return split_models(value) if isinstance(value, str) else value
 
     @property
-    def workers(self) -> int:
-        """Number of threads for searches: `threads`, or the number of usable CPUs if it is 0."""
-        return self.threads or usable_cpus()
+    def search_threads(self) -> int:
+        """Number of threads for searches of a worker: `threads`, or its part of the CPUs if 0."""
+        return self.threads or -(-usable_cpus() // self.workers)
 
     @classmethod
     def from_environment(
@@ -285,6 +289,11 @@ class Settings(Config):
             raise ConfigError(message, field=sources.get(field, field)) from None
         found._sources.update(sources)
         return found
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Setting -> option, variable, or file and field that sets it."""
+        return self._sources
 
     def source(self, name: str) -> str:
         """Return where the value of a setting comes from.

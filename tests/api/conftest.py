@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 
 from twindex.api.cli.main import main
 from twindex.api.http.app import create_app
-from twindex.api.http.server import _listen
+from twindex.api.http.arrival.listener import listen
 from twindex.api.http.shapes.schemas import ProblemDetails
 from twindex.api.serving.settings import Settings
 
@@ -218,7 +218,7 @@ def serving() -> Callable[[Any], Any]:
     @contextmanager
     def serve(app: Any) -> Iterator[str]:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-        listener = _listen("127.0.0.1", 0)
+        listener = listen("127.0.0.1", 0)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"

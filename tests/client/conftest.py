@@ -14,7 +14,7 @@ import uvicorn
 
 import twindex
 from twindex.api.http.app import create_app
-from twindex.api.http.server import _listen
+from twindex.api.http.arrival.listener import listen
 from twindex.api.serving.settings import Settings
 from twindex.client import blocking
 
@@ -43,7 +43,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (root / "data").mkdir()
     app = create_app(root / "data", Settings(rerankers=rerankers))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-    listener = _listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -36,6 +36,9 @@ async def ready(request: Request) -> Response:
     Then the reply is 200, and the status of this part stays "loading" until its model answers.
 
     If the folder of the server is read-only, the reply is 200 with `"writable": false`.
+
+    With several workers, the reply is 200 once all of them have been ready. While a worker is
+    replaced, the others reply 200 and the status "degraded".
     """
     health = await to_thread.run_sync(_health, request.state.service)
     failed = health["status"] in ("loading", "unwritable")
@@ -112,14 +115,17 @@ def _health(service: Seen) -> dict[str, object]:
     backgrounds = service.generators.backgrounds.statuses()
     rewriters = service.rewriters.statuses()
     writable = service.writable()
-    if service.loading:
+    place = service.place
+    workers = {} if place is None else place.board.states()
+    complete = all(state == "ready" for state in workers.values())
+    if service.loading or not (complete or (place is not None and place.board.began)):
         status = "loading"
     elif writable.problem is not None and not writable.intended:
         status = "unwritable"
     else:
         parts = (statuses, rerankers, generators, backgrounds, rewriters)
         every = [status for part in parts for status in part.values()]
-        ready = service.healthy and all(status == "ready" for status in every)
+        ready = complete and service.healthy and all(status == "ready" for status in every)
         status = "ok" if ready else "degraded"
     return {
         "status": status,
@@ -130,4 +136,5 @@ def _health(service: Seen) -> dict[str, object]:
         "generators": generators,
         "backgrounds": backgrounds,
         "rewriters": rewriters,
+        **({"workers": workers} if workers else {}),
     }

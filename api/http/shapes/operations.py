@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from .shape import Shape
 
 
@@ -70,6 +72,7 @@ class Health(Shape):
     generators:  name of a generator -> its status.
     backgrounds: name of a background -> its status.
     rewriters:   name of a rewriter -> its status.
+    workers:     number of a worker -> its state; only if the server has several workers.
     """
 
     status: Literal["ok", "loading", "degraded", "unwritable"]
@@ -80,6 +83,7 @@ class Health(Shape):
     generators: dict[str, str]
     backgrounds: dict[str, str]
     rewriters: dict[str, str]
+    workers: dict[str, str] = Field(default_factory=dict)
 
 
 class PartChanges(Shape):
@@ -171,6 +175,7 @@ class Info(Shape):
     version:        version of Twindex.
     started:        time when the server started, in ISO 8601.
     uptime_seconds: seconds since then.
+    workers:        number of processes that answer requests.
     formats:        kind of files on disk -> the version of its format that the server writes.
     features:       extra of the package, such as "s3" -> whether it is installed.
     capabilities:   what this server offers beyond search and writes, such as "snapshots".
@@ -186,6 +191,7 @@ class Info(Shape):
     version: str
     started: str
     uptime_seconds: int
+    workers: int
     formats: dict[str, int]
     features: dict[str, bool]
     capabilities: list[str]

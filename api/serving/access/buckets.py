@@ -44,6 +44,14 @@ class TokenBucket:
         self._refill(now)
         return max(0, -(-(tokens * self.window - self._units) // self.most))
 
+    def state(self) -> tuple[int, int]:
+        """Return the units that are missing, and the time: (0, 0) at the beginning."""
+        return self._full - self._units, self._at
+
+    def load(self, missing: int, at: int) -> None:
+        """Return to a state that `state` returned, perhaps that of another process."""
+        self._units, self._at = self._full - missing, at
+
     def _refill(self, now: int) -> None:
         if now > self._at:
             self._units = min(self._full, self._units + (now - self._at) * self.most)

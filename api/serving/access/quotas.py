@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from threading import Lock
 
 from ..problems import Problem
@@ -61,9 +62,13 @@ class Quota:
             most = max(1, round(limits.model_seconds * _UNIT))
             self._buckets["model-ms"] = TokenBucket(most, MINUTE)
 
+    def _held(self) -> AbstractContextManager[object]:
+        """Return a context in which no other thread uses this quota."""
+        return self._lock
+
     def enter(self) -> Ticket:
         """Admit a request. Raises Problem 429, with `Retry-After`, if a limit is reached."""
-        with self._lock:
+        with self._held():
             now = self._clock()
             if self.limits.concurrent is not None and self._running >= self.limits.concurrent:
                 raise self._refused(f"{self._running} requests of this key are running", 1, now)
@@ -81,19 +86,19 @@ class Quota:
 
     def leave(self) -> None:
         """End a request that was admitted."""
-        with self._lock:
+        with self._held():
             self._running -= 1
 
     def spend(self, seconds: float) -> None:
         """Count the time of a language model."""
         model = self._buckets.get("model-ms")
         if model is not None and seconds > 0:
-            with self._lock:
+            with self._held():
                 model.spend(self._clock(), round(seconds * _UNIT))
 
     def headers(self) -> Headers:
         """Return the headers for a reply."""
-        with self._lock:
+        with self._held():
             return self._headers(self._clock())
 
     def _headers(self, now: int) -> Headers:
@@ -114,10 +119,19 @@ class Quota:
 
 
 class Quotas:
-    """The quota of each key."""
+    """The quota of each key.
 
-    def __init__(self, clock: Callable[[], int] = time.monotonic_ns) -> None:
+    clock: nanoseconds on a clock that never goes back, and that all processes share.
+    make:  makes a quota of a key, its limits and the clock; None: a quota of this process.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], int] = time.monotonic_ns,
+        make: Callable[[str, Limits, Callable[[], int]], Quota] | None = None,
+    ) -> None:
         self._clock = clock
+        self._make = make or (lambda _, limits, clock: Quota(limits, clock))
         self._quotas: dict[str, Quota] = {}
 
     def enter(self, access: Access) -> Ticket:
@@ -126,7 +140,7 @@ class Quotas:
             return Ticket(None)
         quota = self._quotas.get(access.key)
         if quota is None or quota.limits != access.limits:
-            quota = self._quotas[access.key] = Quota(access.limits, self._clock)
+            quota = self._quotas[access.key] = self._make(access.key, access.limits, self._clock)
         return quota.enter()
 
 

@@ -20,6 +20,7 @@ from ..operations.probe import Writable
 from ..operations.reembedding import Reembedding
 from ..operations.reloading import Reloading
 from ..operations.snapshots import ServedSnapshots
+from ..operations.workers import Place
 from ..problems import Problem
 from ..rerankers import ServedRerankers
 from ..rewriters import ServedRewriters
@@ -82,6 +83,10 @@ class Seen:
     @property
     def rewriters(self) -> ServedRewriters:
         return self._service.parts.rewriters
+
+    @property
+    def place(self) -> Place | None:
+        return self._service.place
 
     @property
     def started(self) -> int:

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from ....core import Usage
 from ....core.answers import Answer
+from .shared import Mirror, Reading, SharedMetrics
 
 _RERANK_COUNTS = {
     "calls": "Prompts or pairs that the models of rerankers read.",
@@ -49,28 +50,36 @@ class Metrics:
     answers and embeddings.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shared: SharedMetrics | None = None) -> None:
+        """shared: what several workers count together; None: this process is alone."""
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        self._mirrors: list[Mirror] = []
+        self._shared = shared
+        # Metrics of several workers are in files, which one collector reads and adds up.
+        own = None if shared is not None else self.registry
+        if shared is None:
+            ProcessCollector(registry=self.registry)
+        else:
+            shared.register(self.registry)
         self._requests = Counter(
             "twindex_requests",
             "Requests answered; status 0: the connection broke before an answer.",
             ("method", "route", "status"),
-            registry=self.registry,
+            registry=own,
         )
         self._latency = Histogram(
             "twindex_request_seconds",
             "Time from the head of a request to the end of its answer.",
             ("method", "route"),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
         self._stages = Histogram(
             "twindex_search_stage_seconds",
             "Time in each stage of a search.",
             ("stage",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
 
         self._by_collection = Histogram(
@@ -78,23 +87,23 @@ class Metrics:
             "Time that all stages of a search took together, without answers.",
             ("collection",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
         self._reranks = Counter(
             "twindex_reranks",
             "Queries reranked, by final status.",
             ("model", "status"),
-            registry=self.registry,
+            registry=own,
         )
         self._rerank_seconds = Histogram(
             "twindex_rerank_seconds",
             "Time that reranking a query took.",
             ("model",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
         self._rerank_counts = {
-            field: Counter(f"twindex_rerank_{field}", meaning, ("model",), registry=self.registry)
+            field: Counter(f"twindex_rerank_{field}", meaning, ("model",), registry=own)
             for field, meaning in _RERANK_COUNTS.items()
         }
 
@@ -102,31 +111,29 @@ class Metrics:
             "twindex_answers",
             "Answers, by outcome: answered, no_answer, or failed if a model failed.",
             ("generator", "outcome"),
-            registry=self.registry,
+            registry=own,
         )
         self._answer_seconds = Histogram(
             "twindex_answer_seconds",
             "Time that an answer took, with its search.",
             ("generator",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
         self._first_token_seconds = Histogram(
             "twindex_answer_first_token_seconds",
             "Time from the start of a generator to its first text.",
             ("generator",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
         self._answer_counts = {
-            field: Counter(
-                f"twindex_answer_{field}", meaning, ("generator",), registry=self.registry
-            )
+            field: Counter(f"twindex_answer_{field}", meaning, ("generator",), registry=own)
             for field, meaning in _ANSWER_COUNTS.items()
         }
 
         self._embed_counts = {
-            field: Counter(f"twindex_embed_{field}", meaning, ("model",), registry=self.registry)
+            field: Counter(f"twindex_embed_{field}", meaning, ("model",), registry=own)
             for field, meaning in _EMBED_COUNTS.items()
         }
         self._embed_seconds = Histogram(
@@ -134,7 +141,7 @@ class Metrics:
             "Time that a request for embeddings took.",
             ("model",),
             buckets=_SECONDS,
-            registry=self.registry,
+            registry=own,
         )
 
         self._by_stage: dict[str, Histogram] = {}
@@ -201,16 +208,25 @@ class Metrics:
     def register(
         self, family: Family, name: str, meaning: str, labels: tuple[str, ...], read: Reading
     ) -> None:
-        """Register a gauge or counter whose values `read` returns at each scrape."""
+        """Register a gauge or counter whose values `read` returns at each scrape.
+
+        Several workers add up their counters. Their gauges are those of the worker that replies.
+        """
+        if self._shared is not None and family is CounterMetricFamily:
+            counter = Counter(name, meaning, labels, registry=None)
+            self._mirrors.append(Mirror(counter, read))
+            return
         self.registry.register(_Read(partial(family, name, meaning, labels=labels), read))
+
+    def mirror(self) -> None:
+        """Let other workers see the present values of registered counters."""
+        for mirror in self._mirrors:
+            mirror.update()
 
     def text(self) -> bytes:
         """Return all metrics in the text format of Prometheus."""
+        self.mirror()
         return generate_latest(self.registry)
-
-
-Reading = Callable[[], Mapping[tuple[str, ...], float]]
-"""Function that returns: values of a metric's labels -> value of the metric."""
 
 
 Family = type[GaugeMetricFamily] | type[CounterMetricFamily]

@@ -124,14 +124,22 @@ class Reloading:
 
     parts:   parts that requests use.
     loading: returns True while the server starts.
+    done:    called after a reload; it lets other workers reload, and waits for them.
     counts:  outcome -> number of reloads: "done", or "refused" if the old configuration stays.
     problem: why the latest reload was refused; None if it was not.
     """
 
-    def __init__(self, parts: ServedParts, settings: Settings, loading: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        parts: ServedParts,
+        settings: Settings,
+        loading: Callable[[], bool],
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
         self._parts = parts.by_setting
         self._settings = settings
         self._loading = loading
+        self._done = done
         self._lock = Lock()
         self.counts: Counter[str] = Counter(done=0, refused=0)
         self.problem: str | None = None
@@ -157,6 +165,7 @@ class Reloading:
                 ) from None
             self.counts["done"] += 1
             self.problem = None
+            self._done()
         finally:
             self._lock.release()
         for table, changes in found.items():

@@ -35,7 +35,7 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
     rows.append(_row("the same beside a flood by another", figures["tenants"]["beside"]["ok"]))
     yield table(["", "searches/s", "p50 ms", "p95 ms", "p99 ms"], rows)
     yield (
-        "Searches by the default legs. Models encode a query alone (`query_batch` 1), or with "
+        "Searches by the default legs. Models encode a query alone (`query_batch` is one), or with "
         "others (the default). Most of the time of such a search is that of its models."
     )
     yield table(

@@ -14,7 +14,7 @@ import time
 import httpx2
 import pytest
 
-from twindex.api.http.server import _check_keys, _check_tls
+from twindex.api.http.arrival.requirements import check_keys, check_tls
 from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
 from twindex.api.serving.access.keyring import Keyring
 from twindex.api.serving.settings import Settings
@@ -24,7 +24,7 @@ from twindex.core import ConfigError
 def checked(tmp_path, host: str, **settings) -> None:
     own = Settings(**settings)
     key = None if own.api_key is None else own.api_key.get_secret_value()
-    _check_keys(Keyring(tmp_path / FILE_NAME, key), host, own)
+    check_keys(Keyring(tmp_path / FILE_NAME, key), host, own)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.8.0.1"])
@@ -56,7 +56,7 @@ def test_another_address_needs_a_key_or_an_option(tmp_path, host):
 )
 def test_wrong_files_are_named_before_the_start(settings, field):
     with pytest.raises(ConfigError) as caught:
-        _check_tls(Settings(**settings))
+        check_tls(Settings(**settings))
     assert caught.value.field == field
 
 

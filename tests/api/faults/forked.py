@@ -52,7 +52,7 @@ class Parent:
         assert self._line() == "ready"
 
     def start(self, root: Path, *options: str) -> str:
-        """Start a server of `root`. Return its address once it is ready."""
+        """Start a server of `root`. Return its address once it is ready, or can only not write."""
         assert self._running is None, "the last server still runs"
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
@@ -64,7 +64,7 @@ class Parent:
         with httpx.Client(base_url=address, trust_env=False) as client:
             for _ in range(6_000):
                 try:
-                    if client.get("/readyz").status_code == 200:
+                    if client.get("/readyz").json()["status"] != "loading":
                         return address
                 except httpx.TransportError:
                     pass

@@ -28,7 +28,7 @@ from .requests import texts
 TRUE_REASONS = {
     "reembed": re.compile("neither confirmed nor rolled back|another process re-embeds it"),
     "restore": re.compile("there is no snapshot"),
-    "reconfigure": re.compile("has no leg|not a leg|unknown leg"),
+    "reconfigure": re.compile("there is no leg"),
 }
 """Kind of job -> why it may fail: requests of other clients made it impossible."""
 

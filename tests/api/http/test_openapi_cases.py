@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -24,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from twindex.api.http.app import create_app
+from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
 from twindex.api.serving.settings import Settings
 
 CHECKS = (
@@ -32,36 +35,60 @@ CHECKS = (
     content_type_conformance,
     response_schema_conformance,
 )
-RERANKERS = '[rerankers.fast]\nkind = "fake"\n'
+FILES = {
+    "rerankers.toml": '[rerankers.fast]\nkind = "fake"\n',
+    "generators.toml": '[generators.short]\nkind = "extractive"\nsentences = 1\n',
+}
 TEXTS = {"kiwi": "The kiwi cannot fly.", "emu": "The emu runs.", "a/b": "Swifts fly."}
 
 
-@pytest.fixture(scope="module")
-def schema(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The document of a server that listens on a port."""
+@pytest.fixture(scope="module", params=["without keys", "with keys"])
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """The document of a server that listens on a port, and the headers of its keys."""
     root = tmp_path_factory.mktemp("schemathesis")
-    (root / "rerankers.toml").write_text(RERANKERS)
+    for name, text in FILES.items():
+        (root / name).write_text(text)
     (root / "data").mkdir()
-    app = create_app(
-        root / "data", Settings(rerankers=root / "rerankers.toml", queue=1_000, search_seconds=10)
-    )
+    headers = _keys(root / "data") if request.param == "with keys" else [{}]
+    files = {name.removesuffix(".toml"): root / name for name in FILES}
+    given = Settings(snapshots=str(root / "backups"), snapshots_keep=2, queue=1_000,
+                     search_seconds=10, **files)  # fmt: skip
+    app = create_app(root / "data", given)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, log_config=None))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            _fill(url)
+            _fill(url, headers[0])
             document = schemathesis.openapi.from_dict(app.openapi())
             document.config.update(base_url=url)
-            yield document
+            yield document, headers
         finally:
             server.should_exit = True
             thread.join()
 
 
-def _fill(url: str) -> None:
-    with httpx.Client(base_url=url, timeout=30) as client:
+def _keys(root: Path) -> list[dict[str, str]]:
+    """Create keys. Return the headers of each: all scopes, one scope, a filter, a wrong key."""
+    file = KeyFile(root / FILE_NAME)
+    made = [
+        new_key("all", scopes=("read", "write", "admin")),
+        new_key("all", scopes=("read", "write", "admin")),
+        new_key("reader", scopes=("read",)),
+        new_key("writer", scopes=("write",)),
+        new_key("part", scopes=("read", "write"), filter={"year": {"lt": 3}}),
+        new_key("other", scopes=("read", "write", "admin"), collections=("other-*",)),
+    ]
+    for one in made:
+        file.add(one.key)
+    return [{"api-key": one.secret} for one in made] + [{"api-key": "wrong"}, {}]
+
+
+def _fill(url: str, headers: dict[str, str]) -> None:
+    with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
         while client.get("/readyz").status_code != 200:
             time.sleep(0.02)
         config = {
@@ -88,8 +115,14 @@ def _without_models(body: Any) -> Any:
     return [_without_models(item) for item in body] if isinstance(body, list) else body
 
 
-def run(document: Any, cases: int) -> None:
-    """Send `cases` requests to all operations. Half of them violate their schemas."""
+def run(document: Any, headers: Sequence[dict[str, str]], cases: int, over: Any) -> Counter[int]:
+    """Send `cases` requests to all operations. Half of them violate their schemas.
+
+    headers: of the keys, of which each request has one.
+    over: returns True once no request may be sent.
+
+    Returns status -> number of replies.
+    """
     operations = [result.ok() for result in document.get_all_operations()]
     strategies = [
         operation.as_strategy(generation_mode=mode)
@@ -97,6 +130,7 @@ def run(document: Any, cases: int) -> None:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
     ]
     failures: dict[str, str] = {}
+    statuses: Counter[int] = Counter()
     session = requests.Session()
 
     @settings(
@@ -107,8 +141,10 @@ def run(document: Any, cases: int) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.one_of(strategies))
-    def check(case: Any) -> None:
+    @given(st.one_of(strategies), st.sampled_from(headers))
+    def check(case: Any, key: dict[str, str]) -> None:
+        if over():
+            return
         if "collection" in case.path_parameters and len(str(case.body)) % 3:
             case.path_parameters["collection"] = (
                 "birds"  # Most requests use an existing collection.
@@ -117,7 +153,8 @@ def run(document: Any, cases: int) -> None:
             case.body = _without_models(case.body)
             if not isinstance(case.body, dict) or not case.body.get("legs"):
                 case.body = {"legs": {"lexical": {"kind": "lexical"}}}
-        response = case.call(session=session, timeout=60)
+        response = case.call(session=session, timeout=60, headers=key)
+        statuses[response.status_code] += 1
         try:
             case.validate_response(response, checks=CHECKS)
         except Exception as failure:  # noqa: BLE001 - every kind is collected by operation
@@ -126,13 +163,21 @@ def run(document: Any, cases: int) -> None:
     with session:
         check()
     assert not failures, "\n\n".join(f"{key}: {text}" for key, text in failures.items())
+    return statuses
 
 
-def test_a_hundred_cases_agree_with_the_document(schema):
-    run(schema, 120)
+def test_a_hundred_cases_agree_with_the_document(target):
+    document, headers = target
+    statuses = run(document, headers, 120, lambda: False)
+    assert len(headers) == 1 or statuses[401]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600)
-def test_ten_thousand_cases_agree_with_the_document(schema):
-    run(schema, 10_000)
+@pytest.mark.trials(10_000)
+@pytest.mark.timeout(7_200)
+def test_ten_thousand_cases_agree_with_the_document(target, trials, record_property):
+    document, headers = target
+    statuses = run(document, headers, trials.number, lambda: trials.over)
+    record_property("cases", statuses.total())
+    record_property("keys", len(headers))
+    print(statuses)

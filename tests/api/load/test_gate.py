@@ -157,12 +157,12 @@ def live(tmp_path, fake_config) -> Iterator[tuple[Any, int]]:
 
     import uvicorn
 
-    from twindex.api.http.server import _listen
+    from twindex.api.http.arrival.listener import listen
 
     app = create_app(tmp_path, Settings())
     kind: type = guarded(Connections(Settings(), 100), app.state.gate)
     server = uvicorn.Server(uvicorn.Config(app, http=kind, log_config=None, ws="none"))
-    listener = _listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     port = listener.getsockname()[1]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from twindex.api.http.server import _listen
+from twindex.api.http.arrival.listener import listen
 
 SEARCH = "/v1/collections/birds/search"
 BODY = json.dumps({"query": "birds that cannot fly"})
@@ -31,7 +31,7 @@ def resident_bytes(process: int) -> int:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """A server with one search thread. Yields its port and its process id."""
-    with _listen("127.0.0.1", 0) as free:
+    with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     code = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
     options = ["serve", str(tmp_path), "--port", str(port), "--threads", "1", "--queue", "4"]

@@ -284,12 +284,12 @@ def test_without_descriptors_the_log_stays_short(tmp_path):
 
 
 def test_connections_use_at_most_half_of_the_descriptors(monkeypatch, caplog):
-    from twindex.api.http import server
+    from twindex.api.http.arrival import requirements
 
     limits = {"now": (200, 300)}
     monkeypatch.setattr(resource, "getrlimit", lambda _: limits["now"])
     monkeypatch.setattr(resource, "setrlimit", lambda _, new: limits.update(now=new))
-    assert server._connection_limit(100) == 100
+    assert requirements.connection_limit(100) == 100
     assert limits["now"] == (232, 300)
-    assert server._connection_limit(1_000) == 134
+    assert requirements.connection_limit(1_000) == 134
     assert "ulimit -n" in caplog.text

@@ -26,7 +26,7 @@ def test_variables_become_settings():
         "PATH": "/bin",
     }
     settings = Settings.from_environment(given)
-    assert (settings.workers, settings.access_log) == (3, True)
+    assert (settings.search_threads, settings.access_log) == (3, True)
     assert settings.api_key.get_secret_value() == "k"
     assert "'k'" not in repr(settings)
 

@@ -75,9 +75,6 @@ def _texts() -> dict[str, str]:
 def run(arguments: argparse.Namespace) -> int:
     allow_download(arguments)
     allow_models(arguments)
-
-    from ....http.server import serve
-
     values = {name: getattr(arguments, name, None) for name in Settings.model_fields}
     if arguments.api_key_file is not None:
         values["api_key"] = read_key(arguments.api_key_file)
@@ -91,5 +88,13 @@ def run(arguments: argparse.Namespace) -> int:
         for problem in problems:
             print(f"twindex: error: {problem}", file=sys.stderr)
         return 1 if problems else 0
+    if settings.workers > 1:
+        from ....workers.supervisor import supervise
+
+        return supervise(
+            arguments.root, host=arguments.host, port=arguments.port, settings=settings
+        )
+    from ....http.server import serve
+
     serve(arguments.root, host=arguments.host, port=arguments.port, settings=settings)
     return 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -18,29 +19,33 @@ from .test_snapshots import CONFIG, state
 Mount = Callable[[str], Path]
 
 
+@contextmanager
+def mounted(path: Path, options: str) -> Iterator[Path]:
+    """Mount a small file system in memory at `path`, with options such as `size=1m`."""
+    if os.getuid() != 0:
+        pytest.skip("only root can mount a file system")
+    path.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("the command mount is not installed")
+    if done.returncode:
+        pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", str(path)], check=True)
+
+
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Mount]:
-    """Mount a small file system in memory, with options such as `size=1m`."""
-    mounted: list[Path] = []
-
-    def make(options: str) -> Path:
-        if os.getuid() != 0:
-            pytest.skip("only root can mount a file system")
-        path = tmp_path / f"mount{len(mounted)}"
-        path.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except FileNotFoundError:
-            pytest.skip("the command mount is not installed")
-        if done.returncode:
-            pytest.skip(f"a file system cannot be mounted here: {done.stderr.strip()}")
-        mounted.append(path)
-        return path
-
-    yield make
-    for path in mounted:
-        subprocess.run(["umount", "-l", str(path)], check=True)
+    """A function that mounts a file system with the given options."""
+    with ExitStack() as stack:
+        numbers = count()
+        yield lambda options: stack.enter_context(
+            mounted(tmp_path / f"mount{next(numbers)}", options)
+        )
 
 
 @pytest.fixture

@@ -1,0 +1,68 @@
+"""Limits of keys hold for all workers together, and end with a worker."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from twindex.api.serving.access.access import Access, Limits
+from twindex.api.serving.access.quotas import Quotas
+from twindex.api.serving.access.shared_quotas import shared_quotas
+from twindex.api.serving.operations.workers import Board, Place, board_of, quotas_of
+from twindex.api.serving.problems import Problem
+
+WORKERS = 3
+
+
+@pytest.fixture
+def folder(tmp_path):
+    quotas_of(tmp_path).mkdir()
+    Board(board_of(tmp_path), WORKERS, create=True)
+    return tmp_path
+
+
+def quotas(folder, worker: int, clock) -> Quotas:
+    place = Place.join(worker, WORKERS, folder, 0)
+    return Quotas(clock, shared_quotas(place, WORKERS))
+
+
+def test_workers_together_admit_what_one_process_admits(folder):
+    now = 0
+    limits = Limits(requests=7, concurrent=4, model_seconds=0.5)
+    alone, access = Quotas(lambda: now), Access("k", limits=limits)
+    workers = [quotas(folder, n + 1, lambda: now) for n in range(WORKERS)]
+    choice = random.Random(0)
+    tickets: list = []
+    for _ in range(2_000):
+        now += choice.choice([0, 1, 10**9, 7 * 10**9])
+        step = choice.random()
+        if step < 0.5:
+            outcomes = []
+            for one in (alone, choice.choice(workers)):
+                try:
+                    outcomes.append(one.enter(access))
+                except Problem as problem:
+                    outcomes.append((problem.detail, problem.headers))
+            if isinstance(outcomes[0], tuple):
+                assert outcomes[0] == outcomes[1]
+            else:
+                assert outcomes[0].headers() == outcomes[1].headers()
+                tickets.append(outcomes)
+        elif tickets:
+            pair = tickets.pop(choice.randrange(len(tickets)))
+            for ticket in pair:
+                ticket.spend(0.01)
+                ticket.close()
+
+
+def test_requests_of_a_killed_worker_no_longer_run(folder):
+    access = Access("k", limits=Limits(concurrent=2))
+    first, second = (quotas(folder, n, lambda: 0) for n in (1, 2))
+    first.enter(access), second.enter(access)
+    with pytest.raises(Problem, match="2 requests of this key are running"):
+        second.enter(access)
+    quotas(folder, 1, lambda: 0)  # The process that replaces the first worker.
+    second.enter(access)
+    with pytest.raises(Problem, match="2 requests of this key are running"):
+        second.enter(access)
