@@ -40,10 +40,13 @@ def evaluate_answers(
     path:    file to which the answers are written, one JSON object a line. If it exists, its
              answers are used, and only the other questions are answered.
 
-    Raises InvalidInputError for a data set without answers and for an invalid request, SourceError
-    for a file whose answers were made in another way, and the errors of `Collection.answer`.
+    Raises InvalidInputError for a data set without questions or answers and for an invalid request,
+    SourceError for a file whose answers were made in another way, and the errors of
+    `Collection.answer`.
     """
     questions = dataset if isinstance(dataset, QuestionSet) else QuestionSet.of(dataset)
+    if not questions.questions:
+        raise InvalidInputError("has no questions", field="dataset")
     fields = dict(request or {})
     first = asked(questions.questions[0], fields)
     name = first.generator or collection.generators.default

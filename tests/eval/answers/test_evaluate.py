@@ -264,9 +264,17 @@ def test_an_evaluation_repeats_its_prompts_and_other_answers_do_not(tmp_path):
 
     with opened(tmp_path / "birds", FakeModel(answer)) as collection:
         for _ in range(2):
-            evaluate_answers(collection, some(3), {"generator": "model"})
+            evaluate_answers(collection, some("kiwi", "emu", "swift"), {"generator": "model"})
         assert len(prompts) == 6
         assert prompts[:3] == prompts[3:]
         for _ in range(2):
             collection.answer(QUESTIONS.questions[0].text, generator="model")
         assert len({prompts[0], *prompts[6:]}) == 3
+
+
+def test_a_set_without_questions_is_refused(tmp_path):
+    with (
+        opened(tmp_path / "birds") as collection,
+        pytest.raises(InvalidInputError, match="dataset: has no questions"),
+    ):
+        evaluate_answers(collection, some())
