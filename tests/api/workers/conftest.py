@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -39,7 +40,8 @@ class Workers:
         self.log: list[str] = []
         self._reading = threading.Thread(target=self._drain, daemon=True)
         self._reading.start()
-        self.port = int(self.logged(r" at https?://[^ ]+:(\d+)")[1])
+        found = self.logged(r" at (https?)://[^ ]+:(\d+)")
+        self.secure, self.port = found[1] == "https", int(found[2])
         until = time.monotonic() + 120
         while self.call("GET", "/readyz")[0] != 200:
             assert time.monotonic() < until, "".join(self.log)
@@ -62,6 +64,10 @@ class Workers:
         raise AssertionError("".join(self.log))
 
     def connect(self) -> http.client.HTTPConnection:
+        if self.secure:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=context)
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def call(

@@ -165,3 +165,44 @@ def test_no_acknowledged_write_is_lost_when_the_writer_is_killed(start):
         cursor = f"&cursor={page['next_cursor']}"
     assert acknowledged <= stored
     assert len(acknowledged) > 150
+
+
+@pytest.mark.slow
+def test_a_stop_waits_for_requests_on_every_worker(start):
+    server = start()
+    server.call("PUT", BIRDS, LEXICAL)
+    body = "".join(
+        json.dumps({"id": f"d{n}", "text": "a bird"}) + "\n" for n in range(400)
+    ).encode()
+    head = (
+        f"POST {BIRDS}/documents/bulk HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Type: application/x-ndjson\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    clients = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(6)]
+    try:
+        for client in clients:
+            client.sendall(head + body[:5_000])
+        time.sleep(1)
+        server.process.send_signal(signal.SIGTERM)
+        server.logged(r"\[worker \d\] [^\n]*stopping", times=2)
+        for client in clients:
+            client.sendall(body[5_000:])
+        replies = [b"".join(iter(lambda c=client: c.recv(1 << 16), b"")) for client in clients]
+    finally:
+        for client in clients:
+            client.close()
+    assert [reply.split(b" ", 2)[1] for reply in replies] == 6 * [b"200"]
+    assert server.process.wait(60) == -signal.SIGTERM
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_started_them(start):
+    server = start()
+    pids = server.pids().values()
+    os.kill(server.process.pid, signal.SIGKILL)
+    until = time.monotonic() + 60
+    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    with pytest.raises(OSError):
+        server.connect().connect()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
@@ -112,3 +114,36 @@ def test_connections_are_shared_out(start):
             connection.close()
     assert opened > 0
     assert abs(by_worker[0] - by_worker[1]) <= 6
+
+
+@pytest.mark.slow
+def test_a_reload_reaches_every_worker(start, tmp_path):
+    file = tmp_path / "rerankers.toml"
+    table = "[rerankers.{}]\nkind = 'fake'\n"
+    file.write_text(table.format("first"))
+    server = start("--rerankers", str(file))
+    file.write_text(table.format("second"))
+    assert server.call("POST", "/v1/reload", {})[0] == 200
+    found = {json.dumps(server.call("GET", "/readyz")[1]["rerankers"]) for _ in range(8)}
+    assert found == {'{"second": "ready"}'}
+    file.write_text(table.format("third"))
+    server.process.send_signal(signal.SIGHUP)
+    server.logged("rerankers reloaded", times=4)
+    found = {json.dumps(server.call("GET", "/readyz")[1]["rerankers"]) for _ in range(8)}
+    assert found == {'{"third": "ready"}'}
+
+
+@pytest.mark.slow
+def test_workers_speak_https_and_reach_the_writer(start, tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    file = tmp_path / "both.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    command += ["-subj", "/CN=localhost", "-keyout", str(file), "-out", str(tmp_path / "c.pem")]
+    subprocess.run(command, check=True, capture_output=True)
+    file.write_text(file.read_text() + (tmp_path / "c.pem").read_text())
+    server = start("--tls-certificate", str(file))
+    for n in range(8):
+        assert server.call("PUT", BIRDS, LEXICAL)[0] in (200, 201)
+        assert server.call("PUT", f"{BIRDS}/documents/{n}", {"text": "a bird"})[0] == 201
+    assert server.documents() == 8

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 
 from twindex.api.serving.access.access import Access, Limits
+from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
 from twindex.api.serving.access.quotas import Quotas
 from twindex.api.serving.access.shared_quotas import shared_quotas
 from twindex.api.serving.operations.workers import Board, Place, board_of, quotas_of
@@ -66,3 +68,21 @@ def test_requests_of_a_killed_worker_no_longer_run(folder):
     second.enter(access)
     with pytest.raises(Problem, match="2 requests of this key are running"):
         second.enter(access)
+
+
+@pytest.mark.slow
+def test_a_key_has_its_limit_on_all_workers_together(start, tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    made = new_key("app", scopes=("read", "write"), limits=Limits(requests=20))
+    KeyFile(root / FILE_NAME).add(made.key)
+    server = start()
+    statuses = Counter(
+        server.call("GET", "/v1/aliases" if n % 2 else "/v1/jobs", None, {"api-key": made.secret})[
+            0
+        ]
+        for n in range(40)
+    )
+    # Tokens come back during the test: one in three seconds.
+    assert 20 <= statuses[200] <= 30
+    assert statuses[200] + statuses[429] == 40
