@@ -43,6 +43,7 @@ def spec(
         "root": os.fsencode(root).decode(errors="surrogateescape"),
         "host": host,
         "settings": values,
+        "sources": settings.sources,
         "number": number,
         "folder": str(folder),
         "started": started,
@@ -64,6 +65,7 @@ def _work(given: dict[str, Any]) -> None:
     from .worker import work
 
     settings = Settings.model_validate_json(orjson.dumps(given["settings"]))
+    settings.sources.update(given["sources"])
     place = Place.join(given["number"], settings.workers, Path(given["folder"]), given["started"])
     work(
         Path(given["root"]),

@@ -52,6 +52,16 @@ class Keyring:
         self._refresh()
 
     @property
+    def file(self) -> KeyFile:
+        """The file of keys."""
+        return self._file
+
+    def reload(self) -> None:
+        """Read the file again."""
+        with self._lock:
+            self._refresh()
+
+    @property
     def path(self) -> Path:
         """Return the path of the file."""
         return self._file.path
