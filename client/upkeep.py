@@ -1,4 +1,4 @@
-"""Aliases, snapshots and re-embedding: the methods of both clients, and their HTTP calls."""
+"""Aliases, snapshots, re-embedding, keys and the server: methods and calls of both clients."""
 
 from __future__ import annotations
 
@@ -56,6 +56,27 @@ def snapshots(name: str) -> Steps[list[dict[str, Any]]]:
     return list(reply.value["snapshots"])
 
 
+def delete_snapshot(name: str, snapshot: str) -> Steps[None]:
+    own = quote(arguments.checked_text(snapshot, "snapshot"), safe="")
+    yield Call("DELETE", f"{arguments.collection(name)}/snapshots/{own}")
+
+
+def api_keys() -> Steps[list[dict[str, Any]]]:
+    reply = yield Call("GET", "/v1/keys")
+    return list(reply.value["keys"])
+
+
+def create_key(fields: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+    reply = yield Call("POST", "/v1/keys", body={**fields})
+    return dict(reply.value)
+
+
+def revoke_key(id: str) -> Steps[dict[str, Any]]:  # noqa: A002 - the field's name
+    own = quote(arguments.checked_text(id, "id"), safe="")
+    reply = yield Call("DELETE", f"/v1/keys/{own}")
+    return dict(reply.value)
+
+
 def restore(
     name: str, collection: str | None, snapshot: str | None, progress: Progress | None
 ) -> Steps[dict[str, Any]]:
@@ -91,7 +112,7 @@ class _Awaits(Protocol):
 
 
 class UpkeepMethods:
-    """Methods of `Client` for aliases, snapshots and re-embedding."""
+    """Methods of `Client` for aliases, snapshots, re-embedding, keys and the server."""
 
     def info(self: _Runs) -> dict[str, Any]:
         """Return the version, features, models and limits of the service, and what the key may do.
@@ -138,6 +159,27 @@ class UpkeepMethods:
         """Return the complete snapshots of a collection, oldest first."""
         return self.run(snapshots(name))
 
+    def delete_snapshot(self: _Runs, name: str, snapshot: str) -> None:
+        """Delete a snapshot of a collection. Raises NotFoundError if there is none."""
+        self.run(delete_snapshot(name, snapshot))
+
+    def api_keys(self: _Runs) -> list[dict[str, Any]]:
+        """Return the API keys that may do no more than this client's key, without secrets."""
+        return self.run(api_keys())
+
+    def create_key(self: _Runs, name: str, **fields: Any) -> dict[str, Any]:
+        """Create an API key, and return it. Its secret `key` is not shown again.
+
+        fields: further fields of `POST /v1/keys`, such as `scopes`, `collections` and `filter`.
+
+        Raises AccessError for a key that could do more than this client's key.
+        """
+        return self.run(create_key({"name": name, **fields}))
+
+    def revoke_key(self: _Runs, id: str) -> dict[str, Any]:  # noqa: A002 - the field's name
+        """Revoke an API key, and return it. Raises NotFoundError for an unknown id."""
+        return self.run(revoke_key(id))
+
     def restore(
         self: _Runs,
         name: str,
@@ -179,7 +221,7 @@ class UpkeepMethods:
 
 
 class AsyncUpkeepMethods:
-    """Methods of `AsyncClient` for aliases, snapshots and re-embedding."""
+    """Methods of `AsyncClient` for aliases, snapshots, re-embedding, keys and the server."""
 
     async def info(self: _Awaits) -> dict[str, Any]:
         """Return the version, features, models and limits of the service, and what the key may do.
@@ -227,6 +269,27 @@ class AsyncUpkeepMethods:
     async def snapshots(self: _Awaits, name: str) -> list[dict[str, Any]]:
         """Return the complete snapshots of a collection, oldest first."""
         return await self.run(snapshots(name))
+
+    async def delete_snapshot(self: _Awaits, name: str, snapshot: str) -> None:
+        """Delete a snapshot of a collection. Raises NotFoundError if there is none."""
+        await self.run(delete_snapshot(name, snapshot))
+
+    async def api_keys(self: _Awaits) -> list[dict[str, Any]]:
+        """Return the API keys that may do no more than this client's key, without secrets."""
+        return await self.run(api_keys())
+
+    async def create_key(self: _Awaits, name: str, **fields: Any) -> dict[str, Any]:
+        """Create an API key, and return it. Its secret `key` is not shown again.
+
+        fields: further fields of `POST /v1/keys`, such as `scopes`, `collections` and `filter`.
+
+        Raises AccessError for a key that could do more than this client's key.
+        """
+        return await self.run(create_key({"name": name, **fields}))
+
+    async def revoke_key(self: _Awaits, id: str) -> dict[str, Any]:  # noqa: A002 - the field's name
+        """Revoke an API key, and return it. Raises NotFoundError for an unknown id."""
+        return await self.run(revoke_key(id))
 
     async def restore(
         self: _Awaits,

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from secrets import token_hex
 
 _CONTROLS = dict.fromkeys({*range(32), 127} - {9, 10}, " ")
@@ -79,9 +82,26 @@ _SELECTORS = re.compile("[\ufe00-\ufe0f]{2,}|[\U000e0100-\U000e01ef]+")
 """Selectors of a variant of the character before them. Runs of them can hide a text."""
 
 
+_SAME: ContextVar[str | None] = ContextVar("twindex_boundary", default=None)
+
+
 def new_boundary() -> str:
     """Return a random line that separates sources from instructions, such as `=== 3f9a... ===`."""
-    return f"=== {token_hex(BOUNDARY_BYTES)} ==="
+    return _SAME.get() or f"=== {token_hex(BOUNDARY_BYTES)} ==="
+
+
+@contextmanager
+def same_boundary() -> Iterator[None]:
+    """Give all prompts of a `with` block the same boundary, so that an evaluation can be repeated.
+
+    A small model may answer otherwise after another boundary. Passages of others could contain a
+    boundary that is known, so only evaluations use this function.
+    """
+    token = _SAME.set(f"=== {'7f3a9c0e5b1d' * BOUNDARY_BYTES:.{2 * BOUNDARY_BYTES}} ===")
+    try:
+        yield
+    finally:
+        _SAME.reset(token)
 
 
 def harmless(text: str, boundary: str = "") -> str:

@@ -28,7 +28,7 @@ _ADMIN: tuple[Scope, ...] = ("admin",)
 _JOBS: tuple[Scope, ...] = ("write", "admin")
 
 _GET = re.compile(
-    r"(?P<admin>/metrics|/v1/collections/[^/]+/snapshots)"
+    r"(?P<admin>/metrics|/v1/keys|/v1/collections/[^/]+/snapshots)"
     r"|(?P<jobs>/v1/jobs(?:/.*)?)"
     r"|(?P<any>/healthz|/v1/info|/info|/v1/models(?:/.*)?|/openapi\.json|/docs|/static/.*"
     r"|/v1/aliases|/v1/collections(?:/[^/]+)?)"

@@ -37,6 +37,7 @@ COLLECTION = {
 _PARAMETERS = {
     "collection": _COLLECTION,
     "alias": "Name of an alias.",
+    "snapshot": "Name of a snapshot.",
     "limit": "Maximum number of documents in a page.",
     "cursor": "`next_cursor` of the previous page.",
 }
@@ -44,6 +45,7 @@ _PARAMETERS = {
 _ID = {
     "document": "Id of a document, percent-encoded.",
     "job": "Id of a job.",
+    "key": "Id of a key.",
     "model": "Name of a model.",
 }
 _OPERATION_IDS = {
@@ -56,6 +58,7 @@ _OPERATION_IDS = {
     "model_info": "get_tei_info",
     "metrics": "get_metrics",
     "info": "get_info",
+    "reload": "reload_parts",
     "delete_many": "delete_documents",
 }
 """Function of a route -> operation id, if its name is unclear outside its module."""
@@ -65,6 +68,7 @@ _TAGS = {
     "documents": "Write, read and delete documents.",
     "collections": "Create, describe and delete collections, and maintain their files.",
     "jobs": "Long work that continues after the reply.",
+    "keys": "List, create and revoke API keys.",
     "operations": "State, metrics and models of the server.",
 }
 _SCHEMES = {
@@ -181,7 +185,7 @@ def _complete(path: str, operation: dict[str, Any], *, keyed: bool) -> None:
     else:
         operation["security"] = required if keyed else [{}, *required]
     for parameter in operation.get("parameters", ()):
-        kind = next((kind for kind in ("job", "model") if f"/{kind}s/" in path), "document")
+        kind = next((kind for kind in ("job", "key", "model") if f"/{kind}s/" in path), "document")
         known = _ID[kind] if parameter["name"] == "id" else _PARAMETERS.get(parameter["name"])
         if known is not None:
             parameter.setdefault("description", known)

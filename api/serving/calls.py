@@ -319,8 +319,9 @@ class Calls:
         def work() -> T:
             task, began = read(), perf_counter()
             check_texts(self.settings, task.texts, task.field)
-            with span("embed", {"twindex.model": task.model, "twindex.texts": len(task.texts)}):
+            with span("embed", {"twindex.texts": len(task.texts)}) as found:
                 result = embed(self.service, task, deadline)
+                found["twindex.model"] = task.model  # Now it is the name of an encoder.
             tokens = sum(result.tokens)
             self.metrics.embedding(task.model, len(task.texts), tokens, perf_counter() - began)
             return reply(task, result)

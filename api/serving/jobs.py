@@ -195,7 +195,8 @@ class JobRunner:
             # Store the failure, or the next start would fail in the same way.
             if isinstance(error, TwindexError):
                 reason = _reason(error, served.path)
-                logger.warning("job %s failed: %s", job.id, reason)
+                # The reason may contain a text; the job shows it to its owner.
+                logger.warning("job %s of kind %s failed: %s", job.id, job.kind, error.code)
             else:
                 reason = "an unexpected error; search the log for the id of the job"
                 logger.exception("job %s failed", job.id)

@@ -290,6 +290,11 @@ class Settings(Config):
         found._sources.update(sources)
         return found
 
+    @property
+    def sources(self) -> dict[str, str]:
+        """Setting -> option, variable, or file and field that sets it."""
+        return self._sources
+
     def source(self, name: str) -> str:
         """Return where the value of a setting comes from.
 

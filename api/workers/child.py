@@ -42,6 +42,7 @@ def spec(
         "root": str(root),
         "host": host,
         "settings": values,
+        "sources": settings.sources,
         "number": number,
         "folder": str(folder),
         "started": started,
@@ -63,6 +64,7 @@ def _work(given: dict[str, Any]) -> None:
     from .worker import work
 
     settings = Settings.model_validate_json(json.dumps(given["settings"]))
+    settings.sources.update(given["sources"])
     place = Place.join(given["number"], settings.workers, Path(given["folder"]), given["started"])
     work(
         Path(given["root"]),

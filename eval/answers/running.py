@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core import InvalidInputError, NoProgress, Progress, Query
+from ...generate.safety import same_boundary
 from ...search.answering.evidence import content_words
 from ...search.answering.request import AnswerRequest
 from ..beir import BeirDataset
@@ -32,16 +33,20 @@ def evaluate_answers(
         found = evaluate_answers(collection, dataset, {"generator": "extractive"})
         print(found.measures["match"], found.measures["citation_F1"])
 
-    Questions are answered one after the other, so that times are comparable.
+    Questions are answered one after the other, so that times are comparable. All prompts have the
+    same boundary: with temperature 0, a local model gives the same answers again.
 
     request: fields of AnswerRequest for all questions, without `question` and `turns`.
     path:    file to which the answers are written, one JSON object a line. If it exists, its
              answers are used, and only the other questions are answered.
 
-    Raises InvalidInputError for a data set without answers and for an invalid request, SourceError
-    for a file whose answers were made in another way, and the errors of `Collection.answer`.
+    Raises InvalidInputError for a data set without questions or answers and for an invalid request,
+    SourceError for a file whose answers were made in another way, and the errors of
+    `Collection.answer`.
     """
     questions = dataset if isinstance(dataset, QuestionSet) else QuestionSet.of(dataset)
+    if not questions.questions:
+        raise InvalidInputError("has no questions", field="dataset")
     fields = dict(request or {})
     first = asked(questions.questions[0], fields)
     name = first.generator or collection.generators.default
@@ -68,7 +73,9 @@ def evaluate_answers(
         progress.start("answer", len(questions.questions), "questions")
         for question in questions.questions:
             if question.id not in records:
-                record = AnswerRecord.of(question.id, collection.answer(asked(question, fields)))
+                with same_boundary():
+                    answer = collection.answer(asked(question, fields))
+                record = AnswerRecord.of(question.id, answer)
                 records[question.id] = record
                 if file is not None:
                     answers, gold = questions.answers[question.id], questions.gold(question.id)

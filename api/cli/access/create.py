@@ -15,7 +15,7 @@ from ...serving.access.access import SCOPES, Limits
 from ...serving.access.key_file import Signed, new_key
 from ..arguments.common import add_json, parse_filter
 from ..terminal import note, print_json
-from .place import add_place, described, key_file
+from .place import add_audit, add_place, audit, key_file
 
 EXAMPLE = """\
 twindex keys create collections --name shop --collection 'shop-*' --filter '{"tenant": "acme"}'"""
@@ -73,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="whether requests may, or must, have a filter that your application signs. The secret "
         "for signatures is printed too (default: refused)",
     )
+    add_audit(parser)
     add_json(parser)
 
 
@@ -88,8 +89,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     file = key_file(arguments)
     file.add(created.key)
+    audit(arguments, "create_key", created.key)
     if arguments.json:
         secrets = {"key": created.secret, "signing_secret": created.signing}
+        from ...serving.access.granting import described
+
         print_json({**described(created.key, time.time()), **secrets})
         return 0
     print(created.secret)

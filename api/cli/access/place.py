@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+import os
 from pathlib import Path
-from typing import Any
 
+from ...serving.access.audit import AuditLog
 from ...serving.access.key_file import FILE_NAME, Key, KeyFile
 
 
@@ -29,27 +29,30 @@ def key_file(arguments: argparse.Namespace) -> KeyFile:
     return KeyFile(arguments.keys or arguments.root / FILE_NAME)
 
 
-def described(key: Key, now: float) -> dict[str, Any]:
-    """Return a key as JSON values, without its secrets. now: seconds since 1970."""
-    return {
-        "id": key.id,
-        "name": key.name,
-        "state": key.state(now),
-        "scopes": list(key.scopes),
-        "collections": list(key.collections),
-        "filter": key.filter,
-        "created": date(key.created),
-        "expires": date(key.expires),
-        "revoked": date(key.revoked),
-        "requests": key.limits.requests,
-        "concurrent": key.limits.concurrent,
-        "model_seconds": key.limits.model_seconds,
-        "signed_filter": key.signed,
-    }
+def add_audit(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments for the audit log of the server."""
+    parser.add_argument(
+        "--audit-log",
+        type=Path,
+        metavar="FILE",
+        default=os.environ.get("TWINDEX_AUDIT_LOG") or None,
+        help="audit log of the server, which gets a line on the change (default: "
+        "$TWINDEX_AUDIT_LOG, else none)",
+    )
+    parser.add_argument(
+        "--audit-chain",
+        action="store_true",
+        default=os.environ.get("TWINDEX_AUDIT_CHAIN", "").lower() in ("1", "true", "yes", "on"),
+        help="the lines of the audit log are linked, as with `twindex serve --audit-chain` "
+        "(default: $TWINDEX_AUDIT_CHAIN)",
+    )
 
 
-def date(seconds: float | None) -> str | None:
-    """Return a time, in seconds since 1970, as a date in UTC; None for None."""
-    if seconds is None:
-        return None
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def audit(arguments: argparse.Namespace, action: str, key: Key) -> None:
+    """Append a line to the audit log of --audit-log. action: what was done with the key."""
+    if arguments.audit_log is None:
+        return
+    log = AuditLog(Path(arguments.audit_log), chained=arguments.audit_chain)
+    user = {"uid": os.getuid()} if hasattr(os, "getuid") else {}
+    log.write({"key": "", "action": action, "id": key.id, "command": "twindex keys", **user})
+    log.close()

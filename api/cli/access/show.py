@@ -8,7 +8,7 @@ import time
 
 from ..arguments.common import add_json
 from ..terminal import print_json, table
-from .place import add_place, date, described, key_file
+from .place import add_place, key_file
 
 EXAMPLE = "twindex keys list collections"
 
@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from ...serving.access.granting import date, described
+
     now = time.time()
     keys = key_file(arguments).read()
     if arguments.json:

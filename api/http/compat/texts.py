@@ -17,12 +17,11 @@ MOST_TEXTS = 2_048
 def _texts(value: object) -> object:
     """Return a list of texts. Raises ValueError for tokens, which encoders do not read.
 
-    Raises ValueError for an empty text too. OpenAI and text-embeddings-inference refuse one.
+    Raises ValueError for a text without characters other than spaces too. OpenAI and
+    text-embeddings-inference refuse an empty text.
     """
     if isinstance(value, str):
-        if not value:
-            raise ValueError(EMPTY)
-        return [value]
+        return [_not_empty(value)]
     if not isinstance(value, list):
         raise ValueError(f"must be a string or a list of strings, got {shown(value)}")
     first: Any = value[0] if value else ""
@@ -35,13 +34,13 @@ def _texts(value: object) -> object:
 
 
 def _not_empty(value: str) -> str:
-    if not value:
+    if not value.strip():
         raise ValueError(EMPTY)
     return value
 
 
 TextToEmbed = Annotated[str, AfterValidator(_not_empty)]
-"""A text that is not empty."""
+"""A text that does not consist of spaces only."""
 
 Texts = Annotated[
     list[TextToEmbed],

@@ -54,10 +54,14 @@ async def healthy(request: Request) -> Response:
     return await ready(request)
 
 
-@router.get(
+@_v1.get(
     "/health",
     response_class=Response,
-    responses={200: {"description": "The server is ready"}, 503: {"model": TeiError}},
+    responses={
+        200: {"description": "The server is ready"},
+        422: {"model": TeiError},
+        503: {"model": TeiError},
+    },
 )
 async def health(request: Request) -> Response:
     """Reply 200 without a body if `/readyz` replies 200, else 503.

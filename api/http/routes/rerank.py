@@ -14,7 +14,7 @@ from ....rerank import Reranked
 from ....rerank.relevance import relevance, scores
 from ....search.finding.reranking import rerank_warnings
 from ...serving.calls import Calls
-from ...serving.problems import validate
+from ...serving.problems import unknown_model, validate
 from .. import body
 from ..admission import search_deadline
 from ..compat import tei
@@ -67,7 +67,7 @@ _FAILURES = (400, 401, 403, 413, 415, 422, 429, 503, 504)
     tags=["compatible"],
     description="Rerank documents that the request contains, for clients of Cohere. The fields and "
     "the reply are those of `/v1/rerank`.",
-    responses={200: {"model": RerankReply}, **problems(*_FAILURES, shape=CohereProblem)},
+    responses={200: {"model": RerankReply}, **problems(404, *_FAILURES, shape=CohereProblem)},
     openapi_extra=json_body(RerankBody, _EXAMPLE),
 )
 @router.post(
@@ -90,7 +90,10 @@ async def rerank(request: Request) -> Response:
             wanted, asked = tei.rerank_body(calls.service, given)
             as_tei.append(asked)
             return wanted
-        return _parse(given)
+        parsed = _parse(given)
+        if request.scope["route"].path == "/v2/rerank":
+            _check_model(calls, parsed.model)
+        return parsed
 
     def reply(parsed: RerankBody, result: Reranked) -> Response:
         if as_tei:
@@ -104,6 +107,14 @@ async def rerank(request: Request) -> Response:
         return json_response(found)
 
     return await calls.rerank(read, deadline, reply)
+
+
+def _check_model(calls: Calls, model: str) -> None:
+    """Raise Problem 404 for an unknown reranker, as Cohere's service does."""
+    try:
+        calls.service.rerankers.config(model)
+    except InvalidInputError as error:
+        raise unknown_model(error.message) from None
 
 
 def _parse(given: dict[str, Any]) -> RerankBody:

@@ -54,6 +54,20 @@ async def list_snapshots(request: Request, collection: str) -> Response:
     return json_response({"snapshots": shown})
 
 
+@router.delete(
+    "/v1/collections/{collection}/snapshots/{snapshot}",
+    status_code=204,
+    responses=problems(404, 409, 429, 503),
+)
+async def delete_snapshot(request: Request, collection: str, snapshot: str) -> Response:
+    """Delete a snapshot of a collection. The collection need not exist any more."""
+    service: Seen = request.state.service
+    name = service.resolve(collection)
+    request.state.audit["id"] = snapshot[:200]
+    await service.writers.run(service.snapshots.delete, name, snapshot)
+    return Response(status_code=204)
+
+
 @router.post(
     "/v1/collections/{collection}/restore",
     status_code=202,

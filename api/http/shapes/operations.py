@@ -175,6 +175,7 @@ class Info(Shape):
     version:        version of Twindex.
     started:        time when the server started, in ISO 8601.
     uptime_seconds: seconds since then.
+    workers:        number of processes that answer requests.
     formats:        kind of files on disk -> the version of its format that the server writes.
     features:       extra of the package, such as "s3" -> whether it is installed.
     capabilities:   what this server offers beyond search and writes, such as "snapshots".
@@ -190,6 +191,7 @@ class Info(Shape):
     version: str
     started: str
     uptime_seconds: int
+    workers: int
     formats: dict[str, int]
     features: dict[str, bool]
     capabilities: list[str]

@@ -42,6 +42,7 @@ class Access:
     filter:      condition on all documents that it reads or writes; None: all documents.
     limits:      limits of its key.
     name:        name of its key, for people; "" without one.
+    expires:     end of its key, in seconds since 1970; None: it does not expire.
     """
 
     key: str = ""
@@ -50,6 +51,7 @@ class Access:
     filter: Condition | None = None
     limits: Limits = field(default_factory=Limits)
     name: str = ""
+    expires: float | None = None
 
     def may(self, scopes: Iterable[Scope]) -> bool:
         """Return True if one of these scopes is allowed. "admin" requires access without filter."""

@@ -76,7 +76,9 @@ class Key:
         """Return what requests with this key may do."""
         scopes = frozenset(self.scopes)
         condition = self.condition()
-        return Access(self.id, scopes, self.collections, condition, self.limits, self.name)
+        return Access(
+            self.id, scopes, self.collections, condition, self.limits, self.name, self.expires
+        )
 
     def condition(self) -> Condition | None:
         """Return the filter as a condition; None: all documents."""

@@ -87,6 +87,7 @@ def describe(service: Seen, settings: Settings, *, keys: bool, traces: bool) -> 
         "version": __version__,
         "started": datetime.fromtimestamp(service.started, UTC).isoformat(),
         "uptime_seconds": max(0, int(time()) - service.started),
+        "workers": settings.workers,
         "formats": FORMATS,
         "features": features(),
         "capabilities": [name for name, given in on.items() if given],

@@ -50,6 +50,11 @@ class ServedSnapshots:
             raise NotFoundError(f"collection {collection!r} has {what}")
         return chosen[-1]
 
+    def delete(self, collection: str, name: str) -> None:
+        """Delete a snapshot. Raises NotFoundError for an unknown name."""
+        found = self.find(collection, name)
+        open_target(self.target(collection)).remove(found.name)
+
     def take(self, served: Served, job: Job, progress: Progress) -> dict[str, Any]:
         """Run a job that takes a snapshot."""
         collection, _ = served.ready()

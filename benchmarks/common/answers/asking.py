@@ -41,6 +41,7 @@ from twindex.generate import (
     Task,
 )
 from twindex.generate.rewriting import Use
+from twindex.generate.safety import same_boundary
 from twindex.generate.writers.language_model import generator
 from twindex.index import CollectionConfig
 from twindex.llm import LanguageModel, Message, Sampling
@@ -149,7 +150,7 @@ class Asking:
         if row.source == "gold + distractors":
             made["titles"] = True
         if reader == "model" or row.needs_model:
-            made["llm"] = self._options.llm
+            made |= {"llm": self._options.llm, "boundary": "same"}
         path = CACHE / "answers" / self.name / f"{digest([reader, made])}.jsonl"
         ids = {question.id for question in questions.questions}
         if until is not None and perf_counter() > until and not ids <= answered(path):
@@ -163,7 +164,8 @@ class Asking:
                 if until is not None and perf_counter() > until:
                     return None
                 began = process_time()
-                record = ask(question)
+                with same_boundary():
+                    record = ask(question)
                 spent = {"cpu": (process_time() - began) * 1e3}
                 record = replace(record, timings=spent)
                 gold = questions.gold(question.id)

@@ -97,6 +97,15 @@ def test_an_unknown_model_is_not_found(openai, cohere, model, words):
         openai.chat.completions.create(model=model, messages=MESSAGES, stream=True)
 
 
+def test_an_unknown_reranker_is_not_found_for_clients_of_cohere(server, cohere):
+    import cohere as cohere_package
+
+    with pytest.raises(cohere_package.NotFoundError) as refused:
+        cohere.rerank(model="rerank-v3.5", query="a", documents=["a"])
+    assert "rerank-v3.5" in refused.value.body["message"]
+    assert refused.value.body["code"] == "model_not_found"
+
+
 def test_an_unknown_generator_is_named(openai):
     import openai as package
 

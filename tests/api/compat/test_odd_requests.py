@@ -189,6 +189,11 @@ EMPTY = [
     ("/v2/embed", {"inputs": [{"content": [{"type": "text", "text": ""}]}]}, "inputs[0].content"),
     ("/embed", {"inputs": ""}, "inputs"),
     ("/embed_sparse", {"inputs": ["kiwi", ""]}, "inputs[1]"),
+    ("/v1/embeddings", {"input": " \n"}, "input"),
+    ("/v1/embeddings", {"input": ["kiwi", "\t \u3000"]}, "input[1]"),
+    ("/v2/embed", {"texts": ["  ", "kiwi"]}, "texts[0]"),
+    ("/v2/embed", {"inputs": [{"content": " "}]}, "inputs[0].content"),
+    ("/embed", {"inputs": " "}, "inputs"),
 ]
 
 

@@ -265,7 +265,9 @@ def test_unknown_query_parameters_are_rejected(client, problem, method, path, na
     details = problem(client.request(method, path), 422, "invalid")
     assert details.errors[0].field == name
     assert details.detail.endswith(f"known: {known}")
-    assert client.get("/livez?cache=no").status_code == 200
+    assert client.get("/livez?cache=no").status_code == 200, "probes may add parameters"
+    refused = client.get("/health?x=1")
+    assert (refused.status_code, "unknown parameter" in refused.json()["error"]) == (422, True)
 
 
 def test_a_stopped_server_unfreezes_garbage_collection(tmp_path, wait_until_ready):

@@ -131,7 +131,7 @@ def test_command_line_reembeds_confirms_and_rolls_back(index, tmp_path, run):
     config.write_text('[legs.lexical]\nkind = "lexical"\n')
     made = run("reembed", index, "--config", str(config), "--quiet")
     assert made.status == 0, made.err
-    assert "1 documents were encoded again" in made.out
+    assert "1 document was encoded again" in made.out
     assert "brought back" in run("reembed", index, "--roll-back").out
     assert run("reembed", index, "--config", str(config), "--quiet", "--json").json["changed"]
     assert "removed" in run("reembed", index, "--confirm").out

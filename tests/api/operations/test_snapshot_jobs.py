@@ -141,6 +141,20 @@ def test_bulk_jobs_run_while_a_snapshot_is_taken(serve, fake_config, tmp_path, w
     assert wait_for_job(client, copying)["state"] == "done"
 
 
+def test_a_snapshot_is_deleted_by_its_name(client, wait_for_job, problem, tmp_path):
+    for _ in range(2):
+        wait_for_job(client, client.post(f"{BIRDS}/snapshots").json()["id"])
+    path = f"{BIRDS}/snapshots"
+    first, second = (one["name"] for one in client.get(path).json()["snapshots"])
+    assert client.delete(f"{path}/{first}").status_code == 204
+    assert [one["name"] for one in client.get(path).json()["snapshots"]] == [second]
+    problem(client.delete(f"{path}/{first}"), 404, "not_found")
+    for name in ("%252e%252e", "..%2fdata", second[:-1]):
+        assert client.delete(f"{path}/{name}").status_code in (404, 405)
+    client.delete(BIRDS)
+    assert client.delete(f"{path}/{second}").status_code == 204, "without the collection too"
+
+
 def test_the_client_takes_lists_and_restores_snapshots_and_sets_aliases(client, serving):
     from twindex.client import Client
 
@@ -148,6 +162,9 @@ def test_the_client_takes_lists_and_restores_snapshots_and_sets_aliases(client, 
         made = remote.snapshot("birds")
         assert [one["name"] for one in remote.snapshots("birds")] == [made["name"]]
         remote.restore("copy", collection="birds")
+        other = remote.snapshot("birds")
+        remote.delete_snapshot("birds", other["name"])
+        assert [one["name"] for one in remote.snapshots("birds")] == [made["name"]]
         remote.set_alias("live", "copy")
         assert remote.aliases() == {"live": "copy"}
         assert remote.open("live").count() == 2

@@ -98,19 +98,23 @@ class Model(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
         self.parents: list[str | None] = []
         self.text = "sleep"
+        self.fails = False
+        """True: it repeats the prompt in an error, as some servers do."""
 
 
 class _Write(BaseHTTPRequestHandler):
     server: Model
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.server.parents.append(self.headers["traceparent"])
         message = {"role": "assistant", "content": self.server.text}
         choice = {"index": 0, "message": message, "text": self.server.text, "finish_reason": "stop"}
         usage = {"prompt_tokens": 5, "completion_tokens": 1}
         body = json.dumps({"choices": [choice], "usage": usage}).encode()
-        self.send_response(200)
+        if self.server.fails:
+            body = json.dumps({"error": {"message": f"cannot read {asked}"}}).encode()
+        self.send_response(500 if self.server.fails else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -16,9 +16,10 @@ from twindex.eval import BeirDataset, is_report, read_report
 from twindex.eval.answers import MEASURES, AnswerRecord, evaluate_answers, evaluate_records
 from twindex.eval.answers.measures import answer_measures, cited_sentences
 from twindex.eval.answers.records import CitedSpan, SentSource
+from twindex.llm import FakeModel
 from twindex.sources import read_answers
 
-from .questions import BIRDS, QUESTIONS, opened, some
+from .questions import BIRDS, QUESTIONS, answer_of, opened, some
 
 
 def terms(text):
@@ -252,3 +253,28 @@ def test_invalid_answers(tmp_path, line, message):
     file.write_text(f'{{"_id": "a", "answers": ["x"]}}\n{line}\n')
     with pytest.raises(SourceError, match=message):
         read_answers(file)
+
+
+def test_an_evaluation_repeats_its_prompts_and_other_answers_do_not(tmp_path):
+    prompts: list[str] = []
+
+    def answer(prompt: str) -> str:
+        prompts.append(prompt)
+        return answer_of(prompt)
+
+    with opened(tmp_path / "birds", FakeModel(answer)) as collection:
+        for _ in range(2):
+            evaluate_answers(collection, some("kiwi", "emu", "swift"), {"generator": "model"})
+        assert len(prompts) == 6
+        assert prompts[:3] == prompts[3:]
+        for _ in range(2):
+            collection.answer(QUESTIONS.questions[0].text, generator="model")
+        assert len({prompts[0], *prompts[6:]}) == 3
+
+
+def test_a_set_without_questions_is_refused(tmp_path):
+    with (
+        opened(tmp_path / "birds") as collection,
+        pytest.raises(InvalidInputError, match="dataset: has no questions"),
+    ):
+        evaluate_answers(collection, some())

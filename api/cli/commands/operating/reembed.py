@@ -83,8 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     elif made.changed:
+        were = "document was" if made.documents == 1 else "documents were"
         print(
-            f"{made.documents:,} documents were encoded again; writes waited {made.held:.1f} s. "
+            f"{made.documents:,} {were} encoded again; writes waited {made.held:.1f} s. "
             "Keep the result with --confirm, or go back with --roll-back"
         )
     else:

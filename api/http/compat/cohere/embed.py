@@ -104,7 +104,7 @@ def _texts(parsed: CohereEmbedBody) -> tuple[str, list[str]]:
     texts = []
     for i, one in enumerate(given):
         texts.append(texts_of(one.get("content"), f"inputs[{i}].content"))
-        if not texts[-1]:
+        if not texts[-1].strip():
             raise invalid_field(f"inputs[{i}].content", EMPTY)
     return "inputs", texts
 
