@@ -28,7 +28,7 @@ def keyring_of(root: Path, settings: Settings) -> Keyring:
     key = settings.api_key
     path = settings.keys or root / FILE_NAME
     # A key that one worker created or revoked has effect in the others at once.
-    pause = CHECK_SECONDS if settings.workers == 1 else 0.0
+    pause = None if settings.workers == 1 else 0.0
     return Keyring(path, None if key is None else key.get_secret_value(), pause)
 
 
@@ -40,12 +40,10 @@ class Keyring:
 
     path:    the file of keys.
     api_key: an additional key that may do everything; None: there is none.
-    pause:   minimum time between two looks at the file, in seconds.
+    pause:   minimum time between two looks at the file, in seconds; None: CHECK_SECONDS.
     """
 
-    def __init__(
-        self, path: Path, api_key: str | None = None, pause: float = CHECK_SECONDS
-    ) -> None:
+    def __init__(self, path: Path, api_key: str | None = None, pause: float | None = None) -> None:
         self._file = KeyFile(path)
         self._pause = pause
         self._api_key = None if api_key is None else api_key.encode()
@@ -109,7 +107,7 @@ class Keyring:
         now = time.monotonic()
         if now >= self._due and self._lock.acquire(blocking=False):
             try:
-                self._due = now + self._pause
+                self._due = now + (CHECK_SECONDS if self._pause is None else self._pause)
                 self._refresh()
             finally:
                 self._lock.release()
