@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +30,9 @@ NO_ANSWER: Mapping[str, str] = {
     "empty": "the model wrote no text",
 }
 """Reason for which there is no answer -> the reason in words."""
+
+TOO_LONG = ("context.tokens", "tokens", "max_tokens")
+"""Fields of the errors of a prompt that leaves no space for sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,18 @@ def place_of(source: Source) -> str:
     return ", ".join([*page, *([" > ".join(headings)] if headings else [])])
 
 
-def left_out_reason(passage: LeftOut) -> str:
-    """Return in words why a passage was not sent."""
-    words = LEFT_OUT[passage.reason]
-    if passage.copy_of is not None:
-        words = words.replace("a better passage", f"passage {passage.copy_of}")
+def left_out_reason(text: LeftOut) -> str:
+    """Return in words why a passage or a generated text was not sent."""
+    words = LEFT_OUT[text.reason]
+    if text.copy_of is not None:
+        noun = "passage" if text.kind == "document" else "generated text"
+        words = words.replace("a better passage", f"{noun} {text.copy_of}")
     return words
+
+
+def generated_name(text: LeftOut) -> str:
+    """Return the name of a generated text that was not sent, such as `generated text 2`."""
+    return f"generated text {text.rank}"
 
 
 def no_answer_reason(answer: Answer) -> str:
@@ -100,8 +110,15 @@ def support_line(citation: Citation) -> str:
     parts = []
     for quote in citation.quotes:
         lacking = f", but not {', '.join(quote.missing)}" if quote.missing else ""
+        if quote.entailment is not None:
+            lacking += f", and entails it with the probability {quote.entailment:.2f}"
         parts.append(f"[{quote.number}] has {quote.support:.0%} of its words{lacking}")
     return "; ".join(parts)
+
+
+def unsent_turns(count: int) -> str:
+    """Return a note about earlier turns that were not sent, because they left no space."""
+    return f"the first {counted(count, 'turn')} no longer fit and are not sent"
 
 
 def searched_lines(answer: Answer) -> list[str]:
@@ -118,6 +135,13 @@ def searched_lines(answer: Answer) -> list[str]:
         shown = stage.reason or ", ".join(f"“{text}”" for text in stage.queries)
         lines.append(f"{stage.name} {stage.status}" + (f": {shown}" if shown else ""))
     return lines
+
+
+def read_filter(answer: Answer) -> str:
+    """Return the filter that was read from the question, as JSON; "" if there is none."""
+    if answer.filter is None:
+        return ""
+    return json.dumps(answer.filter, ensure_ascii=False, separators=(",", ":"))
 
 
 def answer_stages(answer: Answer) -> str:
@@ -145,5 +169,7 @@ def has_tokens(answer: Answer) -> bool:
 def context_line(answer: Answer) -> str:
     """Return how many sources were sent and left out, such as `3 sources, 2 passages left out`."""
     real = [one for one in answer.sources if one.kind == "document"]
-    left = counted(len(answer.left_out), "passage")
-    return f"{counted(len(real), 'source')} sent, {left} left out"
+    written = sum(one.kind == "generated" for one in answer.left_out)
+    left = counted(len(answer.left_out) - written, "passage")
+    and_texts = f" and {counted(written, 'generated text')}" if written else ""
+    return f"{counted(len(real), 'source')} sent, {left}{and_texts} left out"

@@ -105,6 +105,9 @@ def answer(value: Mapping[str, Any]) -> Answer:
         timings=value["timings"],
         warnings=tuple(value["warnings"]),
         stages=tuple(stage(one) for one in value.get("stages", ())),
+        suggestion=value.get("suggestion"),
+        filter=value.get("filter"),
+        predictors=value.get("predictors"),
     )
 
 

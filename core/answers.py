@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from . import display
 from .results import QueryStage, SearchResult
@@ -169,6 +169,9 @@ class Answer:
                 `generate` before the first text, if there is a text).
     warnings:   messages for the caller.
     stages:     steps of the search that may have changed the query, in the order in which they ran.
+    suggestion: the query with misspelled words replaced, as `SearchResult.suggestion`.
+    filter:     the filter that was read from the query text, as `SearchResult.filter`.
+    predictors: predictor of query performance -> value, as `SearchResult.predictors`.
     search:     the result of the search; None without a search. Not part of the reply of the REST
                 service.
     """
@@ -188,6 +191,9 @@ class Answer:
     timings: Mapping[str, float] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     stages: Sequence[QueryStage] = ()
+    suggestion: str | None = None
+    filter: Mapping[str, Any] | None = None
+    predictors: Mapping[str, float] | None = None
     search: SearchResult | None = None
 
     def __repr__(self) -> str:

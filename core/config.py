@@ -224,6 +224,8 @@ def message_of(error: ErrorDetails) -> str:
     message = message.replace("a tuple", "a list").partition(", unable to")[0]
     if error["type"] == "missing":
         return "is required"
+    if error["type"] == "string_unicode":
+        return "contains half of a surrogate pair, which is not Unicode text; remove it"
     if error["type"] == "string_too_long" and isinstance(given, str):
         most = error["ctx"]["max_length"]
         return f"must have at most {most:,} characters, got {len(given):,}"

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 from ...core import InvalidInputError
 from ...core.answers import Answer, AnswerEvent, SourcesEvent
 from ...core.closing import close_iterator
+from ..answered import TOO_LONG
 
 if TYPE_CHECKING:
     from ...search import AnswerRequest, Collection
-
-_TOO_LONG = ("context.tokens", "tokens", "max_tokens")
-"""Fields of the errors of a prompt that leaves no space for sources."""
 
 
 class Conversation:
@@ -54,7 +52,7 @@ class Conversation:
             try:
                 first = next(events)
             except InvalidInputError as error:
-                if error.field not in _TOO_LONG or not self.turns:
+                if error.field not in TOO_LONG or not self.turns:
                     raise
             else:
                 if not self.turns or not _crowded(first):

@@ -149,6 +149,9 @@ def answer(value: Answer) -> dict[str, Any]:
         "timings": {stage: round(ms, 3) for stage, ms in value.timings.items()},
         "warnings": value.warnings,
         "stages": [_stage(stage) for stage in value.stages],
+        "suggestion": value.suggestion,
+        "filter": value.filter,
+        "predictors": value.predictors,
     }
 
 

@@ -15,14 +15,18 @@ from ...search import AnswerRequest
 from ..answered import (
     LEFT_OUT,
     NO_ANSWER,
+    TOO_LONG,
     cited,
     context_line,
+    generated_name,
     has_tokens,
     left_out_reason,
     no_answer_reason,
     place_of,
+    read_filter,
     searched_lines,
     support_line,
+    unsent_turns,
 )
 from ..serving.problems import validate
 from . import conditions
@@ -32,7 +36,7 @@ KEPT = 6
 KEPT_CHARACTERS = 4_000
 """Maximum number of characters of these turns, which are part of the page's address."""
 
-WORDS = {"left_out": LEFT_OUT, "no_answer": NO_ANSWER}
+WORDS = {"left_out": LEFT_OUT, "no_answer": NO_ANSWER, "too_long": TOO_LONG}
 """Words that the page's script shows too."""
 
 _FIELDS = {
@@ -46,6 +50,7 @@ _FIELDS = {
     "rerank": "rerank",
     "rewrite": "rewrite",
     "background": "background",
+    "literal": "literal",
 }
 """Field of AskForm -> its name in the query string."""
 
@@ -59,6 +64,7 @@ class AskForm:
 
     rewrite: name of a rewriter. Empty: as the server does by default. "none": no rewriter.
     background: name of a background. Empty: none.
+    literal: "1": no filter is read from the question.
     turns: texts of the earlier turns: question, answer, question, ...
     """
 
@@ -72,6 +78,7 @@ class AskForm:
     rerank: str = ""
     rewrite: str = ""
     background: str = ""
+    literal: str = ""
     turns: list[str] = field(default_factory=list)
 
     @classmethod
@@ -89,6 +96,7 @@ class AskForm:
         words += [f"reranked by {self.rerank}"] if self.rerank else []
         words += [f"rewriter {self.rewrite}"] if self.rewrite else []
         words += [f"background {self.background}"] if self.background else []
+        words += ["no filters in the question"] if self.literal else []
         return words + (["filtered"] if self.filter.strip() else [])
 
     def request(self) -> AnswerRequest:
@@ -108,7 +116,7 @@ class AskForm:
                 "limit": self.limit,
                 "filter": conditions.parse(self.filter),
                 "rerank": {"model": self.rerank} if self.rerank else None,
-                "parse_filters": True,
+                "parse_filters": not self.literal,
             },
         }
         return validate(AnswerRequest, fields, texts=True)
@@ -122,6 +130,15 @@ class AskForm:
         while sum(map(len, turns)) > KEPT_CHARACTERS:
             turns = turns[2:]
         return turns
+
+    def literally(self) -> str:
+        """Return the address of this question without the filters that were read from it."""
+        fields = {name: getattr(self, own) for own, name in _FIELDS.items()}
+        given = {name: text for name, text in fields.items() if text}
+        return "ask?" + urlencode([*{**given, "literal": "1"}.items(), *self._sent_turns()])
+
+    def _sent_turns(self) -> list[tuple[str, str]]:
+        return [("turn", text) for text in self.turns]
 
     def new(self) -> str:
         """Return the address of a new conversation with the same collection."""
@@ -144,8 +161,11 @@ class Piece:
     link: str = ""
 
 
-def view(form: AskForm, answer: Answer) -> dict[str, Any]:
-    """Return the values that the page shows of an answer."""
+def view(form: AskForm, answer: Answer, unsent: int = 0) -> dict[str, Any]:
+    """Return the values that the page shows of an answer.
+
+    unsent: number of earlier turns that were not sent, because they left no space for sources.
+    """
     return {
         "question": form.question,
         "outcome": answer.outcome,
@@ -160,6 +180,8 @@ def view(form: AskForm, answer: Answer) -> dict[str, Any]:
             for one in cited(answer)
         ],
         "searched": searched_lines(answer),
+        "read": read_filter(answer),
+        "literally": form.literally(),
         "context": context_line(answer),
         "sent": [
             {
@@ -175,10 +197,16 @@ def view(form: AskForm, answer: Answer) -> dict[str, Any]:
         "left_out": [
             {"rank": one.rank, "id": one.id, "link": link(form, one), "why": left_out_reason(one)}
             for one in answer.left_out
+            if one.kind == "document"
+        ],
+        "unsent": [
+            {"name": generated_name(one), "why": left_out_reason(one)}
+            for one in answer.left_out
+            if one.kind == "generated"
         ],
         "cost": cost(answer),
         "unit": "tokens" if has_tokens(answer) else "words",
-        "warnings": answer.warnings,
+        "warnings": [*answer.warnings, *([unsent_turns(unsent)] if unsent else [])],
     }
 
 

@@ -13,6 +13,7 @@ from ...answered import (
     answer_stages,
     cited,
     context_line,
+    generated_name,
     has_tokens,
     left_out_reason,
     no_answer_reason,
@@ -98,8 +99,9 @@ def print_context(answer: Answer) -> None:
             *(["cited"] if source.number in numbers else []),
         ]
         print(f"{_head(source)}\n    {', '.join(parts)}")
-    for passage in answer.left_out:
-        print(f"left out: rank {passage.rank}, {passage.id}: {left_out_reason(passage)}")
+    for one in answer.left_out:
+        name = f"rank {one.rank}, {one.id}" if one.kind == "document" else generated_name(one)
+        print(f"left out: {name}: {left_out_reason(one)}")
 
 
 def _head(source: Source) -> str:

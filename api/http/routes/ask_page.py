@@ -8,12 +8,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from ....core import TwindexError
+from ....core import InvalidInputError, TwindexError
+from ....core.answers import Answer
+from ...answered import TOO_LONG
 from ...pages.ask import WORDS, AskForm, asked_before, view
 from ...pages.home import first_ready
 from ...pages.templates import render
 from ...serving.access.seen import Seen
 from ...serving.calls import Calls
+from ...serving.limits.deadline import Deadline
 from ...serving.problems import Problem, problem_of
 from ..admission import answer_deadline
 
@@ -45,12 +48,29 @@ async def ask_page(request: Request) -> Response:
     try:
         # A link on another site must not start a language model. It only fills the form.
         if form.question.strip() and request.headers.get("sec-fetch-site") != "cross-site":
-            wanted = form.request()
-            calls: Calls = request.state.calls
-            answer = await calls.answer(form.collection, wanted, deadline, lambda whole: whole)
-            page["answer"] = view(form, answer)
+            answer, unsent = await _answered(request.state.calls, form, deadline)
+            page["answer"] = view(form, answer, unsent)
             page["turns"] = form.following(answer.text)
     except (TwindexError, Problem) as error:
         problem = problem_of(error, service.root)
         page["problem"], status = problem, problem.status
     return await service.readers.run(render, "ask.html", page, status)
+
+
+async def _answered(calls: Calls, form: AskForm, deadline: Deadline) -> tuple[Answer, int]:
+    """Return the answer to the question of a form, and the number of turns that were not sent.
+
+    While the turns leave no tokens for sources, the oldest turns are removed from the form.
+    """
+    given = len(form.turns)
+    while True:
+        try:
+            answer = await calls.answer(
+                form.collection, form.request(), deadline, lambda whole: whole
+            )
+        except InvalidInputError as error:
+            if error.field not in TOO_LONG or not form.turns:
+                raise
+            del form.turns[:2]
+        else:
+            return answer, given - len(form.turns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from ....core.config import Flag
 from ....search import AnswerRequest
@@ -167,6 +167,11 @@ class AnswerReply(Shape):
                 `generate`.
     warnings:   warnings in words, such as a source that was cited and not sent.
     stages:     steps of the search that may have changed its query, in order.
+    suggestion: the query with misspelled words replaced; null without `search.suggest`, or if no
+                word of the query is rare.
+    filter:     the filter that was read from the question; null without `search.parse_filters`, or
+                if the question contained none.
+    predictors: predictor of query performance -> value; null without `search.predictors`.
     """
 
     request_id: str
@@ -186,3 +191,6 @@ class AnswerReply(Shape):
     timings: dict[str, float]
     warnings: list[str]
     stages: list[StageReport]
+    suggestion: str | None
+    filter: dict[str, Any] | None
+    predictors: dict[str, float] | None

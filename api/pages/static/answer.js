@@ -43,7 +43,8 @@ const whole = (number) => Math.round(number).toLocaleString("en");
 function doubtOf(citation) {
   const parts = citation.quotes.map((quote) => {
     const lacking = quote.missing.length ? `, but not ${quote.missing.join(", ")}` : "";
-    return `[${quote.number}] has ${percent(quote.support)} of its words${lacking}`;
+    const entailed = quote.entailment === null ? "" : `, and entails it with the probability ${quote.entailment.toFixed(2)}`;
+    return `[${quote.number}] has ${percent(quote.support)} of its words${lacking}${entailed}`;
   });
   return `Not supported: ${parts.join("; ")}`;
 }
@@ -131,12 +132,16 @@ function ledger(reply, context) {
     return element("li", "", ...source(one, context), " ", element("span", "quiet", about));
   });
   for (const one of reply.left_out) {
+    const noun = one.kind === "document" ? "passage" : "generated text";
     let why = context.words.left_out[one.reason];
-    if (one.copy_of !== null) why = why.replace("a better passage", `passage ${one.copy_of}`);
-    const about = `rank ${one.rank}, left out: ${why}`;
-    items.push(element("li", "left-out", anchor("", link(one, context), one.id), " ", element("span", "quiet", about)));
+    if (one.copy_of !== null) why = why.replace("a better passage", `${noun} ${one.copy_of}`);
+    const name = one.kind === "document" ? anchor("", link(one, context), one.id) : `${noun} ${one.rank}`;
+    const rank = one.kind === "document" ? `rank ${one.rank}, ` : "";
+    items.push(element("li", "left-out", name, " ", element("span", "quiet", `${rank}left out: ${why}`)));
   }
-  const summary = `${counted(sent.length, "source")} sent, ${counted(reply.left_out.length, "passage")} left out`;
+  const written = reply.left_out.filter((one) => one.kind === "generated").length;
+  const left = counted(reply.left_out.length - written, "passage") + (written ? ` and ${counted(written, "generated text")}` : "");
+  const summary = `${counted(sent.length, "source")} sent, ${left} left out`;
   return element("details", "ledger", element("summary", "", summary), element("ol", "sources", ...items));
 }
 
@@ -161,6 +166,16 @@ function searched(stage) {
   return `${stage.name} ${stage.status}${shown ? `: ${shown}` : ""}`;
 }
 
+// The filter that was read from the question, and a button that asks without the filter.
+function readFilter(reply, { again }) {
+  if (!reply.filter) return null;
+  const button = element("button", "link", "Ask without this filter");
+  button.type = "button";
+  button.addEventListener("click", again);
+  const read = element("code", "", JSON.stringify(reply.filter));
+  return element("p", "searched quiet", "Searched only documents with ", read, ", as the question says. ", button);
+}
+
 function noAnswer(reply, words) {
   let why = words.no_answer[reply.reason] ?? reply.reason ?? "";
   if (reply.reason === "no sources" && reply.left_out.length) why = "no passage that was found could be sent";
@@ -168,7 +183,8 @@ function noAnswer(reply, words) {
   return element("p", "notice abstained", element("strong", "", "No answer"), " ", reply.text, " ", element("span", "quiet", why));
 }
 
-// The elements below the question. context: {collection, question, words}.
+// The elements below the question. context: {collection, question, words, again}; `again` asks the
+// question without the filter that was read from it.
 export function answered(reply, context) {
   const made = [];
   if (reply.outcome === "no_answer") {
@@ -182,7 +198,7 @@ export function answered(reply, context) {
   }
   made.push(...reply.warnings.map((one) => element("p", "notice warning", one)));
   made.push(cited(reply, context));
-  made.push(...reply.stages.map((one) => element("p", "searched quiet", searched(one))));
+  made.push(...reply.stages.map((one) => element("p", "searched quiet", searched(one))), readFilter(reply, context));
   for (const one of reply.sources.filter((two) => two.kind === "generated")) {
     const summary = element("summary", "", "Background that a model wrote, not a source");
     made.push(element("details", "background", summary, element("p", "", one.text)));

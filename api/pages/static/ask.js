@@ -73,7 +73,8 @@ form.collection.addEventListener("change", () => {
 
 function article(asked, reply) {
   const made = element("article", `turn ${reply.outcome}`, element("h2", "", asked));
-  made.append(...answered(reply, { collection: form.collection.value, question: asked, words }));
+  const again = () => running || ask(asked, true);
+  made.append(...answered(reply, { collection: form.collection.value, question: asked, words, again }));
   return made;
 }
 
@@ -85,7 +86,7 @@ form.addEventListener("submit", (event) => {
 });
 stop.addEventListener("click", () => running?.abort());
 
-function body(asked) {
+function body(asked, literal) {
   const fields = new FormData(form);
   const filter = fields.get("filter").trim();
   const reranker = fields.get("rerank");
@@ -101,23 +102,20 @@ function body(asked) {
     ...(rewriter && { rewrite: rewriter === "none" ? false : rewriter }),
     search: {
       limit: Number(fields.get("limit")),
-      parse_filters: true,
+      parse_filters: !literal && !fields.get("literal"),
       ...(filter && { filter: JSON.parse(filter) }),
       ...(reranker && { rerank: { model: reranker } }),
     },
-    turns: turns.slice(-SENT).flatMap((turn) => [
-      { role: "user", content: turn.question },
-      { role: "assistant", content: turn.text },
-    ]),
   };
 }
 
-async function ask(asked) {
+// literal: true: no filter is read from the question.
+async function ask(asked, literal = false) {
   problems.replaceChildren();
   document.getElementById("hint")?.remove();
-  let request;
+  let given;
   try {
-    request = JSON.stringify(body(asked));
+    given = body(asked, literal);
   } catch (error) {
     problems.replaceChildren(failure({ detail: `The condition on metadata is not JSON: ${error.message}` }));
     form.querySelector(".options").open = true;
@@ -134,7 +132,11 @@ async function ask(asked) {
   const writing = new Writing(text, state);
   try {
     const address = `v1/collections/${encodeURIComponent(form.collection.value)}/answer`;
-    const reply = await writing.read(await post(address, request));
+    const earlier = turns.slice(-SENT);
+    const before = earlier.length;
+    const reply = await writing.read(await postWithTurns(address, given, earlier));
+    const unsent = 2 * (before - earlier.length);
+    if (unsent) reply.warnings.push(`the first ${unsent} turns no longer fit and are not sent`);
     shown.replaceWith(article(asked, reply));
     add({ question: asked, text: reply.text, reply: slim(reply) });
     remember();
@@ -152,6 +154,23 @@ async function ask(asked) {
   } finally {
     working(false);
     running = null;
+  }
+}
+
+// While the turns leave no space for sources, removes the oldest from `earlier`.
+async function postWithTurns(address, given, earlier) {
+  for (;;) {
+    const sent = earlier.flatMap((turn) => [
+      { role: "user", content: turn.question },
+      { role: "assistant", content: turn.text },
+    ]);
+    try {
+      return await post(address, JSON.stringify({ ...given, turns: sent }));
+    } catch (error) {
+      const crowded = error.problem?.errors?.some((one) => words.too_long.includes(one.field));
+      if (!crowded || !earlier.length) throw error;
+      earlier.shift();
+    }
   }
 }
 

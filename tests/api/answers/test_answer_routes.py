@@ -94,6 +94,25 @@ def test_the_header_accept_asks_for_a_stream_and_the_field_decides(answering):
         assert reply.headers["content-type"].startswith(kind), accept
 
 
+def test_the_reply_says_what_the_search_made_of_the_question(answering, parsed):
+    client = answering()
+    client.put(
+        "/v1/collections/birds/documents/moa",
+        json={"text": "The moa cannot fly.", "metadata": {"year": 1400}},
+    )
+    plain = AnswerReply.model_validate(ask(client).json())
+    assert (plain.filter, plain.suggestion, plain.predictors) == (None, None, None)
+    search = {"parse_filters": True, "suggest": True, "predictors": True}
+    question = "Which bird lives in New Zeeland? year:<1500"
+    reply = AnswerReply.model_validate(ask(client, question, search=search).json())
+    assert reply.filter == {"year": {"lt": 1500}}
+    assert reply.suggestion == "Which bird lives in New Zealand? year:<1500"
+    assert reply.predictors is not None
+    assert reply.predictors["terms"] > 0
+    (*_, last) = parsed(ask(client, question, search=search, stream=True).content)
+    assert json.loads(last[1])["filter"] == reply.filter
+
+
 def test_no_answer_has_empty_lists(answering, parsed):
     client = answering()
     nothing = {"filter": {"id": "dodo"}}

@@ -42,9 +42,17 @@ fails_at = 2
 kind = "fake"
 text = "Kiwi {ATTACK} text. [1]"
 
+[generators.long]
+kind = "fake"
+text = "kiwi"
+
 [backgrounds.facts]
 kind = "fake"
 texts = ["Kiwis have 7 hats."]
+
+[backgrounds.twice]
+kind = "fake"
+texts = ["Kiwis have 7 hats.", "Kiwis have 7 hats."]
 """
 
 
@@ -60,7 +68,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
                     "title": "Kiwi",
                     "text": "The kiwi cannot fly. It lives in New Zealand.",
                 },
-                {"id": "emu", "title": "Emu", "text": "The emu cannot fly, but it can run."},
+                {
+                    "id": "emu",
+                    "title": "Emu",
+                    "text": "The emu cannot fly, but it can run.",
+                    "metadata": {"year": 1999},
+                },
             ]
         )
     file = tmp_path_factory.mktemp("settings") / "generators.toml"
@@ -140,6 +153,35 @@ def test_a_background_can_be_chosen_if_the_server_has_one(page: Any, tmp_path: P
     assert "Kiwis have 7 hats." not in page(q=QUESTION, generator="wrong")
     with TestClient(create_app(tmp_path), "http://localhost") as client:
         assert 'name="background"' not in client.get("/ask").text
+
+
+def test_a_filter_that_was_read_from_the_question_is_shown_and_can_be_removed(page: Any) -> None:
+    text = unescape(page(q="Which bird cannot fly? year:>3000", limit="7", turn=["a", "b"]))
+    assert "<strong>No answer</strong>" in text
+    assert '<code>{"year":{"gt":3000}}</code>' in text
+    (link,) = re.findall(r'href="([^"]+)">Ask without this filter', text)
+    without = unescape(page.client.get("/" + link).text)
+    assert 'class="turn answered"' in without
+    assert "Ask without this filter" not in without
+    assert 'value="7"' in without
+    assert "7 hits · no filters in the question" in without
+    assert 'name="turn" value="b"' in without
+
+
+def test_turns_that_leave_no_space_for_sources_are_not_sent(page: Any) -> None:
+    turns = [QUESTION, "one " * 800, "Can the emu run?", "two " * 800, "Can it swim?", "No."]
+    text = page(q=QUESTION, generator="long", turn=turns)
+    assert "the first 2 turns no longer fit and are not sent" in text
+    assert "cannot be answered" not in text
+    text = page(422, q="kiwi " * 1_600, generator="long", turn=turns)
+    assert "<code>context.tokens</code>: " in text
+
+
+def test_a_generated_text_that_was_left_out_is_no_passage(page: Any) -> None:
+    text = page(q=QUESTION, generator="wrong", background="twice")
+    assert "1 source sent, 0 passages and 1 generated text left out" in text
+    assert "id=&amp;" not in text, "no link to a document without an id"
+    assert re.search(r'generated text 2 <span class="quiet">left out: [^<]*text 1<', text)
 
 
 def test_no_answer_and_doubts_are_states_of_their_own(page: Any) -> None:

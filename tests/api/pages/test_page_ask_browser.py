@@ -41,9 +41,17 @@ fails_at = 2
 kind = "fake"
 text = '''Kiwi {ATTACK} text. [1]'''
 
+[generators.long]
+kind = "fake"
+text = "{"word " * 750}"
+
 [backgrounds.facts]
 kind = "fake"
 texts = ["Kiwis have 7 hats."]
+
+[backgrounds.twice]
+kind = "fake"
+texts = ["Kiwis have 7 hats.", "Kiwis have 7 hats."]
 """
 
 pytestmark = pytest.mark.timeout(180)
@@ -164,6 +172,35 @@ def test_follow_up_questions_send_the_turns(page: Any) -> None:
     page.get_by_label("Collection").select_option("other")
     page.wait_for_url("**collection=other**")
     assert page.locator(".turn").count() == 0
+
+
+@pytest.mark.slow
+def test_a_filter_that_was_read_can_be_removed(page: Any) -> None:
+    turn = ask(page, "Where does the kiwi live? land:AU")
+    assert turn.locator(".abstained").count() == 1
+    assert '{"land":{"eq":"AU"}}' in turn.locator(".searched").inner_text()
+    turn.get_by_role("button", name="Ask without this filter").click()
+    page.locator(".turn.answered").wait_for()
+    assert "New Zealand" in page.locator(".turn .answer").first.inner_text()
+    assert page.locator(".turn").first.locator(".searched").count() == 0
+    page.locator(".options").evaluate("e => e.open = true")
+    page.get_by_label("Read no filter").check()
+    turn = ask(page, "Where does the emu live? land:AU")
+    assert turn.locator(".searched").count() == 0
+
+
+@pytest.mark.slow
+def test_turns_that_leave_no_space_are_not_sent(page: Any) -> None:
+    page.locator(".options").evaluate("e => e.open = true")
+    page.get_by_label("Most tokens of the answer").fill("750")
+    page.get_by_label("Background").select_option("twice")
+    for number in range(2):
+        turn = ask(page, f"Where does the kiwi live, number {number}?", "long")
+        assert "1 generated text left out" in turn.locator(".ledger summary").inner_text()
+    turn = ask(page, "Where does the kiwi live, number 2?", "long")
+    assert "the first 2 turns no longer fit" in turn.locator(".warning").last.inner_text()
+    turn.locator("details").evaluate_all("all => all.forEach(e => (e.open = true))")
+    assert "generated text 2 left out: it is a near-copy of generated text 1" in turn.inner_text()
 
 
 @pytest.mark.slow

@@ -64,6 +64,9 @@ def test_a_query_with_a_surrogate_is_refused(collection):
     with pytest.raises(InvalidInputError) as caught:
         collection.search("kiwi \ud800")
     assert caught.value.field == "query"
+    with pytest.raises(InvalidInputError, match="half of a surrogate pair") as caught:
+        collection.answer("kiwi \ud800")
+    assert caught.value.field == "question"
 
 
 def test_impossible_ids_are_not_found(collection):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from .....core import InvalidInputError, TwindexError
 from .....core.display import one_line
 from .....core.unicode import is_unicode
+from ....answered import unsent_turns
 from ....figures import counted
 from ...arguments.asking import add_asking, asked_options, errors_name_answer_options
 from ...conversation import Conversation
@@ -114,7 +115,7 @@ class _Chat:
             events = self._conversation.ask(line)
             dropped -= len(self._conversation.turns)
             if dropped > 0:
-                note(f"the first {counted(dropped, 'turn')} no longer fit and are not sent")
+                note(unsent_turns(dropped))
             answer = print_answer(
                 events,
                 reranker=self._asked.reranker,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from twindex.api.answered import unsupported
 from twindex.core import ModelError
-from twindex.core.answers import AnswerEvent
+from twindex.core.answers import Answer, AnswerEvent, Citation, Quote
 from twindex.llm import find_weights
 from twindex.search import Collection
 
@@ -55,12 +57,34 @@ def test_explain_shows_what_was_read_and_left_out(ask: Any) -> None:
     assert ", cited" in done.out
 
 
+def test_explain_names_generated_texts_that_were_left_out(
+    birds: Path, run: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "generators.toml"
+    file.write_text(
+        '[generators.echo]\nkind = "fake"\n'
+        '[backgrounds.twice]\nkind = "fake"\ntexts = ["A kiwi has a hat.", "A kiwi has a hat."]\n'
+    )
+    options = ["--generators", str(file), "--background", "twice", "--explain"]
+    done = run("ask", str(birds), QUESTION, *options)
+    assert done.status == 0, done.err
+    assert "left out: generated text 2: it is a near-copy of generated text 1\n" in done.out
+    assert re.search(r"sent, \d passages? and 1 generated text left out", done.out)
+
+
 def test_no_answer_is_shown_as_such(ask: Any) -> None:
     done = ask("xylophone")
     assert done.status == 0
     assert done.out.endswith("no answer: no passage was found\n")
     refused = ask(generator="refusing")
     assert refused.out.endswith("no answer: the model found no answer in the sources\n")
+
+
+def test_a_statement_that_is_not_entailed_says_so() -> None:
+    quote = Quote(1, "kiwi", 0, 20, "The kiwi cannot fly.", 1.0, entailment=0.021)
+    answer = Answer("The kiwi can fly.", "answered", [Citation(0, 17, [quote], False)])
+    ((_, why),) = unsupported(answer)
+    assert why == "[1] has 100% of its words, and entails it with the probability 0.02"
 
 
 def test_a_statement_without_support_is_marked(ask: Any) -> None:
