@@ -43,7 +43,7 @@ async def create_key(request: Request) -> Response:
     """Create a key, and reply with its secret, once.
 
     A key cannot create a key that may do more than itself: its scopes, collections, limits and end
-    are also those of the new key, unless the request narrows them. The key is valid at once. If the
+    are also those of the new key, unless the request narrows them. If the
     reply is lost, revoke the key and create another.
     """
     granting = _granting(request)
