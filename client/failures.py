@@ -66,7 +66,10 @@ _BY_STATUS: Mapping[int, type[TwindexError]] = {
 _BY_PROXY: Mapping[int, type[TwindexError]] = {401: AccessError, 403: AccessError}
 """HTTP status -> error class, for replies of a proxy in front of the service."""
 _INVALID = (400, 413, 415, 422)
-_PASSING = ("not_ready", "loading", "overloaded", "too_many_requests", "storage")
+_PASSING = (
+    *("not_ready", "loading", "overloaded", "too_many_requests", "storage"),
+    "writer_unavailable",
+)
 """Error codes of failures that may end soon."""
 
 

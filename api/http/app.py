@@ -20,6 +20,7 @@ from ..serving.access.audit import AuditLog
 from ..serving.access.keyring import keyring_of
 from ..serving.access.quotas import Quotas
 from ..serving.access.shared_quotas import shared_quotas
+from ..serving.measuring.by_key import KeyCounts
 from ..serving.measuring.counts import document_counts, job_counts, ready_counts, usage, writable
 from ..serving.measuring.metrics import Metrics
 from ..serving.measuring.shared import SharedMetrics
@@ -166,6 +167,14 @@ def create_app(
     app.state.keyring = keyring_of(root, settings)
     app.state.admission = admission = Admission.of(settings)
     app.state.gate = gate = Gate(service, settings, metrics)
+    by_key = KeyCounts()
+    metrics.register(
+        CounterMetricFamily,
+        "twindex_key_requests",
+        "Requests by the id of their key, and by kind of status. Further keys are `other`.",
+        ("key", "status"),
+        by_key.read,
+    )
     relay, quotas, follower = None, Quotas(), None
     if place is not None:
         relay = None if place.writes else Relay(place)
@@ -213,6 +222,7 @@ def create_app(
         door=door,
         gate=gate,
         quotas=quotas,
+        by_key=by_key,
         audit=audit,
         relay=relay,
         follower=follower,

@@ -22,6 +22,7 @@ from ..serving.access.audit import AuditLog
 from ..serving.access.quotas import Quotas, Ticket
 from ..serving.access.seen import Seen
 from ..serving.calls import Calls
+from ..serving.measuring.by_key import KeyCounts
 from ..serving.measuring.metrics import UNMATCHED, Metrics
 from ..serving.measuring.tracing import Tracing
 from ..serving.operations.aliases import pin
@@ -72,6 +73,7 @@ class Frame:
         door: Door,
         gate: Gate,
         quotas: Quotas,
+        by_key: KeyCounts,
         audit: AuditLog | None = None,
         relay: Relay | None = None,
         follower: Follower | None = None,
@@ -87,6 +89,7 @@ class Frame:
         self._service = service
         self._door = door
         self._quotas = quotas
+        self._by_key = by_key
         self._relay = relay
         self._follower = follower
         self._audit = audit
@@ -156,10 +159,12 @@ class Frame:
             hold.release()
             ticket.close()
             access = scope["state"]["access"]
+            key = scope["state"]["audit"].get("key", access.key)  # Also of a refused request.
             route = _route(scope, path)
             counted = not passed or not reply.begun  # Else by the worker that replied.
             if counted:
                 self.metrics.request(method, route, reply.status, reply.seconds)
+                self._by_key.count(key, reply.status)
             if self.access_log and counted:
                 fields = {
                     "method": method,
@@ -167,7 +172,7 @@ class Frame:
                     "status": reply.status,
                     "milliseconds": round(reply.seconds * 1e3, 1),
                     "request_id": request_id.decode(),
-                    "key": access.key,
+                    "key": key,
                 }
                 if (trace := trace_id()) is not None:
                     fields["trace_id"] = trace

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sqlite3
 import sys
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from ...core import StorageError, TwindexError
 from ..serving.operations.workers import Place
@@ -21,7 +20,7 @@ FAILURE, MISUSE = 1, 2
 
 def main() -> None:
     """Run a worker, and end the process."""
-    given = orjson.loads(_line())
+    given = json.loads(_line())
     try:
         _work(given)
     except (TwindexError, OSError, sqlite3.Error) as error:
@@ -40,7 +39,7 @@ def spec(
     if settings.api_key is not None:
         values["api_key"] = settings.api_key.get_secret_value()
     return {
-        "root": os.fsencode(root).decode(errors="surrogateescape"),
+        "root": str(root),
         "host": host,
         "settings": values,
         "sources": settings.sources,
@@ -64,7 +63,7 @@ def _line() -> bytes:
 def _work(given: dict[str, Any]) -> None:
     from .worker import work
 
-    settings = Settings.model_validate_json(orjson.dumps(given["settings"]))
+    settings = Settings.model_validate_json(json.dumps(given["settings"]))
     settings.sources.update(given["sources"])
     place = Place.join(given["number"], settings.workers, Path(given["folder"]), given["started"])
     work(

@@ -251,8 +251,13 @@ class Supervisor:
             if process.due is None and (status := process.popen.poll()) is not None:
                 self._ended(process, status, now)
             if process.due is not None and now >= process.due:
-                self._processes.remove(process)
-                self._start(process.number, process.pause, again=True)
+                try:
+                    self._start(process.number, process.pause, again=True)
+                except OSError as error:  # Too many processes, or too little memory.
+                    process.due = now + PAUSES[1]
+                    logger.error("worker %d cannot be replaced now: %s", process.number, error)
+                else:
+                    self._processes.remove(process)
         ready = (self._board.state(number) == "ready" for number in self._board.numbers)
         if not self._board.began and all(ready):
             self._board.begin()
@@ -301,8 +306,7 @@ class Supervisor:
     def _sleep(self) -> None:
         """Wait for a short time, or until a signal."""
         self._wake.wait(_POLL_SECONDS)
-        if self.signalled is None or not self._forced:
-            self._wake.clear()
+        self._wake.clear()
 
 
 def _how(status: int) -> str:

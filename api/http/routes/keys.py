@@ -28,7 +28,7 @@ async def list_keys(request: Request) -> Response:
 
     No secret is listed.
     """
-    found = await _service(request).writers.run(_granting(request).list)
+    found = await _seen(request).writers.run(_granting(request).list)
     now = time.time()
     return json_response({"keys": [described(key, now) for key in found]})
 
@@ -43,12 +43,12 @@ async def create_key(request: Request) -> Response:
     """Create a key, and reply with its secret, once.
 
     A key cannot create a key that may do more than itself: its scopes, collections, limits and end
-    are also those of the new key, unless the request narrows them. The key is valid at once. If the
+    are also those of the new key, unless the request narrows them. If the
     reply is lost, revoke the key and create another.
     """
     granting = _granting(request)
     wanted = validate(KeyRequest, body.parse_object(await body.read(request)))
-    created = await _service(request).writers.run(granting.create, wanted)
+    created = await _seen(request).writers.run(granting.create, wanted)
     request.state.audit["id"] = created.key.id
     secrets = {"key": created.secret, "signing_secret": created.signing}
     reply = json_response({**described(created.key, time.time()), **secrets}, 201)
@@ -62,14 +62,14 @@ async def create_key(request: Request) -> Response:
 async def revoke_key(request: Request, id: str) -> Response:  # noqa: A002 - the path's name
     """Revoke a key. It stays in the list, so that its id in logs can be explained."""
     request.state.audit["id"] = id[:64]
-    key = await _service(request).writers.run(_granting(request).revoke, id)
+    key = await _seen(request).writers.run(_granting(request).revoke, id)
     return json_response(described(key, time.time()))
 
 
-def _service(request: Request) -> Seen:
+def _seen(request: Request) -> Seen:
     service: Seen = request.state.service
     return service
 
 
 def _granting(request: Request) -> Granting:
-    return Granting(request.app.state.keyring, _service(request).access)
+    return Granting(request.app.state.keyring, _seen(request).access)

@@ -27,7 +27,9 @@ def keyring_of(root: Path, settings: Settings) -> Keyring:
     """Return the keys of a server of the folder `root`."""
     key = settings.api_key
     path = settings.keys or root / FILE_NAME
-    return Keyring(path, None if key is None else key.get_secret_value())
+    # A key that one worker created or revoked has effect in the others at once.
+    pause = None if settings.workers == 1 else 0.0
+    return Keyring(path, None if key is None else key.get_secret_value(), pause)
 
 
 class Keyring:
@@ -38,10 +40,12 @@ class Keyring:
 
     path:    the file of keys.
     api_key: an additional key that may do everything; None: there is none.
+    pause:   minimum time between two looks at the file, in seconds; None: CHECK_SECONDS.
     """
 
-    def __init__(self, path: Path, api_key: str | None = None) -> None:
+    def __init__(self, path: Path, api_key: str | None = None, pause: float | None = None) -> None:
         self._file = KeyFile(path)
+        self._pause = pause
         self._api_key = None if api_key is None else api_key.encode()
         self._lock = Lock()
         self._due = 0.0
@@ -99,11 +103,11 @@ class Keyring:
         return None if key.state(time.time()) != "valid" else (key, access)
 
     def _look(self) -> None:
-        """Read the file again if it has changed, at most every CHECK_SECONDS."""
+        """Read the file again if it has changed, at most every `pause` seconds."""
         now = time.monotonic()
         if now >= self._due and self._lock.acquire(blocking=False):
             try:
-                self._due = now + CHECK_SECONDS
+                self._due = now + (CHECK_SECONDS if self._pause is None else self._pause)
                 self._refresh()
             finally:
                 self._lock.release()

@@ -11,6 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import twindex
+from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
+from twindex.api.serving.measuring.by_key import MOST, KeyCounts
 
 DEPLOY = Path(twindex.__file__).parent / "deploy"
 _NAME = re.compile(r"\b(?:twindex|process)_[a-z_]+")
@@ -94,3 +96,23 @@ def test_the_unit_limits_what_the_service_can_do():
     assert service["MemoryMax"]
     assert int(service["TimeoutStopSec"]) > 30
     assert "--check-config" in service["ExecStartPre"]
+
+
+def test_requests_are_counted_by_key_for_a_bounded_number_of_keys(serve, tmp_path):
+    created = new_key("shop", scopes=("read", "admin"))
+    KeyFile(tmp_path / FILE_NAME).add(created.key)
+    client = serve()
+    headers = {"api-key": created.secret}
+    client.get("/v1/collections", headers=headers)
+    client.put("/v1/collections/a/documents/1", json={"text": "a"}, headers=headers)
+    client.get("/v1/collections", headers={"api-key": "wrong"})
+    text = client.get("/metrics", headers=headers).text
+    for status in ("2xx", "4xx"):
+        assert f'twindex_key_requests_total{{key="{created.key.id}",status="{status}"}} 1.0' in text
+    assert created.secret not in text
+
+    counts = KeyCounts()
+    for number in range(MOST + 50):
+        counts.count(f"{number:012x}", 200)
+    assert len(counts.read()) == MOST + 1
+    assert counts.read()["other", "2xx"] == 50

@@ -86,3 +86,21 @@ def test_a_key_has_its_limit_on_all_workers_together(start, tmp_path):
     # Tokens come back during the test: one in three seconds.
     assert 20 <= statuses[200] <= 30
     assert statuses[200] + statuses[429] == 40
+
+
+@pytest.mark.slow
+def test_a_key_is_created_and_revoked_for_all_workers_at_once(start, tmp_path):
+    root = tmp_path / "data"
+    root.mkdir()
+    admin = new_key("admin", scopes=("read", "write", "admin"))
+    KeyFile(root / FILE_NAME).add(admin.key)
+    server = start()
+    for _ in range(3):
+        body = {"name": "app", "scopes": ["read"]}
+        status, made, _ = server.call("POST", "/v1/keys", body, {"api-key": admin.secret})
+        assert status == 201
+        own = {"api-key": made["key"]}
+        assert {server.call("GET", "/v1/aliases", None, own)[0] for _ in range(8)} == {200}
+        path = f"/v1/keys/{made['id']}"
+        assert server.call("DELETE", path, None, {"api-key": admin.secret})[0] == 200
+        assert {server.call("GET", "/v1/aliases", None, own)[0] for _ in range(8)} == {401}

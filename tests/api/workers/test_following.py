@@ -1,0 +1,50 @@
+"""Workers follow collections that the first worker replaces and restores."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from .conftest import BIRDS, NDJSON
+from .test_faults import Load
+
+FAKE = {
+    "legs": {
+        "dense": {"kind": "dense", "encoder": {"kind": "dense", "model": "fake"}},
+        "lexical": {"kind": "lexical"},
+    }
+}
+
+
+def finished(server, reply) -> None:
+    status, job, _ = reply
+    assert status == 202, job
+    until = time.monotonic() + 60
+    while (found := server.call("GET", f"/v1/jobs/{job['id']}")[1])["state"] != "done":
+        assert found["state"] != "failed", found
+        assert time.monotonic() < until, found
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_every_worker_follows_a_reembedding_and_a_restoration(start, tmp_path):
+    server = start("--snapshots", str(tmp_path / "snapshots"))
+    server.call("PUT", BIRDS, FAKE)
+    lines = b"".join(b'{"id": "d%d", "text": "a bird"}\n' % n for n in range(30))
+    assert server.call("POST", f"{BIRDS}/documents/bulk", lines, NDJSON)[0] == 200
+    load = Load(server)
+    finished(server, server.call("POST", f"{BIRDS}/snapshots"))
+    finished(server, server.call("POST", f"{BIRDS}/reembed", {"legs": {"dense": None}}))
+    for _ in range(8):
+        assert set(server.call("GET", BIRDS)[1]["config"]["legs"]) == {"lexical"}
+    assert server.call("POST", f"{BIRDS}/reembed/roll-back")[1] == {"changed": True}
+    for _ in range(8):
+        assert set(server.call("GET", BIRDS)[1]["config"]["legs"]) == {"dense", "lexical"}
+    copy = "/v1/collections/copy"
+    finished(server, server.call("POST", f"{copy}/restore", {"collection": "birds"}))
+    for _ in range(8):
+        assert server.call("GET", f"{copy}/documents?limit=1")[1]["total"] == 30
+        body = {"model": "copy/dense", "input": "a bird"}
+        assert server.call("POST", "/v1/embeddings", body)[0] == 200
+    assert set(load.end()) == {200}
