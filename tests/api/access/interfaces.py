@@ -67,6 +67,7 @@ class WiderAsker(Asker):
                 (f"{shop}/reembed/roll-back", None),
                 ("/v1/collections/new/restore", {"collection": "shop"}),
                 ("/v1/aliases", {"actions": [{"action": "delete", "alias": "live"}]}),
+                ("/v1/keys", {"name": "new"}),
             ]
         )
         method = "POST"
@@ -74,7 +75,8 @@ class WiderAsker(Asker):
             method = "DELETE"
             path, body = self.chance.choice([shop, "/v1/aliases/live"]), None
         elif self.chance.random() < 0.1:
-            method, path, body = "GET", f"{shop}/snapshots", None
+            method, body = "GET", None
+            path = self.chance.choice([f"{shop}/snapshots", "/v1/keys"])
         return method, path, body, JSON
 
     def _mistake(self):
