@@ -35,32 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--minutes", type=float, help="minutes after which these tests begin no trial")
 
 
-class Trials:
-    """The numbers of the trials of a test, from 0. After some time it ends early.
-
-    number: how many there are in enough time.
-    """
-
-    def __init__(self, number: int, minutes: float) -> None:
-        self.number = number
-        self._end = monotonic() + 60 * minutes
-
-    @property
-    def over(self) -> bool:
-        """True once no trial may begin."""
-        return monotonic() >= self._end
-
-    def __iter__(self) -> Iterator[int]:
-        return takewhile(lambda _: not self.over, range(self.number))
-
-
 @pytest.fixture
-def trials(request: pytest.FixtureRequest) -> Trials:
-    """The trials of a test: as many as the option or the mark says."""
+def trials(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The numbers of the trials of a test, from 0: as many as the option or the mark says."""
     marker = request.node.get_closest_marker("trials")
     assert marker is not None
     number: int = request.config.getoption("--trials") or marker.args[0]
-    return Trials(number, request.config.getoption("--minutes") or inf)
+    end = monotonic() + 60 * (request.config.getoption("--minutes") or inf)
+    return takewhile(lambda _: monotonic() < end, range(number))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20, help="of searches without a snapshot")
     parser.add_argument("--writes", type=int, default=50, help="a second")
-    parser.add_argument("--searches", type=int, default=40, help="a second")
+    parser.add_argument("--searches", type=int, default=8, help="a second")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as folder:
@@ -59,22 +59,25 @@ def main() -> None:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def documents(count: int) -> Iterator[dict[str, str]]:
-    """Documents of long words, so that texts are large and quick to analyse."""
+def vocabulary() -> list[str]:
+    """Long words, so that texts are large and quick to analyse."""
     chance = random.Random(5)
-    words = [f"{chance.getrandbits(400):0100x}" for _ in range(5_000)]
+    return [f"{chance.getrandbits(400):0100x}" for _ in range(5_000)]
+
+
+def documents(count: int) -> Iterator[dict[str, str]]:
+    chance, words = random.Random(6), vocabulary()
     for number in range(count):
         text = " ".join(chance.choices(words, k=CHARACTERS // 101))
-        yield {"id": f"d{number}", "text": f"{text} common {number}"}
+        yield {"id": f"d{number}", "text": f"{text} {number}"}
 
 
-def fill(path: Path, megabytes: int) -> int:
-    """Build the collection and return its size in bytes."""
+def fill(path: Path, megabytes: int) -> None:
+    """Build the collection."""
     config = CollectionConfig.parse({"legs": LEGS, "passages": {"unit": "words", "size": 200}})
     with Collection.create(path, config) as collection:
         collection.add(documents(megabytes * 1_000_000 // (CHARACTERS + 700)))
         collection.merge()
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 class Writer(Thread):
@@ -97,7 +100,7 @@ class Writer(Thread):
             elif pause < -1:
                 self.late += 1
             path = f"/v1/collections/{NAME}/documents/w{number % WRITTEN}"
-            body = json.dumps({"text": f"common write {number}"})
+            body = json.dumps({"text": f"write {number}"})
             connection.request("PUT", path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()
             response.read()
@@ -108,15 +111,15 @@ class Writer(Thread):
 
 
 def measure(root: Path, arguments: argparse.Namespace) -> Figures:
-    (root / "data").mkdir()
-    began = time.perf_counter()
-    size = fill(root / "data" / NAME, arguments.megabytes)
-    print(f"{size / 1e6:.0f} MB built in {time.perf_counter() - began:.0f} s", flush=True)
+    path = root / "data" / NAME
+    fill(path, arguments.megabytes)
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    print(f"{size / 1e6:.0f} MB", flush=True)
     server = Server(
         root / "data", "--snapshots", str(root / "backups"), "--snapshots-keep", "1"
     )  # fmt: skip
     writer = Writer(server.port, arguments.writes)
-    asked = searches([f"common {number * 7}" for number in range(200)])
+    asked = searches([f"{word} write" for word in vocabulary()[:200]])
     given = {"port": server.port, "requests": asked, "rate": arguments.searches, "clients": 64}
     given["skip"] = 1.0
     alone, beside, seconds = [], [], []
@@ -127,7 +130,7 @@ def measure(root: Path, arguments: argparse.Namespace) -> Figures:
         for _ in range(arguments.rounds):
             alone.append(drive(given, arguments.seconds))
             before = writer.acknowledged
-            queued = json.loads(server.ask("POST", f"/v1/collections/{NAME}/snapshots")[1])
+            queued = ask(server, "POST", f"/v1/collections/{NAME}/snapshots")
             started = time.perf_counter()
             expected = size / (64 << 20)
             beside.append(drive(given, max(2.0, expected - 1)))
@@ -137,7 +140,7 @@ def measure(root: Path, arguments: argparse.Namespace) -> Figures:
         writer.over.set()
         writer.join()
         body = json.dumps({"collection": NAME}).encode()
-        queued = json.loads(server.ask("POST", "/v1/collections/copy/restore", body)[1])
+        queued = ask(server, "POST", "/v1/collections/copy/restore", body)
         finished(server, queued["id"])
     finally:
         server.close()
@@ -174,9 +177,16 @@ def drive(given: Figures, seconds: float) -> Figures:
     return found
 
 
+def ask(server: Server, method: str, path: str, body: bytes | None = None) -> Figures:
+    """Ask on a new connection: the server closes connections that are idle for long."""
+    server.connection.close()
+    found: Figures = json.loads(server.ask(method, path, body)[1])
+    return found
+
+
 def finished(server: Server, job_id: str) -> Figures:
     while True:
-        job: Figures = json.loads(server.ask("GET", f"/v1/jobs/{job_id}")[1])
+        job = ask(server, "GET", f"/v1/jobs/{job_id}")
         if job["state"] in ("done", "failed"):
             assert job["state"] == "done", job
             return job

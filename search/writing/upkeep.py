@@ -6,6 +6,7 @@ import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 
+from ...core import TwindexError
 from ...index import LocalStore, Store, maintain
 
 log = logging.getLogger(__name__)
@@ -50,4 +51,7 @@ class Upkeep:
         except Exception as error:
             # Writes and searches continue without maintenance; `info` shows the error.
             self.failure = f"{type(error).__name__}: {error}"
-            log.exception("maintenance of %s failed", store.directory)
+            if isinstance(error, TwindexError):  # Another process has replaced the collection, ...
+                log.error("maintenance of %s failed: %s", store.directory, error)
+            else:
+                log.exception("maintenance of %s failed", store.directory)

@@ -52,16 +52,16 @@ class Watched:
 
 
 @pytest.fixture
-def watched(watched_module: Watched) -> Iterator[Watched]:
+def watched(watched_session: Watched) -> Iterator[Watched]:
     """Servers of one test. None runs when it begins, and no operation fails."""
-    yield watched_module
-    watched_module.control.clear()
-    watched_module.control.move_clock(0)
-    watched_module.parent.stop()
+    yield watched_session
+    watched_session.control.clear()
+    watched_session.control.move_clock(0)
+    watched_session.parent.stop()
 
 
-@pytest.fixture(scope="module")
-def watched_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+@pytest.fixture(scope="session")
+def watched_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     control = Control(folder / "control")
     environment = {

@@ -200,9 +200,11 @@ def test_kills_lose_and_repeat_nothing(tmp_path):
 @pytest.mark.timeout(10_000)
 def test_many_kills_lose_and_repeat_nothing(tmp_path, trials, record_property):
     """Two kills in each trial."""
-    trial = Trial(tmp_path, 12)
-    trial.run(trials)
-    for name, value in trial.figures.items():
-        record_property(name, value)
-    print(trial.figures)
+    trial = Trial(tmp_path, 12, least=8)
+    try:
+        trial.run(trials)
+    finally:
+        for name, value in trial.figures.items():
+            record_property(name, value)
+        print(trial.figures)
     assert (trial.figures["lost"], trial.figures["undone"]) == (0, 0)
