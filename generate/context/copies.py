@@ -81,7 +81,7 @@ class Copies:
     def add(self, own: Sequence[int], group: int) -> None:
         """Add a text to a group. own: its `hashes`."""
         groups = self._groups
-        new = dict.fromkeys(own, (group,))
+        new: dict[int, tuple[int, ...]] = dict.fromkeys(own, (group,))
         if not groups.keys().isdisjoint(new):
             new |= {one: (*groups[one], group) for one in new if one in groups}
         groups.update(new)
