@@ -81,9 +81,10 @@ class Copies:
     def add(self, own: Sequence[int], group: int) -> None:
         """Add a text to a group. own: its `hashes`."""
         groups = self._groups
-        shared = {one: (*groups[one], group) for one in own if one in groups}
-        groups.update(dict.fromkeys(own, (group,)))
-        groups.update(shared)
+        new: dict[int, tuple[int, ...]] = dict.fromkeys(own, (group,))
+        if not groups.keys().isdisjoint(new):
+            new |= {one: (*groups[one], group) for one in new if one in groups}
+        groups.update(new)
 
     def join(self, group: int, other: int) -> None:
         """Make `other` a part of `group`."""

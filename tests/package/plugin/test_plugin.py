@@ -14,6 +14,7 @@ import pytest
 
 import twindex
 from twindex.encoders import ENCODERS
+from twindex.generate import BACKGROUNDS, GENERATORS
 from twindex.generate.rewriting import REWRITERS
 from twindex.index import STRUCTURES
 from twindex.rerank import RERANKERS
@@ -31,6 +32,12 @@ shared_trigrams = {NAME}.reranker:SharedTrigramsConfig
 
 [twindex.rewriters]
 reversed = {NAME}.rewriter:ReversedConfig
+
+[twindex.generators]
+quoting = {NAME}.generator:QuotingConfig
+
+[twindex.backgrounds]
+echo = {NAME}.generator:EchoConfig
 """
 
 
@@ -69,7 +76,7 @@ def test_kinds_of_a_plugin_build_search_serve_and_evaluate(fresh: Path, tmp_path
     command = [str(fresh), str(Path(__file__).with_name("use.py")), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    search, info, evaluated, served = map(json.loads, done.stdout.split("---\n")[1:])
+    search, info, answer, evaluated, served = map(json.loads, done.stdout.split("---\n")[1:])
     assert search["hits"][0]["id"].startswith("kiwi")
     assert search["hits"][0]["rerank"]["judged"]
     assert search["rerank"]["model"] == "shared-trigrams-20"
@@ -83,6 +90,11 @@ def test_kinds_of_a_plugin_build_search_serve_and_evaluate(fresh: Path, tmp_path
     assert served["reranked"] == ["kiwi7", 1.0]
     assert served["hits"] == ["a"]
     assert served["rewritten"] == ["siwik"]
+    for answered, words in ((answer, "number"), (served["answered"], "number 7")):
+        assert answered["text"].startswith(f"kiwi {words} [1]")
+        assert answered["citations"][0]["quotes"][0]["id"].startswith("kiwi")
+        assert answered["invalid_citations"] == [99]
+    assert served["answered"]["sources"][0]["text"] == "kiwi number 7 is a question."
     assert all(name.startswith("kiwi") for name in served["built"])
     (error,) = served["refused"]
     assert error["field"] == "legs.dense.encoder"
@@ -95,3 +107,5 @@ def test_kinds_of_a_missing_plugin_are_unknown() -> None:
     assert STRUCTURES.find("buckets") is None
     assert RERANKERS.find("shared_trigrams") is None
     assert REWRITERS.find("reversed") is None
+    assert GENERATORS.find("quoting") is None
+    assert BACKGROUNDS.find("echo") is None

@@ -37,6 +37,9 @@ assert main(["search", birds, "siwik", "--legs", "dense", *rerank, *rewriter, "-
 print("---")
 assert main(["info", birds, "--json"]) == 0
 print("---")
+quoting = ["--generator", "quoting"]
+assert main(["ask", birds, "kiwi", *quoting, "--json"]) == 0
+print("---")
 judged = ["--queries", str(root / "queries.jsonl"), "--qrels", str(root / "qrels.tsv")]
 assert (
     main(["eval", birds, *judged, *rerank, "--legs", "dense", "--measures", "P@10", "--json"]) == 0
@@ -46,7 +49,14 @@ print("---")
     '[rerankers.mine]\nkind = "shared_trigrams"\nshortest = true\n'
 )
 (root / "rewriters.toml").write_text('[rewriters.back]\nkind = "reversed"\n')
-settings = Settings(rerankers=root / "rerankers.toml", rewriters=root / "rewriters.toml")
+(root / "generators.toml").write_text(
+    '[generators.quote]\nkind = "quoting"\nwords = 3\n[backgrounds.own]\nkind = "echo"\n'
+)
+settings = Settings(
+    rerankers=root / "rerankers.toml",
+    rewriters=root / "rewriters.toml",
+    generators=root / "generators.toml",
+)
 with TestClient(create_app(root / "served", settings), "http://localhost") as client:
     while client.get("/readyz").status_code != 200:
         pass
@@ -59,6 +69,12 @@ with TestClient(create_app(root / "served", settings), "http://localhost") as cl
     best = client.post("/v1/collections/birds/search", json=asked).json()["hits"][0]
     asked = {"query": "kiwis", "rewrite": "back"}
     stages = client.post("/v1/collections/birds/search", json=asked).json()["stages"]
+    asked = {
+        "question": "kiwi number 7",
+        "background": "own",
+        "search": {"rerank": {"model": "mine"}},
+    }
+    answered = client.post("/v1/collections/birds/answer", json=asked).json()
     leg["encoder"] = {"kind": "twindex_trigrams.encoder:TrigramConfig"}
     path = client.put("/v1/collections/path", json={"legs": {"dense": leg}})
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
@@ -75,6 +91,7 @@ with TestClient(create_app(root / "served", settings), "http://localhost") as cl
                 "hits": [hit["id"] for hit in found.json()["hits"]],
                 "built": [hit["id"] for hit in built.json()["hits"]],
                 "rewritten": stages[0]["queries"],
+                "answered": answered,
                 "refused": path.json()["errors"],
                 "fields": sorted(schemas["TrigramConfig"]["properties"]),
             }
