@@ -75,6 +75,8 @@ class Client(asyncio.Protocol):
         self.transport: Any = None
         self.buffer = b""
         self.due = 0.0
+        self.waiting = False
+        """Whether a request is under way: the server closes connections that are idle."""
         self.opening: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,6 +84,7 @@ class Client(asyncio.Protocol):
 
     def send(self, due: float) -> None:
         self.due = due
+        self.waiting = True
         if self.transport is None or self.transport.is_closing():
             self.opening = asyncio.ensure_future(self.reconnect())
         else:
@@ -106,6 +109,7 @@ class Client(asyncio.Protocol):
         length = int(lower[at : stop if stop > 0 else head])
         if len(buffer) >= head + 4 + length:
             self.buffer = b""
+            self.waiting = False
             if b"connection: close" in lower:
                 self.transport.close()
                 self.transport = None
@@ -114,7 +118,7 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.transport is not None:  # Not after a reply that announced it.
             self.transport = None
-            if perf_counter() < self.load.end:
+            if self.waiting and perf_counter() < self.load.end:
                 self.load.broken += 1
                 self.send(self.due)
 
