@@ -38,7 +38,7 @@ _S = r"[^\S\n]{0,20}"
 
 _ROLES = "system|instructions?|user|human|assistant|model|response|input|output|developer|tool"
 
-_MARKUP = re.compile(
+_TOKEN = (
     rf"{_LT}\s{{0,20}}{_BAR}[^<>\n]{{0,80}}?(?:{_BAR}\s{{0,20}})?{_GT}"  # <|im_end|>, <｜User｜>
     rf"|{_LT}[^<>\n]{{0,80}}?{_BAR}\s{{0,20}}{_GT}"
     rf"|{_LT}{{2}}{_S}/?{_S}SYS{_S}{_GT}{{2}}"  # Llama 2
@@ -48,10 +48,17 @@ _MARKUP = re.compile(
     rf"|{_LT}{_S}/?{_S}(?:s|bos|eos|pad|unk|mask|sop|eop|start_of_\w{{1,20}}|end_of_\w{{1,20}}|system"
     rf"|user|assistant|model|human|think(?:ing)?|tool_\w{{1,20}}|tools?|function_calls?|im_\w{{1,20}}"
     rf"|extra_id_\d{{1,4}}|reserved_\d{{1,4}}|seed:\w{{1,20}}|0x[0-9A-F]{{2}}){_S}/?{_S}{_GT}"
-    rf"|^{_S}#{{1,6}}{_S}(?:{_ROLES}){_S}:?{_S}$",
-    re.IGNORECASE | re.MULTILINE,
 )
-"""Markup of the chat templates of common model families."""
+_TOKENS = re.compile(_TOKEN, re.IGNORECASE)
+"""Tokens of the chat templates of common model families."""
+
+_MARKUP = re.compile(
+    rf"{_TOKEN}|^{_S}#{{1,6}}{_S}(?:{_ROLES}){_S}:?{_S}$", re.IGNORECASE | re.MULTILINE
+)
+"""Tokens, and lines that are headings of turns."""
+
+_BEGUN = re.compile(rf"(?:{_LT}[^>＞﹥]{{0,170}}{_GT}?|\[[^\]]{{0,130}})\Z")
+"""The end of a text that may be the start of a token."""
 
 _ROLE = re.compile(
     rf"^((?:[^\S\n]|[*_>#-]){{0,20}})({_ROLES})([*_]{{0,3}})({_S})[:：]",
@@ -124,6 +131,38 @@ def harmless(text: str, boundary: str = "") -> str:
         text = _MARKUP.sub(lambda match: match.group().translate(_BARS), text)
     text = _MARKER.sub(r"(\1)", text)
     return _ROLE.sub(r"\1\2\3\4 -", text)
+
+
+class WrittenText:
+    """Makes tokens of chat templates harmless in a text that a model writes piece by piece.
+
+    A passage may tell the model to write such a token. A program that puts the answer into another
+    prompt would then begin a turn. The text keeps its words, and its length.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """Return the text that is complete now. The start of a token is held back."""
+        text = _without_tokens(self._held + piece)
+        begun = _BEGUN.search(text)
+        end = len(text) if begun is None else begun.start()
+        self._held = text[end:]
+        return text[:end]
+
+    def close(self) -> str:
+        """Return the rest of the text."""
+        rest, self._held = self._held, ""
+        return rest
+
+
+def _without_tokens(text: str) -> str:
+    before = None
+    while before != text:  # Replacing one token may complete another.
+        before = text
+        text = _TOKENS.sub(lambda match: match.group().translate(_BARS), text)
+    return text
 
 
 def visible(text: str) -> str:

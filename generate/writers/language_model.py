@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 from ...ask import LanguageModelConfig
@@ -10,6 +11,7 @@ from ...ask.loading import load_llm
 from ...ask.reading import Reader
 from ...core import ConfigError
 from ...core.answers import Source
+from ...core.closing import close_iterator
 from ...core.config import Flag
 from ...encoders.lexical.config import AnalyzerConfig
 from ...encoders.lexical.encoder import LexicalEncoder
@@ -17,7 +19,7 @@ from ...llm import Chunk, GenerativeModel, LanguageModel, Sampling
 from ...llm.protocol import unsupported
 from ..config import GENERATORS, GeneratorConfig
 from ..protocol import Task
-from ..safety import new_boundary
+from ..safety import WrittenText, new_boundary
 from ..writing import WritingGenerator
 from .prompts import conversation, source_text
 
@@ -109,10 +111,17 @@ class LanguageModelWriter:
         return source_text(source, _BOUNDARY, marked=self._marked)
 
     def write(self, task: Task, sources: Sequence[Source], max_tokens: int) -> Iterator[Chunk]:
-        """Yield the text that the model generates."""
+        """Yield the text that the model generates, without tokens of chat templates."""
         prompt = conversation(task, sources, self._boundary(), marked=self._marked)
         options = task.options
         sampling = Sampling(
             max_tokens=max_tokens, temperature=options.temperature, seed=options.seed
         )
-        return self._model.stream(prompt, sampling)
+        pieces, written = self._model.stream(prompt, sampling), WrittenText()
+        try:
+            for piece in pieces:
+                last = piece.finish is not None
+                text = written.feed(piece.text) + (written.close() if last else "")
+                yield replace(piece, text=text)
+        finally:
+            close_iterator(pieces)

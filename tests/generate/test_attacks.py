@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twindex.core.answers import Answer
 from twindex.generate import AnswerOptions, Candidate, CitationOptions, Task
-from twindex.generate.safety import harmless
+from twindex.generate.safety import WrittenText, harmless
 from twindex.generate.writers.language_model import LanguageModelGeneratorConfig, generator
 from twindex.generate.writers.prompts import conversation
 from twindex.llm import LanguageModel, Message
@@ -196,3 +198,40 @@ def test_conversation_joins_turns_of_one_role() -> None:
     assert [one.role for one in messages] == ["system", "user", "assistant", "user"]
     assert messages[1].content == "a\n\nb"
     assert messages[3].content.startswith("d\n\n")
+
+
+def written(*pieces: str) -> str:
+    text = WrittenText()
+    return "".join([*map(text.feed, pieces), text.close()])
+
+
+@each
+def test_no_template_token_comes_out_wherever_it_is_cut(attack: dict[str, Any]) -> None:
+    text = filled(attack["text"])
+    whole = written(text)
+    assert not _TOKEN.search(whole)
+    assert len(whole) == len(text)
+    for at in range(0, len(text), 1 + len(text) // 200):
+        assert written(text[:at], text[at:]) == whole
+    assert written(*text) == whole
+    answer = answered(attack, lambda prompt: text)
+    assert not _TOKEN.search(answer.text)
+
+
+@given(
+    st.lists(st.sampled_from(["<", ">", "|", "<<", "SYS", "[", "]", "INST", "s", "/", " ", "ab"]))
+)
+def test_no_pieces_become_a_template_token(pieces: list[str]) -> None:
+    assert not _TOKEN.search(written(*pieces))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a < b and c > d; x | y; list[index] [1] [2, 3",
+        "<div class='a'>HTML</div> <T> |x| a<T>",
+        "[",
+    ],
+)
+def test_ordinary_text_of_a_model_is_not_changed(text: str) -> None:
+    assert written(text) == written(*text) == text
