@@ -108,16 +108,16 @@ class Service:
             self.runner,
             self._opening,
         )
-        self.parts = ServedParts.of(settings)
+        self.preloaded = ServedParts.of(settings)
         done = place.board.reload if place is not None and place.writes else lambda: None
-        self.reloading = Reloading(self.parts, settings, lambda: self.loading, done)
+        self.reloading = Reloading(self.preloaded, settings, lambda: self.loading, done)
         self.models = AllowedModels(settings.models, self._configured)
         self.started = int(time.time()) if place is None else place.started
         self._loader = Loader(
             self.root,
             self.runner,
             settings.device,
-            self.parts.by_setting,
+            self.preloaded.by_setting,
             settings.models,
             writes=self.writes,
         )
@@ -166,7 +166,7 @@ class Service:
             with self._opening:
                 if served.status == "loading" and not served.deleted:
                     self._open(served)
-        self.parts.load(self._stopping.is_set)
+        self.preloaded.load(self._stopping.is_set)
         # Models and libraries live as long as the process. Full garbage collections stop every
         # thread and can skip their objects (0.3 s with torch and transformers).
         gc.freeze()
@@ -355,7 +355,7 @@ class Service:
     def _configured(self) -> list[dict[str, Any]]:
         """Return the configurations of open collections, rerankers, generators, ..., as dicts."""
         opened = [served.collection for served in self.known() if served.collection is not None]
-        return [one.model_dump() for one in (*(e.config for e in opened), *self.parts.configs)]
+        return [one.model_dump() for one in (*(e.config for e in opened), *self.preloaded.configs)]
 
     def delete(self, name: str) -> None:
         """Delete a collection, even a damaged one.

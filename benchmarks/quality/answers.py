@@ -51,7 +51,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from common.answers import lists, tables
+from common.answers import analyses, lists, tables
 from common.answers.abstaining import abstention
 from common.answers.asking import Asking, opened
 from common.answers.citing import citations
@@ -125,7 +125,9 @@ def measured(asking: Asking, few: QuestionSet, until: float) -> dict[str, Any]:
         "columns": list(tables.COLUMNS),
         "rows": [one.cells() for one in own],
         "left_out": left_out,
-        "alone": tables.alone(own),
+        "alone": analyses.alone(own),
+        "conflicts": analyses.conflicts(own),
+        "popularity": analyses.popularity(own, asking.questions, asking.texts, asking.titles),
         "lists": lists.all_lists(asking, few),
     }
 

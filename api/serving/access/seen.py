@@ -74,15 +74,15 @@ class Seen:
 
     @property
     def rerankers(self) -> ServedRerankers:
-        return self._service.parts.rerankers
+        return self._service.preloaded.rerankers
 
     @property
     def generators(self) -> ServedGenerators:
-        return self._service.parts.generators
+        return self._service.preloaded.generators
 
     @property
     def rewriters(self) -> ServedRewriters:
-        return self._service.parts.rewriters
+        return self._service.preloaded.rewriters
 
     @property
     def place(self) -> Place | None:

@@ -13,8 +13,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from .... import __version__
-from ....index.store.backup.manifest import FORMAT as SNAPSHOT_FORMAT
-from ....index.store.database.schema import FORMAT as COLLECTION_FORMAT
+from ....index import COLLECTION_FORMAT, SNAPSHOT_FORMAT
 from ..access.access import Access
 from ..access.key_file import FORMAT as KEYS_FORMAT
 from ..access.seen import Seen

@@ -97,8 +97,8 @@ class Asking:
         self._options = options
         documents = {document.id: document for document in collection.scan()}
         self.ids = sorted(documents)
-        self._texts = {id_: documents[id_].text for id_ in self.ids}
-        self._titles = {id_: documents[id_].title for id_ in self.ids}
+        self.texts = {id_: documents[id_].text for id_ in self.ids}
+        self.titles = {id_: documents[id_].title for id_ in self.ids}
         collection.rerankers = rerankers()
         if options.llm_questions:
             config = LanguageModelGeneratorConfig(
@@ -112,7 +112,7 @@ class Asking:
 
         every: where demonstrations are. unseen: questions whose passages are not shown in them.
         """
-        pairs = demonstrations(every, unseen.questions, self._texts)
+        pairs = demonstrations(every, unseen.questions, self.texts)
         for way in WAYS:
             self.written[way] = written(
                 CACHE / "answers" / self.name,
@@ -224,11 +224,11 @@ class Asking:
         answers = self.questions.answers[question.id]
         search = search_fields(ROWS["without gold"], gold, self.ids, question)
         hits = self.collection.search(question.text, limit=DEPTH, include=(), **search).hits
-        others = [hit.id for hit in hits if not contains_answer(self._texts[hit.id], answers)]
+        others = [hit.id for hit in hits if not contains_answer(self.texts[hit.id], answers)]
         chosen = [*gold, *others[: k - len(gold)]]
         random.Random(zlib.crc32(question.id.encode())).shuffle(chosen)
         candidates = [
-            Candidate(id_, self._texts[id_], 0, len(self._texts[id_]), self._titles[id_])
+            Candidate(id_, self.texts[id_], 0, len(self.texts[id_]), self.titles[id_])
             for id_ in chosen
         ]
         own = {name: fields[name] for name in ("max_tokens", "context")}

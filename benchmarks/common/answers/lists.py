@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import cache
 from statistics import median
 from time import process_time
 from typing import Any
@@ -16,6 +17,8 @@ from twindex.core import Query
 from twindex.eval import evaluate
 from twindex.eval.answers import QuestionSet
 from twindex.eval.answers.matching import contains_answer
+from twindex.rerank import Candidate, Reranker, load_reranker, rerank_one
+from twindex.rerank.spec import parse_spec
 from twindex.search import Collection
 
 DEPTHS = (1, 5, 20)
@@ -33,6 +36,18 @@ def ranked(
     # A reranker has changed the order, which the scores of the search do not show.
     scores = {hit.id: float(-place) for place, hit in enumerate(found.hits)}
     return texts, scores, (process_time() - began) * 1e3
+
+
+def together(question: str, texts: Sequence[str]) -> list[str]:
+    """Texts in the order of MaxSim, with the encoder of the row `late`."""
+    candidates = [Candidate(str(place), text) for place, text in enumerate(texts)]
+    found = rerank_one(reranker(), question, candidates)
+    return [texts[placed.index] for placed in found.order]
+
+
+@cache
+def reranker() -> Reranker:
+    return load_reranker(parse_spec("late"))
 
 
 def lists(
@@ -54,6 +69,8 @@ def lists(
         if row.written is not None:
             own = list(generated[row.written][question.text].texts)
             texts = [*texts, *own] if row.combine == "retrieved_first" else [*own, *texts]
+            if row.combine == "together":
+                texts = together(question.text, texts)
         answers = questions.answers[question.id]
         for depth in DEPTHS:
             hits[depth] += any(contains_answer(text, answers) for text in texts[:depth])

@@ -35,6 +35,7 @@ class Row:
     source:  documents that are searched.
     written: way of the generated texts that are read (`texts.WAYS`).
     combine: how generated texts and passages share the prompt; None: there are no passages.
+             "together": a reranker orders both, which only a list without a reader can do.
     query:   way of the generated texts that are searched with the question.
     closed:  the reader gets no text at all.
     """
@@ -59,6 +60,8 @@ class Row:
         return not self.closed and self.written is None
 
 
+TOGETHER = "generated and fused, reranked"
+"""Row of texts that a reranker orders together."""
 SINGLE = ("lexical", "sparse", "dense", "late")
 """Rows of a single leg, of which the best is the one that others are compared with."""
 ROWS: Mapping[str, Row] = {
@@ -75,6 +78,7 @@ ROWS: Mapping[str, Row] = {
         Row("generated, clustered", written="clustered"),
         Row("generated, then fused", written="greedy", combine="generated_first"),
         Row("fused, then generated", written="greedy", combine="retrieved_first"),
+        Row(TOGETHER, written="greedy", combine="together"),
         Row("gold", source="gold"),
         Row("gold + distractors", source="gold + distractors"),
         Row("random", source="random"),

@@ -131,24 +131,3 @@ def compared(rows: Sequence[Measured]) -> None:
             row.compared = [base.row if base.k == row.k else f"{base.row}, budget"]
             for place in range(number * len(TESTED), (number + 1) * len(TESTED)):
                 row.compared += [round(found[place].difference, 4), round(corrected[place], 4)]
-
-
-def alone(rows: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Shares of the questions that only retrieval, only generation, both or neither gets right."""
-    found = []
-    by_name = {(row.row, row.k): row for row in rows if row.reader == "model"}
-    retrieved = by_name.get(("fused", None))
-    for name in ("closed book", "generated, greedy", "generated, sampled", "generated, clustered"):
-        generated = by_name.get((name, None))
-        if retrieved is None or generated is None:
-            continue
-        counts = {"both": 0, "only retrieval": 0, "only generation": 0, "neither": 0}
-        for id_, value in retrieved.per_query["match"].items():
-            other = generated.per_query["match"][id_]
-            key = ("both" if other else "only retrieval") if value else (
-                "only generation" if other else "neither"
-            )  # fmt: skip
-            counts[key] += 1
-        total = sum(counts.values())
-        found.append({"row": name, **{key: count / total for key, count in counts.items()}})
-    return found

@@ -56,7 +56,9 @@ def texts_section(
                 for name, row in alone
             ),
         )
+        yield from conflicts(figures)
         yield from without_answer(figures["llm"], sets)
+    yield from popularity(figures)
     cited = figures["citations"]
     yield (
         f"{set_name(cited['set'])} has no answers here, so only the citations of the extractive "
@@ -72,6 +74,44 @@ def texts_section(
                 *(part(row[key]) for key in ("precision", "recall", "sources")),
             ]
             for row in cited["rows"]
+        ),
+    )
+
+
+def conflicts(figures: Mapping[str, Any]) -> Iterator[str]:
+    """What the model answers if one kind of text misleads it."""
+    yield (
+        "Conflicts: questions that the model answers rightly only from passages, or only from its "
+        "own text, and how many of them it still answers rightly when it reads both:"
+    )
+    yield table(
+        ["", "context", "only right from", "questions", "still right"],
+        (
+            [set_name(name), row["row"], row["right"], whole(row["questions"]), whole(row["kept"])]
+            for name, one in figures["sets"].items()
+            for row in one["conflicts"]
+        ),
+    )
+
+
+def popularity(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Right answers about what many and what few passages name."""
+    yield (
+        "Right answers by popularity: `head` has the questions whose gold passage has a title that "
+        "more passages name than the title of the median question; `tail` has the others. The "
+        "number of questions is in brackets."
+    )
+    yield table(
+        ["", "context", "reader", "tail", "head"],
+        (
+            [
+                set_name(name),
+                row["row"],
+                "extractive" if row["reader"] == "extractive" else figures["llm"],
+                *(f"{part(row[key][1])} ({whole(row[key][0])})" for key in ("tail", "head")),
+            ]
+            for name, one in figures["sets"].items()
+            for row in one["popularity"]
         ),
     )
 

@@ -266,14 +266,18 @@ def test_serve_overrides_the_setting(tmp_path: Path, monkeypatch: Any) -> None:
 
     taken: list[Settings] = []
 
-    def create_app(root: Path, settings: Settings, host: str) -> Any:
+    def create_app(root: Path, settings: Settings, **_: Any) -> Any:
         taken.append(settings)
         return SimpleNamespace(
-            state=SimpleNamespace(service=None, gate=None, keyring=Keyring(tmp_path / "keys"))
+            state=SimpleNamespace(
+                service=SimpleNamespace(reloading=None),
+                gate=None,
+                keyring=Keyring(tmp_path / "keys"),
+            )
         )
 
     monkeypatch.setattr(server, "create_app", create_app)
-    monkeypatch.setattr(server, "_Server", NoServer)
+    monkeypatch.setattr(server, "Server", NoServer)
     monkeypatch.setattr(server.logging, "basicConfig", lambda **_: None)
     monkeypatch.setenv("TWINDEX_DEVICE", "cuda")
     for argv, device in ((["--device", "cpu"], "cpu"), ([], "cuda")):

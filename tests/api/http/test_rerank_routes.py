@@ -109,7 +109,7 @@ def test_a_wrong_reranker_configuration_is_503_and_not_422(reranking, problem):
         assert "keyless" in reply["warnings"][0]
         payload = {"model": "keyless", "query": "fly", "documents": TEXTS}
         problem(reranking.post(RERANK, json=payload), 503, "model")
-    error = reranking.app.state.service.parts.rerankers._problems["keyless"]
+    error = reranking.app.state.service.preloaded.rerankers._problems["keyless"]
     depth, trace = 0, error.__traceback__
     while trace is not None:
         depth, trace = depth + 1, trace.tb_next

@@ -61,7 +61,7 @@ def names(client):
 
 
 def test_new_changed_and_removed_parts_take_effect_and_others_are_kept(client, files):
-    kept = client.app.state.service.parts.rerankers.get("fast")
+    kept = client.app.state.service.preloaded.rerankers.get("fast")
     files["rerankers"].write_text(
         '[rerankers.fast]\nkind = "fake"\n[rerankers.more]\nkind = "fake"\nmilliseconds = 1\n'
     )
@@ -71,7 +71,7 @@ def test_new_changed_and_removed_parts_take_effect_and_others_are_kept(client, f
     found = reload(client)
     assert (found.rerankers.added, found.rerankers.removed) == (["more"], ["slow"])
     assert (found.rerankers.kept, found.generators.added) == (["fast"], ["other"])
-    assert client.app.state.service.parts.rerankers.get("fast") is kept
+    assert client.app.state.service.preloaded.rerankers.get("fast") is kept
     assert rerank(client, "more").json()["rerank"]["status"] == "complete"
     assert rerank(client, "slow").status_code == 422
     assert names(client)["rerankers"] == ["fast", "more"]
@@ -121,7 +121,7 @@ def test_a_running_request_ends_with_the_old_part_which_is_then_released(client,
     service = client.app.state.service
     files["rerankers"].write_text('[rerankers.slow]\nkind = "fake"\nmilliseconds = 300\n')
     reload(client)
-    old = ref(service.parts.rerankers.get("slow"))
+    old = ref(service.preloaded.rerankers.get("slow"))
     replies = []
     thread = threading.Thread(target=lambda: replies.append(rerank(client, "slow")))
     thread.start()
@@ -129,7 +129,7 @@ def test_a_running_request_ends_with_the_old_part_which_is_then_released(client,
     assert not replies, "the request is still reranked"
     files["rerankers"].write_text(NEW)
     assert reload(client).rerankers.changed == ["slow"]
-    assert service.parts.rerankers.get("slow") is not old()
+    assert service.preloaded.rerankers.get("slow") is not old()
     thread.join()
     assert replies[0].json()["rerank"]["status"] == "complete"
     for _ in range(200):

@@ -302,7 +302,7 @@ def test_only_the_first_hit_is_explained_at_once(client):
 
 def test_code_in_the_reference_is_marked_as_code(client):
     page = client.get("/docs").text
-    assert "The request took longer than <code>search_seconds</code>" in page
+    assert "The request took longer than its <code>timeout_ms</code>" in page
     assert "`" not in re.sub(r"<(pre|textarea).*?</\1>", "", page, flags=re.S)
 
 
