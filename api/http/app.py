@@ -19,7 +19,7 @@ from ..mcp.http import assistants
 from ..serving.access.audit import AuditLog
 from ..serving.access.keyring import keyring_of
 from ..serving.access.quotas import Quotas
-from ..serving.access.shared_quotas import shared_quotas
+from ..serving.access.shared_quotas import MOST, shared_quotas
 from ..serving.measuring.by_key import KeyCounts
 from ..serving.measuring.counts import document_counts, job_counts, ready_counts, usage, writable
 from ..serving.measuring.metrics import Metrics
@@ -178,7 +178,7 @@ def create_app(
     relay, quotas, follower = None, Quotas(), None
     if place is not None:
         relay = None if place.writes else Relay(place)
-        quotas = Quotas(make=shared_quotas(place, settings.workers))
+        quotas = Quotas(make=shared_quotas(place, settings.workers), most=MOST)
         follower = Follower(service, metrics, place)
     app.state.follower = follower
     for module in (

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +22,8 @@ from threading import Event
 from types import FrameType
 
 from ...core import ConfigError, TwindexError
+from ...index.arrays.files import remove_tree, try_lock
+from ...index.arrays.temporary import remove_abandoned
 from ..http.arrival.listener import STARTED, address_of, listen
 from ..http.arrival.terminal import has_terminal
 from ..http.logs import configure
@@ -40,6 +41,8 @@ from .child import spec
 logger = logging.getLogger(__name__)
 
 _COMMAND = "from twindex.api.workers.child import main; main()"
+_PREFIX = "twindex-workers-"
+"""Start of the name of the folder of the workers."""
 _POLL_SECONDS = 0.05
 STEADY_SECONDS = 10.0
 """A worker that ends earlier than so many seconds after its start is replaced after a pause."""
@@ -87,12 +90,12 @@ def supervise(root: Path, *, host: str, port: int, settings: Settings) -> int:
     configure(settings.log_level, settings.log_format)
     with (
         closing(listen(host, port)) as listener,
-        _folder() as folder,
+        _folder() as (folder, lock),
         socket.socket(socket.AF_UNIX) as inner,
     ):
         inner.bind(str(socket_of(folder)))
         inner.listen(1_024)
-        supervisor = Supervisor(root, host, settings, folder, listener, inner)
+        supervisor = Supervisor(root, host, settings, folder, lock, listener, inner)
         with supervisor.signals():
             status = supervisor.run(address_of(host, listener, settings))
     if supervisor.signalled == signal.SIGTERM and status == 0:
@@ -101,9 +104,19 @@ def supervise(root: Path, *, host: str, port: int, settings: Settings) -> int:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
-    """Return a context with a new folder for the workers, which is removed at its end."""
-    folder = Path(tempfile.mkdtemp(prefix="twindex-"))
+def _folder() -> Iterator[tuple[Path, int]]:
+    """Return a context with a new folder for the workers, which is removed at its end.
+
+    The second value is the descriptor of a lock on the folder. The folder is in use while a process
+    has the descriptor. So `systemd-tmpfiles`, which removes old files, leaves it alone, and folders
+    of servers that were killed are found and removed here.
+    """
+    remove_abandoned(Path(tempfile.gettempdir()), _PREFIX)
+    lock = None
+    while lock is None:  # Another process may have removed the folder before it was locked.
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        with suppress(FileNotFoundError):
+            lock = try_lock(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         if len(os.fsencode(socket_of(folder))) > _LONGEST_PATH:
             raise ConfigError(
@@ -112,9 +125,10 @@ def _folder() -> Iterator[Path]:
             )
         metrics_of(folder).mkdir()
         quotas_of(folder).mkdir()
-        yield folder
+        yield folder, lock
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
+        os.close(lock)
 
 
 @dataclass
@@ -122,6 +136,7 @@ class Supervisor:
     """Starts, replaces and stops the workers.
 
     folder:   folder of the workers.
+    lock:     descriptor of the lock on the folder, which the workers get too.
     listener: socket for clients.
     inner:    socket on which the worker that writes answers the others.
     signalled: the signal that stops the server; None: it runs.
@@ -131,6 +146,7 @@ class Supervisor:
     host: str
     settings: Settings
     folder: Path
+    lock: int
     listener: socket.socket
     inner: socket.socket
     signalled: int | None = None
@@ -198,7 +214,7 @@ class Supervisor:
             [sys.executable, "-P", "-c", _COMMAND],
             stdin=subprocess.PIPE,
             env=self._environment(),
-            pass_fds=(self.listener.fileno(), self.inner.fileno()),
+            pass_fds=(self.listener.fileno(), self.inner.fileno(), self.lock),
             start_new_session=True,  # Ctrl-C ends this process, which stops the others.
         )
         assert popen.stdin is not None

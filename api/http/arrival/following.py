@@ -52,6 +52,8 @@ class Follower:
                 self._service.reloading.run()
         except TwindexError:
             pass  # It is logged. The old configuration of this worker stays.
+        except Exception:
+            logger.exception("reloading failed, and all parts of this worker stay as they are")
         finally:
             self._board.reloaded(self._number)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -11,8 +13,8 @@ from ....core import Config, ConflictError, InvalidInputError, NotFoundError
 from ....core.bounds import Bounds
 from ....core.filters.dates import instant
 from ..problems import Problem
-from .access import Access, Limits, Scope
-from .key_file import Created, Key, Signed, new_key
+from .access import OPERATOR, Access, Limits, Scope
+from .key_file import Created, Key, RevokedError, Signed, new_key
 from .keyring import Keyring
 
 N = TypeVar("N", int, float)
@@ -64,8 +66,9 @@ class Granting:
     def create(self, wanted: KeyRequest) -> Created:
         """Create a key. It is valid when the method returns.
 
-        Raises Problem 403 for a key that could do more than the key of the request, and
-        ConflictError if the server requires no keys.
+        Raises Problem 403 for a key that could do more than the key of the request, Problem 401 if
+        that key was revoked since the request began, and ConflictError if the server requires no
+        keys.
         """
         if not self._keyring.required:
             raise ConflictError(
@@ -91,17 +94,32 @@ class Granting:
                 f"{field}: a key cannot create a key that may do more than itself",
                 errors=[{"field": field, "message": "exceeds the key of the request"}],
             )
-        self._keyring.file.add(created.key)
-        self._keyring.reload()
+        with self._as_own() as by:
+            self._keyring.file.add(created.key, by)
         return created
 
     def revoke(self, key_id: str) -> Key:
-        """Revoke a key and return it. Raises NotFoundError for a key that is not listed."""
+        """Revoke a key and return it.
+
+        Raises NotFoundError for a key that is not listed, and Problem 401 as `create` does.
+        """
         if not any(key.id == key_id for key in self.list()):
             raise NotFoundError(f"no key {key_id[:64]!r}; GET /v1/keys lists the ids")
-        key = self._keyring.file.revoke(key_id)
+        with self._as_own() as by:
+            return self._keyring.file.revoke(key_id, by)
+
+    @contextmanager
+    def _as_own(self) -> Iterator[str | None]:
+        """Return a context for a change by the key of the request, which has effect at its end.
+
+        The value is the id of the key; None for the operator. Raises Problem 401 if the key was
+        revoked, or has expired, since the request began.
+        """
+        try:
+            yield None if self._access.key == OPERATOR else self._access.key
+        except RevokedError:
+            raise Problem(401, "the key of the request was revoked or has expired") from None
         self._keyring.reload()
-        return key
 
 
 def exceeded(access: Access, key: Key) -> str | None:

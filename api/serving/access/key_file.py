@@ -18,7 +18,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from ....core import ConfigError, InvalidInputError, NotFoundError, SourceError, StorageError
+from ....core import (
+    ConfigError,
+    InvalidInputError,
+    NotFoundError,
+    SourceError,
+    StorageError,
+    TwindexError,
+)
 from ....core.errors import shown
 from ....core.files import read_bounded
 from ....core.filters import Condition, parse_filter
@@ -36,6 +43,10 @@ _PATTERN = re.compile(r"[A-Za-z0-9*_-]{1,64}")
 
 Signed = Literal["refused", "accepted", "required"]
 """Whether requests with a key may, or must, have a signed filter."""
+
+
+class RevokedError(TwindexError):
+    """The key that changes the file was revoked, or has expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,16 +206,23 @@ class KeyFile:
                 "remove it and create all keys again"
             ) from None
 
-    def add(self, key: Key) -> None:
-        """Add a key."""
-        with self._changing() as keys:
+    def add(self, key: Key, by: str | None = None) -> None:
+        """Add a key. by: id of the key that adds it; None: the operator does.
+
+        Raises RevokedError if the key `by` is no longer valid, and InvalidInputError if the file
+        would become too large.
+        """
+        with self._changing(by) as keys:
             if len(keys) >= MOST_KEYS:
                 raise InvalidInputError(f"a file has at most {MOST_KEYS:,} keys")
             keys.append(key)
 
-    def revoke(self, key_id: str) -> Key:
-        """Revoke a key and return it. Raises NotFoundError for an unknown id."""
-        with self._changing() as keys:
+    def revoke(self, key_id: str, by: str | None = None) -> Key:
+        """Revoke a key and return it. by: as for `add`.
+
+        Raises NotFoundError for an unknown id, and RevokedError if the key `by` is no longer valid.
+        """
+        with self._changing(by) as keys:
             for i, key in enumerate(keys):
                 if key.id == key_id:
                     if key.revoked is None:
@@ -213,12 +231,17 @@ class KeyFile:
             raise NotFoundError(f"no key {key_id!r}; `twindex keys list` shows the ids")
 
     @contextmanager
-    def _changing(self) -> Iterator[list[Key]]:
+    def _changing(self, by: str | None = None) -> Iterator[list[Key]]:
         """Return a context manager for a change of the list of keys, which is stored at the end."""
         lock = self.path.with_name(f"{self.path.name}.lock")
         try:
             with exclusive(lock, wait=True):
                 keys = self.read()
+                # The body of a request may have come long after its key was checked.
+                if by is not None and not any(
+                    key.id == by and key.state(time.time()) == "valid" for key in keys
+                ):
+                    raise RevokedError(f"the key {by} is no longer valid")
                 yield keys
                 self._write(keys)
         except OSError as error:
@@ -226,6 +249,11 @@ class KeyFile:
 
     def _write(self, keys: list[Key]) -> None:
         text = json.dumps({"format": FORMAT, "keys": [asdict(key) for key in keys]}, indent=1)
+        if len(text) > MOST_BYTES:  # The text is ASCII.
+            raise InvalidInputError(
+                f"the file of keys would have more than {MOST_BYTES:,} bytes, and could not be "
+                "read; use shorter filters"
+            )
         new = self.path.with_name(f"{self.path.name}.new")
         # Only the owner of the file may read it.
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -123,14 +123,18 @@ class Quotas:
 
     clock: nanoseconds on a clock that never goes back, and that all processes share.
     make:  makes a quota of a key, its limits and the clock; None: a quota of this process.
+    most:  number of quotas to keep, of which the longest unused is dropped; None: all. Only quotas
+           whose numbers `make` finds again may be dropped.
     """
 
     def __init__(
         self,
         clock: Callable[[], int] = time.monotonic_ns,
         make: Callable[[str, Limits, Callable[[], int]], Quota] | None = None,
+        most: int | None = None,
     ) -> None:
         self._clock = clock
+        self._most = most
         self._make = make or (lambda _, limits, clock: Quota(limits, clock))
         self._quotas: dict[str, Quota] = {}
 
@@ -138,9 +142,12 @@ class Quotas:
         """Admit a request of a key. Raises Problem 429 if a limit of the key is reached."""
         if access.limits == Limits():
             return Ticket(None)
-        quota = self._quotas.get(access.key)
+        quota = self._quotas.pop(access.key, None)
         if quota is None or quota.limits != access.limits:
-            quota = self._quotas[access.key] = self._make(access.key, access.limits, self._clock)
+            quota = self._make(access.key, access.limits, self._clock)
+        self._quotas[access.key] = quota  # The latest used is last.
+        if self._most is not None and len(self._quotas) > self._most:
+            del self._quotas[next(iter(self._quotas))]
         return quota.enter()
 
 

@@ -20,6 +20,8 @@ from ..operations.workers import Place, quotas_of
 from .access import Limits
 from .quotas import Quota
 
+MOST = 100
+"""Maximum number of quotas that a worker has open. Each takes two file descriptors."""
 _NUMBER = 16
 """Number of bytes of a number."""
 _BUCKETS = 4

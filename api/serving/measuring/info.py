@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -27,6 +28,9 @@ LIMITS = (
     *("stall_seconds", "min_rate", "shutdown_seconds"),
 )
 """Settings that limit requests."""
+
+_USER = re.compile(r"\A([a-z0-9]{1,20}://)[^/?#]*@", re.IGNORECASE)
+"""Beginning of a URL with a name and password."""
 
 FEATURES: Mapping[str, tuple[str, ...]] = {
     "datasets": ("ir_datasets",),
@@ -110,12 +114,22 @@ def describe(service: Seen, settings: Settings, *, keys: bool, traces: bool) -> 
 
 
 def shown(value: Any) -> Any:
-    """Return the value of a setting as JSON. A secret is "(set)"."""
+    """Return the value of a setting as JSON. A secret is "(set)".
+
+    A name and password before the host of a URL are left out.
+    """
     if isinstance(value, SecretStr):
         return "(set)"
+    if isinstance(value, str):
+        return without_user(value)
     if isinstance(value, tuple):
         return [shown(one) for one in value]
     return value if value is None or isinstance(value, bool | int | float) else str(value)
+
+
+def without_user(text: str) -> str:
+    """Return a text; if it is a URL, without the name and password before its host."""
+    return _USER.sub(r"\1", text)
 
 
 def _key(access: Access) -> dict[str, Any]:

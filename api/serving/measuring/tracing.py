@@ -79,6 +79,11 @@ def endpoint(address: str) -> str:
     return address if found.path.strip("/") else address.rstrip("/") + PATH
 
 
+def _host(url: str) -> str:
+    """Return the host and port of a URL, without the name and password of a user."""
+    return urlsplit(url).netloc.rpartition("@")[2]
+
+
 def require_otel() -> None:
     """Raise MissingExtraError if a package of OpenTelemetry that sends spans is missing."""
     try:
@@ -178,7 +183,7 @@ def _sender(exporter: SpanExporter, spans: Counter[str], url: str) -> SpanExport
                 self._silent_until = 0.0
             elif monotonic() >= self._silent_until:
                 self._silent_until = monotonic() + QUIET_SECONDS
-                logger.warning("%s does not take traces; they are dropped", urlsplit(url).netloc)
+                logger.warning("%s does not take traces; they are dropped", _host(url))
             return result
 
         def shutdown(self) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
+from http.client import HTTPConnection
 from itertools import product
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
@@ -107,6 +110,26 @@ def test_a_key_sees_and_revokes_only_keys_that_may_do_no_more(tenants, keys, pro
     problem(tenants.delete(f"{KEYS}/{other['id']}", headers=shop), 404, "not_found")
     assert tenants.delete(f"{KEYS}/{inner['id']}", headers=shop).status_code == 200
     problem(tenants.delete(f"{KEYS}/none", headers=tenants.admin), 404, "not_found")
+
+
+def test_a_key_that_is_revoked_while_its_request_comes_creates_no_key(tmp_path, serving, keys):
+    secret = keys("read", "admin")["api-key"]
+    body = json.dumps({"name": "later", "scopes": ["admin"]})
+    with serving(create_app(tmp_path, Settings())) as url:
+        connection = HTTPConnection(urlsplit(url).netloc, timeout=30)
+        connection.putrequest("POST", KEYS)
+        headers = {"api-key": secret, "content-type": "application/json"}
+        for name, value in {**headers, "content-length": str(len(body))}.items():
+            connection.putheader(name, value)
+        connection.endheaders(body[:5].encode())
+        time.sleep(0.5)  # The server checks the key when the head has come.
+        own = keys.file.read()[0]
+        keys.file.revoke(own.id)
+        connection.send(body[5:].encode())
+        reply = connection.getresponse()
+        assert (reply.status, reply.getheader("content-type")) == (401, "application/problem+json")
+        connection.close()
+    assert [key.name for key in keys.file.read()] == ["test"]
 
 
 def test_wrong_fields_are_named(tenants, problem):

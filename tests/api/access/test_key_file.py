@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twindex.api.serving.access import key_file
 from twindex.api.serving.access import keyring as keyring_module
 from twindex.api.serving.access.access import Access
 from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
@@ -43,6 +44,15 @@ def test_the_file_has_no_key_and_only_its_owner_reads_it(file):
     assert created.secret.split("_", 2)[2] not in file.path.read_text()
     assert file.path.stat().st_mode & 0o777 == 0o600
     assert repr(created.key).count(created.key.digest) == 0
+
+
+def test_a_file_that_could_not_be_read_again_is_not_written(file, monkeypatch):
+    kept = new_key("kept").key
+    file.add(kept)
+    monkeypatch.setattr(key_file, "MOST_BYTES", 20_000)
+    with pytest.raises(InvalidInputError, match="shorter filters"):
+        file.add(new_key("large", filter={"tenant": "x" * 20_000}).key)
+    assert file.read() == [kept]
 
 
 def test_a_key_is_valid_until_it_is_revoked(file, keyring):

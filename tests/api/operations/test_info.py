@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import twindex
+from twindex.api.cli.commands.serving.check_config import shown
 from twindex.api.http.app import create_app
 from twindex.api.http.shapes.operations import Info
 from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
@@ -98,6 +99,13 @@ def test_settings_name_their_source_and_show_no_secret(tmp_path, serving):
     assert sources["rerankers"] == "default"
     assert info["settings"]["api_key"] == {"value": "(set)", "source": "TWINDEX_API_KEY"}
     assert Settings(queue=5).source("queue") == "argument"
+
+
+def test_the_password_of_a_url_is_not_shown(serve):
+    client = serve(traces="http://operator:marked@collector.test:4318/v1/traces")
+    settings = client.get("/v1/info").json()["settings"]
+    assert settings["traces"]["value"] == "http://collector.test:4318/v1/traces"
+    assert "marked" not in shown(Settings(traces="https://operator:marked@collector.test"))
 
 
 def test_both_clients_have_the_same_methods():

@@ -37,7 +37,7 @@ def start(tmp_path):
 def absent():
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+        return f"http://operator:marked@127.0.0.1:{free.getsockname()[1]}"
 
 
 def searches(server, fake_config, count=200):
@@ -70,6 +70,7 @@ def test_no_request_waits_for_a_dead_collector(start, collector, fake_config, ki
     assert time.perf_counter() - began < 10
     lines = [json.loads(line) for line in server.log if line.startswith("{")]
     assert sum("does not take traces" in line["message"] for line in lines) <= 1
+    assert "marked" not in "".join(server.log), "the name and password of a URL are no text of logs"
     assert not any(line["level"] == "error" for line in lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import os
@@ -196,13 +197,26 @@ def test_a_stop_waits_for_requests_on_every_worker(start):
 
 
 @pytest.mark.slow
-def test_workers_end_with_the_process_that_started_them(start):
-    server = start()
-    pids = server.pids().values()
-    os.kill(server.process.pid, signal.SIGKILL)
-    until = time.monotonic() + 60
-    while any(os.path.exists(f"/proc/{pid}") for pid in pids):
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    with pytest.raises(OSError):
-        server.connect().connect()
+def test_workers_end_with_the_process_that_started_them(start, monkeypatch):
+    with TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        server = start()
+        (name,) = os.listdir(folder)
+        assert os.stat(os.path.join(folder, name)).st_mode & 0o777 == 0o700
+        # Programs that remove old files from this folder leave alone what is locked.
+        descriptor = os.open(os.path.join(folder, name), os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.close(descriptor)
+        pids = server.pids().values()
+        os.kill(server.process.pid, signal.SIGKILL)
+        until = time.monotonic() + 60
+        while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        with pytest.raises(OSError):
+            server.connect().connect()
+        following = start()
+        assert name not in os.listdir(folder), "the next start removes what the server left"
+        assert following.stop() == -signal.SIGTERM
+        assert os.listdir(folder) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 
@@ -10,7 +11,7 @@ import pytest
 from twindex.api.serving.access.access import Access, Limits
 from twindex.api.serving.access.key_file import FILE_NAME, KeyFile, new_key
 from twindex.api.serving.access.quotas import Quotas
-from twindex.api.serving.access.shared_quotas import shared_quotas
+from twindex.api.serving.access.shared_quotas import MOST, shared_quotas
 from twindex.api.serving.operations.workers import Board, Place, board_of, quotas_of
 from twindex.api.serving.problems import Problem
 
@@ -26,7 +27,7 @@ def folder(tmp_path):
 
 def quotas(folder, worker: int, clock) -> Quotas:
     place = Place.join(worker, WORKERS, folder, 0)
-    return Quotas(clock, shared_quotas(place, WORKERS))
+    return Quotas(clock, shared_quotas(place, WORKERS), MOST)
 
 
 def test_workers_together_admit_what_one_process_admits(folder):
@@ -56,6 +57,23 @@ def test_workers_together_admit_what_one_process_admits(folder):
             for ticket in pair:
                 ticket.spend(0.01)
                 ticket.close()
+
+
+def test_many_keys_take_few_file_descriptors_and_keep_their_limits(folder):
+    worker = quotas(folder, 1, lambda: 0)
+    limits = Limits(requests=2, concurrent=1)
+    running = worker.enter(Access("first", limits=limits))
+    before = len(os.listdir("/proc/self/fd"))
+    for n in range(5 * MOST):
+        worker.enter(Access(f"k{n}", limits=limits)).close()
+    assert len(os.listdir("/proc/self/fd")) <= before + 2 * MOST
+    first = Access("first", limits=limits)
+    with pytest.raises(Problem, match="1 requests of this key are running"):
+        worker.enter(first)
+    running.close()
+    worker.enter(first).close()
+    with pytest.raises(Problem, match="2 requests a minute"):
+        worker.enter(first)
 
 
 def test_requests_of_a_killed_worker_no_longer_run(folder):

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from .....core import NotFoundError, TwindexError
 from .....index import LocalStore, is_collection, open_target
 from .....index.models import model_names
+from ....serving.measuring.info import without_user
 from ....serving.measuring.tracing import endpoint, require_otel
 from ....serving.operations.reloading import KINDS, missing_models, models_of
 from ....serving.settings import Settings
@@ -82,6 +83,6 @@ def shown(settings: Settings) -> str:
         elif isinstance(value, tuple):
             text = ", ".join(map(str, value)) or "none"
         else:
-            text = "none" if value is None else str(value)
+            text = "none" if value is None else without_user(str(value))
         lines.append(f"{name} = {text}")
     return "\n".join(lines)
