@@ -147,6 +147,11 @@ class _Exchange:
         self._begun = False
 
     async def run(self, head: h11.Request) -> None:
+        """Send the request and pass the reply on.
+
+        Raises Problem 503 if the writer ends before its reply begins, and Problem 400 for a body
+        that is shorter or longer than the head says.
+        """
         has_body = any(name == b"expect" for name, _ in head.headers)
         if not has_body:
             self._wanted.set()
@@ -167,6 +172,14 @@ class _Exchange:
             if self._begun:
                 raise
             raise _ended() from None
+        except h11.LocalProtocolError:  # The server drops the body of a request with `Upgrade`.
+            if self._begun:
+                raise
+            raise Problem(
+                400,
+                "the body does not have the length that the head of the request names",
+                headers={"Connection": "close"},
+            ) from None
         finally:
             for task in (upload, download):
                 task.cancel()

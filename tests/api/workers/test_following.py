@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from twindex.api.http.arrival.following import Follower
+from twindex.api.serving.measuring.metrics import Metrics
+from twindex.api.serving.operations.workers import Board, Place, board_of
 
 from .conftest import BIRDS, NDJSON
 from .test_faults import Load
@@ -48,3 +55,35 @@ def test_every_worker_follows_a_reembedding_and_a_restoration(start, tmp_path):
         body = {"model": "copy/dense", "input": "a bird"}
         assert server.call("POST", "/v1/embeddings", body)[0] == 200
     assert set(load.end()) == {200}
+
+
+def test_a_worker_follows_on_after_a_reload_that_failed_unexpectedly(tmp_path):
+    Board(board_of(tmp_path), 2, create=True)
+    place = Place.join(2, 2, tmp_path, 0)
+    looks: list[int] = []
+
+    def fail() -> None:
+        raise RuntimeError("no memory on the device")
+
+    service: Any = SimpleNamespace(
+        writes=False,
+        loading=False,
+        reloading=SimpleNamespace(run=fail),
+        collections=lambda: looks.append(1),
+    )
+    follower = Follower(service, Metrics(), place)
+
+    async def attend() -> None:
+        task = asyncio.create_task(follower.attend(lambda: None))
+        writer = Place.join(1, 2, tmp_path, 0)
+        place.board.enter(2, "ready")
+        await asyncio.to_thread(writer.board.reload)
+        writer.board.change()
+        until = time.monotonic() + 10
+        while len(looks) < 2 and not task.done() and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(attend())
+    assert len(looks) == 2

@@ -147,3 +147,17 @@ def test_workers_speak_https_and_reach_the_writer(start, tmp_path):
         assert server.call("PUT", BIRDS, LEXICAL)[0] in (200, 201)
         assert server.call("PUT", f"{BIRDS}/documents/{n}", {"text": "a bird"})[0] == 201
     assert server.documents() == 8
+
+
+@pytest.mark.slow
+def test_a_request_whose_body_is_dropped_is_refused_by_every_worker(start):
+    server = start()
+    server.call("PUT", BIRDS, LEXICAL)
+    connections = [server.connect() for _ in range(4)]
+    headers = {"connection": "upgrade", "upgrade": "h2c"}
+    path = f"{BIRDS}/documents/a"
+    found = [server.call("PUT", path, {"text": "bird"}, headers, one)[0] for one in connections]
+    for connection in connections:
+        connection.close()
+    assert found == [400] * 4, "HTTP/2 is not spoken, and no body follows such a head"
+    assert not any("failed" in line for line in server.log), server.log
