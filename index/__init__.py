@@ -19,8 +19,7 @@ from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
 from .restricted import RestrictedStore, restricted
-from .store.backup.manifest import FORMAT as SNAPSHOT_FORMAT
-from .store.backup.manifest import SnapshotInfo
+from .store.backup.manifest import SNAPSHOT_FORMAT, SnapshotInfo
 from .store.backup.restoring import (
     check_snapshot,
     list_snapshots,
@@ -30,8 +29,8 @@ from .store.backup.restoring import (
 from .store.backup.target import Target, open_target
 from .store.backup.writing import write_snapshot
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
-from .store.database.database import FORMAT as COLLECTION_FORMAT
 from .store.database.folders import check_free, is_collection
+from .store.database.schema import COLLECTION_FORMAT
 from .store.local import LocalStore, Verify
 from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
 from .store.reconfigure import check_reconfigure, reconfigure

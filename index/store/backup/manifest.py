@@ -12,12 +12,12 @@ from hashlib import sha256
 from typing import Any
 
 from ....core import CorruptFileError, StorageError
-from ..database.database import FORMAT as COLLECTION_FORMAT
+from ..database.schema import COLLECTION_FORMAT
 
 MANIFEST = "snapshot.json"
 """Name of the manifest. It is written last: a snapshot without a manifest does not exist."""
-FORMAT = 1
-"""Version of the manifest."""
+SNAPSHOT_FORMAT = 1
+"""Version of the format of snapshots, which their manifests name."""
 
 _NAME = re.compile(r"([A-Za-z0-9_-]{1,64})\.(\d{6})\.(\d{8}T\d{6}Z)\.([0-9a-f]{8})")
 _FILE = re.compile(r"collection\.db|segments/[A-Za-z0-9._/-]{1,500}")
@@ -102,7 +102,7 @@ def by_age(names: Iterable[str]) -> list[str]:
 def dump(info: SnapshotInfo) -> bytes:
     """Return the manifest of a snapshot as JSON. Its last field is a checksum of the others."""
     value = {
-        "format": FORMAT,
+        "format": SNAPSHOT_FORMAT,
         "collection_format": COLLECTION_FORMAT,
         "name": info.name,
         "collection": info.collection,
@@ -126,10 +126,11 @@ def parse(data: bytes, where: str) -> SnapshotInfo:
         found = value.pop("sha256")
         if found != _digest(value):
             raise ValueError("its checksum does not match")
-        if value["format"] != FORMAT or value["collection_format"] != COLLECTION_FORMAT:
+        if value["format"] != SNAPSHOT_FORMAT or value["collection_format"] != COLLECTION_FORMAT:
             raise StorageError(
                 f"{where}: has format {value['format']}.{value['collection_format']}, and this "
-                f"release reads {FORMAT}.{COLLECTION_FORMAT}; use the release that wrote it"
+                f"release reads {SNAPSHOT_FORMAT}.{COLLECTION_FORMAT}; use the release that wrote "
+                "it"
             )
         files = {path: SnapshotFile(*file) for path, file in value["files"].items()}
         for path in files:

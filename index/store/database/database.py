@@ -20,7 +20,8 @@ from .access import BUSY_SECONDS, Access, check_header, is_hot_journal, to_read,
 from .folders import FILE_NAME, no_collection
 from .mark import Mark
 from .meta import get_meta, get_number, set_meta, stored_format
-from .schema import FORMAT, create_tables
+from .schema import COLLECTION_FORMAT as FORMAT
+from .schema import create_tables
 
 VACUUM_PAGES = 4_000
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 
-FORMAT = 2
+COLLECTION_FORMAT = 2
 """Version of the format on disk. Opening a database with another version raises an error."""
 
 # documents   narrow, so that ids are read without reading texts; `content` is the checksum of the
