@@ -36,7 +36,7 @@ from .logs import configure
 
 logger = logging.getLogger(__name__)
 
-SWITCH_SECONDS = 0.0002
+SWITCH_SECONDS = 0.00005
 """Time after which a thread must give up the interpreter, if another waits for it.
 
 The event loop gives it up at each system call, twice for a refusal. With Python's default of 5 ms,
