@@ -126,6 +126,7 @@ def measured(asking: Asking, few: QuestionSet, until: float) -> dict[str, Any]:
         "rows": [one.cells() for one in own],
         "left_out": left_out,
         "alone": analyses.alone(own),
+        "first_words": analyses.against_first_words(own),
         "conflicts": analyses.conflicts(own),
         "popularity": analyses.popularity(own, asking.questions, asking.texts, asking.titles),
         "lists": lists.all_lists(asking, few),

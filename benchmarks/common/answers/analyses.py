@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
-from common.answers.tables import Measured
+from common.answers.tables import FIRST, Measured
 
+from twindex.eval import compare
 from twindex.eval.answers import QuestionSet
 from twindex.eval.answers.matching import normalize
 
@@ -58,6 +59,19 @@ def conflicts(rows: Sequence[Measured]) -> list[dict[str, Any]]:
             kept = sum(both[id_] > 0 for id_ in ids)
             found.append({"row": union, "right": name, "questions": len(ids), "kept": kept})
     return found
+
+
+def against_first_words(rows: Sequence[Measured]) -> dict[str, float]:
+    """The extractive reader against as many first words of its sources, on the same questions."""
+    by_name = {row.row: row for row in rows if row.reader == "extractive" and row.k is None}
+    reader, words = by_name["fused"], by_name[FIRST]
+    found = compare(reader.per_query["match"], words.per_query["match"])
+    return {
+        "reader": reader.values["match"],
+        "words": words.values["match"],
+        "difference": found.difference,
+        "p": found.p_value,
+    }
 
 
 def popularity(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sections.markdown import part, percent, set_name, table, whole
+from sections.markdown import chance, part, percent, set_name, signed, table, whole
 
 
 def texts_section(
@@ -59,6 +59,23 @@ def texts_section(
         yield from conflicts(figures)
         yield from without_answer(figures["llm"], sets)
     yield from popularity(figures)
+    yield (
+        "The extractive reader against the first words of the same sources, as many as its answer "
+        "has, in a paired randomisation test of right answers:"
+    )
+    yield table(
+        ["", "reader", "first words", "difference", "p"],
+        (
+            [
+                set_name(name),
+                part(one["first_words"]["reader"]),
+                part(one["first_words"]["words"]),
+                signed(one["first_words"]["difference"]),
+                chance(one["first_words"]["p"]),
+            ]
+            for name, one in figures["sets"].items()
+        ),
+    )
     cited = figures["citations"]
     yield (
         f"{set_name(cited['set'])} has no answers here, so only the citations of the extractive "
