@@ -124,7 +124,7 @@ class Pool:
         return self.active + self._arrivals.count + more >= self.threads + self.most
 
     def refuses(self, tenant: str, more: int = 0) -> bool:
-        """Return True if a call of this tenant would be refused after `more` calls of it."""
+        """Return True if a call of this tenant would be refused after `more` calls of anybody."""
         if not self.is_full(more):
             return False
         with self._lock:
@@ -151,7 +151,7 @@ class Pool:
 
         others = {*self._arrivals.tenants, self._line.longest()} - {None, tenant}
         longest = max((wait(name) for name in others if name is not None), default=0)
-        return wait(tenant) + more + 1 >= longest
+        return wait(tenant) + 1 >= longest
 
     def refusal(self) -> Problem:
         """Return the Problem 429 for a call that is refused now, and count it."""

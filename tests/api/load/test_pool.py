@@ -270,6 +270,14 @@ def test_requests_that_have_not_called_yet_are_fair_to_tenants():
         assert made.refuses("other")
 
 
+def test_calls_to_come_are_not_those_of_the_tenant_that_asks():
+    with pool(queue=3) as made:
+        for _ in range(4):
+            made.arrive("flood")
+        assert not made.refuses("other", 30)
+        assert made.refuses("flood", 30)
+
+
 def test_a_call_that_waits_for_another_thread_lends_its_place():
     async def main() -> None:
         with pool(queue=3) as made:
