@@ -39,7 +39,7 @@ async def ready(request: Request) -> Response:
     If the model of a reranker or generator does not answer, readiness waits 10 seconds for it.
     Then the reply is 200, and the status of this part stays "loading" until its model answers.
 
-    If the folder of the server is meant to be read-only, `writable` is false, and the status is "ok".
+    If the folder of the server is read-only, `writable` is false, but the status can be "ok".
 
     With several workers, the reply is 200 once all of them have been ready. While a worker is
     replaced, the others reply 200 and the status "degraded".
