@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from time import monotonic, sleep
+from time import monotonic, monotonic_ns, sleep
 
 STATES = ("absent", "starting", "loading", "ready", "stopping", "ended")
 """States of a worker. starting: it answers no requests yet. loading: it answers requests, and loads
@@ -21,9 +21,11 @@ collections and models. ended: its process has ended, and another one will repla
 WRITER = 1
 """Number of the worker that writes."""
 
-_FIELDS = 8
+_FIELDS = 9
 _BEGAN, _CHANGES, _RELOADS = range(3)
-_PID, _STATE, _RESTARTS, _CONNECTIONS, _RELOADED, _SEARCHES, _SEARCHED, _SPENT = range(_FIELDS)
+_PID, _STATE, _RESTARTS, _CONNECTIONS, _RELOADED, _SEARCHES, _SEARCHED, _SPENT, _BEAT = range(
+    _FIELDS
+)
 _RELOAD_SECONDS = 60.0
 """Maximum time to wait until other workers have reloaded."""
 
@@ -99,7 +101,16 @@ class Board:
 
     def enter(self, number: int, state: str) -> None:
         """Set the state of a worker."""
+        self.beat(number)
         self._set(number, _STATE, STATES.index(state))
+
+    def beat(self, number: int) -> None:
+        """Note that a worker reacts now."""
+        self._set(number, _BEAT, monotonic_ns())
+
+    def silence(self, number: int) -> float:
+        """Return the seconds since a worker reacted last."""
+        return (monotonic_ns() - self._get(number, _BEAT)) / 1e9
 
     def state(self, number: int) -> str:
         """Return the state of a worker; see STATES."""
