@@ -30,19 +30,22 @@ async def live() -> Response:
 
 @router.get("/readyz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def ready(request: Request) -> Response:
-    """Reply 200 if collections and models are loaded and writes work, else 503 with the reason.
+    """Reply 200 if the server answers searches: collections and models are loaded. Else 503.
+
+    While writes fail, e.g. because the disk is full, the reply is 200 too, with the status
+    "unwritable", `"writable": false` and the reason in `problem`. Searches go on, so the server
+    must get them; the metric `twindex_writable` is 0.
 
     If the model of a reranker or generator does not answer, readiness waits 10 seconds for it.
     Then the reply is 200, and the status of this part stays "loading" until its model answers.
 
-    If the folder of the server is read-only, the reply is 200 with `"writable": false`.
+    If the folder of the server is read-only, `writable` is false, but the status can be "ok".
 
     With several workers, the reply is 200 once all of them have been ready. While a worker is
     replaced, the others reply 200 and the status "degraded".
     """
     health = await to_thread.run_sync(_health, request.state.service)
-    failed = health["status"] in ("loading", "unwritable")
-    return json_response(health, 503 if failed else 200)
+    return json_response(health, 503 if health["status"] == "loading" else 200)
 
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
@@ -69,8 +72,8 @@ async def health(request: Request) -> Response:
     This is the health check of text-embeddings-inference, which needs no API key.
     """
     found = await to_thread.run_sync(_health, request.state.service)
-    if found["status"] in ("loading", "unwritable"):
-        raise Problem(503, f"the server is {found['status']}", headers={"Retry-After": "5"})
+    if found["status"] == "loading":
+        raise Problem(503, "the server is loading", headers={"Retry-After": "5"})
     return Response(status_code=200)
 
 
