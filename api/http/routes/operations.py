@@ -1,4 +1,8 @@
-"""Liveness, readiness and health of the server, its metrics, version and limits."""
+"""Liveness, readiness and health of the server, its metrics, version and limits.
+
+The probes ignore query parameters: some monitors append their own, and a refusal would take a
+healthy server out of rotation.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from ..shapes.operations import Alive, Health, Info
 from ..strict import ExactRoute, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=ExactRoute)
-_v1 = APIRouter(route_class=StrictRoute)
+_strict = APIRouter(route_class=StrictRoute)
 
 _ALIVE = b'{"status":"ok"}'
 
@@ -57,12 +61,11 @@ async def healthy(request: Request) -> Response:
     return await ready(request)
 
 
-@_v1.get(
+@router.get(
     "/health",
     response_class=Response,
     responses={
         200: {"description": "The server is ready"},
-        422: {"model": TeiError},
         503: {"model": TeiError},
     },
 )
@@ -77,10 +80,13 @@ async def health(request: Request) -> Response:
     return Response(status_code=200)
 
 
-@router.get(
+@_strict.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(429)},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **problems(422, 429),
+    },
 )
 async def metrics(request: Request) -> Response:
     """Return the metrics of the server in the text format of Prometheus.
@@ -93,7 +99,7 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@_v1.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
+@_strict.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
 async def info(request: Request) -> Response:
     """Return the version, features, models and limits of this server, as the key may see them.
 
@@ -109,7 +115,7 @@ async def info(request: Request) -> Response:
     return json_response(described)
 
 
-router.include_router(_v1)
+router.include_router(_strict)
 
 
 def _health(service: Seen) -> dict[str, object]:
