@@ -3,9 +3,10 @@
     python benchmarks/run.py extractive
     python benchmarks/run.py extractive --sets xquad_en --context 200
 
-Every question of a set is answered from the passages that BM25 finds, with at most one, two and
-three sentences. An answer is right if it contains a gold answer as adjacent words. On the same
-questions it is compared with texts of equal length, by paired randomisation tests:
+Every question of a set is answered with at most one, two and three sentences of the passages that
+a search finds: BM25 alone, and BM25 fused with the default dense encoder, which reads English. An
+answer is right if it contains a gold answer as adjacent words. On the same questions it is compared
+with texts of equal length, by paired randomisation tests:
 
     top hit      the first words of the passage that the search ranks first; the whole passage if
                  it is shorter than the answer
@@ -22,8 +23,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -31,7 +33,7 @@ from typing import Any
 from common.answers.tables import top_of_sources
 from common.datasets import CACHE, DATA
 
-from twindex.core import ConflictError, NotFoundError
+from twindex.core import BarProgress, ConflictError, NotFoundError
 from twindex.eval import BeirDataset, compare, holm
 from twindex.eval.answers import AnswerRecord, QuestionSet
 from twindex.eval.answers.matching import contains_answer, without_markers
@@ -44,11 +46,15 @@ SENTENCES = (1, 2, 3)
 """Maximum numbers of sentences of an answer."""
 LANGUAGES = {"xquad_de": "de"}
 """Language of a set that is not English."""
+SEARCHES = {"BM25": ("lexical",), "fused": ("dense", "lexical")}
+"""Searches -> their legs. `fused` is for English sets only."""
 HALVES = ("development", "test")
 FIRST = {"top hit": 1, "all sources": None}
 """Compared texts -> number of the passages from which their words are."""
 
 Values = dict[str, float]
+Key = tuple[str, str, int]
+"""Search, half, and maximum number of sentences."""
 
 
 @dataclass(slots=True)
@@ -61,7 +67,7 @@ class Half:
     times: list[float] = field(default_factory=list)
 
 
-def half_of(gold: Sequence[str]) -> str:
+def half_of(gold: Iterable[str]) -> str:
     """The half of a question with these gold passages."""
     return HALVES[hashlib.sha256(min(gold).encode()).digest()[0] % 2]
 
@@ -73,14 +79,16 @@ def opened(name: str, dataset: BeirDataset, language: str) -> Collection:
         return Collection.open(folder, verify="size")
     except (NotFoundError, ConflictError):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        leg = {"kind": "lexical", "encoder": {"language": language}}
-        config = CollectionConfig.parse({"legs": {"lexical": leg}})
-        build(folder, dataset.documents(), config=config)
+        legs: dict[str, Any] = {"lexical": {"kind": "lexical", "encoder": {"language": language}}}
+        if language == "en":
+            legs["dense"] = {"kind": "dense"}
+        build(folder, dataset.documents(), config=CollectionConfig.parse({"legs": legs}),
+              progress=BarProgress())  # fmt: skip
         return Collection.open(folder, verify="size")
 
 
-def measured(name: str, context: int) -> dict[tuple[str, int], Half]:
-    """The answers to the questions of a set, by half and number of sentences."""
+def measured(name: str, context: int) -> dict[Key, Half]:
+    """The answers to the questions of a set."""
     dataset = BeirDataset.open(DATA / name)
     questions = QuestionSet.of(dataset)
     language = LANGUAGES.get(name, "en")
@@ -88,29 +96,37 @@ def measured(name: str, context: int) -> dict[tuple[str, int], Half]:
     collection.generators = GeneratorRegistry(
         {str(count): ExtractiveConfig(sentences=count, language=language) for count in SENTENCES}
     )
-    found = {(half, count): Half() for half in HALVES for count in SENTENCES}
+    searches = [one for one in SEARCHES if one != "fused" or language == "en"]
+    found = {key: Half() for key in product(searches, HALVES, SENTENCES)}
     for question in questions.questions:
-        gold, right = questions.gold(question.id), questions.answers[question.id]
-        for count in SENTENCES:
-            own = found[half_of(sorted(gold)), count]
-            fields = {"generator": str(count), "context": {"tokens": context}}
+        right, half = questions.answers[question.id], half_of(questions.gold(question.id))
+        for search, count in product(searches, SENTENCES):
+            own = found[search, half, count]
+            fields = {
+                "generator": str(count),
+                "context": {"tokens": context},
+                "search": {"legs": list(SEARCHES[search])},
+            }
             answer = collection.answer(asked(question, fields))
             record = AnswerRecord.of(question.id, answer)
+            if answer.outcome == "no_answer":
+                record = replace(record, text="")
             text = without_markers(record.text)
             own.reader[question.id] = float(contains_answer(text, right))
             for label, passages in FIRST.items():
                 first = top_of_sources(record, passages).text
                 own.first[label][question.id] = float(contains_answer(first, right))
             own.words.append(len(text.split()))
-            own.times.append(answer.timings["generate"])
+            own.times.append(answer.timings.get("generate", 0.0))
     return found
 
 
-def rows(name: str, found: Mapping[tuple[str, int], Half]) -> list[dict[str, Any]]:
+def rows(name: str, found: Mapping[Key, Half]) -> list[dict[str, Any]]:
     """The rows of a set, without Holm's correction."""
     return [
         {
             "set": name,
+            "search": search,
             "half": half,
             "sentences": count,
             "questions": len(own.reader),
@@ -119,7 +135,7 @@ def rows(name: str, found: Mapping[tuple[str, int], Half]) -> list[dict[str, Any
             "reader": fmean(own.reader.values()),
             "first": {label: against(own.reader, values) for label, values in own.first.items()},
         }
-        for (half, count), own in found.items()
+        for (search, half, count), own in found.items()
     ]
 
 
@@ -141,7 +157,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--sets", default="nq_open_oracle,xquad_en,xquad_de")
     parser.add_argument("--context", type=int, default=500, help="words of the sources")
-    parser.add_argument("--half", choices=HALVES, help="print only the rows of this half")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     every = []
@@ -149,8 +164,7 @@ def main() -> None:
         every += rows(name, measured(name, options.context))
     corrected(every)
     for row in every:
-        if options.half in (None, row["half"]):
-            print(row)
+        print(row)
     if options.json:
         options.json.write_text(json.dumps({"context": options.context, "rows": every}))
 

@@ -1,7 +1,7 @@
 """What a question asks for: a date, a number, a person or a place; and sentences that contain one.
 
-Only a date, number or name that is not in the question can be the answer. So "Zoe Hart lives in
-Alabama" names no person for "Who played Zoe Hart?". Questions are recognised by their words in
+Only a date, number or name that is not in the question can be the answer. So "Zoe Hart is a
+doctor" names no person for "Who played Zoe Hart?". Questions are recognised by their words in
 English and German; other questions expect nothing.
 
 Prager, "Open-domain question-answering" (2006), describes the selection of sentences by the type of

@@ -32,7 +32,7 @@ from .scoring import Scored, scored
 REPEATED = 0.6
 """Relative loss in worth of a sentence whose content words are all in the answer already."""
 
-LEAST = 0.05
+LEAST = 0.02
 """Minimum worth of a further sentence, relative to the score of the first."""
 
 _WORDS = re.compile(r"\w+")

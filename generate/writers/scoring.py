@@ -39,19 +39,19 @@ from ..citing.support import Terms, sentences
 from ..safety import harmless
 from .expected import expected
 
-MATCH = 6.0
+MATCH = 5.0
 """Weight of the question's content words."""
 
-ABOVE = 0.6
+ABOVE = 0.8
 """Presence of a word that is not in a sentence, but in the title or the headings."""
 
 BESIDE = 0.1
 """Presence of a word that is only in the sentence before."""
 
-RANK = 2.5
+RANK = 3.0
 """Decrease with the rank of the source: rank 2 has the score of rank 1 divided by 2 ** RANK."""
 
-POSITION = 0.3
+POSITION = 0.35
 """Decrease with the position of a sentence in its source."""
 
 CUT = 1.4
