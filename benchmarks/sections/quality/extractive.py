@@ -18,10 +18,11 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "The extractive reader against as many first words of what it reads: of the best passage "
         "alone, and of all its passages. The passages are those that a search finds, with at most "
         f"{whole(figures['context'])} words. `fused` is BM25 and the default dense encoder. An "
-        "answer is right if it contains a gold answer as adjacent words. The constants of the reader were fitted to the development halves of all "
-        "sets together, and no question of the test halves was looked at for it. p is of paired "
-        "randomisation tests, with Holm's correction over all comparisons of a half. Milliseconds "
-        "are the median of choosing the sentences and finding the quotes."
+        "answer is right if it contains a gold answer as adjacent words. The constants of the "
+        "reader were fitted to the development halves of all sets together, and no question of "
+        "the test halves was looked at for it. p is of paired randomisation tests, with Holm's "
+        "correction over all comparisons of a half. Milliseconds are the median of choosing the "
+        "sentences and finding the quotes."
     )
     for half in ("test", "development"):
         yield f"The {half} halves:"
