@@ -117,7 +117,7 @@ class Frame:
         scope.setdefault("state", {}).update(
             request_id=request_id.decode(), hold=hold, error_shape=shape, audit={}, access=NOBODY
         )
-        ticket, unexpected = Ticket(None), None
+        ticket, unexpected = Ticket(), None
         extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
         parent = headers.get(b"traceparent")
         if parent is not None and _TRACEPARENT.fullmatch(parent):

@@ -38,6 +38,7 @@ from .operations.probe import Writable, WriteProbe
 from .operations.reembedding import Reembedding
 from .operations.reloading import Reloading, ServedParts
 from .operations.root_jobs import RootJobs
+from .operations.searching import SearchingWorkers
 from .operations.snapshots import ServedSnapshots
 from .operations.workers import Place
 from .served import Served, folder_name, identity, unreadable
@@ -89,6 +90,7 @@ class Service:
         self._pools = [self.readers, self.reranking, self.answering, self.embedding]
         self._pools += [self.writers, self.watchers]
         COURTESY.share = settings.bulk_share
+        COURTESY.peers = None if place is None else SearchingWorkers(place)
         # `_opening` is locked while a collection is opened, created or deleted; `_lock` protects
         # the dictionary.
         self._opening = Lock()

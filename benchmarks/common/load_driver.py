@@ -164,12 +164,13 @@ async def run(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def spread(times: list[float], seconds: float) -> dict[str, float]:
-    """Return the number a second and percentiles in milliseconds."""
+    """Return the number a second, and percentiles and the maximum in milliseconds."""
     found = sorted(times)
     figures = {"per_second": round(len(found) / seconds, 1)}
     for share in (50, 95, 99):
         at = min(len(found) - 1, len(found) * share // 100)
         figures[f"p{share}_ms"] = round(found[at] * 1e3, 2) if found else 0.0
+    figures["max_ms"] = round(found[-1] * 1e3, 2) if found else 0.0
     return figures
 
 

@@ -279,7 +279,8 @@ def report(figures: Figures) -> None:
         print(f"bulk_share {share}: alone {found['alone']['ok']}, beside {found['beside']['ok']}")
         print(f"  bulk bodies {found['written']['ok']}")
     found = figures["tenants"]
-    print("one tenant alone:", found["alone"]["ok"], "beside a flood:", found["beside"]["ok"])
+    for name in ("alone", "beside"):
+        print(f"one tenant {name}:", found[name]["ok"], found[name]["statuses"])
     print("  the flood:", found["flood"]["ok"], found["flood"]["statuses"])
     for setting, by_count in figures["batches"].items():
         for count, found in by_count.items():

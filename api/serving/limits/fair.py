@@ -13,7 +13,8 @@ class FairQueue(Generic[T]):
 
     `pop` takes the oldest item of the tenant that has used the least time (fair queueing in virtual
     time; Demers, Keshav and Shenker 1989). A tenant that begins to wait again is treated as if it
-    had used as much time as the least of those that wait. So nobody saves up time.
+    had used as much time as the least of those that wait. So nobody saves up time. Time that a
+    tenant uses while nothing waits is taken from nobody, and does not count.
     """
 
     def __init__(self) -> None:
@@ -58,7 +59,9 @@ class FairQueue(Generic[T]):
 
     def charge(self, tenant: str, seconds: float) -> None:
         """Add time that a call of the tenant used. A negative time corrects an earlier one."""
-        self._used[tenant] = self._used.get(tenant, self._now) + seconds
+        used = self._used[tenant] = self._used.get(tenant, self._now) + seconds
+        if not self._lines:
+            self._now = max(self._now, used)
         if len(self._used) > 2 * len(self._lines) + 64:  # Forget tenants that owe nothing.
             self._used = {
                 name: used

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock, local
 from time import perf_counter
@@ -19,6 +18,7 @@ from ....core.trace.spans import in_context
 from ....search.encoding.lending import Spend, set_lend
 from ..problems import Problem
 from .arrivals import ARRIVING, Arrivals, Arriving
+from .call import Call, Stage
 from .fair import FairQueue
 
 P = ParamSpec("P")
@@ -37,14 +37,6 @@ _WEIGHT = 0.05
 """Weight of the latest call in the mean time of a call."""
 _LONGEST = 30
 """Maximum value of `Retry-After`, in seconds."""
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A call that waits for a thread."""
-
-    work: Callable[[], Any]
-    future: Future[Any]
 
 
 class _Away(local):
@@ -83,13 +75,14 @@ class Pool:
             threads + 2 * queue + ALWAYS, thread_name_prefix=f"twindex-{name}"
         )
         self._lock = Lock()
-        self._line: FairQueue[_Waiting] = FairQueue()
+        self._line: FairQueue[Call] = FairQueue()
         self._arrivals = Arrivals()
         self._running = 0
         self._lent = 0
         self._returning: deque[Event] = deque()
         self._away = _Away()
         self._mean = 0.0
+        self._closed = False
 
     @property
     def waiting(self) -> int:
@@ -175,7 +168,7 @@ class Pool:
     def _submit(self, work: Callable[[], T]) -> Future[T]:
         """Run `work` in a thread, or let it wait for one. Raises Problem 429 as `run` does."""
         tenant, future, dropped = TENANT.get(), Future[T](), None
-        call, arriving = _Waiting(in_context(work), future), ARRIVING.get()
+        call, arriving = Call(in_context(work), future), ARRIVING.get()
         with self._lock:
             if arriving is not None and arriving.arrivals is self._arrivals:
                 self._arrivals.remove(arriving)
@@ -195,14 +188,19 @@ class Pool:
             future.add_done_callback(partial(self._forget, tenant, call))
         return future
 
-    def _begin(self, tenant: str, call: _Waiting) -> None:
+    def _begin(self, tenant: str, call: Call) -> None:
         """Run a call in another thread. The call has its place."""
         try:
             self._executor.submit(self._work, tenant, call)
-        except RuntimeError:  # The pool is closed.
+        except RuntimeError as error:  # The pool is closed, or the system starts no more threads.
             with self._lock:
+                if not call.take(Stage.DROPPED):
+                    return  # A thread that was free has taken it.
                 self._running -= 1
-            call.future.cancel()
+            if self._closed:
+                call.future.cancel()
+            elif call.future.set_running_or_notify_cancel():
+                call.future.set_exception(_no_thread(error))
 
     def _drop(self) -> Future[Any] | None:
         """Take the latest call of the tenant with the most calls out of the queue."""
@@ -212,21 +210,23 @@ class Pool:
         future = self._line.drop(longest).future
         return future if future.set_running_or_notify_cancel() else None
 
-    def _forget(self, tenant: str, call: _Waiting, future: Future[Any]) -> None:
+    def _forget(self, tenant: str, call: Call, future: Future[Any]) -> None:
         """Take a call that was cancelled while it waited out of the queue."""
         if future.cancelled():
             with self._lock:
                 self._line.remove(tenant, call)
 
-    def _work(self, tenant: str, call: _Waiting) -> None:
+    def _work(self, tenant: str, call: Call) -> None:
         """Run a call, and then others until none waits. The method runs in a thread."""
         charged = self._mean
         with self._lock:
+            if not call.take(Stage.BEGUN):
+                return
             self._line.charge(tenant, charged)
         set_lend(self._lend)
         while True:
             self._away.seconds = 0.0
-            used, deliver = _perform(call)
+            used, deliver = call.perform()
             used = max(0.0, used - self._away.seconds)
             del call  # A thread that waits must not keep the result of its last call.
             with self._lock:
@@ -235,6 +235,7 @@ class Pool:
                 self._line.charge(tenant, used - charged)
                 found = self._next()
                 if found is not None:
+                    found[1].take(Stage.BEGUN)
                     charged = self._mean
                     self._line.charge(found[0], charged)
             deliver()  # After the thread counts as free: its caller may call again at once.
@@ -244,7 +245,7 @@ class Pool:
             tenant, call = found
             del found
 
-    def _next(self) -> tuple[str, _Waiting] | None:
+    def _next(self) -> tuple[str, Call] | None:
         """Give a place to a call that returns, else to one that waits, which is returned."""
         if self._returning:
             self._returning.popleft().set()
@@ -283,6 +284,7 @@ class Pool:
         """Wait for the calls that run, and drop the calls that wait."""
         dropped = []
         with self._lock:
+            self._closed = True
             while (found := self._line.pop()) is not None:
                 dropped.append(found[1].future)
         for future in dropped:  # Without the lock, which `_forget` takes.
@@ -290,21 +292,10 @@ class Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _perform(call: _Waiting) -> tuple[float, Callable[[], None]]:
-    """Run a call. Return the seconds that it took, and a function that delivers its outcome."""
-    if not call.future.set_running_or_notify_cancel():
-        return 0.0, _nothing
-    began = perf_counter()
-    outcome: Callable[[], None]
-    try:
-        outcome = partial(call.future.set_result, call.work())
-    except BaseException as error:  # noqa: BLE001 - the caller gets it
-        outcome = partial(call.future.set_exception, error)
-    try:
-        return perf_counter() - began, outcome
-    finally:
-        del call, outcome  # The traceback of an exception keeps this frame.
-
-
-def _nothing() -> None:
-    """Deliver nothing: the call was cancelled."""
+def _no_thread(error: RuntimeError) -> Problem:
+    return Problem(
+        503,
+        f"the system starts no further thread ({error}); raise its limit of processes for this "
+        "service, or set fewer `threads`",
+        headers={"Retry-After": "1"},
+    )

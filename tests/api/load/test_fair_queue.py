@@ -14,6 +14,7 @@ STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("push"), TENANTS),
         st.tuples(st.just("pop"), st.floats(0, 8)),
+        st.tuples(st.just("charge"), st.tuples(TENANTS, st.floats(0, 8))),
         st.tuples(st.just("remove"), st.integers(0, 30)),
         st.tuples(st.just("drop"), st.none()),
     ),
@@ -35,6 +36,11 @@ class Reference:
             self.began.append(tenant)
             self.used[tenant] = max(self.used.get(tenant, 0.0), self.now)
         self.items.append((tenant, item))
+
+    def charge(self, tenant: str, seconds: float) -> None:
+        self.used[tenant] = self.used.get(tenant, self.now) + seconds
+        if not self.items:
+            self.now = max(self.now, self.used[tenant])
 
     def pop(self) -> tuple[str, int] | None:
         if not self.items:
@@ -63,7 +69,10 @@ def test_the_queue_follows_the_reference(steps):
             assert found == reference.pop()
             if found is not None:
                 queue.charge(found[0], value)
-                reference.used[found[0]] += value
+                reference.charge(found[0], value)
+        elif step == "charge":
+            queue.charge(*value)
+            reference.charge(*value)
         elif step == "remove":
             there = [pair for pair in reference.items if pair[1] == value]
             tenant = there[0][0] if there else "a"
@@ -114,6 +123,19 @@ def test_a_tenant_that_was_idle_saves_up_no_time():
         queue.charge(found[0], 1.0)
         order.append(found[0])
     assert order.count("idle") in (4, 5)
+
+
+def test_time_used_while_nothing_waits_is_no_debt():
+    queue: FairQueue[int] = FairQueue()
+    for _ in range(1_000):  # Calls that find a free thread are charged without waiting.
+        queue.charge("steady", 1.0)
+    for number in range(100):
+        queue.push("flood", number)
+    for _ in range(10):
+        queue.pop()
+        queue.charge("flood", 1.0)
+    queue.push("steady", 100)
+    assert queue.pop() == ("steady", 100)
 
 
 def test_tenants_that_owe_nothing_are_forgotten():

@@ -212,6 +212,33 @@ def test_a_closed_pool_drops_calls_that_wait():
     asyncio.run(main())
 
 
+def test_a_system_without_threads_refuses_the_call_and_keeps_its_place_free(monkeypatch):
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        with pool() as made:
+            with monkeypatch.context() as patch:
+                patch.setattr(threading.Thread, "start", refuse)
+                with pytest.raises(Problem, match="can't start new thread") as caught:
+                    await made.run(lambda: "first")
+            assert caught.value.status == 503
+            assert made.active == 0
+            # The executor still has the refused call; it must not run, nor free a place again.
+            blocked = Blocked()
+            running = asyncio.ensure_future(made.run(blocked))
+            await until(blocked.began.is_set)
+            assert made.running == 1
+            waiting = asyncio.ensure_future(made.run(lambda: "next"))
+            await asyncio.sleep(0.05)
+            assert (made.running, made.waiting) == (1, 1)
+            blocked.go.set()
+            assert [await running, await waiting] == ["done", "next"]
+            await until(lambda: made.active == 0)
+
+    asyncio.run(main())
+
+
 def test_a_pool_that_waits_keeps_nothing_of_its_last_call():
     class Large:
         pass
