@@ -18,7 +18,7 @@ SNIPPET = 2_000
 """Maximum number of characters of a passage in a result of `search`."""
 
 SUGGEST = {"suggest": True}
-"""Fields of every search. A suggestion takes less than a millisecond."""
+"""Fields of every search."""
 
 
 @dataclass(frozen=True, slots=True)
