@@ -41,6 +41,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "languages": ("py3langid", "PyStemmer"),
     "lexical": ("bm25s", "tantivy", "numba"),
     "sparse": ("scipy", "pyseismic-lsr", "numba"),
+    "extractive": ("sentence-transformers", "torch"),
     "encode": ("sentence-transformers", "torch"),
     "rewriting": ("transformers", "torch"),
     "perplexity": ("transformers", "torch"),
