@@ -21,17 +21,17 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         "its spans to a collector on this machine; lower is better. "
         f"{whole(figures['documents'])} documents, {figures['legs']} legs with fake encoders, one "
         f"client. Medians of {whole(figures['rounds'])} rounds of {whole(figures['requests'])} "
-        "searches, in which the servers take turns. `added` is the median of the differences in a round, with "
-        "their quartiles: other work on the machine makes them differ."
+        "searches, in which the servers take turns. `added` is the median of the differences in a "
+        "round, with their quartiles: other work on the machine makes them differ."
     )
     rows = []
     for name, title in titles.items():
-        added = figures["added_ms"].get(name)
+        low, middle, high = (f"{one:+.2f}" for one in figures["added_ms"].get(name, [0.0] * 3))
         rows.append(
             [
                 title,
                 f"{figures['cpu_ms'][name]:.2f}",
-                "" if added is None else "{1:+.2f} ({0:+.2f} to {2:+.2f})".format(*added),
+                f"{middle} ({low} to {high})" if name in figures["added_ms"] else "",
                 f"{figures['spans_per_search'][name]:.1f}",
             ]
         )
