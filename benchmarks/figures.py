@@ -34,7 +34,7 @@ ORDER = (
     *("answers", "extractive", "perplexity", "answering", "cascade", "passage_cutting"),
     *("section_passages", "passage_overlap", "languages"),
     *("files", "hostile_files", "own_vectors", "cold_start"),
-    *("rest", "load", "interfaces", "client", "build", "sync", "checksums"),
+    *("rest", "load", "traces", "workers", "interfaces", "client", "build", "sync", "checksums"),
     *("snapshot", "trials"),
 )
 """Benchmarks as they follow one another on the page."""

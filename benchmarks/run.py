@@ -58,6 +58,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),
     "load": ("uvicorn", "fastapi"),
+    "traces": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
+    "workers": ("uvicorn", "fastapi"),
 }
 """Packages whose versions a benchmark's figures depend on, besides Twindex."""
 
