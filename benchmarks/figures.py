@@ -31,10 +31,10 @@ ORDER = (
     *("effectiveness", "feedback", "rewriting", "lexical", "sparse", "encode"),
     *("promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
-    *("answers", "perplexity", "answering", "cascade", "passage_cutting"),
+    *("answers", "extractive", "perplexity", "answering", "cascade", "passage_cutting"),
     *("section_passages", "passage_overlap", "languages"),
     *("files", "hostile_files", "own_vectors", "cold_start"),
-    *("rest", "load", "interfaces", "client", "build", "sync", "checksums"),
+    *("rest", "load", "traces", "workers", "interfaces", "client", "build", "sync", "checksums"),
     *("snapshot", "trials"),
 )
 """Benchmarks as they follow one another on the page."""

@@ -41,6 +41,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "languages": ("py3langid", "PyStemmer"),
     "lexical": ("bm25s", "tantivy", "numba"),
     "sparse": ("scipy", "pyseismic-lsr", "numba"),
+    "extractive": ("sentence-transformers", "torch"),
     "encode": ("sentence-transformers", "torch"),
     "rewriting": ("transformers", "torch"),
     "perplexity": ("transformers", "torch"),
@@ -57,6 +58,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "own_vectors": ("faiss-cpu", "pyarrow"),
     "rest": ("uvicorn", "fastapi"),
     "load": ("uvicorn", "fastapi"),
+    "traces": ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"),
+    "workers": ("uvicorn", "fastapi"),
 }
 """Packages whose versions a benchmark's figures depend on, besides Twindex."""
 

@@ -89,7 +89,9 @@ async def enqueue(
     def answer(served: Served, keep: Keep) -> Response:
         jobs = served.job_store()
         new, within = check(served), service.access.filter
-        with jobs.transaction():
+        with jobs.transaction():  # Nothing can replace the folder of the collection meanwhile.
+            if upload is not None and new.id is not None:
+                upload.move(jobs.lines(new.id))
             queued = jobs.create(
                 new.id or jobs.new_id(),
                 new.kind,

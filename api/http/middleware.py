@@ -46,6 +46,7 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST = 1_000
 """Maximum number of characters of a path in the audit log."""
 
+_ACCESS_LINE = "%(method)s %(path)s %(status)d %(milliseconds).1f ms %(request_id)s %(key)s"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (
     "requests from pages of other sites may only read: the Origin of this request differs from its "
@@ -117,7 +118,7 @@ class Frame:
         scope.setdefault("state", {}).update(
             request_id=request_id.decode(), hold=hold, error_shape=shape, audit={}, access=NOBODY
         )
-        ticket, unexpected = Ticket(None), None
+        ticket, unexpected = Ticket(), None
         extra = [(b"x-request-id", request_id), (b"x-content-type-options", b"nosniff")]
         parent = headers.get(b"traceparent")
         if parent is not None and _TRACEPARENT.fullmatch(parent):
@@ -174,9 +175,9 @@ class Frame:
                     "request_id": request_id.decode(),
                     "key": key,
                 }
-                if (trace := trace_id()) is not None:
-                    fields["trace_id"] = trace
-                logger.info("%s %s %d %.1f ms %s %s", *list(fields.values())[:6], extra=fields)
+                trace = trace_id()
+                more = {} if trace is None else {"trace_id": trace}
+                logger.info(_ACCESS_LINE, fields, extra=fields | more)
             if span is not None:
                 traced.end(span, method, scope, route, reply.status, access, unexpected)
 

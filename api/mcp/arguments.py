@@ -8,6 +8,7 @@ from pydantic import Field
 
 from ...core import Config
 from ...core.bounds import Bounds
+from ...core.config import Flag
 from ...core.filters.help import FILTER_HELP
 
 MOST = 100
@@ -30,12 +31,14 @@ class SearchArguments(Config):
                 `list_collections` returns their names.
     limit:      maximum number of results.
     filter:     condition that every document meets.
+    parse_filters: read conditions such as year:>2019 in the query as a filter, and search the rest.
     """
 
     query: str
     collection: str = ""
     limit: Results = 10
     filter: Filter = Field(default_factory=dict)
+    parse_filters: Flag = False
 
 
 class FetchArguments(Config):
@@ -60,9 +63,12 @@ class AnswerArguments(Config):
                 several; `list_collections` returns their names.
     limit:      maximum number of documents to search for passages.
     filter:     condition that every document meets.
+    parse_filters: read conditions such as year:>2019 in the question as a filter, and search the
+                rest.
     """
 
     question: str
     collection: str = ""
     limit: Results = 10
     filter: Filter = Field(default_factory=dict)
+    parse_filters: Flag = False

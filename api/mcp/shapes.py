@@ -70,12 +70,27 @@ class Total(TypedDict):
     relation: Literal["eq", "gte"]
 
 
-class SearchResults(TypedDict):
+class Understood(TypedDict):
+    """What a search read from its text.
+
+    suggestion: the text with misspelled words replaced by words of the collection; null if there
+                is nothing to replace.
+    filter:     the filter that `parse_filters` read from the text; null if there is none.
+    """
+
+    suggestion: str | None
+    filter: dict[str, Any] | None
+
+
+class SearchResults(Understood):
     """The result of a search.
 
     results:    the documents, best first. Empty if none was found.
     collection: name of the collection that was searched.
     total:      number of documents that were found.
+    suggestion: the query with misspelled words replaced by words of the collection; null if there
+                is nothing to replace.
+    filter:     the filter that `parse_filters` read from the query; null if there is none.
     warnings:   warnings in words, such as a field of the filter that no document has.
     """
 
@@ -187,7 +202,7 @@ class UsageOfAnswer(TypedDict):
     seconds: float
 
 
-class AnswerResult(TypedDict):
+class AnswerResult(Understood):
     """The answer to a question, with citations.
 
     outcome:    "answered", or "no_answer" if the documents do not contain an answer.
@@ -200,6 +215,9 @@ class AnswerResult(TypedDict):
                 reached a time limit.
     generator:  name of the generator that wrote the answer.
     collection: name of the collection that was searched.
+    suggestion: the searched text with misspelled words replaced by words of the collection; null
+                if there is nothing to replace.
+    filter:     the filter that `parse_filters` read from the question; null if there is none.
     usage:      calls, tokens and time of language models.
     warnings:   warnings in words.
     """

@@ -17,6 +17,9 @@ from .places import Place
 SNIPPET = 2_000
 """Maximum number of characters of a passage in a result of `search`."""
 
+SUGGEST = {"suggest": True}
+"""Fields of every search."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -48,7 +51,7 @@ class Tools:
     async def search(self, arguments: SearchArguments) -> shapes.SearchResults:
         collection = await self._collection(arguments.collection)
         fields = arguments.model_dump(exclude_unset=True, exclude={"collection"})
-        result = await self.backend.search(collection, fields)
+        result = await self.backend.search(collection, {**fields, **SUGGEST})
         return self._found(collection, result)
 
     async def fetch(self, arguments: FetchArguments) -> shapes.FetchedDocument:
@@ -70,7 +73,7 @@ class Tools:
     async def answer(self, arguments: AnswerArguments) -> shapes.AnswerResult:
         collection = await self._collection(arguments.collection)
         given = arguments.model_dump(exclude_unset=True, exclude={"collection", "question"})
-        request = {"question": arguments.question, **({"search": given} if given else {})}
+        request = {"question": arguments.question, "search": {**given, **SUGGEST}}
         try:
             result = await self.backend.answer(collection, request)
         except InvalidInputError as error:
@@ -105,6 +108,7 @@ class Tools:
             "results": [self._hit(collection, hit) for hit in result.hits],
             "collection": collection,
             "total": {"value": result.total, "relation": result.relation},
+            **_understood(result),
             "warnings": list(result.warnings),
         }
 
@@ -188,6 +192,7 @@ class Tools:
             "finish": result.finish,
             "generator": result.generator,
             "collection": collection,
+            **_understood(result),
             "usage": {
                 "calls": usage.calls,
                 "prompt_tokens": usage.prompt_tokens,
@@ -198,6 +203,14 @@ class Tools:
             },
             "warnings": list(result.warnings),
         }
+
+
+def _understood(result: SearchResult | Answer) -> shapes.Understood:
+    """Return what the search read from the text, and the text with misspelled words replaced."""
+    return {
+        "suggestion": result.suggestion,
+        "filter": None if result.filter is None else dict(result.filter),
+    }
 
 
 _BUDGETS = ("context.tokens", "max_tokens", "tokens")

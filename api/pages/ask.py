@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -117,6 +117,7 @@ class AskForm:
                 "filter": conditions.parse(self.filter),
                 "rerank": {"model": self.rerank} if self.rerank else None,
                 "parse_filters": not self.literal,
+                "suggest": True,
             },
         }
         return validate(AnswerRequest, fields, texts=True)
@@ -133,9 +134,17 @@ class AskForm:
 
     def literally(self) -> str:
         """Return the address of this question without the filters that were read from it."""
+        return replace(self, literal="1").address()
+
+    def corrected(self, question: str) -> str:
+        """Return the address of another question in place of this one."""
+        return replace(self, question=question).address()
+
+    def address(self) -> str:
+        """Return the address of the answer to this question."""
         fields = {name: getattr(self, own) for own, name in _FIELDS.items()}
         given = {name: text for name, text in fields.items() if text}
-        return "ask?" + urlencode([*{**given, "literal": "1"}.items(), *self._sent_turns()])
+        return "ask?" + urlencode([*given.items(), *self._sent_turns()])
 
     def _sent_turns(self) -> list[tuple[str, str]]:
         return [("turn", text) for text in self.turns]
@@ -180,6 +189,8 @@ def view(form: AskForm, answer: Answer, unsent: int = 0) -> dict[str, Any]:
             for one in cited(answer)
         ],
         "searched": searched_lines(answer),
+        "suggestion": answer.suggestion
+        and {"text": answer.suggestion, "link": form.corrected(answer.suggestion)},
         "read": read_filter(answer),
         "literally": form.literally(),
         "context": context_line(answer),

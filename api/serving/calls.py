@@ -122,8 +122,7 @@ class Calls:
         # One call in a thread does the whole search, so that the event loop only waits for bytes.
         # A search with reranking or rewriting continues in another thread pool.
         def begin(served: Served) -> T | _Slow[SearchRequest]:
-            request = read(served)
-            deadline.limit(request.timeout_ms)
+            request = _limited(read(served), deadline)
             check_work(self.settings, [request])
             return _Slow(request) if _is_slow(request) else run(served, request)
 
@@ -335,6 +334,18 @@ def _last(events: Iterator[AnswerEvent]) -> Answer:
         if isinstance(event, DoneEvent):
             return event.answer
     raise AssertionError("the last event must be a DoneEvent")
+
+
+def _limited(request: SearchRequest, deadline: Deadline) -> SearchRequest:
+    """Return a search without its time limit, which the deadline keeps from now on.
+
+    The limit of the deadline began with the call. So the time in which the search waited for a
+    thread counts, too.
+    """
+    if request.timeout_ms is None:
+        return request
+    deadline.limit(request.timeout_ms)
+    return request.model_copy(update={"timeout_ms": None})
 
 
 def _is_slow(request: SearchRequest) -> bool:

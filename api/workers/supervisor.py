@@ -5,53 +5,33 @@ It imports little, so it takes little memory.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from types import FrameType
 
-from ...core import ConfigError, TwindexError
-from ...index.arrays.files import remove_tree, try_lock
-from ...index.arrays.temporary import remove_abandoned
+from ...core import TwindexError
 from ..http.arrival.listener import STARTED, address_of, listen
 from ..http.arrival.terminal import has_terminal
 from ..http.logs import configure
-from ..serving.operations.workers import (
-    WRITER,
-    Board,
-    board_of,
-    metrics_of,
-    quotas_of,
-    socket_of,
-)
-from ..serving.settings import Settings, usable_cpus
+from ..serving.operations.workers import WRITER, Board, board_of, socket_of
+from ..serving.settings import Settings
 from .child import spec
+from .folder import folder_of_workers
+from .process import PAUSES, Process, how
 
 logger = logging.getLogger(__name__)
 
-_COMMAND = "from twindex.api.workers.child import main; main()"
-_PREFIX = "twindex-workers-"
-"""Start of the name of the folder of the workers."""
 _POLL_SECONDS = 0.05
-STEADY_SECONDS = 10.0
-"""A worker that ends earlier than so many seconds after its start is replaced after a pause."""
-PAUSES = (0.5, 30.0)
-"""First and longest pause, in seconds. Each pause is twice as long as the one before."""
 _GRACE = 3.0
 """Seconds beyond `shutdown_seconds` after which a worker is killed."""
-_LONGEST_PATH = 100
-"""Maximum number of bytes of the path of a socket."""
 _STOPPED = (0, -signal.SIGTERM, -signal.SIGINT)
 """Exit statuses of a worker that has stopped as it should."""
 
@@ -62,21 +42,6 @@ class WorkerFailed(TwindexError):  # noqa: N818 - the message says what failed
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-@dataclass(slots=True)
-class _Process:
-    """The process of a worker.
-
-    pause: seconds to wait before the next start, if this process ends soon.
-    due:   time of the next start, on the monotonic clock; None while the process runs.
-    """
-
-    number: int
-    popen: subprocess.Popen[bytes]
-    began: float
-    pause: float = PAUSES[0]
-    due: float | None = None
 
 
 def supervise(root: Path, *, host: str, port: int, settings: Settings) -> int:
@@ -90,7 +55,7 @@ def supervise(root: Path, *, host: str, port: int, settings: Settings) -> int:
     configure(settings.log_level, settings.log_format)
     with (
         closing(listen(host, port)) as listener,
-        _folder() as (folder, lock),
+        folder_of_workers() as (folder, lock),
         socket.socket(socket.AF_UNIX) as inner,
     ):
         inner.bind(str(socket_of(folder)))
@@ -101,34 +66,6 @@ def supervise(root: Path, *, host: str, port: int, settings: Settings) -> int:
     if supervisor.signalled == signal.SIGTERM and status == 0:
         signal.raise_signal(signal.SIGTERM)  # As a server with one worker ends.
     return status
-
-
-@contextmanager
-def _folder() -> Iterator[tuple[Path, int]]:
-    """Return a context with a new folder for the workers, which is removed at its end.
-
-    The second value is the descriptor of a lock on the folder. The folder is in use while a process
-    has the descriptor. So `systemd-tmpfiles`, which removes old files, leaves it alone, and folders
-    of servers that were killed are found and removed here.
-    """
-    remove_abandoned(Path(tempfile.gettempdir()), _PREFIX)
-    lock = None
-    while lock is None:  # Another process may have removed the folder before it was locked.
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        with suppress(FileNotFoundError):
-            lock = try_lock(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if len(os.fsencode(socket_of(folder))) > _LONGEST_PATH:
-            raise ConfigError(
-                f"{folder} is too long for a socket; set TMPDIR to a shorter folder",
-                field="workers",
-            )
-        metrics_of(folder).mkdir()
-        quotas_of(folder).mkdir()
-        yield folder, lock
-    finally:
-        remove_tree(folder)
-        os.close(lock)
 
 
 @dataclass
@@ -153,7 +90,7 @@ class Supervisor:
     _forced: bool = False
     _reload: bool = False
     _wake: Event = field(default_factory=Event)
-    _processes: list[_Process] = field(default_factory=list)
+    _processes: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._board = Board(board_of(self.folder), self.settings.workers, create=True)
@@ -210,31 +147,12 @@ class Supervisor:
             "listener": self.listener.fileno(),
             "inner": self.inner.fileno(),
         }
-        popen = subprocess.Popen(
-            [sys.executable, "-P", "-c", _COMMAND],
-            stdin=subprocess.PIPE,
-            env=self._environment(),
-            pass_fds=(self.listener.fileno(), self.inner.fileno(), self.lock),
-            start_new_session=True,  # Ctrl-C ends this process, which stops the others.
-        )
-        assert popen.stdin is not None
-        logger.info("worker %d is process %d", number, popen.pid)
-        self._board.started(number, popen.pid, again=again)
-        self._processes.append(_Process(number, popen, time.monotonic(), pause))
-        with suppress(BrokenPipeError):  # Its exit status tells more.
-            popen.stdin.write(json.dumps(given).encode() + b"\n")
-            popen.stdin.flush()
-
-    def _environment(self) -> dict[str, str]:
-        own = str(Path(__file__).resolve().parents[3])
-        found = [folder for folder in sys.path if os.path.isabs(folder)]
-        path = found if own in found else [*found, own]
-        threads = max(1, usable_cpus() // self.settings.workers)
-        return {
-            "OMP_NUM_THREADS": str(threads),  # Models of all workers share the processors.
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(path),
-        }
+        files = (self.listener.fileno(), self.inner.fileno(), self.lock)
+        process = Process.start(number, files, self.settings.workers, pause)
+        logger.info("worker %d is process %d", number, process.popen.pid)
+        self._board.started(number, process.popen.pid, again=again)
+        self._processes.append(process)
+        process.brief(given)
 
     def _wait(self) -> bool:
         """Wait until all workers that were started answer requests. Return False after a signal.
@@ -247,7 +165,7 @@ class Supervisor:
                 status = process.popen.poll()
                 if status is not None:
                     raise WorkerFailed(
-                        f"worker {process.number} could not start ({_how(status)}); the server "
+                        f"worker {process.number} could not start ({how(status)}); the server "
                         "stops",
                         status if status > 0 else 1,
                     )
@@ -279,18 +197,12 @@ class Supervisor:
             self._board.begin()
             logger.info("all workers are ready")
 
-    def _ended(self, process: _Process, status: int, now: float) -> None:
+    def _ended(self, process: Process, status: int, now: float) -> None:
         self._board.enter(process.number, "ended")
-        if process.popen.stdin is not None:
-            with suppress(OSError):
-                process.popen.stdin.close()
-        if now - process.began >= STEADY_SECONDS:
-            process.pause, wait = PAUSES[0], 0.0
-        else:
-            wait, process.pause = process.pause, min(2 * process.pause, PAUSES[1])
-        process.due = now + wait
+        process.close()
+        wait = process.postpone(now)
         when = f"in {wait:g} seconds" if wait else "now"
-        logger.error("worker %d ended (%s) and is replaced %s", process.number, _how(status), when)
+        logger.error("worker %d ended (%s) and is replaced %s", process.number, how(status), when)
 
     # -- stop ------------------------------------------------------------------------------
 
@@ -313,9 +225,7 @@ class Supervisor:
                     process.popen.kill()
             self._sleep()
         for process in running:
-            if process.popen.stdin is not None:
-                with suppress(OSError):
-                    process.popen.stdin.close()
+            process.close()
         statuses = [process.popen.returncode for process in running]
         return 0 if all(status in _STOPPED for status in statuses) else 1
 
@@ -323,13 +233,3 @@ class Supervisor:
         """Wait for a short time, or until a signal."""
         self._wake.wait(_POLL_SECONDS)
         self._wake.clear()
-
-
-def _how(status: int) -> str:
-    """Return how a process ended, in words."""
-    if status >= 0:
-        return f"status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"

@@ -22,6 +22,8 @@ from ..http.server import Server, announce, begin, configured, prepared, run
 from ..serving.operations.workers import Place
 from ..serving.settings import Settings
 
+BEAT_SECONDS = 0.5
+"""Time between two signs of life of a worker."""
 _LIFELINE = 0
 """File descriptor that ends with the process that started this worker."""
 
@@ -73,7 +75,7 @@ class Worker(Server):
         self._follower: Follower = app.state.follower
         self._inner = inner
         self._acceptor: Acceptor | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def _started(self, root: Path, app: FastAPI) -> None:
         if self._place.writes and not self._place.restarted:
@@ -96,7 +98,10 @@ class Worker(Server):
             self._connections,
             self._place,
         )
-        self._task = asyncio.create_task(self._attend(self._acceptor))
+        self._tasks = [
+            asyncio.create_task(self._attend(self._acceptor)),
+            asyncio.create_task(self._beat()),
+        ]
 
     def _protocol(self, kind: Any) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
@@ -113,6 +118,12 @@ class Worker(Server):
         acceptor.start()
         await self._follower.attend(acceptor.publish)
 
+    async def _beat(self) -> None:
+        """Show the other workers that this one reacts, until cancelled."""
+        while True:
+            self._place.board.beat(self._place.number)
+            await asyncio.sleep(BEAT_SECONDS)
+
     def _orphaned(self) -> None:
         """Stop, because the process that started this one has ended."""
         if not os.read(_LIFELINE, 1):
@@ -121,8 +132,8 @@ class Worker(Server):
 
     async def leave(self) -> None:
         """Accept no more connections. The worker that writes waits for the others to end."""
-        if self._task is not None:
-            self._task.cancel()
+        for task in self._tasks[:1]:
+            task.cancel()
         if self._acceptor is not None:
             self._acceptor.stop()
         board, own = self._place.board, self._place.number
@@ -131,4 +142,6 @@ class Worker(Server):
             if not any(number != own for number in board.alive()):
                 break
             await asyncio.sleep(0.05)
+        for task in self._tasks:
+            task.cancel()
         board.enter(own, "stopping")

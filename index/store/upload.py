@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
 from ...core import StorageError
 from ..arrays.files import sync_directory, try_lock
+
+_PIECE = 1 << 20
 
 
 class Upload:
@@ -27,7 +30,7 @@ class Upload:
         self._lock = Lock()
         try:
             while self._descriptor is None:
-                self._descriptor = try_lock(path, os.O_WRONLY | os.O_CREAT)
+                self._descriptor = try_lock(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise self._failure(error) from error
 
@@ -47,6 +50,33 @@ class Upload:
             try:
                 os.fsync(self._open())
                 sync_directory(self.path.parent)
+            except OSError as error:
+                raise self._failure(error) from error
+
+    def move(self, path: Path) -> None:
+        """Let the lines be in the file `path`, durably.
+
+        The folder of a collection may have been exchanged after the file was created in it. The
+        folder that is now under its name then lacks the file.
+        """
+        with self._lock:
+            descriptor = self._open()
+            try:
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), path.stat()):
+                        self.path = path
+                        return
+                with suppress(FileExistsError):
+                    path.parent.mkdir()
+                with path.open("wb") as file:
+                    at = 0
+                    while piece := os.pread(descriptor, _PIECE, at):
+                        file.write(piece)
+                        at += len(piece)
+                    file.flush()
+                    os.fsync(file.fileno())
+                sync_directory(path.parent)
+                self.path = path
             except OSError as error:
                 raise self._failure(error) from error
 

@@ -21,6 +21,7 @@ from ....generate.spec import usages
 from ....search import GeneratorRegistry
 from ...serving.settings import option
 from .background import FIELDS, add_background, background_choice
+from .generator_flags import add_generator_flags, changed, given_names
 from .parts import add_file, selected
 
 CONTEXT = {"tokens": "context_tokens", "order": "order", "passages": "passages",
@@ -53,7 +54,7 @@ def add_generators(parser: argparse._ActionsContainer) -> None:
 
 
 def add_generator(parser: argparse._ActionsContainer) -> None:
-    """Add `--generator` and `--generators`."""
+    """Add `--generator`, its options `--generator-...`, and `--generators`."""
     parser.add_argument(
         "--generator",
         metavar="NAME",
@@ -61,6 +62,7 @@ def add_generator(parser: argparse._ActionsContainer) -> None:
         f"{', '.join(usages(GENERATORS))} (default: the first in --generators, else extractive)",
     )
     add_generators(parser)
+    add_generator_flags(parser)
 
 
 def add_context(parser: argparse._ActionsContainer) -> None:
@@ -183,6 +185,8 @@ def given_answers(arguments: argparse.Namespace) -> bool:
     for name in OPTIONS:
         if getattr(arguments, name, None) not in (None, False):
             raise InvalidInputError("requires --answers", field=option(name))
+    for name in given_names(arguments):
+        raise InvalidInputError("requires --answers", field=name)
     return False
 
 
@@ -190,7 +194,7 @@ def generator_choice(arguments: argparse.Namespace) -> GeneratorChoice:
     """Return the generator that `--generator` names, or the default one, and the background.
 
     Raises InvalidInputError for a value that is neither a name in `--generators` nor a spec such as
-    `extractive`, and the errors of `background_choice`.
+    `extractive`, and the errors of `changed` and of `background_choice`.
     """
     configs: Mapping[str, GeneratorConfig] = {}
     read = GeneratorRegistry()
@@ -204,6 +208,10 @@ def generator_choice(arguments: argparse.Namespace) -> GeneratorChoice:
     load = partial(load_generator, device=arguments.device)
     registry = GeneratorRegistry(configs, load=load, backgrounds=backgrounds, files=read.files)
     name = wanted or registry.default
+    config = registry.config(name)
+    if (own := changed(name, config, arguments)) is not config:
+        configs = {**configs, name: own}
+        registry = GeneratorRegistry(configs, load=load, backgrounds=backgrounds, files=read.files)
     return GeneratorChoice(name, registry, {"generator": name, **fields})
 
 

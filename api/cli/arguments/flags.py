@@ -26,6 +26,7 @@ from ....index import (
     LexicalLeg,
 )
 from ....index.dense.config import scalar_codecs
+from ...descriptions import fields
 from ...serving.settings import option
 
 ENCODER = "encoder"
@@ -131,7 +132,7 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
     shared: dict[tuple[str, str], dict[str, type[Config]]] = {}
     for kind, config in family.classes().items():
         for field in config.model_fields:
-            if field not in CHOSEN_OTHERWISE and not _is_nested(config, field):
+            if field not in CHOSEN_OTHERWISE and nested(config, field) is None:
                 name = option(f"{part}_{field}")
                 if part == ENCODER:
                     name = config.flags.get(field) or option(field)
@@ -140,13 +141,20 @@ def kind_flags(part: str, family: Kinds[Any], legs: tuple[str, ...]) -> Iterator
     for (name, field), configs in shared.items():
         looks = any(field in getattr(config, "search_fields", ()) for config in configs.values())
         flag = EffortFlag if looks else Flag
-        yield _derived(name, (part, field), configs, legs, tuple(configs), flag)
+        yield derived(name, (part, field), configs, legs, tuple(configs), flag)
 
 
-def _is_nested(config: type[Config], field: str) -> bool:
-    """Return True if a field contains a configuration, such as an encoder inside a pair."""
+def nested(config: type[Config], field: str) -> type[Config] | None:
+    """Return the class of the configuration that a field contains; None for any other field.
+
+    Such a configuration is an encoder inside a pair, for example.
+    """
     annotation = config.model_fields[field].annotation
-    return isinstance(annotation, type) and issubclass(annotation, Config)
+    choices = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else [annotation]
+    for one in choices:
+        if isinstance(one, type) and issubclass(one, Config):
+            return one
+    return None
 
 
 def _is_foreign(config: type[Config]) -> bool:
@@ -190,14 +198,14 @@ def flags() -> list[Flag]:
     passages = {"": PassageConfig}
     known = [
         *kind_flags(ENCODER, ENCODERS, ()),
-        *(_derived(f"--{field}", (field,), lexical, ("lexical",)) for field in ("k1", "b")),
+        *(derived(f"--{field}", (field,), lexical, ("lexical",)) for field in ("k1", "b")),
         *storage_flags(),
         Flag("--late-codec", ("codec", "kind"), [("how token vectors are stored", "int4")],
              ("late",), choices=scalar_codecs()),
         _projection("--late-projection", ("late",), "reduce the dimensions of token vectors, as "
                     "with --projection"),
         *(
-            _derived("--passages" if field == "unit" else f"--passage-{field}",
+            derived("--passages" if field == "unit" else f"--passage-{field}",
                      ("passages", field), passages, None)
             for field in PassageConfig.model_fields
         ),
@@ -241,7 +249,7 @@ def field_of(config: Any, path: tuple[str, ...]) -> Any:
     return config
 
 
-def _derived(
+def derived(
     name: str,
     path: tuple[str, ...],
     configs: Mapping[str, type[Config]],
@@ -291,7 +299,8 @@ def _description(config: type[Config], field: str) -> tuple[str, str]:
     is returned as the default.
     """
     info = config.model_fields[field]
-    text = " ".join(config.meanings().get(field, field.replace("_", " ")).split()).rstrip(".")
+    meanings = {**fields(config.__doc__ or ""), **config.meanings()}
+    text = " ".join(meanings.get(field, field.replace("_", " ")).split()).rstrip(".")
     before, *after = re.split(r"\bNone(?: =|:) ", text, maxsplit=1)
     rest = after[0] if after else ""
     absent = re.split(r"[;.](?!\d)", rest, maxsplit=1)[0]

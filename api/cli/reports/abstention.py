@@ -12,11 +12,10 @@ from ....core import InvalidInputError
 from ....generate import GeneratorConfig, LanguageModelGeneratorConfig
 from ...figures import counted
 from ..arguments.answering import answer_fields, generator_choice
-from ..arguments.common import errors_name_options, loader_of, progress_of
+from ..arguments.common import errors_name_options, progress_of
 from ..arguments.reranking import RerankChoice
-from ..failing import models_run
 from ..terminal import note, print_json, table
-from .answers import read_questions, with_reranker
+from .answers import answering, read_questions, with_reranker
 
 if TYPE_CHECKING:
     from ....eval.answers import AbstentionReport
@@ -30,7 +29,6 @@ def fit_and_print(
     search: fields of the search request.
     """
     from ....eval.answers import fit_abstention, observe
-    from ....search import Collection
 
     for name, value in {
         "--judged-only": arguments.judged_only,
@@ -46,20 +44,10 @@ def fit_and_print(
         "search": with_reranker(search, rerank),
     }
     with (
-        Collection.open(
-            arguments.collection,
-            read_only=True,
-            encoders=loader_of(arguments),
-            rerankers=rerank.registry,
-            generators=chosen.registry,
-        ) as collection,
+        answering(arguments, chosen, rerank) as collection,
         closing(progress_of(arguments)) as progress,
     ):
-        chosen.load()
-        for request in rerank.requests.values():
-            rerank.registry.get(request.model)
-        with models_run():
-            examples = observe(collection, questions, fields, progress=progress)
+        examples = observe(collection, questions, fields, progress=progress)
     targets = {
         name: getattr(arguments, name)
         for name in ("accuracy", "coverage", "unanswerable")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ....core import InvalidInputError
 from ....sources import read_answers
 from ...figures import counted
-from ..arguments.answering import answer_fields, generator_choice
+from ..arguments.answering import GeneratorChoice, answer_fields, generator_choice
 from ..arguments.background import search_fields
 from ..arguments.common import loader_of, progress_of
 from ..arguments.inputs import read_judged
@@ -21,6 +22,7 @@ from ..terminal import note, print_json, table
 
 if TYPE_CHECKING:
     from ....eval.answers import AnswerEvaluation, QuestionSet
+    from ....search import Collection, RewriterRegistry
 
 
 def evaluate_and_print(
@@ -36,7 +38,6 @@ def evaluate_and_print(
     measures: default value of `--measures`, which does not apply to answers.
     """
     from ....eval.answers import evaluate_answers
-    from ....search import Collection
 
     for name, value in {
         "--table": arguments.table,
@@ -56,23 +57,12 @@ def evaluate_and_print(
     }
     fields |= search_fields(fields, with_reranker(search, rerank))
     with (
-        Collection.open(
-            arguments.collection,
-            read_only=True,
-            encoders=loader_of(arguments),
-            rerankers=rerank.registry,
-            generators=chosen.registry,
-            rewriters=rewriter.registry,
-        ) as collection,
+        answering(arguments, chosen, rerank, rewriter.registry) as collection,
         closing(progress_of(arguments)) as progress,
     ):
-        chosen.load()
-        for request in rerank.requests.values():
-            rerank.registry.get(request.model)
-        with models_run():
-            found = evaluate_answers(
-                collection, questions, fields, path=arguments.answers_file, progress=progress
-            )
+        found = evaluate_answers(
+            collection, questions, fields, path=arguments.answers_file, progress=progress
+        )
         info = collection.info()
     report = {
         **asdict(found),
@@ -89,6 +79,34 @@ def evaluate_and_print(
         print("\n".join(_lines(found)))
         _notes(found, chosen.name)
     return 0
+
+
+@contextmanager
+def answering(
+    arguments: argparse.Namespace,
+    chosen: GeneratorChoice,
+    rerank: RerankChoice,
+    rewriters: RewriterRegistry | None = None,
+) -> Iterator[Collection]:
+    """Return a context with the collection of a command that answers questions, models loaded.
+
+    A model that fails in its block raises CommandFailed.
+    """
+    from ....search import Collection
+
+    with Collection.open(
+        arguments.collection,
+        read_only=True,
+        encoders=loader_of(arguments),
+        rerankers=rerank.registry,
+        generators=chosen.registry,
+        rewriters=rewriters,
+    ) as collection:
+        chosen.load()
+        for request in rerank.requests.values():
+            rerank.registry.get(request.model)
+        with models_run():
+            yield collection
 
 
 def read_questions(arguments: argparse.Namespace) -> QuestionSet:

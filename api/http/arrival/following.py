@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 from time import monotonic
 
-from ....core import TwindexError
 from ...serving.measuring.metrics import Metrics
 from ...serving.operations.workers import Place
 from ...serving.service import Service
@@ -47,15 +46,9 @@ class Follower:
 
     def _reload(self) -> None:
         """Reload what the writer has reloaded."""
-        try:
-            if not self._service.writes:
-                self._service.reloading.run()
-        except TwindexError:
-            pass  # It is logged. The old configuration of this worker stays.
-        except Exception:
-            logger.exception("reloading failed, and all parts of this worker stay as they are")
-        finally:
-            self._board.reloaded(self._number)
+        if not self._service.writes:
+            self._service.reloading.attempt()
+        self._board.reloaded(self._number)
 
     async def loaded(self) -> None:
         """Wait until collections and models are loaded, but not longer than LOAD_SECONDS."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 
-from ....core import TwindexError
 from ...serving.operations.reloading import Reloading
 from .terminal import has_terminal
 
@@ -20,14 +18,10 @@ def reload_at_hangup(reloading: Reloading, stop: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     terminal = has_terminal()
 
-    def reload() -> None:
-        with suppress(TwindexError):  # It is logged, and the old configuration stays.
-            reloading.run()
-
     def handle() -> None:
         if terminal and not has_terminal():
             stop()
         else:
-            loop.run_in_executor(None, reload)
+            loop.run_in_executor(None, reloading.attempt)
 
     loop.add_signal_handler(signal.SIGHUP, handle)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 
@@ -20,7 +21,11 @@ from ...serving.problems import Problem
 from ..keys import changes
 
 PATIENCE_SECONDS = 15.0
-"""Maximum time to wait for a writer that starts."""
+"""Maximum time to wait for a writer that starts, or that does not react."""
+REPLY_SECONDS = 3_600.0
+"""Maximum time to wait for the reply of a writer that reacts."""
+_WATCH_SECONDS = 1.0
+"""Time between two looks whether the writer reacts."""
 _POLL_SECONDS = 0.02
 _PIECE = 1 << 18
 _ITS_OWN = re.compile(r"/v1/jobs(/.*)?|/metrics", re.DOTALL)
@@ -51,13 +56,14 @@ class Relay:
     def takes(self, method: str, path: str) -> bool:
         """Return True for a request that the writer answers. path: path without `root_path`."""
         if method == "GET":
-            return bool(_ITS_OWN.fullmatch(path)) and self._board.answers(WRITER)
+            return bool(_ITS_OWN.fullmatch(path)) and self._reacts()
         return changes(method, path)
 
     async def send(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         """Let the writer reply to a request.
 
-        Raises Problem 503 if the writer does not start in time, or ends before its reply begins.
+        Raises Problem 503 if the writer does not start in time, or if it ends or does not react
+        before its reply begins.
         """
         await self._wait()
         try:
@@ -65,7 +71,8 @@ class Relay:
         except OSError:
             raise _starting() from None
         try:
-            await _Exchange(reader, writer, receive, send).run(_head(scope, request_id))
+            head = _head(scope, request_id)
+            await _Exchange(reader, writer, receive, send, self._silence).run(head)
         finally:
             writer.close()
             with suppress(OSError):
@@ -73,10 +80,16 @@ class Relay:
 
     async def _wait(self) -> None:
         until = monotonic() + PATIENCE_SECONDS
-        while not self._board.answers(WRITER):
+        while not self._reacts():
             if monotonic() > until or self._board.state(WRITER) == "stopping":
                 raise _starting()
             await asyncio.sleep(_POLL_SECONDS)
+
+    def _reacts(self) -> bool:
+        return self._board.answers(WRITER) and self._silence() < PATIENCE_SECONDS
+
+    def _silence(self) -> float:
+        return self._board.silence(WRITER)
 
 
 def lists(path: str) -> bool:
@@ -84,22 +97,29 @@ def lists(path: str) -> bool:
     return bool(_LISTING.fullmatch(path))
 
 
-def _starting() -> Problem:
+def _unavailable(detail: str) -> Problem:
     return Problem(
         503,
-        "the worker that writes is starting; nothing was written, so send the request again",
+        detail,
         code="writer_unavailable",
         headers={"Retry-After": "2", "Connection": "close"},
     )
 
 
-def _ended() -> Problem:
-    return Problem(
-        503,
-        "the worker that writes ended during this request, and it is not known whether the request "
-        "took effect; send it again, with the same Idempotency-Key if it has one",
-        code="writer_unavailable",
-        headers={"Retry-After": "2", "Connection": "close"},
+def _starting() -> Problem:
+    return _unavailable(
+        "the worker that writes is starting or does not react; nothing was written, so send the "
+        "request again"
+    )
+
+
+def _unknown(method: bytes, what: str) -> Problem:
+    """Return the Problem for a request of which the writer has got at least a part."""
+    if method == b"GET":
+        return _unavailable(f"{what}; send the request again")
+    return _unavailable(
+        f"{what}, and it is not known whether the request took effect; send it again with the same "
+        "Idempotency-Key, and it takes effect once. PUT and DELETE can be repeated without a key"
     )
 
 
@@ -129,7 +149,10 @@ def _head(scope: Scope, request_id: bytes) -> h11.Request:
 
 
 class _Exchange:
-    """One request and its reply."""
+    """One request and its reply.
+
+    silence: returns the seconds since the writer reacted last.
+    """
 
     def __init__(
         self,
@@ -137,20 +160,25 @@ class _Exchange:
         writer: asyncio.StreamWriter,
         receive: Receive,
         send: Send,
+        silence: Callable[[], float],
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._receive = receive
         self._send = send
+        self._silence = silence
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
         self._wanted = asyncio.Event()
         self._begun = False
+        self._complete: float | None = None
+        """When the writer had got the whole request, on the monotonic clock."""
 
     async def run(self, head: h11.Request) -> None:
         """Send the request and pass the reply on.
 
-        Raises Problem 503 if the writer ends before its reply begins, and Problem 400 for a body
-        that is shorter or longer than the head says.
+        Raises Problem 503 if the writer ends, does not react or takes too long before its reply
+        begins, and Problem 400 for a body that is shorter or longer than the head says. A reply
+        that has begun ends with ConnectionError.
         """
         has_body = any(name == b"expect" for name, _ in head.headers)
         if not has_body:
@@ -158,20 +186,28 @@ class _Exchange:
         self._write(self._http.send(head))
         if not has_body:
             self._write(self._http.send(h11.EndOfMessage()))
+            self._complete = monotonic()
         upload = asyncio.create_task(self._upload(has_body))
         download = asyncio.create_task(self._download())
         try:
-            done, _ = await asyncio.wait((upload, download), return_when=asyncio.FIRST_COMPLETED)
-            if download in done or not upload.result():
-                # The reply is complete, or its client is gone.
-                if download in done:
-                    download.result()
-                return
-            await download
+            done: set[asyncio.Task[None]] = set()
+            late: Exception | None = None
+            while not done:
+                done, _ = await asyncio.wait(
+                    (upload, download),
+                    timeout=_WATCH_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                before, late = late, None if done else self._late(head.method)
+                if before is not None and late is not None:
+                    raise late  # At one look, both processes may have been stopped before it.
+            # The reply is complete, or its client is gone.
+            (download if download in done else upload).result()
         except (OSError, h11.RemoteProtocolError, EOFError):
             if self._begun:
                 raise
-            raise _ended() from None
+            what = "the worker that writes ended during this request"
+            raise _unknown(head.method, what) from None
         except h11.LocalProtocolError:  # The server drops the body of a request with `Upgrade`.
             if self._begun:
                 raise
@@ -185,19 +221,34 @@ class _Exchange:
                 task.cancel()
             await asyncio.gather(upload, download, return_exceptions=True)
 
-    async def _upload(self, has_body: bool) -> bool:
-        """Send the body. Then wait until the client is gone, and return False."""
+    def _late(self, method: bytes) -> Exception | None:
+        """Return the error of a writer that does not react, or that takes too long; else None."""
+        if (silence := self._silence()) >= PATIENCE_SECONDS:
+            what = f"the worker that writes has not reacted for {silence:.0f} seconds"
+        elif (
+            not self._begun
+            and self._complete is not None
+            and monotonic() - self._complete >= REPLY_SECONDS
+        ):
+            what = f"the worker that writes has not replied for {REPLY_SECONDS:g} seconds"
+        else:
+            return None
+        return ConnectionError(what) if self._begun else _unknown(method, what)
+
+    async def _upload(self, has_body: bool) -> None:
+        """Send the body. Then wait until the client is gone."""
         await self._wanted.wait()
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                return False
+                return
             if not has_body:
                 continue
             if piece := message.get("body", b""):
                 self._write(self._http.send(h11.Data(data=piece)))
             if not message.get("more_body", False):
                 self._write(self._http.send(h11.EndOfMessage()))
+                self._complete = monotonic()
                 has_body = False
             with suppress(ConnectionError):  # The reply may have come before the end of the body.
                 await self._writer.drain()

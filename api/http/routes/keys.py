@@ -43,8 +43,8 @@ async def create_key(request: Request) -> Response:
     """Create a key, and reply with its secret, once.
 
     A key cannot create a key that may do more than itself: its scopes, collections, limits and end
-    are also those of the new key, unless the request narrows them. If the
-    reply is lost, revoke the key and create another.
+    are also those of the new key, unless the request narrows them. Requests of the new key count in
+    the limits of both keys. If the reply is lost, revoke the key and create another.
     """
     granting = _granting(request)
     wanted = validate(KeyRequest, body.parse_object(await body.read(request)))

@@ -1,4 +1,8 @@
-"""Liveness, readiness and health of the server, its metrics, version and limits."""
+"""Liveness, readiness and health of the server, its metrics, version and limits.
+
+The probes ignore query parameters: some monitors append their own, and a refusal would take a
+healthy server out of rotation.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from ..shapes.operations import Alive, Health, Info
 from ..strict import ExactRoute, StrictRoute
 
 router = APIRouter(tags=["operations"], route_class=ExactRoute)
-_v1 = APIRouter(route_class=StrictRoute)
+_strict = APIRouter(route_class=StrictRoute)
 
 _ALIVE = b'{"status":"ok"}'
 
@@ -30,19 +34,22 @@ async def live() -> Response:
 
 @router.get("/readyz", responses={200: {"model": Health}, 503: {"model": Health}})
 async def ready(request: Request) -> Response:
-    """Reply 200 if collections and models are loaded and writes work, else 503 with the reason.
+    """Reply 200 if the server answers searches: collections and models are loaded. Else 503.
+
+    While writes fail, e.g. because the disk is full, the reply is 200 too, with the status
+    "unwritable", `"writable": false` and the reason in `problem`. Searches go on, so the server
+    must get them; the metric `twindex_writable` is 0.
 
     If the model of a reranker or generator does not answer, readiness waits 10 seconds for it.
     Then the reply is 200, and the status of this part stays "loading" until its model answers.
 
-    If the folder of the server is read-only, the reply is 200 with `"writable": false`.
+    If the folder of the server is read-only, `writable` is false, but the status can be "ok".
 
     With several workers, the reply is 200 once all of them have been ready. While a worker is
     replaced, the others reply 200 and the status "degraded".
     """
     health = await to_thread.run_sync(_health, request.state.service)
-    failed = health["status"] in ("loading", "unwritable")
-    return json_response(health, 503 if failed else 200)
+    return json_response(health, 503 if health["status"] == "loading" else 200)
 
 
 @router.get("/healthz", responses={200: {"model": Health}, 503: {"model": Health}})
@@ -54,12 +61,11 @@ async def healthy(request: Request) -> Response:
     return await ready(request)
 
 
-@_v1.get(
+@router.get(
     "/health",
     response_class=Response,
     responses={
         200: {"description": "The server is ready"},
-        422: {"model": TeiError},
         503: {"model": TeiError},
     },
 )
@@ -69,15 +75,18 @@ async def health(request: Request) -> Response:
     This is the health check of text-embeddings-inference, which needs no API key.
     """
     found = await to_thread.run_sync(_health, request.state.service)
-    if found["status"] in ("loading", "unwritable"):
-        raise Problem(503, f"the server is {found['status']}", headers={"Retry-After": "5"})
+    if found["status"] == "loading":
+        raise Problem(503, "the server is loading", headers={"Retry-After": "5"})
     return Response(status_code=200)
 
 
-@router.get(
+@_strict.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(429)},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **problems(422, 429),
+    },
 )
 async def metrics(request: Request) -> Response:
     """Return the metrics of the server in the text format of Prometheus.
@@ -90,7 +99,7 @@ async def metrics(request: Request) -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@_v1.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
+@_strict.get("/v1/info", responses={200: {"model": Info}, **problems(429)})
 async def info(request: Request) -> Response:
     """Return the version, features, models and limits of this server, as the key may see them.
 
@@ -106,7 +115,7 @@ async def info(request: Request) -> Response:
     return json_response(described)
 
 
-router.include_router(_v1)
+router.include_router(_strict)
 
 
 def _health(service: Seen) -> dict[str, object]:

@@ -49,7 +49,7 @@ _EXAMPLE = {
 }
 
 
-_FAILURES = (400, 401, 403, 413, 415, 422, 429, 503, 504)
+_FAILURES = (400, 401, 403, 404, 413, 415, 422, 429, 503, 504)
 
 
 @router.post(
@@ -67,13 +67,13 @@ _FAILURES = (400, 401, 403, 413, 415, 422, 429, 503, 504)
     tags=["compatible"],
     description="Rerank documents that the request contains, for clients of Cohere. The fields and "
     "the reply are those of `/v1/rerank`.",
-    responses={200: {"model": RerankReply}, **problems(404, *_FAILURES, shape=CohereProblem)},
+    responses={200: {"model": RerankReply}, **problems(*_FAILURES, shape=CohereProblem)},
     openapi_extra=json_body(RerankBody, _EXAMPLE),
 )
 @router.post(
     "/v1/rerank",
     tags=["search"],
-    responses={200: {"model": RerankReply}, **problems(400, 413, 415, 422, 429, 503, 504)},
+    responses={200: {"model": RerankReply}, **problems(400, 404, 413, 415, 422, 429, 503, 504)},
     openapi_extra=json_body(RerankBody, _EXAMPLE),
 )
 async def rerank(request: Request) -> Response:
@@ -91,8 +91,7 @@ async def rerank(request: Request) -> Response:
             as_tei.append(asked)
             return wanted
         parsed = _parse(given)
-        if request.scope["route"].path == "/v2/rerank":
-            _check_model(calls, parsed.model)
+        _check_model(calls, parsed.model)
         return parsed
 
     def reply(parsed: RerankBody, result: Reranked) -> Response:
@@ -110,7 +109,7 @@ async def rerank(request: Request) -> Response:
 
 
 def _check_model(calls: Calls, model: str) -> None:
-    """Raise Problem 404 for an unknown reranker, as Cohere's service does."""
+    """Raise Problem 404 for an unknown reranker, as for other models that a request is for."""
     try:
         calls.service.rerankers.config(model)
     except InvalidInputError as error:

@@ -64,7 +64,7 @@ class Health(Shape):
     """The state of the server.
 
     status:      "ok"; "loading"; "degraded": a collection or part cannot be used; "unwritable":
-                 writes fail, although the folder is not meant to be read-only.
+                 writes fail, although the folder is not meant to be read-only. Searches work.
     writable:    true if writes work; false also for a read-only folder.
     problem:     why writes fail.
     collections: name of a collection -> its status.

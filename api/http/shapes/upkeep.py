@@ -82,6 +82,8 @@ class StoredKey(Shape):
     concurrent:    maximum number of requests at the same time; null: no limit.
     model_seconds: seconds that language models may work in a minute; null: no limit.
     signed_filter: whether requests may, or must, have a signed filter.
+    creator:       id of the key that created it, in whose limits its requests count too; null: the
+                   operator created it.
     """
 
     id: str
@@ -97,6 +99,7 @@ class StoredKey(Shape):
     concurrent: int | None
     model_seconds: float | None
     signed_filter: Literal["refused", "accepted", "required"]
+    creator: str | None
 
 
 class NewKey(StoredKey):

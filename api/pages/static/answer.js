@@ -166,6 +166,15 @@ function searched(stage) {
   return `${stage.name} ${stage.status}${shown ? `: ${shown}` : ""}`;
 }
 
+// The question with misspelled words replaced, as a button that asks it.
+function suggestion(reply, { instead }) {
+  if (!reply.suggestion) return null;
+  const button = element("button", "link", reply.suggestion);
+  button.type = "button";
+  button.addEventListener("click", () => instead(reply.suggestion));
+  return element("p", "suggestion", "Did you mean ", button, "?");
+}
+
 // The filter that was read from the question, and a button that asks without the filter.
 function readFilter(reply, { again }) {
   if (!reply.filter) return null;
@@ -183,10 +192,10 @@ function noAnswer(reply, words) {
   return element("p", "notice abstained", element("strong", "", "No answer"), " ", reply.text, " ", element("span", "quiet", why));
 }
 
-// The elements below the question. context: {collection, question, words, again}; `again` asks the
-// question without the filter that was read from it.
+// The elements below the question. context: {collection, question, words, again, instead}; `again`
+// asks the question without the filter that was read from it, and `instead` asks another question.
 export function answered(reply, context) {
-  const made = [];
+  const made = [suggestion(reply, context)];
   if (reply.outcome === "no_answer") {
     made.push(noAnswer(reply, context.words));
   } else {

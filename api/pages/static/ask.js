@@ -74,7 +74,9 @@ form.collection.addEventListener("change", () => {
 function article(asked, reply) {
   const made = element("article", `turn ${reply.outcome}`, element("h2", "", asked));
   const again = () => running || ask(asked, true);
-  made.append(...answered(reply, { collection: form.collection.value, question: asked, words, again }));
+  const instead = (text) => running || ask(text);
+  const collection = form.collection.value;
+  made.append(...answered(reply, { collection, question: asked, words, again, instead }));
   return made;
 }
 
@@ -103,6 +105,7 @@ function body(asked, literal) {
     search: {
       limit: Number(fields.get("limit")),
       parse_filters: !literal && !fields.get("literal"),
+      suggest: true,
       ...(filter && { filter: JSON.parse(filter) }),
       ...(reranker && { rerank: { model: reranker } }),
     },

@@ -33,6 +33,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """The limits of the key with the id `key`."""
+
+    key: str
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """What a request may do.
 
@@ -43,6 +51,7 @@ class Access:
     limits:      limits of its key.
     name:        name of its key, for people; "" without one.
     expires:     end of its key, in seconds since 1970; None: it does not expire.
+    creators:    budgets of the keys that created its key, or a key that did, nearest first.
     """
 
     key: str = ""
@@ -52,6 +61,16 @@ class Access:
     limits: Limits = field(default_factory=Limits)
     name: str = ""
     expires: float | None = None
+    creators: tuple[Budget, ...] = ()
+
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        """The limits in which a request counts: those of its key and of the keys that created it.
+
+        Keys without limits are left out.
+        """
+        own = () if self.limits == Limits() else (Budget(self.key, self.limits),)
+        return own + self.creators
 
     def may(self, scopes: Iterable[Scope]) -> bool:
         """Return True if one of these scopes is allowed. "admin" requires access without filter."""

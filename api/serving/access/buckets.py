@@ -34,6 +34,11 @@ class TokenBucket:
         self._refill(now)
         self._units -= tokens * self.window
 
+    def give(self, now: int, tokens: int = 1) -> None:
+        """Return tokens that were taken."""
+        self._refill(now)
+        self._units = min(self._full, self._units + tokens * self.window)
+
     def left(self, now: int) -> int:
         """Return the number of whole tokens; negative if too many were spent."""
         self._refill(now)

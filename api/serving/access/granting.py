@@ -19,6 +19,9 @@ from .keyring import Keyring
 
 N = TypeVar("N", int, float)
 
+MOST_BUDGETS = 8
+"""Maximum number of keys in whose limits a request counts: its own key and those above it."""
+
 
 class KeyRequest(Config):
     """A request for a new key. Fields that are left out are as for the key of the request.
@@ -66,9 +69,11 @@ class Granting:
     def create(self, wanted: KeyRequest) -> Created:
         """Create a key. It is valid when the method returns.
 
+        Its requests count in the limits of the key of the request, too.
+
         Raises Problem 403 for a key that could do more than the key of the request, Problem 401 if
         that key was revoked since the request began, and ConflictError if the server requires no
-        keys.
+        keys, or if more than MOST_BUDGETS keys would have created each other.
         """
         if not self._keyring.required:
             raise ConflictError(
@@ -87,12 +92,18 @@ class Granting:
                 _least(wanted.model_seconds, own.limits.model_seconds),
             ),
             signed=wanted.signed_filter,
+            creator=None if own.key == OPERATOR else own.key,
         )
         if (field := exceeded(own, created.key)) is not None:
             raise Problem(
                 403,
                 f"{field}: a key cannot create a key that may do more than itself",
                 errors=[{"field": field, "message": "exceeds the key of the request"}],
+            )
+        if len(own.budgets) >= MOST_BUDGETS:
+            raise ConflictError(
+                f"requests of the new key would count in the limits of more than {MOST_BUDGETS} "
+                "keys, each created by the next; create it with one of the keys above"
             )
         with self._as_own() as by:
             self._keyring.file.add(created.key, by)
@@ -181,6 +192,7 @@ def described(key: Key, now: float) -> dict[str, Any]:
         "concurrent": key.limits.concurrent,
         "model_seconds": key.limits.model_seconds,
         "signed_filter": key.signed,
+        "creator": key.creator,
     }
 
 

@@ -62,6 +62,7 @@ class Key:
     revoked:     time of its revocation; None: it is valid.
     signed:      whether requests may, or must, have a signed filter.
     signing:     secret for signed filters; None if they are refused.
+    creator:     id of the key that created this one; None: the operator did.
     """
 
     id: str
@@ -76,6 +77,7 @@ class Key:
     limits: Limits = field(default_factory=Limits)
     signed: Signed = "refused"
     signing: str | None = field(default=None, repr=False)
+    creator: str | None = None
 
     def state(self, now: float) -> Literal["valid", "revoked", "expired"]:
         """Return the state of the key. now: seconds since 1970."""
@@ -83,12 +85,17 @@ class Key:
             return "revoked"
         return "expired" if self.expires is not None and self.expires <= now else "valid"
 
-    def access(self) -> Access:
-        """Return what requests with this key may do."""
-        scopes = frozenset(self.scopes)
-        condition = self.condition()
+    def access(self, creator: Access | None = None) -> Access:
+        """Return what requests with this key may do. creator: access of the key that created it."""
         return Access(
-            self.id, scopes, self.collections, condition, self.limits, self.name, self.expires
+            self.id,
+            frozenset(self.scopes),
+            self.collections,
+            self.condition(),
+            self.limits,
+            self.name,
+            self.expires,
+            () if creator is None else creator.budgets,
         )
 
     def condition(self) -> Condition | None:
@@ -129,6 +136,7 @@ def new_key(
     expires: float | None = None,
     limits: Limits | None = None,
     signed: Signed = "refused",
+    creator: str | None = None,
 ) -> Created:
     """Return a new random key. The arguments are fields of `Key`.
 
@@ -174,6 +182,7 @@ def new_key(
         limits or Limits(),
         signed,
         signing,
+        creator,
     )
     return Created(key, secret, signing)
 

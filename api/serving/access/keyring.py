@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterable
 from hmac import compare_digest
 from pathlib import Path
 from threading import Lock
@@ -135,4 +136,13 @@ class Keyring:
         if problem is not None and problem != self._problem:
             logger.error("the file of keys cannot be used: %s", problem)
         self._state, self._problem = state, problem
-        self._keys = {key.id: (key, key.access()) for key in keys}
+        self._keys = _with_access(keys)
+
+
+def _with_access(keys: Iterable[Key]) -> dict[str, tuple[Key, Access]]:
+    """Return id -> key and access. keys: oldest first, so that each follows its creator."""
+    found: dict[str, tuple[Key, Access]] = {}
+    for key in keys:
+        creator = None if key.creator is None else found.get(key.creator)
+        found[key.id] = key, key.access(None if creator is None else creator[1])
+    return found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -23,6 +25,10 @@ _SEARCH = (
 )
 _EMBED = "send fewer or shorter texts in one request"
 _ANSWER = "request fewer `max_tokens`, or set `timeout_ms` to get the text until then"
+
+
+def _nothing() -> None:
+    """Do nothing: nobody waits."""
 
 
 @dataclass(slots=True)
@@ -48,6 +54,7 @@ class Deadline:
     at: float = field(init=False)
     gone: bool = field(default=False, init=False)
     own_ms: float | None = field(default=None, init=False)
+    _lowered: Callable[[], None] = field(default=_nothing, init=False)
 
     def __post_init__(self) -> None:
         self.at = monotonic() + self.seconds
@@ -75,10 +82,14 @@ class Deadline:
         return Guard(self.check, self.page_bytes)
 
     def limit(self, milliseconds: float | None) -> None:
-        """Lower the time limit to that of a request, which began when the call began."""
+        """Lower the time limit to that of a request, which began when the call began.
+
+        Call it at most once, in any thread.
+        """
         if milliseconds is not None and milliseconds < self.seconds * 1e3:
-            self.at = min(self.at, self.at - self.seconds + milliseconds / 1e3)
             self.own_ms = milliseconds
+            self.at = min(self.at, self.at - self.seconds + milliseconds / 1e3)
+            self._lowered()
 
     def check(self) -> None:
         """Raise ClientGone if the client has left, or Problem 504 after the limit."""
@@ -100,20 +111,17 @@ class Deadline:
     async def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Await `work` and return its result.
 
-        Raises ClientGone if the client leaves, and Problem 504 after the limit. In both cases, and
-        if the caller is cancelled, `work` is cancelled if it still waits for a thread. If it
-        already runs in a thread, it ends at its next call of `check`.
+        Raises ClientGone if the client leaves, and Problem 504 after the limit, even if `limit`
+        lowers it meanwhile and a thread is in a long call of a model. In both cases, and if the
+        caller is cancelled, `work` is cancelled if it still waits for a thread. If it already runs
+        in a thread, it ends at its next call of `check`.
         """
         task = asyncio.ensure_future(work)
         waited: list[asyncio.Future[Any]] = [task]
         if self.leaving is not None:
             waited.append(asyncio.ensure_future(self.leaving()))
         try:
-            await asyncio.wait(
-                waited,
-                timeout=max(0.0, self.at - monotonic()),
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await self._first(waited)
             if task.done():
                 return task.result()
             if any(one.done() for one in waited):
@@ -121,7 +129,33 @@ class Deadline:
                 raise ClientGone
             raise self.late()
         finally:
+            self._lowered = _nothing
             if not task.done():
                 self.at = 0.0
             for one in waited:
                 one.cancel()
+
+    async def _first(self, waited: Sequence[asyncio.Future[Any]]) -> None:
+        """Wait for one of the futures, or until the limit."""
+        loop = asyncio.get_running_loop()
+        while True:
+            lowered = loop.create_future()
+            self._lowered = partial(_complete, loop, lowered)
+            await asyncio.wait(
+                (*waited, lowered),
+                timeout=max(0.0, self.at - monotonic()),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if not lowered.done() or any(one.done() for one in waited):
+                return
+
+
+def _complete(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> None:
+    """Complete a future of the loop, from any thread."""
+
+    def complete() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    with suppress(RuntimeError):  # The loop is closed: nobody waits.
+        loop.call_soon_threadsafe(complete)

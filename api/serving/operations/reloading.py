@@ -41,6 +41,8 @@ RELEASE_SECONDS = 600
 _REMOTE = ("base_url", "url")
 """Fields of models that run in another process."""
 
+_NOTHING = "nothing is reloaded, and all parts stay as they are"
+
 Parts = PreloadedParts[Any, Any]
 
 
@@ -144,25 +146,34 @@ class Reloading:
         self.counts: Counter[str] = Counter(done=0, refused=0)
         self.problem: str | None = None
 
+    def attempt(self) -> None:
+        """Reload as `run` does, where nobody waits for the result. Every error is logged."""
+        try:
+            self.run()
+        except ConflictError:
+            pass  # It is logged.
+        except Exception:
+            logger.exception("%s: an unexpected error", _NOTHING)
+
     def run(self) -> dict[str, Changes]:
         """Read all files again, and return the changes of each table.
 
-        Raises ConflictError, with the reason, if the old configuration stays.
+        Raises ConflictError, with the reason, if the old configuration stays, and logs the reason.
         """
         if not self._lock.acquire(blocking=False):
-            raise ConflictError("a reload is running; wait until it ends")
+            raise _not_now("a reload is running; wait until it ends")
         try:
             if self._loading():
-                raise ConflictError("the server is still loading; try again when it is ready")
+                raise _not_now("the server is still loading; try again when it is ready")
             try:
                 found = self._replace()
             except TwindexError as error:
-                self.counts["refused"] += 1
-                self.problem = self._public(str(error))
-                logger.error("nothing is reloaded, and all parts stay as they are: %s", error)
-                raise ConflictError(
-                    f"nothing is reloaded, and all parts stay as they are: {self.problem}",
-                ) from None
+                self._refuse(self._public(str(error)))
+                logger.error("%s: %s", _NOTHING, error)
+                raise ConflictError(f"{_NOTHING}: {self.problem}") from None
+            except Exception:
+                self._refuse("an unexpected error")
+                raise
             self.counts["done"] += 1
             self.problem = None
             self._done()
@@ -173,6 +184,10 @@ class Reloading:
             if done:
                 logger.info("%s reloaded: %s", table, ", ".join(done))
         return found
+
+    def _refuse(self, problem: str) -> None:
+        self.counts["refused"] += 1
+        self.problem = problem
 
     def _public(self, message: str) -> str:
         """Return a message without the folders of the operator's files."""
@@ -204,6 +219,12 @@ class Reloading:
             old.replace(new)
         _release([weak for part in replaced if (weak := _weak(part)) is not None])
         return found
+
+
+def _not_now(reason: str) -> ConflictError:
+    """Return the error of a reload that cannot begin, and log it."""
+    logger.warning("%s: %s", _NOTHING, reason)
+    return ConflictError(reason)
 
 
 def _check(new: Parts, old: Parts) -> None:

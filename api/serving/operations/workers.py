@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from time import monotonic, sleep
+from time import monotonic, monotonic_ns, sleep
 
 STATES = ("absent", "starting", "loading", "ready", "stopping", "ended")
 """States of a worker. starting: it answers no requests yet. loading: it answers requests, and loads
@@ -21,9 +21,11 @@ collections and models. ended: its process has ended, and another one will repla
 WRITER = 1
 """Number of the worker that writes."""
 
-_FIELDS = 8
+_FIELDS = 9
 _BEGAN, _CHANGES, _RELOADS = range(3)
-_PID, _STATE, _RESTARTS, _CONNECTIONS, _RELOADED = range(5)
+_PID, _STATE, _RESTARTS, _CONNECTIONS, _RELOADED, _SEARCHES, _SEARCHED, _SPENT, _BEAT = range(
+    _FIELDS
+)
 _RELOAD_SECONDS = 60.0
 """Maximum time to wait until other workers have reloaded."""
 
@@ -91,6 +93,7 @@ class Board:
     def started(self, number: int, pid: int, *, again: bool) -> None:
         """Note that the process of a worker was started. again: it replaces another process."""
         self._set(number, _CONNECTIONS, 0)
+        self._set(number, _SEARCHES, 0)
         self._set(number, _STATE, STATES.index("starting"))
         self._set(number, _PID, pid)
         if again:
@@ -98,7 +101,16 @@ class Board:
 
     def enter(self, number: int, state: str) -> None:
         """Set the state of a worker."""
+        self.beat(number)
         self._set(number, _STATE, STATES.index(state))
+
+    def beat(self, number: int) -> None:
+        """Note that a worker reacts now."""
+        self._set(number, _BEAT, monotonic_ns())
+
+    def silence(self, number: int) -> float:
+        """Return the seconds since a worker reacted last."""
+        return (monotonic_ns() - self._get(number, _BEAT)) / 1e9
 
     def state(self, number: int) -> str:
         """Return the state of a worker; see STATES."""
@@ -139,6 +151,27 @@ class Board:
         """
         others = (number for number in self.numbers if number != besides and self.answers(number))
         return min((self._get(number, _CONNECTIONS) for number in others), default=None)
+
+    def search(self, number: int, searches: int, now: int, spent: int) -> None:
+        """Note how many searches run in a worker.
+
+        now: time in nanoseconds. spent: nanoseconds of processor time that the worker has used.
+        """
+        self._set(number, _SEARCHES, searches)
+        self._set(number, _SEARCHED, now)
+        self._set(number, _SPENT, spent)
+
+    def searches(self, number: int) -> int:
+        """Return how many searches run in a worker."""
+        return self._get(number, _SEARCHES) if self.answers(number) else 0
+
+    def searched(self, number: int) -> int:
+        """Return when a search of a worker began or ended last, in nanoseconds."""
+        return self._get(number, _SEARCHED)
+
+    def spent(self, number: int) -> int:
+        """Return the nanoseconds of processor time that a worker has used."""
+        return self._get(number, _SPENT)
 
     def alive(self) -> Iterator[int]:
         """Yield the numbers of the workers whose processes exist."""

@@ -80,10 +80,10 @@ def measured(
     return Measured(row, reader, k, found.questions, values, per_query)
 
 
-def top_of_sources(record: AnswerRecord) -> AnswerRecord:
-    """The first words of the sources, best source first: as many as the answer has."""
+def top_of_sources(record: AnswerRecord, sources: int | None = None) -> AnswerRecord:
+    """The first words of the best sources, as many as the answer has. sources: None: of all."""
     words = len(without_markers(record.text).split())
-    texts = " ".join(source.text for source in record.sources)
+    texts = " ".join(source.text for source in record.sources[:sources])
     text = " ".join(texts.split()[:words])
     return replace(record, text=text, citations=(), usage=Usage(), timings={})
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sections.markdown import chance, part, percent, set_name, signed, table, whole
+from sections.markdown import chance, listed, part, percent, set_name, signed, table, whole
+
+CLEAR = 0.05
+"""With a larger p-value, the reader is not significantly better."""
 
 
 def texts_section(
@@ -76,6 +79,16 @@ def texts_section(
             for name, one in figures["sets"].items()
         ),
     )
+    unclear = [
+        set_name(name)
+        for name, one in figures["sets"].items()
+        if one["first_words"]["difference"] <= 0 or one["first_words"]["p"] >= CLEAR
+    ]
+    if unclear:
+        yield (
+            f"With these questions, the reader is not significantly better on {listed(unclear)}. "
+            "The section Extractive answers has more questions, and more lengths."
+        )
     cited = figures["citations"]
     yield (
         f"{set_name(cited['set'])} has no answers here, so only the citations of the extractive "

@@ -16,7 +16,7 @@ import twindex
 from twindex.api.http.app import create_app
 from twindex.api.http.shapes.upkeep import KeyList, NewKey, StoredKey
 from twindex.api.serving.access.access import SCOPES, Access, Limits
-from twindex.api.serving.access.granting import contains, exceeded
+from twindex.api.serving.access.granting import MOST_BUDGETS, contains, exceeded
 from twindex.api.serving.access.key_file import new_key
 from twindex.api.serving.settings import Settings
 from twindex.client import Client
@@ -99,6 +99,37 @@ def test_limits_and_the_end_of_a_key_are_passed_on(tenants, keys, problem):
     ):
         details = problem(create(tenants, limited, 403, **{field: value}), 403, "forbidden")
         assert details.errors[0].field == field
+
+
+def test_keys_that_a_key_creates_share_its_limits(tenants, keys, problem):
+    limited = keys("read", "admin", limits=Limits(requests=5))
+    made = create(tenants, limited).json()
+    own = listed(tenants, limited)
+    assert made["creator"] == own["test"].id
+    assert own["test"].creator is None
+    headers = {"api-key": made["key"]}
+    for _ in range(3):
+        reply = tenants.get("/v1/collections", headers=headers)
+        assert reply.status_code == 200
+    for one in (headers, limited):
+        reply = tenants.get("/v1/collections", headers=one)
+        problem(reply, 429, "too_many_requests")
+    unlimited = create(tenants, tenants.admin).json()
+    assert unlimited["creator"] is not None
+    for _ in range(9):
+        reply = tenants.get("/v1/collections", headers={"api-key": unlimited["key"]})
+        assert reply.status_code == 200
+
+
+def test_a_chain_of_keys_that_create_each_other_ends(tenants, keys, problem):
+    own = keys("read", "admin", limits=Limits(requests=1_000))
+    for _ in range(MOST_BUDGETS - 1):
+        own = {"api-key": create(tenants, own, scopes=["read", "admin"]).json()["key"]}
+    reply = tenants.post(KEYS, json={"name": "new"}, headers=own)
+    assert "create it with one of the keys above" in problem(reply, 409, "conflict").detail
+    own = tenants.admin
+    for _ in range(MOST_BUDGETS + 1):
+        own = {"api-key": create(tenants, own, scopes=["read", "write", "admin"]).json()["key"]}
 
 
 def test_a_key_sees_and_revokes_only_keys_that_may_do_no_more(tenants, keys, problem):

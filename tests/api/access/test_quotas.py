@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twindex.api.serving.access.access import Access, Limits
+from twindex.api.serving.access.access import Access, Budget, Limits
 from twindex.api.serving.access.buckets import TokenBucket
 from twindex.api.serving.access.quotas import MINUTE, Quotas
 from twindex.api.serving.problems import Problem
@@ -164,3 +165,80 @@ def test_model_time_of_reranking_counts(serve, keys, fake_config, tmp_path):
         assert second.status_code == 429
         assert "language models may work 0.001 seconds a minute" in second.json()["detail"]
         assert int(second.headers["Retry-After"]) > 60
+
+
+def family(**limits: Limits) -> dict[str, Access]:
+    """Return keys of which each creates the next one. Names -> limits."""
+    found: dict[str, Access] = {}
+    budgets: tuple[Budget, ...] = ()
+    for name, own in limits.items():
+        found[name] = Access(name, limits=own, creators=budgets)
+        budgets = found[name].budgets
+    return found
+
+
+def test_requests_of_a_created_key_count_in_the_limits_of_its_creators():
+    keys = family(a=Limits(requests=5), b=Limits(requests=4), c=Limits(requests=3))
+    found = Quotas(lambda: 0)
+    left = []
+    for name in "cccbaa":
+        with suppress(Problem):
+            left.append(found.enter(keys[name]).headers()[1][1])
+    assert left == [
+        b'"requests";r=%d;t=%d' % at for at in ((2, 20), (1, 40), (0, 60), (0, 60), (0, 60))
+    ]
+    for name in "abc":
+        with pytest.raises(Problem, match="this key may send"):
+            found.enter(keys[name])
+
+
+def test_a_key_and_the_keys_that_it_creates_run_together_at_most_what_it_may():
+    limits = Limits(requests=60, concurrent=2)
+    keys = family(a=limits, b=limits)
+    found = Quotas(lambda: 0)
+    first, _ = found.enter(keys["a"]), found.enter(keys["b"])
+    message = "2 requests of the key a, which created this one, are running"
+    with pytest.raises(Problem, match=message) as caught:
+        found.enter(keys["b"])
+    assert caught.value.headers["ratelimit"].startswith('"requests";r=58;')
+    first.close()
+    last = found.enter(keys["b"])
+    assert last.headers()[1][1].startswith(b'"requests";r=57;'), "a refused request counts nowhere"
+    with pytest.raises(Problem, match="2 requests of this key are running"):
+        found.enter(keys["b"])
+
+
+def test_model_time_of_a_created_key_counts_for_its_creator():
+    keys = family(a=Limits(model_seconds=1.0), b=Limits(model_seconds=1.0))
+    found = Quotas(lambda: 0)
+    found.enter(keys["b"]).spend(2.0)
+    with pytest.raises(Problem, match="1 seconds a minute for this key"):
+        found.enter(keys["a"])
+
+
+steps_of_keys = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), max_size=60)
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), steps_of_keys)
+def test_no_family_of_keys_gets_more_than_its_creator_may_have(most, second, third, steps):
+    keys = family(
+        a=Limits(requests=most),
+        b=Limits(requests=min(second, most)),
+        c=Limits(requests=min(third, second, most)),
+    )
+    now = 0
+    found, alone = (
+        Quotas(lambda: now),
+        {name: TokenBucket(keys[name].limits.requests, MINUTE) for name in keys},
+    )
+    for name, seconds in steps:
+        now += seconds * 10**9
+        every = [bucket for key, bucket in alone.items() if key <= name]
+        wanted = all(bucket.wait(now) == 0 for bucket in every)
+        try:
+            found.enter(keys[name])
+        except Problem:
+            assert not wanted
+        else:
+            assert wanted
+            assert all(bucket.take(now) for bucket in every)

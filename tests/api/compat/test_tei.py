@@ -124,16 +124,22 @@ def test_health_needs_no_key_and_info_does(server):
     assert refused.json()["error_type"] == "Validation"
 
 
-def test_health_says_that_the_server_cannot_write(serve, monkeypatch):
+def test_a_server_that_cannot_write_is_healthy_for_searches(serve, monkeypatch):
     client = serve()
     service = client.app.state.service
     monkeypatch.setattr(
         type(service), "writable", lambda _: Writable("the disk is full", intended=False)
     )
+    assert client.get("/health").status_code == 200
+
+
+def test_health_says_that_the_server_is_loading(serve, monkeypatch):
+    client = serve()
+    monkeypatch.setattr(type(client.app.state.service), "loading", True)
     reply = client.get("/health")
     assert reply.status_code == 503
     assert reply.json()["error_type"] == "Unhealthy"
-    assert reply.json()["error"] == "the server is unwritable"
+    assert reply.json()["error"] == "the server is loading"
 
 
 def test_the_document_has_the_operations(server):

@@ -218,7 +218,6 @@ def test_a_failing_reranker_is_an_error_unless_on_error_is_keep(reranking, probl
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"model": "quick"}, "model"),
         ({"model": "stored"}, "model"),
         ({"model": "varied"}, "model"),
         ({"model": None}, "model"),
@@ -239,6 +238,15 @@ def test_a_failing_reranker_is_an_error_unless_on_error_is_keep(reranking, probl
 def test_a_wrong_field_is_named(reranking, change, field, problem):
     payload = {"model": "fast", "query": "fly", "documents": TEXTS, **change}
     assert problem(reranking.post(RERANK, json=payload), 422, "invalid").errors[0].field == field
+
+
+@pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank", "/rerank"])
+def test_an_unknown_reranker_is_404_as_other_models_are(reranking, path):
+    payload = {"model": "quick", "query": "fly", "documents": TEXTS}
+    reply = reranking.post(path, json=payload)
+    assert reply.status_code == 404
+    assert "fast" in reply.text, "the error has the known names"
+    assert "model_not_found" in reply.text
 
 
 def test_malformed_bodies(reranking, problem):

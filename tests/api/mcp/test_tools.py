@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import jsonschema
 import pytest
 from mcp.shared.exceptions import MCPError
 
+import twindex
 from twindex.api.http.app import create_app
 from twindex.api.mcp.server import KINDS, UNEXPECTED
 from twindex.api.mcp.tools import SNIPPET, Tools, shortened
@@ -75,6 +77,7 @@ def test_search_equals_the_rest_interface(address: str, mode: str, fields: dict[
     arguments = {"query": "bird that cannot fly", "collection": "birds", **fields}
     found = value_of(once(address, "search", arguments, mode=mode))
     rest = post(address, "birds/search", {"query": "bird that cannot fly", **fields})
+    assert (found["suggestion"], found["filter"]) == (None, None)
     assert [(one["id"], one["score"]) for one in found["results"]] == [
         (f"birds/{hit['id']}", hit["score"]) for hit in rest["hits"]
     ]
@@ -177,6 +180,35 @@ def test_no_answer_is_an_outcome_and_no_error(address: str) -> None:
     found = value_of(once(address, "answer", arguments))
     assert (found["outcome"], found["reason"]) == ("no_answer", "no sources")
     assert (found["citations"], found["sources"]) == ([], [])
+
+
+@pytest.fixture(scope="module")
+def feathered(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[str]:
+    """The address of a service with a collection in which most documents have a word."""
+    root = tmp_path_factory.mktemp("feathered")
+    with twindex.open_or_create(root / "many", {"legs": {"lexical": {"kind": "lexical"}}}) as many:
+        many.add(
+            {"id": str(n), "text": "Birds have feathers.", "metadata": {"year": 1700 + n}}
+            for n in range(200)
+        )
+    with serving(create_app(root)) as found:
+        yield found
+
+
+@pytest.mark.parametrize(("tool", "text"), [("search", "query"), ("answer", "question")])
+def test_what_was_read_from_the_text_is_that_of_the_rest_interface(
+    feathered: str, tool: str, text: str
+) -> None:
+    asked = "Which birds have fethers? year:>1800"
+    fields = {"parse_filters": True, "suggest": True}
+    body = {"query": asked, **fields} if tool == "search" else {"question": asked, "search": fields}
+    rest = post(feathered, f"many/{tool}", body)
+    assert rest["suggestion"] == "Which birds have feathers? year:>1800"
+    found = value_of(once(feathered, tool, {text: asked, "parse_filters": True}))
+    assert (found["suggestion"], found["filter"]) == (rest["suggestion"], rest["filter"])
+    assert found["filter"] == {"year": {"gt": 1800}}
+    plain = value_of(once(feathered, tool, {text: "birds year:>1800"}))
+    assert plain["filter"] is None, "a filter is read on request only"
 
 
 # -- collections -------------------------------------------------------------------------

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 
 import pytest
 
 from twindex.api.http.shapes.schemas import JobReply
+from twindex.index.arrays.exchange import exchange
+from twindex.search.writing import reembed
 
 BIRDS = "/v1/collections/birds"
 SPARSER = {"legs": {"dense": None}}
@@ -70,6 +73,32 @@ def test_bulk_jobs_and_searches_continue_meanwhile(serve, fake_config, wait_for_
     assert "dense" not in legs(client)
 
 
+def test_lines_that_arrive_during_an_exchange_are_written(
+    client, wait_for_job, tmp_path, monkeypatch
+):
+    """Jobs are handed over, then the file of the lines is created, then folders are exchanged."""
+    exchanging = threading.Event()
+
+    def late(one, two):
+        exchanging.set()
+        while not list((tmp_path / "birds" / "jobs").glob("*.ndjson")):
+            time.sleep(0.01)
+        exchange(one, two)
+
+    monkeypatch.setattr(reembed, "exchange", late)
+    reembedding = client.post(f"{BIRDS}/reembed", json=SPARSER).json()["id"]
+    assert exchanging.wait(30)
+    lines = '{"id": "d1", "text": "a late bird"}\n{"id": "d2", "text": "a later bird"}\n'
+    headers = {"content-type": "application/x-ndjson"}
+    path = f"{BIRDS}/documents/bulk?async=true"
+    queued = client.post(path, content=lines, headers=headers)
+    assert queued.status_code == 202, queued.text
+    job = wait_for_job(client, queued.json()["id"])
+    assert (job["state"], job["error"], job["progress"]["done"]) == ("done", None, 2)
+    assert wait_for_job(client, reembedding)["state"] == "done"
+    assert client.get(f"{BIRDS}/documents/d2").json()["text"] == "a later bird"
+
+
 def test_a_job_is_found_at_every_moment_of_an_exchange(client):
     dense = client.get(BIRDS).json()["config"]["legs"]["dense"]
     stop, latest, wrong = threading.Event(), [], []
@@ -90,6 +119,7 @@ def test_a_job_is_found_at_every_moment_of_an_exchange(client):
         legs = {"dense": dense if number % 2 else None}
         latest.append(client.post(f"{BIRDS}/reembed", json={"legs": legs}).json()["id"])
         while (reply := client.get(f"/v1/jobs/{latest[-1]}")).json().get("state") != "done":
+            assert reply.status_code == 200, reply.text
             assert reply.json()["state"] != "failed", reply.text
         assert client.post(f"{BIRDS}/reembed/confirm").json() == {"changed": True}
     stop.set()

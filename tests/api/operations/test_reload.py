@@ -56,6 +56,26 @@ def rerank(client, model):
     return client.post(f"{BIRDS}/search", json={"query": "fly", "rerank": {"model": model}})
 
 
+def test_a_signal_logs_every_error_at_once(client, monkeypatch, caplog):
+    reloading = client.app.state.service.reloading
+
+    def fail() -> None:
+        raise RuntimeError("no memory on the device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reloading, "_replace", fail)
+        reloading.attempt()
+    assert "no memory on the device" in caplog.text
+    assert reloading.counts["refused"] == 1
+    assert "twindex_last_reload_ok 0.0" in client.get("/metrics").text
+    with monkeypatch.context() as patch:
+        patch.setattr(reloading, "_loading", lambda: True)
+        reloading.attempt()
+    assert "the server is still loading" in caplog.text
+    reloading.attempt()
+    assert reloading.problem is None
+
+
 def names(client):
     return client.get("/v1/info").json()["models"]
 

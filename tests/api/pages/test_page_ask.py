@@ -168,6 +168,20 @@ def test_a_filter_that_was_read_from_the_question_is_shown_and_can_be_removed(pa
     assert 'name="turn" value="b"' in without
 
 
+def test_a_better_spelling_is_linked(page: Any) -> None:
+    asked = f"Where does the kiwwi live? {ATTACK}"
+    text = page(q=asked, limit="7", turn=["a", "b"])
+    assert ATTACK not in text
+    ((link, shown),) = re.findall(r'Did you mean <a href="([^"]+)">([^<]+)</a>\?', text)
+    assert unescape(shown) == f"Where does the kiwi live? {ATTACK}"
+    better = page.client.get("/" + unescape(link)).text
+    assert f"<h2>{shown}</h2>" in better
+    assert "New Zealand" in better
+    assert 'value="7"' in better
+    assert 'name="turn" value="b"' in better
+    assert "Did you mean" not in better
+
+
 def test_turns_that_leave_no_space_for_sources_are_not_sent(page: Any) -> None:
     turns = [QUESTION, "one " * 800, "Can the emu run?", "two " * 800, "Can it swim?", "No."]
     text = page(q=QUESTION, generator="long", turn=turns)

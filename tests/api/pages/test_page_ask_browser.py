@@ -189,6 +189,29 @@ def test_a_filter_that_was_read_can_be_removed(page: Any) -> None:
     assert turn.locator(".searched").count() == 0
 
 
+@pytest.mark.parametrize("width", [390, pytest.param(1_200, marks=pytest.mark.slow)])
+def test_a_better_spelling_is_asked_with_the_keyboard(page: Any, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    turn = ask(page, f"Where does the kiwwi live? {ATTACK}")
+    better = f"Where does the kiwi live? {ATTACK}"
+    assert turn.locator(".suggestion").inner_text() == f"Did you mean {better}?"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for _ in range(8):  # From the field, past the options and the link to a new conversation.
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent") == better:
+            break
+    button = turn.get_by_role("button", name=better)
+    assert button.evaluate("e => e === document.activeElement")
+    page.keyboard.press("Enter")
+    page.locator(".turn h2", has_text=better).wait_for()
+    page.locator("#send").wait_for(state="visible")
+    newest = page.locator(".turn").first
+    assert newest.locator("h2").inner_text() == better
+    assert "kiwi" in newest.locator(".answer").inner_text()
+    assert newest.locator(".suggestion").count() == 0
+    assert page.title() != "taken"
+
+
 @pytest.mark.slow
 def test_turns_that_leave_no_space_are_not_sent(page: Any) -> None:
     page.locator(".options").evaluate("e => e.open = true")

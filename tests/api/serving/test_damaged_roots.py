@@ -119,7 +119,7 @@ def test_a_name_that_is_not_utf_8_is_listed(serve, tmp_path, fake_config, caplog
         assert client.get(path).status_code == 200
 
 
-def test_readiness_requires_writes(client, monkeypatch):
+def test_a_server_that_cannot_write_stays_ready_for_searches(client, monkeypatch):
     monkeypatch.setattr(probe_module, "PROBE_SECONDS", 0.0)
     health = client.get("/readyz").json()
     assert (health["status"], health["writable"], health["problem"]) == ("ok", True, None)
@@ -133,9 +133,11 @@ def test_readiness_requires_writes(client, monkeypatch):
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
         fails_with(number)
         reply = client.get("/readyz")
-        assert (reply.status_code, reply.json()["status"]) == (503, "unwritable")
+        assert (reply.status_code, reply.json()["status"]) == (200, "unwritable")
+        assert reply.json()["writable"] is False
         assert os.strerror(number) in reply.json()["problem"]
-        assert client.get("/healthz").status_code == 503
+        assert "twindex_writable 0.0" in client.get("/metrics").text
+        assert client.get("/healthz").status_code == 200
         assert client.get("/livez").status_code == 200
     for number in (errno.EROFS, errno.EACCES):  # Read-only by choice: ready for searches.
         fails_with(number)

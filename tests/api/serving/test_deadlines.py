@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -12,6 +13,7 @@ import pytest
 
 from twindex.api.http.app import create_app
 from twindex.api.serving import calls, given
+from twindex.api.serving.limits.deadline import Deadline
 from twindex.api.serving.problems import ClientGone, Problem
 from twindex.core import UNGUARDED
 from twindex.search import Collection
@@ -187,3 +189,81 @@ def test_hits_of_a_page_have_a_maximum_size(serve, fake_config):
     assert page.status_code == 422
     assert "50000" in page.text
     assert client.get("/", params={**PAGE, "limit": "1"}).status_code == 200
+
+
+# -- timeout_ms of a search --------------------------------------------------------------------
+
+SEARCH = "/v1/collections/birds/search"
+
+
+@pytest.fixture
+def slow_model(reranking, monkeypatch):
+    """Make the encoder of queries take 2 s, in one call. Return an event for its start."""
+    collection = reranking.app.state.service.known()[0].ready()[0]
+    encoder = collection._queries._encoders["dense"]
+    encode, began = type(encoder).encode, threading.Event()
+
+    def slow(self, texts, *given, role="document", **options):
+        if role == "query":
+            began.set()
+            time.sleep(2)
+        return encode(self, texts, *given, role=role, **options)
+
+    monkeypatch.setattr(type(encoder), "encode", slow)
+    collection._queries._batches.clear()  # They hold the method of the class.
+    return began
+
+
+def test_a_search_ends_after_its_own_limit_while_a_model_reads_its_query(
+    reranking, slow_model, problem
+):
+    began = time.perf_counter()
+    body = {"query": "a query", "timeout_ms": 200, "legs": ["dense"]}
+    details = problem(reranking.post(SEARCH, json=body), 504, "deadline")
+    assert time.perf_counter() - began < 1.5, "the reply does not wait for the model"
+    assert "`timeout_ms` of 200 ms" in details.detail
+
+
+def test_the_time_of_a_query_in_the_queue_of_a_model_counts(reranking, slow_model, problem):
+    first = {"query": "first", "legs": ["dense"]}
+    other = threading.Thread(target=reranking.post, args=(SEARCH,), kwargs={"json": first})
+    other.start()
+    assert slow_model.wait(20)
+    began = time.perf_counter()
+    body = {"query": "second", "timeout_ms": 200, "legs": ["dense"]}
+    problem(reranking.post(SEARCH, json=body), 504, "deadline")
+    assert time.perf_counter() - began < 1.5
+    other.join()
+    wait_until_free(reranking.app.state.service.readers, 5)
+
+
+def test_a_limit_that_is_lowered_in_a_thread_is_noticed_at_once():
+    released, ended = threading.Event(), threading.Event()
+
+    async def run() -> float:
+        deadline = Deadline(60.0, 1)
+
+        def work() -> None:
+            deadline.limit(100)
+            assert released.wait(20)
+            with pytest.raises(Problem, match="`timeout_ms` of 100 ms"):
+                deadline.check()
+            ended.set()
+
+        began = time.perf_counter()
+        with pytest.raises(Problem, match="`timeout_ms` of 100 ms"):
+            await deadline.wait(asyncio.to_thread(work))
+        seconds = time.perf_counter() - began
+        released.set()
+        return seconds
+
+    assert 0.1 <= asyncio.run(run()) < 10
+    assert ended.wait(20)
+
+
+def test_time_before_a_thread_takes_the_search_counts():
+    deadline = Deadline(60.0, 1)
+    time.sleep(0.05)
+    deadline.limit(40)
+    with pytest.raises(Problem, match="`timeout_ms` of 40 ms"):
+        deadline.check()

@@ -11,7 +11,9 @@ import pytest
 
 from twindex.api.http.arrival.following import Follower
 from twindex.api.serving.measuring.metrics import Metrics
+from twindex.api.serving.operations.reloading import Reloading, ServedParts
 from twindex.api.serving.operations.workers import Board, Place, board_of
+from twindex.api.serving.settings import Settings
 
 from .conftest import BIRDS, NDJSON
 from .test_faults import Load
@@ -57,7 +59,7 @@ def test_every_worker_follows_a_reembedding_and_a_restoration(start, tmp_path):
     assert set(load.end()) == {200}
 
 
-def test_a_worker_follows_on_after_a_reload_that_failed_unexpectedly(tmp_path):
+def test_a_worker_follows_on_after_a_reload_that_failed_unexpectedly(tmp_path, monkeypatch, caplog):
     Board(board_of(tmp_path), 2, create=True)
     place = Place.join(2, 2, tmp_path, 0)
     looks: list[int] = []
@@ -65,10 +67,12 @@ def test_a_worker_follows_on_after_a_reload_that_failed_unexpectedly(tmp_path):
     def fail() -> None:
         raise RuntimeError("no memory on the device")
 
+    reloading = Reloading(ServedParts.of(Settings()), Settings(), lambda: False)
+    monkeypatch.setattr(reloading, "_replace", fail)
     service: Any = SimpleNamespace(
         writes=False,
         loading=False,
-        reloading=SimpleNamespace(run=fail),
+        reloading=reloading,
         collections=lambda: looks.append(1),
     )
     follower = Follower(service, Metrics(), place)
@@ -87,3 +91,5 @@ def test_a_worker_follows_on_after_a_reload_that_failed_unexpectedly(tmp_path):
 
     asyncio.run(attend())
     assert len(looks) == 2
+    assert "no memory on the device" in caplog.text
+    assert (reloading.counts["refused"], reloading.problem) == (1, "an unexpected error")

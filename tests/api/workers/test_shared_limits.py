@@ -59,6 +59,19 @@ def test_workers_together_admit_what_one_process_admits(folder):
                 ticket.close()
 
 
+def test_workers_share_the_limits_of_a_key_and_of_those_that_it_creates(folder):
+    limits = Limits(requests=4)
+    creator = Access("a", limits=limits)
+    created = Access("b", limits=limits, creators=creator.budgets)
+    workers = [quotas(folder, n + 1, lambda: 0) for n in range(WORKERS)]
+    for n in range(4):
+        workers[n % WORKERS].enter(created if n % 2 else creator)
+    for worker in workers:
+        for access in (creator, created):
+            with pytest.raises(Problem, match="4 requests a minute"):
+                worker.enter(access)
+
+
 def test_many_keys_take_few_file_descriptors_and_keep_their_limits(folder):
     worker = quotas(folder, 1, lambda: 0)
     limits = Limits(requests=2, concurrent=1)

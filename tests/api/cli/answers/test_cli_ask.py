@@ -49,6 +49,47 @@ def test_without_a_generator_sentences_of_the_documents_answer(birds: Path, run:
     assert "extractive: " in done.err
 
 
+def test_options_set_fields_of_the_generator(ask: Any, birds: Path, run: Any) -> None:
+    question = "Which bird cannot fly and was described in 1813?"
+    both = "It lives in New Zealand and was described in 1813. [1] The kiwi cannot fly. [1]"
+    assert run("ask", str(birds), question).out.startswith(f"{both}\n")
+    one = run("ask", str(birds), question, "--generator-sentences", "1")
+    assert one.out.startswith("It lives in New Zealand and was described in 1813. [1]\n\n")
+    named = ask(question, "--generator-sentences", "1")
+    assert named.out == one.out
+    said = ask(QUESTION, "--generator-text", "Kiwis were described in 1813. [1]", generator="wrong")
+    assert "Kiwis were described in 1813. [1]" in said.out
+    spec = ["--generator", "fake", "--generator-text", "Nothing is known."]
+    assert "Nothing is known." in run("ask", str(birds), QUESTION, *spec).out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--generator-text", "x"], "--generator-text: is an option of fake, but the generator"),
+        (["--generator-sentences", "0"], "--generator-sentences: must be an integer between"),
+        (["--generator-entailment-label", "yes"], "--generator-entailment-label: "),
+        (
+            ["--generator", "language-model:fake", "--generator-api-key-variable", "KEY"],
+            "`api_key_variable` requires `base_url`",
+        ),
+    ],
+)
+def test_wrong_options_of_the_generator_are_named(
+    birds: Path, run: Any, options: list[str], words: str
+) -> None:
+    failed = run("ask", str(birds), QUESTION, *options)
+    assert (failed.status, failed.out) == (2, "")
+    assert words in failed.err
+
+
+def test_options_reach_the_server_of_a_generator(birds: Path, run: Any) -> None:
+    server = ["--generator-base-url", "http://127.0.0.1:9/v1", "--generator-timeout-seconds", "1"]
+    failed = run("ask", str(birds), QUESTION, "--generator", "language-model:small", *server)
+    assert failed.status == 1
+    assert "127.0.0.1:9" in failed.err
+
+
 def test_explain_shows_what_was_read_and_left_out(ask: Any) -> None:
     done = ask("Which birds cannot fly?", "--explain", "--passages", "1")
     assert "1 source sent, 1 passage left out" in done.out
