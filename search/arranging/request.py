@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from ...core import Config
+from ...core import Config, InvalidInputError
 from ...core.bounds import Bounds, Score
 from ...core.config import Flag
 from ...core.errors import shown
@@ -142,7 +142,10 @@ class FilterBoost(Config):
     @field_validator("filter")
     @classmethod
     def _parses(cls, value: dict[str, Any]) -> dict[str, Any]:
-        parse_filter(value)
+        try:
+            parse_filter(value)
+        except InvalidInputError as error:
+            raise ValueError(str(error)) from None
         return value
 
 
