@@ -29,8 +29,10 @@ from ..index.legs import LEG_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
 from .arranging.request import (
+    SCORE,
     Boost,
     FacetRequest,
+    FilterBoost,
     GroupRequest,
     SortKey,
     parse_field,
@@ -328,6 +330,21 @@ class SearchRequest(Config):
             for name in ("legs", "min_score", "feedback", "boosts", "predictors", "suggest"):
                 if getattr(self, name) not in (None, (), False):
                     raise ValueError(f"`{name}` requires a query; set `query` or `vectors`")
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Return name of a metadata field -> the part of the request that names it.
+
+        The fields of filters are left out.
+        """
+        boosts = (boost for boost in self.boosts if not isinstance(boost, FilterBoost))
+        named = [
+            *(("sort", key.field) for key in self.sort if key.field != SCORE),
+            *(("facets", facet.field) for facet in self.facets),
+            *(("boosts", boost.field) for boost in boosts),
+        ]
+        named += [] if self.group is None else [("group", self.group.field)]
+        return {name: place for place, name in named}
 
     @property
     def has_query(self) -> bool:

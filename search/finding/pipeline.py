@@ -13,6 +13,7 @@ from ...core.results import Facet
 from ...index import Handles, View
 from ...index.view import Selection
 from ..arranging.facets import count_facets
+from ..arranging.names import unknown_fields
 from ..arranging.ordering import order_documents, settle_ties
 from ..encoding.queries import QueryEncoder
 from ..request import Fusion, LegRequest, SearchRequest
@@ -38,7 +39,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     request, rerank = plan.request, plan.rerank
     with trace.stage("filter"):
         within = view.select(plan.where)
-        warnings = view.warnings(plan.where)
+        warnings = [*view.warnings(plan.where), *unknown_fields(view, request.fields)]
     legs = _search_legs(view, encoded, within)
     if request.feedback is not None:
         with trace.stage("fuse"):
