@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
-from threading import Lock
+from time import monotonic, sleep
 
 from ...core import NotFoundError, StorageError
 from ...core.errors import shown
 from ...index.store.jobs import Job
+from ...search.encoding.lending import KeptLock
 from .operations.lanes import JobLanes
 from .problems import Problem
-from .served import Served, readable
+from .served import Served
+
+logger = logging.getLogger(__name__)
 
 OPENING_SECONDS = 5.0
 """Seconds for which a request for jobs waits for a collection that is being opened."""
@@ -29,7 +33,7 @@ class JobList:
     """
 
     def __init__(
-        self, known: Listing, collections: Listing, runner: JobLanes, opening: Lock
+        self, known: Listing, collections: Listing, runner: JobLanes, opening: KeptLock
     ) -> None:
         self._known = known
         self._collections = collections
@@ -43,15 +47,23 @@ class JobList:
 
         Skips collections that cannot be read.
         """
-        found = []
-        for served in self._opened():
-            with readable(served):
-                if served.jobs is not None:
-                    found += [
-                        (served.name, self._with_state(served, job))
-                        for job in served.jobs.latest(owner=owner)
-                    ]
-        return sorted(found, key=lambda pair: -pair[1].created)
+        end = monotonic() + OPENING_SECONDS
+        while True:
+            found, moved = [], False
+            for served in self._opened():
+                try:
+                    if served.jobs is not None:
+                        found += [
+                            (served.name, self._with_state(served, job))
+                            for job in served.jobs.latest(owner=owner)
+                        ]
+                except StorageError as error:
+                    if _moved(served):  # Another collection has its jobs now.
+                        moved = True
+                    else:
+                        logger.warning("jobs of %s are skipped: %s", served.name, error)
+            if not moved or monotonic() >= end:
+                return sorted(found, key=lambda pair: -pair[1].created)
 
     def get(self, job_id: str) -> tuple[str, Job]:
         """Return (collection name, job) for the id of a job.
@@ -59,22 +71,30 @@ class JobList:
         If the job is not found, raises StorageError if a collection could not be read, Problem 503
         if one is still loading, else NotFoundError.
         """
-        # A collection that has just replaced another one is only in the second listing.
-        for listing in (self._known, self._opened):
-            failure: StorageError | None = None
-            for served in listing():
-                if served.jobs is not None:
-                    try:
-                        return served.name, self._with_state(served, served.jobs.get(job_id))
-                    except NotFoundError:
-                        continue
-                    except StorageError as error:
-                        failure = error
+        end = monotonic() + OPENING_SECONDS
+        while True:
+            # A collection that has just replaced another one is only in the second listing.
+            for listing in (self._known, self._opened):
+                failure: StorageError | None = None
+                moved = False
+                for served in listing():
+                    moved = moved or served.status == "loading"
+                    if served.jobs is not None:
+                        try:
+                            return served.name, self._with_state(served, served.jobs.get(job_id))
+                        except NotFoundError:
+                            moved = moved or _moved(served)
+                        except StorageError as error:
+                            failure = error
+                            moved = moved or _moved(served)
+            if not moved:
+                break
+            if monotonic() >= end:
+                headers = {"Retry-After": "1"}
+                raise Problem(503, "collections are loading; try again", headers=headers)
+            sleep(0.01)
         if failure is not None:
             raise failure
-        if any(served.status == "loading" for served in self._known()):
-            headers = {"Retry-After": "1"}
-            raise Problem(503, "collections are loading; try again", headers=headers)
         raise self.absent(job_id)
 
     def _opened(self) -> list[Served]:
@@ -98,3 +118,8 @@ class JobList:
         """
         reason = self._runner.waiting(served).get(job.id)
         return job if reason is None else replace(job, state="waiting", error=reason)
+
+
+def _moved(served: Served) -> bool:
+    """Return True if a collection was deleted, or replaced by another one."""
+    return served.deleted or served.replaced()

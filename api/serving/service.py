@@ -27,6 +27,7 @@ from ...index.store.jobs import Job
 from ...search import replaced_folder
 from ...search.encoding.batches import BATCHING
 from ...search.encoding.courtesy import COURTESY
+from ...search.encoding.lending import KeptLock
 from ...search.writing.reembed import REMOVED
 from .allowed import AllowedModels
 from .job_list import JobList
@@ -50,6 +51,8 @@ WRITERS = 4
 WATCHERS = 8
 """Maximum number of requests for metrics that wait for the thread for metrics."""
 _TRASH = ".deleted-"
+_REPEATS = 5
+"""Maximum number of times that a collection is opened that is replaced again and again."""
 _RETRIED = ("building", "unreadable")
 """States in which the next request for a collection tries to open the collection again."""
 
@@ -93,7 +96,7 @@ class Service:
         COURTESY.peers = None if place is None else SearchingWorkers(place)
         # `_opening` is locked while a collection is opened, created or deleted; `_lock` protects
         # the dictionary.
-        self._opening = Lock()
+        self._opening = KeptLock()
         self.snapshots = ServedSnapshots(settings)
         self.root_jobs = RootJobs(self.root)
         self.runner = JobLanes(
@@ -224,10 +227,13 @@ class Service:
             for path in dict.fromkeys(paths):
                 present = self._served.get(folder_name(path))
                 if present is None or present.status in _RETRIED:
-                    try:
-                        self._open_on_demand(folder_name(path), path)
-                    except NotFoundError:
-                        continue  # Its creation was interrupted, or it was deleted.
+                    for _ in range(_REPEATS):
+                        # Its folder may be exchanged with another one while it is opened.
+                        with suppress(NotFoundError):
+                            self._open_on_demand(folder_name(path), path)
+                            break
+                        if identity(path) is None:
+                            break  # Its creation was interrupted, or it was deleted.
         return self.known()
 
     async def served(self, name: str) -> Served:

@@ -17,7 +17,7 @@ import pytest
 from twindex.api.serving.limits.arrivals import ARRIVING
 from twindex.api.serving.limits.pool import ALWAYS, TENANT, Pool
 from twindex.api.serving.problems import Problem
-from twindex.search.encoding.lending import lent
+from twindex.search.encoding.lending import KeptLock, lent
 
 
 @pytest.fixture(autouse=True)
@@ -357,6 +357,27 @@ def test_calls_that_lend_their_places_run_one_at_a_time_otherwise():
             await asyncio.gather(*(made.run(call) for _ in range(40)))
             assert (made.running, made.active, done) == (0, 0, 40)
         assert most <= 2
+
+    asyncio.run(main())
+
+
+def test_a_call_that_holds_a_lock_keeps_its_place():
+    """Or calls that wait for the lock take all places, and the one that holds it waits for them."""
+    lock = KeptLock()
+
+    def hold() -> str:
+        with lock, lent():
+            time.sleep(0.2)
+        return "held"
+
+    def wait() -> str:
+        with lock:
+            return "waited"
+
+    async def main() -> None:
+        with pool(threads=1) as made:
+            calls = [asyncio.ensure_future(made.run(work)) for work in (hold, wait)]
+            assert await asyncio.wait_for(asyncio.gather(*calls), 10) == ["held", "waited"]
 
     asyncio.run(main())
 

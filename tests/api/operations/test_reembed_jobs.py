@@ -119,6 +119,7 @@ def test_a_job_is_found_at_every_moment_of_an_exchange(client):
         legs = {"dense": dense if number % 2 else None}
         latest.append(client.post(f"{BIRDS}/reembed", json={"legs": legs}).json()["id"])
         while (reply := client.get(f"/v1/jobs/{latest[-1]}")).json().get("state") != "done":
+            assert reply.status_code == 200, reply.text
             assert reply.json()["state"] != "failed", reply.text
         assert client.post(f"{BIRDS}/reembed/confirm").json() == {"changed": True}
     stop.set()
