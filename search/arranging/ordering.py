@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +12,37 @@ from ...core import Trace
 from ...index import Handles, View
 from .boosts import boost_values, contributions
 from .request import SCORE, Boost, SortKey
-from .sorting import sort_documents
+from .sorting import Order, runs_of, settle, sort_documents
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """n documents in their final order.
+    """n documents in their final order, except for the order of equal documents; see `settled`.
 
     documents: int64 [n], handles.
     scores:    float64 [n], scores with boosts.
+    runs:      start of each run of equal documents, and n.
     boosts:    float64 [2, boosts, n]: the value of each boost, and what it adds to the score; None
                if there are no boosts.
     """
 
     documents: Handles
     scores: NDArray[np.float64]
-    boosts: NDArray[np.float64] | None
+    runs: NDArray[np.intp]
+    boosts: NDArray[np.float64] | None = None
+
+    def settled(self, view: View, positions: NDArray[np.int64]) -> Ordered:
+        """Return the list with equal documents ordered by id, in the runs that touch `positions`.
+
+        So pages neither overlap nor have gaps, and the order does not depend on that of writes.
+        """
+        return self.taken(settle(view, self.documents, self.runs, positions))
+
+    def taken(self, order: Order) -> Ordered:
+        """Return the list in another order. The runs stay in place."""
+        boosts = None if self.boosts is None else self.boosts[:, :, order]
+        documents, scores = self.documents[order], self.scores[order]
+        return replace(self, documents=documents, scores=scores, boosts=boosts)
 
 
 def order_documents(
@@ -37,12 +52,8 @@ def order_documents(
     scores: NDArray[np.float64],
     sort: Sequence[SortKey],
     boosts: Sequence[Boost],
-    begin: int,
-    end: int,
 ) -> Ordered:
     """Order n documents by the keys of `sort`; by their scores if there are none.
-
-    Equal documents are ordered by id, at least among the documents `begin` to `end` of the result.
 
     documents: int64 [n], handles, best first.
     scores:    float64 [n], scores without boosts.
@@ -55,11 +66,10 @@ def order_documents(
             scores = scores + added.sum(axis=0)
             found = np.stack([values, added])
     elif not sort:
-        return Ordered(*settle_ties(view, documents, scores, end), None)
+        return Ordered(documents, scores, runs_of([scores]))
     with trace.stage("sort"):
-        keys = sort or (SortKey(field=SCORE),)
-        order = sort_documents(view, documents, scores, keys, begin, end)
-    return Ordered(documents[order], scores[order], None if found is None else found[:, :, order])
+        order, runs = sort_documents(view, documents, scores, sort or (SortKey(field=SCORE),))
+        return Ordered(documents, scores, runs, found).taken(order)
 
 
 def settle_ties(
@@ -70,19 +80,6 @@ def settle_ties(
     documents: handles of n documents, best first.
     scores:    float64 [n], in descending order.
     """
-    if len(scores) < 2:
-        return documents, scores
-    worst = scores[min(end, len(scores)) - 1]
-    equal = scores[1:] == scores[:-1]
-    tied = np.zeros(len(scores), dtype=np.bool_)
-    tied[1:] |= equal
-    tied[:-1] |= equal
-    tied &= scores >= worst
-    if not tied.any():
-        return documents, scores
-    names = view.names(documents[tied].tolist())
-    by_name = sorted(np.flatnonzero(tied).tolist(), key=lambda i: names[int(documents[i])])
-    positions = np.zeros(len(documents), dtype=np.int64)
-    positions[by_name] = np.arange(len(by_name))
-    order = np.lexsort((positions, -scores))
-    return documents[order], scores[order]
+    first = np.arange(min(end, len(documents)))
+    found = Ordered(documents, scores, runs_of([scores])).settled(view, first)
+    return found.documents, found.scores

@@ -17,24 +17,50 @@ Order = NDArray[np.intp]
 
 
 def sort_documents(
-    view: View,
-    documents: Handles,
-    scores: NDArray[np.float64],
-    keys: Sequence[SortKey],
-    begin: int,
-    end: int,
-) -> Order:
-    """Return the positions of n documents in the order of the keys.
+    view: View, documents: Handles, scores: NDArray[np.float64], keys: Sequence[SortKey]
+) -> tuple[Order, NDArray[np.intp]]:
+    """Return the positions of n documents in the order of the keys, and the starts of equal runs.
 
-    Documents that are equal in all keys are ordered by id, at least if they are among the documents
-    from `begin` to `end` (exclusive) of the result. So pages neither overlap nor have gaps.
+    Documents in a run are equal in all keys. The starts end with n.
 
     documents: int64 [n], handles.
     scores:    float64 [n], their scores.
     """
     columns = [_column(view, documents, scores, key) for key in keys]
     order = np.lexsort(columns[::-1])
-    return _settled(view, documents, order, columns, begin, end)
+    return order, runs_of([column[order] for column in columns])
+
+
+def runs_of(columns: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
+    """Return the start of each run of positions that are equal in all columns, and their number."""
+    count = len(columns[0])
+    differs = np.zeros(max(0, count - 1), dtype=np.bool_)
+    for column in columns:
+        differs |= column[1:] != column[:-1]
+    starts = np.flatnonzero(differs) + 1
+    return np.concatenate([[0], starts, [count]]) if count else np.zeros(1, dtype=np.intp)
+
+
+def settle(
+    view: View, documents: Handles, runs: NDArray[np.intp], positions: NDArray[np.int64]
+) -> Order:
+    """Return the order in which the runs that touch some positions are ordered by id.
+
+    documents: int64 [n], handles, in order.
+    runs:      starts of the runs of equal documents, and n.
+    positions: the documents whose order matters. Their runs do not change by being ordered.
+    """
+    order = np.arange(len(documents))
+    touched = np.zeros(len(runs), dtype=np.bool_)
+    touched[np.searchsorted(runs, positions, "right") - 1] = True
+    touched[:-1] &= np.diff(runs) > 1
+    pairs = [(runs[run], runs[run + 1]) for run in np.flatnonzero(touched[:-1])]
+    if pairs:
+        tied = np.concatenate([np.arange(start, stop) for start, stop in pairs])
+        names = view.names(documents[tied].tolist())
+        for start, stop in pairs:
+            order[start:stop] = sorted(range(start, stop), key=lambda i: names[int(documents[i])])
+    return order
 
 
 def _column(
@@ -65,32 +91,3 @@ def dates_of(values: FieldValues) -> FieldValues:
     positions, codes = values.positions[keep], codes[keep]
     order = np.lexsort((codes, positions))  # Two texts of one date may be in another order.
     return FieldValues(positions[order], codes[order], [(STRING, at) for at in distinct])
-
-
-def _settled(
-    view: View,
-    documents: Handles,
-    order: Order,
-    columns: Sequence[NDArray[Any]],
-    begin: int,
-    end: int,
-) -> Order:
-    """Order by id the documents that are equal in all columns and touch the page."""
-    end = min(end, len(order))
-    if begin >= end or len(order) < 2:
-        return order
-    differs = np.zeros(len(order) - 1, dtype=np.bool_)
-    for column in columns:
-        placed = column[order]
-        differs |= placed[1:] != placed[:-1]
-    starts = np.concatenate([[0], np.flatnonzero(differs) + 1, [len(order)]])
-    first = int(np.searchsorted(starts, begin, "right")) - 1
-    last = int(np.searchsorted(starts, end, "left"))
-    order = order.copy()
-    for start, stop in zip(starts[first:last], starts[first + 1 : last + 1], strict=True):
-        if stop - start > 1:
-            tied = order[start:stop]
-            names = view.names(documents[tied].tolist())
-            by_name = sorted(tied.tolist(), key=lambda i: names[int(documents[i])])
-            order[start:stop] = by_name
-    return order

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,7 +53,6 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     others = _search_others(view, encoded, within)
     every = [*legs, *(leg for other in others for leg in other)]
     top = None if rerank is None else rerank.top_n
-    begin, end = _settled_part(request, top)
     with trace.stage("fuse"):
         if legs:
             numbers, scores = own = _fuse_enough(legs, request)
@@ -64,22 +62,28 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
             numbers = view.matching(plan.where)
             scores = np.zeros(len(numbers))
             own = numbers, scores
-    ordered = order_documents(
-        view, trace, numbers, scores, request.sort, request.boosts, begin, end
-    )
+    ordered = order_documents(view, trace, numbers, scores, request.sort, request.boosts)
+    total = len(ordered.documents)
+    with trace.stage("fuse"):
+        ordered = ordered.settled(view, _settled_part(request, total, top))
+    groups = None
+    if request.group is not None:
+        with trace.stage("group"):
+            groups = view.values(request.group.field, ordered.documents[:top])
+            if top is None:  # Equal documents may change places, but the same runs are shown.
+                shown = page_of(request, total, groups, None).positions
+                ordered = ordered.settled(view, shown)
+                groups = view.values(request.group.field, ordered.documents)
     numbers, scores = ordered.documents, ordered.scores
     plain = not others and ordered.boosts is None and not request.sort
-    of_query = numbers if plain else settle_ties(view, *own, end)[0]
+    reach = max(request.offset + request.limit, top or 0)
+    of_query = numbers if plain else settle_ties(view, *own, reach)[0]
     predicted = predictors_of(view, encoded, legs, of_query)
     suggestion = suggest(view, encoded) if request.suggest else None
     facets: Sequence[Facet] = ()
     if request.facets:
         with trace.stage("facets"):
             facets = count_facets(view, numbers, request.facets)
-    groups = None
-    if request.group is not None:
-        with trace.stage("group"):
-            groups = view.values(request.group.field, numbers[:top])
     documents: dict[int, Document] = {}
     candidates = None
     if rerank is not None:
@@ -116,15 +120,17 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     )
 
 
-def _settled_part(request: SearchRequest, top: int | None) -> tuple[int, int]:
-    """Return the part of the ranked list in which the order of equal documents matters.
+def _settled_part(request: SearchRequest, total: int, top: int | None) -> NDArray[np.int64]:
+    """Return the positions at which the order of equal documents matters before grouping.
 
     top: number of documents that are reranked; None: no reranking.
     """
-    if request.group is not None and top is None:
-        return 0, sys.maxsize
     end = request.offset + request.limit
-    return (request.offset, end) if top is None else (0, max(end, top))
+    if top is not None:
+        return np.arange(min(total, max(end, top)))
+    if request.group is not None:
+        return np.empty(0, dtype=np.int64)
+    return np.arange(min(total, request.offset), min(total, end))
 
 
 def first_search(view: View, encoded: EncodedPlan) -> tuple[list[Leg], Handles]:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from ....core.filters import BOOLEAN, NUMBER, OWN, STRING, flatten
 from ....core.trace import checkpoint
 from ...field_values import FieldValues, Value
 from .columns import OWN_COLUMN, Numbers
+from .selection import sorted_unique
 
 _CHUNK = 500
 _DIRECT = 5_000
@@ -32,16 +34,17 @@ _CHECKED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class StoredColumn:
-    """All values of a field, as (document, value) pairs in the order of document numbers.
+    """All values of a field, in the order of document numbers.
 
-    numbers: int64 [m], the document of each value, ascending.
+    starts:  int32 or int64 [through + 2]; the values of document n are `starts[n]` to
+             `starts[n + 1]` (exclusive) of `codes`.
     codes:   int32 [m], for each value its index in `values`, ascending in each document.
     values:  distinct values, ascending. Documents may have been deleted since.
     through: highest document number of the collection when the column was read.
     generation: generation of the collection at that time.
     """
 
-    numbers: Numbers
+    starts: NDArray[Any]
     codes: NDArray[np.int32]
     values: Sequence[Value]
     through: int
@@ -49,16 +52,23 @@ class StoredColumn:
 
     def of(self, documents: Numbers) -> FieldValues:
         """Return the values of these documents. documents: int64 [n], in any order."""
-        begin = np.searchsorted(self.numbers, documents, "left")
-        counts = np.searchsorted(self.numbers, documents, "right") - begin
+        begin = self.starts[documents].astype(np.int64)
+        counts = self.starts[documents + 1] - begin
         positions = np.repeat(np.arange(len(documents)), counts)
         skipped = np.repeat(begin - (np.cumsum(counts) - counts), counts)
         codes = self.codes[np.arange(len(positions)) + skipped]
-        used = np.zeros(len(self.values), dtype=np.bool_)
-        used[codes] = True
-        codes = (np.cumsum(used) - 1)[codes]
-        values = [self.values[code] for code in np.flatnonzero(used).tolist()]
-        return FieldValues(positions, codes.astype(np.int64), values)
+        if len(codes) * 4 < len(self.values):
+            used = sorted_unique(codes)
+            codes = np.searchsorted(used, codes)
+        else:
+            mask = np.zeros(len(self.values), dtype=np.bool_)
+            mask[codes] = True
+            used = np.flatnonzero(mask)
+            codes = (np.cumsum(mask) - 1)[codes]
+        values = self.values
+        return FieldValues(
+            positions, codes.astype(np.int64), [values[code] for code in used.tolist()]
+        )
 
     def extended(
         self, pairs: Iterable[tuple[int, Value]], through: int, generation: int
@@ -66,14 +76,17 @@ class StoredColumn:
         """Return the column with the values of further documents, whose numbers are higher."""
         new = FieldValues.of(pairs)
         if not new.values:
-            return replace(self, through=through, generation=generation)
+            last = np.full(through - self.through, len(self.codes), dtype=self.starts.dtype)
+            starts = np.concatenate([self.starts, last]) if len(last) else self.starts
+            return replace(self, starts=starts, through=through, generation=generation)
         values = sorted({*self.values, *new.values})
         place = {value: code for code, value in enumerate(values)}
         codes = self.codes
         if len(values) > len(self.values):
             codes = _coded(self.values, place)[codes]
+        added = _starts(new.positions, through, self.through + 1) + len(codes)
         return StoredColumn(
-            np.concatenate([self.numbers, new.positions]),
+            np.concatenate([self.starts[:-1], added]),
             np.concatenate([codes, _coded(new.values, place)[new.codes]]),
             values,
             through,
@@ -83,6 +96,15 @@ class StoredColumn:
 
 def _coded(values: Sequence[Value], place: Mapping[Value, int]) -> NDArray[np.int32]:
     return np.array([place[value] for value in values], dtype=np.int32)
+
+
+def _starts(numbers: Numbers, through: int, first: int = 0) -> NDArray[Any]:
+    """Return the starts of the values of documents `first` to `through`, and the end of the last.
+
+    numbers: int64 [m], the document of each value, ascending.
+    """
+    starts = np.searchsorted(numbers, np.arange(first, through + 2))
+    return starts.astype(np.int32) if len(numbers) < 2**30 else starts
 
 
 class StoredColumns:
@@ -157,7 +179,7 @@ class StoredColumns:
         self._columns[key] = tuple(sorted(kept, key=lambda one: one.generation))[-2:]
         self._columns.move_to_end(key)
         sizes = {
-            name: sum(len(one.numbers) + len(one.values) for one in columns)
+            name: sum(len(one.codes) + len(one.values) for one in columns)
             for name, columns in self._columns.items()
         }
         while len(self._columns) > 1 and sum(sizes.values()) > self._most:
@@ -169,44 +191,49 @@ class StoredColumns:
 def _whole_column(
     connection: sqlite3.Connection, key: str, through: int, generation: int
 ) -> StoredColumn:
-    numbers: list[int] = []
-    codes: list[int] = []
+    numbers: list[Numbers] = [np.empty(0, dtype=np.int64)]
     values: list[Value] = []
-    for row, (value, number) in enumerate(_sorted_rows(connection, key)):
+    for row, (value, found) in enumerate(_sorted_rows(connection, key)):
         if row % _CHECKED == 0:
             checkpoint()
-        if not values or values[-1] != value:
-            values.append(value)
-        numbers.append(number)
-        codes.append(len(values) - 1)
-    found, coded = np.array(numbers, dtype=np.int64), np.array(codes, dtype=np.int32)
-    order = np.argsort(found, kind="stable")  # The codes are ascending, and stay so.
-    found, coded = found[order], coded[order]
-    repeated = (found[1:] == found[:-1]) & (coded[1:] == coded[:-1])  # A title in two places.
-    keep = np.concatenate([[True], ~repeated]) if len(found) else np.ones(0, dtype=np.bool_)
-    return StoredColumn(found[keep], coded[keep], values, through, generation)
+        values.append(value)
+        numbers.append(found)
+    coded = np.repeat(np.arange(len(values), dtype=np.int32), [len(one) for one in numbers[1:]])
+    every = np.concatenate(numbers)
+    order = np.argsort(every, kind="stable")  # The codes are ascending, and stay so.
+    return StoredColumn(_starts(every[order], through), coded[order], values, through, generation)
 
 
-def _sorted_rows(connection: sqlite3.Connection, key: str) -> Iterator[tuple[Value, int]]:
-    """Yield (value, document number) for every value of a field, in ascending order of values."""
-    sql = "SELECT value, number FROM fields WHERE key = ? AND kind = ? ORDER BY value"
-    for value, number in connection.execute(sql, (key, NUMBER)):
+def _sorted_rows(connection: sqlite3.Connection, key: str) -> Iterator[tuple[Value, Numbers]]:
+    """Yield (value, document numbers) for every value of a field, in ascending order of values."""
+    # One text with all numbers of a value is several times faster than one row per number.
+    sql = (
+        "SELECT {v}, group_concat(number) FROM fields WHERE key = ? AND kind = ? "
+        "GROUP BY value ORDER BY value"
+    )
+    for value, numbers in connection.execute(sql.format(v="value"), (key, NUMBER)):
         if isinstance(value, int | float):  # Another type is damage, which `verify` reports.
-            yield (NUMBER, value), number
+            yield (NUMBER, value), _numbers(numbers)
     # As bytes, so that damaged text that is not UTF-8 can be read.
-    text = "SELECT CAST(value AS BLOB), number FROM fields WHERE key = ? AND kind = ?"
+    text = sql.format(v="CAST(value AS BLOB)")
     if key in OWN_COLUMN:
         table, column = OWN_COLUMN[key]
-        text += f" UNION ALL SELECT CAST({column} AS BLOB), number FROM {table}"
-        text += f" WHERE {column} <> '' ORDER BY 1"
-    else:
-        text += " ORDER BY value"
-    for value, number in connection.execute(text, (key, STRING)):
+        text = (
+            "SELECT CAST(value AS BLOB), group_concat(number) FROM (SELECT value, number FROM "
+            "fields WHERE key = ? AND kind = ? UNION "
+            f"SELECT {column}, number FROM {table} WHERE {column} <> '') "
+            "GROUP BY value ORDER BY value"
+        )
+    for value, numbers in connection.execute(text, (key, STRING)):
         if isinstance(value, bytes):
-            yield (STRING, value.decode(errors="replace")), number
-    for value, number in connection.execute(sql, (key, BOOLEAN)):
+            yield (STRING, value.decode(errors="replace")), _numbers(numbers)
+    for value, numbers in connection.execute(sql.format(v="value"), (key, BOOLEAN)):
         if isinstance(value, int):
-            yield (BOOLEAN, value), number
+            yield (BOOLEAN, value), _numbers(numbers)
+
+
+def _numbers(text: str) -> Numbers:
+    return np.array(text.split(","), dtype=np.int64) if "," in text else np.array([int(text)])
 
 
 def _newer_values(
