@@ -226,39 +226,6 @@ def test_no_call_waits_for_ever_behind_one_that_gets_no_thread():
     asyncio.run(main())
 
 
-def test_a_call_that_lent_its_place_gets_the_place_of_one_that_gets_no_thread():
-    lends, back, release, refused = (threading.Event() for _ in range(4))
-
-    def lend() -> str:
-        with lent():
-            lends.set()
-            assert back.wait(30)
-        return "back"
-
-    async def main() -> None:
-        with pool(threads=1) as made:
-            lender = asyncio.ensure_future(made.run(lend))
-            await until(lends.is_set)
-
-            def refuse(*_: object) -> None:
-                refused.set()
-                assert release.wait(30)
-                raise RuntimeError("can't start new thread")
-
-            made._executor.submit = refuse
-            loop = asyncio.get_running_loop()
-            other = loop.run_in_executor(None, lambda: asyncio.run(made.run(int)))
-            await until(refused.is_set)
-            back.set()
-            await until(lambda: len(made._returning) == 1)
-            release.set()
-            with pytest.raises(Problem, match="can't start new thread"):
-                await other
-            assert await asyncio.wait_for(lender, 10) == "back"
-
-    asyncio.run(main())
-
-
 def test_a_pool_that_waits_keeps_nothing_of_its_last_call():
     class Large:
         pass
