@@ -6,7 +6,7 @@ import math
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from ...core import Config, InvalidInputError
 from ...core.bounds import Bounds, Score
@@ -68,14 +68,14 @@ def parse_field(value: object) -> object:
 
 
 def _parse_bound(value: object) -> object:
-    if isinstance(value, str) and instant(value) is None:
-        raise ValueError(f"must be a number or an ISO 8601 date such as 2024-05-01, got {value!r}")
-    if isinstance(value, bool):
-        raise ValueError(f"must be a number or an ISO 8601 date, got {value}")
-    return value
+    if isinstance(value, str) and instant(value) is not None:
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf:
+        return value
+    raise ValueError(f"must be a number or an ISO 8601 date such as 2024-05-01, got {shown(value)}")
 
 
-Bound = Annotated[Score | str, BeforeValidator(_parse_bound)]
+Bound = Annotated[Any, PlainValidator(_parse_bound), WithJsonSchema({"type": ["number", "string"]})]
 """A number, or an ISO 8601 date as a string."""
 
 

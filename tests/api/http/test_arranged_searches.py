@@ -69,5 +69,5 @@ def test_invalid_requests_name_the_field(client, problem):
         ({"query": "a", "group": {"field": "a", "size": 0}}, "group.size"),
         ({"query": "a", "boosts": [{"kind": "near"}]}, "boosts[0]"),
     ):
-        details = problem(client.post(SEARCH, json=body), 422, "invalid_input")
+        details = problem(client.post(SEARCH, json=body), 422, "invalid")
         assert (details.errors[0].field or "").startswith(field), details
