@@ -10,8 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core.results import QueryStage, RerankReport, RerankStage, SearchResult, WriteReport
+from ..core.results import (
+    Facet,
+    FacetCount,
+    Group,
+    QueryStage,
+    RerankReport,
+    RerankStage,
+    SearchResult,
+    WriteReport,
+)
 from ..core.types import (
+    BoostScore,
     Contribution,
     Document,
     Hit,
@@ -112,6 +122,7 @@ def write_report(value: Mapping[str, Any]) -> WriteReport:
 
 def search_result(value: Mapping[str, Any]) -> SearchResult:
     terms, languages = value.get("query_terms"), value.get("query_languages")
+    groups = value.get("groups")
     return SearchResult(
         hits=[_hit(hit) for hit in value["hits"]],
         total=value["total"]["value"],
@@ -130,7 +141,14 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
         suggestion=value.get("suggestion"),
         query=value.get("query"),
         filter=value.get("filter"),
+        facets=tuple(_facet(one) for one in value.get("facets", ())),
+        groups=None if groups is None else tuple(Group(**one) for one in groups),
+        group_total=value.get("group_total"),
     )
+
+
+def _facet(value: Mapping[str, Any]) -> Facet:
+    return Facet(**{**value, "counts": tuple(FacetCount(**one) for one in value["counts"])})
 
 
 def stage(value: Mapping[str, Any]) -> QueryStage:
@@ -144,6 +162,7 @@ def _hit(value: Mapping[str, Any]) -> Hit:
     passage, context, explain, terms, rerank = (
         value.get(name) for name in ("passage", "context", "explain", "terms", "rerank")
     )
+    boosts = value.get("boosts")
     included = {part: value[part] for part in ("title", "text", "metadata") if part in value}
     return Hit(
         id=value["id"],
@@ -159,6 +178,7 @@ def _hit(value: Mapping[str, Any]) -> Hit:
         else {leg: [Contribution(**term) for term in found] for leg, found in explain.items()},
         terms=None if terms is None else _top_terms(terms),
         rerank=None if rerank is None else HitRerank(**rerank),
+        boosts=None if boosts is None else tuple(BoostScore(**one) for one in boosts),
     )
 
 

@@ -32,6 +32,7 @@ from .results import (
 from .toml import parse_toml
 from .trace import UNGUARDED, Guard, Trace
 from .types import (
+    BoostScore,
     Contribution,
     DeletedCount,
     Document,
@@ -57,6 +58,7 @@ from .unicode import check_unicode, checked_text
 __all__ = [
     "UNGUARDED",
     "BarProgress",
+    "BoostScore",
     "Config",
     "ConfigError",
     "ConflictError",

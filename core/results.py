@@ -129,6 +129,57 @@ class QueryStage:
     searches: int = 0
 
 
+Scalar = str | int | float | bool
+"""A value of a metadata field."""
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCount:
+    """The number of found documents with a value, or with a value in a range.
+
+    value: the value. None for a range.
+    gte, lt: smallest value of the range, and the value before which it ends; None = no limit.
+    """
+
+    count: int
+    value: Scalar | None = None
+    gte: float | str | None = None
+    lt: float | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """The values that the found documents have in one field.
+
+    counts:   the requested values or ranges. A document with several values counts in each.
+    distinct: number of different values.
+    missing:  number of found documents without the field.
+    minimum, maximum: smallest and largest number. None if no value is a number.
+    """
+
+    field: str
+    counts: Sequence[FacetCount]
+    distinct: int
+    missing: int
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The hits of a page that have the same value in the field of `group`.
+
+    value: the value. None: the documents do not have the field.
+    total: number of found documents with the value.
+    hits:  number of hits of this group. The hits of a result are those of its first group, then
+           those of its second, and so on.
+    """
+
+    value: Scalar | None
+    total: int
+    hits: int
+
+
 Relation = Literal["eq", "gte"]
 """How a total relates to the true number. eq: the total is exact. gte: the true number may be
 larger."""
@@ -163,6 +214,10 @@ class SearchResult:
               query is common enough.
     query:    the query text without the filters that it contained. None without `parse_filters`.
     filter:   the filter that was read from the query text, as JSON. None if it contained none.
+    facets:   counts of values, one entry for each of the request's `facets`. Every document of the
+              full ranked list counts.
+    groups:   the groups of the page, in the order of their best hits. None without `group`.
+    group_total: number of groups of the full ranked list. None without `group`.
     """
 
     hits: Sequence[Hit]
@@ -180,6 +235,9 @@ class SearchResult:
     suggestion: str | None = None
     query: str | None = None
     filter: Mapping[str, Any] | None = None
+    facets: Sequence[Facet] = ()
+    groups: Sequence[Group] | None = None
+    group_total: int | None = None
 
     def __len__(self) -> int:
         return len(self.hits)

@@ -206,6 +206,20 @@ class HitRerank:
 
 
 @dataclass(frozen=True, slots=True)
+class BoostScore:
+    """What one boost of the request adds to the score of a hit.
+
+    value:        value of the boost for this document, from 0 to 1.
+    weight:       weight of the boost in the request.
+    contribution: what the boost adds to the score.
+    """
+
+    value: float
+    weight: float
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A document in a search result.
 
@@ -225,6 +239,7 @@ class Hit:
     headings: titles of the headings above the start of the passage, from the highest level down.
     page:     number of the page on which the passage begins, from 1. None if the text has no form
               feeds, the characters that separate pages.
+    boosts:   for each of the request's `boosts`, what it adds to the score. None without `explain`.
 
     A document that was indexed whole is one passage, which begins at its first word. `headings` and
     `page` are set only if the request's `include` names a part of the document.
@@ -241,6 +256,7 @@ class Hit:
     context: Passage | None = None
     headings: Sequence[str] = ()
     page: int | None = None
+    boosts: Sequence[BoostScore] | None = None
 
     @property
     def title(self) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core import InvalidInputError, NoProgress, Progress, Qrels, Query
-from ..search.request import RerankRequest, SearchRequest
+from ..search.request import SearchRequest
+from ..search.stages import RerankRequest
 from .beir import judged_queries
 from .calibration import JudgedScores
 from .experiment import BATCH, request_for

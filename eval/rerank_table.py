@@ -20,7 +20,7 @@ from ..core import (
     Usage,
 )
 from ..search.finding.planning import plan
-from ..search.request import RerankRequest
+from ..search.stages import RerankRequest
 from .beir import judged_queries
 from .experiment import request_for, run_scores, widest_request
 from .measures import DEFAULT_MEASURES, Evaluation, evaluate

@@ -15,6 +15,7 @@ from .codecs.config import (
 )
 from .config import CollectionConfig, StorageConfig
 from .dense.config import DenseLeg
+from .field_values import FieldValues
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
@@ -81,6 +82,7 @@ __all__ = [
     "DenseLeg",
     "EncodedDocument",
     "ExplainingView",
+    "FieldValues",
     "FlatConfig",
     "Handles",
     "HnswConfig",

@@ -41,6 +41,7 @@ from ..core.filters import (
 from ..core.filters.conditions import kinds, tested
 from ..core.near import did_you_mean
 from .config import CollectionConfig
+from .field_values import FieldValues
 from .store_protocol import EncodedDocument, Record, Store, Written, taken
 from .structures.vector_search import VectorSearch
 from .view import (
@@ -265,6 +266,12 @@ class RestrictedView:
 
     def count(self, where: Condition | None) -> int:
         return self._view.count(self._and(where))
+
+    def matching(self, where: Condition | None) -> Handles:
+        return self._view.matching(self._and(where))
+
+    def values(self, key: str, documents: Handles) -> FieldValues:
+        return self._view.values(key, documents)
 
     def passage_count(self, where: Condition | None) -> int:
         return self._view.passage_count(self._and(where))

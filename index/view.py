@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..core import Contribution, Document, Passage, Representation, TermWeight
 from ..core.filters import Condition
 from .config import CollectionConfig
+from .field_values import FieldValues
 from .structures.vector_search import VectorSearch
 
 if TYPE_CHECKING:  # scipy takes long to import.
@@ -161,6 +162,16 @@ class View(Protocol):
 
     def count(self, where: Condition | None) -> int:
         """Return the number of documents that meet the condition `where`; None: all."""
+
+    def matching(self, where: Condition | None) -> Handles:
+        """Return the documents that meet the condition `where`, in any order; None: all."""
+
+    def values(self, key: str, documents: Handles) -> FieldValues:
+        """Return the values of the metadata field `key` in these documents.
+
+        Fields of nested objects are written with dots. `id` and `title` are the document's own id
+        and title, and also metadata fields with these names, as in filters.
+        """
 
     def passage_count(self, where: Condition | None) -> int:
         """Return the number of passages of the documents that meet `where`; None: of all."""

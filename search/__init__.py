@@ -10,17 +10,16 @@ from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
 from .collection import Collection
 from .export import ExportReport
+from .finding.rerankers import RerankerRegistry
 from .finding.rewriters import RewriterRegistry
 from .repoint import repoint
 from .request import (
     Fusion,
     LegRequest,
     ReconfigureRequest,
-    RerankRequest,
     SearchRequest,
 )
-from .rerankers import RerankerRegistry
-from .stages import FeedbackRequest, Gate, RewriteRequest, Turn
+from .stages import FeedbackRequest, Gate, RerankRequest, RewriteRequest, Turn
 from .syncing.report import SyncOptions, SyncReport
 from .syncing.sync import Syncer, sync
 from .writing.build import BuildReport, build

@@ -48,12 +48,12 @@ from .encoding.languages import CollectionLanguages, HiddenLanguages, Languages
 from .encoding.leg_encoders import LegEncoders
 from .encoding.queries import QueryEncoder
 from .encoding.usage import SpentUsage
+from .finding.rerankers import RerankerRegistry
 from .finding.rewriters import RewriterRegistry
 from .info import describe
 from .maintenance import MaintenanceMethods
 from .recent import Recent
 from .request import SearchRequest
-from .rerankers import RerankerRegistry
 from .writing.cutting import check_document
 from .writing.ingest import Refused, writable
 from .writing.upkeep import Upkeep

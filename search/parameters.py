@@ -12,9 +12,9 @@ from ..core.bounds import Bounds
 from ..index import CollectionConfig, VectorStorage, Verify
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
+from .finding.rerankers import RerankerRegistry
 from .finding.rewriters import RewriterRegistry
 from .request import SearchRequest
-from .rerankers import RerankerRegistry
 
 PAGE = Bounds(1, 1_000_000)
 """Bounds of `limit`, the maximum number of documents or fields that one call returns."""

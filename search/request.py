@@ -19,17 +19,26 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ..core import Config, InvalidInputError
-from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score
-from ..core.config import PART_NAME, Flag
+from ..core.bounds import Bounds, Milliseconds, Score
+from ..core.config import Flag
 from ..core.errors import shown
 from ..core.filters import Condition
 from ..core.filters.help import FILTER_HELP
 from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
-from ..rerank import Budget
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
-from .stages import FeedbackMethod, FeedbackRequest, RewriteField, parse_feedback
+from .arranging.request import (
+    SCORE,
+    Boost,
+    FacetRequest,
+    FilterBoost,
+    GroupRequest,
+    SortKey,
+    parse_field,
+    parse_sort,
+)
+from .stages import FeedbackMethod, FeedbackRequest, RerankRequest, RewriteField, parse_feedback
 
 WINDOW = 1_000
 """Maximum of `offset` + `limit` in a search request."""
@@ -129,55 +138,13 @@ QueryVector = Annotated[
 ]
 """A query vector in JSON: a list of numbers, {term: weight}, or {"indices": ..., "values": ...}."""
 
-_RERANKER = re.compile(PART_NAME)
-
-
-class RerankRequest(Config):
-    """Reranking of the best hits.
-
-    model:      name of a configured reranker.
-    top_n:      number of best hits that are reranked; None = the reranker's `candidates`. The
-                other hits follow in their original order.
-    timeout_ms: wall-clock time limit in milliseconds. If this limit, `calls` or `tokens` is
-                reached, the status is "partial", and the hits that are not judged yet follow the
-                judged hits in their original order.
-    calls:      maximum number of prompts (or pairs of query and passage) that the models read.
-    tokens:     maximum number of tokens that the models read and write, added up.
-    on_error:   what to do if a model fails. "keep" = return the hits in their original order,
-                with the status "failed" and a warning; "fail" = raise the error.
-    min_score:  minimum rerank score of a hit; a probability if the reranker is calibrated. Hits
-                after the first `top_n` have no rerank score and are left out. Hits that were not
-                judged because a limit was reached stay in the result.
-    """
-
-    model: str = Field(json_schema_extra={"pattern": PART_NAME})
-    top_n: Few | None = None
-    timeout_ms: Milliseconds | None = None
-    on_error: Literal["keep", "fail"] = "keep"
-    calls: Calls | None = None
-    tokens: Calls | None = None
-    min_score: Score | None = None
-
-    @field_validator("model")
-    @classmethod
-    def _name(cls, model: str) -> str:
-        if _RERANKER.fullmatch(model) is None:
-            raise ValueError(
-                f"must be the name of a configured reranker, got {shown(model)}; only the command "
-                "line accepts specs such as leg:late or cross-encoder:FOLDER"
-            )
-        return model
-
-    @property
-    def budget(self) -> Budget:
-        """Return the limits of this request as a reranker's Budget."""
-        return Budget(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)
-
 
 class SearchRequest(Config):
     """A search request.
 
-    query:   query text. The encoder of each leg encodes it.
+    query:   query text. The encoder of each leg encodes it. A request without `query` and
+             `vectors`, but with `sort`, `facets` or `group`, finds every document that meets the
+             filter, in the order of their ids.
     language: language of the query text, for lexical legs that detect languages: an ISO 639-1 code
              such as "de", or "none". None = detect it among the languages of the collection.
     vectors: query vectors, used instead of the text: {leg: vector}. For a dense leg a list of
@@ -215,6 +182,16 @@ class SearchRequest(Config):
              legs.
     suggest: also return a suggestion: the query with misspelled words replaced by words of the
              collection. It needs a lexical leg.
+    sort:    keys of the order of the hits, the most important first; empty = by score. "year" is
+             short for {"field": "year"}, and "-year" for {"field": "year", "order": "desc"}. The
+             documents that the legs found are ordered, at most `depth` of each leg. Not with
+             `rerank`.
+    facets:  fields whose values are counted in the documents of the ranked list. A name is short
+             for {"field": name}.
+    group:   return the best hits for each value of a field. `limit` and `offset` then count groups.
+             With `rerank`, only the reranked hits are grouped. A name is short for {"field": name}.
+    boosts:  what raises the scores of documents besides the query: {"kind": "filter"}, {"kind":
+             "number"} or {"kind": "decay"}. `min_score` is compared before.
     timeout_ms: wall-clock time limit of the search in milliseconds, with reranking and rewriting.
              After it, no result is returned. In a service, the limit begins when the request has
              been read. None = no limit of the request.
@@ -253,6 +230,30 @@ class SearchRequest(Config):
     parse_filters: Flag = False
     predictors: Flag = False
     suggest: Flag = False
+    sort: Annotated[
+        tuple[
+            Annotated[SortKey, BeforeValidator(parse_sort, json_schema_input_type=SortKey | str)],
+            ...,
+        ],
+        Field(max_length=10),
+    ] = ()
+    facets: Annotated[
+        tuple[
+            Annotated[
+                FacetRequest,
+                BeforeValidator(parse_field, json_schema_input_type=FacetRequest | str),
+            ],
+            ...,
+        ],
+        Field(max_length=50),
+    ] = ()
+    group: (
+        Annotated[
+            GroupRequest, BeforeValidator(parse_field, json_schema_input_type=GroupRequest | str)
+        ]
+        | None
+    ) = None
+    boosts: Annotated[tuple[Boost, ...], Field(max_length=20)] = ()
     timeout_ms: Milliseconds | None = None
 
     @field_validator("query")
@@ -287,12 +288,16 @@ class SearchRequest(Config):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.query is None and not self.vectors:
-            raise ValueError("the request has no query; set `query` (text) or `vectors`")
-        if self.query is None and self.rewrite is not None:
-            raise ValueError("`rewrite` requires a query text; set `query`")
-        if self.query is None and self.parse_filters:
-            raise ValueError("`parse_filters` requires a query text; set `query`")
+        self._check_query()
+        if self.sort and self.rerank is not None:
+            raise ValueError(
+                "`sort` orders all hits, so `rerank` has no effect; remove one of them"
+            )
+        if self.group is not None and self.limit * self.group.size > WINDOW:
+            raise ValueError(
+                f"`limit` * `group.size` must be at most {WINDOW}, got "
+                f"{self.limit * self.group.size}; lower one of them"
+            )
         if self.offset + self.limit > WINDOW:
             raise ValueError(
                 f"`offset` + `limit` must be at most {WINDOW}, got {self.offset + self.limit}; "
@@ -309,6 +314,42 @@ class SearchRequest(Config):
             twice = next(name for i, name in enumerate(names) if name in names[:i])
             raise ValueError(f"`legs` must name each leg once, got {twice!r} twice")
         return self
+
+    def _check_query(self) -> None:
+        """Raise ValueError for a field that requires a query which the request does not have."""
+        if self.query is None:
+            for name in ("rewrite", "parse_filters"):
+                if getattr(self, name):
+                    raise ValueError(f"`{name}` requires a query text; set `query`")
+        if not self.has_query:
+            if not (self.sort or self.facets or self.group):
+                raise ValueError(
+                    "the request has no query; set `query` (text) or `vectors`, or set `sort`, "
+                    "`facets` or `group` to find every document that meets the filter"
+                )
+            for name in ("legs", "min_score", "feedback", "boosts", "predictors", "suggest"):
+                if getattr(self, name) not in (None, (), False):
+                    raise ValueError(f"`{name}` requires a query; set `query` or `vectors`")
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Return name of a metadata field -> the part of the request that names it.
+
+        The fields of filters are left out.
+        """
+        boosts = (boost for boost in self.boosts if not isinstance(boost, FilterBoost))
+        named = [
+            *(("sort", key.field) for key in self.sort if key.field != SCORE),
+            *(("facets", facet.field) for facet in self.facets),
+            *(("boosts", boost.field) for boost in boosts),
+        ]
+        named += [] if self.group is None else [("group", self.group.field)]
+        return {name: place for place, name in named}
+
+    @property
+    def has_query(self) -> bool:
+        """Return True if there is something to search: a text or vectors."""
+        return self.query is not None or bool(self.vectors)
 
 
 class ReconfigureRequest(Config):

@@ -1,4 +1,4 @@
-"""Parts of a search request that change its query before the hits are returned."""
+"""Parts of a search request: stages that change its query, or the order of its hits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from ..ask import Limits
 from ..core import Config
-from ..core.bounds import Bounds, Calls, Milliseconds, Score, Share
+from ..core.bounds import Bounds, Calls, Few, Milliseconds, Score, Share
 from ..core.config import PART_NAME
 from ..core.errors import shown
+from ..rerank import Budget
 from .predictors import PREDICTOR, check_predictor
 
 LONGEST = 100_000
@@ -21,7 +22,7 @@ LONGEST = 100_000
 MOST_TURNS = 100
 """Maximum number of earlier turns of a conversation."""
 
-_REWRITER = re.compile(PART_NAME)
+_NAME = re.compile(PART_NAME)
 
 
 def _unicode(text: str) -> str:
@@ -246,7 +247,7 @@ class RewriteRequest(Config):
     @field_validator("model")
     @classmethod
     def _name(cls, model: str) -> str:
-        if _REWRITER.fullmatch(model) is None:
+        if _NAME.fullmatch(model) is None:
             raise ValueError(f"must be the name of a configured rewriter, got {shown(model)}")
         return model
 
@@ -266,3 +267,45 @@ RewriteField = Annotated[
     BeforeValidator(by_model, json_schema_input_type=RewriteRequest | str),
 ]
 """A field with a `RewriteRequest`. The name of a rewriter is short for {"model": name}."""
+
+
+class RerankRequest(Config):
+    """Reranking of the best hits.
+
+    model:      name of a configured reranker.
+    top_n:      number of best hits that are reranked; None = the reranker's `candidates`. The
+                other hits follow in their original order.
+    timeout_ms: wall-clock time limit in milliseconds. If this limit, `calls` or `tokens` is
+                reached, the status is "partial", and the hits that are not judged yet follow the
+                judged hits in their original order.
+    calls:      maximum number of prompts (or pairs of query and passage) that the models read.
+    tokens:     maximum number of tokens that the models read and write, added up.
+    on_error:   what to do if a model fails. "keep" = return the hits in their original order,
+                with the status "failed" and a warning; "fail" = raise the error.
+    min_score:  minimum rerank score of a hit; a probability if the reranker is calibrated. Hits
+                after the first `top_n` have no rerank score and are left out. Hits that were not
+                judged because a limit was reached stay in the result.
+    """
+
+    model: str = Field(json_schema_extra={"pattern": PART_NAME})
+    top_n: Few | None = None
+    timeout_ms: Milliseconds | None = None
+    on_error: Literal["keep", "fail"] = "keep"
+    calls: Calls | None = None
+    tokens: Calls | None = None
+    min_score: Score | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _name(cls, model: str) -> str:
+        if _NAME.fullmatch(model) is None:
+            raise ValueError(
+                f"must be the name of a configured reranker, got {shown(model)}; only the command "
+                "line accepts specs such as leg:late or cross-encoder:FOLDER"
+            )
+        return model
+
+    @property
+    def budget(self) -> Budget:
+        """Return the limits of this request as a reranker's Budget."""
+        return Budget(calls=self.calls, tokens=self.tokens, milliseconds=self.timeout_ms)

@@ -14,6 +14,7 @@ from ..reranked import cost_line, moved, reasons, stage_lines
 
 if TYPE_CHECKING:
     from ...core import Hit, QueryStage, TopTerms, Usage
+    from ...core.results import Facet, Scalar
     from ...search import RerankReport, SearchResult
 
 SNIPPET = 160
@@ -52,8 +53,13 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
         print(f"query in {leg}: {_top(terms)}")
     for leg, languages in (result.query_languages or {}).items():
         print(f"query in {leg}, analysed as: {', '.join(languages)}")
-    for rank, hit in enumerate(result.hits, start=first):
-        print_hit(rank, hit, explain=explain)
+    starts = _group_starts(result)
+    for position, hit in enumerate(result.hits):
+        if position in starts:
+            print(starts[position])
+        print_hit(first + position, hit, explain=explain)
+    for facet in result.facets:
+        print(f"{facet.field}: {_counts(facet)}")
     sys.stdout.flush()
     more = "at least " if result.relation == "gte" else ""
     stages = dict(result.timings)
@@ -68,6 +74,31 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
         note(model_usage(result.usage))
     for warning in result.warnings:
         note(f"warning: {warning}")
+
+
+def _group_starts(result: SearchResult) -> dict[int, str]:
+    """Return the position of the first hit of each group -> the line above it."""
+    starts, position = {}, 0
+    for group in result.groups or ():
+        starts[position] = f"= {_value(group.value)} ({counted(group.total, 'document')})"
+        position += group.hits
+    return starts
+
+
+def _value(value: Scalar | None) -> str:
+    """Return a value of a field as text, booleans as JSON has them; "none" for None."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "true", False: "false"}[value]
+    return one_line(str(value), SNIPPET)
+
+
+def _counts(facet: Facet) -> str:
+    counts = ", ".join(f"{_value(one.value)} {one.count}" for one in facet.counts)
+    more = facet.distinct - len(facet.counts)
+    rest = [counts] if counts else []
+    rest += [f"{counted(more, 'other value')}"] if more > 0 else []
+    rest += [f"{facet.missing} without"] if facet.missing else []
+    return "; ".join(rest)
 
 
 def print_query(result: SearchResult) -> None:

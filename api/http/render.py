@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from ...core import Document, Hit, LegScore, QueryStage, RerankStage, Usage
 from ...core.answers import Answer, Citation, CitationEvent, SourcesEvent, TextEvent, UsageEvent
+from ...core.results import Facet
 from ...index.store.jobs import Job
 from ...search import RerankReport, SearchRequest, SearchResult
 
@@ -74,9 +75,28 @@ def search_result(
         **({"stages": [_stage(stage) for stage in result.stages]} if result.stages else {}),
         **{
             name: value
-            for name in ("predictors", "suggestion", "query", "filter")
+            for name in ("predictors", "suggestion", "query", "filter", "groups", "group_total")
             if (value := getattr(result, name)) is not None
         },
+        **({"facets": [_facet(one) for one in result.facets]} if request.facets else {}),
+    }
+
+
+def _facet(facet: Facet) -> dict[str, Any]:
+    """Return a facet as a JSON object. A count has a value or a range."""
+    counts = []
+    for one in facet.counts:
+        place = {"value": one.value}
+        if one.value is None:
+            place = {k: v for k, v in (("gte", one.gte), ("lt", one.lt)) if v is not None}
+        counts.append({**place, "count": one.count})
+    return {
+        "field": facet.field,
+        "counts": counts,
+        "distinct": facet.distinct,
+        "missing": facet.missing,
+        "minimum": facet.minimum,
+        "maximum": facet.maximum,
     }
 
 
@@ -119,6 +139,8 @@ def _hit(hit: Hit, request: SearchRequest) -> dict[str, Any]:
     if request.explain:
         shown["explain"] = hit.explain or {}
         shown["terms"] = hit.terms or {}
+        if request.boosts:
+            shown["boosts"] = hit.boosts
     return shown
 
 

@@ -61,9 +61,9 @@ _NUMBER = re.compile(
 _NAME = re.compile(r"(?<=[\w,;:] )[A-ZÀ-ÖØ-Þ][\w’'-]+")
 """A word with a capital letter that does not begin a sentence."""
 _FULL_NAME = re.compile(
-    r"\b[A-ZÀ-ÖØ-Þ][\w’'.-]* (?:(?:de|van|von|der|bin|al) )?[A-ZÀ-ÖØ-Þ][\w’'-]+"
+    r"\b[A-ZÀ-ÖØ-Þ][\w’'.-]{0,60} (?:(?:de|van|von|der|bin|al) )?[A-ZÀ-ÖØ-Þ][\w’'-]+"
 )
-"""Two adjacent words with capital letters."""
+"""Two adjacent words with capital letters. The limit of the first keeps the time linear."""
 _LOCATED = re.compile(
     r"\b(?:in|at|near|on|from|to|of|into|across|im|am|aus|bei|nach|von)"
     r" (?:the |der |den |dem )?[A-ZÀ-ÖØ-Þ][\w’'-]+"

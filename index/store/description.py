@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..dense.config import DenseLeg
@@ -48,7 +49,7 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
             for row, part, vectors in zip(rows, parts, stored, strict=True)
         ],
         "bytes": {
-            "database": sum(path.stat().st_size for path in files),
+            "database": sum(map(_size, files)),
             "segments": sum(row.size for row in rows),
         },
         "legs": {
@@ -63,6 +64,14 @@ def described(view: LocalView, database: Database) -> dict[str, Any]:
             for name, leg in legs.items()
         },
     }
+
+
+def _size(path: Path) -> int:
+    """Return the size of a file in bytes; 0 if it was removed meanwhile."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _vectors(part: Part) -> dict[str, dict[str, Any]]:

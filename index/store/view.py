@@ -25,12 +25,14 @@ from ...core import (
 from ...core.errors import shown
 from ...core.filters import Condition
 from ..arrays.vectors import VectorSource
+from ..field_values import FieldValues
 from ..protocol import Approximate
 from ..view import Handles
 from .database.tables import ids_of, numbers_of, read_documents, read_sizes
 from .filters.columns import Numbers
 from .filters.field_names import unknown_fields
-from .filters.selection import has_field, select
+from .filters.selection import all_numbers, has_field, select
+from .filters.stored_values import StoredColumns
 from .snapshot import Masks, Snapshot
 
 if TYPE_CHECKING:
@@ -68,12 +70,14 @@ class LocalView:
         connection: sqlite3.Connection,
         snapshot: Snapshot,
         filters: OrderedDict[tuple[int, Condition], Masks],
+        columns: StoredColumns,
     ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self.snapshot = snapshot
         self.config = snapshot.config
         self.generation = snapshot.generation
         self._filters = filters
+        self._columns = columns
         self.search = snapshot.search
         self.frequencies = snapshot.frequencies
         self.statistics = snapshot.statistics
@@ -190,6 +194,14 @@ class LocalView:
         if where is None:
             return int(self.connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         return len(select(self.connection, where))
+
+    def matching(self, where: Condition | None) -> Numbers:
+        """Return the numbers of the documents that meet `where`, ascending. See `View.matching`."""
+        return all_numbers(self.connection) if where is None else select(self.connection, where)
+
+    def values(self, key: str, documents: Handles) -> FieldValues:
+        """See View. The values of recently read fields are kept in memory."""
+        return self._columns.values(self.connection, self.generation, key, documents)
 
     def passage_count(self, where: Condition | None) -> int:
         """Return the number of passages of the documents that meet `where`; None: of all."""

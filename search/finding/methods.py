@@ -14,9 +14,9 @@ from ..encoding.leg_encoders import LegEncoders
 from ..encoding.queries import QueryEncoder
 from ..encoding.usage import SpentUsage
 from ..request import SearchRequest
-from ..rerankers import RerankerRegistry
 from .pipeline import make_result, search_view
 from .planning import EncodedPlan, Plan, check_search, encode_plan, naming_request, plan
+from .rerankers import RerankerRegistry
 from .reranking import reorder, rerank
 from .results import FusedResults
 from .rewriters import RewriterRegistry

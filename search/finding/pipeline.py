@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import repeat
-from typing import cast
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import (
-    Document,
-    Hit,
-    HitRerank,
-    InvalidInputError,
-    Passage,
-    Representation,
-    SearchResult,
-    add_usages,
-)
-from ...index import ExplainingView, Handles, View
+from ...core import Document, InvalidInputError, Representation, SearchResult, add_usages
+from ...core.results import Facet
+from ...index import Handles, View
 from ...index.view import Selection
+from ..arranging.facets import count_facets
+from ..arranging.names import unknown_fields
+from ..arranging.ordering import order_documents, settle_ties
 from ..encoding.queries import QueryEncoder
 from ..request import Fusion, LegRequest, SearchRequest
 from .candidates import read_candidates
-from .explain import HitExplanation, Scaled, explain_hits, leg_scores, query_terms, scaled_scores
+from .explain import query_terms
 from .feedback import DEPTH as FEEDBACK_DEPTH
 from .feedback import expand
 from .fusion import Ranked, fuse, ranks
-from .places import place
+from .hits import make_hits, page_of
 from .planning import EncodedPlan, vector_search
 from .predicting import predictors_of
-from .results import FusedResults, Leg, Reordered, best_passage, leg_positions
+from .results import FusedResults, Leg, Reordered
 from .suggesting import suggest
 
 
@@ -45,11 +38,11 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     request, rerank = plan.request, plan.rerank
     with trace.stage("filter"):
         within = view.select(plan.where)
-        warnings = view.warnings(plan.where)
+        warnings = [*view.warnings(plan.where), *unknown_fields(view, request.fields)]
     legs = _search_legs(view, encoded, within)
     if request.feedback is not None:
         with trace.stage("fuse"):
-            first = _settle_ties(view, *_fuse(legs, request), FEEDBACK_DEPTH)
+            first = settle_ties(view, *_fuse(legs, request), FEEDBACK_DEPTH)
         expanded = expand(view, encoded, legs, *first)
         legs = [
             _search_leg(view, encoded, leg.request, expanded[leg.request.name], within)
@@ -57,31 +50,52 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
             else leg
             for leg in legs
         ]
-    end = request.offset + request.limit
     others = _search_others(view, encoded, within)
     every = [*legs, *(leg for other in others for leg in other)]
+    top = None if rerank is None else rerank.top_n
     with trace.stage("fuse"):
-        numbers, scores = own = _fuse_enough(legs, request)
-        if others:
-            numbers, scores = _fuse_others(encoded, own, others)
-        reach = end if rerank is None else max(end, rerank.top_n)
-        numbers, scores = _settle_ties(view, numbers, scores, reach)
-    of_query = _settle_ties(view, *own, reach)[0] if others else numbers
+        if legs:
+            numbers, scores = own = _fuse_enough(legs, request)
+            if others:
+                numbers, scores = _fuse_others(encoded, own, others)
+        else:
+            numbers = view.matching(plan.where)
+            scores = np.zeros(len(numbers))
+            own = numbers, scores
+    ordered = order_documents(view, trace, numbers, scores, request.sort, request.boosts)
+    total = len(ordered.documents)
+    with trace.stage("fuse"):
+        ordered = ordered.settled(view, _settled_part(request, total, top))
+    groups = None
+    if request.group is not None:
+        with trace.stage("group"):
+            groups = view.values(request.group.field, ordered.documents[:top])
+            if top is None:  # Equal documents may change places, but the same runs are shown.
+                shown = page_of(request, total, groups, None).positions
+                ordered = ordered.settled(view, shown)
+                groups = view.values(request.group.field, ordered.documents)
+    numbers, scores = ordered.documents, ordered.scores
+    plain = not others and ordered.boosts is None and not request.sort
+    reach = max(request.offset + request.limit, top or 0)
+    of_query = numbers if plain else settle_ties(view, *own, reach)[0]
     predicted = predictors_of(view, encoded, legs, of_query)
     suggestion = suggest(view, encoded) if request.suggest else None
+    facets: Sequence[Facet] = ()
+    if request.facets:
+        with trace.stage("facets"):
+            facets = count_facets(view, numbers, request.facets)
     documents: dict[int, Document] = {}
     candidates = None
     if rerank is not None:
         with trace.stage("rerank", "read candidates"):
-            top = numbers[: rerank.top_n]
-            documents = view.documents(top.tolist())
+            documents = view.documents(numbers[:top].tolist())
             candidates = read_candidates(
-                view, encoded, every, top, scores[: rerank.top_n], documents
+                view, encoded, every, numbers[:top], scores[:top], documents
             )
     with trace.stage("fetch"):
-        page = numbers[request.offset : end].tolist()
-        if documents:
-            page = [number for number in page if number not in documents]
+        wanted = page_of(request, len(numbers), groups, None).positions
+        page = numbers[wanted].tolist() if rerank is None or groups is None else []
+        page = [number for number in dict.fromkeys(page) if number not in documents]
         if request.include:
             _check_size(view, page, trace.guard.page_bytes)
             documents |= view.documents(page)
@@ -100,7 +114,23 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
         predictors=predicted,
         suggestion=suggestion,
         others=every[len(legs) :],
+        facets=facets,
+        groups=groups,
+        boosts=ordered.boosts,
     )
+
+
+def _settled_part(request: SearchRequest, total: int, top: int | None) -> NDArray[np.int64]:
+    """Return the positions at which the order of equal documents matters before grouping.
+
+    top: number of documents that are reranked; None: no reranking.
+    """
+    end = request.offset + request.limit
+    if top is not None:
+        return np.arange(min(total, max(end, top)))
+    if request.group is not None:
+        return np.empty(0, dtype=np.int64)
+    return np.arange(min(total, request.offset), min(total, end))
 
 
 def first_search(view: View, encoded: EncodedPlan) -> tuple[list[Leg], Handles]:
@@ -113,7 +143,7 @@ def first_search(view: View, encoded: EncodedPlan) -> tuple[list[Leg], Handles]:
         within = view.select(encoded.plan.where)
     legs = _search_legs(view, encoded, within)
     with encoded.trace.stage("fuse"):
-        numbers, _ = _settle_ties(view, *_fuse(legs, encoded.plan.request), FEEDBACK_DEPTH)
+        numbers, _ = settle_ties(view, *_fuse(legs, encoded.plan.request), FEEDBACK_DEPTH)
     return legs, numbers
 
 
@@ -199,15 +229,9 @@ def make_result(
     """
     encoded = fused.encoded
     request, legs = encoded.plan.request, fused.legs
-    end = request.offset + request.limit
     with encoded.trace.stage("fetch"):
-        numbers, scores = fused.numbers[request.offset : end], fused.scores[request.offset : end]
-        reranked: Sequence[HitRerank | None] = [None] * len(numbers)
-        if reordered is not None:
-            at = np.array(reordered.positions[request.offset : end], dtype=np.int64)
-            numbers, scores = fused.numbers[at], fused.scores[at]
-            reranked = [reordered.hit(request.offset + i) for i in range(len(at))]
-        hits = _hits(queries, fused, numbers, scores, reranked)
+        page = page_of(request, len(fused.numbers), fused.groups, reordered)
+        hits = make_hits(queries, fused, page)
     complete, total, warnings = (
         fused.complete,
         len(fused.numbers),
@@ -240,6 +264,9 @@ def make_result(
         suggestion=fused.suggestion,
         query=None if encoded.plan.read is None else encoded.plan.read.query,
         filter=None if encoded.plan.read is None else encoded.plan.read.filter,
+        facets=fused.facets,
+        groups=page.groups,
+        group_total=page.group_total,
     )
 
 
@@ -257,98 +284,3 @@ def _fuse(legs: Sequence[Leg], request: SearchRequest) -> tuple[Handles, NDArray
             request.fusion,
         )
     return numbers, scores
-
-
-def _settle_ties(
-    view: View, numbers: Handles, scores: NDArray[np.float64], end: int
-) -> tuple[Handles, NDArray[np.float64]]:
-    """Order documents with equal scores by id, at least among the first `end` documents.
-
-    numbers: handles (internal numbers) of n documents, best first.
-    scores:  float64 [n], scores in descending order.
-    """
-    if len(scores) < 2:
-        return numbers, scores
-    worst = scores[min(end, len(scores)) - 1]
-    equal = scores[1:] == scores[:-1]
-    tied = np.zeros(len(scores), dtype=np.bool_)
-    tied[1:] |= equal
-    tied[:-1] |= equal
-    tied &= scores >= worst
-    if not tied.any():
-        return numbers, scores
-    names = view.names(numbers[tied].tolist())
-    by_name = sorted(np.flatnonzero(tied).tolist(), key=lambda i: names[int(numbers[i])])
-    positions = np.zeros(len(numbers), dtype=np.int64)
-    positions[by_name] = np.arange(len(by_name))
-    order = np.lexsort((positions, -scores))
-    return numbers[order], scores[order]
-
-
-def _hits(
-    queries: QueryEncoder,
-    fused: FusedResults,
-    numbers: Handles,
-    scores: NDArray[np.float64],
-    reranked: Sequence[HitRerank | None],
-) -> list[Hit]:
-    """Return the hits of a page, with explanations if the request has `explain`.
-
-    numbers:  handles (internal numbers) of the page's n documents.
-    scores:   float64 [n], fused scores.
-    reranked: for each document, the reranker's result; None if the request has no `rerank`.
-    """
-    request = fused.encoded.plan.request
-    lists = leg_positions(fused.lists, numbers)
-    best = np.array([best_passage(one) for one in lists], dtype=np.int64)
-    positions = leg_positions(fused.legs, numbers)
-    passages = fused.view.passages(best)
-    contexts: Sequence[Passage | None] = [None] * len(best)
-    if request.neighbours:
-        contexts = fused.view.passages(best, request.neighbours)
-    scaled: Scaled | None = None
-    reasons: Iterable[HitExplanation | None] = repeat(None, len(positions))
-    if request.explain:
-        scaled = None if fused.others else scaled_scores(fused.legs, request.fusion)
-        reasons = explain_hits(cast(ExplainingView, fused.view), queries, positions)
-    hits = []
-    for number, score, own, passage, context, rerank, reason in zip(
-        numbers.tolist(),
-        scores.tolist(),
-        positions,
-        passages,
-        contexts,
-        reranked,
-        reasons,
-        strict=True,
-    ):
-        fused.encoded.trace.guard.check()  # Explanations of a thousand hits take seconds.
-        document = fused.documents[number]
-        headings, page_number = place(document, passage)
-        hits.append(
-            Hit(
-                id=document.id,
-                score=score,
-                legs=leg_scores(own, scaled),
-                passage=passage,
-                context=context,
-                headings=headings,
-                page=page_number,
-                document=_included(document, request),
-                explain=None if reason is None else reason.contributions,
-                terms=None if reason is None else reason.terms,
-                rerank=rerank,
-            )
-        )
-    return hits
-
-
-def _included(document: Document, request: SearchRequest) -> Document | None:
-    if not request.include:
-        return None
-    return Document(
-        document.id,
-        document.text if "text" in request.include else "",
-        document.title if "title" in request.include else "",
-        document.metadata if "metadata" in request.include else {},
-    )

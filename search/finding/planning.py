@@ -27,9 +27,10 @@ from ...encoders import detects_languages
 from ...index import CollectionConfig, DenseLeg, Store, VectorSearch, require
 from ...rerank import Needs, Reranker
 from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
-from ..request import LegRequest, RerankRequest, SearchRequest
-from ..rerankers import FIELD, RerankerRegistry
+from ..request import LegRequest, SearchRequest
+from ..stages import RerankRequest
 from .reading import ReadQuery, read_query
+from .rerankers import FIELD, RerankerRegistry
 from .rewriters import RewriterRegistry, Rewriting, Rewritten, plan_rewriting
 from .stages import check_stages
 
@@ -215,6 +216,8 @@ def vector_search(request: SearchRequest, leg: LegRequest) -> VectorSearch | Non
 def _legs(config: CollectionConfig, request: SearchRequest) -> tuple[list[LegRequest], list[str]]:
     """Return the legs to search, and a warning for each leg left out because it has no vector."""
     legs, warnings = list(request.legs), []
+    if not request.has_query:
+        return [], []
     if not legs:
         names = list(request.vectors)
         if request.query is not None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import Document, HitRerank, Representation, RerankReport
-from ...index import Handles, LegResult, View
+from ...core.results import Facet
+from ...index import FieldValues, Handles, LegResult, View
 from ...rerank import Candidate
 from ..request import LegRequest
 from .planning import EncodedPlan
@@ -53,6 +54,8 @@ def leg_positions(legs: Sequence[Leg], numbers: Handles) -> list[LegPositions]:
 
     numbers: handles (internal numbers) of the documents.
     """
+    if not legs:  # The request has no query.
+        return [[] for _ in numbers]
     at = zip(*(leg.positions(numbers) for leg in legs), strict=True)
     return [
         [
@@ -88,6 +91,11 @@ class FusedResults:
     warnings:   warnings about filter fields that no document has.
     predictors: predictor of query performance -> value; None if the request has no `predictors`.
     suggestion: the query with misspelled words replaced; None if there is none.
+    facets:     counts of the request's `facets`.
+    groups:     values of the field of `group` in the first documents of `numbers`, as many as may
+                be grouped; None if the request has no `group`.
+    boosts:     float64 [2, boosts, n], value of each boost and what it adds to the scores; None if
+                the request has no `boosts`.
     """
 
     encoded: EncodedPlan
@@ -102,6 +110,9 @@ class FusedResults:
     predictors: Mapping[str, float] | None = None
     suggestion: str | None = None
     others: Sequence[Leg] = ()
+    facets: Sequence[Facet] = ()
+    groups: FieldValues | None = None
+    boosts: NDArray[np.float64] | None = None
 
     @property
     def lists(self) -> list[Leg]:

@@ -9,6 +9,7 @@ import pytest
 import twindex
 from twindex.client import AsyncRemoteCollection, RemoteCollection
 from twindex.core import NoProgress, Reconfigured
+from twindex.core.results import Facet
 from twindex.index import VectorStorage
 
 from .conftest import CONFIG
@@ -46,6 +47,22 @@ def test_hit_has_all_fields(birds):
     assert len(result) == len(list(result)) == 2
     assert (result.total, result.relation) == (3, "eq")
     assert result.timings["encode"] >= 0
+
+
+def test_order_facets_groups_and_boosts(birds):
+    result = birds.search("bird", sort=["-year"], facets=["year"], group={"field": "year"})
+    years = [hit.metadata.get("year") for hit in result]
+    assert years == sorted(years, key=lambda year: -(year or 0))
+    (facet,) = result.facets
+    assert isinstance(facet, Facet)
+    assert facet.missing + sum(one.count for one in facet.counts) == result.total
+    assert [group.value for group in result.groups] == list(dict.fromkeys(years))
+    assert result.group_total == len(result.groups)
+    boosts = [{"kind": "number", "field": "year", "pivot": 1000, "weight": 2}]
+    for hit in birds.search("bird", boosts=boosts, explain=True):
+        year = hit.metadata.get("year", 0)
+        assert hit.boosts[0].value == pytest.approx(year / (year + 1000))
+        assert hit.boosts[0].weight == 2
 
 
 def test_the_language_of_a_query(door, named):

@@ -35,7 +35,7 @@ from twindex.core.filters import (
 )
 from twindex.core.filters.conditions import tested
 from twindex.core.filters.dates import instant
-from twindex.index import CollectionTerms, LegResult, OutdatedError, Written
+from twindex.index import CollectionTerms, FieldValues, LegResult, OutdatedError, Written
 from twindex.index.store_protocol import taken
 
 MOST_PASSAGES = 1 << 20
@@ -239,6 +239,19 @@ class ReferenceView:
 
     def count(self, where) -> int:
         return len(self.select(where))
+
+    def matching(self, where) -> np.ndarray:
+        return np.array(sorted(self.select(where), reverse=True), dtype=np.int64)
+
+    def values(self, key, documents) -> FieldValues:
+        pairs = []
+        for position, number in enumerate(documents.tolist()):
+            one = self._stored[number].document
+            own = {"id": one.id, "title": one.title}.get(key)
+            pairs += [(position, (STRING, own))] if own else []
+            known = flatten(one.metadata)
+            pairs += [(position, (kind, value)) for name, kind, value in known if name == key]
+        return FieldValues.of(pairs)
 
     def passage_count(self, where) -> int:
         return sum(len(self._stored[number].spans) for number in self.select(where))

@@ -40,6 +40,18 @@ def found(collection: Collection, leg: str, given: dict | None) -> dict[str, flo
     return {hit.id: hit.score for hit in result.hits}
 
 
+def values_of(collection: Collection, key: str) -> dict[str, list]:
+    """Return id -> the values of a field, as a view returns them."""
+    with collection.store.view() as view:
+        documents = view.matching(None)
+        names = view.names(documents.tolist())
+        found = view.values(key, documents)
+        values: dict[str, list] = {name: [] for name in names.values()}
+        for position, code in zip(found.positions.tolist(), found.codes.tolist(), strict=True):
+            values[names[int(documents[position])]].append(found.values[code])
+    return values
+
+
 class TwoStores(RuleBasedStateMachine):
     @initialize()
     def create(self) -> None:
@@ -98,6 +110,11 @@ class TwoStores(RuleBasedStateMachine):
         self.both(lambda one: one.fields())
         self.both(lambda one: one.info()["passages"])
         self.agree(None)
+
+    @invariant()
+    def fields_have_the_same_values(self) -> None:
+        for key in ("x", "y", "y.z", "day", "id", "title"):
+            self.both(lambda one, key=key: values_of(one, key))
 
     def agree(self, given: dict | None) -> None:
         for leg in LEGS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import exp, log
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -121,6 +122,16 @@ def test_a_name_that_is_not_in_the_question_is_preferred() -> None:
     task = Task("who played Zoe Hart", [Candidate("d", text, 0, len(text), "Dixie")])
     (answer,) = generator.answer([task])
     assert answer.text == "Zoe Hart is played by Rachel Bilson. [1]"
+
+
+@pytest.mark.parametrize("piece", ["A.", "A-", "A’"])
+def test_names_of_many_parts_are_read_in_linear_time(piece: str) -> None:
+    person = expected("who was it", names=True)
+    assert person is not None
+    begun = process_time()
+    person(piece * 20_000)
+    assert process_time() - begun < 1
+    assert person(f"It was {piece}J. Smith.") == PERSON
 
 
 def test_an_answer_does_not_repeat_itself() -> None:

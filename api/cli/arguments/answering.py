@@ -21,7 +21,7 @@ from ....generate.spec import usages
 from ....search import GeneratorRegistry
 from ...serving.settings import option
 from .background import FIELDS, add_background, background_choice
-from .generator_flags import add_generator_flags, changed, given_names
+from .generator_flags import add_generator_flags, changed, given_names, load_changed
 from .parts import add_file, selected
 
 CONTEXT = {"tokens": "context_tokens", "order": "order", "passages": "passages",
@@ -211,6 +211,7 @@ def generator_choice(arguments: argparse.Namespace) -> GeneratorChoice:
     config = registry.config(name)
     if (own := changed(name, config, arguments)) is not config:
         configs = {**configs, name: own}
+        load = partial(load_changed, load, arguments)
         registry = GeneratorRegistry(configs, load=load, backgrounds=backgrounds, files=read.files)
     return GeneratorChoice(name, registry, {"generator": name, **fields})
 

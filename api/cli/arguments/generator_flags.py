@@ -8,13 +8,14 @@ language model has `--generator-FIELD` for the fields of its configuration, and 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ....core import Config, ConfigError, InvalidInputError
 from ....core.errors import any_of
-from ....generate import GENERATORS, GeneratorConfig
+from ....generate import GENERATORS, Generator, GeneratorConfig
+from ....generate.config import GeneratorLoader
 from ...serving.settings import option
 from .flags import CHOSEN_OTHERWISE, Flag, add_flags, derived, given_flags, kind_flags, nested
 
@@ -70,7 +71,6 @@ def changed(name: str, config: GeneratorConfig, arguments: argparse.Namespace) -
     if not given:
         return config
     target: dict[str, Any] = {PART: config.model_dump()}
-    names: dict[str, str] = {}
     for flag, value in given:
         if config.kind not in flag.kinds:
             raise InvalidInputError(
@@ -79,13 +79,32 @@ def changed(name: str, config: GeneratorConfig, arguments: argparse.Namespace) -
                 field=flag.name,
             )
         flag.set(target, value)
-        names[".".join(flag.field[1:])] = flag.name
     try:
         return GENERATORS.parse(target[PART])
     except ConfigError as error:
-        raise InvalidInputError(error.message, field=_named(error.field or "", names)) from None
+        # An option can be missing that another one requires.
+        names = _names(flag for flag in generator_flags() if config.kind in flag.kinds)
+        name = names.get(error.field or "", given[0][0].name)
+        raise InvalidInputError(error.message, field=name) from None
 
 
-def _named(field: str, names: Mapping[str, str]) -> str:
-    """Return the option of a field; the first option that is given if the field has none."""
-    return names.get(field, next(iter(names.values())))
+def load_changed(
+    load: GeneratorLoader, arguments: argparse.Namespace, config: GeneratorConfig
+) -> Generator:
+    """Load a generator that `changed` returned.
+
+    Raises the errors of `load`; InvalidInputError, with the option, for a value of an option.
+    """
+    try:
+        return load(config)
+    except ConfigError as error:
+        names = _names(flag for flag, _ in given_flags(generator_flags(), arguments))
+        name = names.get(error.field or "")
+        if name is None:
+            raise
+        raise InvalidInputError(error.message, field=name) from None
+
+
+def _names(flags: Iterable[Flag]) -> Mapping[str, str]:
+    """Return field -> option."""
+    return {".".join(flag.field[1:]): flag.name for flag in flags}

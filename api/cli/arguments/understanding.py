@@ -82,11 +82,10 @@ def add_feedback(parser: argparse.ArgumentParser) -> None:
 
 def understanding_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return field of SearchRequest -> value, for the options of `add_understanding`."""
-    return {
-        **feedback_fields(arguments),
-        **given(arguments, ("predictors", "parse_filters")),
-        "suggest": not arguments.no_suggest,
-    }
+    fields = {**feedback_fields(arguments), **given(arguments, ("predictors", "parse_filters"))}
+    if not arguments.no_suggest and getattr(arguments, "query", "") is not None:
+        fields["suggest"] = True
+    return fields
 
 
 def feedback_fields(arguments: argparse.Namespace) -> dict[str, Any]:

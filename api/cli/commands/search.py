@@ -4,7 +4,7 @@ Each hit is printed with its fused score, and its rank and raw score in every le
 With --rerank, the reranker's score, the rank before reranking and the change of rank are printed;
 --explain adds the reasons of the reranker. --json prints the result as the REST interface returns
 it. With --vectors, a leg searches with your vector of the query. Without QUERY, only the legs of
---vectors run.
+--vectors run. With neither, --sort, --facet or --group find every document that meets --filter.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 
 from ....core import InvalidInputError
+from ..arguments.arranging import add_arranging, arranging_fields
 from ..arguments.common import (
     add_collection,
     add_json,
@@ -32,9 +33,13 @@ EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 -
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     parser.add_argument(
-        "query", metavar="QUERY", nargs="?", help="text to search for; not needed with --vectors"
+        "query",
+        metavar="QUERY",
+        nargs="?",
+        help="text to search for; not needed with --vectors, --sort, --facet or --group",
     )
     add_selection(parser)
+    add_arranging(parser)
     add_query_vectors(parser, "one row", inline=True)
     add_rerank(parser)
     add_understanding(parser)
@@ -73,9 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     rerank, rewriter = rerank_choice(arguments), rewriter_choice(arguments)
     vectors = query_vectors(arguments.vectors)
-    if arguments.query is None and not vectors:
+    arranged = arguments.sort or arguments.facet or arguments.group
+    if arguments.query is None and not vectors and not arranged:
         raise InvalidInputError(
-            "is required; write a query, or give a vector with --vectors LEG=FILE", field="QUERY"
+            "is required; write a query, give a vector with --vectors LEG=FILE, or list documents "
+            "with --sort, --facet or --group",
+            field="QUERY",
         )
     request = SearchRequest.parse(
         {
@@ -87,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
             "neighbours": arguments.neighbours,
             "timeout_ms": arguments.timeout_ms,
             **selection_fields(arguments),
+            **arranging_fields(arguments),
             **understanding_fields(arguments),
             **rewriter.fields,
             "rerank": next(iter(rerank.requests.values()), None),

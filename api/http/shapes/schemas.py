@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from ....core import Config
 from ....search import SearchRequest
+from .arranging import BoostPlace, FacetPlace, GroupPlace
 from .reranking import RerankPlace, RerankReport
 from .shape import LanguageModelUsage, Shape
 
@@ -229,6 +230,7 @@ class SearchHit(Shape):
     explain:  leg -> contribution of each term to the leg's score; only with `explain: true`.
     terms:    sparse leg -> terms with the largest weights in the best passage; only with
               `explain: true`.
+    boosts:   what each of the request's `boosts` adds to the score; only with `explain: true`.
     rerank:   position after reranking; only if the request has `rerank`.
     """
 
@@ -244,6 +246,7 @@ class SearchHit(Shape):
     metadata: dict[str, Any] | None = None
     explain: dict[str, list[Term]] | None = None
     terms: dict[str, TopTerms] | None = None
+    boosts: list[BoostPlace] | None = None
     rerank: RerankPlace | None = None
 
 
@@ -317,6 +320,9 @@ class ResultBody(Shape):
     query:       the query text without the filters that it contained; only with
                  `parse_filters: true`.
     filter:      the filter that was read from the query text; only if it contained one.
+    facets:      counts of values in all found documents; only with `facets`.
+    groups:      the groups of the hits; only with `group`.
+    group_total: number of groups of all found documents; only with `group`.
     """
 
     timings: dict[str, float]
@@ -333,6 +339,9 @@ class ResultBody(Shape):
     suggestion: str | None = None
     query: str | None = None
     filter: dict[str, Any] | None = None
+    facets: list[FacetPlace] | None = None
+    groups: list[GroupPlace] | None = None
+    group_total: int | None = None
 
 
 class SearchReply(ResultBody):

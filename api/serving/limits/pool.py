@@ -190,17 +190,31 @@ class Pool:
 
     def _begin(self, tenant: str, call: Call) -> None:
         """Run a call in another thread. The call has its place."""
-        try:
-            self._executor.submit(self._work, tenant, call)
-        except RuntimeError as error:  # The pool is closed, or the system starts no more threads.
-            with self._lock:
-                if not call.take(Stage.DROPPED):
-                    return  # A thread that was free has taken it.
-                self._running -= 1
-            if self._closed:
-                call.future.cancel()
-            elif call.future.set_running_or_notify_cancel():
-                call.future.set_exception(_no_thread(error))
+        following: tuple[str, Call] | None = (tenant, call)
+        while following is not None:
+            tenant, call = following
+            try:
+                self._executor.submit(self._work, tenant, call)
+                return
+            except RuntimeError as error:  # The pool is closed, or no more threads can be started.
+                with self._lock:
+                    if not call.take(Stage.DROPPED):
+                        return  # A thread that was free has taken it.
+                    following = self._give_up()
+                if self._closed:
+                    call.future.cancel()
+                elif call.future.set_running_or_notify_cancel():
+                    call.future.set_exception(_no_thread(error))
+
+    def _give_up(self) -> tuple[str, Call] | None:
+        """Give up the place of a call that no thread runs.
+
+        Returns a call that gets the place, if no other thread would ever take those that wait.
+        """
+        if self._returning or self._running + self._lent == 1:
+            return self._next()
+        self._running -= 1
+        return None
 
     def _drop(self) -> Future[Any] | None:
         """Take the latest call of the tenant with the most calls out of the queue."""

@@ -1,1 +1,1 @@
-"""Evaluates filter conditions: finds the documents of a collection that meet a condition."""
+"""Reads metadata: the documents that meet a condition, and the values of a field in documents."""

@@ -251,8 +251,8 @@ def _union(found: Iterable[Numbers]) -> Numbers:
     for numbers in found:
         pending.append(numbers)
         if sum(map(len, pending[1:])) > max(_PENDING, len(pending[0])):
-            pending = [_sorted_unique(np.concatenate(pending))]
-    return _sorted_unique(np.concatenate(pending))
+            pending = [sorted_unique(np.concatenate(pending))]
+    return sorted_unique(np.concatenate(pending))
 
 
 def _statement(condition: _Compared | Exists) -> tuple[str, tuple[Scalar, ...]]:
@@ -320,10 +320,10 @@ def _numbers(connection: sqlite3.Connection, sql: str, values: Sequence[Any]) ->
     except sqlite3.DataError:  # The text would exceed the limit of SQLite.
         rows = connection.execute(sql, values)
         found = np.fromiter((row[0] for row in rows), dtype=np.int64)
-    return _sorted_unique(found)
+    return sorted_unique(found)
 
 
-def _sorted_unique(numbers: Numbers) -> Numbers:
+def sorted_unique(numbers: Numbers) -> Numbers:
     """Return the distinct numbers, ascending. Much faster than `np.unique`, which hashes."""
     numbers = np.sort(numbers)
     first = np.ones(len(numbers), dtype=np.bool_)

@@ -92,7 +92,34 @@ class Asker:
             del body["predictors"]
         if chance.random() < 0.2:
             body["rerank"] = {"model": "fast"}
+        self.arrange(body)
         return body
+
+    def arrange(self, body: dict) -> None:
+        """Ask for facets, groups, an order or boosts, sometimes without a query."""
+        chance, fields = self.chance, ["tenant", "year", "id", "title", "none"]
+        if chance.random() < 0.3:
+            body["facets"] = [
+                {
+                    "field": chance.choice(fields),
+                    "limit": 100,
+                    "order": chance.choice(["count", "value"]),
+                }
+                for _ in range(chance.randint(1, 3))
+            ]
+        if chance.random() < 0.2:
+            body["group"] = {"field": chance.choice(fields), "size": chance.randint(1, 5)}
+        if chance.random() < 0.2:
+            condition = chance.choice([self.filter(), {"tenant": self.other}])
+            body["boosts"] = [
+                {"kind": "filter", "filter": condition or {"year": 3}},
+                {"kind": "number", "field": chance.choice(fields), "pivot": 3},
+            ]
+        if "rerank" not in body and chance.random() < 0.2:
+            body["sort"] = [chance.choice(["", "-"]) + chance.choice(fields) for _ in range(2)]
+            plain = body.keys() <= {"query", "filter", "limit", "facets", "group", "sort"}
+            if plain and chance.random() < 0.5:
+                del body["query"]
 
     def document(self, own: int = 0, other: int = 0, end: int = 24) -> str:
         """Return the id of a document of either tenant.

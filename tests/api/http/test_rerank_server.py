@@ -198,7 +198,9 @@ def test_readiness_waits_for_rerankers(tmp_path, monkeypatch, problem, wait_unti
         payload = {"model": "fast", "query": "fly", "documents": TEXTS}
         details = problem(client.post(RERANK, json=payload), 503, "not_ready")
         assert "loading" in details.detail
-        unknown = problem(client.post(RERANK, json={**payload, "model": "x"}), 422, "invalid")
+        unknown = problem(
+            client.post(RERANK, json={**payload, "model": "x"}), 404, "model_not_found"
+        )
         assert unknown.errors[0].field == "model"
         loaded.set()
         wait_until_ready(client)

@@ -6,7 +6,10 @@ import asyncio
 import threading
 import time
 
+import pytest
+
 from twindex.api.serving.limits.pool import Pool
+from twindex.api.serving.problems import Problem
 from twindex.search.encoding.lending import KeptLock, lent
 
 from .pools import Blocked, pool, until
@@ -120,5 +123,38 @@ def test_a_pool_closes_while_a_place_is_lent():
         go.set()
         assert await first == "waited"
         await closing
+
+    asyncio.run(main())
+
+
+def test_a_call_that_lent_its_place_gets_the_place_of_one_that_gets_no_thread():
+    lends, back, release, refused = (threading.Event() for _ in range(4))
+
+    def lend() -> str:
+        with lent():
+            lends.set()
+            assert back.wait(30)
+        return "back"
+
+    async def main() -> None:
+        with pool(threads=1) as made:
+            lender = asyncio.ensure_future(made.run(lend))
+            await until(lends.is_set)
+
+            def refuse(*_: object) -> None:
+                refused.set()
+                assert release.wait(30)
+                raise RuntimeError("can't start new thread")
+
+            made._executor.submit = refuse
+            loop = asyncio.get_running_loop()
+            other = loop.run_in_executor(None, lambda: asyncio.run(made.run(int)))
+            await until(refused.is_set)
+            back.set()
+            await until(lambda: len(made._returning) == 1)
+            release.set()
+            with pytest.raises(Problem, match="can't start new thread"):
+                await other
+            assert await asyncio.wait_for(lender, 10) == "back"
 
     asyncio.run(main())

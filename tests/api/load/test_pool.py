@@ -198,6 +198,34 @@ def test_a_system_without_threads_refuses_the_call_and_keeps_its_place_free(monk
     asyncio.run(main())
 
 
+def test_no_call_waits_for_ever_behind_one_that_gets_no_thread():
+    release, behind = threading.Event(), threading.Event()
+
+    async def main() -> None:
+        with pool(threads=1) as made:
+            submit = made._executor.submit
+
+            def refuse(*_: object) -> None:
+                made._executor.submit = submit  # Only this call gets no thread.
+                behind.set()
+                assert release.wait(30)
+                raise RuntimeError("can't start new thread")
+
+            made._executor.submit = refuse
+            loop = asyncio.get_running_loop()
+            first = loop.run_in_executor(None, lambda: asyncio.run(made.run(int)))
+            await until(behind.is_set)
+            second = asyncio.ensure_future(made.run(lambda: "second"))
+            await until(lambda: made.waiting == 1)
+            release.set()
+            with pytest.raises(Problem, match="can't start new thread"):
+                await first
+            assert await asyncio.wait_for(second, 10) == "second"
+            await until(lambda: made.active == 0)
+
+    asyncio.run(main())
+
+
 def test_a_pool_that_waits_keeps_nothing_of_its_last_call():
     class Large:
         pass

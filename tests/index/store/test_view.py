@@ -1,4 +1,4 @@
-"""A closed view raises an error."""
+"""A closed view raises an error, and files may go while the collection is described."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def test_a_closed_view_refuses_to_read(tmp_path):
                 use()
         with collection.store.view() as now:
             assert now.count(condition) == 0
+
+
+def test_a_file_that_is_removed_while_sizes_are_counted_counts_nothing(tmp_path):
+    config = CollectionConfig(legs={"lexical": LexicalLeg()})
+    with Collection.create(tmp_path / "c", config) as collection:
+        size = collection.info()["bytes"]["database"]
+        # It is listed, but it has no size, as a file that is removed meanwhile.
+        (tmp_path / "c" / "collection.db-gone").symlink_to("nowhere")
+        assert collection.info()["bytes"]["database"] == size

@@ -68,7 +68,15 @@ def test_options_set_fields_of_the_generator(ask: Any, birds: Path, run: Any) ->
     [
         (["--generator-text", "x"], "--generator-text: is an option of fake, but the generator"),
         (["--generator-sentences", "0"], "--generator-sentences: must be an integer between"),
-        (["--generator-entailment-label", "yes"], "--generator-entailment-label: "),
+        (
+            ["--generator-entailment-label", "yes"],
+            "--generator-entailment-model: is required",
+        ),
+        (["--generator-language", "xx"], "--generator-language: cannot analyse the language 'xx'"),
+        (
+            ["--generator", "language-model:m", "--generator-base-url", "ftp://x"],
+            "--generator-base-url: must begin with",
+        ),
         (
             ["--generator", "language-model:fake", "--generator-api-key-variable", "KEY"],
             "`api_key_variable` requires `base_url`",

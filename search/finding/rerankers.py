@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..rerank import Reranker, RerankerConfig, Rerankers
-from .registry import MadePart, PartRegistry
+from ...rerank import Reranker, RerankerConfig, Rerankers
+from ..registry import MadePart, PartRegistry
 
 FIELD = "rerank.model"
 
