@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ...core import Config
+from ...core.sse import MEDIA_TYPE as EVENT_STREAM
 from ..descriptions import describe_fields
 from ..serving.allowed import objects
 from ..serving.problems import MEDIA_TYPE
@@ -105,6 +106,24 @@ def json_body(
     schema = {"anyOf": refs} if others else refs[0]
     content = {"application/json": {"schema": schema, "example": example}}
     return {"requestBody": {"required": required, "content": content}}
+
+
+def events(description: str) -> dict[str, Any]:
+    """Return the content of a reply that is a stream of server-sent events.
+
+    The schema is that of one event, as tools that read such streams expect.
+    """
+    text = {"type": "string"}
+    return {
+        EVENT_STREAM: {
+            "schema": {
+                "type": "object",
+                "description": description,
+                "properties": {"event": text, "data": {**text, "description": "JSON"}},
+                "required": ["data"],
+            }
+        }
+    }
 
 
 def ndjson_body(example: str) -> dict[str, Any]:

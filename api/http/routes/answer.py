@@ -18,7 +18,7 @@ from ...serving.served import Served
 from .. import body, render
 from ..admission import answer_deadline
 from ..events import event_stream
-from ..openapi import COLLECTION, json_body, problems
+from ..openapi import COLLECTION, events, json_body, problems
 from ..shapes.answers import AnswerBody, AnswerReply
 from ..strict import StrictRoute
 from .search import server_timing
@@ -27,17 +27,16 @@ router = APIRouter(tags=["search"], route_class=StrictRoute)
 
 _EXAMPLE = {"question": "Which bird cannot fly?", "search": {"limit": 5}, "stream": False}
 
-_EVENTS = {
-    "type": "string",
-    "description": "Server-sent events: `sources`, `token`, `citation`, `usage`, and last `done`, "
-    "whose data is the reply without `stream`, or `error`, whose data is problem details.",
-}
+_EVENTS = events(
+    "Server-sent events: `sources`, `token`, `citation`, `usage`, and last `done`, "
+    "whose data is the reply without `stream`, or `error`, whose data is problem details."
+)
 
 
 @router.post(
     "/v1/collections/{collection}/answer",
     responses={
-        200: {"model": AnswerReply, "content": {MEDIA_TYPE: {"schema": _EVENTS}}},
+        200: {"model": AnswerReply, "content": _EVENTS},
         **problems(400, 404, 409, 413, 415, 422, 429, 503, 504),
     },
     openapi_extra={**json_body(AnswerBody, _EXAMPLE), "parameters": [COLLECTION]},

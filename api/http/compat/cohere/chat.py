@@ -22,11 +22,11 @@ from .....core.answers import (
     SourcesEvent,
     TextEvent,
 )
-from .....core.sse import MEDIA_TYPE, encoded
+from .....core.sse import encoded
 from .....llm import Message
 from ....serving.given import GivenDocument, GivenQuestion
 from ....serving.problems import Problem, invalid_field, validate
-from ...openapi import json_body
+from ...openapi import events, json_body
 from ...strict import StrictRoute
 from ..answers import details
 from ..asked import Asked, answer_in_form
@@ -58,18 +58,17 @@ _EXAMPLE = {
     "stream": False,
 }
 
-_EVENTS = {
-    "type": "string",
-    "description": "Server-sent events: `message-start`, `content-start`, `content-delta`, "
+_EVENTS = events(
+    "Server-sent events: `message-start`, `content-start`, `content-delta`, "
     "`citation-start`, `citation-end`, `content-end` and `message-end`, whose delta has "
-    "`finish_reason`, `usage` and, after a failure, `error`.",
-}
+    "`finish_reason`, `usage` and, after a failure, `error`."
+)
 
 
 @router.post(
     "/v2/chat",
     responses={
-        200: {"model": CohereChat, "content": {MEDIA_TYPE: {"schema": _EVENTS}}},
+        200: {"model": CohereChat, "content": _EVENTS},
         **failures(CohereError),
     },
     openapi_extra=json_body(CohereChatBody, _EXAMPLE),

@@ -17,9 +17,9 @@ from .....core import Config
 from .....core.answers import Answer, AnswerEvent, DoneEvent, SourcesEvent, TextEvent
 from .....core.bounds import Bounds, Seed
 from .....core.config import Flag
-from .....core.sse import MEDIA_TYPE, encoded
+from .....core.sse import encoded
 from ....serving.problems import Problem, invalid_field, validate
-from ...openapi import json_body
+from ...openapi import events, json_body
 from ...shapes.failures import OpenAIErrorReply
 from ...shapes.shape import Shape
 from ...strict import StrictRoute
@@ -163,18 +163,17 @@ class ChatCompletion(Shape):
     twindex: dict[str, Any]
 
 
-_CHUNKS = {
-    "type": "string",
-    "description": "Server-sent events without a type: `chat.completion.chunk` objects, then "
+_CHUNKS = events(
+    "Server-sent events without a type: `chat.completion.chunk` objects, then "
     "`[DONE]`. The chunk with `finish_reason` has `annotations` in its delta, and `citations`, "
-    "`search_results` and `twindex`. An error after the first chunk is an object with `error`.",
-}
+    "`search_results` and `twindex`. An error after the first chunk is an object with `error`."
+)
 
 
 @router.post(
     "/v1/chat/completions",
     responses={
-        200: {"model": ChatCompletion, "content": {MEDIA_TYPE: {"schema": _CHUNKS}}},
+        200: {"model": ChatCompletion, "content": _CHUNKS},
         **failures(OpenAIErrorReply),
     },
     openapi_extra=json_body(ChatCompletionBody, _EXAMPLE),

@@ -18,9 +18,9 @@ from .....core.answers import Answer, AnswerEvent, DoneEvent, SourcesEvent, Text
 from .....core.bounds import Bounds
 from .....core.config import Flag
 from .....core.errors import shown
-from .....core.sse import MEDIA_TYPE, encoded
+from .....core.sse import encoded
 from ....serving.problems import Problem, validate
-from ...openapi import json_body
+from ...openapi import events, json_body
 from ...shapes.failures import OpenAIErrorReply
 from ...strict import StrictRoute
 from ..answers import Links, further
@@ -46,11 +46,10 @@ _TYPES = ("input_text", "output_text", "text")
 
 _EXAMPLE = {"model": "rag:birds", "input": "Which bird cannot fly?", "stream": False}
 
-_EVENTS = {
-    "type": "string",
-    "description": "Server-sent events, from `response.created` to `response.completed` (or "
-    "`response.incomplete`, if a limit was reached). After a failure, the last event is `error`.",
-}
+_EVENTS = events(
+    "Server-sent events, from `response.created` to `response.completed` (or "
+    "`response.incomplete`, if a limit was reached). After a failure, the last event is `error`."
+)
 
 
 class InputMessage(Config):
@@ -95,7 +94,7 @@ class ResponsesBody(Config):
 @router.post(
     "/v1/responses",
     responses={
-        200: {"model": ResponseReply, "content": {MEDIA_TYPE: {"schema": _EVENTS}}},
+        200: {"model": ResponseReply, "content": _EVENTS},
         **failures(OpenAIErrorReply),
     },
     openapi_extra=json_body(ResponsesBody, _EXAMPLE),
