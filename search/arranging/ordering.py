@@ -52,11 +52,13 @@ def order_documents(
     scores: NDArray[np.float64],
     sort: Sequence[SortKey],
     boosts: Sequence[Boost],
+    positions: NDArray[np.int64],
 ) -> Ordered:
-    """Order n documents by the keys of `sort`; by their scores if there are none.
+    """Order n documents by the keys of `sort`; by their scores with boosts if there are none.
 
     documents: int64 [n], handles, best first.
     scores:    float64 [n], scores without boosts.
+    positions: positions at which the order of equal documents matters; see `Ordered.settled`.
     """
     found = None
     if boosts:
@@ -65,11 +67,20 @@ def order_documents(
             added = contributions(scores, values, boosts)
             scores = scores + added.sum(axis=0)
             found = np.stack([values, added])
-    elif not sort:
-        return Ordered(documents, scores, runs_of([scores]))
     with trace.stage("sort"):
         order, runs = sort_documents(view, documents, scores, sort or (SortKey(field=SCORE),))
-        return Ordered(documents, scores, runs, found).taken(order)
+        return Ordered(documents, scores, runs, found).taken(order).settled(view, positions)
+
+
+def order_by_score(
+    view: View, documents: Handles, scores: NDArray[np.float64], positions: NDArray[np.int64]
+) -> Ordered:
+    """Order documents with equal scores by id, in the runs that touch `positions`.
+
+    documents: handles of n documents, best first.
+    scores:    float64 [n], in descending order.
+    """
+    return Ordered(documents, scores, runs_of([scores])).settled(view, positions)
 
 
 def settle_ties(
@@ -80,6 +91,5 @@ def settle_ties(
     documents: handles of n documents, best first.
     scores:    float64 [n], in descending order.
     """
-    first = np.arange(min(end, len(documents)))
-    found = Ordered(documents, scores, runs_of([scores])).settled(view, first)
+    found = order_by_score(view, documents, scores, np.arange(min(end, len(documents))))
     return found.documents, found.scores

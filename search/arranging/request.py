@@ -80,7 +80,7 @@ Bound = Annotated[Any, PlainValidator(_parse_bound), WithJsonSchema({"type": ["n
 
 
 class FacetRange(Config):
-    """A range of numbers or dates, with the names of filters.
+    """A range of numbers or dates, with the names of filters. Without bounds: every number.
 
     gte: smallest value of the range; None = no limit.
     lt:  the range ends before this value; None = no limit.
@@ -92,8 +92,6 @@ class FacetRange(Config):
     @model_validator(mode="after")
     def _check(self) -> Self:
         kinds = {isinstance(bound, str) for bound in (self.gte, self.lt) if bound is not None}
-        if not kinds:
-            raise ValueError("a range needs `gte` or `lt`")
         if len(kinds) > 1:
             raise ValueError("`gte` and `lt` must both be numbers or both be dates")
         return self
@@ -135,7 +133,7 @@ class FilterBoost(Config):
     weight: weight of the boost.
     """
 
-    kind: Literal["filter"]
+    kind: Literal["filter"] = "filter"
     filter: dict[str, Any] = Field(description=FILTER_HELP)
     weight: Weight = 1.0
 
@@ -158,7 +156,7 @@ class NumberBoost(Config):
     weight: weight of the boost.
     """
 
-    kind: Literal["number"]
+    kind: Literal["number"] = "number"
     field: FieldName
     pivot: Annotated[float, Bounds(0, 1e15, above=True)]
     weight: Weight = 1.0
@@ -184,7 +182,7 @@ class DecayBoost(Config):
     weight: weight of the boost.
     """
 
-    kind: Literal["decay"]
+    kind: Literal["decay"] = "decay"
     field: FieldName
     origin: Score | str
     scale: Score | str

@@ -13,7 +13,7 @@ from ...index import Handles, View
 from ...index.view import Selection
 from ..arranging.facets import count_facets
 from ..arranging.names import unknown_fields
-from ..arranging.ordering import order_documents, settle_ties
+from ..arranging.ordering import order_by_score, order_documents, settle_ties
 from ..encoding.queries import QueryEncoder
 from ..request import Fusion, LegRequest, SearchRequest
 from .candidates import read_candidates
@@ -62,10 +62,14 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
             numbers = view.matching(plan.where)
             scores = np.zeros(len(numbers))
             own = numbers, scores
-    ordered = order_documents(view, trace, numbers, scores, request.sort, request.boosts)
-    total = len(ordered.documents)
-    with trace.stage("fuse"):
-        ordered = ordered.settled(view, _settled_part(request, total, top))
+        total, arranged = len(numbers), bool(request.sort or request.boosts)
+        positions = _settled_part(request, total, top)
+        if not arranged:
+            ordered = order_by_score(view, numbers, scores, positions)
+    if arranged:
+        ordered = order_documents(
+            view, trace, numbers, scores, request.sort, request.boosts, positions
+        )
     groups = None
     if request.group is not None:
         with trace.stage("group"):
@@ -75,7 +79,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
                 ordered = ordered.settled(view, shown)
                 groups = view.values(request.group.field, ordered.documents)
     numbers, scores = ordered.documents, ordered.scores
-    plain = not others and ordered.boosts is None and not request.sort
+    plain = not others and not arranged
     reach = max(request.offset + request.limit, top or 0)
     of_query = numbers if plain else settle_ties(view, *own, reach)[0]
     predicted = predictors_of(view, encoded, legs, of_query)

@@ -83,9 +83,9 @@ def add_feedback(parser: argparse.ArgumentParser) -> None:
 def understanding_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return field of SearchRequest -> value, for the options of `add_understanding`."""
     fields = {**feedback_fields(arguments), **given(arguments, ("predictors", "parse_filters"))}
-    if not arguments.no_suggest and getattr(arguments, "query", "") is not None:
-        fields["suggest"] = True
-    return fields
+    # Without a query, as in `twindex search --sort`, there is nothing to correct.
+    has_query = getattr(arguments, "query", "") is not None
+    return {**fields, "suggest": has_query and not arguments.no_suggest}
 
 
 def feedback_fields(arguments: argparse.Namespace) -> dict[str, Any]:

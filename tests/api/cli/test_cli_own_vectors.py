@@ -141,7 +141,7 @@ def test_a_search_takes_the_vector_of_its_query(run, index):
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        ([], "QUERY: is required; write a query, or give a vector with --vectors"),
+        ([], "QUERY: is required; write a query, give a vector with --vectors"),
         (["--vectors", "dense=vectors.npy"], "vectors.npy: must have one row"),
         (["--vectors", "dense=[1, 2"], "is not valid JSON"),
         (["--vectors", "dense=[1, 2]"], "64 dimensions"),

@@ -317,11 +317,6 @@ def test_a_request_without_a_query_finds_every_document_that_meets_the_filter(ma
         ({"query": "cat", "group": {"field": "x", "size": 100}, "limit": 11}, "", "at most 1000"),
         ({"query": "cat", "facets": [{"field": "x", "limit": 0}]}, "facets[0].limit", "between 1"),
         (
-            {"query": "cat", "facets": [{"field": "x", "ranges": [{}]}]},
-            "facets[0].ranges[0]",
-            "needs",
-        ),
-        (
             {
                 "query": "cat",
                 "facets": [{"field": "x", "ranges": [{"gte": 1, "lt": "2024-01-01"}]}],
