@@ -64,10 +64,11 @@ def _decayed(numbers: Scores, boost: DecayBoost) -> Scores:
         found = int(time() * 1e6) if origin == "now" else instant(origin)
         assert found is not None, "checked by DecayBoost"
         origin = float(found)
-    distance = np.maximum(0.0, np.abs(numbers - origin) - boost.distance(boost.offset))
+    distance: Scores = np.maximum(0.0, np.abs(numbers - origin) - boost.distance(boost.offset))
     distance = distance / boost.distance(boost.scale)
     if boost.shape == "linear":
-        return np.maximum(0.0, 1.0 - (1.0 - boost.decay) * distance)
+        distance = np.maximum(0.0, 1.0 - (1.0 - boost.decay) * distance)
+        return distance
     power = distance if boost.shape == "exp" else distance**2
     decayed: Scores = boost.decay**power
     return decayed

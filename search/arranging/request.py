@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PlainValidator, WithJsonSchema, field_validator, model_validator
 
 from ...core import Config, InvalidInputError
-from ...core.bounds import Bounds, Score
+from ...core.bounds import Bounds
 from ...core.config import Flag
 from ...core.errors import shown
 from ...core.filters import parse_filter
@@ -67,16 +67,39 @@ def parse_field(value: object) -> object:
     return {"field": value} if isinstance(value, str) else value
 
 
+_LARGEST = 1e30
+"""Largest absolute value of a number in a range or boost."""
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
 def _parse_bound(value: object) -> object:
-    if isinstance(value, str) and instant(value) is not None:
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf:
+    if _is_number(value) or (isinstance(value, str) and instant(value) is not None):
         return value
     raise ValueError(f"must be a number or an ISO 8601 date such as 2024-05-01, got {shown(value)}")
 
 
 Bound = Annotated[Any, PlainValidator(_parse_bound), WithJsonSchema({"type": ["number", "string"]})]
 """A number, or an ISO 8601 date as a string."""
+
+
+def _parse_origin(value: object) -> object:
+    return value if value == "now" else _parse_bound(value)
+
+
+def _parse_distance(value: object) -> object:
+    if _is_number(value) or isinstance(value, str):
+        return value
+    raise ValueError(f'must be a number, or a duration such as "30d" for dates, got {shown(value)}')
+
+
+_NUMBER_OR_TEXT = WithJsonSchema({"type": ["number", "string"]})
+Origin = Annotated[Any, PlainValidator(_parse_origin), _NUMBER_OR_TEXT]
+"""A number, an ISO 8601 date as a string, or "now"."""
+Distance = Annotated[Any, PlainValidator(_parse_distance), _NUMBER_OR_TEXT]
+"""A number, or a duration such as "30d"."""
 
 
 class FacetRange(Config):
@@ -184,9 +207,9 @@ class DecayBoost(Config):
 
     kind: Literal["decay"] = "decay"
     field: FieldName
-    origin: Score | str
-    scale: Score | str
-    offset: Score | str | None = None
+    origin: Origin
+    scale: Distance
+    offset: Distance | None = None
     decay: Annotated[float, Bounds(0, 0.999_999, above=True)] = 0.5
     shape: Literal["exp", "gauss", "linear"] = "exp"
     weight: Weight = 1.0
@@ -195,16 +218,6 @@ class DecayBoost(Config):
     def dates(self) -> bool:
         """Return True if the values are dates."""
         return isinstance(self.origin, str)
-
-    @field_validator("origin")
-    @classmethod
-    def _is_date(cls, origin: float | str) -> float | str:
-        if isinstance(origin, str) and origin != "now" and instant(origin) is None:
-            raise ValueError(
-                f'must be a number, "now" or an ISO 8601 date such as 2024-05-01, got '
-                f"{shown(origin)}"
-            )
-        return origin
 
     @model_validator(mode="after")
     def _check(self) -> Self:
