@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from random import random
 from time import monotonic
 from typing import Any
 
@@ -30,7 +31,8 @@ RESERVE = 16
 On these connections, the server replies only to requests for `OPEN_PATHS`.
 """
 PAUSE_SECONDS = 0.1
-"""Time after a refusal in which the connection is not read."""
+"""Mean time after a refusal in which the connection is not read. Each time is between a half and
+one and a half of it, so that refused clients do not come back all at once."""
 HEAD_BYTES = 1 << 16
 """Bytes of a request's line and headers that are read after the first piece."""
 QUIET_SECONDS = 60.0
@@ -251,7 +253,9 @@ class _Guarded(HttpToolsProtocol):
                 self.transport.write(refusal)
                 # A client that repeats its request at once would use the time of other requests.
                 self.transport.pause_reading()
-                self.loop.call_later(PAUSE_SECONDS, self.transport.resume_reading)
+                self.loop.call_later(
+                    PAUSE_SECONDS * (0.5 + random()), self.transport.resume_reading
+                )
                 if found is not None:
                     found.waiting = monotonic()
                 return
