@@ -33,7 +33,7 @@ ATTACKS = [
 BOUNDARY = "=== 8c1f0a9d2b7e ==="
 _TOKEN = re.compile(
     r"<\s*[|｜][^<>\n]{0,60}[|｜]\s*>|</?(?:s|bos|eos|sop|\w+_of_turn|think|tool_call|system|user"
-    r"|assistant)>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|gMASK)\]|<<SYS>>|\[\|",
+    r"|assistant)>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|gMASK)\]|<<SYS>>|\[\|[^\[\]\n]{0,60}\|\]",
     re.IGNORECASE,
 )
 _ROLE = re.compile(r"^[\s*>#]*(?:system|user|assistant)\**\s*[:：]", re.IGNORECASE | re.MULTILINE)

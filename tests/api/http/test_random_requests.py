@@ -15,11 +15,12 @@ from twindex.api.http.app import create_app
 BIRDS = "/v1/collections/birds"
 KIND = {"content-type": "application/x-ndjson"}
 IDS = st.sampled_from(["a", "b", "ü", "c d", "\u2028", "x" * 20])
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
 DOCUMENTS = st.fixed_dictionaries(
     {"id": IDS, "text": st.text(max_size=8)},
     optional={
         "title": st.text(max_size=4),
-        "metadata": st.fixed_dictionaries({"n": st.integers()}),
+        "metadata": st.fixed_dictionaries({"n": INTEGERS}),
     },
 )
 BROKEN = st.one_of(
