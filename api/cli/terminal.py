@@ -151,7 +151,8 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
         ranks.insert(0, f"before ({score})")
         score = "-" if hit.rerank.score is None else f"{hit.rerank.score:.4f}"
     print(f"{rank:>3}. {score}  {hit.id}{f'  {one_line(title)}' if title else ''}{moves}")
-    print(f"     {'   '.join(ranks)}")
+    if ranks:  # Empty if the search had no query.
+        print(f"     {'   '.join(ranks)}")
     if hit.document and (text := _passage(hit)):
         print(f"     {text}")
     for leg, found in hit.legs.items():

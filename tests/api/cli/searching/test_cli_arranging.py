@@ -26,16 +26,13 @@ def birds(tmp_path_factory):
     return folder
 
 
-def ids(printed):
-    return [line.split()[2] for line in printed.splitlines() if line[:1].isdecimal()]
-
-
 def test_documents_are_listed_without_a_query(birds, capsys):
     assert main(["search", str(birds), "--sort=-year", "--limit", "3"]) == 0
     reply = capsys.readouterr()
     assert [name for name in ("kea", "kiwi", "emu") if name in reply.out] == ["kea", "kiwi", "emu"]
     assert reply.out.index("kea") < reply.out.index("kiwi") < reply.out.index("emu")
     assert "dodo" not in reply.out
+    assert all(line.strip() for line in reply.out.splitlines())
 
 
 def test_facets_and_groups_are_printed(birds, capsys):
