@@ -81,7 +81,8 @@ def _parse_bound(value: object) -> object:
     raise ValueError(f"must be a number or an ISO 8601 date such as 2024-05-01, got {shown(value)}")
 
 
-Bound = Annotated[Any, PlainValidator(_parse_bound), WithJsonSchema({"type": ["number", "string"]})]
+_NUMBER_OR_TEXT = WithJsonSchema({"type": ["number", "string"]})
+Bound = Annotated[Any, PlainValidator(_parse_bound), _NUMBER_OR_TEXT]
 """A number, or an ISO 8601 date as a string."""
 
 
@@ -95,7 +96,6 @@ def _parse_distance(value: object) -> object:
     raise ValueError(f'must be a number, or a duration such as "30d" for dates, got {shown(value)}')
 
 
-_NUMBER_OR_TEXT = WithJsonSchema({"type": ["number", "string"]})
 Origin = Annotated[Any, PlainValidator(_parse_origin), _NUMBER_OR_TEXT]
 """A number, an ISO 8601 date as a string, or "now"."""
 Distance = Annotated[Any, PlainValidator(_parse_distance), _NUMBER_OR_TEXT]

@@ -79,10 +79,10 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
                 ordered = ordered.settled(view, shown)
                 groups = view.values(request.group.field, ordered.documents)
     numbers, scores = ordered.documents, ordered.scores
-    plain = not others and not arranged
-    reach = max(request.offset + request.limit, top or 0)
-    of_query = numbers if plain else settle_ties(view, *own, reach)[0]
-    predicted = predictors_of(view, encoded, legs, of_query)
+    predicted = None
+    if request.predictors:  # They read the list of the query, before it is arranged.
+        reach = max(request.offset + request.limit, top or 0)
+        predicted = predictors_of(view, encoded, legs, settle_ties(view, *own, reach)[0])
     suggestion = suggest(view, encoded) if request.suggest else None
     facets: Sequence[Facet] = ()
     if request.facets:

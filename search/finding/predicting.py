@@ -137,9 +137,7 @@ class SearchPredictors:
 
 def predictors_of(
     view: View, encoded: EncodedPlan, legs: Sequence[Leg], numbers: Handles
-) -> dict[str, float] | None:
-    """Return predictor -> value of a search; None if the request has no `predictors`."""
-    if not encoded.plan.request.predictors:
-        return None
+) -> dict[str, float]:
+    """Return predictor -> value of a search."""
     with encoded.trace.stage("predict"):
         return SearchPredictors(view, encoded, legs, numbers).all()
