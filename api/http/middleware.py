@@ -46,6 +46,10 @@ _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST = 1_000
 """Maximum number of characters of a path in the audit log."""
 
+OVER_LIMIT_SECONDS = 0.5
+"""Mean time in which a connection is not read after a request beyond the limits of its key. It ends
+before the time in `Retry-After`, which is at least a second."""
+
 _ACCESS_LINE = "%(method)s %(path)s %(status)d %(milliseconds).1f ms %(request_id)s %(key)s"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _FOREIGN = (
@@ -125,6 +129,7 @@ class Frame:
             extra.append((b"traceparent", parent))
         root = self._root.encode()
         reply = Reply(send, self.admission.replies, request_id, extra, root, shape)
+        scope["state"]["reply"] = reply
         if self._audit is not None and changes(method, path):
             reply.before = partial(self._record, self._audit, scope, path, request_id.decode())
         passed = False
@@ -142,8 +147,9 @@ class Frame:
             scope["state"]["tenant"] = access.key
             self.gate.check(scope, path, headers)
             if path not in OPEN_PATHS:
+                reply.pause_seconds = OVER_LIMIT_SECONDS
                 ticket = self._quotas.enter(access)
-                reply.limits = ticket.headers
+                reply.limits, reply.pause_seconds = ticket.headers, 0.0
             self._show(scope, access, ticket)
             await self.app(scope, receive, reply)
         except Problem as problem:

@@ -23,6 +23,7 @@ class Reply:
     limits: function that returns the headers on the limits of the request's key.
     before: function that is called with the status before the reply begins; None: none.
     begun:  True once the status and headers of the reply are sent.
+    pause_seconds: mean time after a refusal in which the connection is not read; 0: the usual time.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Reply:
         self.limits: Callable[[], Headers] = list
         self.before: Callable[[int], Awaitable[None]] | None = None
         self.status = 0
+        self.pause_seconds = 0.0
         self.begun = False
 
     @property

@@ -9,7 +9,8 @@ its own. Encoders are fakes, except in the last phase. Phases:
    they are answered. A second after each, one client's searches show whether the server recovered.
 3. bulk: 4 clients search, alone and beside 4 clients that write bulk bodies of 200 documents, with
    `bulk_share` 1 (writers never rest) and with its default.
-4. tenants: a client of one API key searches, alone and beside 64 clients of another key.
+4. tenants: a client of one API key searches: alone, beside 64 clients of another key, and beside
+   64 clients of a key that may send `LIMITED` requests a minute.
 5. batches: 1, 8 and 32 clients search by the default legs, whose models encode each query alone
    (`query_batch` 1) or together with others (the default). No query comes twice.
 
@@ -43,6 +44,8 @@ TIMES = (1, 2, 10)
 CONNECTIONS = 900
 BATCHED = 200
 """Number of documents of the phase `batches`."""
+LIMITED = 60
+"""Requests a minute of the limited key of the phase `tenants`."""
 Figures = dict[str, Any]
 
 
@@ -203,23 +206,28 @@ def bulk(
 def tenants(
     root: Path, queries: Sequence[str], core: int, arguments: argparse.Namespace
 ) -> Figures:
-    keys = [new_key(root, name) for name in ("one", "flood")]
+    keys = [new_key(root, "one"), new_key(root, "flood")]
+    keys.append(new_key(root, "limited", "--requests", str(LIMITED)))
     server = Server(root)
     driver = Driver(core, server.port, arguments.seconds)
-    one, flood = (searches(queries, key) for key in keys)
+    one, flood, limited = (searches(queries, key) for key in keys)
+    found: dict[str, list[Figures]] = {"alone": [], "beside": [], "flood": [], "beside_limited": []}
     try:
         driver.run(one, clients=4, seconds=2)
-        alone, beside = [], []
         for _ in range(arguments.runs):
-            alone.append(driver.run(one, clients=1))
+            found["alone"].append(driver.run(one, clients=1))
             flooding = driver.start(flood, clients=64, seconds=arguments.seconds + 2)
             time.sleep(1)
-            beside.append(driver.run(one, clients=1))
-            flooded = driver.end(flooding)
+            found["beside"].append(driver.run(one, clients=1))
+            found["flood"].append(driver.end(flooding))
+            flooding = driver.start(limited, clients=64, seconds=arguments.seconds + 2)
+            time.sleep(1)
+            found["beside_limited"].append(driver.run(one, clients=1))
+            driver.end(flooding)
     finally:
         server.close()
         (root / "keys.json").unlink(missing_ok=True)
-    return {"alone": middle(alone), "beside": middle(beside), "flood": flooded}
+    return {name: middle(runs) for name, runs in found.items()}
 
 
 def batches(core: int, arguments: argparse.Namespace) -> Figures:
@@ -252,10 +260,10 @@ def batches(core: int, arguments: argparse.Namespace) -> Figures:
     }
 
 
-def new_key(root: Path, name: str) -> str:
-    """Create an API key and return it."""
+def new_key(root: Path, name: str, *more: str) -> str:
+    """Create an API key and return it. more: further options of `twindex keys create`."""
     command = "import sys; from twindex.api.cli.main import main; sys.exit(main())"
-    arguments = ["keys", "create", str(root), "--name", name, "--scope", "read"]
+    arguments = ["keys", "create", str(root), "--name", name, "--scope", "read", *more]
     made = subprocess.run(
         [sys.executable, "-c", command, *arguments], check=True, capture_output=True, text=True
     )
@@ -279,7 +287,7 @@ def report(figures: Figures) -> None:
         print(f"bulk_share {share}: alone {found['alone']['ok']}, beside {found['beside']['ok']}")
         print(f"  bulk bodies {found['written']['ok']}")
     found = figures["tenants"]
-    for name in ("alone", "beside"):
+    for name in ("alone", "beside", "beside_limited"):
         print(f"one tenant {name}:", found[name]["ok"], found[name]["statuses"])
     print("  the flood:", found["flood"]["ok"], found["flood"]["statuses"])
     for setting, by_count in figures["batches"].items():

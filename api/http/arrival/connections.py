@@ -31,8 +31,8 @@ RESERVE = 16
 On these connections, the server replies only to requests for `OPEN_PATHS`.
 """
 PAUSE_SECONDS = 0.1
-"""Mean time after a refusal in which the connection is not read. Each time is between a half and
-one and a half of it, so that refused clients do not come back all at once."""
+"""Mean time after a refusal (429) in which the connection is not read. Each time is between a half
+and one and a half of it, so that refused clients do not come back all at once."""
 HEAD_BYTES = 1 << 16
 """Bytes of a request's line and headers that are read after the first piece."""
 QUIET_SECONDS = 60.0
@@ -251,11 +251,7 @@ class _Guarded(HttpToolsProtocol):
                 # From here on, `Connections` closes the connection if it is idle.
                 self._unset_keepalive_if_required()
                 self.transport.write(refusal)
-                # A client that repeats its request at once would use the time of other requests.
-                self.transport.pause_reading()
-                self.loop.call_later(
-                    PAUSE_SECONDS * (0.5 + random()), self.transport.resume_reading
-                )
+                self._pause(PAUSE_SECONDS)
                 if found is not None:
                     found.waiting = monotonic()
                 return
@@ -274,6 +270,14 @@ class _Guarded(HttpToolsProtocol):
             return False
         return self._begun == self._done
 
+    def _pause(self, seconds: float) -> None:
+        """Do not read the connection for about this time, after a refusal.
+
+        A client that repeats its request at once would use the time of other requests.
+        """
+        self.transport.pause_reading()
+        self.loop.call_later(seconds * (0.5 + random()), self.transport.resume_reading)
+
     def on_message_begin(self) -> None:
         self._begun += 1
         self._head = 0
@@ -288,7 +292,10 @@ class _Guarded(HttpToolsProtocol):
         found = self.guard.protocols.get(self)
         if found is not None:
             found.waiting = monotonic()
+        reply = None if self.cycle is None else self.cycle.scope["state"].get("reply")
         super().on_response_complete()
+        if reply is not None and reply.status == 429:
+            self._pause(reply.pause_seconds or PAUSE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.guard.protocols.pop(self, None)

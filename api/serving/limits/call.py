@@ -19,7 +19,7 @@ class Stage(Enum):
     DROPPED = 2
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Call:
     """A call that waits for a thread, or runs.
 

@@ -13,6 +13,7 @@ from functools import partial
 from threading import Event, Lock, local
 from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
+from weakref import ref
 
 from ....core.trace.spans import in_context
 from ....search.encoding.lending import Spend, set_lend
@@ -185,7 +186,9 @@ class Pool:
         if begins:
             self._begin(tenant, call)
         else:
-            future.add_done_callback(partial(self._forget, tenant, call))
+            # A future keeps its callbacks. One with the call itself would be a cycle, and garbage
+            # collections that stop every thread would have to free each request.
+            future.add_done_callback(partial(self._forget, tenant, ref(call)))
         return future
 
     def _begin(self, tenant: str, call: Call) -> None:
@@ -224,9 +227,9 @@ class Pool:
         future = self._line.drop(longest).future
         return future if future.set_running_or_notify_cancel() else None
 
-    def _forget(self, tenant: str, call: Call, future: Future[Any]) -> None:
+    def _forget(self, tenant: str, waiting: ref[Call], future: Future[Any]) -> None:
         """Take a call that was cancelled while it waited out of the queue."""
-        if future.cancelled():
+        if future.cancelled() and (call := waiting()) is not None:
             with self._lock:
                 self._line.remove(tenant, call)
 

@@ -13,9 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twindex.api.http import middleware
 from twindex.api.http.app import create_app
+from twindex.api.http.arrival import connections
 from twindex.api.http.arrival.connections import Connections, guarded
 from twindex.api.http.arrival.gate import Gate
+from twindex.api.serving.access.access import Access
+from twindex.api.serving.access.quotas import Quotas, Ticket
+from twindex.api.serving.problems import Problem
 from twindex.api.serving.settings import Settings
 
 SEARCH = "/v1/collections/birds/search"
@@ -220,6 +225,47 @@ def test_a_connection_goes_on_after_a_refusal(live):
         with full(app, "readers"):
             assert ask(whole) == [429]
         assert ask(whole) == [200]
+
+
+@pytest.mark.parametrize("parsed", [False, True], ids=["unparsed", "parsed"])
+def test_a_connection_is_not_read_for_a_while_after_a_refusal(live, monkeypatch, parsed):
+    app, port = live
+    monkeypatch.setattr(connections, "PAUSE_SECONDS", 3_600.0)
+    origin = {"Origin": f"http://127.0.0.1:{port}"} if parsed else {}  # Such requests are parsed.
+    whole = request(**{"Host": f"127.0.0.1:{port}", **origin})
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as refused:
+        with full(app, "readers"):
+            refused.sendall(whole)
+            assert replies(refused, 1) == [429]
+        refused.sendall(whole)
+        refused.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            refused.recv(1)
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as other:
+            other.sendall(whole)
+            assert replies(other, 1) == [200]
+
+
+def test_the_connection_of_a_key_beyond_its_limit_is_not_read_for_longer(live, monkeypatch):
+    app, port = live
+    monkeypatch.setattr(middleware, "OVER_LIMIT_SECONDS", 3_600.0)
+    monkeypatch.setattr(connections, "PAUSE_SECONDS", 0.0)
+
+    def refuse(quotas: Quotas, access: Access) -> Ticket:
+        raise Problem(429, "this key may send 1 request a minute")
+
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        with full(app, "readers"):
+            for _ in range(3):
+                connection.sendall(request())
+                assert replies(connection, 1) == [429]
+        monkeypatch.setattr(Quotas, "enter", refuse)
+        connection.sendall(request())
+        assert replies(connection, 1) == [429]
+        connection.sendall(request())
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
 
 
 def test_a_refused_body_is_dropped_and_the_connection_stays_open(live):

@@ -245,6 +245,31 @@ def test_a_pool_that_waits_keeps_nothing_of_its_last_call():
     asyncio.run(main())
 
 
+def test_a_call_that_waited_is_freed_without_a_garbage_collection():
+    class Large:
+        pass
+
+    async def main() -> None:
+        with pool() as made:
+            blocked, argument = Blocked(), Large()
+            gone = weakref.ref(argument)
+            gc.disable()
+            try:
+                first = asyncio.ensure_future(made.run(blocked))
+                await asyncio.sleep(0)
+                waiting = asyncio.ensure_future(made.run(lambda given: given, argument))
+                await asyncio.sleep(0)
+                assert made.waiting == 1
+                blocked.go.set()
+                await asyncio.gather(first, waiting)
+                del argument, first, waiting
+                await until(lambda: gone() is None)
+            finally:
+                gc.enable()
+
+    asyncio.run(main())
+
+
 def test_a_place_is_kept_for_a_request_until_it_calls_or_ends():
     async def main() -> None:
         with pool(queue=1) as made:
