@@ -13,9 +13,11 @@ from .codecs.config import (
     RabitqCodec,
     ScalarCodec,
 )
-from .config import CollectionConfig, StorageConfig
+from .config import CollectionConfig, HistoryConfig, StorageConfig
 from .dense.config import DenseLeg
 from .field_values import FieldValues
+from .history.instants import AsOf
+from .history.reading import Version, history_of, set_history, version_of, view_at
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
@@ -75,6 +77,7 @@ __all__ = [
     "PROJECTIONS",
     "SNAPSHOT_FORMAT",
     "STRUCTURES",
+    "AsOf",
     "CodecConfig",
     "CollectionConfig",
     "CollectionTerms",
@@ -85,6 +88,7 @@ __all__ = [
     "FieldValues",
     "FlatConfig",
     "Handles",
+    "HistoryConfig",
     "HnswConfig",
     "IndexConfig",
     "Int8Codec",
@@ -115,6 +119,7 @@ __all__ = [
     "VectorStorage",
     "VectorView",
     "Verify",
+    "Version",
     "View",
     "VocabularyView",
     "Written",
@@ -125,6 +130,7 @@ __all__ = [
     "consumed",
     "finish",
     "heaviest_first",
+    "history_of",
     "is_collection",
     "list_snapshots",
     "maintain",
@@ -139,5 +145,8 @@ __all__ = [
     "restricted",
     "resume",
     "seal",
+    "set_history",
+    "version_of",
+    "view_at",
     "write_snapshot",
 ]

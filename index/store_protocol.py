@@ -29,6 +29,7 @@ CAPABILITIES = {
     "vocabulary": "does not list the terms of a lexical leg",
     "maintenance": "has no index files to merge, verify or reconfigure",
     "snapshots": "does not protect running searches from later writes",
+    "history": "keeps no versions of documents",
     "transactions": "cannot store other data in the transaction of a write",
 }
 """Optional capability of a store -> what a store without it lacks, for the error message."""

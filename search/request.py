@@ -47,6 +47,10 @@ Depth = Annotated[int, Bounds(1, 10_000)]
 """Number of documents that a leg contributes to the fusion."""
 
 
+AsOfField = Annotated[int, Bounds(0, 2**62)] | Annotated[str, Field(max_length=40)]
+"""Number of a commit, or a time as ISO 8601 text."""
+
+
 class LegRequest(Config):
     """One leg of a search.
 
@@ -192,6 +196,9 @@ class SearchRequest(Config):
              With `rerank`, only the reranked hits are grouped. A name is short for {"field": name}.
     boosts:  what raises the scores of documents besides the query: {"kind": "filter"}, {"kind":
              "number"} or {"kind": "decay"}. `min_score` is compared before.
+    as_of:   search the collection as it was after an earlier commit, in a collection that keeps a
+             history: the number of the commit, or a time such as "2026-05-04T12:00:00Z". Scores use
+             the statistics of today's documents. None = as it is now.
     timeout_ms: wall-clock time limit of the search in milliseconds, with reranking and rewriting.
              After it, no result is returned. In a service, the limit begins when the request has
              been read. None = no limit of the request.
@@ -254,6 +261,7 @@ class SearchRequest(Config):
         | None
     ) = None
     boosts: Annotated[tuple[Boost, ...], Field(max_length=20)] = ()
+    as_of: AsOfField | None = None
     timeout_ms: Milliseconds | None = None
 
     @field_validator("query")

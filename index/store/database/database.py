@@ -18,6 +18,7 @@ from time import monotonic, sleep
 from ....core import ConflictError, CorruptFileError, NotFoundError, StorageError
 from .access import BUSY_SECONDS, Access, check_header, is_hot_journal, to_read, to_write
 from .folders import FILE_NAME, no_collection
+from .history import record_commit, switch
 from .mark import Mark
 from .meta import get_meta, get_number, set_meta, stored_format
 from .schema import COLLECTION_FORMAT as FORMAT
@@ -46,11 +47,14 @@ class Database:
         self._identity: tuple[int, ...] | None = None
 
     @classmethod
-    def create(cls, directory: Path, meta: dict[str, str]) -> Database:
+    def create(
+        cls, directory: Path, meta: dict[str, str], *, history_days: int | None = None
+    ) -> Database:
         """Create a database in the folder `directory`.
 
         meta: key -> value, the first rows of the table `meta`. One transaction creates all tables
             and these rows.
+        history_days: see `history.switch`.
 
         Raises ConflictError if the folder already contains a collection.
         """
@@ -70,9 +74,12 @@ class Database:
                 connection.close()
                 raise ConflictError(f"{directory} already contains a collection; open it instead")
             create_tables(connection)
+            if history_days is not None:
+                switch(connection, history_days)
             first = {"format": str(FORMAT), "generation": "0", "fields": "0 0", **meta}
             for key, value in first.items():
                 set_meta(connection, key, value)
+            record_commit(connection, 0)
             database.mark.reset(0)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -259,6 +266,7 @@ class Database:
                 yield connection
                 generation = get_number(connection, "generation") + 1
                 set_meta(connection, "generation", str(generation))
+                record_commit(connection, generation)
                 self._check_identity()
                 connection.execute("COMMIT")
                 self.mark.raise_to(generation)
