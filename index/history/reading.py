@@ -136,13 +136,13 @@ def history_of(store: Store, name: str) -> list[Version]:
             source = history.source_of(connection, current)
             past = Past(current, 0, source, document)
             found.append((past, history.created_by(connection, current), None))
+    if isinstance(store, RestrictedStore):  # A document that leaves the condition is deleted in it.
+        found = [one for one in found if meets(one[0].document, store.condition)]
     made = []
     for i, (past, begin, end) in enumerate(found):
         after = found[i + 1][1] if i + 1 < len(found) else None
         replaced = end is not None and after is not None and after.number == end.number
         made.append(_version(past, begin, end, end is not None and not replaced, encoders))
-    if isinstance(store, RestrictedStore):
-        made = [one for one in made if meets(one.document, store.condition)]
     if not made:
         raise NotFoundError(f"there is no document {shown(name)}, and no version of it is kept")
     return made[::-1]
