@@ -22,6 +22,7 @@ from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
 from .representation import Representation
 from .results import (
+    PurgeProof,
     QueryStage,
     Reconfigured,
     Relation,
@@ -52,7 +53,9 @@ from .types import (
     TermWeights,
     TopTerms,
     Usage,
+    Version,
     add_usages,
+    content_hash,
 )
 from .unicode import check_unicode, checked_text
 
@@ -83,6 +86,7 @@ __all__ = [
     "OneOf",
     "Passage",
     "Progress",
+    "PurgeProof",
     "Qrels",
     "Query",
     "QueryStage",
@@ -107,10 +111,12 @@ __all__ = [
     "UnsupportedByStoreError",
     "UnsupportedError",
     "Usage",
+    "Version",
     "WriteReport",
     "add_usages",
     "check_unicode",
     "checked_text",
+    "content_hash",
     "parse_toml",
     "register",
 ]

@@ -16,8 +16,9 @@ from .codecs.config import (
 from .config import CollectionConfig, HistoryConfig, StorageConfig
 from .dense.config import DenseLeg
 from .field_values import FieldValues
+from .history.erasing import purge
 from .history.instants import AsOf
-from .history.reading import Version, history_of, set_history, version_of, view_at
+from .history.reading import history_of, set_history, version_of, view_at
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
@@ -119,7 +120,6 @@ __all__ = [
     "VectorStorage",
     "VectorView",
     "Verify",
-    "Version",
     "View",
     "VocabularyView",
     "Written",
@@ -137,6 +137,7 @@ __all__ = [
     "merge",
     "merge_due",
     "open_target",
+    "purge",
     "reconfigure",
     "repoint",
     "require",

@@ -75,7 +75,7 @@ def merge(
             alive = all(mask is None for mask in kept_rows(view)[: len(rows)])
         done = len(rows) > 1 or not alive
         if done:
-            _merge_run(store, 0, len(rows), memory, progress or NoProgress())
+            merge_run(store, 0, len(rows), memory, progress or NoProgress())
         store.database.shrink()
     store.segments.remove_garbage()
     return done
@@ -128,12 +128,14 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
             stop = start + 1
             if start < 0:
                 return False
-        _merge_run(store, start, stop, memory, NoProgress())
+        merge_run(store, start, stop, memory, NoProgress())
     store.segments.remove_garbage()
     return True
 
 
-def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: Progress) -> None:
+def merge_run(
+    store: LocalStore, start: int, stop: int, memory: int, progress: Progress | None
+) -> None:
     """Merge the segments `start` to `stop` (exclusive) of the collection into one.
 
     The caller holds the lock file.

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from ...core import WriteReport
+from ...core import InvalidInputError, PurgeProof, Version, WriteReport
 from ...core import arguments as is_
 from ...core.arguments import checked, optional
 from ...core.bounds import Bounds
+from ...core.filters import Filter, parse_filter
 from ...index import (
     HistoryConfig,
     LocalStore,
     Store,
-    Version,
     history_of,
+    open_target,
+    purge,
     set_history,
     version_of,
 )
+from .. import parameters
 
 VERSION = is_.integer(Bounds(1, 2**62))
 DAYS = optional(is_.integer(Bounds(1, 36_500)))
@@ -50,6 +54,37 @@ class HistoryMethods:
         Raises GoneError if the version is not kept, or was erased.
         """
         return self.add([version_of(self.store, id, version)])
+
+    @checked(
+        ids=optional(is_.ids),
+        filter=optional(is_.condition),
+        snapshots=parameters.list_of("a list of folders or URLs", is_.path),
+    )
+    def purge(
+        self,
+        ids: Sequence[str] | None = None,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+        snapshots: Sequence[Path | str] = (),
+    ) -> PurgeProof:
+        """Erase documents with all their versions from the files, and return a proof.
+
+        All segments with deleted passages and the database are written again, so a purge takes as
+        long as a merge. Then every file of the folder is searched for pieces of the documents.
+
+        ids: ids of the documents to erase.
+        filter: instead of ids, a filter: a document is erased if any kept version meets it.
+        snapshots: folders or URLs with snapshots. The proof names those of this collection that
+            still hold a document; they are not changed. Remove them to erase it there.
+
+        Raises InvalidInputError unless exactly one of `ids` and `filter` is given, and
+        ConflictError if other processes read the database all the time.
+        """
+        if (ids is None) == (filter is None):
+            raise InvalidInputError("give exactly one of `ids` and `filter`", field="ids")
+        store = self._writable_local_store()
+        targets = [open_target(one) for one in snapshots]
+        return purge(store, ids, parse_filter(filter), targets)
 
     @checked(days=DAYS)
     def set_history(self, days: int | None) -> None:

@@ -312,6 +312,12 @@ class Database:
                 f"{self.path} was removed or replaced while it was open; open the collection again"
             )
 
+    @contextmanager
+    def apart(self) -> Iterator[sqlite3.Connection]:
+        """Open a connection outside a transaction, while this process writes nothing else."""
+        with self._write_lock, closing(self._connect()) as connection:
+            yield connection
+
     def shrink(self) -> None:
         """Release free pages to the disk and empty the write-ahead log.
 
