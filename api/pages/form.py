@@ -198,16 +198,18 @@ class Form:
         options = {"top_n": self.top_n.strip(), "timeout_ms": self.timeout_ms.strip()}
         return {"model": self.rerank, **{name: given for name, given in options.items() if given}}
 
-    def link(self, offset: int) -> str:
-        """Return the address of the page whose first hit has the given offset in this search."""
-        fields = [
+    def parameters(self) -> list[tuple[str, str]]:
+        """Return the query parameters of this search, without the offset of a page."""
+        return [
             *((name, getattr(self, field)) for field, name in _LINKED.items()),
             *((name, one) for field, name in _LISTS.items() for one in getattr(self, field)),
             *((f"weight.{name}", weight) for name, weight in self.weights.items()),
-            ("offset", str(offset)),
             *([("explain", "1")] if self.explain else []),
         ]
-        return "./?" + urlencode(fields)
+
+    def link(self, offset: int) -> str:
+        """Return the address of the page whose first hit has the given offset in this search."""
+        return "./?" + urlencode([*self.parameters(), ("offset", str(offset))])
 
     def elsewhere(self, collection: str) -> str:
         """Return the address of the first page of this search in another collection."""

@@ -14,7 +14,7 @@ from ....core import NotFoundError, TwindexError
 from ....core.near import nearest
 from ....search import Fusion
 from ....search.stages import METHODS as FEEDBACK_METHODS
-from ...pages import arranging, conditions, document, home, links
+from ...pages import arranging, comparing, conditions, document, home, links
 from ...pages.ask import AskForm
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
@@ -43,6 +43,7 @@ async def search_page(request: Request) -> Response:
     form.collection = form.collection or home.first_ready(collections)
     page: dict[str, Any] = {
         "form": form,
+        "compare": comparing.fields_of(form),
         "methods": METHODS,
         "feedback_methods": FEEDBACK,
         "operators": conditions.OPERATORS,
