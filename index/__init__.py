@@ -34,6 +34,7 @@ from .store.backup.target import Target, open_target
 from .store.backup.writing import write_snapshot
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
 from .store.database.folders import check_free, is_collection
+from .store.database.history import writing_as
 from .store.database.schema import COLLECTION_FORMAT
 from .store.local import LocalStore, Verify
 from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
@@ -150,4 +151,5 @@ __all__ = [
     "version_of",
     "view_at",
     "write_snapshot",
+    "writing_as",
 ]

@@ -66,10 +66,18 @@ class DocumentMethods:
             yield from page
             after = page[-1].id
 
-    @checked(**parameters.COUNT)
-    def count(self, filter: Filter | None = None) -> int:  # noqa: A002
-        """Return the number of documents, or of the documents that match a filter."""
-        with self.store.view() as view:
+    @checked(**parameters.COUNT, as_of=parameters.as_of)
+    def count(
+        self,
+        filter: Filter | None = None,  # noqa: A002
+        *,
+        as_of: AsOf | None = None,
+    ) -> int:
+        """Return the number of documents, or of the documents that match a filter.
+
+        as_of: see `get`.
+        """
+        with view_at(self.store, as_of) as view:
             return view.count(parse_filter(filter))
 
     @checked(**parameters.EXPORT)

@@ -126,7 +126,7 @@ def _delete(connection: sqlite3.Connection, names: Sequence[str], pieces: Pieces
 
 def _rewrite_segments(store: LocalStore) -> list[str]:
     """Write the segments again that have passages of deleted documents. Return their names."""
-    rewritten = []
+    rewritten: list[str] = []
     position = 0
     while True:
         with store.view() as view:

@@ -69,12 +69,12 @@ def history_of(store: Store, name: str) -> list[Version]:
     with local.view() as view:
         connection = view.connection
         find_commit(connection, get_number(connection, "generation"))  # Raises without a history.
-        first = history.horizon(connection)
-        assert first is not None, "checked by find_commit"
+        horizon = history.horizon(connection)
+        assert horizon is not None, "checked by find_commit"
         found: list[tuple[Past, Commit | None, Commit | None]] = []
-        for past in history.versions(connection, "id = ? AND ended > ?", name, first.number):
-            end = next(history.commits(connection, "WHERE number = ?", past.ended))
-            found.append((past, history.created_by(connection, past.number), end))
+        for past in history.versions(connection, "id = ? AND ended > ?", name, horizon.number):
+            ended = next(history.commits(connection, "WHERE number = ?", past.ended))
+            found.append((past, history.created_by(connection, past.number), ended))
         current = numbers_of(connection, [name]).get(name)
         if current is not None:
             document = read_documents(connection, [current])[current]

@@ -14,6 +14,7 @@ import argparse
 from ....core import InvalidInputError
 from ..arguments.arranging import add_arranging, arranging_fields
 from ..arguments.common import (
+    add_as_of,
     add_collection,
     add_json,
     add_models,
@@ -69,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show how much each term adds to the score, the terms that sparse encoders chose, and "
         "the reasons of a reranker",
     )
+    add_as_of(parser)
     add_models(parser)
     add_json(parser)
 
@@ -94,6 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             "explain": arguments.explain,
             "neighbours": arguments.neighbours,
             "timeout_ms": arguments.timeout_ms,
+            "as_of": arguments.as_of,
             **selection_fields(arguments),
             **arranging_fields(arguments),
             **understanding_fields(arguments),

@@ -47,6 +47,14 @@ router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 _DOCUMENTS = "/v1/collections/{collection}/documents"
 _DOCUMENT = _DOCUMENTS + "/{id:text}"
+AsOfQuery = Annotated[
+    str | None,
+    Query(
+        max_length=40,
+        description="Number of a commit, or a time such as `2026-05-04T12:00:00Z`: the state then, "
+        "in a collection that keeps a history.",
+    ),
+]
 IDS = 100
 """Maximum number of ids of a deletion in the audit log."""
 
@@ -172,7 +180,7 @@ async def delete_many(request: Request, collection: str) -> Response:
 
 @router.get(
     _DOCUMENTS,
-    responses={200: {"model": DocumentPage}, **problems(404, 422, 429, 503)},
+    responses={200: {"model": DocumentPage}, **problems(404, 410, 422, 429, 503)},
 )
 async def list_documents(
     request: Request,
@@ -183,6 +191,7 @@ async def list_documents(
         str | None, Query(description="Id after which the page begins. Use it instead of `cursor`.")
     ] = None,
     filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
+    as_of: AsOfQuery = None,
 ) -> Response:
     """List documents by ascending id. `total` is the number of documents on all pages.
 
@@ -200,13 +209,19 @@ async def list_documents(
     def page(served: Served) -> dict[str, Any]:
         opened, _ = served.ready()
         found = opened.documents(
-            after=after, limit=limit, filter=where, most_bytes=settings.page_bytes
+            after=after,
+            limit=limit,
+            filter=where,
+            most_bytes=settings.page_bytes,
+            as_of=as_of,
         )
         last = found[-1].id if found else None
-        more = last is not None and bool(opened.documents(after=last, limit=1, filter=where))
+        more = last is not None and bool(
+            opened.documents(after=last, limit=1, filter=where, as_of=as_of)
+        )
         return {
             "documents": [document(item) for item in found],
-            "total": opened.count(where),
+            "total": opened.count(where, as_of=as_of),
             "next_cursor": cursor.encode(last, condition) if last and more else None,
         }
 
@@ -260,11 +275,18 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
     return await service.write(collection, put)
 
 
-@router.get(_DOCUMENT, responses={200: {"model": StoredDocument}, **problems(404, 429, 503)})
-async def get_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
+@router.get(
+    _DOCUMENT, responses={200: {"model": StoredDocument}, **problems(404, 410, 422, 429, 503)}
+)
+async def get_document(
+    request: Request,
+    collection: str,
+    id: str,  # noqa: A002
+    as_of: AsOfQuery = None,
+) -> Response:
     """Return one document."""
     service: Seen = request.state.service
-    found = await service.read(collection, lambda served: served.ready()[0].get(id))
+    found = await service.read(collection, lambda served: served.ready()[0].get(id, as_of=as_of))
     return json_response(document(found))
 
 

@@ -13,10 +13,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from time import monotonic, sleep
 
 from ....core import ConflictError, CorruptFileError, NotFoundError, StorageError
-from .access import BUSY_SECONDS, Access, check_header, is_hot_journal, to_read, to_write
+from .access import (
+    BUSY_SECONDS,
+    Access,
+    check_header,
+    enable_wal,
+    is_hot_journal,
+    to_read,
+    to_write,
+)
 from .folders import FILE_NAME, no_collection
 from .history import record_commit, switch
 from .mark import Mark
@@ -64,7 +71,7 @@ class Database:
             connection = database._connect()
             # Lets SQLite release free pages to the disk. Only an empty file accepts this setting.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            _enable_wal(connection)
+            enable_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             known = connection.execute(
                 "SELECT 1 FROM sqlite_master WHERE name = 'documents'"
@@ -388,20 +395,3 @@ def _rollback(connection: sqlite3.Connection) -> None:
 
 UNFINISHED = "unfinished"
 """Key in `meta` under which a build stores the names of the segments that it has started."""
-
-
-def _enable_wal(connection: sqlite3.Connection) -> None:
-    """Switch a new database to a write-ahead log (WAL).
-
-    SQLite fails at once in this step if another process is creating the same collection. So this
-    function retries for `BUSY_SECONDS`.
-    """
-    until = monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
-                raise
-            sleep(0.01)

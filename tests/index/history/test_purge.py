@@ -100,7 +100,9 @@ def test_a_piece_that_another_document_contains_is_no_trace(tmp_path):
 def test_snapshots_that_hold_a_purged_document_are_named(tmp_path):
     with fill(tmp_path / "c", HistoryConfig()) as collection:
         first = collection.snapshot(tmp_path / "kept")
-        assert list(collection.purge(["x"], snapshots=[tmp_path / "kept"]).snapshots) == [first.name]
+        assert list(collection.purge(["x"], snapshots=[tmp_path / "kept"]).snapshots) == [
+            first.name
+        ]
         collection.snapshot(tmp_path / "kept")
         again = collection.purge(["x"], snapshots=[tmp_path / "kept"])
         assert list(again.snapshots) == [first.name]
