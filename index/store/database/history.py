@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....core import Document
+from ....core import ConflictError, Document
 from .checks import content_check, damaged, differs, document_check, parse_json, row_check
 from .meta import get_meta, get_number, set_meta
 from .schema import HISTORY_SCHEMA, create_tables
@@ -99,9 +99,18 @@ def switch(connection: sqlite3.Connection, days: int | None) -> None:
 
 
 def record_commit(connection: sqlite3.Connection, commit: int) -> None:
-    """Store the row of the commit that this transaction makes, if the collection has a history."""
+    """Store the row of the commit that this transaction makes, if the collection has a history.
+
+    Raises ConflictError if it has one and the transaction changed metadata under the number of a
+    document (key `updated` in `meta`): the version before it would be lost.
+    """
     if not is_kept(connection):
         return
+    if get_number(connection, "updated") == commit:
+        raise ConflictError(
+            "this collection keeps a history, in which a change of metadata is a new version; "
+            "write the document again, with its text"
+        )
     given = connection.execute("SELECT seq FROM sqlite_sequence WHERE name='documents'").fetchone()
     last = given[0] if given else 0
     before = connection.execute("SELECT time FROM commits ORDER BY number DESC LIMIT 1").fetchone()
