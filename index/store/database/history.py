@@ -106,7 +106,7 @@ def record_commit(connection: sqlite3.Connection, commit: int) -> None:
     """
     if not is_kept(connection):
         return
-    if get_number(connection, "updated") == commit:
+    if get_meta(connection, "updated") == str(commit):
         raise ConflictError(
             "this collection keeps a history, in which a change of metadata is a new version; "
             "write the document again, with its text"

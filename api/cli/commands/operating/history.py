@@ -1,7 +1,7 @@
 """Print the versions of a document, revert to one of them, or change how long versions are kept.
 
-The newest version comes first. With --as-of, `twindex get` and `twindex search` read the state after
-an earlier commit.
+The newest version comes first. With --as-of, `twindex get` and `twindex search` read the state
+after an earlier commit.
 """
 
 from __future__ import annotations
