@@ -63,6 +63,11 @@ def scopes_of(method: str, path: str) -> tuple[Scope, ...]:
     return _GROUPS[group]
 
 
+def is_for_programs(path: str) -> bool:
+    """Return True for the paths that programs request. People request the others in a browser."""
+    return path.startswith(_PROGRAMS) or path.startswith("/static/")
+
+
 def changes(method: str, path: str) -> bool:
     """Return True if a request writes or administers, so that the audit log has a line on it."""
     return method not in _SAFE and scopes_of(method, path) != _READ

@@ -36,11 +36,17 @@ def _row(collection: str, job: Job) -> dict[str, Any]:
         "total": job.total,
         "unit": job.unit,
         "error": job.error,
-        "results": [(name, str(value)[:80]) for name, value in results][:8],
+        "results": [(name, _words(value)) for name, value in results][:8],
         "errors": len(job.result.get("errors") or []),
         "created": time_of(job.created),
         "seconds": max(0.0, job.updated - job.created),
     }
+
+
+def _words(value: bool | int | float | str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value[:80] if isinstance(value, str) else f"{value:,}"
 
 
 def time_of(seconds: float) -> str:

@@ -49,7 +49,7 @@ def request_of(fields: Mapping[str, Any]) -> KeyRequest:
 
 
 def rows(described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return what the page shows of each key, active ones first.
+    """Return what the page shows of each key, valid ones first.
 
     described: the keys as `described` of `granting` returns them.
     """
@@ -69,4 +69,4 @@ def rows(described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for one in described
     ]
-    return sorted(shown, key=lambda one: one["state"] != "active")
+    return sorted(shown, key=lambda one: one["state"] != "valid")

@@ -193,3 +193,28 @@ def test_forms_write_the_audit_log(serve, keys, fake_config, tmp_path):
     ]
     assert lines[0]["id"] == lines[1]["id"] == "new"
     assert lines[2]["job"]
+
+
+def test_a_browser_gets_a_page_for_a_refused_request(tenants, keys):
+    accept = {"accept": "text/html,*/*"}
+    reply = tenants.get("/keys", headers={**keys("read"), **accept})
+    assert reply.status_code == 403
+    assert "Not allowed</h1>" in reply.text
+    assert "needs a key with the scope admin" in reply.text
+    assert 'href="./keys"' not in reply.text
+    reply = tenants.get("/keys", headers=accept)
+    assert reply.status_code == 401
+    assert reply.headers["www-authenticate"].startswith("Basic")
+    assert "enter the key as the password" in reply.text
+    for headers in (accept, {}):  # Programs get problem details.
+        reply = tenants.get("/v1/keys", headers={**keys("read"), **headers})
+        assert reply.headers["content-type"] == "application/problem+json"
+    reply = tenants.get("/keys", headers=keys("read"))
+    assert reply.headers["content-type"] == "application/problem+json"
+    reply = tenants.post(
+        "/delete-collection",
+        data={"name": "shop", "confirm": "shop"},
+        headers={**tenants.admin, **accept, "origin": "http://evil.example"},
+    )
+    assert reply.status_code == 403
+    assert "Not allowed</h1>" in reply.text

@@ -24,7 +24,7 @@ PAGES = {
     "browse": "/?collection=films&sort=-year",
     "nothing": "/?collection=films&q=zzz&leg=lexical&filter=%7B%22year%22%3A1%7D",
     "refused": "/?collection=films&q=robot&filter=%7B",
-    "compare": "/compare?collection=films&q=robot+island&a.leg=lexical&b.leg=dense&b.limit=5",
+    "compare": "/compare?collection=films&q=robot+island&a.leg=lexical&b.leg=dense&limit=5",
     "compare-blank": "/compare?collection=films",
     "compare-refused": "/compare?collection=films&q=robot&b.filter=%7B",
     "ask": "/ask?collection=films",
