@@ -49,6 +49,7 @@ from .routes import (
     ask_page,
     collections,
     documents,
+    federated,
     jobs,
     keys,
     models,
@@ -184,6 +185,7 @@ def create_app(
     app.state.follower = follower
     for module in (
         search,
+        federated,
         answer,
         rerank,
         documents,
