@@ -17,7 +17,19 @@ logger = logging.getLogger(__name__)
 
 
 def check_keys(keyring: Keyring, host: str, settings: Settings) -> None:
-    """Raise ConfigError for an address beyond loopback without a key, unless it is wanted."""
+    """Raise ConfigError for an address beyond loopback without a key, unless it is wanted.
+
+    Also raises ConfigError if the file of the setting `keys` is not there: a misspelt name would
+    leave the server open to everyone.
+    """
+    if settings.keys is not None and settings.api_key is None and not settings.without_keys:
+        if not settings.keys.exists():
+            raise ConfigError(
+                f"{settings.keys} does not exist, so every request would be served; create a key "
+                f"with `twindex keys create ROOT --name NAME --keys {settings.keys}`, or correct "
+                "the name",
+                field="keys",
+            )
     if settings.without_keys:
         if keyring.required:
             raise ConfigError(
