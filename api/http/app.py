@@ -54,6 +54,7 @@ from .routes import (
     models,
     operations,
     page,
+    pages,
     reembed,
     reference,
     reload,
@@ -205,6 +206,7 @@ def create_app(
         tei_info,
         page,
         ask_page,
+        pages,
         reference,
     ):
         app.include_router(module.router)

@@ -28,7 +28,7 @@ from ..arrays.vectors import VectorSource
 from ..field_values import FieldValues
 from ..protocol import Approximate
 from ..view import Handles
-from .database.tables import ids_of, numbers_of, read_documents, read_sizes
+from .database.tables import numbers_of, read_documents, read_sizes
 from .filters.columns import Numbers
 from .filters.field_names import unknown_fields
 from .filters.selection import all_numbers, has_field, select
@@ -131,7 +131,7 @@ class LocalView:
 
     def names(self, documents: Sequence[int]) -> dict[int, str]:
         """Return handle -> id for the documents with these handles. See `View.names`."""
-        return ids_of(self.connection, documents)
+        return self._columns.names.of(self.connection, documents)
 
     def documents(self, documents: Sequence[int]) -> dict[int, Document]:
         """Return handle -> document for the documents with these handles. See `View.documents`."""

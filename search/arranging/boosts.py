@@ -16,9 +16,10 @@ from time import time
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core.filters import NUMBER, parse_filter
+from ...core.filters import parse_filter
 from ...core.filters.dates import instant
 from ...index import FieldValues, Handles, View
+from .meeting import meeting
 from .request import Boost, DecayBoost, FilterBoost, NumberBoost
 from .sorting import dates_of
 
@@ -43,15 +44,13 @@ def contributions(fused: Scores, values: Scores, boosts: Sequence[Boost]) -> Sco
 
 def _values(view: View, documents: Handles, boost: Boost) -> Scores:
     if isinstance(boost, FilterBoost):
-        meeting = view.matching(parse_filter(boost.filter))
-        return np.isin(documents, meeting).astype(np.float64)
+        return meeting(view, parse_filter(boost.filter), documents).astype(np.float64)
     values = view.values(boost.field, documents)
     if isinstance(boost, DecayBoost) and boost.dates:
         dated = dates_of(values)
         numbers = np.array([value for _, value in dated.values], dtype=np.float64)
         return _best(dated, _decayed(numbers, boost), len(documents))
-    numeric = [float(value) if kind == NUMBER else np.nan for kind, value in values.values]
-    numbers = np.array(numeric, dtype=np.float64)
+    numbers = values.values.numbers
     if isinstance(boost, NumberBoost):
         numbers = np.maximum(numbers, 0.0)
         return _best(values, numbers / (numbers + boost.pivot), len(documents))
@@ -77,9 +76,9 @@ def _decayed(numbers: Scores, boost: DecayBoost) -> Scores:
 def _best(values: FieldValues, scores: Scores, documents: int) -> Scores:
     """Return the largest score of each document's values; 0: it has none.
 
-    scores: float64 [values], the score of each value; NaN: the value does not count.
+    scores: float64 [k], the scores of the first k values; the others do not count.
     """
     found = np.zeros(documents, dtype=np.float64)
-    if len(scores):
-        np.maximum.at(found, values.positions, np.nan_to_num(scores, nan=0.0)[values.codes])
+    counts = values.codes < len(scores)
+    np.maximum.at(found, values.positions[counts], scores[values.codes[counts]])
     return found

@@ -12,7 +12,6 @@ from typing import cast
 
 import numpy as np
 
-from ...core.filters import NUMBER
 from ...core.filters.dates import instant
 from ...core.results import Facet, FacetCount
 from ...index import FieldValues, Handles, View
@@ -27,23 +26,26 @@ def count_facets(view: View, documents: Handles, requests: Sequence[FacetRequest
 
 
 def _facet(values: FieldValues, documents: int, request: FacetRequest) -> Facet:
-    numbers = [cast(float, value) for kind, value in values.values if kind == NUMBER]
+    numbers = values.values.number_count
     return Facet(
         field=request.field,
         counts=_ranges(values, request.ranges) if request.ranges else _values(values, request),
         distinct=len(values.values),
         missing=documents - _owners(values.positions),
-        minimum=numbers[0] if numbers else None,
-        maximum=numbers[-1] if numbers else None,
+        minimum=cast(float, values.values[0][1]) if numbers else None,
+        maximum=cast(float, values.values[numbers - 1][1]) if numbers else None,
     )
 
 
 def _values(values: FieldValues, request: FacetRequest) -> list[FacetCount]:
     counts = np.bincount(values.codes, minlength=len(values.values))
     # Every value is one of the documents', so no count is 0. Equal counts: by value.
-    order = np.argsort(-counts, kind="stable") if request.order == "count" else range(len(counts))
+    order = np.arange(min(len(counts), request.limit))
+    if request.order == "count":
+        order = np.argsort(-counts, kind="stable")[: request.limit]
     return [
-        FacetCount(int(counts[code]), plain(values.values[code])) for code in order[: request.limit]
+        FacetCount(count, plain(value))
+        for count, value in zip(counts[order].tolist(), values.values.at(order), strict=True)
     ]
 
 
@@ -59,7 +61,7 @@ def _ranges(values: FieldValues, ranges: Sequence[FacetRange]) -> list[FacetCoun
             bounds = [None if bound is None else instant(str(bound)) for bound in bounds]
             sequence = [value for _, value in among.values]
         else:
-            sequence = [value for kind, value in among.values if kind == NUMBER]
+            sequence = [value for _, value in among.values[: among.values.number_count]]
         low = 0 if bounds[0] is None else bisect_left(sequence, bounds[0])
         high = len(sequence)
         if bounds[1] is not None:

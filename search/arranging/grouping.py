@@ -42,7 +42,9 @@ def group_documents(
     rank[order] = np.arange(len(order))
     listed = values.positions < len(rank)
     listed[listed] = rank[values.positions[listed]] >= 0
-    without = np.setdiff1d(order, values.positions)
+    has = np.zeros(len(rank), dtype=np.bool_)
+    has[values.positions[listed]] = True
+    without = order[~has[order]]
     ranks = np.concatenate([rank[values.positions[listed]], rank[without]])
     codes = np.concatenate([values.codes[listed], np.full(len(without), count, dtype=np.int64)])
     by_group = np.lexsort((ranks, codes))

@@ -36,7 +36,8 @@ class Ordered:
 
         So pages neither overlap nor have gaps, and the order does not depend on that of writes.
         """
-        return self.taken(settle(view, self.documents, self.runs, positions))
+        order = settle(view, self.documents, self.runs, positions)
+        return self if order is None else self.taken(order)
 
     def taken(self, order: Order) -> Ordered:
         """Return the list in another order. The runs stay in place."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.filters import STRING
-from ...core.filters.dates import instant
 from ...index import FieldValues, Handles, View
+from ...index.field_values import NO_DATE, Values
 from .request import SCORE, SortKey
 
 Order = NDArray[np.intp]
@@ -43,23 +43,27 @@ def runs_of(columns: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
 
 def settle(
     view: View, documents: Handles, runs: NDArray[np.intp], positions: NDArray[np.int64]
-) -> Order:
+) -> Order | None:
     """Return the order in which the runs that touch some positions are ordered by id.
+
+    None: it is the order of `documents`.
 
     documents: int64 [n], handles, in order.
     runs:      starts of the runs of equal documents, and n.
     positions: the documents whose order matters. Their runs do not change by being ordered.
     """
-    order = np.arange(len(documents))
     touched = np.zeros(len(runs), dtype=np.bool_)
     touched[np.searchsorted(runs, positions, "right") - 1] = True
     touched[:-1] &= np.diff(runs) > 1
     pairs = [(runs[run], runs[run + 1]) for run in np.flatnonzero(touched[:-1])]
-    if pairs:
-        tied = np.concatenate([np.arange(start, stop) for start, stop in pairs])
-        names = view.names(documents[tied].tolist())
-        for start, stop in pairs:
-            order[start:stop] = sorted(range(start, stop), key=lambda i: names[int(documents[i])])
+    if not pairs:
+        return None
+    order = np.arange(len(documents))
+    tied = np.concatenate([np.arange(start, stop) for start, stop in pairs])
+    names = view.names(documents[tied].tolist())
+    for start, stop in pairs:
+        own = [names[number] for number in documents[start:stop].tolist()]
+        order[start:stop] = start + np.array(sorted(range(len(own)), key=own.__getitem__))
     return order
 
 
@@ -82,12 +86,12 @@ def _column(
 
 def dates_of(values: FieldValues) -> FieldValues:
     """Return the values that are ISO 8601 dates, as microseconds since 1970 in UTC."""
-    found = [instant(str(value)) if kind == STRING else None for kind, value in values.values]
-    distinct = sorted({at for at in found if at is not None})
-    place = {at: code for code, at in enumerate(distinct)}
-    codes = np.array([-1 if at is None else place[at] for at in found], dtype=np.int64)
-    codes = codes[values.codes] if len(found) else values.codes
+    instants = values.values.instants
+    distinct, place = np.unique(instants, return_inverse=True)
+    first = int(np.searchsorted(distinct, NO_DATE, "right"))  # 1 if some values are no dates.
+    codes = place[values.codes] - first
     keep = codes >= 0
     positions, codes = values.positions[keep], codes[keep]
     order = np.lexsort((codes, positions))  # Two texts of one date may be in another order.
-    return FieldValues(positions[order], codes[order], [(STRING, at) for at in distinct])
+    dates = Values([(STRING, at) for at in distinct[first:].tolist()])
+    return FieldValues(positions[order], codes[order], dates)

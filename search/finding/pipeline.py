@@ -76,8 +76,10 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
             groups = view.values(request.group.field, ordered.documents[:top])
             if top is None:  # Equal documents may change places, but the same runs are shown.
                 shown = page_of(request, total, groups, None).positions
-                ordered = ordered.settled(view, shown)
-                groups = view.values(request.group.field, ordered.documents)
+                settled = ordered.settled(view, shown)
+                if settled is not ordered:
+                    ordered = settled
+                    groups = view.values(request.group.field, ordered.documents)
     numbers, scores = ordered.documents, ordered.scores
     predicted = None
     if request.predictors:  # They read the list of the query, before it is arranged.

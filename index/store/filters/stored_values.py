@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from ....core.filters import BOOLEAN, NUMBER, OWN, STRING, flatten
 from ....core.trace import checkpoint
-from ...field_values import FieldValues, Value
+from ...field_values import FieldValues, Value, Values
 from .columns import OWN_COLUMN, Numbers
 from .selection import sorted_unique
+from .stored_names import StoredNames
 
 _CHUNK = 500
 _DIRECT = 5_000
@@ -46,7 +47,7 @@ class StoredColumn:
 
     starts: NDArray[Any]
     codes: NDArray[np.int32]
-    values: Sequence[Value]
+    values: Values
     through: int
     generation: int
 
@@ -54,21 +55,22 @@ class StoredColumn:
         """Return the values of these documents. documents: int64 [n], in any order."""
         begin = self.starts[documents].astype(np.int64)
         counts = self.starts[documents + 1] - begin
-        positions = np.repeat(np.arange(len(documents)), counts)
-        skipped = np.repeat(begin - (np.cumsum(counts) - counts), counts)
-        codes = self.codes[np.arange(len(positions)) + skipped]
+        if counts.max(initial=0) <= 1:
+            positions = np.flatnonzero(counts)
+            codes = self.codes[begin[positions]]
+        else:
+            positions = np.repeat(np.arange(len(documents)), counts)
+            skipped = np.repeat(begin - (np.cumsum(counts) - counts), counts)
+            codes = self.codes[np.arange(len(positions)) + skipped]
         if len(codes) * 4 < len(self.values):
-            used = sorted_unique(codes)
-            codes = np.searchsorted(used, codes)
+            used = sorted_unique(codes.astype(np.int64))
+            among = np.searchsorted(used, codes)
         else:
             mask = np.zeros(len(self.values), dtype=np.bool_)
             mask[codes] = True
             used = np.flatnonzero(mask)
-            codes = (np.cumsum(mask) - 1)[codes]
-        values = self.values
-        return FieldValues(
-            positions, codes.astype(np.int64), [values[code] for code in used.tolist()]
-        )
+            among = (np.cumsum(mask) - 1)[codes]
+        return FieldValues(positions, among, self.values.chosen(used))
 
     def extended(
         self, pairs: Iterable[tuple[int, Value]], through: int, generation: int
@@ -88,7 +90,7 @@ class StoredColumn:
         return StoredColumn(
             np.concatenate([self.starts[:-1], added]),
             np.concatenate([codes, _coded(new.values, place)[new.codes]]),
-            values,
+            Values(values) if len(values) > len(self.values) else self.values,
             through,
             generation,
         )
@@ -108,13 +110,15 @@ def _starts(numbers: Numbers, through: int, first: int = 0) -> NDArray[Any]:
 
 
 class StoredColumns:
-    """The columns that searches have read most recently. Thread-safe.
+    """The columns that searches have read most recently, and ids. Thread-safe.
 
-    most: maximum number of values of all columns together. The column of the latest search is kept
-        in any case.
+    names: ids of documents.
+    most:  maximum number of values of all columns together. The column of the latest search is kept
+           in any case.
     """
 
     def __init__(self, most: int = 20_000_000) -> None:
+        self.names = StoredNames()
         self._most = most
         self._lock = Lock()
         self._reading: dict[str, Lock] = {}
@@ -134,13 +138,13 @@ class StoredColumns:
 
     def _column(self, connection: sqlite3.Connection, generation: int, key: str) -> StoredColumn:
         """Return a column with the values of all documents of this generation."""
-        (through,) = connection.execute("SELECT max(number) FROM documents").fetchone()
         with self._lock:
             reading = self._reading.setdefault(key, Lock())
         with reading:  # Two searches that begin at once read a column only once.
             known = self._usable(key, generation)
             if known is not None and known.generation == generation:
                 return known
+            (through,) = connection.execute("SELECT max(number) FROM documents").fetchone()
             column = self._read(connection, generation, key, through or 0, known)
             with self._lock:
                 self._keep(key, column)
@@ -201,7 +205,9 @@ def _whole_column(
     coded = np.repeat(np.arange(len(values), dtype=np.int32), [len(one) for one in numbers[1:]])
     every = np.concatenate(numbers)
     order = np.argsort(every, kind="stable")  # The codes are ascending, and stay so.
-    return StoredColumn(_starts(every[order], through), coded[order], values, through, generation)
+    return StoredColumn(
+        _starts(every[order], through), coded[order], Values(values), through, generation
+    )
 
 
 def _sorted_rows(connection: sqlite3.Connection, key: str) -> Iterator[tuple[Value, Numbers]]:
