@@ -22,14 +22,13 @@ def check_keys(keyring: Keyring, host: str, settings: Settings) -> None:
     Also raises ConfigError if the file of the setting `keys` is not there: a misspelt name would
     leave the server open to everyone.
     """
-    if settings.keys is not None and settings.api_key is None and not settings.without_keys:
-        if not settings.keys.exists():
-            raise ConfigError(
-                f"{settings.keys} does not exist, so every request would be served; create a key "
-                f"with `twindex keys create ROOT --name NAME --keys {settings.keys}`, or correct "
-                "the name",
-                field="keys",
-            )
+    named = None if settings.api_key is not None or settings.without_keys else settings.keys
+    if named is not None and not named.exists():
+        raise ConfigError(
+            f"{named} does not exist, so every request would be served; create a key with "
+            f"`twindex keys create ROOT --name NAME --keys {named}`, or correct the name",
+            field="keys",
+        )
     if settings.without_keys:
         if keyring.required:
             raise ConfigError(
