@@ -10,6 +10,8 @@ import httpx2
 import pytest
 
 from twindex.api.http.app import create_app
+from twindex.api.serving.access.key_file import KeyFile, new_key
+from twindex.api.serving.access.keyring import Keyring
 from twindex.api.serving.settings import Settings
 
 PATH = "/v1/collections/shop"
@@ -48,3 +50,13 @@ def test_a_key_that_is_revoked_while_its_body_comes_writes_nothing(
         connection.close()
         stored = httpx2.get(f"{url}{PATH}", headers=admin).json()["documents"]
         assert stored == (0 if revoked else 1)
+
+
+def test_a_worker_that_starts_after_the_file_of_keys_disappeared_requires_a_key(tmp_path):
+    path, mark = tmp_path / "keys.json", tmp_path / "mark"
+    assert not Keyring(path, mark=mark).required
+    KeyFile(path).add(new_key("app").key)
+    assert Keyring(path, mark=mark).required
+    path.unlink()
+    assert Keyring(path, mark=mark).required
+    assert not Keyring(path).required
