@@ -86,6 +86,11 @@ class Door:
         """True if requests need no key."""
         return not self._keyring.required
 
+    def check_again(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise Problem 401 if the key of a request that has entered is no longer valid."""
+        if not self.open and self._keyring.find(key_of(headers)) is None:
+            raise Problem(401, "the key of the request was revoked or has expired")
+
     def enter(
         self,
         method: str,
