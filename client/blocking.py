@@ -19,6 +19,7 @@ from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .failures import Attempts, Failure
+from .federation import FederationMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import UpkeepMethods
 from .versions import Versions
@@ -26,7 +27,7 @@ from .versions import Versions
 T = TypeVar("T")
 
 
-class Client(UpkeepMethods):
+class Client(UpkeepMethods, FederationMethods):
     """A client of a Twindex service. Thread-safe.
 
     >>> with Client("http://127.0.0.1:8080") as client:                    # doctest: +SKIP

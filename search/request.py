@@ -34,8 +34,10 @@ from .arranging.request import (
     FacetRequest,
     FilterBoost,
     GroupRequest,
+    HighlightRequest,
     SortKey,
     parse_field,
+    parse_highlight,
     parse_sort,
 )
 from .stages import FeedbackMethod, FeedbackRequest, RerankRequest, RewriteField, parse_feedback
@@ -217,6 +219,8 @@ class SearchRequest(Config):
     as_of:   search the collection as it was after an earlier commit, in a collection that keeps a
              history: the number of the commit, or a time such as "2026-05-04T12:00:00Z". Scores use
              the statistics of today's documents. None = as it is now.
+    highlight: also return snippets of each hit, with the places of the words that match the query.
+             true is short for {}. Requires `query`.
     timeout_ms: wall-clock time limit of the search in milliseconds, with reranking and rewriting.
              After it, no result is returned. In a service, the limit begins when the request has
              been read. None = no limit of the request.
@@ -280,6 +284,10 @@ class SearchRequest(Config):
     ) = None
     boosts: Annotated[tuple[Boost, ...], Field(max_length=20)] = ()
     as_of: AsOfField | None = None
+    highlight: Annotated[
+        HighlightRequest | None,
+        BeforeValidator(parse_highlight, json_schema_input_type=HighlightRequest | bool | None),
+    ] = None
     timeout_ms: Milliseconds | None = None
 
     @field_validator("query")
@@ -344,7 +352,7 @@ class SearchRequest(Config):
     def _check_query(self) -> None:
         """Raise ValueError for a field that requires a query which the request does not have."""
         if self.query is None:
-            for name in ("rewrite", "parse_filters"):
+            for name in ("rewrite", "parse_filters", "highlight"):
                 if getattr(self, name):
                     raise ValueError(f"`{name}` requires a query text; set `query`")
         if not self.has_query:

@@ -14,7 +14,8 @@ from ..reranked import cost_line, moved, reasons, stage_lines
 
 if TYPE_CHECKING:
     from ...core import Hit, QueryStage, TopTerms, Usage
-    from ...core.results import Facet, Scalar
+    from ...core.results import Facet, FederatedResult, Scalar
+    from ...core.types import Highlight
     from ...search import RerankReport, SearchResult
 
 SNIPPET = 160
@@ -72,6 +73,24 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     print_query(result)
     if result.usage is not None:
         note(model_usage(result.usage))
+    for warning in result.warnings:
+        note(f"warning: {warning}")
+
+
+def print_federated(result: FederatedResult, first: int = 1, *, explain: bool = False) -> None:
+    """Print merged hits, each below a line with its collection and its rank there.
+
+    first, explain: see `print_result`.
+    """
+    for position, one in enumerate(result):
+        print(f"= {one.collection} #{one.rank} ({one.score:.4f})")
+        print_hit(first + position, one.hit, explain=explain)
+    for facet in result.facets:
+        print(f"{facet.field}: {_counts(facet)}")
+    sys.stdout.flush()
+    more = "at least " if result.relation == "gte" else ""
+    spent = sum(one.milliseconds for one in result.collections)
+    note(f"{len(result)} of {more}{counted(result.total, 'document')} in {spent:.1f} ms")
     for warning in result.warnings:
         note(f"warning: {warning}")
 
@@ -153,7 +172,10 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     print(f"{rank:>3}. {score}  {hit.id}{f'  {one_line(title)}' if title else ''}{moves}")
     if ranks:  # Empty if the search had no query.
         print(f"     {'   '.join(ranks)}")
-    if hit.document and (text := _passage(hit)):
+    if hit.highlights is not None:
+        for one in hit.highlights:
+            print(f"     {one_line(_starred(one), len(one.text) + 2 * len(one.spans))}")
+    elif hit.document and (text := _passage(hit)):
         print(f"     {text}")
     for leg, found in hit.legs.items():
         if found.contribution is not None:
@@ -171,6 +193,15 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     if explain and hit.rerank is not None and hit.rerank.reasons:
         texts = [f"{name} {value}" for name, value in reasons(hit.rerank.reasons)]
         print(f"     reranked: {one_line('; '.join(texts), REASONS)}")
+
+
+def _starred(one: Highlight) -> str:
+    """Return a snippet with stars around matching words."""
+    text = one.text
+    for start, end in reversed(one.spans):
+        low, high = start - one.start, end - one.start
+        text = f"{text[:low]}*{text[low:high]}*{text[high:]}"
+    return text
 
 
 def model_usage(usage: Usage) -> str:

@@ -28,18 +28,19 @@ _ADMIN: tuple[Scope, ...] = ("admin",)
 _JOBS: tuple[Scope, ...] = ("write", "admin")
 
 _GET = re.compile(
-    r"(?P<admin>/metrics|/v1/keys|/v1/collections/[^/]+/snapshots)"
-    r"|(?P<jobs>/v1/jobs(?:/.*)?)"
+    r"(?P<admin>/metrics|/v1/keys|/keys|/v1/collections/[^/]+/snapshots)"
+    r"|(?P<jobs>/jobs|/v1/jobs(?:/.*)?)"
     r"|(?P<any>/healthz|/v1/info|/info|/v1/models(?:/.*)?|/openapi\.json|/docs|/static/.*"
-    r"|/v1/aliases|/v1/collections(?:/[^/]+)?)"
+    r"|/v1/aliases|/v1/collections(?:/[^/]+)?|/collections|/collection|/status)"
     r"|(?P<read>.*)",
     re.DOTALL,
 )
 _POST = re.compile(
-    r"(?P<read>/v1/collections/[^/]+/(?:search|search/batch|answer)|/v1/vector_stores/[^/]+/search"
+    r"(?P<read>/v1/search|/v1/collections/[^/]+/(?:search|search/batch|answer)|/v1/vector_stores/[^/]+/search"
     r"|/mcp(?:/[^/]+)?|/(?:v[12]/)?rerank|/embed|/embed_sparse|/v[12]/(?:chat|embed)"
     r"|/v1/(?:embeddings|sparse_embeddings|chat/completions|responses))"
-    r"|(?P<write>/v1/collections/[^/]+/documents(?!/purge$)(?:/.*)?)"
+    r"|(?P<write>/v1/collections/[^/]+/documents(?!/purge$)(?:/.*)?|/put-document"
+    r"|/delete-document)"
     r"|(?P<admin>.*)",
     re.DOTALL,
 )
@@ -61,6 +62,11 @@ def scopes_of(method: str, path: str) -> tuple[Scope, ...]:
     group = None if found is None else found.lastgroup
     assert group is not None, "the last alternative matches every path"
     return _GROUPS[group]
+
+
+def is_for_programs(path: str) -> bool:
+    """Return True for the paths that programs request. People request the others in a browser."""
+    return path.startswith(_PROGRAMS) or path.startswith("/static/")
 
 
 def changes(method: str, path: str) -> bool:
@@ -85,6 +91,11 @@ class Door:
     def open(self) -> bool:
         """True if requests need no key."""
         return not self._keyring.required
+
+    def check_again(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise Problem 401 if the key of a request that has entered is no longer valid."""
+        if not self.open and self._keyring.find(key_of(headers)) is None:
+            raise Problem(401, "the key of the request was revoked or has expired")
 
     def enter(
         self,

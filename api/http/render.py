@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from ...core import Document, Hit, LegScore, QueryStage, RerankStage, Usage
 from ...core.answers import Answer, Citation, CitationEvent, SourcesEvent, TextEvent, UsageEvent
-from ...core.results import Facet
+from ...core.results import Facet, FederatedResult
+from ...core.types import Highlight
 from ...index.store.jobs import Job
-from ...search import RerankReport, SearchRequest, SearchResult
+from ...search import FederatedRequest, RerankReport, SearchRequest, SearchResult
 
 
 def json_response(
@@ -82,6 +83,43 @@ def search_result(
     }
 
 
+def federated_result(
+    request: FederatedRequest,
+    result: FederatedResult,
+    encoders: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:
+    """Return the result of a search over several collections as a JSON object.
+
+    encoders: collection -> leg -> name of its encoder.
+    """
+    collections = [
+        {
+            "name": one.name,
+            "index": {"version": one.generation, "encoder": encoders[one.name]},
+            "total": {"value": one.total, "relation": one.relation},
+            "took_ms": one.milliseconds,
+        }
+        if one.error is None
+        else {"name": one.name, "error": one.error}
+        for one in result.collections
+    ]
+    return {
+        "collections": collections,
+        "total": {"value": result.total, "relation": result.relation},
+        "hits": [
+            {
+                "collection": one.collection,
+                "rank": one.rank,
+                "merged_score": one.score,
+                **_hit(one.hit, request),
+            }
+            for one in result.hits
+        ],
+        "warnings": list(result.warnings),
+        **({"facets": [_facet(one) for one in result.facets]} if request.facets else {}),
+    }
+
+
 def _facet(facet: Facet) -> dict[str, Any]:
     """Return a facet as a JSON object. A count has a value or a range."""
     counts = []
@@ -131,6 +169,8 @@ def _hit(hit: Hit, request: SearchRequest) -> dict[str, Any]:
     }
     if request.neighbours:
         shown["context"] = hit.context
+    if hit.highlights is not None:
+        shown["highlights"] = [_highlight(one) for one in hit.highlights]
     if hit.rerank is not None:
         shown["rerank"] = hit.rerank
     if hit.document is not None:
@@ -142,6 +182,17 @@ def _hit(hit: Hit, request: SearchRequest) -> dict[str, Any]:
         if request.boosts:
             shown["boosts"] = hit.boosts
     return shown
+
+
+def _highlight(one: Highlight) -> dict[str, Any]:
+    shown = {
+        "field": one.field,
+        "start": one.start,
+        "end": one.end,
+        "text": one.text,
+        "spans": [{"start": start, "end": end} for start, end in one.spans],
+    }
+    return shown if one.marked is None else {**shown, "marked": one.marked}
 
 
 def _leg(leg: LegScore) -> object:
