@@ -45,13 +45,19 @@ class DocumentVersion(Shape):
 
 
 class DocumentHistory(Shape):
-    """The versions of a document within the retention, the newest first."""
+    """The versions of a document within the retention.
+
+    versions: the versions, the newest first.
+    """
 
     versions: list[DocumentVersion]
 
 
 class RevertRequest(Config):
-    """The version to store again, as `version` in the history of the document."""
+    """The version to store again.
+
+    version: its number, as `version` in the history of the document.
+    """
 
     version: Annotated[int, Bounds(1, 2**62)]
 
