@@ -27,6 +27,7 @@ from . import arguments, calls, requests
 from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
+from .completing import AsyncCompletionMethods
 from .failures import Attempts, Failure
 from .replies import CollectionState, Job, Reranked
 from .upkeep import AsyncUpkeepMethods
@@ -228,7 +229,7 @@ class AsyncClient(AsyncUpkeepMethods):
             retried = True
 
 
-class AsyncRemoteCollection:
+class AsyncRemoteCollection(AsyncCompletionMethods):
     """A collection of a Twindex service, for asyncio.
 
     It has the same methods as `RemoteCollection`, as coroutines. `scan` is an asynchronous

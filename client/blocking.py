@@ -18,6 +18,7 @@ from . import arguments, calls, requests
 from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
+from .completing import CompletionMethods
 from .failures import Attempts, Failure
 from .replies import CollectionState, Job, Reranked
 from .upkeep import UpkeepMethods
@@ -218,7 +219,7 @@ class Client(UpkeepMethods):
             retried = True
 
 
-class RemoteCollection:
+class RemoteCollection(CompletionMethods):
     """A collection of a Twindex service. Thread-safe.
 
     It has the same methods for documents and searches as the local class `twindex.Collection`.

@@ -277,14 +277,14 @@ def count(name: str, filter: Mapping[str, Any] | None) -> Steps[int]:  # noqa: A
 
 
 def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchResult]:
-    body = _given(request, fields, "query")
+    body = given(request, fields, "query")
     reply = yield Call("POST", f"{arguments.collection(name)}/search", body=_request(body))
     return replies.search_result(reply.value)
 
 
 def answer(name: str, request: Any, fields: Mapping[str, Any]) -> Call:
     """Return the call that asks a question. Its reply is a stream of events."""
-    body = {key: _plain(value) for key, value in _given(request, fields, "question").items()}
+    body = {key: _plain(value) for key, value in given(request, fields, "question").items()}
     if isinstance(body.get("search"), Mapping):
         body["search"] = _request(body["search"])
     body["stream"] = True
@@ -292,7 +292,7 @@ def answer(name: str, request: Any, fields: Mapping[str, Any]) -> Call:
     return Call("POST", path, body=body, headers={"Accept": MEDIA_TYPE})
 
 
-def _given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
+def given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return the fields of a request as a dictionary.
 
     request: a string, a request object, a mapping, or None.

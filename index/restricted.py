@@ -337,6 +337,15 @@ class RestrictedView:
         """See VocabularyView. The terms of the whole collection: show none of them to a user."""
         return cast(VocabularyView, self._view).near_terms(leg, word, stem, most)
 
+    def completions(
+        self, earlier: str, prefix: str, where: Condition | None, typos: int
+    ) -> dict[str, tuple[int, int]]:
+        view = cast(VocabularyView, self._view)
+        return view.completions(earlier, prefix, self._and(where), typos)
+
+    def titles(self, text: str, where: Condition | None, limit: int) -> list[int]:
+        return cast(VocabularyView, self._view).titles(text, self._and(where), limit)
+
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
         return cast(VectorView, self._view).vectors(leg, passages)
 

@@ -8,6 +8,7 @@ from ..index import SnapshotInfo
 from .answering.evidence import Evidence
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
+from .arranging.completing import CompleteRequest
 from .collection import Collection
 from .export import ExportReport
 from .finding.rerankers import RerankerRegistry
@@ -33,6 +34,7 @@ __all__ = [
     "AnswerRequest",
     "BuildReport",
     "Collection",
+    "CompleteRequest",
     "CutPassage",
     "Evidence",
     "ExportReport",

@@ -48,6 +48,7 @@ from .routes import (
     answer,
     ask_page,
     collections,
+    complete,
     documents,
     jobs,
     keys,
@@ -184,6 +185,7 @@ def create_app(
     app.state.follower = follower
     for module in (
         search,
+        complete,
         answer,
         rerank,
         documents,
