@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from ..core.completions import Completions, TitleCompletion, WordCompletion
+from ..core.results import Completions, TitleCompletion, WordCompletion
 from . import arguments
 from .calls import Call, Steps, given
 
@@ -29,35 +29,41 @@ class _Awaits(Protocol):
     async def run(self, steps: Steps[T]) -> T: ...
 
 
+class _Blocking(Protocol):
+    name: str
+
+    @property
+    def _client(self) -> _Runs: ...
+
+
+class _Waiting(Protocol):
+    name: str
+
+    @property
+    def _client(self) -> _Awaits: ...
+
+
 class CompletionMethods:
     """The method of a blocking remote collection that completes a text."""
 
-    name: str
-    _client: Any
-
-    def complete(self, request: Any, **fields: Any) -> Completions:
+    def complete(self: _Blocking, request: Any, **fields: Any) -> Completions:
         """Complete the last word of a text, and titles, while a user types.
 
         request: the text, or a mapping with the fields of a CompleteRequest.
         fields:  further fields, such as `limit`, `titles`, `typos` or `filter`; only allowed if
                  `request` is a text.
         """
-        client: _Runs = self._client
-        return client.run(complete(self.name, request, fields))
+        return self._client.run(complete(self.name, request, fields))
 
 
 class AsyncCompletionMethods:
     """The method of an asyncio remote collection that completes a text."""
 
-    name: str
-    _client: Any
-
-    async def complete(self, request: Any, **fields: Any) -> Completions:
+    async def complete(self: _Waiting, request: Any, **fields: Any) -> Completions:
         """Complete the last word of a text, and titles, while a user types.
 
         request: the text, or a mapping with the fields of a CompleteRequest.
         fields:  further fields, such as `limit`, `titles`, `typos` or `filter`; only allowed if
                  `request` is a text.
         """
-        client: _Awaits = self._client
-        return await client.run(complete(self.name, request, fields))
+        return await self._client.run(complete(self.name, request, fields))

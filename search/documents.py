@@ -8,8 +8,8 @@ from typing import Any
 
 from ..core import UNGUARDED, Document, Guard, Progress
 from ..core.arguments import checked
-from ..core.completions import Completions
 from ..core.filters import Filter, parse_filter
+from ..core.results import Completions
 from ..index import Store
 from . import parameters
 from .arranging.completing import CompleteRequest, complete

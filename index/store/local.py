@@ -53,7 +53,6 @@ from .description import described
 from .filters.field_names import unknown_fields
 from .filters.selection import all_numbers, select, select_newer
 from .filters.stored_values import StoredColumns
-from .filters.stored_words import StoredWords
 from .folder import SegmentFolder
 from .follower import Follower
 from .snapshot import Masks, Snapshot
@@ -78,7 +77,6 @@ class LocalStore:
         self._follower = Follower(self.segments, config)
         self._filters: OrderedDict[tuple[int, Condition], Masks] = OrderedDict()
         self._columns = StoredColumns()
-        self._words = StoredWords()
         self._sizes_due = 0.0
 
     @classmethod
@@ -210,7 +208,7 @@ class LocalStore:
         with ExitStack() as stack:
             connection, snapshot = self._read_state(stack)
             self._check_sizes(snapshot)
-            view = LocalView(connection, snapshot, self._filters, self._columns, self._words)
+            view = LocalView(connection, snapshot, self._filters, self._columns)
             try:
                 yield view
             finally:

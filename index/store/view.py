@@ -34,7 +34,6 @@ from .filters.columns import Numbers
 from .filters.field_names import unknown_fields
 from .filters.selection import all_numbers, has_field, select
 from .filters.stored_values import StoredColumns
-from .filters.stored_words import StoredWords
 from .snapshot import Masks, Snapshot
 
 if TYPE_CHECKING:
@@ -73,7 +72,6 @@ class LocalView:
         snapshot: Snapshot,
         filters: OrderedDict[tuple[int, Condition], Masks],
         columns: StoredColumns,
-        words: StoredWords,
     ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self.snapshot = snapshot
@@ -81,7 +79,7 @@ class LocalView:
         self.generation = snapshot.generation
         self._filters = filters
         self._columns = columns
-        self._words = words
+        self._words = columns.words
         self.search = snapshot.search
         self.frequencies = snapshot.frequencies
         self.statistics = snapshot.statistics

@@ -9,9 +9,9 @@ from pydantic import Field, field_validator
 
 from ...core import UNGUARDED, Config, Guard, Trace
 from ...core.bounds import Bounds, Milliseconds
-from ...core.completions import Completions, TitleCompletion, WordCompletion
 from ...core.filters import parse_filter
 from ...core.filters.help import FILTER_HELP
+from ...core.results import Completions, TitleCompletion, WordCompletion
 from ...index import Store, VocabularyView, require
 from ...index.inverted.words import last_word
 

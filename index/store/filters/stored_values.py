@@ -22,6 +22,7 @@ from ....core.trace import checkpoint
 from ...field_values import FieldValues, Value, Values
 from .columns import OWN_COLUMN, Numbers
 from .selection import sorted_unique
+from .stored_words import StoredWords
 from .stored_names import StoredNames
 
 _CHUNK = 500
@@ -118,6 +119,8 @@ class StoredColumns:
     """
 
     def __init__(self, most: int = 20_000_000) -> None:
+        self.words = StoredWords()
+        """The words of titles and texts, which completions read."""
         self.names = StoredNames()
         self._most = most
         self._lock = Lock()
