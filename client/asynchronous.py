@@ -29,13 +29,14 @@ from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .completing import AsyncCompletionMethods
 from .failures import Attempts, Failure
+from .federation import AsyncFederationMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import AsyncUpkeepMethods
 
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncUpkeepMethods):
+class AsyncClient(AsyncUpkeepMethods, AsyncFederationMethods):
     """A client of a Twindex service for asyncio. Use it in one event loop only.
 
     >>> async with AsyncClient("http://127.0.0.1:8080") as client:         # doctest: +SKIP

@@ -20,13 +20,14 @@ from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .completing import CompletionMethods
 from .failures import Attempts, Failure
+from .federation import FederationMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import UpkeepMethods
 
 T = TypeVar("T")
 
 
-class Client(UpkeepMethods):
+class Client(UpkeepMethods, FederationMethods):
     """A client of a Twindex service. Thread-safe.
 
     >>> with Client("http://127.0.0.1:8080") as client:                    # doctest: +SKIP

@@ -22,8 +22,8 @@ from ....core.trace import checkpoint
 from ...field_values import FieldValues, Value, Values
 from .columns import OWN_COLUMN, Numbers
 from .selection import sorted_unique
-from .stored_words import StoredWords
 from .stored_names import StoredNames
+from .stored_words import StoredWords
 
 _CHUNK = 500
 _DIRECT = 5_000
