@@ -349,6 +349,9 @@ class RestrictedView:
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
         return cast(VectorView, self._view).vectors(leg, passages)
 
+    def passages_of(self, documents: Handles) -> Handles:
+        return cast(VectorView, self._view).passages_of(documents)
+
     def is_rounded(self, leg: str) -> bool:
         return cast(VectorView, self._view).is_rounded(leg)
 

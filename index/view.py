@@ -264,6 +264,9 @@ class VectorView(View, Protocol):
         The leg must be dense, with one vector for each passage.
         """
 
+    def passages_of(self, documents: Handles) -> Handles:
+        """Return the handles of all passages of some documents, int64 [m]."""
+
     def owners(self) -> Handles:
         """Return, for each passage, the handle of its document, int64 [passages].
 

@@ -88,6 +88,7 @@ class LocalView:
         self.explain = snapshot.explain
         self.terms = snapshot.terms
         self.vectors = snapshot.vectors
+        self.passages_of = snapshot.passages_of
 
     @property
     def connection(self) -> sqlite3.Connection:

@@ -22,7 +22,11 @@ class WordPlace(Shape):
 
 
 class TitlePlace(Shape):
-    """A document whose title completes the text."""
+    """A document whose title completes the text.
+
+    id:    id of the document.
+    title: the whole title.
+    """
 
     id: str
     title: str
