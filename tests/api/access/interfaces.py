@@ -119,6 +119,21 @@ class WiderAsker(Asker):
             body["text"] = f"{self.text()} {body['text']}"
         return "POST", f"{self.shop()}/complete", body, JSON
 
+    def _like(self):
+        body = self.search()
+        for name in ("query", "suggest", "feedback", "parse_filters", "rerank"):
+            body.pop(name, None)
+        ids = [self.document() for _ in range(self.chance.randint(1, 2))]
+        body["like"] = {"ids": ids, "unlike": [self.document()]}
+        return "POST", f"{self.shop()}/search", body, JSON
+
+    def _federated(self):
+        body = self.search()
+        for name in ("rerank", "group"):
+            body.pop(name, None)
+        body["collections"] = self.chance.choice([["shop"], ["live"], ["shop", "vault"]])
+        return "POST", "/v1/search", body, JSON
+
     def _repeated(self):
         """A write with a key of idempotency that other keys use too."""
         _, path, body, headers = self._put()
@@ -140,4 +155,5 @@ WiderAsker.kinds += [
     "mistake",
     "suggestion",
     "completion",
+    "like",
 ]
