@@ -85,7 +85,7 @@ class _Queries:
             counts = [self._counts(leg, side) for side in sides]
             every = sorted({term for side in counts for one in side for term in one})
             statistics = self._view.statistics(leg, every)
-            found = informative_terms(*counts, statistics, self._limit)
+            found = informative_terms(counts[0], counts[1], statistics, self._limit)
             self._show(leg, found)
             return Representation(terms=[found])
         weights = [[self._weights(leg, one) for one in side] for side in sides]
