@@ -60,6 +60,7 @@ from .routes import (
     rerank,
     search,
     snapshots,
+    updates,
 )
 from .routes.assistants import ROUTES as ASSISTANTS
 
@@ -189,6 +190,7 @@ def create_app(
         collections,
         aliases,
         snapshots,
+        updates,
         reembed,
         jobs,
         keys,

@@ -8,6 +8,7 @@ from typing import Any
 from ...core import (
     DeletedCount,
     Document,
+    InvalidInputError,
     NotFoundError,
     Progress,
     UpdateReport,
@@ -75,11 +76,14 @@ class ChangeMethods(MaintenanceMethods):
     ) -> list[str]:
         """Delete documents and return the ids that existed. On return, the change is durable.
 
-        if_match: tags, one of which each of the documents must have. If one has another tag,
+        if_match: for a single id, the `tag` that its document must have, or several. Otherwise
             PreconditionFailedError is raised, and nothing is deleted.
         """
         self._require_writable()
         wanted = expected(if_match)
+        if not wanted.empty and len(ids) != 1:
+            message = f"is for one document, and there are {len(ids)} ids; delete one at a time"
+            raise InvalidInputError(message, field="if_match")
         check: dict[str, Any] = {}
         if not wanted.empty:
             require(self.store, "updates", "if_match")
@@ -103,8 +107,8 @@ class ChangeMethods(MaintenanceMethods):
         metadata: Mapping[str, Any],
         *,
         if_match: str | Sequence[str] | None = None,
-    ) -> Document:
-        """Change the metadata of one document, and return the document. No text is encoded.
+    ) -> str:
+        """Change the metadata of one document, and return its new tag. No text is encoded.
 
         metadata: a merge patch (RFC 7396): null removes a field, an object is merged into a stored
             object, and any other value replaces the stored value.
@@ -121,7 +125,7 @@ class ChangeMethods(MaintenanceMethods):
         report = self._update([id], metadata, expected(if_match), found)
         if report.not_found:
             raise NotFoundError(f"there is no document {shown(id)}")
-        return found[0]
+        return found[0].tag
 
     @checked(ids=is_.ids)
     def update_many(self, ids: Sequence[str], metadata: Mapping[str, Any]) -> UpdateReport:
