@@ -37,17 +37,22 @@ class Values(Sequence[Value]):
     def __init__(
         self, values: Sequence[Value], *, whole: Values | None = None, chosen: Codes | None = None
     ) -> None:
-        """whole, chosen: see `chosen`; `values` is not used then."""
-        self._values = values
+        """values: all values. whole, chosen: the `Values` of all, and which of them these are."""
+        self._all = values
         self._whole = whole
         self._chosen = chosen
 
     def chosen(self, codes: Codes) -> Values:
-        """Return some of these values. codes: int64 [n], ascending and distinct."""
-        return Values((), whole=self, chosen=codes)
+        """Return some of all values. codes: int64 [n], ascending and distinct."""
+        return Values(self._all, whole=self, chosen=codes)
+
+    def at(self, codes: Codes) -> list[Value]:
+        """Return the values with these codes. codes: int64 [n], in any order."""
+        places = codes if self._chosen is None else self._chosen[codes]
+        return [self._all[place] for place in places.tolist()]
 
     def __len__(self) -> int:
-        return len(self._values) if self._chosen is None else len(self._chosen)
+        return len(self._all) if self._chosen is None else len(self._chosen)
 
     @overload
     def __getitem__(self, code: int) -> Value: ...
@@ -56,16 +61,14 @@ class Values(Sequence[Value]):
     def __getitem__(self, code: slice) -> Sequence[Value]: ...
 
     def __getitem__(self, code: int | slice) -> Value | Sequence[Value]:
-        if self._whole is None or self._chosen is None:
-            return self._values[code]
+        if self._chosen is None:
+            return self._all[code]
         if isinstance(code, slice):
-            return [self._whole[one] for one in self._chosen[code].tolist()]
-        return self._whole[int(self._chosen[code])]
+            return [self._all[place] for place in self._chosen[code].tolist()]
+        return self._all[int(self._chosen[code])]
 
     def __iter__(self) -> Iterator[Value]:
-        if self._whole is None or self._chosen is None:
-            return iter(self._values)
-        return map(self._whole.__getitem__, self._chosen.tolist())
+        return iter(self[:])
 
     @cached_property
     def number_count(self) -> int:

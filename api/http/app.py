@@ -54,6 +54,7 @@ from .routes import (
     models,
     operations,
     page,
+    pages,
     reembed,
     reference,
     reload,
@@ -207,6 +208,7 @@ def create_app(
         tei_info,
         page,
         ask_page,
+        pages,
         reference,
     ):
         app.include_router(module.router)

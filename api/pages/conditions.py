@@ -99,6 +99,16 @@ def joined(present: Mapping[str, Any] | None, added: Mapping[str, Any]) -> dict[
     return _all([*parts, *(part for part in _parts(added) if part not in parts)])
 
 
+def removed(
+    present: Mapping[str, Any] | None, condition: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Return a filter without one of its conditions; None if it does not have the condition."""
+    parts = _parts(present) if present else []
+    if condition not in parts:
+        return None
+    return _all([part for part in parts if part != condition])
+
+
 def _parts(value: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the conditions that a filter combines with "and", each as a filter of its own."""
     if set(value) == {"and"} and isinstance(value["and"], list):

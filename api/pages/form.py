@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -29,8 +29,14 @@ _LINKED = {
     "top_n": "rerank.top_n",
     "timeout_ms": "rerank.timeout_ms",
     "feedback": "feedback",
+    "rewrite": "rewrite",
+    "group": "group",
+    "group_size": "group.size",
+    "facet_limit": "facet.limit",
 }
 """Field of Form -> its name in the query string of a link."""
+_LISTS = {"legs": "leg", "sort": "sort", "facets": "facet"}
+"""Field of Form -> its name in the query string, for fields that may occur several times."""
 _PARAMETERS = {**_LINKED, "offset": "offset", "new_field": "field", "operator": "operator",
                "value": "value"}  # fmt: skip
 """Field of Form -> its name in the query string, for all fields that occur once."""
@@ -42,6 +48,10 @@ class Form:
 
     language: language of the query. Empty: detect it.
     new_field, operator, value: condition on a metadata field, to be added to `filter`.
+    sort:     fields of the order, each with "-" for descending. Empty: by score.
+    facets:   fields whose values are counted. Empty: the page chooses them.
+    group:    field whose values group the hits. Empty: no groups.
+    rewrite:  name of a rewriter. Empty: none.
     """
 
     collection: str = ""
@@ -62,6 +72,12 @@ class Form:
     top_n: str = ""
     timeout_ms: str = ""
     feedback: str = ""
+    rewrite: str = ""
+    sort: list[str] = field(default_factory=list)
+    facets: list[str] = field(default_factory=list)
+    facet_limit: str = "10"
+    group: str = ""
+    group_size: str = "3"
 
     @classmethod
     def read(cls, given: QueryParams) -> Form:
@@ -72,8 +88,15 @@ class Form:
             for name, value in given.items()
             if name.startswith("weight.")
         }
-        legs = given.getlist("leg")
-        return cls(**plain, legs=legs, weights=weights, explain="explain" in given)
+        lists = {name: [one for one in given.getlist(word) if one] for name, word in _LISTS.items()}
+        fields: dict[str, Any] = {**plain, **lists, "weights": weights}
+        return cls(**fields, explain="explain" in given)
+
+    @property
+    def browses(self) -> bool:
+        """True if the form has no query and lists documents by their fields."""
+        listed = self.filter.strip() or self.sort or self.facets or self.group
+        return bool(listed) and not self.query.strip()
 
     def add_condition(self, kinds: Kinds) -> None:
         """Add the new condition, if any, to `filter`. Raises InvalidInputError if it is invalid.
@@ -101,14 +124,25 @@ class Form:
         """Return the address of the first page of this search with another query."""
         return replace(self, query=query).link(0)
 
-    def request(self, legs: Mapping[str, Any]) -> SearchRequest:
+    def request(self, legs: Mapping[str, Any], counts: Sequence[str] = ()) -> SearchRequest:
         """Return the search request of the form.
 
         Ignores legs that are not in the collection. Ignores `language` if no selected leg detects
         languages. Raises Problem 422 for invalid fields.
 
-        legs: name -> configuration of the collection's legs.
+        legs:   name -> configuration of the collection's legs.
+        counts: fields whose values are counted.
         """
+        if self.browses:
+            fields: dict[str, Any] = {
+                "filter": conditions.parse(self.filter),
+                "limit": self.limit,
+                "offset": self.offset,
+                "explain": self.explain,
+                "rerank": self._rerank(),
+                "rewrite": self.rewrite or None,
+            }
+            return validate(SearchRequest, fields | self._arranged(counts), texts=True)
         chosen = self.running(legs)
         detects = any(detects_languages(legs[name].encoder) for name in chosen)
         fields = {
@@ -123,8 +157,19 @@ class Form:
             "rerank": self._rerank(),
             "suggest": True,
             "feedback": self.feedback or None,
+            "rewrite": self.rewrite or None,
+            **self._arranged(counts),
         }
         return validate(SearchRequest, fields, texts=True)
+
+    def _arranged(self, counts: Sequence[str]) -> dict[str, Any]:
+        """Return the fields `sort`, `facets` and `group` of the search request."""
+        group = {"field": self.group, "size": self.group_size} if self.group else None
+        return {
+            "sort": ["id"] if self.browses and not (self.sort or group) else self.sort,
+            "facets": [{"field": name, "limit": self.facet_limit} for name in counts],
+            "group": group,
+        }
 
     def running(self, legs: Mapping[str, Any]) -> list[str]:
         """Return the names of the selected legs.
@@ -153,16 +198,18 @@ class Form:
         options = {"top_n": self.top_n.strip(), "timeout_ms": self.timeout_ms.strip()}
         return {"model": self.rerank, **{name: given for name, given in options.items() if given}}
 
-    def link(self, offset: int) -> str:
-        """Return the address of the page whose first hit has the given offset in this search."""
-        fields = [
+    def parameters(self) -> list[tuple[str, str]]:
+        """Return the query parameters of this search, without the offset of a page."""
+        return [
             *((name, getattr(self, field)) for field, name in _LINKED.items()),
-            *(("leg", name) for name in self.legs),
+            *((name, one) for field, name in _LISTS.items() for one in getattr(self, field)),
             *((f"weight.{name}", weight) for name, weight in self.weights.items()),
-            ("offset", str(offset)),
             *([("explain", "1")] if self.explain else []),
         ]
-        return "./?" + urlencode(fields)
+
+    def link(self, offset: int) -> str:
+        """Return the address of the page whose first hit has the given offset in this search."""
+        return "./?" + urlencode([*self.parameters(), ("offset", str(offset))])
 
     def elsewhere(self, collection: str) -> str:
         """Return the address of the first page of this search in another collection."""
@@ -171,6 +218,10 @@ class Form:
     def filtered(self, condition: str) -> str:
         """Return the address of the first page of this search, with `condition` as its filter."""
         return replace(self, filter=condition).link(0)
+
+    def counting(self, field: str) -> str:
+        """Return the address of this search with the counts of all values of one field."""
+        return replace(self, facets=[field], facet_limit="1000").link(0)
 
     def wider(self, legs: Mapping[str, Any]) -> list[dict[str, str]]:
         """Return links, each with a `text`, to searches that may find more than this one.
@@ -204,4 +255,6 @@ class Form:
         words += [] if self.limit == "10" else [f"{self.limit} hits"]
         words += [f"feedback {self.feedback}"] if self.feedback else []
         words += [f"reranked by {self.rerank}"] if self.rerank else []
-        return words
+        words += [f"rewriter {self.rewrite}"] if self.rewrite else []
+        words += [f"ordered by {', '.join(self.sort)}"] if self.sort else []
+        return words + ([f"grouped by {self.group}"] if self.group else [])

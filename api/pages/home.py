@@ -39,6 +39,7 @@ def _card(served: Served, *, described: bool) -> dict[str, Any]:
         "name": served.name,
         "status": served.status,
         "link": "./?" + urlencode({"collection": served.name}),
+        "browse": "./?" + urlencode({"collection": served.name, "sort": "id"}),
         "documents": None,
         "legs": [],
         "samples": [],

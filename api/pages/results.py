@@ -18,7 +18,7 @@ from ...index import LexicalLeg
 from ...search import Collection, SearchRequest, SearchResult
 from ...search.request import WINDOW
 from ..reranked import cost_line, stage_lines
-from . import conditions, explained, highlight, markdown, movement
+from . import arranging, conditions, explained, highlight, markdown, movement
 from .document import address
 from .form import Form
 from .highlight import Words
@@ -49,7 +49,8 @@ def result(
         if first.generation == found.generation:  # No write happened meanwhile.
             rows = movement.before_and_after(first.hits, found.hits, request.offset + 1)
     following = request.offset + request.limit
-    more = following < found.total and following + request.limit <= WINDOW
+    total = found.total if found.group_total is None else found.group_total
+    more = following < total and following + request.limit <= WINDOW
     words = QueryWords(opened, form.query)
     hits = []
     for rank, hit in enumerate(found.hits, request.offset + 1):
@@ -58,6 +59,9 @@ def result(
         hits.append(_hit(rank, hit, request, form, words))
     return {
         "hits": hits,
+        "groups": arranging.groups(form, found, hits, request.offset + 1),
+        "group_total": found.group_total,
+        "facets": arranging.facets(form, found),
         "wider": [] if hits else form.wider(opened.config.legs),
         "total": found.total,
         "relation": found.relation,
@@ -97,7 +101,7 @@ def _hit(
         "rank": rank,
         "id": hit.id,
         "link": address(form, hit.id, passage),
-        "score": hit.score,
+        "score": hit.score if request.has_query else None,
         "legs": hit.legs,
         "title": highlight.fragments(title[: highlight.LENGTH], *in_title),
         "excerpt": highlight.excerpt(

@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY = (
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # With "no-referrer", the Origin of a form is "null".
     "Cache-Control": "no-store",
 }
 

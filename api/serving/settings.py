@@ -28,7 +28,7 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/health"})
 
 _OWN_PATHS = {
     *("v1", "v2", "rerank", "embed", "embed_sparse", "info", "health", "mcp"),
-    *("metrics", "docs", "static", "openapi.json", "healthz", "ask"),
+    *("metrics", "docs", "static", "openapi.json", "healthz", "ask", "compare"),
 }
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
 

@@ -40,9 +40,12 @@ def _facet(values: FieldValues, documents: int, request: FacetRequest) -> Facet:
 def _values(values: FieldValues, request: FacetRequest) -> list[FacetCount]:
     counts = np.bincount(values.codes, minlength=len(values.values))
     # Every value is one of the documents', so no count is 0. Equal counts: by value.
-    order = np.argsort(-counts, kind="stable") if request.order == "count" else range(len(counts))
+    order = np.arange(min(len(counts), request.limit))
+    if request.order == "count":
+        order = np.argsort(-counts, kind="stable")[: request.limit]
     return [
-        FacetCount(int(counts[code]), plain(values.values[code])) for code in order[: request.limit]
+        FacetCount(count, plain(value))
+        for count, value in zip(counts[order].tolist(), values.values.at(order), strict=True)
     ]
 
 

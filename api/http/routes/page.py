@@ -14,7 +14,7 @@ from ....core import NotFoundError, TwindexError
 from ....core.near import nearest
 from ....search import Fusion
 from ....search.stages import METHODS as FEEDBACK_METHODS
-from ...pages import conditions, document, home, links
+from ...pages import arranging, comparing, conditions, document, home, links
 from ...pages.ask import AskForm
 from ...pages.form import Form
 from ...pages.results import QueryWords, result
@@ -43,6 +43,7 @@ async def search_page(request: Request) -> Response:
     form.collection = form.collection or home.first_ready(collections)
     page: dict[str, Any] = {
         "form": form,
+        "compare": comparing.fields_of(form),
         "methods": METHODS,
         "feedback_methods": FEEDBACK,
         "operators": conditions.OPERATORS,
@@ -53,7 +54,10 @@ async def search_page(request: Request) -> Response:
         "active": [],
         "fields": {},
         "languages": [],
+        "orders": [],
+        "counted": [],
         "rerankers": service.rerankers.names,
+        "rewriters": service.rewriters.names,
         "result": None,
         "problem": None,
         "near": None,
@@ -81,10 +85,12 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], deadline: De
         {"text": one["text"], "link": form.filtered(one["without"])}
         for one in conditions.active(conditions.parse(form.filter))
     ]
-    if form.query.strip():
+    page["counted"] = counts = arranging.counted(form.facets, page["fields"])
+    page["orders"] = arranging.orders(page["fields"], form.sort)
+    if form.query.strip() or form.browses:
         page["result"] = await calls.search(
             form.collection,
-            lambda served: form.request(served.ready()[0].config.legs),
+            lambda served: form.request(served.ready()[0].config.legs, counts),
             deadline,
             lambda served, wanted, found: result(
                 served.ready()[0], form, wanted, found, deadline.guard
