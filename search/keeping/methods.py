@@ -22,9 +22,9 @@ from ...index import View, require
 from ...sources import CheckedDocuments, check_document, parse_document
 from .. import parameters
 from ..maintenance import MaintenanceMethods
+from ..writing.encoded import check_unread
 from ..writing.upkeep import Upkeep
 from ..writing.writer import Writer
-from .encoded import check_unread
 from .merging import checked_patch, patched
 from .preconditions import Expected, expected
 

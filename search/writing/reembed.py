@@ -36,7 +36,7 @@ from ...index.store.database.succession import (
 from ...index.store.database.updates import last_update
 from ...index.store.folder import LOCK
 from ..collection import Collection
-from ..keeping.encoded import reads_differently
+from .encoded import reads_differently
 
 REMOVED = ".removed-"
 """Start of the names of folders that are being removed, beside a collection."""
