@@ -50,9 +50,9 @@ from .encoding.usage import SpentUsage
 from .finding.rerankers import RerankerRegistry
 from .finding.rewriters import RewriterRegistry
 from .info import describe
-from .keeping.methods import ChangeMethods
 from .recent import Recent
 from .request import SearchRequest
+from .writing.changing.methods import ChangeMethods
 from .writing.cutting import check_document
 from .writing.ingest import Refused, writable
 from .writing.upkeep import Upkeep

@@ -17,7 +17,7 @@ from twindex.core import (
 )
 from twindex.core.filters import parse_filter
 from twindex.search import Collection
-from twindex.search.keeping.merging import merged
+from twindex.search.writing.changing.merging import merged
 
 from ..house import scaled
 from .reference_store import meets

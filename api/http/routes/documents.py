@@ -18,7 +18,7 @@ from ....core import InvalidInputError, NotFoundError
 from ....core.errors import shown
 from ....core.filters import parse_filter
 from ....core.filters.help import FILTER_HELP
-from ....search.keeping.preconditions import expected
+from ....search.writing.changing.preconditions import expected
 from ....sources import parse_document
 from ....sources.document import parse_id
 from ...serving.access.seen import Seen

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...core import Document, InvalidInputError, PreconditionFailedError
-from ...core.errors import any_of, shown
+from ....core import Document, InvalidInputError, PreconditionFailedError
+from ....core.errors import any_of, shown
 
 ANY = "*"
 """Stands for every stored document, in place of an entity tag."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from twindex.core import InvalidInputError
-from twindex.search.keeping.merging import checked_patch, merged
+from twindex.search.writing.changing.merging import checked_patch, merged
 
 
 @pytest.mark.parametrize(

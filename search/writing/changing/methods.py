@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ...core import (
+from ....core import (
     DeletedCount,
     Document,
     InvalidInputError,
@@ -14,17 +14,17 @@ from ...core import (
     UpdateReport,
     WriteReport,
 )
-from ...core import arguments as is_
-from ...core.arguments import checked, refused
-from ...core.errors import shown
-from ...core.filters import And, Filter, parse_filter
-from ...index import View, require
-from ...sources import CheckedDocuments, check_document, parse_document
-from .. import parameters
-from ..maintenance import MaintenanceMethods
-from ..writing.encoded import check_unread
-from ..writing.upkeep import Upkeep
-from ..writing.writer import Writer
+from ....core import arguments as is_
+from ....core.arguments import checked, refused
+from ....core.errors import shown
+from ....core.filters import And, Filter, parse_filter
+from ....index import View, require
+from ....sources import CheckedDocuments, check_document, parse_document
+from ... import parameters
+from ...maintenance import MaintenanceMethods
+from ..encoded import check_unread
+from ..upkeep import Upkeep
+from ..writer import Writer
 from .merging import checked_patch, patched
 from .preconditions import Expected, expected
 
