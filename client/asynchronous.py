@@ -28,6 +28,7 @@ from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .failures import Attempts, Failure
+from .federation import AsyncFederationMethods
 from .keeping import AsyncKeepingMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import AsyncUpkeepMethods
@@ -35,7 +36,7 @@ from .upkeep import AsyncUpkeepMethods
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncUpkeepMethods):
+class AsyncClient(AsyncUpkeepMethods, AsyncFederationMethods):
     """A client of a Twindex service for asyncio. Use it in one event loop only.
 
     >>> async with AsyncClient("http://127.0.0.1:8080") as client:         # doctest: +SKIP

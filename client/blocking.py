@@ -19,6 +19,7 @@ from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
 from .failures import Attempts, Failure
+from .federation import FederationMethods
 from .keeping import KeepingMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import UpkeepMethods
@@ -26,7 +27,7 @@ from .upkeep import UpkeepMethods
 T = TypeVar("T")
 
 
-class Client(UpkeepMethods):
+class Client(UpkeepMethods, FederationMethods):
     """A client of a Twindex service. Thread-safe.
 
     >>> with Client("http://127.0.0.1:8080") as client:                    # doctest: +SKIP

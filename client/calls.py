@@ -257,22 +257,22 @@ def count(name: str, filter: Mapping[str, Any] | None) -> Steps[int]:  # noqa: A
 
 
 def search(name: str, request: Any, fields: Mapping[str, Any]) -> Steps[SearchResult]:
-    body = _given(request, fields, "query")
-    reply = yield Call("POST", f"{arguments.collection(name)}/search", body=_request(body))
+    body = given(request, fields, "query")
+    reply = yield Call("POST", f"{arguments.collection(name)}/search", body=plain_request(body))
     return replies.search_result(reply.value)
 
 
 def answer(name: str, request: Any, fields: Mapping[str, Any]) -> Call:
     """Return the call that asks a question. Its reply is a stream of events."""
-    body = {key: _plain(value) for key, value in _given(request, fields, "question").items()}
+    body = {key: _plain(value) for key, value in given(request, fields, "question").items()}
     if isinstance(body.get("search"), Mapping):
-        body["search"] = _request(body["search"])
+        body["search"] = plain_request(body["search"])
     body["stream"] = True
     path = f"{arguments.collection(name)}/answer"
     return Call("POST", path, body=body, headers={"Accept": MEDIA_TYPE})
 
 
-def _given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
+def given(request: Any, fields: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return the fields of a request as a dictionary.
 
     request: a string, a request object, a mapping, or None.
@@ -298,7 +298,7 @@ def _plain(value: Any) -> Any:
     return as_json(value)
 
 
-def _request(fields: Mapping[str, Any]) -> dict[str, Any]:
+def plain_request(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON form of a search request."""
     body = {key: _plain(value) for key, value in fields.items()}
     if "vectors" in body:
@@ -312,7 +312,7 @@ def _one_request(request: Any) -> Any:
     A value of another type is sent unchanged, and the service refuses it.
     """
     given = {"query": request} if isinstance(request, str) else as_json(request)
-    return _request(given) if isinstance(given, Mapping) else _plain(given)
+    return plain_request(given) if isinstance(given, Mapping) else _plain(given)
 
 
 def search_batch(name: str, requests: Sequence[Any]) -> Steps[list[SearchResult]]:

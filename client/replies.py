@@ -137,7 +137,7 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
     terms, languages = value.get("query_terms"), value.get("query_languages")
     groups = value.get("groups")
     return SearchResult(
-        hits=[_hit(hit) for hit in value["hits"]],
+        hits=[hit(one) for one in value["hits"]],
         total=value["total"]["value"],
         relation=value["total"]["relation"],
         timings=value["timings"],
@@ -154,13 +154,13 @@ def search_result(value: Mapping[str, Any]) -> SearchResult:
         suggestion=value.get("suggestion"),
         query=value.get("query"),
         filter=value.get("filter"),
-        facets=tuple(_facet(one) for one in value.get("facets", ())),
+        facets=tuple(facet(one) for one in value.get("facets", ())),
         groups=None if groups is None else tuple(Group(**one) for one in groups),
         group_total=value.get("group_total"),
     )
 
 
-def _facet(value: Mapping[str, Any]) -> Facet:
+def facet(value: Mapping[str, Any]) -> Facet:
     return Facet(**{**value, "counts": tuple(FacetCount(**one) for one in value["counts"])})
 
 
@@ -171,7 +171,7 @@ def stage(value: Mapping[str, Any]) -> QueryStage:
     return QueryStage(**{**value, **lists, "terms": _top_terms(value["terms"]), "usage": used})
 
 
-def _hit(value: Mapping[str, Any]) -> Hit:
+def hit(value: Mapping[str, Any]) -> Hit:
     passage, context, explain, terms, rerank = (
         value.get(name) for name in ("passage", "context", "explain", "terms", "rerank")
     )

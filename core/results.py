@@ -292,3 +292,64 @@ class SearchResult:
         Raises MissingExtraError if pandas is not installed.
         """
         return display.as_frame(self.hits)
+
+
+@dataclass(frozen=True, slots=True)
+class FederatedHit:
+    """A hit of a search over several collections.
+
+    collection: name of the hit's collection.
+    rank:  position of the hit in the list of its collection, from 1.
+    score: score in the merged list; see `FederatedRequest`.
+    hit:   the hit as its collection returned it, with its own score.
+    """
+
+    collection: str
+    rank: int
+    score: float
+    hit: Hit
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedCollection:
+    """What the search of one of several collections found.
+
+    name:     name of the collection.
+    total, relation, generation, milliseconds: as in the collection's own `SearchResult`.
+    error:    why the collection was left out; None if it was searched.
+    """
+
+    name: str
+    total: int = 0
+    relation: Relation = "eq"
+    generation: int = 0
+    milliseconds: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FederatedResult:
+    """The result of a search over several collections: a sequence of hits.
+
+    total:       number of documents in the lists of all collections.
+    relation:    "eq" if `total` counts all matching documents; "gte" if more may match.
+    collections: what was found in each collection, in the order of the request.
+    facets:      the counts of all collections together.
+    warnings:    messages for the caller; each begins with the name of its collection.
+    """
+
+    hits: Sequence[FederatedHit]
+    total: int
+    relation: Relation
+    collections: Sequence[SearchedCollection]
+    facets: Sequence[Facet] = ()
+    warnings: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[FederatedHit]:
+        return iter(self.hits)
+
+    def __getitem__(self, position: int) -> FederatedHit:
+        return self.hits[position]

@@ -10,9 +10,10 @@ from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
 from .collection import Collection
 from .export import ExportReport
+from .federation.request import CollectionRequest, FederatedRequest
+from .federation.searching import federated_search
 from .finding.rerankers import RerankerRegistry
 from .finding.rewriters import RewriterRegistry
-from .repoint import repoint
 from .request import (
     Fusion,
     LegRequest,
@@ -28,14 +29,17 @@ from .writing.reembed import Reembedded, reembed
 from .writing.reembed import confirm as confirm_reembedding
 from .writing.reembed import hidden as replaced_folder
 from .writing.reembed import roll_back as roll_back_reembedding
+from .writing.repoint import repoint
 
 __all__ = [
     "AnswerRequest",
     "BuildReport",
     "Collection",
+    "CollectionRequest",
     "CutPassage",
     "Evidence",
     "ExportReport",
+    "FederatedRequest",
     "FeedbackRequest",
     "Fusion",
     "Gate",
@@ -59,6 +63,7 @@ __all__ = [
     "WriteReport",
     "build",
     "confirm_reembedding",
+    "federated_search",
     "preview_passages",
     "reembed",
     "replaced_folder",

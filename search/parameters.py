@@ -127,7 +127,7 @@ def request(value: object, fields: Mapping[str, Any]) -> SearchRequest:
             None: a search without a text; its vectors are in `fields`.
     fields: other fields of the request; accepted only if `value` is the query text or None.
     """
-    return _request(value, fields, SearchRequest, "query")
+    return parsed(value, fields, SearchRequest, "query")
 
 
 def answer_request(value: object, fields: Mapping[str, Any]) -> AnswerRequest:
@@ -136,10 +136,10 @@ def answer_request(value: object, fields: Mapping[str, Any]) -> AnswerRequest:
     value:  the argument `request`: an AnswerRequest, a mapping with its fields, or the question.
     fields: the other keyword arguments; accepted only if `value` is the question.
     """
-    return _request(value, fields, AnswerRequest, "question")
+    return parsed(value, fields, AnswerRequest, "question")
 
 
-def _request(value: object, fields: Mapping[str, Any], kind: type[R], text: str) -> R:
+def parsed(value: object, fields: Mapping[str, Any], kind: type[R], text: str) -> R:
     """Return the arguments `value` and `fields` as a request of the class `kind`.
 
     text: name of the field that `value` sets if it is a string.

@@ -14,7 +14,7 @@ from ..reranked import cost_line, moved, reasons, stage_lines
 
 if TYPE_CHECKING:
     from ...core import Hit, QueryStage, TopTerms, Usage
-    from ...core.results import Facet, Scalar
+    from ...core.results import Facet, FederatedResult, Scalar
     from ...search import RerankReport, SearchResult
 
 SNIPPET = 160
@@ -72,6 +72,24 @@ def print_result(result: SearchResult, first: int = 1, *, explain: bool = False)
     print_query(result)
     if result.usage is not None:
         note(model_usage(result.usage))
+    for warning in result.warnings:
+        note(f"warning: {warning}")
+
+
+def print_federated(result: FederatedResult, first: int = 1, *, explain: bool = False) -> None:
+    """Print merged hits, each below a line with its collection and its rank there.
+
+    first, explain: see `print_result`.
+    """
+    for position, one in enumerate(result):
+        print(f"= {one.collection} #{one.rank} ({one.score:.4f})")
+        print_hit(first + position, one.hit, explain=explain)
+    for facet in result.facets:
+        print(f"{facet.field}: {_counts(facet)}")
+    sys.stdout.flush()
+    more = "at least " if result.relation == "gte" else ""
+    spent = sum(one.milliseconds for one in result.collections)
+    note(f"{len(result)} of {more}{counted(result.total, 'document')} in {spent:.1f} ms")
     for warning in result.warnings:
         note(f"warning: {warning}")
 

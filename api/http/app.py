@@ -25,7 +25,7 @@ from ..serving.measuring.counts import document_counts, job_counts, ready_counts
 from ..serving.measuring.metrics import Metrics
 from ..serving.measuring.shared import SharedMetrics
 from ..serving.measuring.tracing import tracing_of
-from ..serving.operations.workers import Place
+from ..serving.operations.workers import Place, keys_of
 from ..serving.problems import HANDLERS
 from ..serving.service import Service
 from ..serving.settings import Settings
@@ -49,6 +49,7 @@ from .routes import (
     ask_page,
     collections,
     documents,
+    federated,
     jobs,
     keys,
     models,
@@ -166,7 +167,7 @@ def create_app(
     app.state.service = service
     app.state.metrics = metrics
     app.state.traces = tracing is not None
-    app.state.keyring = keyring_of(root, settings)
+    app.state.keyring = keyring_of(root, settings, None if place is None else keys_of(place.folder))
     app.state.admission = admission = Admission.of(settings)
     app.state.gate = gate = Gate(service, settings, metrics)
     by_key = KeyCounts()
@@ -185,6 +186,7 @@ def create_app(
     app.state.follower = follower
     for module in (
         search,
+        federated,
         answer,
         rerank,
         documents,

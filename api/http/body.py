@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 from starlette.requests import Request
 
 from ...sources.records.exact_json import parse_json
+from ..serving.access.keyring import CHECK_SECONDS
 from ..serving.problems import Problem
 from .admission import Hold
 
@@ -30,8 +32,9 @@ async def stream(
     limit: maximum size of the body in bytes.
     held:  maximum number of bytes that the caller keeps in memory; None: the whole body.
 
-    Raises Problem 415 for another content type, 413 for a body above `limit`, and 503 if the bodies
-    of all requests together exceed the setting `body_memory`.
+    Raises Problem 415 for another content type, 413 for a body above `limit`, 503 if the bodies of
+    all requests together exceed the setting `body_memory`, and 401 if the key of the request was
+    revoked or expired while the body arrived.
     """
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
@@ -47,6 +50,7 @@ async def stream(
     if announced.isdecimal():
         hold.announce(min(int(announced), most))
     size = 0
+    began = time.monotonic()
     more = True
     while more:
         message = await request.receive()
@@ -58,6 +62,8 @@ async def stream(
         if size > limit:
             raise _too_large(limit)
         hold.grow(min(size, most))
+        if not more and time.monotonic() - began >= CHECK_SECONDS:
+            request.state.check_key()
         if piece:
             yield piece
 

@@ -36,7 +36,7 @@ _GET = re.compile(
     re.DOTALL,
 )
 _POST = re.compile(
-    r"(?P<read>/v1/collections/[^/]+/(?:search|search/batch|answer)|/v1/vector_stores/[^/]+/search"
+    r"(?P<read>/v1/search|/v1/collections/[^/]+/(?:search|search/batch|answer)|/v1/vector_stores/[^/]+/search"
     r"|/mcp(?:/[^/]+)?|/(?:v[12]/)?rerank|/embed|/embed_sparse|/v[12]/(?:chat|embed)"
     r"|/v1/(?:embeddings|sparse_embeddings|chat/completions|responses))"
     r"|(?P<write>/v1/collections/[^/]+/documents(?:/.*)?)"
@@ -85,6 +85,11 @@ class Door:
     def open(self) -> bool:
         """True if requests need no key."""
         return not self._keyring.required
+
+    def check_again(self, headers: Mapping[bytes, bytes]) -> None:
+        """Raise Problem 401 if the key of a request that has entered is no longer valid."""
+        if not self.open and self._keyring.find(key_of(headers)) is None:
+            raise Problem(401, "the key of the request was revoked or has expired")
 
     def enter(
         self,

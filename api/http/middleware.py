@@ -150,6 +150,7 @@ class Frame:
                 reply.pause_seconds = OVER_LIMIT_SECONDS
                 ticket = self._quotas.enter(access)
                 reply.limits, reply.pause_seconds = ticket.headers, 0.0
+            scope["state"]["check_key"] = partial(self._door.check_again, headers)
             self._show(scope, access, ticket)
             await self.app(scope, receive, reply)
         except Problem as problem:

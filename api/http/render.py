@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from ...core import Document, Hit, LegScore, QueryStage, RerankStage, Usage
 from ...core.answers import Answer, Citation, CitationEvent, SourcesEvent, TextEvent, UsageEvent
-from ...core.results import Facet
+from ...core.results import Facet, FederatedResult
 from ...index.store.jobs import Job
-from ...search import RerankReport, SearchRequest, SearchResult
+from ...search import FederatedRequest, RerankReport, SearchRequest, SearchResult
 
 
 def json_response(
@@ -78,6 +78,43 @@ def search_result(
             for name in ("predictors", "suggestion", "query", "filter", "groups", "group_total")
             if (value := getattr(result, name)) is not None
         },
+        **({"facets": [_facet(one) for one in result.facets]} if request.facets else {}),
+    }
+
+
+def federated_result(
+    request: FederatedRequest,
+    result: FederatedResult,
+    encoders: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:
+    """Return the result of a search over several collections as a JSON object.
+
+    encoders: collection -> leg -> name of its encoder.
+    """
+    collections = [
+        {
+            "name": one.name,
+            "index": {"version": one.generation, "encoder": encoders[one.name]},
+            "total": {"value": one.total, "relation": one.relation},
+            "took_ms": one.milliseconds,
+        }
+        if one.error is None
+        else {"name": one.name, "error": one.error}
+        for one in result.collections
+    ]
+    return {
+        "collections": collections,
+        "total": {"value": result.total, "relation": result.relation},
+        "hits": [
+            {
+                "collection": one.collection,
+                "rank": one.rank,
+                "merged_score": one.score,
+                **_hit(one.hit, request),
+            }
+            for one in result.hits
+        ],
+        "warnings": list(result.warnings),
         **({"facets": [_facet(one) for one in result.facets]} if request.facets else {}),
     }
 

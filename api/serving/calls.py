@@ -7,17 +7,19 @@ deadline and record metrics.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Generic, TypeVar
 
-from ...core import Document, Guard, MissingExtraError, ModelError, Usage
+from ...core import Document, Guard, MissingExtraError, ModelError, TwindexError, Usage
 from ...core.answers import Answer, AnswerEvent, DoneEvent
 from ...core.closing import close_iterator
+from ...core.results import FederatedResult
 from ...core.trace.spans import span
 from ...rerank import Reranked
-from ...search import AnswerRequest, SearchRequest, SearchResult
+from ...search import AnswerRequest, FederatedRequest, SearchRequest, SearchResult
+from ...search.federation.merging import Part, merge
 from .access.seen import Seen
 from .embedding import Embedded, EmbedTask, embed
 from .given import GivenQuestion, RerankTask, answer_given, rerank_given
@@ -150,6 +152,32 @@ class Calls:
             return _Slow(requests) if any(map(_is_slow, requests)) else run(served, requests)
 
         return await deadline.wait(self._search(collection, begin, run))
+
+    async def federated_search(
+        self, request: FederatedRequest, deadline: Deadline
+    ) -> tuple[FederatedResult, Mapping[str, Mapping[str, str]]]:
+        """Search several collections, one after the other, and merge their hits.
+
+        Returns the result, and for each collection the names of its legs' encoders.
+        """
+        deadline.limit(request.timeout_ms)
+        encoders: dict[str, Mapping[str, str]] = {}
+        own, parts = request.own(), []
+        for name in (one.name for one in request.collections):
+
+            def reply(
+                served: Served, _: SearchRequest, found: SearchResult, name: str = name
+            ) -> Part:
+                encoders[name] = served.encoders
+                return Part(name, found)
+
+            try:
+                parts.append(await self.search(name, lambda _: own, deadline, reply))
+            except (TwindexError, Problem) as error:
+                if problem_of(error, self.service.root).status in (429, 504):
+                    raise  # The server is busy, or the time is over: it concerns all of them.
+                parts.append(Part(name, None, error))
+        return merge(request, parts), encoders
 
     async def _search(
         self,

@@ -9,10 +9,11 @@ import pytest
 import twindex
 from twindex.client import AsyncRemoteCollection, RemoteCollection
 from twindex.core import NoProgress, Reconfigured
-from twindex.core.results import Facet
+from twindex.core.results import Facet, FederatedResult
 from twindex.index import VectorStorage
+from twindex.search import federated_search
 
-from .conftest import CONFIG
+from .conftest import CONFIG, Local
 
 
 class Counting(NoProgress):
@@ -63,6 +64,32 @@ def test_order_facets_groups_and_boosts(birds):
         year = hit.metadata.get("year", 0)
         assert hit.boosts[0].value == pytest.approx(year / (year + 1000))
         assert hit.boosts[0].weight == 2
+
+
+def test_a_search_over_several_collections(door, birds, named):
+    other = door.create(f"{named}-other", CONFIG)
+    other.add([{"id": "rhea", "text": "The rhea cannot fly.", "metadata": {"year": 1758}}])
+    names, fields = [named, f"{named}-other"], {"facets": ["year"], "explain": True, "limit": 3}
+    if isinstance(door, Local):
+        found = federated_search(dict(zip(names, (birds, other), strict=True)), "fly", **fields)
+    else:
+        found = door.federated_search(names, "fly", **fields)
+    own = birds.search("fly", explain=True)
+    assert isinstance(found, FederatedResult)
+    assert [(one.collection, one.rank) for one in found] == [
+        (named, 1),
+        (f"{named}-other", 1),
+        (named, 2),
+    ]
+    assert (found[0].hit, found[0].score) == (own[0], 1 / 61)
+    assert [(one.name, one.total) for one in found.collections] == [
+        (named, own.total),
+        (f"{named}-other", 1),
+    ]
+    assert found.total == own.total + 1
+    (facet,) = found.facets
+    assert (facet.minimum, facet.missing) == (1758, 1)
+    other.close()
 
 
 def test_the_language_of_a_query(door, named):

@@ -134,6 +134,7 @@ def required(model: type[Config]) -> dict[str, Any]:
     needed = [name for name, field in model.model_fields.items() if field.is_required()]
     either = {
         "SearchRequest": ["query"],
+        "FederatedRequest": ["query"],
         "ProjectionConfig": ["share"],
         "ExternalSparseEncoderConfig": ["dimensions"],
         "FeedbackRequest": ["lexical"],
@@ -175,6 +176,7 @@ _GUESSES: dict[str, Any] = {
     "action": "delete",
     "actions": [{"action": "delete", "alias": "fake"}],
     "query": "x",
+    "collections": ["fake"],
     "name": "overlap",
     "messages": [{"role": "user", "content": "x"}],
     "content": "x",

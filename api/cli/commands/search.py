@@ -5,11 +5,16 @@ With --rerank, the reranker's score, the rank before reranking and the change of
 --explain adds the reasons of the reranker. --json prints the result as the REST interface returns
 it. With --vectors, a leg searches with your vector of the query. Without QUERY, only the legs of
 --vectors run. With neither, --sort, --facet or --group find every document that meets --filter.
+With --also, the hits of several collections are merged by their ranks, or by the fields of --sort.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING
 
 from ....core import InvalidInputError
 from ..arguments.arranging import add_arranging, arranging_fields
@@ -25,7 +30,10 @@ from ..arguments.reranking import add_rerank, rerank_choice
 from ..arguments.rewriting import add_rewriter, rewriter_choice
 from ..arguments.understanding import add_understanding, understanding_fields
 from ..arguments.vectors import add_query_vectors, query_vectors
-from ..terminal import print_json, print_report, print_result
+from ..terminal import print_federated, print_json, print_report, print_result
+
+if TYPE_CHECKING:
+    from ....search import Collection, SearchRequest
 
 EXAMPLE = 'twindex search my-index "flightless birds" --legs dense,lexical=0.5 --explain'
 
@@ -37,6 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="QUERY",
         nargs="?",
         help="text to search for; not needed with --vectors, --sort, --facet or --group",
+    )
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="COLLECTION",
+        help="another collection to search; repeatable. The hits are merged by their ranks",
     )
     add_selection(parser)
     add_arranging(parser)
@@ -73,6 +88,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _search_several(
+    arguments: argparse.Namespace, request: SearchRequest, opening: Callable[[str], Collection]
+) -> int:
+    """Search the collections of --also too, and print the merged hits."""
+    from ....search import FederatedRequest, federated_search
+
+    folders = [str(arguments.collection), *arguments.also]
+    given = {name: getattr(request, name) for name in request.model_fields_set}
+    wanted = FederatedRequest.parse({**given, "collections": folders})
+    with ExitStack() as stack:
+        opened = {folder: stack.enter_context(opening(folder)) for folder in folders}
+        if request.timeout_ms is not None:
+            for collection in opened.values():
+                collection.load()
+        result = federated_search(opened, wanted)
+    if arguments.json:
+        from ...http.render import federated_result
+        from ...serving.served import encoder_names
+
+        encoders = {name: encoder_names(one.config) for name, one in opened.items()}
+        print_json({"query": request.query, **federated_result(wanted, result, encoders)})
+    else:
+        print_federated(result, arguments.offset + 1, explain=arguments.explain)
+    return 0
+
+
 def run(arguments: argparse.Namespace) -> int:
     from ....search import Collection, SearchRequest
 
@@ -101,13 +142,16 @@ def run(arguments: argparse.Namespace) -> int:
             "rerank": next(iter(rerank.requests.values()), None),
         }
     )
-    with Collection.open(
-        arguments.collection,
+    opening = partial(
+        Collection.open,
         read_only=True,
         encoders=loader_of(arguments),
         rerankers=rerank.registry,
         rewriters=rewriter.registry,
-    ) as collection:
+    )
+    if arguments.also:
+        return _search_several(arguments, request, opening)
+    with opening(arguments.collection) as collection:
         if request.timeout_ms is not None:
             collection.load()
         result = collection.search(request)

@@ -28,6 +28,7 @@ from ..compat.errors import error_shape
 from .request_id import NEW_ID
 
 _PATHS = {
+    "/v1/search": "readers",
     "/v1/rerank": "reranking",
     "/v2/rerank": "reranking",
     "/rerank": "reranking",

@@ -17,7 +17,18 @@ logger = logging.getLogger(__name__)
 
 
 def check_keys(keyring: Keyring, host: str, settings: Settings) -> None:
-    """Raise ConfigError for an address beyond loopback without a key, unless it is wanted."""
+    """Raise ConfigError for an address beyond loopback without a key, unless it is wanted.
+
+    Also raises ConfigError if the file of the setting `keys` is not there: a misspelt name would
+    leave the server open to everyone.
+    """
+    named = None if settings.api_key is not None or settings.without_keys else settings.keys
+    if named is not None and not named.exists():
+        raise ConfigError(
+            f"{named} does not exist, so every request would be served; create a key with "
+            f"`twindex keys create ROOT --name NAME --keys {named}`, or correct the name",
+            field="keys",
+        )
     if settings.without_keys:
         if keyring.required:
             raise ConfigError(

@@ -108,7 +108,7 @@ _PATHS: dict[str, ErrorShape] = {
     "/health": tei,
 }
 
-NATIVE = frozenset({"aliases", "collections", "info", "jobs", "keys", "reload", "rerank"})
+NATIVE = frozenset({"aliases", "collections", "info", "jobs", "keys", "reload", "rerank", "search"})
 """First parts of paths below /v1/ whose errors are problem details."""
 
 COHERE_V1 = frozenset(

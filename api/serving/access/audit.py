@@ -8,6 +8,7 @@ changed together: keep a copy of the head elsewhere to find that.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
@@ -71,7 +72,9 @@ class AuditLog:
             number, previous = (0, FIRST) if last is None else (_number(last), digest(last))
             entry = {"number": number + 1, "previous": previous, **entry}
         line = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace")
-        os.write(self._file, line + b"\n")
+        if os.write(self._file, line + b"\n") <= len(line):
+            # The next entry cuts off the unfinished line, so the chain stays whole.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(self._file)
         if self._chained:
             _write_head(self.path, entry["number"], digest(line))

@@ -24,13 +24,13 @@ CHECK_SECONDS = 0.25
 _State = tuple[int, int, int]
 
 
-def keyring_of(root: Path, settings: Settings) -> Keyring:
-    """Return the keys of a server of the folder `root`."""
+def keyring_of(root: Path, settings: Settings, mark: Path | None = None) -> Keyring:
+    """Return the keys of a server of the folder `root`. mark: as for `Keyring`."""
     key = settings.api_key
     path = settings.keys or root / FILE_NAME
     # A key that one worker created or revoked has effect in the others at once.
     pause = None if settings.workers == 1 else 0.0
-    return Keyring(path, None if key is None else key.get_secret_value(), pause)
+    return Keyring(path, None if key is None else key.get_secret_value(), pause, mark)
 
 
 class Keyring:
@@ -42,9 +42,17 @@ class Keyring:
     path:    the file of keys.
     api_key: an additional key that may do everything; None: there is none.
     pause:   minimum time between two looks at the file, in seconds; None: CHECK_SECONDS.
+    mark:    file of all workers of a server that is created once the server has had a file of keys,
+             so that a worker which replaces another one requires a key too; None: no workers.
     """
 
-    def __init__(self, path: Path, api_key: str | None = None, pause: float | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        api_key: str | None = None,
+        pause: float | None = None,
+        mark: Path | None = None,
+    ) -> None:
         self._file = KeyFile(path)
         self._pause = pause
         self._api_key = None if api_key is None else api_key.encode()
@@ -53,7 +61,8 @@ class Keyring:
         self._state: _State | None = None
         self._keys: dict[str, tuple[Key, Access]] = {}
         self._problem: str | None = None
-        self._seen = False
+        self._mark = mark
+        self._seen = mark is not None and mark.exists()
         self._refresh()
 
     @property
@@ -132,6 +141,8 @@ class Keyring:
             except TwindexError as error:
                 problem = str(error)
         if state is not None or problem is not None:
+            if self._mark is not None and not self._seen:
+                self._mark.touch()
             self._seen = True
         if problem is not None and problem != self._problem:
             logger.error("the file of keys cannot be used: %s", problem)

@@ -239,6 +239,11 @@ def metrics_of(folder: Path) -> Path:
     return folder / "metrics"
 
 
+def keys_of(folder: Path) -> Path:
+    """Return the file that is there once the server has had a file of keys."""
+    return folder / "keys"
+
+
 def quotas_of(folder: Path) -> Path:
     """Return the folder of what keys have used."""
     return folder / "quotas"

@@ -55,8 +55,9 @@ def write_snapshot(
         connection, opened = _open_state(store, state, stack)
         generation = get_number(connection, "generation")
         documents = connection.execute("SELECT count(*) FROM documents").fetchone()[0]
-        size = store.database.path.stat().st_size
-        total = size + sum(expected.size for _, expected in opened.values())
+        # Pages of the write-ahead log are copied too, so the size of the file is not enough.
+        pages, page = (_pragma(connection, name) for name in ("page_count", "page_size"))
+        total = pages * page + sum(expected.size for _, expected in opened.values())
         progress.start("snapshot", total, "bytes")
         pace = Pace(rate, progress)
         with writer.local(FILE_NAME) as path:
@@ -127,13 +128,17 @@ def _descriptor(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
 def _copy_database(source: sqlite3.Connection, path: Path, pace: Pace) -> None:
     """Copy the state that `source` reads to a new database without jobs and stored replies.
 
     A restored collection must not run the jobs of the original again.
     """
     copied = 0
-    page = source.execute("PRAGMA page_size").fetchone()[0]
+    page = _pragma(source, "page_size")
 
     def report(_: int, remaining: int, total: int) -> None:
         nonlocal copied

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import threading
 
 import pytest
@@ -161,6 +162,23 @@ def test_a_crash_between_the_line_and_the_head_is_no_problem(path):
     written(path, 1)
     path.with_name("audit.jsonl.head").write_bytes(head)
     assert problems(path) == []
+
+
+def test_a_line_for_which_the_disk_had_only_part_of_the_room_does_not_break_the_chain(path, caplog):
+    written(path, 3)
+    log = AuditLog(path, chained=True)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 40, hard))
+    try:
+        log.write({"action": "lost"})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "cannot be written" in caplog.text
+    assert problems(path) == []
+    log.write({"action": "kept"})
+    log.close()
+    assert problems(path) == []
+    assert [one["number"] for one in entries(path)] == [1, 2, 3, 4]
 
 
 def test_several_writers_make_one_chain(path):

@@ -45,6 +45,15 @@ def test_another_address_needs_a_key_or_an_option(tmp_path, host):
         checked(tmp_path, host, without_keys=True)
 
 
+def test_a_file_of_keys_that_is_named_must_exist(tmp_path):
+    missing = tmp_path / "misspelt.json"
+    with pytest.raises(ConfigError, match="does not exist") as caught:
+        checked(tmp_path, "127.0.0.1", keys=missing)
+    assert caught.value.field == "keys"
+    checked(tmp_path, "127.0.0.1", keys=missing, api_key="secret")
+    checked(tmp_path, "127.0.0.1", keys=missing, without_keys=True)
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [

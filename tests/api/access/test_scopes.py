@@ -15,6 +15,7 @@ ROWS = [
     ("POST", "/v1/collections/shop/search/batch", {"requests": [{"query": "river"}]}, "read"),
     ("POST", "/v1/collections/shop/answer", {"question": "river?"}, "read"),
     ("POST", "/v1/vector_stores/shop/search", {"query": "river"}, "read"),
+    ("POST", "/v1/search", {"collections": ["shop"], "query": "river"}, "read"),
     ("POST", "/v1/rerank", {"model": "m", "query": "q", "documents": ["d"]}, "read"),
     ("POST", "/v1/embeddings", {"model": "fake", "input": "river"}, "read"),
     ("POST", "/v1/chat/completions", {"model": "rag:shop", "messages": []}, "read"),

@@ -28,6 +28,7 @@ POOLS = {
     SEARCH: "readers",
     f"{SEARCH}/batch": "readers",
     "/v1/vector_stores/birds/search": "readers",
+    "/v1/search": "readers",
     "/v1/collections/birds/answer": "answering",
     "/v1/collections/birds/documents/bulk": "writers",
     "/v1/rerank": "reranking",

@@ -51,3 +51,28 @@ def test_invalid_settings_and_folders_are_refused(tmp_path, run):
     missing = run("serve", str(tmp_path / "none"), "--check-config")
     assert missing.status == 1
     assert "is not a folder" in missing.err
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--keys", "{tmp}/gone.json"), "gone.json does not exist"),
+        (("--keys", "{tmp}/corpus.jsonl"), "is not a valid file of keys"),
+        (("--tls-certificate", "{tmp}/gone.pem"), "gone.pem is not a file"),
+        (("--audit-log", "{tmp}/gone/audit.log"), "audit.log cannot be written"),
+        (("--audit-chain",), "requires `audit_log`"),
+        (("--host", "0.0.0.0"), "can be reached from other machines"),
+    ],
+)
+def test_what_stops_the_start_is_found(root, tmp_path, run, options, part):
+    given = [option.format(tmp=tmp_path) for option in options]
+    done = run("serve", str(root), "--check-config", *given)
+    assert done.status == 1
+    assert part in done.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl", "data"]
+
+
+def test_the_audit_log_is_not_created_by_the_check(root, tmp_path, run):
+    done = run("serve", str(root), "--check-config", "--audit-log", str(tmp_path / "audit.log"))
+    assert done.status == 0, done.err
+    assert not (tmp_path / "audit.log").exists()

@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.check_config:
         from .check_config import check, shown
 
-        problems = check(arguments.root, settings)
+        problems = check(arguments.root, settings, arguments.host)
         print(shown(settings))
         for problem in problems:
             print(f"twindex: error: {problem}", file=sys.stderr)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..core.arguments import checked
-from ..index import LocalStore
-from ..index import repoint as move_models
-from . import parameters
+from ...core.arguments import checked
+from ...index import LocalStore
+from ...index import repoint as move_models
+from .. import parameters
 
 
 @checked(**parameters.REPOINT)
