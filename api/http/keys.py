@@ -28,10 +28,10 @@ _ADMIN: tuple[Scope, ...] = ("admin",)
 _JOBS: tuple[Scope, ...] = ("write", "admin")
 
 _GET = re.compile(
-    r"(?P<admin>/metrics|/v1/keys|/v1/collections/[^/]+/snapshots)"
-    r"|(?P<jobs>/v1/jobs(?:/.*)?)"
+    r"(?P<admin>/metrics|/v1/keys|/keys|/v1/collections/[^/]+/snapshots)"
+    r"|(?P<jobs>/jobs|/v1/jobs(?:/.*)?)"
     r"|(?P<any>/healthz|/v1/info|/info|/v1/models(?:/.*)?|/openapi\.json|/docs|/static/.*"
-    r"|/v1/aliases|/v1/collections(?:/[^/]+)?)"
+    r"|/v1/aliases|/v1/collections(?:/[^/]+)?|/collections|/collection|/status)"
     r"|(?P<read>.*)",
     re.DOTALL,
 )
@@ -39,7 +39,7 @@ _POST = re.compile(
     r"(?P<read>/v1/search|/v1/collections/[^/]+/(?:search|search/batch|answer)|/v1/vector_stores/[^/]+/search"
     r"|/mcp(?:/[^/]+)?|/(?:v[12]/)?rerank|/embed|/embed_sparse|/v[12]/(?:chat|embed)"
     r"|/v1/(?:embeddings|sparse_embeddings|chat/completions|responses))"
-    r"|(?P<write>/v1/collections/[^/]+/documents(?:/.*)?)"
+    r"|(?P<write>/v1/collections/[^/]+/documents(?:/.*)?|/put-document|/delete-document)"
     r"|(?P<admin>.*)",
     re.DOTALL,
 )
@@ -61,6 +61,11 @@ def scopes_of(method: str, path: str) -> tuple[Scope, ...]:
     group = None if found is None else found.lastgroup
     assert group is not None, "the last alternative matches every path"
     return _GROUPS[group]
+
+
+def is_for_programs(path: str) -> bool:
+    """Return True for the paths that programs request. People request the others in a browser."""
+    return path.startswith(_PROGRAMS) or path.startswith("/static/")
 
 
 def changes(method: str, path: str) -> bool:

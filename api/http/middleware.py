@@ -33,6 +33,7 @@ from .admission import Admission, Hold
 from .arrival import traced
 from .arrival.following import Follower
 from .arrival.gate import Gate
+from .arrival.refusal import refusal_page
 from .arrival.relay import Relay, lists
 from .arrival.request_id import NEW_ID
 from .compat.errors import error_shape
@@ -154,7 +155,9 @@ class Frame:
             self._show(scope, access, ticket)
             await self.app(scope, receive, reply)
         except Problem as problem:
-            await problem.response(request_id.decode(), shape)(scope, receive, reply)
+            page = refusal_page(problem, path, headers, scope["state"]["access"])
+            refusal = page or problem.response(request_id.decode(), shape)
+            await refusal(scope, receive, reply)
         except Exception as error:
             unexpected = error
             logger.exception("request %s failed", request_id.decode())

@@ -41,7 +41,8 @@ class Comparison:
         shared = [(name, value) for name, value in items if name in SHARED]
         forms = []
         for side in SIDES:
-            own = [(n.removeprefix(f"{side}."), v) for n, v in items if n.startswith(f"{side}.")]
+            named = [(n.removeprefix(f"{side}."), v) for n, v in items if n.startswith(f"{side}.")]
+            own = [(name, value) for name, value in named if name not in SHARED]
             form = Form.read(QueryParams([*own, *shared]))
             # The page compares ranked lists, which have no groups and no order by fields.
             forms.append(replace(form, sort=[], facets=[], group="", explain=False, offset="0"))

@@ -256,5 +256,6 @@ class Form:
         words += [f"feedback {self.feedback}"] if self.feedback else []
         words += [f"reranked by {self.rerank}"] if self.rerank else []
         words += [f"rewriter {self.rewrite}"] if self.rewrite else []
-        words += [f"ordered by {', '.join(self.sort)}"] if self.sort else []
+        order = [f"{n[1:]} descending" if n.startswith("-") else n for n in self.sort]
+        words += [f"ordered by {', '.join(order)}"] if order else []
         return words + ([f"grouped by {self.group}"] if self.group else [])

@@ -29,6 +29,9 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", "/health"})
 _OWN_PATHS = {
     *("v1", "v2", "rerank", "embed", "embed_sparse", "info", "health", "mcp"),
     *("metrics", "docs", "static", "openapi.json", "healthz", "ask", "compare"),
+    *("collections", "collection", "documents", "document", "edit-document", "put-document"),
+    *("delete-document", "merge-collection", "delete-collection", "jobs", "status"),
+    *("keys", "create-key", "revoke-key"),
 }
 _ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:_-]+")
 

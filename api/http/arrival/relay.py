@@ -28,7 +28,7 @@ _WATCH_SECONDS = 1.0
 """Time between two looks whether the writer reacts."""
 _POLL_SECONDS = 0.02
 _PIECE = 1 << 18
-_ITS_OWN = re.compile(r"/v1/jobs(/.*)?|/metrics", re.DOTALL)
+_ITS_OWN = re.compile(r"/v1/jobs(/.*)?|/jobs|/metrics", re.DOTALL)
 """Paths of GET requests about which the writer knows more."""
 _DROPPED = {
     *(b"connection", b"keep-alive", b"upgrade", b"expect", b"transfer-encoding", b"te"),

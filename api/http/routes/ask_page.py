@@ -32,6 +32,7 @@ async def ask_page(request: Request) -> Response:
     form = AskForm.read(request.query_params)
     form.collection = form.collection or first_ready(collections)
     page: dict[str, Any] = {
+        "may": service.access.allowed,
         "form": form,
         "words": WORDS,
         "collections": collections,

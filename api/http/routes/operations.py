@@ -6,6 +6,8 @@ healthy server out of rotation.
 
 from __future__ import annotations
 
+from typing import Any
+
 from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -48,7 +50,7 @@ async def ready(request: Request) -> Response:
     With several workers, the reply is 200 once all of them have been ready. While a worker is
     replaced, the others reply 200 and the status "degraded".
     """
-    health = await to_thread.run_sync(_health, request.state.service)
+    health = await to_thread.run_sync(health_of, request.state.service)
     return json_response(health, 503 if health["status"] == "loading" else 200)
 
 
@@ -74,7 +76,7 @@ async def health(request: Request) -> Response:
 
     This is the health check of text-embeddings-inference, which needs no API key.
     """
-    found = await to_thread.run_sync(_health, request.state.service)
+    found = await to_thread.run_sync(health_of, request.state.service)
     if found["status"] == "loading":
         raise Problem(503, "the server is loading", headers={"Retry-After": "5"})
     return Response(status_code=200)
@@ -118,7 +120,8 @@ async def info(request: Request) -> Response:
 router.include_router(_strict)
 
 
-def _health(service: Seen) -> dict[str, object]:
+def health_of(service: Seen) -> dict[str, Any]:
+    """Return the state of the server and of its parts, as `GET /healthz` does."""
     statuses = {served.name: served.status for served in service.known()}
     rerankers, generators = service.rerankers.statuses(), service.generators.statuses()
     backgrounds = service.generators.backgrounds.statuses()

@@ -42,6 +42,7 @@ async def search_page(request: Request) -> Response:
     form = Form.read(request.query_params)
     form.collection = form.collection or home.first_ready(collections)
     page: dict[str, Any] = {
+        "may": service.access.allowed,
         "form": form,
         "compare": comparing.fields_of(form),
         "methods": METHODS,
@@ -136,6 +137,7 @@ async def document_page(request: Request) -> Response:
     given, deadline = request.query_params, search_deadline(request)
     collection, name = given.get("collection", ""), given.get("id", "")
     page: dict[str, Any] = {
+        "may": service.access.allowed,
         "collection": collection,
         "id": name,
         "query": given.get("q", ""),
@@ -196,5 +198,9 @@ async def unknown_page(request: Request, error: HTTPException) -> Response:
     root: str = request.app.state.settings.root_path
     path: str = request.scope["path"]
     depth = request.scope.get("raw_path", path.encode()).count(b"/") - root.count("/")
-    page = {"path": path.removeprefix(root)[:200], "up": "../" * (depth - 1) or "./"}
+    page: dict[str, Any] = {
+        "path": path.removeprefix(root)[:200],
+        "up": "../" * (depth - 1) or "./",
+    }
+    page["may"] = service.access.allowed
     return await service.readers.run(render, "missing.html", page, 404)

@@ -5,7 +5,7 @@ All files come from this server. The framework's own page would load scripts fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import orjson
@@ -26,15 +26,19 @@ async def reference_page(request: Request) -> Response:
     service: Seen = request.state.service
     names = [served.name for served in service.known()]
     base = str(request.base_url).rstrip("/")
-    return await service.readers.run(_page, request.app.openapi(), names, base)
+    may = service.access.allowed
+    return await service.readers.run(_page, request.app.openapi(), names, base, may)
 
 
-def _page(document: Mapping[str, Any], collections: Sequence[str], base: str) -> Response:
+def _page(
+    document: Mapping[str, Any], collections: Sequence[str], base: str, may: Set[str]
+) -> Response:
     """Return the API reference page.
 
     document:    the OpenAPI document.
     collections: names of collections for the forms.
     base:        address of this server in the examples.
+    may:         scopes of the request.
     """
     values = {"collection": collections[0]} if collections else {}
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -56,6 +60,7 @@ def _page(document: Mapping[str, Any], collections: Sequence[str], base: str) ->
             "schemas": schemas,
             "collections": collections,
             "base": base,
+            "may": may,
         },
     )
 

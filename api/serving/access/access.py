@@ -72,10 +72,14 @@ class Access:
         own = () if self.limits == Limits() else (Budget(self.key, self.limits),)
         return own + self.creators
 
+    @property
+    def allowed(self) -> frozenset[Scope]:
+        """The scopes that the request may use. "admin" requires access without filter."""
+        return self.scopes - {"admin"} if self.filter is not None else self.scopes
+
     def may(self, scopes: Iterable[Scope]) -> bool:
-        """Return True if one of these scopes is allowed. "admin" requires access without filter."""
-        own = self.scopes - {"admin"} if self.filter is not None else self.scopes
-        return not own.isdisjoint(scopes)
+        """Return True if one of these scopes is allowed; see `allowed`."""
+        return not self.allowed.isdisjoint(scopes)
 
     @property
     def administers(self) -> bool:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from . import compare
+from . import collections, compare, documents, jobs, keys, status
 
 router = APIRouter(include_in_schema=False)
-for module in (compare,):
+for module in (compare, collections, documents, jobs, keys, status):
     router.include_router(module.router)

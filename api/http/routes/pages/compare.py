@@ -37,6 +37,7 @@ async def compare_page(request: Request) -> Response:
     forms = {"a": compared.a, "b": compared.b}
     page: dict[str, Any] = {
         "at": "compare",
+        "may": service.access.allowed,
         "form": compared.a,
         "forms": forms,
         "compared": compared,
