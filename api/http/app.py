@@ -62,6 +62,7 @@ from .routes import (
     rerank,
     search,
     snapshots,
+    updates,
 )
 from .routes.assistants import ROUTES as ASSISTANTS
 
@@ -192,6 +193,7 @@ def create_app(
         collections,
         aliases,
         snapshots,
+        updates,
         reembed,
         jobs,
         keys,
