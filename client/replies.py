@@ -24,6 +24,7 @@ from ..core.types import (
     BoostScore,
     Contribution,
     Document,
+    Highlight,
     Hit,
     HitRerank,
     LegScore,
@@ -120,6 +121,19 @@ def write_report(value: Mapping[str, Any]) -> WriteReport:
     )
 
 
+def put_report(value: Mapping[str, Any]) -> WriteReport:
+    """Return the report that the reply to the write of one document contains."""
+    written = not value["unchanged"]
+    return WriteReport(
+        documents=int(written),
+        replaced=int(written and not value["created"]),
+        passages=value["passages"],
+        truncated=value["truncated"],
+        usage=_usage(value.get("usage")),
+        unchanged=int(not written),
+    )
+
+
 def search_result(value: Mapping[str, Any]) -> SearchResult:
     terms, languages = value.get("query_terms"), value.get("query_languages")
     groups = value.get("groups")
@@ -179,7 +193,17 @@ def hit(value: Mapping[str, Any]) -> Hit:
         terms=None if terms is None else _top_terms(terms),
         rerank=None if rerank is None else HitRerank(**rerank),
         boosts=None if boosts is None else tuple(BoostScore(**one) for one in boosts),
+        highlights=_highlights(value.get("highlights")),
     )
+
+
+def _highlights(value: Sequence[Mapping[str, Any]] | None) -> list[Highlight] | None:
+    if value is None:
+        return None
+    return [
+        Highlight(**{**one, "spans": [(span["start"], span["end"]) for span in one["spans"]]})
+        for one in value
+    ]
 
 
 def _top_terms(value: Mapping[str, Any]) -> dict[str, TopTerms]:

@@ -10,6 +10,7 @@ from .errors import (
     MissingExtraError,
     ModelError,
     NotFoundError,
+    PreconditionFailedError,
     SourceError,
     StorageError,
     TimeLimitError,
@@ -27,6 +28,7 @@ from .results import (
     RerankReport,
     RerankStage,
     SearchResult,
+    UpdateReport,
     WriteReport,
 )
 from .toml import parse_toml
@@ -80,6 +82,7 @@ __all__ = [
     "NotFoundError",
     "OneOf",
     "Passage",
+    "PreconditionFailedError",
     "Progress",
     "Qrels",
     "Query",
@@ -104,6 +107,7 @@ __all__ = [
     "TwindexError",
     "UnsupportedByStoreError",
     "UnsupportedError",
+    "UpdateReport",
     "Usage",
     "WriteReport",
     "add_usages",

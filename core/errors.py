@@ -6,7 +6,8 @@ TwindexError
 │   └── SourceError            a line of an input file is invalid (file, line, field)
 ├── NotFoundError              a collection, document, leg or job does not exist
 ├── ConflictError              the target already exists or is busy
-│   └── EncoderMismatchError   the collection was built with another encoder
+│   ├── EncoderMismatchError   the collection was built with another encoder
+│   └── PreconditionFailedError   the document is not in the state that the caller expects
 ├── ModelError                 a model cannot be found or loaded, or does not answer
 │   └── UnsupportedError       the model, its server or the store lacks a capability
 │       └── UnsupportedByStoreError   the store lacks it; also an InvalidInputError
@@ -128,6 +129,12 @@ class EncoderMismatchError(ConflictError):
     """The encoder differs from the one that produced the vectors of the collection."""
 
     code = "encoder_mismatch"
+
+
+class PreconditionFailedError(ConflictError):
+    """A stored document is not in the state that the caller expects, and nothing was changed."""
+
+    code = "precondition_failed"
 
 
 class ModelError(TwindexError):

@@ -45,6 +45,22 @@ class WriteReport:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateReport:
+    """The result of a change of metadata, such as `Collection.update_where`.
+
+    updated:   number of documents whose metadata has changed.
+    unchanged: number of documents that had this metadata already.
+    not_found: ids for which there is no document.
+    warnings:  a message for each field of the filter that occurs in no document.
+    """
+
+    updated: int
+    unchanged: int = 0
+    not_found: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reconfigured:
     """Result of `Collection.reconfigure`.
 

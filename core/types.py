@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from typing import Any, Literal, Self
 
 Role = Literal["query", "document"]
@@ -60,6 +62,16 @@ class Document:
     def brings(self) -> bool:
         """True if the caller supplied vectors or passages with the document."""
         return bool(self.vectors) or bool(self.passages)
+
+    @property
+    def tag(self) -> str:
+        """Return the entity tag of the document: 32 hexadecimal digits.
+
+        Documents with equal id, title, text and metadata have equal tags, in every process and
+        collection. The order of keys does not count. It is the beginning of a SHA-256.
+        """
+        parts = [self.id, self.title, self.text, dict(self.metadata)]
+        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class DeletedCount(int):
@@ -220,6 +232,26 @@ class BoostScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Highlight:
+    """A snippet of a document, with the places of the words that match the query.
+
+    field:  "title" or "text".
+    start, end: characters [start, end) of the field that the snippet has.
+    text:   the snippet.
+    spans:  characters [start, end) of each matching word, counted from the start of the field.
+    marked: the snippet in HTML: its text is escaped, and matching words are between the request's
+            `pre` and `post`. None if the request has none.
+    """
+
+    field: str
+    start: int
+    end: int
+    text: str
+    spans: Sequence[tuple[int, int]]
+    marked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A document in a search result.
 
@@ -240,6 +272,7 @@ class Hit:
     page:     number of the page on which the passage begins, from 1. None if the text has no form
               feeds, the characters that separate pages.
     boosts:   for each of the request's `boosts`, what it adds to the score. None without `explain`.
+    highlights: snippets with the matching words. None without `highlight` in the request.
 
     A document that was indexed whole is one passage, which begins at its first word. `headings` and
     `page` are set only if the request's `include` names a part of the document.
@@ -257,6 +290,7 @@ class Hit:
     headings: Sequence[str] = ()
     page: int | None = None
     boosts: Sequence[BoostScore] | None = None
+    highlights: Sequence[Highlight] | None = None
 
     @property
     def title(self) -> str:
