@@ -24,6 +24,7 @@ from ..core.types import (
     BoostScore,
     Contribution,
     Document,
+    Highlight,
     Hit,
     HitRerank,
     LegScore,
@@ -192,7 +193,17 @@ def hit(value: Mapping[str, Any]) -> Hit:
         terms=None if terms is None else _top_terms(terms),
         rerank=None if rerank is None else HitRerank(**rerank),
         boosts=None if boosts is None else tuple(BoostScore(**one) for one in boosts),
+        highlights=_highlights(value.get("highlights")),
     )
+
+
+def _highlights(value: Sequence[Mapping[str, Any]] | None) -> list[Highlight] | None:
+    if value is None:
+        return None
+    return [
+        Highlight(**{**one, "spans": [(span["start"], span["end"]) for span in one["spans"]]})
+        for one in value
+    ]
 
 
 def _top_terms(value: Mapping[str, Any]) -> dict[str, TopTerms]:

@@ -232,6 +232,26 @@ class BoostScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Highlight:
+    """A snippet of a document, with the places of the words that match the query.
+
+    field:  "title" or "text".
+    start, end: characters [start, end) of the field that the snippet has.
+    text:   the snippet.
+    spans:  characters [start, end) of each matching word, counted from the start of the field.
+    marked: the snippet in HTML: its text is escaped, and matching words are between the request's
+            `pre` and `post`. None if the request has none.
+    """
+
+    field: str
+    start: int
+    end: int
+    text: str
+    spans: Sequence[tuple[int, int]]
+    marked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A document in a search result.
 
@@ -252,6 +272,7 @@ class Hit:
     page:     number of the page on which the passage begins, from 1. None if the text has no form
               feeds, the characters that separate pages.
     boosts:   for each of the request's `boosts`, what it adds to the score. None without `explain`.
+    highlights: snippets with the matching words. None without `highlight` in the request.
 
     A document that was indexed whole is one passage, which begins at its first word. `headings` and
     `page` are set only if the request's `include` names a part of the document.
@@ -269,6 +290,7 @@ class Hit:
     headings: Sequence[str] = ()
     page: int | None = None
     boosts: Sequence[BoostScore] | None = None
+    highlights: Sequence[Highlight] | None = None
 
     @property
     def title(self) -> str:

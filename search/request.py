@@ -34,8 +34,10 @@ from .arranging.request import (
     FacetRequest,
     FilterBoost,
     GroupRequest,
+    HighlightRequest,
     SortKey,
     parse_field,
+    parse_highlight,
     parse_sort,
 )
 from .stages import FeedbackMethod, FeedbackRequest, RerankRequest, RewriteField, parse_feedback
@@ -192,6 +194,8 @@ class SearchRequest(Config):
              With `rerank`, only the reranked hits are grouped. A name is short for {"field": name}.
     boosts:  what raises the scores of documents besides the query: {"kind": "filter"}, {"kind":
              "number"} or {"kind": "decay"}. `min_score` is compared before.
+    highlight: also return snippets of each hit, with the places of the words that match the query.
+             true is short for {}. Requires `query`.
     timeout_ms: wall-clock time limit of the search in milliseconds, with reranking and rewriting.
              After it, no result is returned. In a service, the limit begins when the request has
              been read. None = no limit of the request.
@@ -254,6 +258,10 @@ class SearchRequest(Config):
         | None
     ) = None
     boosts: Annotated[tuple[Boost, ...], Field(max_length=20)] = ()
+    highlight: Annotated[
+        HighlightRequest | None,
+        BeforeValidator(parse_highlight, json_schema_input_type=HighlightRequest | bool | None),
+    ] = None
     timeout_ms: Milliseconds | None = None
 
     @field_validator("query")
@@ -318,7 +326,7 @@ class SearchRequest(Config):
     def _check_query(self) -> None:
         """Raise ValueError for a field that requires a query which the request does not have."""
         if self.query is None:
-            for name in ("rewrite", "parse_filters"):
+            for name in ("rewrite", "parse_filters", "highlight"):
                 if getattr(self, name):
                     raise ValueError(f"`{name}` requires a query text; set `query`")
         if not self.has_query:

@@ -15,6 +15,7 @@ from ..reranked import cost_line, moved, reasons, stage_lines
 if TYPE_CHECKING:
     from ...core import Hit, QueryStage, TopTerms, Usage
     from ...core.results import Facet, FederatedResult, Scalar
+    from ...core.types import Highlight
     from ...search import RerankReport, SearchResult
 
 SNIPPET = 160
@@ -171,7 +172,10 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     print(f"{rank:>3}. {score}  {hit.id}{f'  {one_line(title)}' if title else ''}{moves}")
     if ranks:  # Empty if the search had no query.
         print(f"     {'   '.join(ranks)}")
-    if hit.document and (text := _passage(hit)):
+    if hit.highlights is not None:
+        for one in hit.highlights:
+            print(f"     {one_line(_starred(one), len(one.text) + 2 * len(one.spans))}")
+    elif hit.document and (text := _passage(hit)):
         print(f"     {text}")
     for leg, found in hit.legs.items():
         if found.contribution is not None:
@@ -189,6 +193,15 @@ def print_hit(rank: int, hit: Hit, *, explain: bool = False) -> None:
     if explain and hit.rerank is not None and hit.rerank.reasons:
         texts = [f"{name} {value}" for name, value in reasons(hit.rerank.reasons)]
         print(f"     reranked: {one_line('; '.join(texts), REASONS)}")
+
+
+def _starred(one: Highlight) -> str:
+    """Return a snippet with stars around matching words."""
+    text = one.text
+    for start, end in reversed(one.spans):
+        low, high = start - one.start, end - one.start
+        text = f"{text[:low]}*{text[low:high]}*{text[high:]}"
+    return text
 
 
 def model_usage(usage: Usage) -> str:

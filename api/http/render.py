@@ -13,6 +13,7 @@ from starlette.responses import Response
 from ...core import Document, Hit, LegScore, QueryStage, RerankStage, Usage
 from ...core.answers import Answer, Citation, CitationEvent, SourcesEvent, TextEvent, UsageEvent
 from ...core.results import Facet, FederatedResult
+from ...core.types import Highlight
 from ...index.store.jobs import Job
 from ...search import FederatedRequest, RerankReport, SearchRequest, SearchResult
 
@@ -168,6 +169,8 @@ def _hit(hit: Hit, request: SearchRequest) -> dict[str, Any]:
     }
     if request.neighbours:
         shown["context"] = hit.context
+    if hit.highlights is not None:
+        shown["highlights"] = [_highlight(one) for one in hit.highlights]
     if hit.rerank is not None:
         shown["rerank"] = hit.rerank
     if hit.document is not None:
@@ -179,6 +182,17 @@ def _hit(hit: Hit, request: SearchRequest) -> dict[str, Any]:
         if request.boosts:
             shown["boosts"] = hit.boosts
     return shown
+
+
+def _highlight(one: Highlight) -> dict[str, Any]:
+    shown = {
+        "field": one.field,
+        "start": one.start,
+        "end": one.end,
+        "text": one.text,
+        "spans": [{"start": start, "end": end} for start, end in one.spans],
+    }
+    return shown if one.marked is None else {**shown, "marked": one.marked}
 
 
 def _leg(leg: LegScore) -> object:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
@@ -120,6 +120,19 @@ class LexicalEncoder:
                 if term is not None:
                     tokens.append(Token(term, start, end))
         return tokens
+
+    def matches(self, text: str, terms: Set[str]) -> list[Token]:
+        """Return the tokens of a text whose terms are in `terms`, in order. See `tokens`."""
+        if not terms:
+            return []
+        if not text.isascii() and _SPACELESS.search(text):
+            return [token for token in self.tokens(text) if token.term in terms]
+        term_of = self._terms
+        return [
+            Token(term, match.start(), match.end())
+            for match in (self._ascii_words if text.isascii() else self._words).finditer(text)
+            if (term := term_of[match.group()]) in terms and term is not None
+        ]
 
     def term(self, index: int) -> str:
         """Raise InvalidInputError, because an analyzer has no sparse vectors."""

@@ -135,6 +135,39 @@ class FacetRequest(Config):
     ranges: Annotated[tuple[FacetRange, ...], Field(max_length=100)] = ()
 
 
+class HighlightRequest(Config):
+    """Snippets of each hit, with the places of the words that match the query.
+
+    The analysis of a lexical leg finds the words. In a collection without a lexical leg, words
+    match that are equal to those of the query, whatever their case.
+
+    fields:    parts of the document to take snippets from. A part without a matching word has none.
+    fragments: maximum number of snippets of each part.
+    size:      maximum number of characters of a snippet; a longer matching word is not cut.
+    pre, post: what is put before and after matching words in `marked`, the snippet in HTML, such as
+               "<mark>" and "</mark>". The text itself is escaped. None = no `marked`.
+    """
+
+    fields: Annotated[tuple[Literal["title", "text"], ...], Field(min_length=1)] = ("title", "text")
+    fragments: Annotated[int, Bounds(1, 20)] = 1
+    size: Annotated[int, Bounds(20, 10_000)] = 200
+    pre: Annotated[str, Field(max_length=200)] | None = None
+    post: Annotated[str, Field(max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.pre is None) != (self.post is None):
+            raise ValueError("`pre` and `post` belong together; set both of them or none")
+        return self
+
+
+def parse_highlight(value: object) -> object:
+    """Return {} for true, None for false, and any other value unchanged."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return value
+
+
 class GroupRequest(Config):
     """The best hits for each value of a field.
 

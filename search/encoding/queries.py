@@ -195,11 +195,19 @@ class QueryEncoder:
 
     def document_tokens(self, leg: str, document: Document, text: str) -> Sequence[Token]:
         """Return the terms of a document's text in a lexical leg, with their places in the text."""
+        analyzer = self.analyzer(leg, document)
+        return [] if analyzer is None else analyzer.tokens(text)
+
+    def analyzer(self, leg: str, document: Document) -> LexicalEncoder | None:
+        """Return the analyzer of a document's text in a lexical leg.
+
+        None: the leg has an encoder that does not return the places of terms.
+        """
         encoder = self._encoders[leg]
         several = multilingual(self._encoders, leg)
         if several is not None:
-            encoder = several.analyzer(several.document_languages(document)[0])
-        return encoder.tokens(text) if isinstance(encoder, LexicalEncoder) else []
+            return several.analyzer(several.document_languages(document)[0])
+        return encoder if isinstance(encoder, LexicalEncoder) else None
 
     def encode_passages(self, leg: str, texts: Sequence[str]) -> Representation:
         """Encode the texts of passages for a leg. Raises the errors of the leg's encoder."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import cast
 
@@ -12,13 +13,20 @@ from numpy.typing import NDArray
 
 from ...core import BoostScore, Document, Hit, HitRerank, Passage
 from ...core.results import Group
+from ...core.types import Highlight
+from ...encoders import AnalyzerConfig, LexicalEncoder
 from ...index import ExplainingView, FieldValues
 from ..arranging.grouping import group_documents
+from ..arranging.highlighting import highlights
 from ..encoding.queries import QueryEncoder
 from ..request import SearchRequest
 from .explain import HitExplanation, Scaled, explain_hits, leg_scores, scaled_scores
 from .places import place
 from .results import FusedResults, Reordered, best_passage, leg_positions
+from .stages import lexical_leg
+
+_PLAIN = LexicalEncoder(AnalyzerConfig(language="none"))
+"""Finds matching words in collections without a lexical leg."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ def make_hits(queries: QueryEncoder, fused: FusedResults, page: Page) -> list[Hi
         boosts = _boosts(fused, page)
         scaled = None if fused.others else scaled_scores(fused.legs, request.fusion)
         reasons = explain_hits(cast(ExplainingView, fused.view), queries, positions)
+    highlight = _highlighter(queries, fused)
     hits = []
     for number, score, own, passage, context, rerank, reason, raised in zip(
         numbers.tolist(),
@@ -119,9 +128,31 @@ def make_hits(queries: QueryEncoder, fused: FusedResults, page: Page) -> list[Hi
                 terms=None if reason is None else reason.terms,
                 rerank=rerank,
                 boosts=raised,
+                highlights=None if highlight is None else highlight(document),
             )
         )
     return hits
+
+
+def _highlighter(
+    queries: QueryEncoder, fused: FusedResults
+) -> Callable[[Document], Sequence[Highlight]] | None:
+    """Return a function that returns the snippets of a document; None: none are requested."""
+    request = fused.encoded.plan.request
+    wanted, query = request.highlight, request.query
+    if wanted is None or query is None:
+        return None
+    leg = lexical_leg(fused.view.config, [one.name for one in fused.encoded.plan.legs])
+    terms: dict[LexicalEncoder, Set[str]] = {}
+
+    def snippets(document: Document) -> Sequence[Highlight]:
+        analyzer = (None if leg is None else queries.analyzer(leg, document)) or _PLAIN
+        if analyzer not in terms:
+            terms[analyzer] = {token.term for token in analyzer.tokens(query)}
+        match = partial(analyzer.matches, terms=terms[analyzer])
+        return highlights(document, match, wanted)
+
+    return snippets
 
 
 def _boosts(fused: FusedResults, page: Page) -> Sequence[Sequence[BoostScore] | None]:

@@ -102,7 +102,7 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
         wanted = page_of(request, len(numbers), groups, None).positions
         page = numbers[wanted].tolist() if rerank is None or groups is None else []
         page = [number for number in dict.fromkeys(page) if number not in documents]
-        if request.include:
+        if request.include or request.highlight is not None:
             _check_size(view, page, trace.guard.page_bytes)
             documents |= view.documents(page)
         else:

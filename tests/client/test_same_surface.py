@@ -66,6 +66,15 @@ def test_order_facets_groups_and_boosts(birds):
         assert hit.boosts[0].weight == 2
 
 
+def test_highlights(birds):
+    (first, *_) = birds.search("kiwi flies", highlight={"pre": "<b>", "post": "</b>"})
+    (one,) = first.highlights
+    assert (one.field, one.text, one.start) == ("text", "The kiwi cannot fly.", 0)
+    assert list(one.spans) == [(4, 8), (16, 19)]
+    assert one.marked == "The <b>kiwi</b> cannot <b>fly</b>."
+    assert birds.search("kiwi").hits[0].highlights is None
+
+
 def test_a_search_over_several_collections(door, birds, named):
     other = door.create(f"{named}-other", CONFIG)
     other.add([{"id": "rhea", "text": "The rhea cannot fly.", "metadata": {"year": 1758}}])

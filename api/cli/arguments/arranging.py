@@ -43,6 +43,15 @@ def add_arranging(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_highlight(parser: argparse.ArgumentParser) -> None:
+    """Add the option for snippets."""
+    parser.add_argument(
+        "--highlight",
+        action="store_true",
+        help="print the snippets of each hit that match the query best, with *matching* words",
+    )
+
+
 def arranging_fields(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return field of SearchRequest -> value, for the options of `add_arranging`."""
     return {

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ....core import InvalidInputError
-from ..arguments.arranging import add_arranging, arranging_fields
+from ..arguments.arranging import add_arranging, add_highlight, arranging_fields
 from ..arguments.common import (
     add_collection,
     add_json,
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_selection(parser)
     add_arranging(parser)
+    add_highlight(parser)
     add_query_vectors(parser, "one row", inline=True)
     add_rerank(parser)
     add_understanding(parser)
@@ -135,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
             "explain": arguments.explain,
             "neighbours": arguments.neighbours,
             "timeout_ms": arguments.timeout_ms,
+            "highlight": arguments.highlight,
             **selection_fields(arguments),
             **arranging_fields(arguments),
             **understanding_fields(arguments),

@@ -61,3 +61,33 @@ class GroupPlace(Shape):
     value: str | bool | int | float | None
     total: int
     hits: int
+
+
+class SpanPlace(Shape):
+    """Characters of a text.
+
+    start: first character.
+    end:   the character after the last one.
+    """
+
+    start: int
+    end: int
+
+
+class HighlightPlace(Shape):
+    """A snippet of a document, with the places of the words that match the query.
+
+    field:  "title" or "text".
+    start, end: characters [start, end) of the field that the snippet has.
+    text:   the snippet.
+    spans:  the matching words, counted from the start of the field.
+    marked: the snippet in HTML, with `pre` and `post` around matching words; only if the request
+            has them.
+    """
+
+    field: str
+    start: int
+    end: int
+    text: str
+    spans: list[SpanPlace]
+    marked: str | None = None

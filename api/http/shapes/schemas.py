@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from ....core import Config
 from ....search import SearchRequest
-from .arranging import BoostPlace, FacetPlace, GroupPlace
+from .arranging import BoostPlace, FacetPlace, GroupPlace, HighlightPlace
 from .reranking import RerankPlace, RerankReport
 from .shape import LanguageModelUsage, Shape
 
@@ -232,6 +232,7 @@ class SearchHit(Shape):
               `explain: true`.
     boosts:   what each of the request's `boosts` adds to the score; only with `explain: true`.
     rerank:   position after reranking; only if the request has `rerank`.
+    highlights: snippets with the matching words; only if the request has `highlight`.
     """
 
     id: str
@@ -248,6 +249,7 @@ class SearchHit(Shape):
     terms: dict[str, TopTerms] | None = None
     boosts: list[BoostPlace] | None = None
     rerank: RerankPlace | None = None
+    highlights: list[HighlightPlace] | None = None
 
 
 class IndexState(Shape):

@@ -67,3 +67,8 @@ def test_wrong_options_are_errors(birds, capsys, options, words):
         code = error.code
     assert code == 2
     assert words in capsys.readouterr().err
+
+
+def test_snippets_are_printed_with_stars(birds, capsys):
+    assert main(["search", str(birds), "birds", "--highlight", "--limit", "1"]) == 0
+    assert "     a *bird*\n" in capsys.readouterr().out

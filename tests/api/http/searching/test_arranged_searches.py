@@ -71,3 +71,17 @@ def test_invalid_requests_name_the_field(client, problem):
     ):
         details = problem(client.post(SEARCH, json=body), 422, "invalid")
         assert (details.errors[0].field or "").startswith(field), details
+
+
+def test_highlights_are_snippets_with_spans(client):
+    wanted = {"query": "flying kiwi", "highlight": {"pre": "<b>", "post": "</b>"}, "include": []}
+    hit = found(client, wanted).hits[0]
+    assert hit.text is None
+    (one,) = [one for one in hit.highlights if one.field == "text"]
+    words = [one.text[span.start - one.start : span.end - one.start] for span in one.spans]
+    assert "kiwi" in words
+    assert one.marked.count("<b>") == len(words)
+    assert found(client, {"query": "kiwi", "highlight": False}).hits[0].highlights is None
+    reply = client.post(SEARCH, json={"query": "kiwi", "highlight": {"size": 0}})
+    assert reply.status_code == 422
+    assert reply.json()["errors"][0]["field"] == "highlight.size"
