@@ -38,18 +38,33 @@ def update_documents(
     Raises CorruptFileError for a damaged or missing document.
     """
     changed = 0
+    gone: list[tuple[Any, ...]] = []
+    added: list[tuple[Any, ...]] = []
     for start in range(0, len(numbers), _CHUNK):
         found = read_documents(connection, numbers[start : start + _CHUNK])
-        changed += sum(
-            _update(connection, number, one, change(one)) for number, one in found.items()
-        )
+        for number, old in found.items():
+            changed += _update(connection, number, old, change(old), gone, added)
+        change_fields_total(connection, gone, -1)
+        change_fields_total(connection, added, +1)
+        gone.clear()
+        added.clear()
     if changed:  # The generation grows by 1 when the transaction commits.
         set_meta(connection, UPDATED, str(get_number(connection, "generation") + 1))
     return changed
 
 
-def _update(connection: sqlite3.Connection, number: int, old: Document, new: Document) -> bool:
-    """Replace the metadata of one document. Return False if it is equal to the stored one."""
+def _update(
+    connection: sqlite3.Connection,
+    number: int,
+    old: Document,
+    new: Document,
+    all_gone: list[tuple[Any, ...]],
+    all_added: list[tuple[Any, ...]],
+) -> bool:
+    """Replace the metadata of one document. Return False if it is equal to the stored one.
+
+    all_gone, all_added: get the deleted and inserted rows of table `fields`.
+    """
     same = (old.id, old.title, old.text) == (new.id, new.title, new.text)
     assert same, "only metadata may change under the number of a document"
     if _canonical(old) == _canonical(new):
@@ -70,8 +85,8 @@ def _update(connection: sqlite3.Connection, number: int, old: Document, new: Doc
     connection.executemany(
         "INSERT INTO fields (key, kind, value, number) VALUES (?, ?, ?, ?)", added
     )
-    change_fields_total(connection, gone, -1)
-    change_fields_total(connection, added, +1)
+    all_gone.extend(gone)
+    all_added.extend(added)
     return True
 
 
