@@ -48,7 +48,6 @@ from .routes import (
     answer,
     ask_page,
     collections,
-    complete,
     documents,
     federated,
     jobs,
@@ -187,7 +186,6 @@ def create_app(
     app.state.follower = follower
     for module in (
         search,
-        complete,
         federated,
         answer,
         rerank,
