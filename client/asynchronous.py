@@ -27,6 +27,7 @@ from . import arguments, calls, requests
 from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
+from .completing import AsyncCompletionMethods
 from .failures import Attempts, Failure
 from .federation import AsyncFederationMethods
 from .keeping import AsyncKeepingMethods
@@ -230,7 +231,7 @@ class AsyncClient(AsyncUpkeepMethods, AsyncFederationMethods):
             retried = True
 
 
-class AsyncRemoteCollection(AsyncKeepingMethods):
+class AsyncRemoteCollection(AsyncCompletionMethods, AsyncKeepingMethods):
     """A collection of a Twindex service, for asyncio.
 
     It has the same methods as `RemoteCollection`, as coroutines. `scan` is an asynchronous

@@ -18,6 +18,7 @@ from . import arguments, calls, requests
 from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
+from .completing import CompletionMethods
 from .failures import Attempts, Failure
 from .federation import FederationMethods
 from .keeping import KeepingMethods
@@ -220,7 +221,7 @@ class Client(UpkeepMethods, FederationMethods):
             retried = True
 
 
-class RemoteCollection(KeepingMethods):
+class RemoteCollection(CompletionMethods, KeepingMethods):
     """A collection of a Twindex service. Thread-safe.
 
     It has the same methods for documents and searches as the local class `twindex.Collection`.

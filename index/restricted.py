@@ -329,8 +329,6 @@ class RestrictedView:
     def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
         return self._view.passages(passages, neighbours)
 
-    # -- searching -------------------------------------------------------------------------
-
     def select(self, where: Condition | None) -> _Selected:
         return _Selected(self._view.select(self._and(where)))
 
@@ -356,8 +354,6 @@ class RestrictedView:
         """Return the statistics of the whole collection, as scores use them."""
         return self._view.statistics(leg, terms)
 
-    # -- optional capabilities -------------------------------------------------------------
-
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
@@ -370,8 +366,18 @@ class RestrictedView:
         """See VocabularyView. The terms of the whole collection: show none of them to a user."""
         return cast(VocabularyView, self._view).near_terms(leg, word, stem, most)
 
+    def completions(self, earlier: str, prefix: str, where: Condition | None, typos: int) -> Any:
+        vocabulary = cast(VocabularyView, self._view)
+        return vocabulary.completions(earlier, prefix, self._and(where), typos)
+
+    def titles(self, text: str, where: Condition | None, limit: int) -> list[int]:
+        return cast(VocabularyView, self._view).titles(text, self._and(where), limit)
+
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
         return cast(VectorView, self._view).vectors(leg, passages)
+
+    def passages_of(self, documents: Handles) -> Handles:
+        return cast(VectorView, self._view).passages_of(documents)
 
     def is_rounded(self, leg: str) -> bool:
         return cast(VectorView, self._view).is_rounded(leg)

@@ -27,7 +27,7 @@ from .view import View
 CAPABILITIES = {
     "explain": "cannot explain scores",
     "vectors": "does not return stored vectors",
-    "vocabulary": "does not list the terms of a lexical leg",
+    "vocabulary": "does not list the terms of a lexical leg and the words of documents",
     "maintenance": "has no index files to merge, verify or reconfigure",
     "snapshots": "does not protect running searches from later writes",
     "updates": "cannot change the metadata of a document without encoding it again",

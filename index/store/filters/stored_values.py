@@ -25,6 +25,7 @@ from ..database.updates import last_update
 from .columns import OWN_COLUMN, Numbers
 from .selection import sorted_unique
 from .stored_names import StoredNames
+from .stored_words import StoredWords
 
 _CHUNK = 500
 _DIRECT = 5_000
@@ -120,6 +121,8 @@ class StoredColumns:
     """
 
     def __init__(self, most: int = 20_000_000) -> None:
+        self.words = StoredWords()
+        """The words of titles and texts, which completions read."""
         self.names = StoredNames()
         self._most = most
         self._lock = Lock()
