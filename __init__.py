@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         ModelError,
         NotFoundError,
+        PreconditionFailedError,
         ServiceError,
         SourceError,
         StorageError,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from .core.kinds import register
-    from .core.results import SearchResult, WriteReport
+    from .core.results import SearchResult, UpdateReport, WriteReport
     from .core.types import Document, Hit
     from .index import CollectionConfig
     from .search import (
@@ -76,6 +77,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NotFoundError",
+    "PreconditionFailedError",
     "RerankerRegistry",
     "RewriterRegistry",
     "SearchRequest",
@@ -88,6 +90,7 @@ __all__ = [
     "UnavailableError",
     "UnsupportedByStoreError",
     "UnsupportedError",
+    "UpdateReport",
     "WriteReport",
     "__version__",
     "build",
@@ -110,6 +113,7 @@ _HOMES = {
         "MissingExtraError",
         "ModelError",
         "NotFoundError",
+        "PreconditionFailedError",
         "ServiceError",
         "SourceError",
         "StorageError",
@@ -120,7 +124,7 @@ _HOMES = {
         "UnsupportedError",
     ),
     "core.kinds": ("register",),
-    "core.results": ("SearchResult", "WriteReport"),
+    "core.results": ("SearchResult", "UpdateReport", "WriteReport"),
     "core.types": ("Document", "Hit"),
     "index": ("CollectionConfig",),
     "search": (

@@ -22,13 +22,15 @@ from ..core.answers import Answer, AnswerEvent, DoneEvent
 from ..core.errors import ServiceError, TwindexError, count_written
 from ..core.progress import Progress
 from ..core.results import Reconfigured, SearchResult, WriteReport
-from ..core.types import DeletedCount, Document
+from ..core.types import Document
 from . import arguments, calls, requests
 from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
+from .completing import AsyncCompletionMethods
 from .failures import Attempts, Failure
 from .federation import AsyncFederationMethods
+from .keeping import AsyncKeepingMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import AsyncUpkeepMethods
 from .versions import AsyncVersions
@@ -230,12 +232,14 @@ class AsyncClient(AsyncUpkeepMethods, AsyncFederationMethods):
             retried = True
 
 
-class AsyncRemoteCollection(AsyncVersions):
+class AsyncRemoteCollection(AsyncCompletionMethods, AsyncKeepingMethods, AsyncVersions):
     """A collection of a Twindex service, for asyncio.
 
     It has the same methods as `RemoteCollection`, as coroutines. `scan` is an asynchronous
     iterator.
     """
+
+    _client: AsyncClient
 
     def __init__(self, client: AsyncClient, name: str) -> None:
         self.name = name
@@ -307,23 +311,6 @@ class AsyncRemoteCollection(AsyncVersions):
     async def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
         """Return the number of documents that meet a filter; without a filter, of all documents."""
         return await self._client.run(calls.count(self.name, filter))
-
-    async def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents by id, and return the ids of the deleted documents.
-
-        The deletion is durable when the method returns. If a reply is lost and the call is retried,
-        ids that the first attempt deleted may be missing from the result.
-        """
-        return await self._client.run(calls.delete(self.name, ids))
-
-    async def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
-        """Delete every document that meets a filter, and return the number of deleted documents.
-
-        The result is an integer with the attribute `warnings`: a message for each field of the
-        filter that occurs in no document. If a reply is lost and the call is retried, the number
-        may omit documents that the first attempt deleted.
-        """
-        return await self._client.run(calls.delete_where(self.name, filter))
 
     async def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.

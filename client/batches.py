@@ -59,6 +59,18 @@ class Batcher:
         of `vectors` has no row left.
         """
         number = self._first + len(self._lines)
+        line = arguments.as_json(self.fields(document, number))
+        full = len(self._lines) >= self._most or self._bytes + len(line) >= BYTES
+        batch = self.rest() if full else None
+        self._lines.append(line)
+        self._bytes += len(line) + 1
+        return batch
+
+    def fields(self, document: Document | Mapping[str, Any], number: int) -> dict[str, Any]:
+        """Return the JSON fields of a document, with the next rows of `vectors`.
+
+        number: position of the document in the input, from 0, for errors.
+        """
         if isinstance(document, Document):
             document = _as_mapping(document)
         if not isinstance(document, Mapping):
@@ -74,7 +86,7 @@ class Batcher:
             given["passages"] = [_pair(one) for one in passages]
         try:
             arguments.check_json(given)
-            line = arguments.as_json(given)
+            arguments.as_json(given)
         except UnicodeEncodeError:
             raise InvalidInputError(
                 "contains half of a surrogate pair, which is not Unicode text; remove it",
@@ -84,11 +96,7 @@ class Batcher:
             raise InvalidInputError(
                 f"cannot be written as JSON ({error})", field=f"documents[{number}]"
             ) from None
-        full = len(self._lines) >= self._most or self._bytes + len(line) >= BYTES
-        batch = self.rest() if full else None
-        self._lines.append(line)
-        self._bytes += len(line) + 1
-        return batch
+        return given
 
     def took(self, batch: Batch, seconds: float) -> None:
         """Adapt the size of batches, so that the service writes a batch in about `SECONDS`.

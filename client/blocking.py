@@ -13,13 +13,15 @@ from ..core.answers import Answer, AnswerEvent, DoneEvent
 from ..core.errors import ServiceError, TwindexError, count_written
 from ..core.progress import Progress
 from ..core.results import Reconfigured, SearchResult, WriteReport
-from ..core.types import DeletedCount, Document
+from ..core.types import Document
 from . import arguments, calls, requests
 from .answers import AnswerReader
 from .batches import Batch, Batcher
 from .calls import Call, Pause, Reply, Steps
+from .completing import CompletionMethods
 from .failures import Attempts, Failure
 from .federation import FederationMethods
+from .keeping import KeepingMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import UpkeepMethods
 from .versions import Versions
@@ -220,11 +222,13 @@ class Client(UpkeepMethods, FederationMethods):
             retried = True
 
 
-class RemoteCollection(Versions):
+class RemoteCollection(CompletionMethods, KeepingMethods, Versions):
     """A collection of a Twindex service. Thread-safe.
 
     It has the same methods for documents and searches as the local class `twindex.Collection`.
     """
+
+    _client: Client
 
     def __init__(self, client: Client, name: str) -> None:
         self.name = name
@@ -307,23 +311,6 @@ class RemoteCollection(Versions):
     def count(self, filter: Mapping[str, Any] | None = None) -> int:  # noqa: A002
         """Return the number of documents that meet a filter; without a filter, of all documents."""
         return self._client.run(calls.count(self.name, filter))
-
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents by id, and return the ids of the deleted documents.
-
-        The deletion is durable when the method returns. If a reply is lost and the call is retried,
-        ids that the first attempt deleted may be missing from the result.
-        """
-        return self._client.run(calls.delete(self.name, ids))
-
-    def delete_where(self, filter: Mapping[str, Any]) -> DeletedCount:  # noqa: A002
-        """Delete every document that meets a filter, and return the number of deleted documents.
-
-        The result is an integer with the attribute `warnings`: a message for each field of the
-        filter that occurs in no document. If a reply is lost and the call is retried, the number
-        may omit documents that the first attempt deleted.
-        """
-        return self._client.run(calls.delete_where(self.name, filter))
 
     def search(self, request: Any = None, **fields: Any) -> SearchResult:
         """Search the collection.

@@ -16,7 +16,7 @@ from ..core.errors import ConflictError, InvalidInputError, NotFoundError, Servi
 from ..core.progress import NoProgress, Progress
 from ..core.results import Reconfigured, SearchResult, WriteReport
 from ..core.sse import MEDIA_TYPE
-from ..core.types import DeletedCount, Document
+from ..core.types import Document
 from . import arguments, replies
 from .batches import Batch
 from .followed import Followed
@@ -31,8 +31,6 @@ POLL_SECONDS = 0.2
 """Seconds between two requests for the state of a job."""
 LISTED = 1_000
 """Maximum number of documents in a page."""
-DELETED = 5_000
-"""Maximum number of documents that one call deletes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,24 +205,6 @@ def get(name: str, id: str, as_of: int | str | None) -> Steps[Document]:  # noqa
     path = f"{arguments.collection(name)}/documents/{arguments.identifier(id)}"
     reply = yield Call("GET", path, params={} if as_of is None else {"as_of": str(as_of)})
     return replies.document(reply.value)
-
-
-def delete(name: str, ids: Sequence[str]) -> Steps[list[str]]:
-    given = arguments.ids(ids)
-    path = f"{arguments.collection(name)}/documents/delete"
-    missing: set[str] = set()
-    for start in range(0, len(given), DELETED):
-        body = {"ids": given[start : start + DELETED]}
-        reply = yield Call("POST", path, body=body, headers=_once())
-        missing.update(reply.value["not_found"])
-    return [id_ for id_ in given if id_ not in missing]
-
-
-def delete_where(name: str, filter: Mapping[str, Any]) -> Steps[DeletedCount]:  # noqa: A002
-    body = {"filter": arguments.mapping(filter, "filter")}
-    path = f"{arguments.collection(name)}/documents/delete"
-    reply = yield Call("POST", path, body=body, headers=_once())
-    return DeletedCount(reply.value["deleted"], reply.value["warnings"])
 
 
 def _page(

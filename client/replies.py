@@ -121,6 +121,19 @@ def write_report(value: Mapping[str, Any]) -> WriteReport:
     )
 
 
+def put_report(value: Mapping[str, Any]) -> WriteReport:
+    """Return the report that the reply to the write of one document contains."""
+    written = not value["unchanged"]
+    return WriteReport(
+        documents=int(written),
+        replaced=int(written and not value["created"]),
+        passages=value["passages"],
+        truncated=value["truncated"],
+        usage=_usage(value.get("usage")),
+        unchanged=int(not written),
+    )
+
+
 def search_result(value: Mapping[str, Any]) -> SearchResult:
     terms, languages = value.get("query_terms"), value.get("query_languages")
     groups = value.get("groups")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from ..core.answers import PurgeProof
 from ..core.errors import InvalidInputError
-from ..core.results import PurgeProof, WriteReport
+from ..core.results import WriteReport
 from ..core.types import Version
 from . import arguments, replies
 from .calls import Call, Steps

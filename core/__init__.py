@@ -1,5 +1,6 @@
 """Value types, errors and configuration that all other sub-packages use."""
 
+from .answers import PurgeProof
 from .config import Config
 from .errors import (
     ConfigError,
@@ -11,6 +12,7 @@ from .errors import (
     MissingExtraError,
     ModelError,
     NotFoundError,
+    PreconditionFailedError,
     SourceError,
     StorageError,
     TimeLimitError,
@@ -22,13 +24,13 @@ from .kinds import Kinds, OneOf, register
 from .progress import BarProgress, NoProgress, Progress
 from .representation import Representation
 from .results import (
-    PurgeProof,
     QueryStage,
     Reconfigured,
     Relation,
     RerankReport,
     RerankStage,
     SearchResult,
+    UpdateReport,
     WriteReport,
 )
 from .toml import parse_toml
@@ -85,6 +87,7 @@ __all__ = [
     "NotFoundError",
     "OneOf",
     "Passage",
+    "PreconditionFailedError",
     "Progress",
     "PurgeProof",
     "Qrels",
@@ -110,6 +113,7 @@ __all__ = [
     "TwindexError",
     "UnsupportedByStoreError",
     "UnsupportedError",
+    "UpdateReport",
     "Usage",
     "Version",
     "WriteReport",

@@ -7,7 +7,8 @@ TwindexError
 ├── NotFoundError              a collection, document, leg or job does not exist
 │   └── GoneError              an earlier state or version is no longer kept
 ├── ConflictError              the target already exists or is busy
-│   └── EncoderMismatchError   the collection was built with another encoder
+│   ├── EncoderMismatchError   the collection was built with another encoder
+│   └── PreconditionFailedError   the document is not in the state that the caller expects
 ├── ModelError                 a model cannot be found or loaded, or does not answer
 │   └── UnsupportedError       the model, its server or the store lacks a capability
 │       └── UnsupportedByStoreError   the store lacks it; also an InvalidInputError
@@ -135,6 +136,12 @@ class EncoderMismatchError(ConflictError):
     """The encoder differs from the one that produced the vectors of the collection."""
 
     code = "encoder_mismatch"
+
+
+class PreconditionFailedError(ConflictError):
+    """A stored document is not in the state that the caller expects, and nothing was changed."""
+
+    code = "precondition_failed"
 
 
 class ModelError(TwindexError):

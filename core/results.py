@@ -45,6 +45,22 @@ class WriteReport:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateReport:
+    """The result of a change of metadata, such as `Collection.update_where`.
+
+    updated:   number of documents whose metadata has changed.
+    unchanged: number of documents that had this metadata already.
+    not_found: ids for which there is no document.
+    warnings:  a message for each field of the filter that occurs in no document.
+    """
+
+    updated: int
+    unchanged: int = 0
+    not_found: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reconfigured:
     """Result of `Collection.reconfigure`.
 
@@ -279,33 +295,40 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeProof:
-    """What a purge erased, and what a search of the collection's files for it found afterwards.
+class WordCompletion:
+    """A text whose last word is completed.
 
-    documents:  number of erased documents, whether they were stored or only versions of them.
-    versions:   number of erased versions, with the current ones.
-    not_found:  ids in the request of which nothing was stored.
-    before, after: generation of the collection before and after the purge.
-    rewritten:  names of the segments that were written again without them.
-    files, bytes: number and total size of the files that were searched: all files of the folder.
-    pieces:     number of pieces of the erased titles, texts and metadata that were searched for.
-    shared:     number of pieces that are not counted, because stored documents contain them too.
-    found:      file -> number of the pieces that it contains. Empty: nothing was found.
-    snapshots:  names of the given snapshots that hold an erased document.
+    text:      the given text with the whole word, which is in lower case.
+    word:      the word.
+    documents: number of documents with the word, and with the words before it if any document has
+               them all.
+    typos:     number of typos in the given beginning of the word, 0 or 1.
     """
 
+    text: str
+    word: str
     documents: int
-    versions: int
-    not_found: Sequence[str]
-    before: int
-    after: int
-    rewritten: Sequence[str]
-    files: int
-    bytes: int
-    pieces: int
-    shared: int
-    found: Mapping[str, int]
-    snapshots: Sequence[str]
+    typos: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TitleCompletion:
+    """A document whose title completes the text. id: id of the document."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completions:
+    """The result of `Collection.complete`.
+
+    words:  completions of the last word, best first.
+    titles: documents whose titles complete the text, best first.
+    """
+
+    words: Sequence[WordCompletion] = ()
+    titles: Sequence[TitleCompletion] = ()
 
 
 @dataclass(frozen=True, slots=True)

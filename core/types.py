@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from hashlib import sha256
 from typing import Any, Literal, Self
 
 Role = Literal["query", "document"]
@@ -62,6 +63,16 @@ class Document:
     def brings(self) -> bool:
         """True if the caller supplied vectors or passages with the document."""
         return bool(self.vectors) or bool(self.passages)
+
+    @property
+    def tag(self) -> str:
+        """Return the entity tag of the document: 32 hexadecimal digits.
+
+        Documents with equal id, title, text and metadata have equal tags, in every process and
+        collection. The order of keys does not count. It is the beginning of a SHA-256.
+        """
+        parts = [self.id, self.title, self.text, dict(self.metadata)]
+        return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class DeletedCount(int):

@@ -7,9 +7,9 @@ Scores are those of the whole collection: statistics of terms count all document
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +26,7 @@ from ..core import (
     Representation,
     TermWeight,
     UnsupportedByStoreError,
+    UpdateReport,
 )
 from ..core.filters import (
     BOOLEAN,
@@ -135,17 +136,49 @@ class RestrictedStore:
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
         within: Condition | None = None,
+        check: Callable[[Mapping[str, Document]], None] | None = None,
     ) -> Written:
         """See Store."""
         for item in batch:
             self._check(item.document)
-        return self.whole.write(
-            batch, legs, unchanged=unchanged, record=record, within=self._and(within)
-        )
+        more: Any = {"unchanged": unchanged, "record": record, "check": check}
+        return self.whole.write(batch, legs, within=self._and(within), **more)
 
-    def delete(self, ids: Sequence[str], *, within: Condition | None = None) -> list[str]:
+    def delete(
+        self,
+        ids: Sequence[str],
+        *,
+        within: Condition | None = None,
+        check: Callable[[Document], None] | None = None,
+    ) -> list[str]:
         """See Store. Documents that do not meet the condition are not found."""
-        return self.whole.delete(ids, within=self._and(within))
+        return self.whole.delete(ids, within=self._and(within), check=check)
+
+    def update(
+        self,
+        ids: Sequence[str],
+        change: Callable[[Document], Document],
+        *,
+        within: Condition | None = None,
+    ) -> UpdateReport:
+        """See Store. Raises InvalidInputError if a document would no longer meet the condition."""
+        return self.whole.update(ids, self._inside(change), within=self._and(within))
+
+    def update_where(
+        self, where: Condition, change: Callable[[Document], Document]
+    ) -> UpdateReport:
+        """See Store. Raises InvalidInputError if a document would no longer meet the condition."""
+        with self.view() as view:
+            warnings = tuple(view.warnings(where))
+        found = self.whole.update_where(self._and(where), self._inside(change))
+        return replace(found, warnings=warnings)
+
+    def _inside(self, change: Callable[[Document], Document]) -> Callable[[Document], Document]:
+        def checked(document: Document) -> Document:
+            self._check(new := change(document))
+            return new
+
+        return checked
 
     def delete_where(self, where: Condition) -> DeletedCount:
         """See Store."""
@@ -296,8 +329,6 @@ class RestrictedView:
     def passages(self, passages: Handles, neighbours: int = 0) -> list[Passage | None]:
         return self._view.passages(passages, neighbours)
 
-    # -- searching -------------------------------------------------------------------------
-
     def select(self, where: Condition | None) -> _Selected:
         return _Selected(self._view.select(self._and(where)))
 
@@ -323,8 +354,6 @@ class RestrictedView:
         """Return the statistics of the whole collection, as scores use them."""
         return self._view.statistics(leg, terms)
 
-    # -- optional capabilities -------------------------------------------------------------
-
     def explain(
         self, leg: str, query: Representation, passages: Handles
     ) -> Iterator[Sequence[Contribution]]:
@@ -337,8 +366,18 @@ class RestrictedView:
         """See VocabularyView. The terms of the whole collection: show none of them to a user."""
         return cast(VocabularyView, self._view).near_terms(leg, word, stem, most)
 
+    def completions(self, earlier: str, prefix: str, where: Condition | None, typos: int) -> Any:
+        vocabulary = cast(VocabularyView, self._view)
+        return vocabulary.completions(earlier, prefix, self._and(where), typos)
+
+    def titles(self, text: str, where: Condition | None, limit: int) -> list[int]:
+        return cast(VocabularyView, self._view).titles(text, self._and(where), limit)
+
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
         return cast(VectorView, self._view).vectors(leg, passages)
+
+    def passages_of(self, documents: Handles) -> Handles:
+        return cast(VectorView, self._view).passages_of(documents)
 
     def is_rounded(self, leg: str) -> bool:
         return cast(VectorView, self._view).is_rounded(leg)

@@ -18,6 +18,7 @@ from ..core import (
     Passage,
     Representation,
     UnsupportedByStoreError,
+    UpdateReport,
 )
 from ..core.filters import Condition
 from .config import CollectionConfig
@@ -26,10 +27,11 @@ from .view import View
 CAPABILITIES = {
     "explain": "cannot explain scores",
     "vectors": "does not return stored vectors",
-    "vocabulary": "does not list the terms of a lexical leg",
+    "vocabulary": "does not list the terms of a lexical leg and the words of documents",
     "maintenance": "has no index files to merge, verify or reconfigure",
     "snapshots": "does not protect running searches from later writes",
     "history": "keeps no versions of documents",
+    "updates": "cannot change the metadata of a document without encoding it again",
     "transactions": "cannot store other data in the transaction of a write",
 }
 """Optional capability of a store -> what a store without it lacks, for the error message."""
@@ -126,6 +128,7 @@ class Store(Protocol):
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
         within: Condition | None = None,
+        check: Callable[[Mapping[str, Document]], None] | None = None,
     ) -> Written:
         """Insert or replace documents. In a durable store they are on disk on return.
 
@@ -136,14 +139,25 @@ class Store(Protocol):
         record: called in the transaction of the write; see `Record`.
         within: condition that a stored document must meet to be replaced. If it does not meet the
             condition, the write raises ConflictError and stores nothing.
+        check: called in the transaction, before any change, with id -> document for the stored
+            documents that would be replaced. An error that it raises is raised, and nothing is
+            stored. Needs the capability "updates".
 
         If several documents in `batch` have the same id, the last one is stored.
         """
 
-    def delete(self, ids: Sequence[str], *, within: Condition | None = None) -> list[str]:
+    def delete(
+        self,
+        ids: Sequence[str],
+        *,
+        within: Condition | None = None,
+        check: Callable[[Document], None] | None = None,
+    ) -> list[str]:
         """Delete documents. Return those of the `ids` that existed, in the same order.
 
         within: condition that a document must meet to be deleted. Other documents are not found.
+        check: called with each stored document, in the transaction, before any is deleted. An error
+            that it raises is raised, and nothing is deleted. Needs the capability "updates".
         """
 
     def delete_where(self, where: Condition) -> DeletedCount:
@@ -152,6 +166,27 @@ class Store(Protocol):
         Returns the number of deleted documents, with a warning for each field in the condition that
         no document has. Raises InvalidInputError if the condition could match every document.
         """
+
+    def update(
+        self,
+        ids: Sequence[str],
+        change: Callable[[Document], Document],
+        *,
+        within: Condition | None = None,
+    ) -> UpdateReport:
+        """Change the metadata of documents, which are not encoded again.
+
+        Needs the capability "updates". A document keeps its number.
+
+        change: function from a stored document to the document with its new metadata, called in
+            the transaction. An error that it raises is raised, and nothing is changed.
+        within: condition that a document must meet. Other documents are not found.
+        """
+
+    def update_where(
+        self, where: Condition, change: Callable[[Document], Document]
+    ) -> UpdateReport:
+        """Change the metadata of all documents that meet a condition. See `update`."""
 
     def fingerprints(self) -> dict[str, Any]:
         """Return leg -> fingerprint of the encoder that produced its vectors or terms.

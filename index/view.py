@@ -227,6 +227,33 @@ class VocabularyView(View, Protocol):
         deleted documents.
         """
 
+    def completions(
+        self, earlier: str, prefix: str, where: Condition | None, typos: int
+    ) -> dict[str, tuple[int, int]]:
+        """Return the words of documents that begin with a prefix, as {word: (typos, documents)}.
+
+        Words are in lower case, not stems. The module `index.inverted.words` defines them.
+
+        earlier: text whose words the counted documents contain. Ignored if no document that meets
+            `where` contains all of them.
+        prefix: beginning of the words in lower case, at least one character.
+        where: condition that the counted documents meet. None: all documents.
+        typos: 1: also return words that begin with a text one edit from the prefix.
+
+        Only words of counted documents are returned.
+        """
+
+    def titles(self, text: str, where: Condition | None, limit: int) -> list[int]:
+        """Return the handles of at most `limit` documents whose titles complete a text, best first.
+
+        Titles that begin with the text come before other titles that have all its words, of which
+        the last may be the beginning of a word. Then they are in alphabetical order, and in the
+        order of their ids.
+
+        text: the beginning of a title, in lower case.
+        where: condition that the documents meet. None: all documents.
+        """
+
 
 class VectorView(View, Protocol):
     """A view of a store with the capability "vectors"."""
@@ -236,6 +263,9 @@ class VectorView(View, Protocol):
 
         The leg must be dense, with one vector for each passage.
         """
+
+    def passages_of(self, documents: Handles) -> Handles:
+        """Return the handles of all passages of some documents, int64 [m]."""
 
     def owners(self) -> Handles:
         """Return, for each passage, the handle of its document, int64 [passages].

@@ -8,6 +8,7 @@ from ..index import SnapshotInfo
 from .answering.evidence import Evidence
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
+from .arranging.completing import CompleteRequest
 from .collection import Collection
 from .export import ExportReport
 from .federation.request import CollectionRequest, FederatedRequest
@@ -36,6 +37,7 @@ __all__ = [
     "BuildReport",
     "Collection",
     "CollectionRequest",
+    "CompleteRequest",
     "CutPassage",
     "Evidence",
     "ExportReport",

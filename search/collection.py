@@ -9,7 +9,6 @@ from typing import Any, Self
 
 from ..core import (
     ConflictError,
-    DeletedCount,
     Document,
     InvalidInputError,
     NoProgress,
@@ -51,9 +50,9 @@ from .encoding.usage import SpentUsage
 from .finding.rerankers import RerankerRegistry
 from .finding.rewriters import RewriterRegistry
 from .info import describe
-from .maintenance import MaintenanceMethods
 from .recent import Recent
 from .request import SearchRequest
+from .writing.changing.methods import ChangeMethods
 from .writing.cutting import check_document
 from .writing.ingest import Refused, writable
 from .writing.upkeep import Upkeep
@@ -64,7 +63,7 @@ _PARTS = 64
 """Maximum number of parts of a collection that are kept; see `Collection.within`."""
 
 
-class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods, HistoryMethods):
+class Collection(Closing, DocumentMethods, ChangeMethods, AnswerMethods, HistoryMethods):
     """Search and change a collection of documents in a folder.
 
     Thread-safe. Several processes may open the same collection.
@@ -317,22 +316,6 @@ class Collection(Closing, DocumentMethods, MaintenanceMethods, AnswerMethods, Hi
         check_document(document, self.config, self._encoders)
         if isinstance(self.store, RestrictedStore):
             self.store.check(document)
-
-    @checked(**parameters.IDS)
-    def delete(self, ids: Sequence[str]) -> list[str]:
-        """Delete documents and return the ids that existed. On return, the change is durable."""
-        self._require_writable()
-        deleted = self.store.delete(ids)
-        self._upkeep.after_write()
-        return deleted
-
-    @checked(**parameters.DELETE_WHERE)
-    def delete_where(self, filter: Filter) -> DeletedCount:  # noqa: A002
-        """Delete every document that matches a filter. Return their number, and warnings."""
-        self._require_writable()
-        deleted = self.store.delete_where(parse_filter(filter))
-        self._upkeep.after_write()
-        return deleted
 
     # -- collection -------------------------------------------------------------------------
 

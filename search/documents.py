@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from ..core import Document, Progress
+from ..core import UNGUARDED, Document, Guard, Progress
 from ..core.arguments import checked
 from ..core.filters import Filter, parse_filter
+from ..core.results import Completions
 from ..index import AsOf, Store, view_at
 from . import parameters
+from .arranging.completing import CompleteRequest, complete
 from .export import ExportReport, export
 
 _SCAN_DOCUMENTS = 1_000
@@ -101,3 +104,25 @@ class DocumentMethods:
             for name, kind in view.fields(limit):
                 found.setdefault(name, set()).add(kind)
         return found
+
+    def complete(
+        self,
+        request: CompleteRequest | Mapping[str, Any] | str,
+        *,
+        guard: Guard = UNGUARDED,
+        **fields: Any,
+    ) -> Completions:
+        """Complete the last word of a text, and titles, while a user types.
+
+        request: a CompleteRequest, a mapping with its fields, or the text.
+        fields: other fields of the request, only allowed if `request` is a text.
+        guard: limits of the caller.
+
+        Words are whole words of the documents in lower case. They are ordered by the number of
+        documents with them, then alphabetically. Documents that do not meet the filter do not
+        count. The first call reads all documents; later calls take milliseconds.
+
+        Raises UnsupportedByStoreError if the store lacks the capability "vocabulary".
+        """
+        parameters.guard(guard, "guard")
+        return complete(self.store, parameters.complete_request(request, fields), guard)

@@ -12,6 +12,7 @@ from ..core.bounds import Bounds
 from ..index import CollectionConfig, VectorStorage, Verify
 from .answering.generators import GeneratorRegistry
 from .answering.request import AnswerRequest
+from .arranging.completing import CompleteRequest
 from .finding.rerankers import RerankerRegistry
 from .finding.rewriters import RewriterRegistry
 from .request import SearchRequest
@@ -146,6 +147,11 @@ def answer_request(value: object, fields: Mapping[str, Any]) -> AnswerRequest:
     fields: the other keyword arguments; accepted only if `value` is the question.
     """
     return parsed(value, fields, AnswerRequest, "question")
+
+
+def complete_request(value: object, fields: Mapping[str, Any]) -> CompleteRequest:
+    """Return the CompleteRequest for the arguments of `Collection.complete`."""
+    return parsed(value, fields, CompleteRequest, "text")
 
 
 def parsed(value: object, fields: Mapping[str, Any], kind: type[R], text: str) -> R:

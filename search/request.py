@@ -28,6 +28,7 @@ from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
+from .arranging.like import LikeRequest, parse_like
 from .arranging.request import (
     SCORE,
     Boost,
@@ -169,6 +170,8 @@ class SearchRequest(Config):
     query:   query text. The encoder of each leg encodes it. A request without `query` and
              `vectors`, but with `sort`, `facets` or `group`, finds every document that meets the
              filter, in the order of their ids.
+    like:    search for documents that are like these, instead of `query` and `vectors`. An id, or a
+             list of ids, is short for {"ids": [...]}. These documents are no hits.
     language: language of the query text, for lexical legs that detect languages: an ISO 639-1 code
              such as "de", or "none". None = detect it among the languages of the collection.
     vectors: query vectors, used instead of the text: {leg: vector}. For a dense leg a list of
@@ -229,6 +232,13 @@ class SearchRequest(Config):
     query: str | None = None
     language: str | None = None
     vectors: dict[str, QueryVector] = Field(default_factory=dict)
+    like: (
+        Annotated[
+            LikeRequest,
+            BeforeValidator(parse_like, json_schema_input_type=LikeRequest | str | list[str]),
+        ]
+        | None
+    ) = None
     legs: tuple[
         Annotated[LegRequest, BeforeValidator(_parse_leg, json_schema_input_type=LegRequest | str)],
         ...,
@@ -355,6 +365,10 @@ class SearchRequest(Config):
             for name in ("rewrite", "parse_filters", "highlight"):
                 if getattr(self, name):
                     raise ValueError(f"`{name}` requires a query text; set `query`")
+        if self.like is not None:
+            for name in ("query", "vectors", "feedback", "predictors", "suggest"):
+                if getattr(self, name) not in (None, {}, False):
+                    raise ValueError(f"`like` replaces the query; remove `{name}` or `like`")
         if not self.has_query:
             if not (self.sort or self.facets or self.group):
                 raise ValueError(
@@ -382,8 +396,8 @@ class SearchRequest(Config):
 
     @property
     def has_query(self) -> bool:
-        """Return True if there is something to search: a text or vectors."""
-        return self.query is not None or bool(self.vectors)
+        """Return True if there is something to search: a text, vectors or liked documents."""
+        return self.query is not None or bool(self.vectors) or self.like is not None
 
 
 class ReconfigureRequest(Config):

@@ -63,6 +63,7 @@ from .routes import (
     rerank,
     search,
     snapshots,
+    updates,
 )
 from .routes.assistants import ROUTES as ASSISTANTS
 
@@ -194,6 +195,7 @@ def create_app(
         collections,
         aliases,
         snapshots,
+        updates,
         reembed,
         jobs,
         keys,

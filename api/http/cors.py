@@ -12,18 +12,19 @@ from ...client.signing import HEADER
 
 TAKEN = (
     *("Authorization", "api-key", "Content-Type", "Idempotency-Key", "X-Request-Id"),
+    *("If-Match", "If-None-Match"),
     *("Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", HEADER),
 )
 """Headers that pages may send."""
 
 SHOWN = (
     *("X-Request-Id", "Server-Timing", "Location", "Retry-After", "Idempotent-Replayed"),
-    *("RateLimit", "RateLimit-Policy"),
+    *("ETag", "RateLimit", "RateLimit-Policy"),
     *("X-Should-Retry", "Mcp-Session-Id"),
 )
 """Headers that pages may read."""
 
-METHODS = ("GET", "POST", "PUT", "DELETE")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 _OF_CLIENTS = re.compile(
     r"x-stainless-[a-z0-9-]{1,64}|openai-(organization|project)|x-fern-[a-z0-9-]{1,64}|x-client-name"

@@ -36,7 +36,8 @@ _GET = re.compile(
     re.DOTALL,
 )
 _POST = re.compile(
-    r"(?P<read>/v1/search|/v1/collections/[^/]+/(?:search|search/batch|answer)|/v1/vector_stores/[^/]+/search"
+    r"(?P<read>/v1/search|/v1/collections/[^/]+/(?:search|search/batch|complete|answer)"
+    r"|/v1/vector_stores/[^/]+/search"
     r"|/mcp(?:/[^/]+)?|/(?:v[12]/)?rerank|/embed|/embed_sparse|/v[12]/(?:chat|embed)"
     r"|/v1/(?:embeddings|sparse_embeddings|chat/completions|responses))"
     r"|(?P<write>/v1/collections/[^/]+/documents(?!/purge$)(?:/.*)?|/put-document"

@@ -154,6 +154,7 @@ _MEANING = {
     403: "Request from a page of another site, or for an unknown host",
     404: "No such collection, document or job",
     409: "Conflict with the current state",
+    412: "The stored document is not the expected one",
     413: "Body too large",
     415: "Wrong content type",
     422: "A field or parameter is invalid",

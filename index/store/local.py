@@ -10,7 +10,7 @@ import json
 import sqlite3
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import accumulate
 from pathlib import Path
@@ -21,15 +21,12 @@ import numpy as np
 from ...core import (
     ConflictError,
     CorruptFileError,
-    DeletedCount,
     Document,
     InvalidInputError,
     Representation,
     StorageError,
-    arguments,
 )
-from ...core.arguments import checked
-from ...core.filters import Condition, check_selective
+from ...core.filters import Condition
 from ..arrays.files import sync_directory
 from ..config import CollectionConfig
 from ..store_protocol import CAPABILITIES, EncodedDocument, OutdatedError, Record, Written, taken
@@ -40,18 +37,17 @@ from .database.tables import (
     count_pending,
     delete_documents,
     documents_inside,
-    existing_numbers,
     insert_documents,
     insert_passages,
-    last_number,
     numbers_of,
     read_config,
+    read_documents,
     unchanged_documents,
 )
 from .delta import pack
 from .description import described
-from .filters.field_names import unknown_fields
-from .filters.selection import all_numbers, select, select_newer
+from .filters.changing import ChangeMethods
+from .filters.selection import all_numbers
 from .filters.stored_values import StoredColumns
 from .folder import SegmentFolder
 from .follower import Follower
@@ -65,7 +61,7 @@ _SIZE_CHECK_SECONDS = 1.0
 """Minimum time between two checks of the sizes of mapped files."""
 
 
-class LocalStore:
+class LocalStore(ChangeMethods):
     """A `Store` in the folder `directory`. Several threads and processes may use it at once."""
 
     capabilities = frozenset(CAPABILITIES)
@@ -275,6 +271,7 @@ class LocalStore:
         unchanged: Mapping[str, int] | None = None,
         record: Record | None = None,
         within: Condition | None = None,
+        check: Callable[[Mapping[str, Document]], None] | None = None,
     ) -> Written:
         """See Store. `record` receives the transaction's connection and must not commit.
 
@@ -298,6 +295,9 @@ class LocalStore:
             known = numbers_of(connection, list(last))
             if other := sorted(known.keys() - documents_inside(connection, known, within).keys()):
                 raise taken(other[0])
+            if check is not None:
+                stored = read_documents(connection, list(known.values()))
+                check({name: stored[number] for name, number in known.items()})
             delete_documents(connection, list(known.values()))
             kept = [i for i, item in enumerate(batch) if last[item.document.id] == i]
             numbers = insert_documents(connection, [batch[i].document for i in kept])
@@ -312,31 +312,6 @@ class LocalStore:
             if record is not None:
                 record(connection, written)
         return written
-
-    @checked(ids=arguments.ids)
-    def delete(self, ids: Sequence[str], *, within: Condition | None = None) -> list[str]:
-        """See Store. The deletion is on disk on return."""
-        with self.database.write() as connection:
-            known = documents_inside(connection, numbers_of(connection, ids), within)
-            delete_documents(connection, list(known.values()))
-        return [name for name in dict.fromkeys(ids) if name in known]
-
-    def delete_where(self, where: Condition) -> DeletedCount:
-        """See Store. The deletion is on disk on return."""
-        check_selective(where)
-        # The filter may take long, so it is evaluated before the write lock is taken. A document
-        # never changes under its number, so only newer numbers are evaluated again.
-        with self.database.read() as connection:
-            chosen = select(connection, where).tolist()
-            last = last_number(connection)
-            warnings = unknown_fields(connection, where)
-        with self.database.write() as connection:
-            numbers = [
-                *existing_numbers(connection, chosen),
-                *select_newer(connection, where, last).tolist(),
-            ]
-            delete_documents(connection, numbers)
-        return DeletedCount(len(numbers), warnings)
 
     def fingerprints(self) -> dict[str, Any]:
         """Return leg -> fingerprint of the encoder that produced its vectors or terms."""

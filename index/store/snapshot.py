@@ -227,6 +227,14 @@ class Snapshot:
             found.append(None if start < 0 else Passage(start, end))
         return found
 
+    def passages_of(self, documents: Handles) -> Handles:
+        """Return the handles of all passages of some documents. See `VectorView.passages_of`."""
+        handles = [np.empty(0, dtype=np.int64)]
+        for index, mask in enumerate(self.masks(documents)):
+            rows = np.arange(len(self.parts[index])) if mask is None else np.flatnonzero(mask)
+            handles.append(rows.astype(np.int64) | index << _ROW_BITS)
+        return np.concatenate(handles)
+
     def vectors(self, leg: str, passages: Handles) -> NDArray[np.float32]:
         """See VectorView. Returns the original vectors if the leg keeps them."""
         parts, rows = passages >> _ROW_BITS, passages & _ROW

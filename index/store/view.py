@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -78,6 +79,7 @@ class LocalView:
         self.generation = snapshot.generation
         self._filters = filters
         self.columns = columns
+        self._words = columns.words
         self.search = snapshot.search
         self.frequencies = snapshot.frequencies
         self.statistics = snapshot.statistics
@@ -86,6 +88,7 @@ class LocalView:
         self.explain = snapshot.explain
         self.terms = snapshot.terms
         self.vectors = snapshot.vectors
+        self.passages_of = snapshot.passages_of
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -202,6 +205,20 @@ class LocalView:
     def values(self, key: str, documents: Handles) -> FieldValues:
         """See View. The values of recently read fields are kept in memory."""
         return self.columns.values(self.connection, self.generation, key, documents)
+
+    def completions(
+        self, earlier: str, prefix: str, where: Condition | None, typos: int
+    ) -> dict[str, tuple[int, int]]:
+        """See VocabularyView. The first call reads all documents."""
+        key = (self.generation, where)
+        visible = partial(self.matching, where)
+        return self._words.words(self.connection, key, visible, earlier, prefix, typos)
+
+    def titles(self, text: str, where: Condition | None, limit: int) -> list[int]:
+        """See VocabularyView. The first call reads all documents."""
+        key = (self.generation, where)
+        visible = partial(self.matching, where)
+        return self._words.titles(self.connection, key, visible, text, limit)
 
     def passage_count(self, where: Condition | None) -> int:
         """Return the number of passages of the documents that meet `where`; None: of all."""

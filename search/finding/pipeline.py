@@ -24,8 +24,9 @@ from .fusion import Ranked, fuse, ranks
 from .hits import make_hits, page_of
 from .planning import EncodedPlan, vector_search
 from .predicting import predictors_of
+from .related.queries import like_documents
+from .related.suggesting import suggest
 from .results import FusedResults, Leg, Reordered
-from .suggesting import suggest
 
 
 def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
@@ -36,6 +37,8 @@ def search_view(view: View, encoded: EncodedPlan) -> FusedResults:
     """
     plan, trace = encoded.plan, encoded.trace
     request, rerank = plan.request, plan.rerank
+    if request.like is not None:
+        encoded = like_documents(view, encoded)
     with trace.stage("filter"):
         within = view.select(plan.where)
         warnings = [*view.warnings(plan.where), *unknown_fields(view, request.fields)]

@@ -30,6 +30,7 @@ from ..encoding.queries import EncodedQuery, QueryEncoder, no_text
 from ..request import LegRequest, SearchRequest
 from ..stages import RerankRequest
 from .reading import ReadQuery, read_query
+from .related.checking import check_liked_leg, liked_legs, require_liked, without_liked
 from .rerankers import FIELD, RerankerRegistry
 from .rewriters import RewriterRegistry, Rewriting, Rewritten, plan_rewriting
 from .stages import check_stages
@@ -131,6 +132,9 @@ def plan(
     legs, warnings = _legs(config, request)
     _check_language(config, request, legs)
     where = parse_filter(request.filter)
+    if request.like is not None:
+        require_liked(store, legs)
+        where = without_liked(where, request.like)
     capabilities = store.capabilities
     check_stages(config, request, legs, capabilities)
     rewriting = None if request.rewrite is None else plan_rewriting(request.rewrite, rewriters)
@@ -155,9 +159,13 @@ def encode_plan(plan: Plan, queries: QueryEncoder, guard: Guard = UNGUARDED) -> 
     trace = Trace(guard)
     vectors = plan.request.vectors
     unloaded = queries.unloaded([leg for leg in plan.encoded_legs if leg not in vectors])
+    if plan.request.like is not None:
+        unloaded = []
     if unloaded:
         with trace.stage("load"):
             queries.load(unloaded)
+    if plan.request.like is not None:  # Its queries are made of stored documents.
+        return EncodedPlan(plan, EncodedQuery([], {}, None, []), trace, queries)
     with trace.stage("encode"):
         encoded = queries.encode(plan.encoded_legs, plan.request, guard)
     return EncodedPlan(plan, encoded, trace, queries)
@@ -220,7 +228,9 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> tuple[list[LegReq
         return [], []
     if not legs:
         names = list(request.vectors)
-        if request.query is not None:
+        if request.like is not None:
+            names = liked_legs(config)
+        elif request.query is not None:
             names = [name for name, leg in config.legs.items() if leg.role == "search"]
             mute = [
                 name
@@ -238,7 +248,9 @@ def _legs(config: CollectionConfig, request: SearchRequest) -> tuple[list[LegReq
     for i, leg in enumerate(legs):
         if leg.name not in config.legs:
             raise InvalidInputError(_no_leg(config, leg.name), field=f"legs[{i}].name")
-        if request.query is None and leg.name not in request.vectors:
+        if request.like is not None:
+            check_liked_leg(config, leg.name, f"legs[{i}].name")
+        elif request.query is None and leg.name not in request.vectors:
             raise InvalidInputError(
                 f"leg {leg.name!r} has no query; set `query` (text) or `vectors.{leg.name}`",
                 field=f"legs[{i}].name",

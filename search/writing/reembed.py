@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...core import ConflictError, Document, NoProgress, NotFoundError, Progress, StorageError
@@ -30,10 +30,13 @@ from ...index.store.database.succession import (
     newer_documents,
     read_copied,
     record_copied,
+    updated_documents,
     vanished_ids,
 )
+from ...index.store.database.updates import last_update
 from ...index.store.folder import LOCK
 from ..collection import Collection
+from .encoded import reads_differently
 
 REMOVED = ".removed-"
 """Start of the names of folders that are being removed, beside a collection."""
@@ -214,9 +217,11 @@ def _replace(old: LocalStore, new: Collection, progress: Progress) -> Reembedded
     path = old.directory
     total = _count(old)
     progress.start("reembed", total, "documents", new.count())
-    copied = 0
+    copied, updated = 0, 0
     for _ in range(_PASSES):
         found = _copy(old, new, progress)
+        more, updated = _copy_metadata(old, new, updated)
+        found += more
         copied += found
         if found <= _FEW:
             break
@@ -225,6 +230,7 @@ def _replace(old: LocalStore, new: Collection, progress: Progress) -> Reembedded
     with exclusive(path / LOCK, wait=True), frozen(path) as connection:
         began = time.monotonic()
         copied += _copy(old, new, NoProgress())  # A job cannot store its progress now.
+        _copy_metadata(old, new, updated)
         gone = vanished_ids(new.path, path)
         for start in range(0, len(gone), _PAGE):
             new.delete(gone[start : start + _PAGE])
@@ -267,6 +273,33 @@ def _copy(old: LocalStore, new: Collection, progress: Progress) -> int:
     with store.database.write() as connection:  # If the last documents were stored already.
         record_copied(connection, predecessor, last)
     return copied
+
+
+def _copy_metadata(old: LocalStore, new: Collection, since: int) -> tuple[int, int]:
+    """Copy the metadata that has changed since it was copied.
+
+    since: generation of the latest change that is copied.
+
+    Returns how many documents had changed, and the generation of the latest change.
+    """
+    with old.database.read() as connection:
+        latest = last_update(connection)
+    if latest == since:
+        return 0, latest
+    changed = {one.id: one for one in updated_documents(new.path, old.directory)}
+    again: list[Document] = []
+
+    def change(copy: Document) -> Document:
+        if any(reads_differently(copy, changed[copy.id], new.config)):
+            again.append(changed[copy.id])
+            return copy
+        return replace(copy, metadata=changed[copy.id].metadata)
+
+    ids = list(changed)
+    for start in range(0, len(ids), _PAGE):
+        new.store.update(ids[start : start + _PAGE], change)
+    new.add(again)
+    return len(changed), latest
 
 
 def _count(store: LocalStore) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from ...core import Document, Progress, Usage, WriteReport
 from ...core.errors import count_written
@@ -25,6 +26,8 @@ class Writer:
             and including this one.
     skip:   function called, outside a transaction, for each batch whose documents are all stored
             already. Its argument is id -> number of the stored version.
+    check:  function called, in the transaction of each batch, with id -> document for the stored
+            documents that would be replaced or are equal. An error that it raises is raised.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Writer:
         progress: Progress,
         record: Callable[[Transaction, WriteReport], None] | None = None,
         skip: Callable[[Mapping[str, int]], None] | None = None,
+        check: Callable[[Mapping[str, Document]], None] | None = None,
     ) -> None:
         self._store = store
         self._encoders = encoders
@@ -45,6 +49,7 @@ class Writer:
         self._progress = progress
         self._record = record
         self._skip = skip
+        self._check = check
         groups = list(encoders.groups())
         self._pace = Pace(progress, groups, max_documents=BATCH_DOCUMENTS, first=FIRST_DOCUMENTS)
         self.report = WriteReport()
@@ -70,6 +75,8 @@ class Writer:
             if skipped := len(batch) - len(unique) + len(known):
                 self._progress.advance(skipped)
             if len(known) == len(unique):
+                if self._check is not None:
+                    self._check({one.id: one for one in unique})
                 self.report += WriteReport(unchanged=len(known))
                 if self._skip is not None:
                     self._skip(known)
@@ -113,7 +120,10 @@ class Writer:
         before = self.report
         try:
             with span("commit", {"twindex.documents": len(documents)}):
-                self._store.write(encoded.documents, encoded.legs, unchanged=known, record=record)
+                more: dict[str, Any] = {} if self._check is None else {"check": self._check}
+                self._store.write(
+                    encoded.documents, encoded.legs, unchanged=known, record=record, **more
+                )
         except BaseException:
             self.report = before  # The transaction was rolled back after `record`.
             raise

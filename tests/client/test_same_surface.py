@@ -50,6 +50,16 @@ def test_hit_has_all_fields(birds):
     assert result.timings["encode"] >= 0
 
 
+def test_a_text_is_completed(birds):
+    found = birds.complete("the ki", titles=0)
+    (word,) = found.words
+    assert (word.text, word.word, word.documents, word.typos) == ("the kiwi", "kiwi", 1, 0)
+    assert found.titles == []
+    assert birds.complete({"text": "kuw", "typos": 1}).words[0].word == "kiwi"
+    with pytest.raises(twindex.InvalidInputError, match="limit"):
+        birds.complete("ki", limit=1_000)
+
+
 def test_order_facets_groups_and_boosts(birds):
     result = birds.search("bird", sort=["-year"], facets=["year"], group={"field": "year"})
     years = [hit.metadata.get("year") for hit in result]

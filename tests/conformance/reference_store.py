@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from twindex.core import (
     NotFoundError,
     Passage,
     TermWeight,
+    UpdateReport,
 )
 from twindex.core import InvalidInputError as Invalid
 from twindex.core.errors import shown
@@ -276,7 +277,7 @@ def _size(document: Document) -> int:
 class ReferenceStore:
     """Stores every document with its encodings. A view keeps the state in which it was opened."""
 
-    capabilities = frozenset({"explain", "snapshots"})
+    capabilities = frozenset({"explain", "snapshots", "updates"})
 
     def __init__(self, directory, config) -> None:
         self.directory = directory
@@ -300,7 +301,9 @@ class ReferenceStore:
             if one.id in known and known[one.id].document == one
         }
 
-    def write(self, batch, legs, *, unchanged=None, record=None, within=None) -> Written:
+    def write(
+        self, batch, legs, *, unchanged=None, record=None, within=None, check=None
+    ) -> Written:
         stored = dict(self._state.stored)
         for name, number in (unchanged or {}).items():
             if name not in stored or stored[name].number != number:
@@ -309,6 +312,8 @@ class ReferenceStore:
         for name in sorted(known):
             if within is not None and not meets(stored[name].document, within):
                 raise taken(name)
+        if check is not None:
+            check({name: stored[name].document for name in known})
         row = 0
         for item in batch:
             rows = range(row, row := row + item.count)
@@ -323,13 +328,16 @@ class ReferenceStore:
             record(None, written)
         return written
 
-    def delete(self, ids, *, within=None) -> list[str]:
+    def delete(self, ids, *, within=None, check=None) -> list[str]:
         found = [
             name
             for name in dict.fromkeys(ids)
             if name in self._state.stored
             and (within is None or meets(self._state.stored[name].document, within))
         ]
+        for name in found:
+            if check is not None:
+                check(self._state.stored[name].document)
         self._change({n: one for n, one in self._state.stored.items() if n not in found})
         return found
 
@@ -339,6 +347,26 @@ class ReferenceStore:
             warnings = view.warnings(where)
         doomed = [n for n, one in self._state.stored.items() if meets(one.document, where)]
         return DeletedCount(len(self.delete(doomed)), warnings)
+
+    def update(self, ids, change, *, within=None) -> UpdateReport:
+        stored, changed, met, missing = dict(self._state.stored), 0, 0, []
+        for name in dict.fromkeys(ids):
+            one = stored.get(name)
+            if one is None or (within is not None and not meets(one.document, within)):
+                missing.append(name)
+                continue
+            new = change(one.document)
+            met += 1
+            changed += new.tag != one.document.tag
+            stored[name] = replace(one, document=new)
+        self._change(stored)
+        return UpdateReport(changed, met - changed, tuple(missing))
+
+    def update_where(self, where, change) -> UpdateReport:
+        with self.view() as view:
+            warnings = tuple(view.warnings(where))
+        met = [n for n, one in self._state.stored.items() if meets(one.document, where)]
+        return replace(self.update(met, change), warnings=warnings)
 
     def fingerprints(self) -> dict:
         return dict(self._fingerprints)

@@ -177,6 +177,7 @@ _GUESSES: dict[str, Any] = {
     "actions": [{"action": "delete", "alias": "fake"}],
     "query": "x",
     "collections": ["fake"],
+    "ids": ["fake"],
     "name": "overlap",
     "messages": [{"role": "user", "content": "x"}],
     "content": "x",

@@ -18,10 +18,10 @@ NAMES = [
     "AccessError", "Answer", "AnswerRequest", "AsyncClient", "Client", "Collection",
     "CollectionConfig", "ConfigError", "ConflictError", "CorruptFileError", "Document",
     "EncoderMismatchError", "GeneratorRegistry", "Hit", "InvalidInputError", "MissingExtraError",
-    "ModelError", "NotFoundError", "RerankerRegistry", "RewriterRegistry",
-    "SearchRequest", "SearchResult", "ServiceError", "SourceError", "StorageError",
-    "TimeLimitError", "TwindexError", "UnavailableError", "UnsupportedByStoreError",
-    "UnsupportedError", "WriteReport",
+    "ModelError", "NotFoundError", "PreconditionFailedError", "RerankerRegistry",
+    "RewriterRegistry", "SearchRequest", "SearchResult", "ServiceError", "SourceError",
+    "StorageError", "TimeLimitError", "TwindexError", "UnavailableError", "UnsupportedByStoreError",
+    "UnsupportedError", "UpdateReport", "WriteReport",
     "__version__", "build", "create", "open_or_create", "register", "sync",
 ]  # fmt: skip
 

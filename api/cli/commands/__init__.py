@@ -16,6 +16,7 @@ COMMANDS = {
     "build": "build a collection from files",
     "add": "add documents to a collection",
     "delete": "delete documents by id or by filter",
+    "update": "change the metadata of documents by id or by filter, without encoding",
     "get": "print one stored document",
     "search": "search a collection",
     "ask": "answer a question from the documents of a collection",
@@ -61,6 +62,7 @@ FOLDERS = {
         ),
         "operating",
     ),
+    "update": "keeping",
     **dict.fromkeys(("serve", "keys", "mcp"), "serving"),
 }
 """Name of a command -> sub-folder of its module."""

@@ -14,6 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_collection(parser)
     parser.add_argument("id", metavar="ID", help="id of the document, which is printed as JSON")
     add_as_of(parser)
+    parser.add_argument(
+        "--tag", action="store_true", help="print only the tag of the document, for --if-match"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -21,6 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     with Collection.open(arguments.collection, read_only=True) as collection:
         document = collection.get(arguments.id, as_of=arguments.as_of)
+    if arguments.tag:
+        print(document.tag)
+        return 0
     print_json(
         {
             "id": document.id,

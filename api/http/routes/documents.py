@@ -18,7 +18,8 @@ from ....core import InvalidInputError, NotFoundError
 from ....core.errors import shown
 from ....core.filters import parse_filter
 from ....core.filters.help import FILTER_HELP
-from ....sources import CheckedDocuments, parse_document
+from ....search.writing.changing.preconditions import expected
+from ....sources import parse_document
 from ....sources.document import parse_id
 from ...serving.access.seen import Seen
 from ...serving.bulk import ERRORS_KEPT, BulkResult, check_lines, parse_lines
@@ -27,6 +28,7 @@ from ...serving.problems import Problem, validate
 from ...serving.served import Served
 from ...serving.settings import Settings
 from .. import body, cursor
+from ..arrival.preconditions import IF_MATCH, IF_NONE_MATCH, etag, if_match, if_none_match
 from ..idempotency import NewJob, enqueue, once
 from ..openapi import json_body, ndjson_body, problems
 from ..render import document, json_response, usage
@@ -234,9 +236,12 @@ async def list_documents(
     responses={
         200: {"model": Written, "description": "Replaced"},
         201: {"model": Written, "description": "New"},
-        **problems(400, 404, 413, 415, 422, 429, 503),
+        **problems(400, 404, 412, 413, 415, 422, 429, 503),
     },
-    openapi_extra=json_body(DocumentBody, _EXAMPLE),
+    openapi_extra={
+        **json_body(DocumentBody, _EXAMPLE),
+        "parameters": [IF_MATCH, IF_NONE_MATCH],
+    },
 )
 async def put_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
     """Insert a document, or replace the document with this id.
@@ -250,10 +255,11 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
         raise InvalidInputError(message, field=names[0])
     rest = {name: value for name, value in given.items() if name not in ("_id", "id")}
     new = parse_document({**rest, "id": id})
+    tags = {"if_match": if_match(request), "if_none_match": if_none_match(request)}
 
     def put(served: Served) -> Response:
         opened, _ = served.ready()
-        report = opened.add(CheckedDocuments([new]))
+        report = opened.put(new, **tags)
         calls: Calls = request.state.calls
         calls.count(report.usage)
         request.state.audit["id"] = new.id
@@ -268,7 +274,9 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
         }
         location = f"/v1/collections/{served.name}/documents/{quote(new.id, safe='')}"
         return json_response(
-            written, 201 if created else 200, {"Location": location} if created else None
+            written,
+            201 if created else 200,
+            {**etag(new.tag), **({"Location": location} if created else {})},
         )
 
     service: Seen = request.state.service
@@ -276,7 +284,13 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
 
 
 @router.get(
-    _DOCUMENT, responses={200: {"model": StoredDocument}, **problems(404, 410, 422, 429, 503)}
+    _DOCUMENT,
+    responses={
+        200: {"model": StoredDocument},
+        304: {"description": "The document has one of the tags of `If-None-Match`"},
+        **problems(400, 404, 410, 412, 422, 429, 503),
+    },
+    openapi_extra={"parameters": [IF_MATCH, IF_NONE_MATCH]},
 )
 async def get_document(
     request: Request,
@@ -284,17 +298,31 @@ async def get_document(
     id: str,  # noqa: A002
     as_of: AsOfQuery = None,
 ) -> Response:
-    """Return one document."""
+    """Return one document. Its tag is in the header `ETag`."""
+    wanted, known = if_match(request), if_none_match(request)
     service: Seen = request.state.service
     found = await service.read(collection, lambda served: served.ready()[0].get(id, as_of=as_of))
-    return json_response(document(found))
+    expected(wanted).check(found.id, found)
+    if known is not None and (found.tag in known or "*" in known):
+        return Response(status_code=304, headers=etag(found.tag))
+    return json_response(document(found), headers=etag(found.tag))
 
 
-@router.delete(_DOCUMENT, status_code=204, responses=problems(404, 429, 503))
+@router.delete(
+    _DOCUMENT,
+    status_code=204,
+    responses=problems(400, 404, 412, 429, 503),
+    openapi_extra={"parameters": [IF_MATCH]},
+)
 async def delete_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
     """Delete one document."""
+    tags = if_match(request)
     service: Seen = request.state.service
-    if not await service.write(collection, lambda served: served.ready()[0].delete([id])):
+
+    def delete(served: Served) -> list[str]:
+        return served.ready()[0].delete([id], if_match=tags)
+
+    if not await service.write(collection, delete):
         raise NotFoundError(f"no document {shown(id)} in collection {shown(collection)}")
     return Response(status_code=204)
 

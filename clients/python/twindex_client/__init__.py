@@ -36,6 +36,7 @@ from .core.errors import (
     MissingExtraError,
     ModelError,
     NotFoundError,
+    PreconditionFailedError,
     ServiceError,
     StorageError,
     TimeLimitError,
@@ -43,7 +44,7 @@ from .core.errors import (
     UnavailableError,
     UnsupportedError,
 )
-from .core.results import SearchResult, WriteReport
+from .core.results import SearchResult, UpdateReport, WriteReport
 from .core.types import Document, Hit
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "MissingExtraError",
     "ModelError",
     "NotFoundError",
+    "PreconditionFailedError",
     "RemoteCollection",
     "Reranked",
     "SearchResult",
@@ -77,6 +79,7 @@ __all__ = [
     "TwindexError",
     "UnavailableError",
     "UnsupportedError",
+    "UpdateReport",
     "UsageEvent",
     "WriteReport",
 ]

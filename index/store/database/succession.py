@@ -99,6 +99,24 @@ def vanished_ids(successor: Path, predecessor: Path) -> list[str]:
         return [row[0] for row in rows]
 
 
+def updated_documents(successor: Path, predecessor: Path) -> list[Document]:
+    """Return the documents of the predecessor whose metadata differs in the successor.
+
+    Documents that were written again have higher numbers, and `newer_documents` returns them.
+    """
+    with closing(to_write(successor / FILE_NAME).connect()) as connection:
+        connection.execute("ATTACH DATABASE ? AS old", (str(predecessor / FILE_NAME),))
+        rows = connection.execute(
+            "SELECT new.number, old.number FROM main.documents AS new "
+            "JOIN old.documents AS old USING (id) WHERE new.content <> old.content"
+        ).fetchall()
+        stored = read_documents(connection, [new for new, _ in rows])
+    with closing(to_write(predecessor / FILE_NAME).connect()) as connection:
+        current = read_documents(connection, [old for _, old in rows])
+    pairs = ((stored[new], current[old]) for new, old in rows)
+    return [one for copy, one in pairs if (copy.title, copy.text) == (one.title, one.text)]
+
+
 @contextmanager
 def frozen(directory: Path) -> Iterator[sqlite3.Connection]:
     """Hold the write lock of a collection in the block, so that no process can commit a change.

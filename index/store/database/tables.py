@@ -223,7 +223,7 @@ def insert_documents(connection: sqlite3.Connection, documents: Sequence[Documen
     connection.executemany(
         "INSERT INTO fields (key, kind, value, number) VALUES (?, ?, ?, ?)", rows
     )
-    _change_fields(connection, rows, +1)
+    change_fields_total(connection, rows, +1)
     return list(range(first, first + len(documents)))
 
 
@@ -245,7 +245,7 @@ def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> 
     connection.executemany(
         "DELETE FROM fields WHERE key = ? AND kind = ? AND value = ? AND number = ?", rows
     )
-    _change_fields(connection, rows, -1)
+    change_fields_total(connection, rows, -1)
     kept = history.is_kept(connection)
     if kept:
         history.keep(connection, numbers)
@@ -318,7 +318,7 @@ def fields_total(rows: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
     return count, total
 
 
-def _change_fields(
+def change_fields_total(
     connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]], sign: int
 ) -> None:
     """Update the stored `fields_total` for inserted (sign=+1) or deleted (sign=-1) `rows`."""

@@ -1,7 +1,8 @@
 """The values that documents have in a metadata field, read from the database and kept in memory.
 
-The values of a document never change, because a document that is written again has a new number.
-So a column that was read once stays right, and only documents written since are read.
+A document that is written again has a new number, so a column that was read once stays right, and
+only documents written since are read. Only a change of metadata keeps the number of a document. So
+columns that were read before the latest change of metadata are not used.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 from ....core.filters import BOOLEAN, NUMBER, OWN, STRING, flatten
 from ....core.trace import checkpoint
 from ...field_values import FieldValues, Value, Values
+from ..database.updates import last_update
 from .columns import OWN_COLUMN, Numbers
 from .selection import sorted_unique
 from .stored_names import StoredNames
+from .stored_words import StoredWords
 
 _CHUNK = 500
 _DIRECT = 5_000
@@ -118,6 +121,8 @@ class StoredColumns:
     """
 
     def __init__(self, most: int = 20_000_000) -> None:
+        self.words = StoredWords()
+        """The words of titles and texts, which completions read."""
         self.names = StoredNames()
         self._most = most
         self._lock = Lock()
@@ -140,8 +145,9 @@ class StoredColumns:
         """Return a column with the values of all documents of this generation."""
         with self._lock:
             reading = self._reading.setdefault(key, Lock())
+        since = last_update(connection)
         with reading:  # Two searches that begin at once read a column only once.
-            known = self._usable(key, generation)
+            known = self._usable(key, since, generation)
             if known is not None and known.generation == generation:
                 return known
             (through,) = connection.execute("SELECT max(number) FROM documents").fetchone()
@@ -150,15 +156,18 @@ class StoredColumns:
                 self._keep(key, column)
         return column
 
-    def _usable(self, key: str, generation: int) -> StoredColumn | None:
-        """Return the latest column of a field that was read at `generation` or before.
+    def _usable(self, key: str, since: int, generation: int) -> StoredColumn | None:
+        """Return the latest column of a field that was read from `since` to `generation`.
 
-        A later column lacks documents that were deleted between the two generations.
+        since: generation of the latest change of metadata. Earlier columns have the old values.
+
+        A column later than `generation` lacks documents that were deleted between the two.
         """
         with self._lock:
             if key in self._columns:
                 self._columns.move_to_end(key)
-            kept = [one for one in self._columns.get(key, ()) if one.generation <= generation]
+            columns = self._columns.get(key, ())
+            kept = [one for one in columns if since <= one.generation <= generation]
         return max(kept, key=lambda one: one.generation, default=None)
 
     def _read(

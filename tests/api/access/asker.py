@@ -241,5 +241,18 @@ class Asker:
             body = {"filter": {"and": [self.filter(), {"year": self.chance.randint(12, 24)}]}}
         return "POST", f"{path}/delete", body, JSON
 
+    def _patch(self):
+        tenant = self.chance.choice([self.tenant, self.tenant, "none", self.other[::-1]])
+        patch = self.chance.choice([{"seen": 3}, {"tenant": tenant}, {"tenant": None}, {"year": 4}])
+        path = f"{self.shop()}/documents"
+        chosen = self.chance.randint(0, 2)
+        if chosen == 0:
+            own = {**JSON, "if-match": "*"} if self.chance.random() < 0.5 else JSON
+            return "PATCH", f"{path}/{self.document(own=12)}", {"metadata": patch}, own
+        body = {"ids": [self.document(own=12), self.document(own=12)], "metadata": {"seen": 4}}
+        if chosen == 1:
+            body = {"filter": self.filter(), "metadata": {"seen": self.chance.randint(0, 9)}}
+        return "POST", f"{path}/update", body, JSON
+
     def _jobs(self):
         return "GET", "/v1/jobs", None, {}

@@ -111,6 +111,29 @@ class WiderAsker(Asker):
         body["suggest"] = True
         return "POST", f"{self.shop()}/search", body, JSON
 
+    def _completion(self):
+        texts = ["r", "b", "on", "only", "t", "title ", "title a", "title z", "n", self.other[:2]]
+        body = {"text": self.chance.choice(texts), "typos": self.chance.choice([0, 1])}
+        body |= {"limit": 100, "titles": 100, "filter": self.filter()}
+        if self.chance.random() < 0.5:
+            body["text"] = f"{self.text()} {body['text']}"
+        return "POST", f"{self.shop()}/complete", body, JSON
+
+    def _like(self):
+        body = self.search()
+        for name in ("query", "suggest", "feedback", "parse_filters", "rerank"):
+            body.pop(name, None)
+        ids = [self.document() for _ in range(self.chance.randint(1, 2))]
+        body["like"] = {"ids": ids, "unlike": [self.document()]}
+        return "POST", f"{self.shop()}/search", body, JSON
+
+    def _federated(self):
+        body = self.search()
+        for name in ("rerank", "group"):
+            body.pop(name, None)
+        body["collections"] = self.chance.choice([["shop"], ["live"], ["shop", "vault"]])
+        return "POST", "/v1/search", body, JSON
+
     def _repeated(self):
         """A write with a key of idempotency that other keys use too."""
         _, path, body, headers = self._put()
@@ -123,4 +146,14 @@ class WiderAsker(Asker):
 WiderAsker.kinds = [
     name[1:] for name in dir(WiderAsker) if name.startswith("_") and not name.startswith("__")
 ]
-WiderAsker.kinds += [*["search"] * 4, "batch", "answer", "list", "tool", "mistake", "suggestion"]
+WiderAsker.kinds += [
+    *["search"] * 4,
+    "batch",
+    "answer",
+    "list",
+    "tool",
+    "mistake",
+    "suggestion",
+    "completion",
+    "like",
+]

@@ -133,6 +133,58 @@ def test_nothing_acknowledged_is_lost_after_kill_9(tmp_path, kills):
     assert steps >= kills // 5, "the workers hardly worked"
 
 
+def count_up(path: Path, log: int) -> None:
+    """Change the metadata of all documents again and again until killed, and seal."""
+    collection = Collection.open(path)
+    for version in range(1, 10**9):
+        os.write(log, f"start {version}\n".encode())
+        collection.update_where({}, {"version": version, "seen": {f"v{version % 3}": version}})
+        os.write(log, f"done {version}\n".encode())
+        if version % 7 == 0:
+            collection.add([document(f"n{version % 20}", version)])
+            collection.seal()
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_killed_change_of_metadata_is_whole_or_absent(tmp_path, kills):
+    path = tmp_path / "c"
+    with Collection.create(path, configuration()) as collection:
+        collection.add(document(f"n{i}", i) for i in range(20))
+    random_ = random.Random(3)
+    done = 0
+    for kill in range(kills):
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:  # pragma: no cover - another process
+            try:
+                os.close(read)
+                count_up(path, write)
+            finally:
+                os._exit(1)
+        os.close(write)
+        chunks = [os.read(read, 1 << 16)]
+        time.sleep(random_.uniform(0.0, 0.1))
+        os.kill(child, signal.SIGKILL)
+        while chunk := os.read(read, 1 << 16):
+            chunks.append(chunk)
+        os.close(read)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1]), "the worker failed by itself"
+        log = [line.split() for line in b"".join(chunks).decode().splitlines()]
+        allowed = {int(version) for _, version in log[-2:]}
+        with Collection.open(path) as collection:
+            assert collection.verify() == []
+            versions = {d.metadata.get("version") for d in collection.scan()} - {None}
+            if any(phase == "done" for phase, _ in log):
+                assert len(versions) == 1, f"half of a change after kill {kill}"
+                assert versions <= allowed
+                done += 1
+            for version in versions:  # Filters and documents agree.
+                stored = sum(d.metadata.get("version") == version for d in collection.scan())
+                assert collection.count({"version": version}) == stored
+            assert len(collection.search("alpha", limit=100).hits) == 20
+    assert done > 0, "the workers hardly worked"
+
+
 def sealed(path: Path, documents: int = 30) -> Path:
     with Collection.create(path, configuration()) as collection:
         collection.add(document(f"n{i}", i) for i in range(documents))

@@ -125,6 +125,45 @@ def test_writes_and_deletions_during_the_work_are_not_lost(tmp_path):
     assert len(refused) <= 2
 
 
+def test_metadata_that_changes_during_the_work_is_not_lost(tmp_path):
+    path = filled(tmp_path / "c")
+    stop = threading.Event()
+    written: dict[str, int] = {}
+
+    def change() -> None:
+        collection, number = Collection.open(path), 0
+        while not stop.is_set():
+            number += 1
+            name = f"n{number % 120}"
+            try:
+                collection.update(name, {"version": number, "inner": {"x": [number]}})
+                if number % 10 == 0:
+                    collection.add([{"id": name, "text": f"new {number}"}])
+                    number += 1
+                    collection.update(name, {"version": number, "inner": {"x": [number]}})
+            except StorageError:  # The folders were exchanged.
+                collection.close()
+                collection = Collection.open(path)
+                continue
+            written[name] = number
+        collection.close()
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        made = reembed(path, NEW)
+        time.sleep(0.05)
+    finally:
+        stop.set()
+        thread.join()
+    assert made.changed
+    with Collection.open(path) as collection:
+        assert collection.verify() == []
+        for name, number in written.items():
+            assert collection.get(name).metadata == {"version": number, "inner": {"x": [number]}}
+            assert collection.count({"id": name, "version": number, "inner.x": number}) == 1
+
+
 def test_jobs_and_the_record_of_synced_files_are_handed_over(tmp_path):
     (tmp_path / "files").mkdir()
     for name in ("a", "b"):

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import cast
 
-from ...core import Representation
-from ...core.filters import parse_filter, write_filters
-from ...encoders.lexical.encoder import Token
-from ...encoders.scripts import SPACELESS
-from ...index import View, VocabularyView
-from ...index.inverted.near_terms import distance
-from .planning import EncodedPlan
-from .stages import lexical_leg
+from ....core import Representation
+from ....core.filters import parse_filter, write_filters
+from ....encoders.lexical.encoder import Token
+from ....encoders.scripts import SPACELESS
+from ....index import View, VocabularyView
+from ....index.inverted.near_terms import distance
+from ..planning import EncodedPlan
+from ..stages import lexical_leg
 
 WORDS = 8
 """Maximum number of words of a query that are checked."""

@@ -1,0 +1,1 @@
+"""Commands that change stored documents without encoding them."""

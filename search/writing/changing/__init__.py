@@ -1,0 +1,1 @@
+"""Changes of stored documents without encoding: metadata, and what the changes require."""
