@@ -28,6 +28,7 @@ from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
+from .arranging.instants import AsOfField
 from .arranging.like import LikeRequest, parse_like
 from .arranging.request import (
     SCORE,
@@ -48,28 +49,6 @@ WINDOW = 1_000
 
 Depth = Annotated[int, Bounds(1, 10_000)]
 """Number of documents that a leg contributes to the fusion."""
-
-
-def _parse_as_of(value: object) -> int | str:
-    """Return a commit number or a time as it is. The collection checks that it is one."""
-    if isinstance(value, str) and len(value) <= 40:
-        return value
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**62:
-        return value
-    raise ValueError(
-        f'must be the number of a commit or a time such as "2026-05-04T12:00:00Z", got '
-        f"{shown(value)}"
-    )
-
-
-AsOfField = Annotated[
-    int | str,
-    PlainValidator(_parse_as_of),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "maxLength": 40}]}
-    ),
-]
-"""Number of a commit, or a time as ISO 8601 text."""
 
 
 class LegRequest(Config):

@@ -50,7 +50,6 @@ from .routes import (
     collections,
     documents,
     federated,
-    history,
     jobs,
     keys,
     models,
@@ -62,10 +61,10 @@ from .routes import (
     reload,
     rerank,
     search,
-    snapshots,
     updates,
 )
 from .routes.assistants import ROUTES as ASSISTANTS
+from .routes.kept import history, snapshots
 
 DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
 

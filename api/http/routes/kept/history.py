@@ -10,23 +10,23 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ....core import ConflictError, Version
-from ...serving.access.seen import Seen
-from ...serving.problems import Problem, validate
-from ...serving.served import Served
-from .. import body
-from ..idempotency import once
-from ..openapi import json_body, problems
-from ..render import document, json_response, usage
-from ..shapes.documents import Written
-from ..shapes.history import (
+from .....core import ConflictError, Version
+from ....serving.access.seen import Seen
+from ....serving.problems import Problem, validate
+from ....serving.served import Served
+from ... import body
+from ...idempotency import once
+from ...openapi import json_body, problems
+from ...render import document, json_response, usage
+from ...shapes.documents import Written
+from ...shapes.history import (
     DocumentHistory,
     HistorySetting,
     Purged,
     PurgeRequest,
     RevertRequest,
 )
-from ..strict import StrictRoute
+from ...strict import StrictRoute
 
 router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
