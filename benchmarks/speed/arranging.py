@@ -1,4 +1,4 @@
-"""What facets, sorting, groups, boosts and the like add to a search of a large collection.
+"""What facets, sorting, groups, boosts and highlights add to a search of a large collection.
 
     python benchmarks/run.py arranging
 
@@ -43,6 +43,7 @@ CASES: Mapping[str, Mapping[str, Any]] = {
     "boost by freshness": {
         "boosts": [{"kind": "decay", "field": "date", "origin": "now", "scale": "365d"}]
     },
+    "highlights": {"highlight": True},
     "boost by a filter": {"boosts": [{"kind": "filter", "filter": {"year": {"gte": 2000}}}]},
 }
 """Case -> fields of its request."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from sections.markdown import table, whole
 
-TITLE = "Facets, sorting, groups and boosts"
+TITLE = "Facets, sorting, groups, boosts and highlights"
 
 
 def section(figures: dict[str, Any]) -> Iterator[str]:
