@@ -33,6 +33,7 @@ from .federation import AsyncFederationMethods
 from .keeping import AsyncKeepingMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import AsyncUpkeepMethods
+from .versions import AsyncVersions
 
 T = TypeVar("T")
 
@@ -231,7 +232,7 @@ class AsyncClient(AsyncUpkeepMethods, AsyncFederationMethods):
             retried = True
 
 
-class AsyncRemoteCollection(AsyncCompletionMethods, AsyncKeepingMethods):
+class AsyncRemoteCollection(AsyncCompletionMethods, AsyncKeepingMethods, AsyncVersions):
     """A collection of a Twindex service, for asyncio.
 
     It has the same methods as `RemoteCollection`, as coroutines. `scan` is an asynchronous
@@ -242,7 +243,7 @@ class AsyncRemoteCollection(AsyncCompletionMethods, AsyncKeepingMethods):
 
     def __init__(self, client: AsyncClient, name: str) -> None:
         self.name = name
-        self._client = client
+        self._client, self._run = client, client.run
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r} at {self._client.url})"
@@ -275,9 +276,9 @@ class AsyncRemoteCollection(AsyncCompletionMethods, AsyncKeepingMethods):
                 await write(batch)
         return report
 
-    async def get(self, id: str) -> Document:  # noqa: A002
-        """Return the document with this id. Raises NotFoundError if there is none."""
-        return await self._client.run(calls.get(self.name, id))
+    async def get(self, id: str, *, as_of: int | str | None = None) -> Document:  # noqa: A002
+        """Return a document, `as_of` a commit or time. Raises NotFoundError if there is none."""
+        return await self._client.run(calls.get(self.name, id, as_of))
 
     async def documents(
         self,

@@ -24,6 +24,7 @@ from .federation import FederationMethods
 from .keeping import KeepingMethods
 from .replies import CollectionState, Job, Reranked
 from .upkeep import UpkeepMethods
+from .versions import Versions
 
 T = TypeVar("T")
 
@@ -221,7 +222,7 @@ class Client(UpkeepMethods, FederationMethods):
             retried = True
 
 
-class RemoteCollection(CompletionMethods, KeepingMethods):
+class RemoteCollection(CompletionMethods, KeepingMethods, Versions):
     """A collection of a Twindex service. Thread-safe.
 
     It has the same methods for documents and searches as the local class `twindex.Collection`.
@@ -231,7 +232,7 @@ class RemoteCollection(CompletionMethods, KeepingMethods):
 
     def __init__(self, client: Client, name: str) -> None:
         self.name = name
-        self._client = client
+        self._client, self._run = client, client.run
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r} at {self._client.url})"
@@ -279,9 +280,9 @@ class RemoteCollection(CompletionMethods, KeepingMethods):
                 write(batch)
         return report
 
-    def get(self, id: str) -> Document:  # noqa: A002
-        """Return the document with this id. Raises NotFoundError if there is none."""
-        return self._client.run(calls.get(self.name, id))
+    def get(self, id: str, *, as_of: int | str | None = None) -> Document:  # noqa: A002
+        """Return a document, `as_of` a commit or time. Raises NotFoundError if there is none."""
+        return self._client.run(calls.get(self.name, id, as_of))
 
     def documents(
         self,

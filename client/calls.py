@@ -201,8 +201,9 @@ def bulk(name: str, batch: Batch, params: Mapping[str, str] | None = None) -> St
     return replies.write_report(result)
 
 
-def get(name: str, id: str) -> Steps[Document]:  # noqa: A002
-    reply = yield Call("GET", f"{arguments.collection(name)}/documents/{arguments.identifier(id)}")
+def get(name: str, id: str, as_of: int | str | None) -> Steps[Document]:  # noqa: A002
+    path = f"{arguments.collection(name)}/documents/{arguments.identifier(id)}"
+    reply = yield Call("GET", path, params={} if as_of is None else {"as_of": str(as_of)})
     return replies.document(reply.value)
 
 

@@ -1,11 +1,13 @@
 """Value types, errors and configuration that all other sub-packages use."""
 
+from .answers import PurgeProof
 from .config import Config
 from .errors import (
     ConfigError,
     ConflictError,
     CorruptFileError,
     EncoderMismatchError,
+    GoneError,
     InvalidInputError,
     MissingExtraError,
     ModelError,
@@ -53,7 +55,9 @@ from .types import (
     TermWeights,
     TopTerms,
     Usage,
+    Version,
     add_usages,
+    content_hash,
 )
 from .unicode import check_unicode, checked_text
 
@@ -69,6 +73,7 @@ __all__ = [
     "DeletedCount",
     "Document",
     "EncoderMismatchError",
+    "GoneError",
     "Guard",
     "Hit",
     "HitRerank",
@@ -84,6 +89,7 @@ __all__ = [
     "Passage",
     "PreconditionFailedError",
     "Progress",
+    "PurgeProof",
     "Qrels",
     "Query",
     "QueryStage",
@@ -109,10 +115,12 @@ __all__ = [
     "UnsupportedError",
     "UpdateReport",
     "Usage",
+    "Version",
     "WriteReport",
     "add_usages",
     "check_unicode",
     "checked_text",
+    "content_hash",
     "parse_toml",
     "register",
 ]

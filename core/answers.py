@@ -260,3 +260,33 @@ class DoneEvent:
 AnswerEvent = SourcesEvent | TextEvent | CitationEvent | UsageEvent | DoneEvent
 """An event of an answer that is being written. They come in the order of this list, with texts and
 citations mixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class PurgeProof:
+    """What a purge erased, and what a search of the collection's files for it found afterwards.
+
+    documents:  number of erased documents, whether they were stored or only versions of them.
+    versions:   number of erased versions, with the current ones.
+    not_found:  ids in the request of which nothing was stored.
+    before, after: generation of the collection before and after the purge.
+    rewritten:  names of the segments that were written again without them.
+    files, bytes: number and total size of the files that were searched: all files of the folder.
+    pieces:     number of pieces of the erased titles, texts and metadata that were searched for.
+    shared:     number of pieces that are not counted, because stored documents contain them too.
+    found:      file -> number of the pieces that it contains. Empty: nothing was found.
+    snapshots:  names of the given snapshots that hold an erased document.
+    """
+
+    documents: int
+    versions: int
+    not_found: Sequence[str]
+    before: int
+    after: int
+    rewritten: Sequence[str]
+    files: int
+    bytes: int
+    pieces: int
+    shared: int
+    found: Mapping[str, int]
+    snapshots: Sequence[str]

@@ -5,6 +5,7 @@ TwindexError
 │   ├── ConfigError            a configuration is invalid
 │   └── SourceError            a line of an input file is invalid (file, line, field)
 ├── NotFoundError              a collection, document, leg or job does not exist
+│   └── GoneError              an earlier state or version is no longer kept
 ├── ConflictError              the target already exists or is busy
 │   ├── EncoderMismatchError   the collection was built with another encoder
 │   └── PreconditionFailedError   the document is not in the state that the caller expects
@@ -117,6 +118,12 @@ class NotFoundError(TwindexError):
     """A named collection, document, leg or job does not exist."""
 
     code = "not_found"
+
+
+class GoneError(NotFoundError):
+    """A state of a collection, or a version of a document, is no longer kept."""
+
+    code = "gone"
 
 
 class ConflictError(TwindexError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -330,3 +331,55 @@ Run = Mapping[str, Mapping[str, float]]
 
 Qrels = Mapping[str, Mapping[str, int]]
 """query id -> document id -> grade (0 = judged and not relevant)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a document: what was stored, from when to when, and where it came from.
+
+    version:     its number. Later versions have higher numbers, and no number is used twice.
+    document:    the document as it was.
+    recorded:    the commit that wrote it; None: before the history began.
+    recorded_at: time of this commit, ISO 8601 in UTC; None: before the history began.
+    superseded:  the commit that replaced or deleted it; None: it is the current version.
+    superseded_at: time of this commit.
+    deleted:     True if this commit deleted the document, False if it stored another version.
+    content_hash: SHA-256 of id, title, text and metadata, as `content_hash` computes it.
+    source:      name of the synced file from which it was read; empty if there is none.
+    actor:       who wrote it, as the server knows the writer; empty if unknown.
+    request_id:  the request that wrote it; empty if unknown.
+    encoders:    leg -> fingerprint of the encoder that made its vectors or terms.
+    """
+
+    version: int
+    document: Document
+    recorded: int | None
+    recorded_at: str | None
+    superseded: int | None
+    superseded_at: str | None
+    deleted: bool
+    content_hash: str
+    source: str
+    actor: str
+    request_id: str
+    encoders: Mapping[str, Any]
+
+
+def content_hash(document: Document) -> str:
+    """Return "sha256:" and the SHA-256 of a document, in hexadecimal digits.
+
+    The hash is that of the UTF-8 of the JSON object {"id", "metadata", "text", "title"}, with
+    sorted keys, without spaces between tokens, and with characters beyond ASCII as they are.
+    """
+    canonical = json.dumps(
+        {
+            "id": document.id,
+            "metadata": dict(document.metadata),
+            "text": document.text,
+            "title": document.title,
+        },
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+    return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"

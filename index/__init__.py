@@ -13,9 +13,12 @@ from .codecs.config import (
     RabitqCodec,
     ScalarCodec,
 )
-from .config import CollectionConfig, StorageConfig
+from .config import CollectionConfig, HistoryConfig, StorageConfig
 from .dense.config import DenseLeg
 from .field_values import FieldValues
+from .history.erasing import purge
+from .history.instants import AsOf
+from .history.reading import history_of, set_history, version_of, view_at
 from .inverted.config import LexicalLeg, SparseLeg
 from .legs import LEGS, LegConfig
 from .protocol import Ranking, TermStatistics, heaviest_first
@@ -31,6 +34,7 @@ from .store.backup.target import Target, open_target
 from .store.backup.writing import write_snapshot
 from .store.bulk import Consumed, append_shard, consumed, finish, resume
 from .store.database.folders import check_free, is_collection
+from .store.database.history import writing_as
 from .store.database.schema import COLLECTION_FORMAT
 from .store.local import LocalStore, Verify
 from .store.maintenance import DEFAULT_MEMORY, maintain, merge, merge_due, seal
@@ -75,6 +79,7 @@ __all__ = [
     "PROJECTIONS",
     "SNAPSHOT_FORMAT",
     "STRUCTURES",
+    "AsOf",
     "CodecConfig",
     "CollectionConfig",
     "CollectionTerms",
@@ -85,6 +90,7 @@ __all__ = [
     "FieldValues",
     "FlatConfig",
     "Handles",
+    "HistoryConfig",
     "HnswConfig",
     "IndexConfig",
     "Int8Codec",
@@ -125,12 +131,14 @@ __all__ = [
     "consumed",
     "finish",
     "heaviest_first",
+    "history_of",
     "is_collection",
     "list_snapshots",
     "maintain",
     "merge",
     "merge_due",
     "open_target",
+    "purge",
     "reconfigure",
     "repoint",
     "require",
@@ -139,5 +147,9 @@ __all__ = [
     "restricted",
     "resume",
     "seal",
+    "set_history",
+    "version_of",
+    "view_at",
     "write_snapshot",
+    "writing_as",
 ]

@@ -31,6 +31,13 @@ class StorageConfig(Config):
     """Maximum number of segments. If there are more, neighbouring segments are merged."""
 
 
+class HistoryConfig(Config):
+    """How long superseded versions of documents are kept."""
+
+    days: Annotated[int, Bounds(1, 36_500)] = 30
+    """Days for which a replaced or deleted version can be read and searched."""
+
+
 def _default_legs() -> dict[str, LegConfig]:
     return {"dense": DenseLeg(), "sparse": SparseLeg(), "lexical": LexicalLeg()}
 
@@ -45,6 +52,9 @@ class CollectionConfig(Config):
     leg."""
     passages: PassageConfig = PassageConfig()
     storage: StorageConfig = StorageConfig()
+    history: HistoryConfig | None = None
+    """Keep superseded versions of documents. None: a replaced or deleted version is gone. Can be
+    changed later."""
 
     @property
     def sealed_at(self) -> int:

@@ -30,6 +30,7 @@ CAPABILITIES = {
     "vocabulary": "does not list the terms of a lexical leg and the words of documents",
     "maintenance": "has no index files to merge, verify or reconfigure",
     "snapshots": "does not protect running searches from later writes",
+    "history": "keeps no versions of documents",
     "updates": "cannot change the metadata of a document without encoding it again",
     "transactions": "cannot store other data in the transaction of a write",
 }

@@ -56,13 +56,14 @@ from .writing.changing.methods import ChangeMethods
 from .writing.cutting import check_document
 from .writing.ingest import Refused, writable
 from .writing.upkeep import Upkeep
+from .writing.versions import HistoryMethods
 from .writing.writer import Writer
 
 _PARTS = 64
 """Maximum number of parts of a collection that are kept; see `Collection.within`."""
 
 
-class Collection(Closing, DocumentMethods, ChangeMethods, AnswerMethods):
+class Collection(Closing, DocumentMethods, ChangeMethods, AnswerMethods, HistoryMethods):
     """Search and change a collection of documents in a folder.
 
     Thread-safe. Several processes may open the same collection.

@@ -10,7 +10,7 @@ from ..core import UNGUARDED, Document, Guard, Progress
 from ..core.arguments import checked
 from ..core.filters import Filter, parse_filter
 from ..core.results import Completions
-from ..index import Store
+from ..index import AsOf, Store, view_at
 from . import parameters
 from .arranging.completing import CompleteRequest, complete
 from .export import ExportReport, export
@@ -26,9 +26,14 @@ class DocumentMethods:
     store: Store
 
     @checked(**parameters.GET)
-    def get(self, id: str) -> Document:  # noqa: A002
-        """Return the document with this id. Raises NotFoundError if there is none."""
-        with self.store.view() as view:
+    def get(self, id: str, *, as_of: AsOf | None = None) -> Document:  # noqa: A002
+        """Return the document with this id. Raises NotFoundError if there is none.
+
+        as_of: number of a commit, or a time as ISO 8601 text: the document as it was then.
+
+        With `as_of`, raises GoneError beyond the retention of the collection's history.
+        """
+        with view_at(self.store, as_of) as view:
             return view.get(id)
 
     @checked(**parameters.DOCUMENTS)
@@ -39,13 +44,15 @@ class DocumentMethods:
         limit: int = 100,
         filter: Filter | None = None,  # noqa: A002
         most_bytes: int | None = None,
+        as_of: AsOf | None = None,
     ) -> list[Document]:
         """Return up to `limit` documents in ascending order of id, starting after the id `after`.
 
         most_bytes: maximum total size of the returned documents in bytes. If the first document
             alone is larger, it is still returned.
+        as_of: see `get`.
         """
-        with self.store.view() as view:
+        with view_at(self.store, as_of) as view:
             return view.page(after, limit, parse_filter(filter), most_bytes=most_bytes)
 
     @checked(**parameters.COUNT)
@@ -62,10 +69,18 @@ class DocumentMethods:
             yield from page
             after = page[-1].id
 
-    @checked(**parameters.COUNT)
-    def count(self, filter: Filter | None = None) -> int:  # noqa: A002
-        """Return the number of documents, or of the documents that match a filter."""
-        with self.store.view() as view:
+    @checked(**parameters.COUNT, as_of=parameters.as_of)
+    def count(
+        self,
+        filter: Filter | None = None,  # noqa: A002
+        *,
+        as_of: AsOf | None = None,
+    ) -> int:
+        """Return the number of documents, or of the documents that match a filter.
+
+        as_of: see `get`.
+        """
+        with view_at(self.store, as_of) as view:
             return view.count(parse_filter(filter))
 
     @checked(**parameters.EXPORT)

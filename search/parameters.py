@@ -68,13 +68,22 @@ PROGRESS: dict[str, Check] = {"progress": optional(is_.progress)}
 ADD: dict[str, Check] = {"documents": is_.documents, **PROGRESS}
 EXPORT: dict[str, Check] = {"path": is_.path, **PROGRESS}
 IDS: dict[str, Check] = {"ids": is_.ids}
-GET: dict[str, Check] = {"id": is_.text}
+
+
+def as_of(value: object, name: str) -> None:
+    """Raise InvalidInputError unless `value` is None, a number of a commit or a text."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
+        raise refused(value, name, 'the number of a commit, or a time such as "2026-05-04T12:00Z"')
+
+
+GET: dict[str, Check] = {"id": is_.text, "as_of": as_of}
 DELETE_WHERE: dict[str, Check] = {"filter": is_.condition}
 COUNT: dict[str, Check] = {"filter": optional(is_.condition)}
 DOCUMENTS: dict[str, Check] = {
     "after": optional(is_.text),
     "limit": is_.integer(PAGE),
     "most_bytes": optional(is_.integer(is_.MEMORY)),
+    "as_of": as_of,
     **COUNT,
 }
 

@@ -28,6 +28,7 @@ from ..index import VectorSearch, VectorStorage
 from ..index.legs import LEG_NAME
 from ..sources import SparseVector, check_vector
 from ..sources.vectors import LARGEST_OF_QUERY
+from .arranging.instants import AsOfField
 from .arranging.like import LikeRequest, parse_like
 from .arranging.request import (
     SCORE,
@@ -197,6 +198,9 @@ class SearchRequest(Config):
              With `rerank`, only the reranked hits are grouped. A name is short for {"field": name}.
     boosts:  what raises the scores of documents besides the query: {"kind": "filter"}, {"kind":
              "number"} or {"kind": "decay"}. `min_score` is compared before.
+    as_of:   search the collection as it was after an earlier commit, in a collection that keeps a
+             history: the number of the commit, or a time such as "2026-05-04T12:00:00Z". Scores use
+             the statistics of today's documents. None = as it is now.
     highlight: also return snippets of each hit, with the places of the words that match the query.
              true is short for {}. Requires `query`.
     timeout_ms: wall-clock time limit of the search in milliseconds, with reranking and rewriting.
@@ -268,6 +272,7 @@ class SearchRequest(Config):
         | None
     ) = None
     boosts: Annotated[tuple[Boost, ...], Field(max_length=20)] = ()
+    as_of: AsOfField | None = None
     highlight: Annotated[
         HighlightRequest | None,
         BeforeValidator(parse_highlight, json_schema_input_type=HighlightRequest | bool | None),

@@ -61,10 +61,10 @@ from .routes import (
     reload,
     rerank,
     search,
-    snapshots,
     updates,
 )
 from .routes.assistants import ROUTES as ASSISTANTS
+from .routes.kept import history, snapshots
 
 DESCRIPTION = """Hybrid retrieval: dense, learned sparse and BM25 legs over durable collections.
 
@@ -189,6 +189,7 @@ def create_app(
         federated,
         answer,
         rerank,
+        history,
         documents,
         collections,
         aliases,

@@ -40,7 +40,8 @@ _POST = re.compile(
     r"|/v1/vector_stores/[^/]+/search"
     r"|/mcp(?:/[^/]+)?|/(?:v[12]/)?rerank|/embed|/embed_sparse|/v[12]/(?:chat|embed)"
     r"|/v1/(?:embeddings|sparse_embeddings|chat/completions|responses))"
-    r"|(?P<write>/v1/collections/[^/]+/documents(?:/.*)?|/put-document|/delete-document)"
+    r"|(?P<write>/v1/collections/[^/]+/documents(?!/purge$)(?:/.*)?|/put-document"
+    r"|/delete-document)"
     r"|(?P<admin>.*)",
     re.DOTALL,
 )

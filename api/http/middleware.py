@@ -210,7 +210,7 @@ class Frame:
 
     def _show(self, scope: Scope, access: Access, ticket: Ticket) -> None:
         """Set `request.state.service` and `request.state.calls`: what the request sees."""
-        seen = Seen(self._service, access)
+        seen = Seen(self._service, access, scope["state"]["request_id"])
         calls = Calls(seen, self._settings, self.metrics, ticket.spend)
         scope["state"].update(service=seen, calls=calls)
 

@@ -148,6 +148,7 @@ def problems(
 
 
 _MEANING = {
+    410: "Beyond the retention of the history, or erased",
     400: "Malformed request",
     401: "Missing or wrong API key",
     403: "Request from a page of another site, or for an unknown host",

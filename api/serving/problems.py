@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute, Match
 from ...core import (
     Config,
     ConflictError,
+    GoneError,
     InvalidInputError,
     MissingExtraError,
     ModelError,
@@ -45,6 +46,7 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 _STATUS: tuple[tuple[type[TwindexError], int], ...] = (
     (InvalidInputError, 422),
     (TimeLimitError, 504),
+    (GoneError, 410),
     (NotFoundError, 404),
     (PreconditionFailedError, 412),
     (ConflictError, 409),
@@ -59,6 +61,7 @@ _CODES = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    410: "gone",
     412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",

@@ -28,6 +28,7 @@ from ..protocol import Mask
 from ..store_protocol import EncodedDocument
 from ..structures.protocol import VectorStorage
 from .database.database import UNFINISHED, get_meta, set_meta
+from .database.history import switch
 from .database.rows import SegmentRow
 from .database.segments import insert_segment, read_segments, swap_segments
 from .database.tables import (
@@ -163,6 +164,8 @@ def finish(store: LocalStore, memory: int, progress: Progress) -> tuple[int, int
         connection.execute("DELETE FROM tombstones")
         connection.execute("DELETE FROM meta WHERE key IN ('consumed', ?)", (UNFINISHED,))
         set_meta(connection, "state", "ready")
+        if config.history is not None:
+            switch(connection, config.history.days)
         documents = int(connection.execute("SELECT count(*) FROM documents").fetchone()[0])
         passages = sum(row.passages for row in read_segments(connection))
     for group, _ in merged:

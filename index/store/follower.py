@@ -68,7 +68,8 @@ class Follower:
     def _advance(self, connection: sqlite3.Connection, generation: int) -> Snapshot:
         config = read_config(connection)
         watermark = get_number(connection, "sealed")
-        if watermark != self._delta.watermark:
+        fresh = watermark != self._delta.watermark
+        if fresh:
             self._delta = Delta(config, watermark)
             self._delta_live = np.empty(0, dtype=np.bool_)
         if config != self.config:
@@ -79,7 +80,10 @@ class Follower:
             row.id: self._segment_part(connection, row, config, deleted) for row in rows
         }
         self._delta.read_new(connection)
-        delta = self._delta_part(deleted)
+        # A new delta may have rows of kept versions, whose tombstones were read before.
+        delta = self._delta_part(
+            tombstones(connection, "number > ?", watermark) if fresh else deleted
+        )
         last = connection.execute("SELECT max(seq) FROM tombstones").fetchone()[0]
         self._last_tombstone = max(self._last_tombstone, last or 0)
         segments = [segment for segment, _ in self._segments.values()]

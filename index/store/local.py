@@ -97,9 +97,9 @@ class LocalStore(ChangeMethods):
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"{directory}: cannot be created ({error})") from error
-        database = Database.create(
-            directory, {"config": config.model_dump_json(), "state": state, "fingerprints": "{}"}
-        )
+        meta = {"config": config.model_dump_json(), "state": state, "fingerprints": "{}"}
+        days = config.history.days if config.history is not None and state == "ready" else None
+        database = Database.create(directory, meta, history_days=days)
         store = cls(directory, database, config)
         store.segments.create()
         sync_directory(directory)

@@ -19,12 +19,14 @@ from ..config import CollectionConfig
 from ..protocol import Mask
 from . import segment as segments
 from .database.database import get_number, set_meta
+from .database.history import due, retained, sweep
 from .database.rows import SegmentRow
 from .database.segments import read_segments, swap_segments
 from .database.tables import count_pending, dead_numbers, insert_tombstones, last_number
 from .folder import LOCK
 from .local import LocalStore
 from .segment import Passages, Segment
+from .view import LocalView
 
 DEFAULT_MEMORY = 256 << 20
 """Working memory of a merge, in bytes."""
@@ -37,11 +39,12 @@ def seal(store: LocalStore) -> bool:
             snapshot, config = view.snapshot, view.config
             first = get_number(view.connection, "sealed") + 1
             last = last_number(view.connection)
+            kept = retained(view.connection, first)
         if last < first:
             return False
         delta = snapshot.parts[-1]
         assert delta.live is not None, "the delta always has a mask"
-        keep = np.flatnonzero(delta.live)
+        keep = np.flatnonzero(delta.live | np.isin(delta.passages.numbers[: len(delta)], kept))
         row = None
         if len(keep):
             passages = Passages(delta.passages.numbers[keep], delta.passages.spans[keep])
@@ -66,12 +69,13 @@ def merge(
     Returns False if no merge is necessary: there is no segment, or one without deleted documents.
     """
     with exclusive(store.directory / LOCK, wait=True):
+        forget_old(store)
         with store.view() as view:
             rows = read_segments(view.connection)
-            alive = all(part.live is None for part in view.snapshot.parts[: len(rows)])
+            alive = all(mask is None for mask in kept_rows(view)[: len(rows)])
         done = len(rows) > 1 or not alive
         if done:
-            _merge_run(store, 0, len(rows), memory, progress or NoProgress())
+            merge_run(store, 0, len(rows), memory, progress or NoProgress())
         store.database.shrink()
     store.segments.remove_garbage()
     return done
@@ -82,6 +86,7 @@ def maintain(store: LocalStore) -> None:
 
     To seal the delta is to write the passages in memory as a segment.
     """
+    forget_old(store)
     while True:
         with store.view() as view:
             sealed = get_number(view.connection, "sealed")
@@ -107,7 +112,7 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
     with exclusive(store.directory / LOCK, wait=True):
         with store.view() as view:
             rows = read_segments(view.connection)
-            parts = view.snapshot.parts[: len(rows)]
+            masks = kept_rows(view)[: len(rows)]
         if len(rows) > store.config.storage.max_segments:
             start = len(rows) - 2
             total = rows[-1].passages + rows[-2].passages
@@ -116,17 +121,21 @@ def merge_due(store: LocalStore, *, memory: int = DEFAULT_MEMORY) -> bool:
                 total += rows[start].passages
             stop = len(rows)
         else:
-            mostly_dead = (i for i, part in enumerate(parts) if part.dead_share > 0.5)
+            mostly_dead = (
+                i for i, mask in enumerate(masks) if mask is not None and mask.mean() < 0.5
+            )
             start = next(mostly_dead, -1)
             stop = start + 1
             if start < 0:
                 return False
-        _merge_run(store, start, stop, memory, NoProgress())
+        merge_run(store, start, stop, memory, NoProgress())
     store.segments.remove_garbage()
     return True
 
 
-def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: Progress) -> None:
+def merge_run(
+    store: LocalStore, start: int, stop: int, memory: int, progress: Progress | None
+) -> None:
     """Merge the segments `start` to `stop` (exclusive) of the collection into one.
 
     The caller holds the lock file.
@@ -134,15 +143,42 @@ def _merge_run(store: LocalStore, start: int, stop: int, memory: int, progress: 
     with store.view() as view:
         rows = read_segments(view.connection)[start:stop]
         snapshot, config = view.snapshot, view.config
+        masks = kept_rows(view)[start:stop]
     for row in rows:
         store.segments.check(row)  # Damage must not be copied under a new, valid checksum.
-    parts = snapshot.parts[start:stop]
-    opened = snapshot.segments[start:stop]
-    sources = [(source, part.live) for source, part in zip(opened, parts, strict=True)]
+    sources = list(zip(snapshot.segments[start:stop], masks, strict=True))
     merged = merge_segments(store, sources, memory, config, progress)
     with store.database.write() as connection:
         replace_segments(connection, store, rows, merged, rows[0].first, rows[-1].last)
     store.segments.remove(rows)
+
+
+def kept_rows(view: LocalView) -> list[Mask | None]:
+    """Return for each part a mask of the rows that a merge keeps; None: all rows.
+
+    These are the rows of documents that are not deleted, and of versions within retention.
+    """
+    numbers = retained(view.connection)
+    masks: list[Mask | None] = []
+    for part in view.snapshot.parts:
+        mask = part.live
+        if mask is not None and len(numbers):
+            mask = mask | np.isin(part.passages.numbers[: len(part)], numbers)
+            mask = None if mask.all() else mask
+        masks.append(mask)
+    return masks
+
+
+def forget_old(store: LocalStore) -> int:
+    """Forget the versions of documents whose retention has ended. Return their number.
+
+    The next merge removes their passages.
+    """
+    with store.database.read() as connection:
+        if not due(connection):
+            return 0
+    with store.database.write() as connection:
+        return sweep(connection)
 
 
 def merge_segments(

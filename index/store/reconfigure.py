@@ -24,7 +24,7 @@ from .database.rows import SegmentRow
 from .database.segments import read_segments
 from .folder import LOCK
 from .local import LocalStore
-from .maintenance import DEFAULT_MEMORY, merge_segments, replace_segments
+from .maintenance import DEFAULT_MEMORY, kept_rows, merge_segments, replace_segments
 from .segment import Segment
 from .snapshot import Snapshot
 
@@ -67,6 +67,7 @@ def _reconfigure(
     with store.view() as view:
         snapshot, old = view.snapshot, view.config
         rows = read_segments(view.connection)
+        masks = kept_rows(view)
     new = new_config(snapshot, legs)
     if new == old:
         return Reconfigured(changed=False)
@@ -77,8 +78,8 @@ def _reconfigure(
     for row in rows:
         store.segments.check(row)  # Damage must not get a new, valid checksum.
     written: list[SegmentRow | None] = []
-    for part, segment in zip(snapshot.parts[:-1], snapshot.segments, strict=True):
-        written.append(merge_segments(store, [(segment, part.live)], memory, new, progress))
+    for mask, segment in zip(masks[:-1], snapshot.segments, strict=True):
+        written.append(merge_segments(store, [(segment, mask)], memory, new, progress))
     with store.database.write() as connection:
         for row, made in zip(rows, written, strict=True):
             replace_segments(connection, store, [row], made, row.first, row.last)

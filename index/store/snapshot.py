@@ -114,6 +114,26 @@ class Snapshot:
             masks.append(mask if part.live is None else mask & part.live)
         return masks
 
+    def masks_at(self, last: int, past: NDArray[np.int64]) -> Masks:
+        """Return masks of the documents with numbers up to `last` that are live, and of `past`.
+
+        past: numbers of superseded versions, ascending.
+        """
+        masks: list[Mask] = []
+        for part in self.parts:
+            numbers = part.passages.numbers[: len(part)]
+            mask = numbers <= last
+            if part.live is not None:
+                mask &= part.live
+            masks.append(mask | _rows_of_documents(numbers, past) if len(past) else mask)
+        return masks
+
+    def masks_of(self, numbers: NDArray[np.int64]) -> Masks:
+        """Return masks of the rows of these documents, also of superseded versions."""
+        return [
+            _rows_of_documents(part.passages.numbers[: len(part)], numbers) for part in self.parts
+        ]
+
     def search(
         self,
         leg: str,

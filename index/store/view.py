@@ -78,7 +78,7 @@ class LocalView:
         self.config = snapshot.config
         self.generation = snapshot.generation
         self._filters = filters
-        self._columns = columns
+        self.columns = columns
         self._words = columns.words
         self.search = snapshot.search
         self.frequencies = snapshot.frequencies
@@ -134,7 +134,7 @@ class LocalView:
 
     def names(self, documents: Sequence[int]) -> dict[int, str]:
         """Return handle -> id for the documents with these handles. See `View.names`."""
-        return self._columns.names.of(self.connection, documents)
+        return self.columns.names.of(self.connection, documents)
 
     def documents(self, documents: Sequence[int]) -> dict[int, Document]:
         """Return handle -> document for the documents with these handles. See `View.documents`."""
@@ -204,7 +204,7 @@ class LocalView:
 
     def values(self, key: str, documents: Handles) -> FieldValues:
         """See View. The values of recently read fields are kept in memory."""
-        return self._columns.values(self.connection, self.generation, key, documents)
+        return self.columns.values(self.connection, self.generation, key, documents)
 
     def completions(
         self, earlier: str, prefix: str, where: Condition | None, typos: int

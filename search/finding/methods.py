@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from ...core import UNGUARDED, Guard, InvalidInputError, SearchResult, Usage
 from ...core.arguments import checked
-from ...index import Store
+from ...index import AsOf, Store, View, view_at
 from .. import parameters
 from ..encoding.courtesy import COURTESY
 from ..encoding.leg_encoders import LegEncoders
@@ -60,7 +61,7 @@ class SearchMethods:
         self._load_fingerprints()
         planned = plan(self.store, request, self.rerankers, self.rewriters)
         (encoded,) = self._rewritten([encode_plan(planned, self._queries, guard)])
-        with self.store.view() as view:
+        with view_at(self.store, request.as_of) as view:
             check_search(view.config, encoded.plan)
             fused = search_view(view, encoded)
         return fused, self._results([fused])[0]
@@ -110,11 +111,15 @@ class SearchMethods:
             with naming_request(i):
                 encoded.append(encode_plan(one, self._queries, guards[i]))
         encoded = self._rewritten(encoded)
-        with self.store.view() as view:
+        with self.store.view() as view, ExitStack() as stack:
+            views: dict[AsOf | None, View] = {None: view}
             for i, rewritten in enumerate(encoded):
                 with naming_request(i):
                     check_search(view.config, rewritten.plan)
-            fused = [search_view(view, one) for one in encoded]
+                    as_of = rewritten.plan.request.as_of
+                    if as_of not in views:
+                        views[as_of] = stack.enter_context(view_at(self.store, as_of))
+            fused = [search_view(views[one.plan.request.as_of], one) for one in encoded]
         return self._results(fused)
 
     def _rewritten(self, encoded: Sequence[EncodedPlan]) -> list[EncodedPlan]:

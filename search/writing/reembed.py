@@ -95,6 +95,10 @@ def reembed(
         try:
             if old.config == config:
                 return Reembedded(False, _count(old))
+            if old.config.history is not None:
+                raise ConflictError(
+                    f"{path}: has a history, whose versions would be lost; end the history first"
+                )
             if follows(path):
                 raise ConflictError(
                     f"{path}: the last re-embedding is neither confirmed nor rolled back"

@@ -329,6 +329,10 @@ def test_missing_capabilities_are_refused_by_name(birds):
     refused(birds, "maintenance", lambda: birds.reconfigure({}))
     new = [Document("new", "bird")]
     refused(birds, "transactions", lambda: birds.add(new, record=lambda *_: None))
+    if "history" not in birds.store.capabilities:  # The local store has one if it is configured.
+        refused(birds, "history", lambda: birds.history("kiwi"))
+        refused(birds, "history", lambda: birds.get("kiwi", as_of=1), "as_of")
+        refused(birds, "history", lambda: birds.search("bird", as_of=1), "as_of")
     refused(birds, "explain", lambda: birds.search_batch([SearchRequest(query="a", explain=True)]))
 
 

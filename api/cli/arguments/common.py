@@ -269,3 +269,13 @@ def allow_download(arguments: argparse.Namespace) -> None:
     """Set TWINDEX_ALLOW_DOWNLOAD if `--allow-download` is given. The model resolver reads it."""
     if arguments.allow_download:
         os.environ["TWINDEX_ALLOW_DOWNLOAD"] = "1"
+
+
+def add_as_of(parser: argparse.ArgumentParser) -> None:
+    """Add `--as-of`."""
+    parser.add_argument(
+        "--as-of",
+        metavar="COMMIT",
+        help="read the state after an earlier commit, in a collection that keeps a history: the "
+        "number of the commit, or a time such as 2026-05-04T12:00:00Z",
+    )

@@ -31,6 +31,8 @@ COMMANDS = {
     "snapshot": "copy a collection to a folder or an object store while it is searched and written",
     "snapshots": "list the snapshots in a folder or an object store, oldest first",
     "restore": "restore a snapshot as a collection in a new folder",
+    "history": "print the versions of a document, or change how long versions are kept",
+    "purge": "erase documents with all their versions, and print a proof",
     "merge": "merge all segments into one",
     "reconfigure": "change how the vectors of a collection are stored",
     "reembed": "encode a collection again with other models, while it is searched and written",
@@ -48,7 +50,17 @@ COMMANDS = {
 FOLDERS = {
     **dict.fromkeys(("ask", "chat"), "answering"),
     **dict.fromkeys(
-        ("merge", "reembed", "repoint", "snapshot", "snapshots", "restore"), "operating"
+        (
+            "history",
+            "merge",
+            "purge",
+            "reembed",
+            "repoint",
+            "snapshot",
+            "snapshots",
+            "restore",
+        ),
+        "operating",
     ),
     "update": "keeping",
     **dict.fromkeys(("serve", "keys", "mcp"), "serving"),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from ....core import InvalidInputError
 from ..arguments.arranging import add_arranging, add_highlight, arranging_fields
 from ..arguments.common import (
+    add_as_of,
     add_collection,
     add_json,
     add_models,
@@ -85,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="show how much each term adds to the score, the terms that sparse encoders chose, and "
         "the reasons of a reranker",
     )
+    add_as_of(parser)
     add_models(parser)
     add_json(parser)
 
@@ -136,6 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
             "explain": arguments.explain,
             "neighbours": arguments.neighbours,
             "timeout_ms": arguments.timeout_ms,
+            "as_of": arguments.as_of,
             "highlight": arguments.highlight,
             **selection_fields(arguments),
             **arranging_fields(arguments),

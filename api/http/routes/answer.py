@@ -37,7 +37,7 @@ _EVENTS = events(
     "/v1/collections/{collection}/answer",
     responses={
         200: {"model": AnswerReply, "content": _EVENTS},
-        **problems(400, 404, 409, 413, 415, 422, 429, 503, 504),
+        **problems(400, 404, 409, 410, 413, 415, 422, 429, 503, 504),
     },
     openapi_extra={**json_body(AnswerBody, _EXAMPLE), "parameters": [COLLECTION]},
 )

@@ -49,6 +49,14 @@ router = APIRouter(tags=["documents"], route_class=StrictRoute)
 
 _DOCUMENTS = "/v1/collections/{collection}/documents"
 _DOCUMENT = _DOCUMENTS + "/{id:text}"
+AsOfQuery = Annotated[
+    str | None,
+    Query(
+        max_length=40,
+        description="Number of a commit, or a time such as `2026-05-04T12:00:00Z`: the state then, "
+        "in a collection that keeps a history.",
+    ),
+]
 IDS = 100
 """Maximum number of ids of a deletion in the audit log."""
 
@@ -174,7 +182,7 @@ async def delete_many(request: Request, collection: str) -> Response:
 
 @router.get(
     _DOCUMENTS,
-    responses={200: {"model": DocumentPage}, **problems(404, 422, 429, 503)},
+    responses={200: {"model": DocumentPage}, **problems(404, 410, 422, 429, 503)},
 )
 async def list_documents(
     request: Request,
@@ -185,6 +193,7 @@ async def list_documents(
         str | None, Query(description="Id after which the page begins. Use it instead of `cursor`.")
     ] = None,
     filter_: Annotated[str | None, Query(alias="filter", description=FILTER_HELP)] = None,
+    as_of: AsOfQuery = None,
 ) -> Response:
     """List documents by ascending id. `total` is the number of documents on all pages.
 
@@ -202,13 +211,19 @@ async def list_documents(
     def page(served: Served) -> dict[str, Any]:
         opened, _ = served.ready()
         found = opened.documents(
-            after=after, limit=limit, filter=where, most_bytes=settings.page_bytes
+            after=after,
+            limit=limit,
+            filter=where,
+            most_bytes=settings.page_bytes,
+            as_of=as_of,
         )
         last = found[-1].id if found else None
-        more = last is not None and bool(opened.documents(after=last, limit=1, filter=where))
+        more = last is not None and bool(
+            opened.documents(after=last, limit=1, filter=where, as_of=as_of)
+        )
         return {
             "documents": [document(item) for item in found],
-            "total": opened.count(where),
+            "total": opened.count(where, as_of=as_of),
             "next_cursor": cursor.encode(last, condition) if last and more else None,
         }
 
@@ -273,15 +288,20 @@ async def put_document(request: Request, collection: str, id: str) -> Response: 
     responses={
         200: {"model": StoredDocument},
         304: {"description": "The document has one of the tags of `If-None-Match`"},
-        **problems(400, 404, 412, 429, 503),
+        **problems(400, 404, 410, 412, 422, 429, 503),
     },
     openapi_extra={"parameters": [IF_MATCH, IF_NONE_MATCH]},
 )
-async def get_document(request: Request, collection: str, id: str) -> Response:  # noqa: A002
+async def get_document(
+    request: Request,
+    collection: str,
+    id: str,  # noqa: A002
+    as_of: AsOfQuery = None,
+) -> Response:
     """Return one document. Its tag is in the header `ETag`."""
     wanted, known = if_match(request), if_none_match(request)
     service: Seen = request.state.service
-    found = await service.read(collection, lambda served: served.ready()[0].get(id))
+    found = await service.read(collection, lambda served: served.ready()[0].get(id, as_of=as_of))
     expected(wanted).check(found.id, found)
     if known is not None and (found.tag in known or "*" in known):
         return Response(status_code=304, headers=etag(found.tag))

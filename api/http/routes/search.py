@@ -36,7 +36,7 @@ _EXAMPLE = {
     "/v1/collections/{collection}/search",
     responses={
         200: {"model": SearchReply},
-        **problems(400, 404, 409, 413, 415, 422, 429, 503, 504),
+        **problems(400, 404, 409, 410, 413, 415, 422, 429, 503, 504),
     },
     openapi_extra={
         **json_body(SearchRequest, _EXAMPLE),
@@ -71,7 +71,10 @@ async def search(request: Request) -> Response:
 
 @router.post(
     "/v1/collections/{collection}/search/batch",
-    responses={200: {"model": BatchReply}, **problems(400, 404, 409, 413, 415, 422, 429, 503, 504)},
+    responses={
+        200: {"model": BatchReply},
+        **problems(400, 404, 409, 410, 413, 415, 422, 429, 503, 504),
+    },
     openapi_extra=json_body(BatchRequest, {"requests": [_EXAMPLE]}),
 )
 async def search_batch(request: Request, collection: str) -> Response:

@@ -11,7 +11,7 @@ from ....core import ConflictError, NotFoundError
 from ....core.errors import shown
 from ....core.filters import show_filter
 from ....core.near import did_you_mean
-from ....index import CollectionConfig
+from ....index import CollectionConfig, writing_as
 from ....index.store.jobs import Job
 from ..generators import ServedGenerators
 from ..limits.pool import Pool
@@ -38,9 +38,10 @@ class Seen:
     filter of the access.
     """
 
-    def __init__(self, service: Service, access: Access = EVERYONE) -> None:
+    def __init__(self, service: Service, access: Access = EVERYONE, request_id: str = "") -> None:
         self._service = service
         self.access = access
+        self.request_id = request_id
 
     # -- parts of the server that hold no documents ------------------------------------------
 
@@ -136,7 +137,12 @@ class Seen:
 
     async def write(self, name: str, work: Callable[[Served], T]) -> T:
         """Run `work` on the collection `name`, in a thread for writes, and return its result."""
-        return await self._run(self._service.writers, name, work)
+
+        def recorded(served: Served) -> T:
+            with writing_as(self.access.key, self.request_id):
+                return work(served)
+
+        return await self._run(self._service.writers, name, recorded)
 
     async def _run(self, pool: Pool, name: str, work: Callable[[Served], T]) -> T:
         self.resolve(name)

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from time import monotonic, sleep
 
 from ....core import CorruptFileError, StorageError
 
@@ -138,3 +139,20 @@ def is_hot_journal(journal: Path) -> bool:
 
 _JOURNAL = bytes.fromhex("d9d505f920a163d7")
 _NEW_MODE = b"\x01\x01"
+
+
+def enable_wal(connection: sqlite3.Connection) -> None:
+    """Switch a new database to a write-ahead log (WAL).
+
+    SQLite fails at once in this step if another process is creating the same collection. So this
+    function retries for `BUSY_SECONDS`.
+    """
+    until = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(0.01)

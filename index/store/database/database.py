@@ -13,11 +13,19 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from time import monotonic, sleep
 
 from ....core import ConflictError, CorruptFileError, NotFoundError, StorageError
-from .access import BUSY_SECONDS, Access, check_header, is_hot_journal, to_read, to_write
+from .access import (
+    BUSY_SECONDS,
+    Access,
+    check_header,
+    enable_wal,
+    is_hot_journal,
+    to_read,
+    to_write,
+)
 from .folders import FILE_NAME, no_collection
+from .history import record_commit, switch
 from .mark import Mark
 from .meta import get_meta, get_number, set_meta, stored_format
 from .schema import COLLECTION_FORMAT as FORMAT
@@ -46,11 +54,14 @@ class Database:
         self._identity: tuple[int, ...] | None = None
 
     @classmethod
-    def create(cls, directory: Path, meta: dict[str, str]) -> Database:
+    def create(
+        cls, directory: Path, meta: dict[str, str], *, history_days: int | None = None
+    ) -> Database:
         """Create a database in the folder `directory`.
 
         meta: key -> value, the first rows of the table `meta`. One transaction creates all tables
             and these rows.
+        history_days: see `history.switch`.
 
         Raises ConflictError if the folder already contains a collection.
         """
@@ -60,7 +71,7 @@ class Database:
             connection = database._connect()
             # Lets SQLite release free pages to the disk. Only an empty file accepts this setting.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
-            _enable_wal(connection)
+            enable_wal(connection)
             connection.execute("BEGIN IMMEDIATE")
             known = connection.execute(
                 "SELECT 1 FROM sqlite_master WHERE name = 'documents'"
@@ -70,9 +81,12 @@ class Database:
                 connection.close()
                 raise ConflictError(f"{directory} already contains a collection; open it instead")
             create_tables(connection)
+            if history_days is not None:
+                switch(connection, history_days)
             first = {"format": str(FORMAT), "generation": "0", "fields": "0 0", **meta}
             for key, value in first.items():
                 set_meta(connection, key, value)
+            record_commit(connection, 0)
             database.mark.reset(0)
             connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -259,6 +273,7 @@ class Database:
                 yield connection
                 generation = get_number(connection, "generation") + 1
                 set_meta(connection, "generation", str(generation))
+                record_commit(connection, generation)
                 self._check_identity()
                 connection.execute("COMMIT")
                 self.mark.raise_to(generation)
@@ -303,6 +318,12 @@ class Database:
             raise StorageError(
                 f"{self.path} was removed or replaced while it was open; open the collection again"
             )
+
+    @contextmanager
+    def apart(self) -> Iterator[sqlite3.Connection]:
+        """Open a connection outside a transaction, while this process writes nothing else."""
+        with self._write_lock, closing(self._connect()) as connection:
+            yield connection
 
     def shrink(self) -> None:
         """Release free pages to the disk and empty the write-ahead log.
@@ -374,20 +395,3 @@ def _rollback(connection: sqlite3.Connection) -> None:
 
 UNFINISHED = "unfinished"
 """Key in `meta` under which a build stores the names of the segments that it has started."""
-
-
-def _enable_wal(connection: sqlite3.Connection) -> None:
-    """Switch a new database to a write-ahead log (WAL).
-
-    SQLite fails at once in this step if another process is creating the same collection. So this
-    function retries for `BUSY_SECONDS`.
-    """
-    until = monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
-                raise
-            sleep(0.01)

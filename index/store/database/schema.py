@@ -63,6 +63,24 @@ CREATE INDEX synced_documents_file ON synced_documents (file);
 """
 """Tables that the first sync creates. Other collections of format 2 do not have them."""
 
+# versions  superseded versions within the retention; `ended` is the commit that replaced or deleted
+#           the version, and `content` and `crc` are those of its row in `documents`
+# commits   every commit since the history began; `last` is the highest document number by then
+HISTORY_SCHEMA = """
+CREATE TABLE versions (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL, ended INTEGER NOT NULL, source TEXT NOT NULL,
+    title TEXT NOT NULL, text TEXT NOT NULL, metadata TEXT NOT NULL, content INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+);
+CREATE INDEX versions_id ON versions (id);
+CREATE INDEX versions_ended ON versions (ended);
+CREATE TABLE commits (
+    number INTEGER PRIMARY KEY, time INTEGER NOT NULL, last INTEGER NOT NULL,
+    actor TEXT NOT NULL, request TEXT NOT NULL, crc INTEGER NOT NULL
+);
+"""
+"""Tables that the first history creates. Other collections of format 2 do not have them."""
+
 
 def create_tables(connection: sqlite3.Connection, schema: str = SCHEMA) -> None:
     """Create all tables and indexes of a schema, in a transaction of the caller.
@@ -80,7 +98,8 @@ def _statements(schema: str) -> list[str]:
 def unexpected(connection: sqlite3.Connection) -> list[str]:
     """Return the names of tables and indexes whose stored definition differs from `SCHEMA`.
 
-    The tables of `SYNC_SCHEMA` are checked only if at least one of them exists.
+    The tables of `SYNC_SCHEMA` are checked only if at least one of them exists, and so are those of
+    `HISTORY_SCHEMA`.
     """
     stored = {
         name: " ".join(sql.split())
@@ -89,9 +108,9 @@ def unexpected(connection: sqlite3.Connection) -> list[str]:
         )
     }
     statements = _statements(SCHEMA)
-    optional = _statements(SYNC_SCHEMA)
-    if any(_name(statement) in stored for statement in optional):
-        statements += optional
+    for optional in (_statements(SYNC_SCHEMA), _statements(HISTORY_SCHEMA)):
+        if any(_name(statement) in stored for statement in optional):
+            statements += optional
     return [
         _name(statement)
         for statement in statements

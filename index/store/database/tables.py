@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from ....core import ConfigError, CorruptFileError, Document, StorageError
 from ....core.filters import Condition, flatten, meets
 from ...config import CollectionConfig
+from . import history
 from .checks import (
     content_check,
     damaged,
@@ -245,7 +246,11 @@ def delete_documents(connection: sqlite3.Connection, numbers: Sequence[int]) -> 
         "DELETE FROM fields WHERE key = ? AND kind = ? AND value = ? AND number = ?", rows
     )
     change_fields_total(connection, rows, -1)
-    for table in ("documents", "contents", "delta"):
+    kept = history.is_kept(connection)
+    if kept:
+        history.keep(connection, numbers)
+    # Passages of kept versions stay in the delta, so that a seal writes them.
+    for table in ("documents", "contents") if kept else ("documents", "contents", "delta"):
         connection.executemany(
             f"DELETE FROM {table} WHERE number = ?", ((number,) for number in numbers)
         )
@@ -385,7 +390,8 @@ def count_pending(connection: sqlite3.Connection, sealed: int) -> int:
     deleted documents.
     """
     passages = connection.execute("SELECT count(*) FROM delta").fetchone()[0]
+    gone = " AND number NOT IN (SELECT number FROM delta)" if history.is_kept(connection) else ""
     dead = connection.execute(
-        "SELECT count(*) FROM tombstones WHERE number > ?", (sealed,)
+        f"SELECT count(*) FROM tombstones WHERE number > ?{gone}", (sealed,)
     ).fetchone()[0]
     return int(passages) + int(dead)

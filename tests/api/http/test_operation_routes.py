@@ -269,7 +269,12 @@ def test_access_log(serve, caplog):
     ("method", "path", "name", "known"),
     [
         ("POST", "/v1/collections/birds/documents/bulk?asynk=true", "asynk", "async, on_error"),
-        ("GET", "/v1/collections/birds/documents?limit=3&p=", "p", "after, cursor, filter, limit"),
+        (
+            "GET",
+            "/v1/collections/birds/documents?limit=3&p=",
+            "p",
+            "after, as_of, cursor, filter, limit",
+        ),
         ("POST", "/v1/collections/birds/search?limit=3", "limit", "none"),
         ("DELETE", "/v1/collections/birds?force=true", "force", "none"),
         ("GET", "/v1/jobs?x=1", "x", "none"),

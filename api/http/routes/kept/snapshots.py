@@ -8,16 +8,16 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...serving.access.seen import Seen
-from ...serving.operations.requests import RestoreRequest
-from ...serving.problems import validate
-from .. import body
-from ..idempotency import NewJob, enqueue
-from ..openapi import json_body, problems
-from ..render import json_response, moment
-from ..shapes.schemas import JobReply
-from ..shapes.upkeep import SnapshotList
-from ..strict import StrictRoute
+from ....serving.access.seen import Seen
+from ....serving.operations.requests import RestoreRequest
+from ....serving.problems import validate
+from ... import body
+from ...idempotency import NewJob, enqueue
+from ...openapi import json_body, problems
+from ...render import json_response, moment
+from ...shapes.schemas import JobReply
+from ...shapes.upkeep import SnapshotList
+from ...strict import StrictRoute
 
 router = APIRouter(tags=["collections"], route_class=StrictRoute)
 

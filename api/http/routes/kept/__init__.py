@@ -1,0 +1,1 @@
+"""Routes of what a collection keeps besides its state: versions and snapshots."""

@@ -1,0 +1,1 @@
+"""Earlier states of a collection, and the versions of its documents."""
