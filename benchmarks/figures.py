@@ -28,7 +28,8 @@ PAGE = Path("docs/figures.md")
 README = Path("README.md")
 BEGIN, END = "<!-- figures: written by benchmarks/figures.py -->", "<!-- figures: end -->"
 ORDER = (
-    *("effectiveness", "feedback", "rewriting", "lexical", "arranging", "sparse", "encode"),
+    *("effectiveness", "feedback", "rewriting", "lexical", "arranging", "history", "sparse"),
+    *("encode",),
     *("promptreps", "promptreps_speed"),
     *("vectors", "spann", "storage", "stored_rerank", "rerank", "judges", "judges_speed"),
     *("answers", "extractive", "perplexity", "answering", "cascade", "passage_cutting"),

@@ -68,6 +68,11 @@ class FederatedRequest(SearchRequest):
         if len(set(names)) != len(names):
             twice = next(name for i, name in enumerate(names) if name in names[:i])
             raise ValueError(f"`collections` must name each collection once, got {twice!r} twice")
+        if isinstance(self.as_of, int):
+            raise ValueError(
+                "`as_of` must be a time, because each collection counts its own commits, got "
+                f"{self.as_of}"
+            )
         if self.group is not None:
             raise ValueError("`group` is not supported over several collections; remove it")
         if any(key.field == SCORE for key in self.sort) and self.merge != "score":

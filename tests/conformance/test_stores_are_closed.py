@@ -15,7 +15,7 @@ INSIDE = {"connection", "live_passages", "masks", "parts", "rows", "segments", "
 """Internal attributes of the local store, its views, snapshots and parts."""
 KEPT = {
     "api": {"jobs", "upload", "database.database"},
-    "search": {"manifest", "database.succession", "folder"},
+    "search": {"manifest", "database.succession", "database.updates", "folder"},
 }
 """Room -> modules of the local store for what the room keeps in a collection's database or folder:
 REST its jobs, sync its record of files, re-embedding its successor."""

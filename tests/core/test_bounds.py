@@ -21,7 +21,10 @@ from twindex.core.kinds import families
 from ..house import ROOMS
 
 ELSEWHERE = {
-    ("SearchRequest", "vectors"): "search/encoding/queries.py checks components and dimensions"
+    ("SearchRequest", "vectors"): "search/encoding/queries.py checks components and dimensions",
+    ("SearchRequest", "as_of"): "search/arranging/instants.py checks commits",
+    ("FederatedRequest", "as_of"): "search/arranging/instants.py checks commits",
+    ("FederatedRequest", "vectors"): "search/encoding/queries.py checks components and dimensions",
 }
 """Numbers whose bounds are checked elsewhere."""
 
@@ -176,6 +179,9 @@ _GUESSES: dict[str, Any] = {
     "action": "delete",
     "actions": [{"action": "delete", "alias": "fake"}],
     "query": "x",
+    "metadata": {"a": 1},
+    "days": 7,
+    "version": 1,
     "collections": ["fake"],
     "ids": ["fake"],
     "name": "overlap",

@@ -118,11 +118,13 @@ def test_every_wrongly_typed_call_succeeds_or_names_the_argument(collection, tmp
         refused += error is not None
         assert error is None or isinstance(error, TwindexError), (name, parameter, value, error)
         if isinstance(error, InvalidInputError):
-            field = error.field or ("documents" if "a document must be" in error.message else "")
-            if parameter == "request" and isinstance(value, Mapping):  # Its fields are named.
+            field = error.field or (parameter if "a document " in error.message else "")
+            if parameter in ("request", "document") and isinstance(
+                value, Mapping
+            ):  # Its fields are named.
                 assert field
             else:
-                named = (parameter, "query", "question", "id")
+                named = (parameter, "query", "question", "id", "text")
                 assert field.startswith(named), (name, value, str(error))
         if name not in HARMLESS:
             assert collection.count() == 3, (name, parameter, value)

@@ -10,7 +10,7 @@ import pytest
 from twindex.core import ConfigError, Document
 from twindex.core.filters import parse_filter, parsing, show_filter
 from twindex.index import CollectionConfig, LexicalLeg
-from twindex.index.store import local
+from twindex.index.store.filters import changing
 from twindex.search import Collection, SearchRequest
 
 
@@ -62,7 +62,7 @@ def test_id_and_title_filter_a_search(collection):
 def test_a_slow_filter_does_not_block_writes(collection, monkeypatch):
     """The filter is evaluated outside the write lock; concurrent writes are still considered."""
     looking, written = threading.Event(), threading.Event()
-    select = local.select
+    select = changing.select
 
     def slow(connection, condition):
         found = select(connection, condition)
@@ -70,7 +70,7 @@ def test_a_slow_filter_does_not_block_writes(collection, monkeypatch):
         assert written.wait(30), "a write waits for the filter"
         return found
 
-    monkeypatch.setattr(local, "select", slow)
+    monkeypatch.setattr(changing, "select", slow)
     deleted: list[int] = []
     thread = threading.Thread(
         target=lambda: deleted.append(collection.delete_where({"even": True}))

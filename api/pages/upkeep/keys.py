@@ -48,7 +48,7 @@ def request_of(fields: Mapping[str, Any]) -> KeyRequest:
     return validate(KeyRequest, given, texts=True)
 
 
-def rows(described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def listed(described: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return what the page shows of each key, valid ones first.
 
     described: the keys as `described` of `granting` returns them.

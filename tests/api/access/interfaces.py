@@ -94,7 +94,7 @@ class WiderAsker(Asker):
         elif kind == 3:
             body["rerank"] = {"model": "fasst"}
         elif kind == 4:
-            body["query"] = "tenan:x fiel:3 " + body["query"]
+            body["query"] = "tenan:x fiel:3 " + body.get("query", "")
             body["parse_filters"] = True
         elif kind == 5:
             path = f"/v1/collections/{chance.choice(['shp', 'liv', 'vaul'])}/search"

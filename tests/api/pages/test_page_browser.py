@@ -391,8 +391,8 @@ def test_an_operation_can_be_tried(page):
 def test_an_id_with_a_slash_can_be_tried(page):
     page.goto("/docs#get-v1-collections-collection-documents-id")
     operation = page.locator("#get-v1-collections-collection-documents-id")
-    operation.get_by_label("collection").select_option("birds")
-    operation.get_by_label("id", exact=False).last.fill("kiwi/1")
+    operation.locator("select[name=collection]").select_option("birds")
+    operation.locator("input[name=id]").fill("kiwi/1")
     operation.get_by_role("button", name="Send").click()
     operation.locator(".status.ok").wait_for()
     assert json.loads(operation.locator(".reply pre").inner_text())["title"] == "Kiwi"

@@ -137,15 +137,16 @@ def test_metadata_that_changes_during_the_work_is_not_lost(tmp_path):
             name = f"n{number % 120}"
             try:
                 collection.update(name, {"version": number, "inner": {"x": [number]}})
+                written[name] = number
                 if number % 10 == 0:
                     collection.add([{"id": name, "text": f"new {number}"}])
+                    del written[name]
                     number += 1
                     collection.update(name, {"version": number, "inner": {"x": [number]}})
+                    written[name] = number
             except StorageError:  # The folders were exchanged.
                 collection.close()
                 collection = Collection.open(path)
-                continue
-            written[name] = number
         collection.close()
 
     thread = threading.Thread(target=change)

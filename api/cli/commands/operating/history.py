@@ -1,4 +1,4 @@
-"""Print the versions of a document, revert to one of them, or change how long versions are kept.
+"""Print or revert the versions of a document, or change how long they are kept.
 
 The newest version comes first. With --as-of, `twindex get` and `twindex search` read the state
 after an earlier commit.

@@ -89,7 +89,7 @@ def _listed(request: Request) -> Any:
     async def fill() -> Mapping[str, Any]:
         found = await _seen(request).writers.run(_granting(request).list)
         now = time.time()
-        return {"rows": view.rows([described(key, now) for key in found])}
+        return {"rows": view.listed([described(key, now) for key in found])}
 
     return fill
 
