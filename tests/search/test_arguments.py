@@ -80,6 +80,10 @@ GOOD: dict[str, Any] = {
     "request": "kiwi",
     "requests": [],
     "legs": {},
+    "version": 1,
+    "metadata": {},
+    "days": 7,
+    "document": {"id": "1", "text": "kiwi n1", "metadata": {"y": 1}},
 }
 HARMLESS = ("get", "documents", "count", "search", "search_batch")
 
