@@ -29,7 +29,7 @@ def test_no_route_page_or_tool_reaches_the_whole_service():
 
 def test_only_the_middleware_sets_what_a_request_sees():
     text = API.joinpath("http/middleware.py").read_text()
-    assert text.count("Seen(self._service, access)") == 1
+    assert text.count("Seen(self._service, access,") == text.count("Seen(") == 1
     for path in API.rglob("*.py"):
         name = str(path.relative_to(API))
         if name not in ("http/middleware.py", "mcp/local.py"):
