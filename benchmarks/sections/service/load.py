@@ -33,6 +33,9 @@ def section(figures: dict[str, Any]) -> Iterator[str]:
         rows.append(_row("the same beside four bulk writers", one["beside"]["ok"]))
     rows.append(_row("one client of a key", figures["tenants"]["alone"]["ok"]))
     rows.append(_row("the same beside a flood by another", figures["tenants"]["beside"]["ok"]))
+    if "beside_limited" in figures["tenants"]:
+        found = figures["tenants"]["beside_limited"]["ok"]
+        rows.append(_row("the same beside a flood by a key beyond its limit", found))
     yield table(["", "searches/s", "p50 ms", "p95 ms", "p99 ms"], rows)
     yield (
         "Searches by the default legs. Models encode a query alone (`query_batch` is one), or with "
