@@ -181,6 +181,26 @@ class Form:
         chosen = [name for name in self.legs if name in legs]
         return chosen or [name for name, leg in legs.items() if leg.role == "search"]
 
+    def shown_legs(
+        self, legs: Mapping[str, Any], encoders: Mapping[str, str]
+    ) -> dict[str, dict[str, Any]]:
+        """Return what the form shows of each leg.
+
+        legs:     name -> configuration of the collection's legs.
+        encoders: name of a leg -> name of its encoder.
+        """
+        running = self.running(legs)
+        return {
+            name: {
+                "kind": leg.kind,
+                "role": leg.role,
+                "encoder": encoders[name],
+                "on": name in running,
+                "weight": self.weights.get(name, "1"),
+            }
+            for name, leg in legs.items()
+        }
+
     def languages(self, passages: Iterable[Mapping[str, int]]) -> list[str]:
         """Return the languages that the user may select; empty if no leg detects languages.
 

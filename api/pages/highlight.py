@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ...core import Passage
 from ...encoders import Token
+from ...search.arranging.highlighting import joined
 from .markdown import READ, Block, blocks, plain
 
 Tokenize = Callable[[str], Sequence[Token]]
@@ -131,18 +132,8 @@ def _after_title(text: str, title: str) -> int:
 
 
 def _spans(text: str, terms: Set[str], tokenize: Tokenize) -> list[tuple[int, int]]:
-    """Return the (start, end) of tokens whose term is in `terms`, in order.
-
-    Overlapping tokens become one span.
-    """
-    spans: list[tuple[int, int]] = []
-    for token in tokenize(text) if terms else ():
-        if token.term in terms:
-            if spans and token.start < spans[-1][1]:
-                spans[-1] = (spans[-1][0], max(spans[-1][1], token.end))
-            else:
-                spans.append((token.start, token.end))
-    return spans
+    """Return the (start, end) of tokens whose term is in `terms`, in order; see `joined`."""
+    return joined(token for token in (tokenize(text) if terms else ()) if token.term in terms)
 
 
 _SENTENCE = re.compile(r"[.!?][\"')\]]?\s+|[\u3002\uff01\uff1f]")

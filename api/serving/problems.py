@@ -235,6 +235,12 @@ def no_operation(request: Request) -> Problem | None:
     return _wrong_method(request) if Match.PARTIAL in found else _unknown_path(request)
 
 
+def check_chosen(ids: object | None, filter: object | None) -> None:  # noqa: A002
+    """Raise Problem 422 unless a request chooses documents either by ids or by a filter."""
+    if (ids is None) == (filter is None):
+        raise Problem(422, "send exactly one of `ids` and `filter`")
+
+
 def _routes(request: Request) -> Iterator[BaseRoute]:
     """Yield the routes of the application.
 

@@ -8,7 +8,7 @@ end inside a word, unless a matching word alone is longer than `size`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -55,7 +55,7 @@ def _highlight(
     words: Sequence[Token],
     request: HighlightRequest,
 ) -> Highlight:
-    spans = _joined(words)
+    spans = joined(words)
     marked = None
     if request.pre is not None and request.post is not None:
         pieces, at = [], start
@@ -66,8 +66,8 @@ def _highlight(
     return Highlight(field, start, stop, text[start:stop], spans, marked)
 
 
-def _joined(words: Sequence[Token]) -> list[tuple[int, int]]:
-    """Return the spans of words. Words that overlap, as in Chinese, are one span."""
+def joined(words: Iterable[Token]) -> list[tuple[int, int]]:
+    """Return the spans of words, which are in order. Overlapping words, as in Chinese, are one."""
     spans: list[tuple[int, int]] = []
     for word in words:
         if spans and word.start < spans[-1][1]:

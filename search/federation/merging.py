@@ -8,13 +8,14 @@ and fused scores depend on the other hits of its list.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from ...core import Hit, InvalidInputError, SearchResult
-from ...core.filters import BOOLEAN, NUMBER, OWN, STRING, flatten
+from ...core.filters import NUMBER, OWN, STRING, flatten
 from ...core.filters.dates import instant
+from ...core.filters.values import typed
 from ...core.results import (
     Facet,
     FacetCount,
@@ -22,10 +23,12 @@ from ...core.results import (
     FederatedResult,
     SearchedCollection,
 )
+from ...index.field_values import Value, plain
 from ..arranging.request import SCORE, FacetRequest, SortKey
+from ..request import Fusion
 from .request import VALUES, FederatedRequest
 
-K = 60
+K = Fusion(method="rrf").constant
 """The constant of reciprocal rank fusion."""
 
 
@@ -174,7 +177,7 @@ def _facet(request: FacetRequest, found: Sequence[Facet]) -> Facet:
     counts = _ranges(found) if request.ranges else _counts(request, found)
     minima = [one.minimum for one in found if one.minimum is not None]
     maxima = [one.maximum for one in found if one.maximum is not None]
-    values = {_kind(count.value) for one in found for count in one.counts}
+    values = set() if request.ranges else {_value_of(c) for one in found for c in one.counts}
     return Facet(
         field=request.field,
         counts=counts,
@@ -186,18 +189,14 @@ def _facet(request: FacetRequest, found: Sequence[Facet]) -> Facet:
 
 
 def _counts(request: FacetRequest, found: Sequence[Facet]) -> list[FacetCount]:
-    totals: Counter[tuple[int, Any]] = Counter()
+    totals: Counter[Value] = Counter()
     for one in found:
         for count in one.counts:
-            totals[_kind(count.value)] += count.count
-    order: Callable[[tuple[int, Any]], Any] = lambda value: value  # noqa: E731
+            totals[_value_of(count)] += count.count
+    chosen = sorted(totals)
     if request.order == "count":
-        order = lambda value: (-totals[value], value)  # noqa: E731
-    chosen = sorted(totals, key=order)[: request.limit]
-    return [
-        FacetCount(totals[kind, value], bool(value) if kind == BOOLEAN else value)
-        for kind, value in chosen
-    ]
+        chosen.sort(key=lambda value: -totals[value])  # Equal counts stay in the order of values.
+    return [FacetCount(totals[value], plain(value)) for value in chosen[: request.limit]]
 
 
 def _ranges(found: Sequence[Facet]) -> list[FacetCount]:
@@ -207,11 +206,9 @@ def _ranges(found: Sequence[Facet]) -> list[FacetCount]:
     ]
 
 
-def _kind(value: object) -> tuple[int, Any]:
-    """Return a value of a facet with its kind, so that 1 and true are different values."""
-    if isinstance(value, bool):
-        return BOOLEAN, int(value)
-    return (STRING if isinstance(value, str) else NUMBER), value
+def _value_of(count: FacetCount) -> Value:
+    """Return the value of a count with its kind, so that 1 and true are different values."""
+    return typed(count.value, "value")
 
 
 def _cut(request: FederatedRequest, found: Sequence[tuple[str, SearchResult]]) -> list[str]:

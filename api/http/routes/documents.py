@@ -24,7 +24,7 @@ from ....sources.document import parse_id
 from ...serving.access.seen import Seen
 from ...serving.bulk import ERRORS_KEPT, BulkResult, check_lines, parse_lines
 from ...serving.calls import Calls
-from ...serving.problems import Problem, validate
+from ...serving.problems import Problem, check_chosen, validate
 from ...serving.served import Served
 from ...serving.settings import Settings
 from .. import body, cursor
@@ -163,8 +163,7 @@ async def delete_many(request: Request, collection: str) -> Response:
     raw = await body.read(request)
     parsed = validate(DeleteRequest, body.parse_object(raw))
     audit: dict[str, Any] = request.state.audit
-    if (parsed.ids is None) == (parsed.filter is None):
-        raise Problem(422, "send exactly one of `ids` and `filter`")
+    check_chosen(parsed.ids, parsed.filter)
 
     def delete(served: Served) -> tuple[int, Any]:
         opened, _ = served.ready()

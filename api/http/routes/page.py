@@ -102,17 +102,7 @@ async def _fill(request: Request, form: Form, page: dict[str, Any], deadline: De
 def _options(served: Served, form: Form) -> dict[str, Any]:
     """Return the values of the form that depend on the collection: legs, fields and languages."""
     opened, _ = served.ready()
-    running = form.running(opened.config.legs)
-    legs = {
-        name: {
-            "kind": leg.kind,
-            "role": leg.role,
-            "encoder": served.encoders[name],
-            "on": name in running,
-            "weight": form.weights.get(name, "1"),
-        }
-        for name, leg in opened.config.legs.items()
-    }
+    legs = form.shown_legs(opened.config.legs, served.encoders)
     return {
         "legs": legs,
         "changed": form.changed(legs),

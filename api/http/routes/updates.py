@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ....core import InvalidInputError
 from ...serving.access.seen import Seen
-from ...serving.problems import Problem, validate
+from ...serving.problems import check_chosen, validate
 from ...serving.served import Served
 from .. import body
 from ..arrival.preconditions import IF_MATCH, etag, if_match
@@ -44,8 +44,7 @@ async def update_documents(request: Request, collection: str) -> Response:
     raw = await body.read(request)
     parsed = validate(UpdateRequest, body.parse_object(raw))
     audit: dict[str, Any] = request.state.audit
-    if (parsed.ids is None) == (parsed.filter is None):
-        raise Problem(422, "send exactly one of `ids` and `filter`")
+    check_chosen(parsed.ids, parsed.filter)
 
     def update(served: Served) -> tuple[int, Any]:
         opened, _ = served.ready()

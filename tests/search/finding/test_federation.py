@@ -105,6 +105,12 @@ def test_counts_of_facets_are_added(pair):
     assert (years.minimum, years.maximum) == (1813, 2001)
 
 
+def test_ranges_of_a_field_without_values_count_no_value(pair):
+    facet = {"field": "nothing", "ranges": [{"lt": 2000}]}
+    (found,) = federated_search(pair, "bird", facets=[facet]).facets
+    assert (found.distinct, found.missing, [one.count for one in found.counts]) == (0, 4, [0])
+
+
 def test_facets_keep_numbers_and_booleans_apart(tmp_path):
     one, other = ([Document("a", "bird", metadata={"x": value})] for value in (True, 1))
     with made(tmp_path / "1", {"a": one})["a"] as a, made(tmp_path / "2", {"b": other})["b"] as b:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from .....core import ConflictError, Version
 from ....serving.access.seen import Seen
-from ....serving.problems import Problem, validate
+from ....serving.problems import check_chosen, validate
 from ....serving.served import Served
 from ... import body
 from ...idempotency import once
@@ -96,8 +96,7 @@ async def purge_documents(request: Request, collection: str) -> Response:
     """
     raw = await body.read(request)
     parsed = validate(PurgeRequest, body.parse_object(raw))
-    if (parsed.ids is None) == (parsed.filter is None):
-        raise Problem(422, "send exactly one of `ids` and `filter`")
+    check_chosen(parsed.ids, parsed.filter)
     service: Seen = request.state.service
     try:
         targets = [service.snapshots.target(service.resolve(collection))]

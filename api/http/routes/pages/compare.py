@@ -101,17 +101,6 @@ async def _searched(calls: Calls, form: Form, deadline: Deadline) -> dict[str, A
 def _options(served: Served, forms: dict[str, Form]) -> dict[str, Any]:
     """Return the legs of the collection for both forms, and its languages."""
     opened, _ = served.ready()
-    legs = {}
-    for side, form in forms.items():
-        running = form.running(opened.config.legs)
-        legs[side] = {
-            name: {
-                "kind": leg.kind,
-                "role": leg.role,
-                "encoder": served.encoders[name],
-                "on": name in running,
-                "weight": form.weights.get(name, "1"),
-            }
-            for name, leg in opened.config.legs.items()
-        }
+    config = opened.config.legs
+    legs = {side: form.shown_legs(config, served.encoders) for side, form in forms.items()}
     return {"legs": legs, "languages": forms["a"].languages(opened.languages.values())}
